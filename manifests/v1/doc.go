@@ -1,0 +1,11 @@
+// Package v1 holds the API types of apiVersion davit/v1: what a person writes.
+//
+// The types carry meaning and defaults in their doc comments and know nothing
+// of files, nodes or systemd. Field names and meanings are Kubernetes' wherever
+// Kubernetes has the field; what it lacks is named after systemd or Podman.
+// Every field that is left out has the default its comment states; defaults are
+// applied when objects are resolved, never while they are decoded.
+package v1
+
+// APIVersion is the apiVersion of every kind in this package.
+const APIVersion = "davit/v1"

@@ -1,0 +1,43 @@
+package v1
+
+// Kinds of apiVersion davit/v1.
+const (
+	KindContainer = "Container"
+	KindNetwork   = "Network"
+	KindVolume    = "Volume"
+	KindImage     = "Image"
+)
+
+// Object is any document of this package.
+type Object interface {
+	// Ref names the object; Kind and Name together are unique on a node.
+	Ref() Ref
+}
+
+// Ref names one object.
+type Ref struct {
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+}
+
+// String returns "Kind/name", as plans, logs and units show it.
+func (r Ref) String() string { return r.Kind + "/" + r.Name }
+
+// TypeMeta says which type a document is of.
+type TypeMeta struct {
+	// APIVersion is davit/v1.
+	APIVersion string `json:"apiVersion"`
+	// Kind is one of Container, Network, Volume, Image.
+	Kind string `json:"kind"`
+}
+
+// ObjectMeta names and describes an object.
+type ObjectMeta struct {
+	// Name is an RFC 1123 label: 1 to 63 of a-z, 0-9 and '-', beginning and
+	// ending with a letter or digit. A Container's name is its unit's name.
+	Name string `json:"name"`
+	// Labels are for people and tools; davit attaches no meaning to them.
+	Labels map[string]string `json:"labels,omitempty"`
+	// Annotations are for people and tools; davit attaches no meaning to them.
+	Annotations map[string]string `json:"annotations,omitempty"`
+}

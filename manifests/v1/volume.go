@@ -1,0 +1,53 @@
+package v1
+
+// Volume is storage that outlives the containers that use it, and its own manifest.
+type Volume struct {
+	TypeMeta `json:",inline"`
+	// Metadata names the volume.
+	Metadata ObjectMeta `json:"metadata"`
+	// Spec says where it is; empty means a directory that davit keeps.
+	Spec VolumeSpec `json:"spec,omitzero"`
+}
+
+// Ref implements [Object].
+func (v *Volume) Ref() Ref { return Ref{KindVolume, v.Metadata.Name} }
+
+// VolumeSpec says where a volume's data is. Without a source the volume is named: a
+// directory below /var/lib/davit/volumes, kept when the manifest is deleted. At
+// most one source may be given.
+type VolumeSpec struct {
+	// HostPath is a file or directory of the node (a bind mount).
+	HostPath *HostPath `json:"hostPath,omitempty"`
+	// EmptyDir with medium Memory is a tmpfs of its own for each container.
+	EmptyDir *EmptyDir `json:"emptyDir,omitempty"`
+	// UID owns the volume's root directory; default 0. Given for a named volume or
+	// a tmpfs.
+	UID *int64 `json:"uid,omitempty"`
+	// GID is the root directory's group; default 0.
+	GID *int64 `json:"gid,omitempty"`
+	// Mode is the root directory's mode as an octal string such as "0750"; the default
+	// is "0755".
+	Mode string `json:"mode,omitempty"`
+}
+
+// HostPath is a file or directory of the node.
+type HostPath struct {
+	// Path is absolute.
+	Path string `json:"path"`
+	// Type is what must be there before the container starts: "" (no check),
+	// Directory, DirectoryOrCreate, File, FileOrCreate, Socket, CharDevice or
+	// BlockDevice, as in Kubernetes.
+	Type string `json:"type,omitempty"`
+}
+
+// EmptyDir is an empty directory.
+type EmptyDir struct {
+	// Medium is "" (a directory on disk) or Memory (a tmpfs).
+	Medium string `json:"medium,omitempty"`
+	// SizeLimit bounds a tmpfs, as a Kubernetes quantity; without one the kernel's
+	// default holds, half of the memory. Only with medium Memory.
+	SizeLimit string `json:"sizeLimit,omitempty"`
+}
+
+// MediumMemory is the medium of a tmpfs.
+const MediumMemory = "Memory"

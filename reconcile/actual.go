@@ -1,0 +1,59 @@
+package reconcile
+
+import (
+	"encoding/json"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// Actual is what a node is, read from systemd and the disk on every pass.
+type Actual struct {
+	// Images are the ids of the images that are whole, synced and pinned.
+	Images map[string]bool
+	// Networks are the networks davit made, by name.
+	Networks map[string]ActualNetwork
+	// Volumes are the named volumes' directories, by name.
+	Volumes map[string]ActualVolume
+	// Workloads are the units davit wrote, by unit name.
+	Workloads map[string]ActualWorkload
+	// Foreign are units of others, by name: the file they come from, or a word of
+	// what they are. It holds at least the desired workloads' names where taken.
+	Foreign map[string]string
+	// Bundles are the names of the bundle directories on the disk.
+	Bundles []string
+}
+
+// ActualNetwork is a network as it was last made.
+type ActualNetwork struct {
+	Conflist json.RawMessage
+	Bridge   string
+}
+
+// ActualVolume is a named volume's directory.
+type ActualVolume struct {
+	UID, GID int
+	Mode     uint32
+}
+
+// ActualWorkload is a unit davit wrote, and what systemd makes of it.
+type ActualWorkload struct {
+	Ref v1.Ref
+	// SourcePath is the manifest it came from.
+	SourcePath string
+	// UnitText is the unit file's text.
+	UnitText string
+	// BundleDir is the bundle the unit file names; Bundle is nil when it is gone or
+	// does not decode.
+	BundleDir string
+	Bundle    *bundle.Bundle
+	// RunningDir is the bundle the running container was started from; empty when
+	// none runs.
+	RunningDir string
+	// NeedReload is set when systemd has not read the unit file since it changed.
+	NeedReload bool
+	// Enabled is systemd's UnitFileState: "enabled", "disabled", "masked", …
+	Enabled string
+	// Active, Sub and Result are systemd's ActiveState, SubState and Result.
+	Active, Sub, Result string
+}

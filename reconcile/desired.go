@@ -1,0 +1,95 @@
+package reconcile
+
+import (
+	"encoding/json"
+
+	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// Desired is what a node should be, whole: every value a driver needs is in it.
+type Desired struct {
+	// Images are the images to have, by image id.
+	Images map[string]Image
+	// Networks are the networks to have, by name.
+	Networks map[string]Network
+	// Volumes are the named volumes to have, by name.
+	Volumes map[string]Volume
+	// Workloads are what runs, by unit name.
+	Workloads map[string]Workload
+	// Problems are the objects that could not be resolved, and why. What they name
+	// stays as it was last applied.
+	Problems []Problem
+}
+
+// ImageRequest is an image as a manifest asks for it. Equal requests are resolved
+// once.
+type ImageRequest struct {
+	// Reference is the manifest's, transport included where it has one.
+	Reference string
+	// PullPolicy is never empty.
+	PullPolicy v1.PullPolicy
+	// Platform is os/arch[/variant], or empty for the node's own.
+	Platform string
+	// AuthFile is a path on the node, or empty for the node's own.
+	AuthFile string
+}
+
+// Image is a request resolved to one digest.
+type Image struct {
+	bundle.Image
+	// Request is what was resolved; pulling uses its reference, platform and
+	// credentials, and the digest above.
+	Request ImageRequest
+	// Config is the image's own configuration.
+	Config imagespec.ImageConfig
+}
+
+// Network is a CNI network.
+type Network struct {
+	// Ref is the Network object, or the built-in Network/default.
+	Ref v1.Ref
+	// Conflist is the network's CNI configuration list.
+	Conflist json.RawMessage
+	// Bridge is the device davit removes with the network; empty for a chain of the
+	// user's own plugins.
+	Bridge string
+	// Masquerade are the subnets that leave under the node's address.
+	Masquerade []string
+	// Subnets are the prefixes that the network occupies on the node.
+	Subnets []string
+}
+
+// Volume is a named volume's directory.
+type Volume struct {
+	Ref v1.Ref
+	// UID and GID own the directory, Mode are its permission bits.
+	UID, GID int
+	Mode     uint32
+}
+
+// Workload is one service, rendered.
+type Workload struct {
+	Ref v1.Ref
+	// Source is the manifest's file and line, for people.
+	Source string
+	// Unit is the unit's values, UnitText their rendering.
+	Unit     units.Unit
+	UnitText string
+	// Bundle is what the unit starts, BundleText its rendering, BundleDir the name
+	// of its directory.
+	Bundle     *bundle.Bundle
+	BundleText []byte
+	BundleDir  string
+	// Networks and Volumes are the names of what it needs.
+	Networks, Volumes []string
+}
+
+// Problem is an object that cannot be applied.
+type Problem struct {
+	Ref v1.Ref
+	Err error
+}

@@ -1,0 +1,58 @@
+package reconcile
+
+import "context"
+
+// The interfaces [Apply] acts through. Every method leaves the state it is named for,
+// whatever was there before, and is safe to call again.
+
+// Images keeps images in the node's storage.
+type Images interface {
+	// EnsureImage leaves the image whole, synced to the disk and pinned, its
+	// root filesystem record written.
+	EnsureImage(ctx context.Context, image Image) error
+	// ReleaseImage removes the record and the pin. The image itself stays until the
+	// node's owner prunes it.
+	ReleaseImage(ctx context.Context, imageID string) error
+}
+
+// Networks keeps the networks containers attach to.
+type Networks interface {
+	// EnsureNetwork leaves the network checked (its plugins are there and accept
+	// the configuration) and recorded.
+	EnsureNetwork(ctx context.Context, network Network) error
+	// RemoveNetwork removes the network, its device and its record.
+	RemoveNetwork(ctx context.Context, name string) error
+}
+
+// Volumes keeps named volumes. There is no method to remove one.
+type Volumes interface {
+	// EnsureVolume leaves the volume's directory with its owner and mode.
+	EnsureVolume(ctx context.Context, volume Volume) error
+}
+
+// Bundles keeps bundles, which are never rewritten.
+type Bundles interface {
+	// EnsureBundle leaves the bundle on the disk, synced.
+	EnsureBundle(ctx context.Context, dirName string, text []byte) error
+	// RemoveBundle removes it.
+	RemoveBundle(ctx context.Context, dirName string) error
+}
+
+// UnitFiles keeps unit files.
+type UnitFiles interface {
+	// EnsureUnit leaves the unit file with this text, synced. systemd reads it
+	// at the next Reload.
+	EnsureUnit(ctx context.Context, name, text string) error
+	// RemoveUnit disables the unit and removes its file.
+	RemoveUnit(ctx context.Context, name string) error
+	// Reload enables the named units as their [Install] sections say and makes systemd
+	// read all units again, once.
+	Reload(ctx context.Context, enable []string) error
+}
+
+// Services starts and stops units and returns when systemd's job has ended.
+type Services interface {
+	StartUnit(ctx context.Context, name string) error
+	RestartUnit(ctx context.Context, name string) error
+	StopUnit(ctx context.Context, name string) error
+}

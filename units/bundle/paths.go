@@ -1,0 +1,45 @@
+package bundle
+
+import "path/filepath"
+
+// Where things lie on a node. What is below StateDir survives a reboot, what is
+// below RunDir does not; both belong to root alone (mode 0700).
+const (
+	StateDir = "/var/lib/davit"
+	RunDir   = "/run/davit"
+
+	// BundlesDir holds one directory a bundle, named by [DirName].
+	BundlesDir = StateDir + "/bundles"
+	// RootfsDir holds one [Rootfs] record an image.
+	RootfsDir = StateDir + "/images"
+	// VolumesDir holds the data of named volumes, one directory each.
+	VolumesDir = StateDir + "/volumes"
+	// ContainersDir holds the writable layer and empty directories of each
+	// container while it runs.
+	ContainersDir = StateDir + "/containers"
+
+	// RuntimeDir is libcontainer's state, one directory a container.
+	RuntimeDir = RunDir + "/runtime"
+	// AttachmentsDir holds, for each container, what the launcher must undo.
+	AttachmentsDir = RunDir + "/containers"
+	// NetworksDir holds each network's lock and the names of its members.
+	NetworksDir = RunDir + "/networks"
+	// CNIDataDir is host-local's leases. They lie on a tmpfs because host-local
+	// never frees what a power loss left behind.
+	CNIDataDir = RunDir + "/cni/networks"
+	// CNICacheDir is libcni's cache of results.
+	CNICacheDir = RunDir + "/cni"
+	// UserPluginDir is where a node's owner installs CNI plugins; it comes before
+	// davit's own.
+	UserPluginDir = "/opt/cni/bin"
+)
+
+// NetworkLock is the file a network's ADD and DEL lock shared, and its garbage
+// collection exclusively: CNI forbids that they overlap
+// (https://www.cni.dev/docs/spec/#gc-clean-up-any-stale-resources).
+func NetworkLock(network string) string { return filepath.Join(NetworksDir, network, "lock") }
+
+// RunningBundle is the symbolic link that names the bundle a container was started
+// from. It exists while the container runs, and says what runs when a unit was
+// rewritten and not restarted.
+func RunningBundle(id string) string { return filepath.Join(AttachmentsDir, id, "bundle") }

@@ -1,0 +1,63 @@
+// Package units is davit's side of systemd: units rendered as text by one encoder,
+// and systemd over D-Bus.
+//
+// It knows systemd's grammar and its bus. It knows nothing of manifests: what a unit
+// should say comes in as values, and everything that gets written is escaped here,
+// in one place.
+package units
+
+// Unit is a service davit writes.
+type Unit struct {
+	// Name is the unit's whole name, "web.service".
+	Name string
+	// Description is a line for people.
+	Description string
+	// SourcePath is the manifest's file.
+	SourcePath string
+	// Stamp is what davit recognises its own unit by.
+	Stamp Stamp
+	// RequiresMountsFor are the absolute paths that must be mounted first.
+	RequiresMountsFor []string
+	// Launcher is the absolute path of davit-run.
+	Launcher string
+	// Bundle is the absolute path of the bundle to start.
+	Bundle string
+	// LogFields are added to every journal entry of the unit, LogExtraFields= of
+	// systemd.exec(5): field → value.
+	LogFields map[string]string
+	// Oneshot is a unit that is starting until its process has ended.
+	Oneshot bool
+	// Restart is systemd's Restart=: "always", "on-failure" or "no".
+	Restart string
+	// MaxRestarts bounds the restarts; negative means no limit.
+	MaxRestarts int
+	// KillSignal is the name of the signal that asks to stop, "SIGTERM".
+	KillSignal string
+	// StopSeconds is how long a stop waits before it kills.
+	StopSeconds int64
+	// Resources are the unit's limits; the zero value has none.
+	Resources Resources
+	// Extra is added to the sections as the manifest's author wrote it; a setting
+	// here replaces davit's own of the same name.
+	Extra Extra
+}
+
+// Resources are systemd.resource-control(5) settings; zero values are left out.
+type Resources struct {
+	MemoryMax uint64 // bytes
+	MemoryLow uint64 // bytes
+	CPUQuota  uint64 // thousandths of one CPU
+	CPUWeight uint64 // 1 to 10000
+}
+
+// Extra is passed through to the sections of a unit: setting → values.
+type Extra struct {
+	Unit, Service, Install map[string][]string
+}
+
+// Stamp is the section [X-Davit], which systemd ignores (systemd.unit(5)) and davit
+// recognises its own units by, with no state of its own to lose.
+type Stamp struct {
+	// Object is the manifest's object, "Container/web".
+	Object string
+}
