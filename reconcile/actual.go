@@ -9,8 +9,9 @@ import (
 
 // Actual is what a node is, read from systemd and the disk on every pass.
 type Actual struct {
-	// Images are the ids of the images that are whole, synced and pinned.
-	Images map[string]bool
+	// Images are the images that are whole, synced and pinned: the keys under which they
+	// were pulled ([Image.Key]), by image id.
+	Images map[string][]string
 	// Networks are the networks davit made, by name.
 	Networks map[string]ActualNetwork
 	// Volumes are the named volumes' directories, by name.
@@ -56,4 +57,6 @@ type ActualWorkload struct {
 	Enabled string
 	// Active, Sub and Result are systemd's ActiveState, SubState and Result.
 	Active, Sub, Result string
+	// Started is set when systemd has started the unit since boot.
+	Started bool
 }

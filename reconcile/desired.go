@@ -12,7 +12,7 @@ import (
 
 // Desired is what a node should be, whole: every value a driver needs is in it.
 type Desired struct {
-	// Images are the images to have, by image id.
+	// Images are the images to have, by [Image.Key].
 	Images map[string]Image
 	// Networks are the networks to have, by name.
 	Networks map[string]Network
@@ -47,6 +47,9 @@ type Image struct {
 	// Config is the image's own configuration.
 	Config imagespec.ImageConfig
 }
+
+// Key tells images apart: the same image under two references is two.
+func (i Image) Key() string { return i.Reference + "@" + i.Digest }
 
 // Network is a CNI network.
 type Network struct {

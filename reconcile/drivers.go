@@ -19,7 +19,7 @@ type Images interface {
 type Networks interface {
 	// EnsureNetwork leaves the network checked (its plugins are there and accept
 	// the configuration) and recorded.
-	EnsureNetwork(ctx context.Context, network Network) error
+	EnsureNetwork(ctx context.Context, name string, network Network) error
 	// RemoveNetwork removes the network, its device and its record.
 	RemoveNetwork(ctx context.Context, name string) error
 }
@@ -27,7 +27,7 @@ type Networks interface {
 // Volumes keeps named volumes. There is no method to remove one.
 type Volumes interface {
 	// EnsureVolume leaves the volume's directory with its owner and mode.
-	EnsureVolume(ctx context.Context, volume Volume) error
+	EnsureVolume(ctx context.Context, name string, volume Volume) error
 }
 
 // Bundles keeps bundles, which are never rewritten.

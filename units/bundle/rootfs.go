@@ -17,6 +17,20 @@ type Rootfs struct {
 	// Lower are overlayfs' lower directories, the topmost first. They are short and
 	// relative because mount(2) takes one page of options.
 	Lower []string `json:"lower"`
+	// Pin is a directory that exists while the storage knows that the image is used.
+	Pin string `json:"pin"`
+	// Names are what the image was pulled as.
+	Names []RootfsName `json:"names"`
+	// Config is the image's own configuration, for davit alone.
+	Config json.RawMessage `json:"config"`
+}
+
+// RootfsName is a reference that was resolved to an image once. It stays resolved until
+// the reference is pulled again.
+type RootfsName struct {
+	Reference string `json:"reference"`
+	Platform  string `json:"platform,omitempty"`
+	Digest    string `json:"digest"`
 }
 
 // RootfsPath is where the record of the image id lies.

@@ -1,0 +1,83 @@
+// davit-run is the launcher: it starts the container of a bundle as the main process of
+// the systemd unit it runs in, and exits.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+
+	"github.com/davit-project/davit/agent/launch"
+)
+
+// version is set when a release is built.
+var version = "devel"
+
+const usage = `davit-run starts the containers of davit's systemd units.
+
+  davit-run start BUNDLE         start the bundle's container as this unit's main process
+  davit-run cleanup ID           remove what a container left on the node
+  davit-run exec [options] ID -- COMMAND [ARG...]
+                                 run a command in a container
+  davit-run version
+
+start and cleanup are called by the units that davit writes.
+`
+
+// init comes before main so that nothing else in the program has run when a container's
+// first process begins.
+func init() {
+	if len(os.Args) > 1 && os.Args[1] == "init" {
+		launch.Init()
+	}
+}
+
+func main() {
+	status, err := run(context.Background(), os.Args[1:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "davit-run:", err)
+		os.Exit(1)
+	}
+	os.Exit(status)
+}
+
+func run(ctx context.Context, args []string) (int, error) {
+	switch {
+	case len(args) == 2 && args[0] == "start":
+		return 0, launch.Start(ctx, args[1])
+	case len(args) == 2 && args[0] == "cleanup":
+		return 0, launch.Cleanup(ctx, args[1])
+	case len(args) > 1 && args[0] == "exec":
+		return exec(args[1:])
+	case len(args) == 1 && args[0] == "version":
+		fmt.Println("davit-run", version)
+		return 0, nil
+	default:
+		return 0, errors.New("unknown command\n\n" + usage)
+	}
+}
+
+func exec(args []string) (int, error) {
+	var options launch.ExecOptions
+	flags := flag.NewFlagSet("davit-run exec", flag.ContinueOnError)
+	flags.BoolVar(&options.Terminal, "tty", false, "give the command a terminal")
+	flags.StringVar(&options.User, "user", "", "run as user[:group]")
+	flags.StringVar(&options.WorkingDir, "workdir", "", "run in this directory")
+	flags.Func("env", "set NAME=VALUE; may be repeated", func(entry string) error {
+		options.Env = append(options.Env, entry)
+		return nil
+	})
+	if err := flags.Parse(args); err != nil {
+		return 0, err
+	}
+	if flags.NArg() < 2 {
+		return 0, errors.New("exec: want the name of a container and a command")
+	}
+	options.Args = flags.Args()[1:]
+	if options.Args[0] == "--" {
+		options.Args = options.Args[1:]
+	}
+	return launch.Exec(flags.Arg(0), options)
+}

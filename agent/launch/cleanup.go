@@ -1,0 +1,43 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+var validID = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// Cleanup removes all that a container left on the node: what a start made, finished or
+// not. It goes on past a step that fails and is safe to repeat; with nothing to remove it
+// does nothing.
+func Cleanup(ctx context.Context, id string) error {
+	if !validID.MatchString(id) {
+		return fmt.Errorf("clean up: %q is not the id of a container", id)
+	}
+	var failures []error
+	if err := destroy(id); err != nil {
+		failures = append(failures, err)
+	}
+	own := filepath.Join(bundle.AttachmentsDir, id)
+	if b, err := readBundle(own); err == nil {
+		failures = append(failures, disconnect(ctx, b))
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		failures = append(failures, err)
+	}
+	failures = append(failures, os.RemoveAll(filepath.Join(bundle.ContainersDir, id)))
+	// The record of what to undo goes last, and only when all of it was undone.
+	if err := errors.Join(failures...); err != nil {
+		return fmt.Errorf("clean up %s: %w", id, err)
+	}
+	if err := os.RemoveAll(own); err != nil {
+		return fmt.Errorf("clean up %s: %w", id, err)
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package launch
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// ownFile is a file of the container's own directory, which the container sees as
+// /etc/<name>.
+func ownFile(id, name string) string {
+	return filepath.Join(bundle.AttachmentsDir, id, name)
+}
+
+// writeFiles writes the files of /etc that depend on the node and the network. /etc/hosts
+// was written when the network was connected.
+func (r *run) writeFiles() error {
+	if err := os.WriteFile(ownFile(r.ID, "hostname"), []byte(r.Spec.Hostname+"\n"), 0o644); err != nil {
+		return err
+	}
+	resolver, err := resolverFile(r.Network.Mode)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(ownFile(r.ID, "resolv.conf"), resolver, 0o644)
+}
+
+// fileMounts mounts those files over the init layer's empty ones.
+func (r *run) fileMounts() []specs.Mount {
+	var mounts []specs.Mount
+	for _, name := range []string{"hosts", "hostname", "resolv.conf"} {
+		mounts = append(mounts, specs.Mount{
+			Type: "bind", Source: ownFile(r.ID, name), Destination: "/etc/" + name,
+			Options: []string{"bind", "rprivate", "nosuid", "nodev", "noexec"},
+		})
+	}
+	return mounts
+}
+
+// resolverFile returns the node's resolv.conf(5) for a container. A name server on the
+// node's loopback cannot be reached from another network namespace; where that is
+// systemd-resolved, the servers it asks itself are in a file of their own
+// (systemd-resolved.service(8)).
+func resolverFile(mode string) ([]byte, error) {
+	const node, resolved = "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"
+	text, err := os.ReadFile(node)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if mode == bundle.NetworkHost {
+		return text, nil
+	}
+	reachable, servers := withoutLoopback(text)
+	if servers > 0 {
+		return reachable, nil
+	}
+	text, err = os.ReadFile(resolved)
+	if errors.Is(err, fs.ErrNotExist) {
+		return reachable, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	reachable, _ = withoutLoopback(text)
+	return reachable, nil
+}
+
+// withoutLoopback drops the name servers on loopback addresses and counts the others.
+func withoutLoopback(text []byte) (kept []byte, servers int) {
+	var out bytes.Buffer
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		if len(fields) >= 2 && fields[0] == "nameserver" {
+			if address, err := netip.ParseAddr(fields[1]); err == nil && address.IsLoopback() {
+				continue
+			}
+			servers++
+		}
+		fmt.Fprintln(&out, lines.Text())
+	}
+	return out.Bytes(), servers
+}

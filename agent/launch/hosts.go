@@ -1,0 +1,163 @@
+package launch
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// Containers find each other by name through /etc/hosts, which the launchers keep right
+// at every start and stop: names work with no resolver to run, to configure or to fail.
+
+// member is a container as its neighbours see it.
+type member struct {
+	ID string `json:"id"`
+	// Networks are its endpoints, by network.
+	Networks map[string]endpoint `json:"networks"`
+	// Base is the part of its /etc/hosts that no neighbour changes.
+	Base string `json:"base"`
+}
+
+// endpoint is what a container is called and where it is on one network.
+type endpoint struct {
+	Names     []string `json:"names"`
+	Addresses []string `json:"addresses"`
+}
+
+// membersDir holds one file a running container; namesLock guards it and all /etc/hosts.
+const (
+	membersDir = bundle.RunDir + "/members"
+	namesLock  = bundle.RunDir + "/members.lock"
+)
+
+// baseHosts are the lines every container has, and those of the manifest.
+func baseHosts(b *bundle.Bundle) string {
+	var text strings.Builder
+	text.WriteString("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n")
+	if b.Network.Mode != bundle.NetworkCNI {
+		fmt.Fprintf(&text, "127.0.1.1\t%s\n", b.Spec.Hostname)
+	}
+	for _, alias := range b.HostAliases {
+		fmt.Fprintf(&text, "%s\t%s\n", alias.IP, strings.Join(alias.Names, " "))
+	}
+	return text.String()
+}
+
+// join makes a container known to its networks.
+func join(m member, base string) error {
+	m.Base = base
+	unlock, err := disk.Lock(namesLock, unix.LOCK_EX)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(membersDir, 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(membersDir, m.ID), text, 0o600); err != nil {
+		return err
+	}
+	return rewriteHosts()
+}
+
+// leave makes its networks forget a container.
+func leave(id string) error {
+	unlock, err := disk.Lock(namesLock, unix.LOCK_EX)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	err = os.Remove(filepath.Join(membersDir, id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return rewriteHosts()
+}
+
+// rewriteHosts brings every member's /etc/hosts up to date. The caller holds namesLock.
+func rewriteHosts() error {
+	members, err := readMembers()
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		if err := writeHosts(m.ID, hostsFor(m, members)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readMembers() ([]member, error) {
+	entries, err := os.ReadDir(membersDir)
+	if err != nil {
+		return nil, err
+	}
+	var members []member
+	for _, entry := range entries {
+		text, err := os.ReadFile(filepath.Join(membersDir, entry.Name()))
+		if err != nil {
+			return nil, err
+		}
+		var m member
+		// A launcher that was killed may have left half a file; its container is not up,
+		// and its next start writes it again.
+		if json.Unmarshal(text, &m) == nil && m.ID == entry.Name() {
+			members = append(members, m)
+		}
+	}
+	return members, nil
+}
+
+// hostsFor is the /etc/hosts of one member: its own lines, then those of each network's
+// members, itself first.
+func hostsFor(own member, members []member) string {
+	var text strings.Builder
+	text.WriteString(own.Base)
+	for _, network := range slices.Sorted(maps.Keys(own.Networks)) {
+		writeEndpoint(&text, own.Networks[network])
+		for _, other := range members {
+			if endpoint, ok := other.Networks[network]; ok && other.ID != own.ID {
+				writeEndpoint(&text, endpoint)
+			}
+		}
+	}
+	return text.String()
+}
+
+func writeEndpoint(text *strings.Builder, e endpoint) {
+	for _, address := range e.Addresses {
+		fmt.Fprintf(text, "%s\t%s\n", address, strings.Join(e.Names, " "))
+	}
+}
+
+// writeHosts writes in place: the file is bind mounted, so a new one would not be seen.
+func writeHosts(id, text string) error {
+	file, err := os.OpenFile(ownFile(id, "hosts"), os.O_CREATE|os.O_WRONLY, 0o644)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // its directory is gone: the container is being cleaned up
+	}
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteAt([]byte(text), 0)
+	return errors.Join(err, file.Truncate(int64(len(text))), file.Close())
+}

@@ -1,0 +1,126 @@
+// Package launch turns a bundle into a running container: root filesystem, networks,
+// process. It is what davit-run is made of.
+//
+// It knows bundles, the kernel, libcontainer and CNI. It must never know registries,
+// storage libraries, manifests or Kubernetes: it is on the way of every start and runs
+// when no other part of davit is there.
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// run is one start of a container.
+type run struct {
+	*bundle.Bundle
+	dir     string // the bundle's directory
+	cgroup  string // the unit's cgroup
+	rootfs  string // where the root filesystem is mounted
+	netns   string // path of the network namespace, or ""
+	account account
+}
+
+// Start runs the container of the bundle at dir as the main process of the unit that
+// this process runs in, and returns when systemd has been told. What a failed start
+// leaves behind is removed by [Cleanup], which the unit's ExecStopPost= calls, and by the
+// next start.
+func Start(ctx context.Context, dir string) error {
+	b, err := readBundle(dir)
+	if err != nil {
+		return err
+	}
+	r := &run{Bundle: b, dir: dir}
+	if err := r.start(ctx); err != nil {
+		return fmt.Errorf("start %s: %w", b.ID, err)
+	}
+	return nil
+}
+
+func (r *run) start(ctx context.Context) error {
+	var err error
+	if r.cgroup, err = ownCgroup(r.ID); err != nil {
+		return err
+	}
+	if err := Cleanup(ctx, r.ID); err != nil {
+		return fmt.Errorf("clear what an earlier run left: %w", err)
+	}
+	if err := r.claim(); err != nil {
+		return err
+	}
+	for _, step := range []func() error{
+		r.checkHostPaths,
+		r.mountRootfs,
+		r.lookUpUser,
+		func() error { return r.connect(ctx) },
+		r.writeFiles,
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	pid, err := r.runProcess()
+	if err != nil {
+		return err
+	}
+	return notify(pid)
+}
+
+// claim makes the container's directories and records what is being started, before
+// there is anything to undo: the bundle itself may be gone by the time it is undone.
+func (r *run) claim() error {
+	own := filepath.Dir(bundle.RunningBundle(r.ID))
+	for _, dir := range []string{bundle.RunDir, bundle.StateDir, own, filepath.Join(bundle.ContainersDir, r.ID), bundle.RuntimeDir} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	text, err := r.Encode()
+	if err != nil {
+		return err
+	}
+	if err := disk.WriteFile(ownFile(r.ID, bundle.ConfigFile), text, 0o600); err != nil {
+		return err
+	}
+	return os.Symlink(r.dir, bundle.RunningBundle(r.ID))
+}
+
+func readBundle(dir string) (*bundle.Bundle, error) {
+	text, err := os.ReadFile(filepath.Join(dir, bundle.ConfigFile))
+	if err != nil {
+		return nil, fmt.Errorf("read bundle: %w: run davit apply to write it again", err)
+	}
+	b, err := bundle.Decode(text)
+	if err != nil {
+		return nil, fmt.Errorf("read bundle %s: %w", dir, err)
+	}
+	return b, nil
+}
+
+// ownCgroup returns the cgroup of this process, which must be the unit id.service: the
+// container's cgroup is made below it, and systemd is told its process.
+func ownCgroup(id string) (string, error) {
+	text, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(text)) {
+		// cgroups(7): the unified hierarchy is the line that begins with 0::.
+		path, ok := strings.CutPrefix(strings.TrimSpace(line), "0::")
+		if !ok {
+			continue
+		}
+		if filepath.Base(path) != id+".service" {
+			return "", fmt.Errorf("this process runs in %s, not in %s.service: containers are started by systemctl start %s", path, id, id)
+		}
+		return path, nil
+	}
+	return "", errors.New("no cgroup v2 hierarchy: davit needs a node with systemd.unified_cgroup_hierarchy=1")
+}

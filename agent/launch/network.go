@@ -1,0 +1,184 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/containernetworking/cni/libcni"
+	"github.com/containernetworking/cni/pkg/types"
+	current "github.com/containernetworking/cni/pkg/types/100"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// cniTimeout bounds one ADD or DEL of one network, well below the unit's own timeout so
+// that the error names the network.
+const cniTimeout = 20 * time.Second
+
+// PluginDirs are where CNI plugins are looked for: the node owner's, then those that
+// came with davit, beside the launcher.
+func PluginDirs() ([]string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find davit's CNI plugins: %w", err)
+	}
+	return []string{bundle.UserPluginDir, filepath.Join(filepath.Dir(self), "cni")}, nil
+}
+
+// connect makes the container's network namespace, attaches it to its networks and
+// writes its /etc/hosts.
+func (r *run) connect(ctx context.Context) error {
+	if r.Network.Mode != bundle.NetworkCNI {
+		return writeHosts(r.ID, baseHosts(r.Bundle))
+	}
+	namespace, err := newNetworkNamespace()
+	if err != nil {
+		return fmt.Errorf("make a network namespace: %w", err)
+	}
+	// The descriptor keeps the namespace until this process exits; by then the container's
+	// own process is in it, and when that ends the kernel removes it with its devices.
+	r.netns = fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), namespace.Fd())
+	member := member{ID: r.ID, Networks: map[string]endpoint{}}
+	for i, attachment := range r.Network.Attachments {
+		addresses, err := r.attach(ctx, i, attachment)
+		if err != nil {
+			return fmt.Errorf("attach to network %s: %w", attachment.Network, err)
+		}
+		member.Networks[attachment.Network] = endpoint{Names: attachment.Names, Addresses: addresses}
+	}
+	return join(member, baseHosts(r.Bundle))
+}
+
+// attach adds the container to one network and returns its addresses there.
+func (r *run) attach(ctx context.Context, index int, attachment bundle.Attachment) ([]string, error) {
+	unlock, err := lockNetwork(attachment.Network)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	list, err := libcni.NetworkConfFromBytes(attachment.Conflist)
+	if err != nil {
+		return nil, err
+	}
+	cni, err := newCNI()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, cniTimeout)
+	defer cancel()
+	added, err := cni.AddNetworkList(ctx, list, runtimeConf(r.Bundle, index, r.netns))
+	if err != nil {
+		return nil, err // ExecStopPost= calls DEL, which CNI wants after a failed ADD too
+	}
+	if err := masquerade(attachment.Network, attachment.Masquerade); err != nil {
+		return nil, err
+	}
+	return addresses(added)
+}
+
+// disconnect takes a container off its networks and out of its neighbours' /etc/hosts.
+// Its network namespace is gone by then, and its devices with it: what is left to remove
+// are leases and port mappings.
+func disconnect(ctx context.Context, b *bundle.Bundle) error {
+	failures := []error{leave(b.ID)}
+	for i, attachment := range b.Network.Attachments {
+		if err := detach(ctx, b, i, attachment); err != nil {
+			failures = append(failures, fmt.Errorf("detach from network %s: %w", attachment.Network, err))
+		}
+	}
+	return errors.Join(failures...)
+}
+
+func detach(ctx context.Context, b *bundle.Bundle, index int, attachment bundle.Attachment) error {
+	unlock, err := lockNetwork(attachment.Network)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	list, err := libcni.NetworkConfFromBytes(attachment.Conflist)
+	if err != nil {
+		return err
+	}
+	cni, err := newCNI()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, cniTimeout)
+	defer cancel()
+	return cni.DelNetworkList(ctx, list, runtimeConf(b, index, ""))
+}
+
+func newCNI() (*libcni.CNIConfig, error) {
+	dirs, err := PluginDirs()
+	if err != nil {
+		return nil, err
+	}
+	return libcni.NewCNIConfigWithCacheDir(dirs, bundle.CNICacheDir, newPluginExec()), nil
+}
+
+// runtimeConf is what one attachment tells the plugins. Ports are published through the
+// first network, as Docker and Podman do.
+func runtimeConf(b *bundle.Bundle, index int, netns string) *libcni.RuntimeConf {
+	conf := &libcni.RuntimeConf{ContainerID: b.ID, NetNS: netns, IfName: fmt.Sprintf("eth%d", index)}
+	if index == 0 && len(b.Network.Ports) > 0 {
+		conf.CapabilityArgs = map[string]any{"portMappings": b.Network.Ports}
+	}
+	return conf
+}
+
+func addresses(added types.Result) ([]string, error) {
+	result, err := current.NewResultFromResult(added)
+	if err != nil {
+		return nil, err
+	}
+	var addresses []string
+	for _, ip := range result.IPs {
+		addresses = append(addresses, ip.Address.IP.String())
+	}
+	return addresses, nil
+}
+
+// newNetworkNamespace makes a network namespace whose loopback is up. It is made on a
+// thread of its own, which ends with the goroutine because it stays locked.
+func newNetworkNamespace() (*os.File, error) {
+	type made struct {
+		file *os.File
+		err  error
+	}
+	done := make(chan made)
+	go func() {
+		runtime.LockOSThread()
+		file, err := unshareNetwork()
+		done <- made{file, err}
+	}()
+	result := <-done
+	return result.file, result.err
+}
+
+func unshareNetwork() (*os.File, error) {
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		return nil, err
+	}
+	loopback, err := netlink.LinkByName("lo")
+	if err != nil {
+		return nil, err
+	}
+	if err := netlink.LinkSetUp(loopback); err != nil {
+		return nil, err
+	}
+	return os.Open("/proc/thread-self/ns/net")
+}
+
+// lockNetwork takes the network's lock, shared: launchers may add and delete at once,
+// but not while the agent collects garbage.
+func lockNetwork(network string) (unlock func(), err error) {
+	return disk.Lock(bundle.NetworkLock(network), unix.LOCK_SH)
+}

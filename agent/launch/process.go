@@ -1,0 +1,115 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	// The init function of nsenter is what makes a child of this program the container's
+	// first process; devices adds device rules to libcontainer's cgroup manager.
+	_ "github.com/opencontainers/cgroups/devices"
+	_ "github.com/opencontainers/runc/libcontainer/nsenter"
+
+	"github.com/opencontainers/runc/libcontainer"
+	"github.com/opencontainers/runc/libcontainer/configs"
+	"github.com/opencontainers/runc/libcontainer/specconv"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// Init is the entry point of the container's first process before it becomes the
+// user's program. It must run before anything else in the program has had an effect,
+// and does not return.
+func Init() { libcontainer.Init() }
+
+// payload is the sub-cgroup of the unit's own that holds the container: systemd owns the
+// unit's, and a delegated one must hold no process itself.
+const payload = "payload"
+
+// runProcess creates the container, starts its process and returns its id.
+func (r *run) runProcess() (int, error) {
+	config, err := r.config()
+	if err != nil {
+		return 0, err
+	}
+	container, err := libcontainer.Create(bundle.RuntimeDir, r.ID, config)
+	if err != nil {
+		return 0, fmt.Errorf("create container: %w", err)
+	}
+	process := newProcess(r.Spec.Process)
+	process.Init = true
+	process.Stdout, process.Stderr = os.Stdout, os.Stderr
+	if err := container.Run(process); err != nil {
+		return 0, fmt.Errorf("run %q of image %s: %w", r.Spec.Process.Args[0], r.Image.Reference, err)
+	}
+	return process.Pid()
+}
+
+// config turns the bundle's OCI configuration, completed with what exists only now, into
+// libcontainer's.
+func (r *run) config() (*configs.Config, error) {
+	spec := r.Spec
+	spec.Root.Path = r.rootfs
+	spec.Linux.CgroupsPath = r.cgroup + "/" + payload
+	// specconv makes systemd properties of some annotations; the image and the manifest
+	// must have no way to set those.
+	spec.Annotations = nil
+	for i, mount := range spec.Mounts {
+		if name, ok := bundle.EmptyDirName(mount.Source); ok {
+			spec.Mounts[i].Source = emptyDirPath(r.ID, name)
+		}
+	}
+	for i, namespace := range spec.Linux.Namespaces {
+		if namespace.Type == specs.NetworkNamespace {
+			spec.Linux.Namespaces[i].Path = r.netns
+		}
+	}
+	spec.Mounts = append(spec.Mounts, r.fileMounts()...)
+	config, err := specconv.CreateLibcontainerConfig(&specconv.CreateOpts{CgroupName: r.ID, Spec: spec})
+	if err != nil {
+		return nil, fmt.Errorf("container configuration: %w", err)
+	}
+	return config, nil
+}
+
+func newProcess(spec *specs.Process) *libcontainer.Process {
+	process := &libcontainer.Process{
+		Args:            spec.Args,
+		Env:             spec.Env,
+		UID:             int(spec.User.UID),
+		GID:             int(spec.User.GID),
+		Cwd:             spec.Cwd,
+		NoNewPrivileges: &spec.NoNewPrivileges,
+	}
+	for _, gid := range spec.User.AdditionalGids {
+		process.AdditionalGroups = append(process.AdditionalGroups, int(gid))
+	}
+	if c := spec.Capabilities; c != nil {
+		process.Capabilities = &configs.Capabilities{
+			Bounding: c.Bounding, Effective: c.Effective, Permitted: c.Permitted,
+		}
+	}
+	return process
+}
+
+// destroy removes libcontainer's container of this id and kills what still runs in it.
+// One whose state cannot be read is removed by hand: its processes are in the unit's
+// cgroup, which systemd empties.
+func destroy(id string) error {
+	container, err := libcontainer.Load(bundle.RuntimeDir, id)
+	switch {
+	case errors.Is(err, libcontainer.ErrNotExist):
+		return nil
+	case err != nil:
+		return os.RemoveAll(bundle.RuntimeDir + "/" + id)
+	}
+	if err := container.Signal(unix.SIGKILL); err != nil && !errors.Is(err, libcontainer.ErrNotRunning) {
+		return fmt.Errorf("kill container: %w", err)
+	}
+	if err := container.Destroy(); err != nil {
+		return fmt.Errorf("destroy container: %w", err)
+	}
+	return nil
+}

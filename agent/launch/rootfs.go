@@ -1,0 +1,152 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// initLayerDir is the topmost lower directory of every container. What it has, no image
+// can have as something else: without it, an image whose /dev is a symbolic link could
+// make the runtime write elsewhere (CVE-2026-41579), and so for mount points in /etc.
+const initLayerDir = bundle.StateDir + "/init"
+
+var (
+	initLayerDirs  = []string{"dev", "proc", "sys", "etc"}
+	initLayerFiles = []string{"etc/hosts", "etc/hostname", "etc/resolv.conf"}
+)
+
+// mountRootfs mounts the image's layers, the init layer and an empty writable layer on
+// top of each other. The unit's mount namespace is private, so the mount ends with the
+// container and the node never sees it.
+func (r *run) mountRootfs() error {
+	record, err := readRootfs(r.Image.ID)
+	if err != nil {
+		return fmt.Errorf("image %s: %w", r.Image.Reference, err)
+	}
+	if err := makeInitLayer(); err != nil {
+		return fmt.Errorf("make the init layer: %w", err)
+	}
+	own := filepath.Join(bundle.ContainersDir, r.ID)
+	upper, work := filepath.Join(own, "upper"), filepath.Join(own, "work")
+	r.rootfs = filepath.Join(own, "rootfs")
+	for _, dir := range []string{upper, work, r.rootfs} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	// The layers' names are relative to keep the options within mount(2)'s page.
+	if err := os.Chdir(record.Base); err != nil {
+		return fmt.Errorf("image %s: %w: run davit apply to pull it again", r.Image.Reference, err)
+	}
+	options := overlayOptions(record.Lower, upper, work)
+	if len(options) >= os.Getpagesize() {
+		return fmt.Errorf("image %s has too many layers (%d) for one overlay mount: build it with fewer", r.Image.Reference, len(record.Lower))
+	}
+	if err := unix.Mount("overlay", r.rootfs, "overlay", 0, options); err != nil {
+		return fmt.Errorf("mount the layers of image %s: %w", r.Image.Reference, err)
+	}
+	return os.Chdir("/")
+}
+
+// overlayOptions are overlayfs' mount options. The writable layer does not outlive the
+// container, so nothing of it needs to reach the disk (volatile, Linux 5.10).
+func overlayOptions(lower []string, upper, work string) string {
+	layers := append([]string{initLayerDir}, lower...)
+	return fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s,volatile", strings.Join(layers, ":"), upper, work)
+}
+
+func readRootfs(imageID string) (*bundle.Rootfs, error) {
+	text, err := os.ReadFile(bundle.RootfsPath(imageID))
+	if err != nil {
+		return nil, fmt.Errorf("not on this node: %w: run davit apply to pull it", err)
+	}
+	return bundle.DecodeRootfs(imageID, text)
+}
+
+// makeInitLayer makes the init layer where it is missing. Several launchers may do so at
+// once.
+func makeInitLayer() error {
+	if _, err := os.Lstat(filepath.Join(initLayerDir, initLayerFiles[len(initLayerFiles)-1])); err == nil {
+		return nil
+	}
+	for _, dir := range initLayerDirs {
+		if err := os.MkdirAll(filepath.Join(initLayerDir, dir), 0o755); err != nil {
+			return err
+		}
+	}
+	for _, file := range initLayerFiles {
+		f, err := os.OpenFile(filepath.Join(initLayerDir, file), os.O_CREATE|os.O_WRONLY, 0o644)
+		if err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkHostPaths makes sure that the node's paths are what the manifest says they are,
+// and makes those it may make, with Kubernetes' modes
+// (https://kubernetes.io/docs/concepts/storage/volumes/#hostpath-volume-types).
+func (r *run) checkHostPaths() error {
+	for _, want := range r.HostPaths {
+		if err := checkHostPath(want); err != nil {
+			return err
+		}
+	}
+	for _, dir := range r.EmptyDirs {
+		if err := os.MkdirAll(emptyDirPath(r.ID, dir.Name), 0o777); err != nil {
+			return err
+		}
+		if err := os.Chmod(emptyDirPath(r.ID, dir.Name), 0o777); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func emptyDirPath(id, name string) string {
+	return filepath.Join(bundle.ContainersDir, id, "volumes", name)
+}
+
+func checkHostPath(want bundle.HostPath) error {
+	info, err := os.Stat(want.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		switch want.Type {
+		case "DirectoryOrCreate":
+			return os.MkdirAll(want.Path, 0o755)
+		case "FileOrCreate":
+			file, err := os.OpenFile(want.Path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o644)
+			if err != nil {
+				return err
+			}
+			return file.Close()
+		}
+	}
+	if err != nil {
+		return err
+	}
+	kind, ok := map[string]func(fs.FileMode) bool{
+		"Directory": fs.FileMode.IsDir, "DirectoryOrCreate": fs.FileMode.IsDir,
+		"File": fs.FileMode.IsRegular, "FileOrCreate": fs.FileMode.IsRegular,
+		"Socket":      func(m fs.FileMode) bool { return m&fs.ModeSocket != 0 },
+		"CharDevice":  func(m fs.FileMode) bool { return m&fs.ModeCharDevice != 0 },
+		"BlockDevice": func(m fs.FileMode) bool { return m&fs.ModeDevice != 0 && m&fs.ModeCharDevice == 0 },
+	}[want.Type]
+	if !ok {
+		return fmt.Errorf("host path %s: unknown type %q", want.Path, want.Type)
+	}
+	if !kind(info.Mode()) {
+		return fmt.Errorf("host path %s is not a %s", want.Path, strings.TrimSuffix(want.Type, "OrCreate"))
+	}
+	return nil
+}

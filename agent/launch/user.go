@@ -1,0 +1,99 @@
+package launch
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/moby/sys/user"
+	"golang.org/x/sys/unix"
+)
+
+// account is the user a container runs as.
+type account struct {
+	uid, gid uint32
+	groups   []uint32
+	home     string
+}
+
+// maxAccountFile bounds what is read of an image's /etc/passwd and /etc/group.
+const maxAccountFile = 1 << 20
+
+// lookUpUser looks the bundle's user up in the root filesystem and completes the
+// process: ids, supplementary groups, HOME and HOSTNAME.
+func (r *run) lookUpUser() error {
+	var err error
+	if r.account, err = lookUp(r.rootfs, r.User); err != nil {
+		return fmt.Errorf("user %q in image %s: %w", r.User, r.Image.Reference, err)
+	}
+	process := r.Spec.Process
+	process.User.UID, process.User.GID = r.account.uid, r.account.gid
+	process.User.AdditionalGids = append(r.account.groups, process.User.AdditionalGids...)
+	process.Env = withDefault(process.Env, "HOME", r.account.home)
+	process.Env = withDefault(process.Env, "HOSTNAME", r.Spec.Hostname)
+	return nil
+}
+
+// lookUp resolves user[:group] by the image's own files. A number needs no entry there.
+func lookUp(rootfs, spec string) (account, error) {
+	passwd, err := readBelow(rootfs, "etc/passwd")
+	if err != nil {
+		return account{}, err
+	}
+	group, err := readBelow(rootfs, "etc/group")
+	if err != nil {
+		return account{}, err
+	}
+	found, err := user.GetExecUser(spec, &user.ExecUser{Home: "/"}, bytes.NewReader(passwd), bytes.NewReader(group))
+	if err != nil {
+		return account{}, err
+	}
+	a := account{uid: uint32(found.Uid), gid: uint32(found.Gid), home: found.Home}
+	for _, gid := range found.Sgids {
+		a.groups = append(a.groups, uint32(gid))
+	}
+	return a, nil
+}
+
+// readBelow reads a small regular file of a root filesystem that may be hostile: links
+// lead nowhere outside it, and a FIFO or a huge file holds up nothing (CVE-2024-9676). A
+// file that is not there is empty.
+func readBelow(rootfs, name string) ([]byte, error) {
+	root, err := unix.Open(rootfs, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: rootfs, Err: err}
+	}
+	defer unix.Close(root)
+	fd, err := unix.Openat2(root, name, &unix.OpenHow{
+		Flags:   unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	if errors.Is(err, unix.ENOENT) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: "/" + name, Err: err}
+	}
+	file := os.NewFile(uintptr(fd), name)
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxAccountFile {
+		return nil, fmt.Errorf("/%s is not a file of at most %d bytes", name, maxAccountFile)
+	}
+	return io.ReadAll(io.LimitReader(file, maxAccountFile))
+}
+
+func withDefault(env []string, name, value string) []string {
+	for _, entry := range env {
+		if strings.HasPrefix(entry, name+"=") {
+			return env
+		}
+	}
+	return append(env, name+"="+value)
+}

@@ -1,0 +1,174 @@
+// Package networks keeps the CNI networks that containers attach to. Attaching itself is
+// the launcher's work; this package checks networks before anything needs them, records
+// them, and removes what is left of them.
+package networks
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/containernetworking/cni/libcni"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// recordsDir holds one record a network.
+const recordsDir = bundle.StateDir + "/networks"
+
+// nodeDir is where a node's owner puts CNI configuration lists, as for every CNI runtime.
+const nodeDir = "/etc/cni/net.d"
+
+// Store is the node's networks.
+type Store struct {
+	// PluginDirs are where CNI plugins are looked for, in order.
+	PluginDirs []string
+	// RemoveMasquerade removes a network's address translation.
+	RemoveMasquerade func(network string) error
+}
+
+// record is what is remembered of a network to remove it.
+type record struct {
+	Bridge   string          `json:"bridge,omitempty"`
+	Conflist json.RawMessage `json:"conflist"`
+}
+
+// EnsureNetwork checks that the network's plugins are there and accept its
+// configuration, and records it.
+func (s Store) EnsureNetwork(ctx context.Context, name string, network reconcile.Network) error {
+	list, err := libcni.NetworkConfFromBytes(network.Conflist)
+	if err != nil {
+		return fmt.Errorf("network %s: %w", name, err)
+	}
+	cni := libcni.NewCNIConfigWithCacheDir(s.PluginDirs, bundle.CNICacheDir, nil)
+	if _, err := cni.ValidateNetworkList(ctx, list); err != nil {
+		return fmt.Errorf("network %s: %w: CNI plugins are looked for in %s", name, err, strings.Join(s.PluginDirs, ", "))
+	}
+	old, err := read(name)
+	if err == nil && old.Bridge != "" && string(old.Conflist) != string(network.Conflist) {
+		if err := removeIdleBridge(name, old.Bridge); err != nil {
+			return err
+		}
+	}
+	text, err := json.Marshal(record{network.Bridge, network.Conflist})
+	if err != nil {
+		return fmt.Errorf("network %s: %w", name, err)
+	}
+	return disk.WriteFile(recordPath(name), text, 0o600)
+}
+
+// RemoveNetwork removes the network's device, address translation and records.
+func (s Store) RemoveNetwork(_ context.Context, name string) error {
+	old, err := read(name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove network %s: %w", name, err)
+	}
+	failures := []error{s.RemoveMasquerade(name)}
+	if old.Bridge != "" {
+		failures = append(failures, removeIdleBridge(name, old.Bridge))
+	}
+	failures = append(failures,
+		os.RemoveAll(filepath.Join(bundle.CNIDataDir, name)),
+		os.RemoveAll(filepath.Join(bundle.NetworksDir, name)))
+	if err := errors.Join(failures...); err != nil {
+		return fmt.Errorf("remove network %s: %w", name, err)
+	}
+	if err := os.Remove(recordPath(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove network %s: %w", name, err)
+	}
+	return nil
+}
+
+// removeIdleBridge deletes a bridge that no container is attached to, with no launcher in
+// the middle of attaching one. The next container makes it again.
+func removeIdleBridge(network, device string) error {
+	unlock, err := disk.Lock(bundle.NetworkLock(network), unix.LOCK_EX)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	link, err := netlink.LinkByName(device)
+	var notFound netlink.LinkNotFoundError
+	if errors.As(err, &notFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("bridge %s: %w", device, err)
+	}
+	if link.Type() != "bridge" {
+		return fmt.Errorf("device %s is not a bridge of davit's", device)
+	}
+	links, err := netlink.LinkList()
+	if err != nil {
+		return fmt.Errorf("bridge %s: %w", device, err)
+	}
+	for _, port := range links {
+		if port.Attrs().MasterIndex == link.Attrs().Index {
+			return nil // the containers that still use it keep it
+		}
+	}
+	if err := netlink.LinkDel(link); err != nil {
+		return fmt.Errorf("delete bridge %s: %w", device, err)
+	}
+	return nil
+}
+
+// List returns the recorded networks, by name. A damaged record counts as not there: the
+// network is made again.
+func List() (map[string]reconcile.ActualNetwork, error) {
+	entries, err := os.ReadDir(recordsDir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("list networks: %w", err)
+	}
+	networks := map[string]reconcile.ActualNetwork{}
+	for _, entry := range entries {
+		name, ok := strings.CutSuffix(entry.Name(), ".json")
+		if !ok {
+			continue
+		}
+		if r, err := read(name); err == nil {
+			networks[name] = reconcile.ActualNetwork{Conflist: r.Conflist, Bridge: r.Bridge}
+		}
+	}
+	return networks, nil
+}
+
+// NodeNetworks returns the CNI configuration lists of the node's owner, by network name.
+// A file that is not one is left out: its network is then reported as not defined.
+func NodeNetworks() (map[string]json.RawMessage, error) {
+	files, err := libcni.ConfFiles(nodeDir, []string{".conflist"})
+	if err != nil {
+		return nil, fmt.Errorf("list CNI networks: %w", err)
+	}
+	networks := map[string]json.RawMessage{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("list CNI networks: %w", err)
+		}
+		if list, err := libcni.NetworkConfFromBytes(text); err == nil {
+			networks[list.Name] = text
+		}
+	}
+	return networks, nil
+}
+
+func recordPath(name string) string { return filepath.Join(recordsDir, name+".json") }
+
+func read(name string) (record, error) {
+	var r record
+	text, err := os.ReadFile(recordPath(name))
+	if err != nil {
+		return r, err
+	}
+	return r, json.Unmarshal(text, &r)
+}

@@ -1,0 +1,102 @@
+package reconcile
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+// defaultCapabilities are Podman's: Docker's without AUDIT_WRITE, MKNOD and NET_RAW
+// (containers.conf(5), default_capabilities).
+var defaultCapabilities = []string{
+	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_NET_BIND_SERVICE",
+	"CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
+}
+
+// allCapabilities are those of capabilities(7) as of Linux 5.9, which has the last one.
+var allCapabilities = []string{
+	"CAP_AUDIT_CONTROL", "CAP_AUDIT_READ", "CAP_AUDIT_WRITE", "CAP_BLOCK_SUSPEND", "CAP_BPF",
+	"CAP_CHECKPOINT_RESTORE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER",
+	"CAP_FSETID", "CAP_IPC_LOCK", "CAP_IPC_OWNER", "CAP_KILL", "CAP_LEASE", "CAP_LINUX_IMMUTABLE",
+	"CAP_MAC_ADMIN", "CAP_MAC_OVERRIDE", "CAP_MKNOD", "CAP_NET_ADMIN", "CAP_NET_BIND_SERVICE",
+	"CAP_NET_BROADCAST", "CAP_NET_RAW", "CAP_PERFMON", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP",
+	"CAP_SETUID", "CAP_SYSLOG", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_CHROOT", "CAP_SYS_MODULE",
+	"CAP_SYS_NICE", "CAP_SYS_PACCT", "CAP_SYS_PTRACE", "CAP_SYS_RAWIO", "CAP_SYS_RESOURCE",
+	"CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_WAKE_ALARM",
+}
+
+// maskedPaths hide what tells of the node or its hardware: the lists of Podman and
+// Docker together (GHSA-6fw5-f8r9-fgfm, GHSA-jq35-85cj-fj4p for the later ones).
+var maskedPaths = []string{
+	"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
+	"/proc/latency_stats", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats",
+	"/sys/devices/virtual/powercap", "/sys/firmware", "/sys/fs/selinux",
+}
+
+// readonlyPaths are those of Podman and Docker.
+var readonlyPaths = []string{
+	"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
+}
+
+// capabilitySet applies drop, then add, to the default set; the result is sorted.
+func capabilitySet(change v1.Capabilities) []string {
+	set := map[string]bool{}
+	for _, name := range defaultCapabilities {
+		set[name] = true
+	}
+	for _, name := range expandCapabilities(change.Drop) {
+		delete(set, name)
+	}
+	for _, name := range expandCapabilities(change.Add) {
+		set[name] = true
+	}
+	names := make([]string, 0, len(set))
+	for name := range set {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func expandCapabilities(names []string) []string {
+	var expanded []string
+	for _, name := range names {
+		name = strings.ToUpper(name)
+		if name == "ALL" {
+			return allCapabilities
+		}
+		expanded = append(expanded, "CAP_"+strings.TrimPrefix(name, "CAP_"))
+	}
+	return expanded
+}
+
+func namespaces(hostNetwork bool) []specs.LinuxNamespace {
+	kinds := []specs.LinuxNamespaceType{
+		specs.PIDNamespace, specs.IPCNamespace, specs.UTSNamespace, specs.MountNamespace, specs.CgroupNamespace,
+	}
+	if !hostNetwork {
+		kinds = append(kinds, specs.NetworkNamespace)
+	}
+	namespaces := make([]specs.LinuxNamespace, 0, len(kinds))
+	for _, kind := range kinds {
+		namespaces = append(namespaces, specs.LinuxNamespace{Type: kind})
+	}
+	return namespaces
+}
+
+// systemMounts are what every container finds: the file systems that
+// the OCI specification lists for Linux, all without set-id programs.
+func systemMounts() []specs.Mount {
+	return []specs.Mount{
+		{Destination: "/proc", Type: "proc", Source: "proc", Options: []string{"nosuid", "noexec", "nodev"}},
+		{Destination: "/dev", Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "strictatime", "mode=755", "size=65536k"}},
+		{Destination: "/dev/pts", Type: "devpts", Source: "devpts", Options: []string{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}},
+		{Destination: "/dev/shm", Type: "tmpfs", Source: "shm", Options: []string{"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}},
+		{Destination: "/dev/mqueue", Type: "mqueue", Source: "mqueue", Options: []string{"nosuid", "noexec", "nodev"}},
+		{Destination: "/sys", Type: "sysfs", Source: "sysfs", Options: []string{"nosuid", "noexec", "nodev", "ro"}},
+		{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup", Options: []string{"nosuid", "noexec", "nodev", "relatime", "ro"}},
+	}
+}

@@ -1,0 +1,329 @@
+package reconcile
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/davit-project/davit/units"
+)
+
+// Options are the guards of a [Diff].
+type Options struct {
+	// HoldPrune says why nothing may be removed now; empty lets removals happen.
+	HoldPrune string
+}
+
+// Diff compares what should be with what is. The same arguments give the same plan, and
+// a plan that was applied leaves nothing to do.
+func Diff(desired Desired, actual Actual, options Options) Plan {
+	d := &differ{desired: desired, actual: actual, options: options, kept: map[string]ActualWorkload{}}
+	d.decide()
+	d.fetch()
+	d.stage()
+	d.switchOver()
+	d.prune()
+	return d.plan
+}
+
+// differ carries one [Diff]. Its methods are the phases of the plan.
+type differ struct {
+	desired Desired
+	actual  Actual
+	options Options
+	plan    Plan
+
+	changes  []change                  // desired workloads that differ, by unit name
+	removals []string                  // units to remove
+	kept     map[string]ActualWorkload // units that stay though they are not desired
+	fetched  map[string]string         // network, volume, image key → the action that makes it
+	starts   []string                  // actions that start or restart
+}
+
+// change is what one desired workload needs.
+type change struct {
+	unit      string
+	workload  Workload
+	write     string // why the unit file is written, or ""
+	stageOnly bool   // the bundle is missing, the unit file is as it should be
+	verb      Verb   // Start, Restart or ""
+	why       string // why it is started or restarted
+}
+
+// decide sorts every unit into changed, removed or kept.
+func (d *differ) decide() {
+	blocked := map[string]Problem{}
+	for _, problem := range d.desired.Problems {
+		blocked[problem.Ref.String()] = problem
+		d.plan.hold(problem.Ref.String(), problem.Err.Error())
+	}
+	for _, unit := range sortedKeys(d.desired.Workloads) {
+		workload := d.desired.Workloads[unit]
+		if owner, foreign := d.actual.Foreign[unit]; foreign {
+			d.plan.hold(workload.Ref.String(), fmt.Sprintf("%s exists already (%s) and is not davit's: rename the object", unit, owner))
+			if current, ok := d.actual.Workloads[unit]; ok {
+				d.kept[unit] = current
+			}
+			continue
+		}
+		if c := d.compare(unit, workload); c.write != "" || c.verb != "" || c.stageOnly {
+			d.changes = append(d.changes, c)
+		} else {
+			d.plan.Unchanged++
+		}
+	}
+	for _, unit := range sortedKeys(d.actual.Workloads) {
+		if _, ok := d.desired.Workloads[unit]; ok {
+			continue
+		}
+		current := d.actual.Workloads[unit]
+		object := current.Ref.String()
+		_, hasProblem := blocked[object]
+		switch {
+		case hasProblem:
+			d.kept[unit] = current
+		case d.options.HoldPrune != "":
+			d.kept[unit] = current
+			d.plan.hold(object, "not removed: "+d.options.HoldPrune)
+		default:
+			d.removals = append(d.removals, unit)
+		}
+	}
+}
+
+// compare decides what one desired workload needs.
+func (d *differ) compare(unit string, workload Workload) change {
+	c := change{unit: unit, workload: workload}
+	current, exists := d.actual.Workloads[unit]
+	if !exists {
+		c.write, c.verb, c.why = "not on the node yet", Start, "new"
+		return c
+	}
+	c.stageOnly = !slices.Contains(d.actual.Bundles, workload.BundleDir)
+	if current.UnitText != workload.UnitText {
+		c.write = differences(workload, current)
+	} else if current.NeedReload {
+		c.write = "systemd has not read the unit file yet"
+	}
+	if current.Enabled == "masked" || current.Enabled == "masked-runtime" {
+		d.plan.hold(workload.Ref.String(), "unit is masked: systemctl unmask "+unit+" to let it run")
+		return c
+	}
+	c.verb, c.why = d.activity(workload, current, c.write)
+	return c
+}
+
+// activity decides whether a workload must be started or restarted, and why.
+func (d *differ) activity(workload Workload, current ActualWorkload, write string) (Verb, string) {
+	running := current.Active == "active" || current.Active == "activating" || current.Active == "reloading"
+	replaced := units.NeedsRestart(current.UnitText, workload.UnitText)
+	switch {
+	case running && current.RunningDir != "" && current.RunningDir != workload.BundleDir:
+		if write == "" {
+			write = "runs an older version than its unit file says"
+		}
+		return Restart, write
+	case running && replaced:
+		return Restart, write
+	case running:
+		return "", ""
+	case replaced:
+		return Start, write
+	case current.Result == "start-limit-hit" || workload.Unit.MaxRestarts >= 0 && current.Active == "failed":
+		return "", "" // systemd gave up, as the manifest asked: status tells
+	case workload.Unit.Restart == "always":
+		return Start, fmt.Sprintf("not running: %s (%s)", current.Active, current.Result)
+	case !current.Started:
+		return Start, "has not run since boot"
+	default:
+		return "", "" // ran to its end
+	}
+}
+
+// fetch plans what workloads need before anything running is touched.
+func (d *differ) fetch() {
+	d.fetched = map[string]string{}
+	for _, key := range sortedKeys(d.desired.Images) {
+		image := d.desired.Images[key]
+		if slices.Contains(d.actual.Images[image.ID], key) {
+			continue
+		}
+		d.fetched["image "+key] = d.plan.add(Action{
+			Verb: PullImage, Object: image.Reference, Target: key,
+			Reason: fmt.Sprintf("%s is not on the node", shortDigest(image.Digest)),
+		})
+	}
+	for _, name := range sortedKeys(d.desired.Networks) {
+		network := d.desired.Networks[name]
+		current, exists := d.actual.Networks[name]
+		reason := "not on the node yet"
+		switch {
+		case exists && bytes.Equal(current.Conflist, network.Conflist):
+			continue
+		case exists:
+			reason = "configuration changed"
+		}
+		d.fetched["network "+name] = d.plan.add(Action{
+			Verb: MakeNetwork, Object: network.Ref.String(), Target: name, Reason: reason,
+		})
+	}
+	for _, name := range sortedKeys(d.desired.Volumes) {
+		volume := d.desired.Volumes[name]
+		current, exists := d.actual.Volumes[name]
+		reason := "not on the node yet"
+		switch {
+		case exists && current == ActualVolume{volume.UID, volume.GID, volume.Mode}:
+			continue
+		case exists:
+			reason = fmt.Sprintf("owner or mode changed %d:%d %04o → %d:%d %04o",
+				current.UID, current.GID, current.Mode, volume.UID, volume.GID, volume.Mode)
+		}
+		d.fetched["volume "+name] = d.plan.add(Action{
+			Verb: MakeVolume, Object: volume.Ref.String(), Target: name, Reason: reason,
+		})
+	}
+}
+
+// stage plans the bundles. They are new directories: nothing running sees them.
+func (d *differ) stage() {
+	for _, c := range d.changes {
+		if slices.Contains(d.actual.Bundles, c.workload.BundleDir) {
+			continue
+		}
+		reason := c.write
+		if reason == "" {
+			reason = "bundle is not on the disk"
+		}
+		d.fetched["bundle "+c.workload.BundleDir] = d.plan.add(Action{
+			Verb: WriteBundle, Object: c.workload.Ref.String(), Target: c.workload.BundleDir, Reason: reason,
+		})
+	}
+}
+
+// requirements are the actions that bring what a workload needs.
+func (d *differ) requirements(w Workload) []string {
+	var needs []string
+	need := func(key string) {
+		if id, ok := d.fetched[key]; ok {
+			needs = append(needs, id)
+		}
+	}
+	need("image " + w.Bundle.Image.Reference + "@" + w.Bundle.Image.Digest)
+	for _, name := range w.Networks {
+		need("network " + name)
+	}
+	for _, name := range w.Volumes {
+		need("volume " + name)
+	}
+	need("bundle " + w.BundleDir)
+	return needs
+}
+
+// switchOver plans the change from old to new: what was removed stops first, because its
+// ports and volumes may be wanted; then unit files, one reload, and the starts.
+func (d *differ) switchOver() {
+	var stops, files []string
+	for _, unit := range d.removals {
+		object := d.actual.Workloads[unit].Ref.String()
+		const reason = "manifest is gone"
+		stop := d.plan.add(Action{Verb: Stop, Object: object, Target: unit, Reason: reason})
+		stops = append(stops, stop)
+		files = append(files, d.plan.add(Action{
+			Verb: RemoveUnit, Object: object, Target: unit, Reason: reason, Needs: []string{stop},
+		}))
+	}
+	written := map[string]string{}
+	for _, c := range d.changes {
+		if c.write == "" {
+			continue
+		}
+		id := d.plan.add(Action{
+			Verb: WriteUnit, Object: c.workload.Ref.String(), Target: c.unit, Reason: c.write,
+			Needs: d.requirements(c.workload),
+		})
+		written[c.unit] = id
+		files = append(files, id)
+	}
+	var reload []string
+	if len(files) > 0 {
+		reload = []string{d.plan.add(Action{
+			Verb: Reload, Object: "systemd", Reason: fmt.Sprintf("%d unit files changed", len(files)), After: files,
+		})}
+	}
+	for _, c := range d.changes {
+		if c.verb == "" {
+			continue
+		}
+		needs := d.requirements(c.workload)
+		if id, ok := written[c.unit]; ok {
+			needs = append([]string{id}, reload...)
+		}
+		d.starts = append(d.starts, d.plan.add(Action{
+			Verb: c.verb, Object: c.workload.Ref.String(), Target: c.unit, Reason: c.why,
+			Needs: needs, After: stops,
+		}))
+	}
+}
+
+// prune plans the removal of what nothing uses any more, after everything else. With
+// removals held back, everything stays.
+func (d *differ) prune() {
+	if d.options.HoldPrune != "" {
+		return
+	}
+	done := make([]string, 0, len(d.plan.Actions))
+	for _, action := range d.plan.Actions {
+		done = append(done, action.ID)
+	}
+	used := d.uses()
+	const reason = "nothing uses it any more"
+	for _, name := range sortedKeys(d.actual.Networks) {
+		if !used["network "+name] {
+			d.plan.add(Action{Verb: RemoveNetwork, Object: "Network/" + name, Target: name, Reason: reason, Needs: done})
+		}
+	}
+	for _, dir := range slices.Sorted(slices.Values(d.actual.Bundles)) {
+		if !used["bundle "+dir] {
+			d.plan.add(Action{Verb: RemoveBundle, Object: dir, Target: dir, Reason: reason, Needs: done})
+		}
+	}
+	for _, id := range sortedKeys(d.actual.Images) {
+		if !used["image "+id] {
+			d.plan.add(Action{Verb: ReleaseImage, Object: shortDigest("sha256:" + id), Target: id, Reason: reason, Needs: done})
+		}
+	}
+}
+
+// uses is what desired and kept workloads need.
+func (d *differ) uses() map[string]bool {
+	used := map[string]bool{}
+	for name := range d.desired.Networks {
+		used["network "+name] = true
+	}
+	for _, image := range d.desired.Images {
+		used["image "+image.ID] = true
+	}
+	for unit, workload := range d.desired.Workloads {
+		used["bundle "+workload.BundleDir] = true
+		if current, ok := d.actual.Workloads[unit]; ok && current.Active == "deactivating" {
+			used["bundle "+current.RunningDir] = true
+		}
+	}
+	for _, current := range d.kept {
+		used["bundle "+current.BundleDir] = true
+		used["bundle "+current.RunningDir] = true
+		if current.Bundle == nil {
+			continue
+		}
+		used["image "+current.Bundle.Image.ID] = true
+		for _, attachment := range current.Bundle.Network.Attachments {
+			used["network "+attachment.Network] = true
+		}
+	}
+	return used
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	return slices.Sorted(maps.Keys(m))
+}

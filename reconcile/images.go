@@ -1,0 +1,102 @@
+package reconcile
+
+import (
+	"strings"
+
+	"github.com/davit-project/davit/manifests"
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+// Requests returns the images that the objects ask for, each once, in the order in
+// which they are first asked for. Resolving them is the edge's work; [Resolve] takes
+// the answers.
+func Requests(objects []manifests.Object) []ImageRequest {
+	byName := imageObjects(objects)
+	var requests []ImageRequest
+	seen := map[ImageRequest]bool{}
+	for _, object := range objects {
+		request, ok := requestOf(object.Object, byName)
+		if ok && !seen[request] {
+			seen[request] = true
+			requests = append(requests, request)
+		}
+	}
+	return requests
+}
+
+// requestOf returns what an object asks for; ok is false when it needs no image or
+// its imageRef leads nowhere.
+func requestOf(object v1.Object, images map[string]*v1.Image) (request ImageRequest, ok bool) {
+	switch object := object.(type) {
+	case *v1.Image:
+		return imageRequest(object.Spec), true
+	case *v1.Container:
+		return containerRequest(object.Spec, images)
+	default:
+		return ImageRequest{}, false
+	}
+}
+
+func containerRequest(spec v1.ContainerSpec, images map[string]*v1.Image) (ImageRequest, bool) {
+	if spec.ImageRef != "" {
+		image, ok := images[spec.ImageRef]
+		if !ok {
+			return ImageRequest{}, false
+		}
+		return imageRequest(image.Spec), true
+	}
+	return imageRequest(v1.ImageSpec{
+		Image:           spec.Image,
+		ImagePullPolicy: spec.ImagePullPolicy,
+		Platform:        spec.Platform,
+		AuthFile:        spec.AuthFile,
+	}), true
+}
+
+func imageRequest(spec v1.ImageSpec) ImageRequest {
+	policy := spec.ImagePullPolicy
+	if policy == "" {
+		policy = defaultPullPolicy(spec.Image)
+	}
+	return ImageRequest{
+		Reference:  spec.Image,
+		PullPolicy: policy,
+		Platform:   spec.Platform,
+		AuthFile:   spec.AuthFile,
+	}
+}
+
+// defaultPullPolicy is Kubernetes' rule: Always for the tag latest, written or meant,
+// IfNotPresent for any other tag and for a digest
+// (https://kubernetes.io/docs/concepts/containers/images/#imagepullpolicy-defaulting).
+// References to archives and directories have no registry to ask again.
+func defaultPullPolicy(reference string) v1.PullPolicy {
+	name := strings.TrimPrefix(reference, "docker://")
+	if transport, _, ok := strings.Cut(name, ":"); ok && pathTransports[transport] {
+		return v1.PullIfNotPresent
+	}
+	if strings.Contains(name, "@") {
+		return v1.PullIfNotPresent
+	}
+	_, tag, tagged := strings.Cut(name[strings.LastIndex(name, "/")+1:], ":")
+	if !tagged || tag == "latest" {
+		return v1.PullAlways
+	}
+	return v1.PullIfNotPresent
+}
+
+// pathTransports are the transports of containers-transports(5) that name something on
+// the node itself.
+var pathTransports = map[string]bool{
+	"oci": true, "oci-archive": true, "docker-archive": true, "dir": true, "containers-storage": true,
+}
+
+func imageObjects(objects []manifests.Object) map[string]*v1.Image {
+	images := map[string]*v1.Image{}
+	for _, object := range objects {
+		if image, ok := object.Object.(*v1.Image); ok {
+			images[image.Metadata.Name] = image
+		}
+	}
+	return images
+}

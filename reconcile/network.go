@@ -1,0 +1,295 @@
+package reconcile
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// Names of networks that need no manifest.
+const (
+	defaultNetwork = "default"
+	noNetwork      = "none"
+)
+
+// networks makes the declared networks desired. The default network joins them when a
+// container first uses it.
+func (r *resolver) networks() {
+	owners := map[string]string{}
+	for _, object := range r.in.Objects {
+		declared, ok := object.Object.(*v1.Network)
+		if !ok {
+			continue
+		}
+		if err := r.network(declared, owners); err != nil {
+			r.problem(declared.Ref(), err)
+		}
+	}
+}
+
+// network makes one network desired, unless a subnet of it belongs to another already:
+// owners maps a subnet to its network.
+func (r *resolver) network(declared *v1.Network, owners map[string]string) error {
+	name := declared.Metadata.Name
+	network, err := cniNetwork(declared)
+	if err != nil {
+		return err
+	}
+	for _, subnet := range network.Subnets {
+		if owner, taken := owners[subnet]; taken {
+			return fmt.Errorf("subnet %s is network %s's already: give one of them spec.subnets", subnet, owner)
+		}
+	}
+	for _, subnet := range network.Subnets {
+		owners[subnet] = name
+	}
+	r.desired.Networks[name] = network
+	return nil
+}
+
+// attach returns how a container reaches the world and the names of the networks it
+// needs davit to make.
+func (r *resolver) attach(container *v1.Container) (bundle.Network, []string, error) {
+	spec := container.Spec
+	switch {
+	case spec.HostNetwork:
+		return bundle.Network{Mode: bundle.NetworkHost}, nil, nil
+	case len(spec.Networks) == 1 && spec.Networks[0].Name == noNetwork:
+		return bundle.Network{Mode: bundle.NetworkNone}, nil, nil
+	}
+	wanted := spec.Networks
+	if len(wanted) == 0 {
+		wanted = []v1.NetworkAttachment{{Name: defaultNetwork}}
+	}
+	network := bundle.Network{Mode: bundle.NetworkCNI, Ports: ports(spec.Ports)}
+	var managed []string
+	for _, want := range wanted {
+		attachment := bundle.Attachment{
+			Network: want.Name,
+			Names:   append([]string{container.Metadata.Name}, want.Aliases...),
+		}
+		if own, ok, err := r.ownNetwork(want.Name); err != nil {
+			return bundle.Network{}, nil, err
+		} else if ok {
+			attachment.Conflist, attachment.Masquerade = own.Conflist, own.Masquerade
+			managed = append(managed, want.Name)
+		} else if conflist, ok := r.in.NodeNetworks[want.Name]; ok {
+			attachment.Conflist = conflist
+		} else {
+			return bundle.Network{}, nil, fmt.Errorf("network %s is not defined: add a Network object, or a CNI configuration list in /etc/cni/net.d", want.Name)
+		}
+		network.Attachments = append(network.Attachments, attachment)
+	}
+	return network, managed, nil
+}
+
+// ownNetwork returns a network that davit makes. A name that has a problem of its own
+// is an error, so that no container starts on another network by chance.
+func (r *resolver) ownNetwork(name string) (network Network, ok bool, err error) {
+	ref := v1.Ref{Kind: v1.KindNetwork, Name: name}
+	if network, ok = r.desired.Networks[name]; ok {
+		return network, true, nil
+	}
+	for _, problem := range r.desired.Problems {
+		if problem.Ref == ref {
+			return Network{}, false, fmt.Errorf("%s: %w", ref, problem.Err)
+		}
+	}
+	if name != defaultNetwork {
+		return Network{}, false, nil
+	}
+	network, err = cniNetwork(&v1.Network{Metadata: v1.ObjectMeta{Name: name}})
+	if err != nil {
+		return Network{}, false, err
+	}
+	r.desired.Networks[name] = network
+	return network, true, nil
+}
+
+// cniNetwork renders a network as a CNI configuration list.
+func cniNetwork(declared *v1.Network) (Network, error) {
+	name, spec := declared.Metadata.Name, declared.Spec
+	network := Network{Ref: declared.Ref()}
+	list := conflist{CNIVersion: "1.0.0", Name: name}
+	if len(spec.Plugins) > 0 {
+		for _, plugin := range spec.Plugins {
+			list.Plugins = append(list.Plugins, plugin)
+		}
+	} else {
+		subnets, err := subnetsOf(name, spec.Subnets)
+		if err != nil {
+			return Network{}, err
+		}
+		network.Bridge = bridgeName(name, spec.Interface)
+		for _, subnet := range subnets {
+			network.Subnets = append(network.Subnets, subnet.Subnet)
+		}
+		if !spec.Internal {
+			network.Masquerade = network.Subnets
+		}
+		list.Plugins = bridgePlugins(network.Bridge, spec, subnets)
+	}
+	text, err := json.Marshal(list)
+	if err != nil {
+		return Network{}, fmt.Errorf("encode network %s: %w", name, err)
+	}
+	network.Conflist = text
+	return network, nil
+}
+
+// conflist is a CNI network configuration list
+// (https://www.cni.dev/docs/spec/#section-1-network-configuration-format).
+type conflist struct {
+	CNIVersion string `json:"cniVersion"`
+	Name       string `json:"name"`
+	Plugins    []any  `json:"plugins"`
+}
+
+// bridgePlugin configures the reference plugin bridge
+// (https://www.cni.dev/plugins/current/main/bridge/).
+type bridgePlugin struct {
+	Type        string    `json:"type"`
+	Bridge      string    `json:"bridge"`
+	IsGateway   bool      `json:"isGateway"`
+	HairpinMode bool      `json:"hairpinMode"`
+	MTU         int32     `json:"mtu,omitempty"`
+	IPAM        hostLocal `json:"ipam"`
+}
+
+// hostLocal configures the reference plugin host-local
+// (https://www.cni.dev/plugins/current/ipam/host-local/).
+type hostLocal struct {
+	Type    string        `json:"type"`
+	DataDir string        `json:"dataDir"`
+	Ranges  [][]v1.Subnet `json:"ranges"`
+	Routes  []route       `json:"routes,omitempty"`
+}
+
+type route struct {
+	Destination string `json:"dst"`
+}
+
+// portmapPlugin configures the reference plugin portmap, which picks iptables or
+// nftables by what the node has (https://www.cni.dev/plugins/current/meta/portmap/).
+type portmapPlugin struct {
+	Type         string          `json:"type"`
+	Capabilities map[string]bool `json:"capabilities"`
+}
+
+func bridgePlugins(device string, spec v1.NetworkSpec, subnets []v1.Subnet) []any {
+	// Masquerading is the network's, not the container's: see bundle.Attachment.
+	plugin := bridgePlugin{
+		Type: "bridge", Bridge: device, IsGateway: true, HairpinMode: true, MTU: spec.MTU,
+		IPAM: hostLocal{Type: "host-local", DataDir: bundle.CNIDataDir},
+	}
+	for _, subnet := range subnets {
+		plugin.IPAM.Ranges = append(plugin.IPAM.Ranges, []v1.Subnet{subnet})
+		if spec.Internal {
+			continue
+		}
+		destination := "0.0.0.0/0"
+		if strings.Contains(subnet.Subnet, ":") {
+			destination = "::/0"
+		}
+		plugin.IPAM.Routes = append(plugin.IPAM.Routes, route{destination})
+	}
+	return []any{plugin, portmapPlugin{Type: "portmap", Capabilities: map[string]bool{"portMappings": true}}}
+}
+
+// subnetsOf returns the subnets with their gateways, picked where none are declared.
+func subnetsOf(name string, declared []v1.Subnet) ([]v1.Subnet, error) {
+	if len(declared) == 0 {
+		declared = pickSubnets(name)
+	}
+	subnets := slices.Clone(declared)
+	for i, subnet := range subnets {
+		prefix, err := netip.ParsePrefix(subnet.Subnet)
+		if err != nil {
+			return nil, fmt.Errorf("subnet %s: %w", subnet.Subnet, err)
+		}
+		if subnet.Gateway == "" {
+			subnets[i].Gateway = prefix.Masked().Addr().Next().String()
+		}
+	}
+	return subnets, nil
+}
+
+// pickSubnets derives subnets from the network's name, so that they depend on nothing
+// that could be lost or differ between passes: an IPv4 /24 of 10.89.0.0 to
+// 10.127.255.0, and a /64 of the unique local prefix fd64:6176:6974::/48 (RFC 4193,
+// whose 40 random bits spell "davit"). The default network has the first of each.
+func pickSubnets(name string) []v1.Subnet {
+	const first, second = 89, 127
+	var index uint16
+	if name != defaultNetwork {
+		sum := sha256.Sum256([]byte(name))
+		const slots = (second-first+1)*256 - 1
+		index = binary.BigEndian.Uint16(sum[:])%slots + 1
+	}
+	return []v1.Subnet{
+		{Subnet: fmt.Sprintf("10.%d.%d.0/24", first+index/256, index%256)},
+		{Subnet: netip.PrefixFrom(ulaSubnet(index), 64).String()},
+	}
+}
+
+func ulaSubnet(index uint16) netip.Addr {
+	address := [16]byte{0: 0xfd, 1: 'd', 2: 'a', 3: 'v', 4: 'i', 5: 't'}
+	binary.BigEndian.PutUint16(address[6:], index)
+	return netip.AddrFrom16(address)
+}
+
+// bridgeName derives a device name of at most 15 bytes (IFNAMSIZ, netdevice(7)).
+func bridgeName(network, declared string) string {
+	const prefix, limit = "dv-", 15
+	switch {
+	case declared != "":
+		return declared
+	case network == defaultNetwork:
+		return "davit0"
+	case len(prefix+network) <= limit:
+		return prefix + network
+	default:
+		sum := sha256.Sum256([]byte(network))
+		return prefix + hex.EncodeToString(sum[:6])
+	}
+}
+
+// ports expands the published ports: a range becomes one entry a port, which is what
+// the portMappings capability has.
+func ports(declared []v1.ContainerPort) []bundle.Port {
+	var published []bundle.Port
+	for _, port := range declared {
+		if port.HostPort == 0 {
+			continue
+		}
+		protocol := strings.ToLower(port.Protocol)
+		if protocol == "" {
+			protocol = "tcp"
+		}
+		for offset := range max(port.EndPort-port.ContainerPort, 0) + 1 {
+			published = append(published, bundle.Port{
+				HostPort:      port.HostPort + offset,
+				ContainerPort: port.ContainerPort + offset,
+				Protocol:      protocol,
+				HostIP:        port.HostIP,
+			})
+		}
+	}
+	return published
+}
+
+func hostAliases(declared []v1.HostAlias) []bundle.HostAlias {
+	var aliases []bundle.HostAlias
+	for _, alias := range declared {
+		aliases = append(aliases, bundle.HostAlias{IP: alias.IP, Names: alias.Hostnames})
+	}
+	return aliases
+}

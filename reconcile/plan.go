@@ -1,0 +1,73 @@
+package reconcile
+
+// Plan is what [Diff] found to do: actions in an order in which they could be done one
+// after the other. It is data, to be printed, compared and tested; [Apply] walks it.
+type Plan struct {
+	// Actions is what changes.
+	Actions []Action `json:"actions"`
+	// Held is what would change but must not now, and why.
+	Held []Held `json:"held,omitempty"`
+	// Unchanged counts the desired workloads that no action touches.
+	Unchanged int `json:"unchanged"`
+}
+
+// Empty reports whether nothing changes.
+func (p Plan) Empty() bool { return len(p.Actions) == 0 }
+
+// Action is one step.
+type Action struct {
+	// ID is unique in the plan.
+	ID string `json:"id"`
+	// Verb says what is done, Object to which object, "Container/web".
+	Verb   Verb   `json:"verb"`
+	Object string `json:"object"`
+	// Target is what the driver is told: an image id, a network, a volume, the name of a
+	// unit or of a bundle's directory.
+	Target string `json:"target,omitempty"`
+	// Reason says why, for people.
+	Reason string `json:"reason"`
+	// Needs are the actions that must have succeeded first.
+	Needs []string `json:"needs,omitempty"`
+	// After are the actions that must have ended first, well or not.
+	After []string `json:"after,omitempty"`
+}
+
+// Verb is what an action does.
+type Verb string
+
+// The verbs, in the order of a plan's phases: fetch, stage, switch, prune.
+const (
+	PullImage     Verb = "pull"
+	MakeNetwork   Verb = "make-network"
+	MakeVolume    Verb = "make-volume"
+	WriteBundle   Verb = "write-bundle"
+	Stop          Verb = "stop"
+	WriteUnit     Verb = "write-unit"
+	RemoveUnit    Verb = "remove-unit"
+	Reload        Verb = "reload"
+	Start         Verb = "start"
+	Restart       Verb = "restart"
+	RemoveNetwork Verb = "remove-network"
+	ReleaseImage  Verb = "release-image"
+	RemoveBundle  Verb = "remove-bundle"
+)
+
+// Held is a change that a guard holds back.
+type Held struct {
+	Object string `json:"object"`
+	Reason string `json:"reason"`
+}
+
+// add appends an action and returns its id.
+func (p *Plan) add(action Action) string {
+	action.ID = string(action.Verb)
+	if action.Target != "" {
+		action.ID += " " + action.Target
+	}
+	p.Actions = append(p.Actions, action)
+	return action.ID
+}
+
+func (p *Plan) hold(object, reason string) {
+	p.Held = append(p.Held, Held{object, reason})
+}

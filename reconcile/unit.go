@@ -1,0 +1,150 @@
+package reconcile
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// defaultGracePeriod is Docker's and Podman's time between the stop signal and the kill.
+const defaultGracePeriod = 10
+
+// unitOf renders the values of a container's unit, all but what depends on files.
+func unitOf(container *v1.Container, b *bundle.Bundle, stopSignal string) (units.Unit, error) {
+	spec := container.Spec
+	resources, err := resourcesOf(spec.Resources)
+	if err != nil {
+		return units.Unit{}, err
+	}
+	unit := units.Unit{
+		Name:        container.Metadata.Name + ".service",
+		Description: fmt.Sprintf("%s (%s)", container.Ref(), b.Image.Reference),
+		Stamp:       units.Stamp{Object: container.Ref().String()},
+		// CONTAINER_NAME and IMAGE_NAME are the journal fields of Docker's and Podman's
+		// journald log drivers.
+		LogFields: map[string]string{
+			"CONTAINER_NAME": container.Metadata.Name,
+			"IMAGE_NAME":     b.Image.Reference,
+			"IMAGE_DIGEST":   b.Image.Digest,
+		},
+		Oneshot:     spec.Oneshot,
+		Restart:     restartOf(spec),
+		MaxRestarts: -1,
+		KillSignal:  stopSignal,
+		StopSeconds: defaultGracePeriod,
+		Resources:   resources,
+		Extra: units.Extra{
+			Unit: section(spec.Unit), Service: section(spec.Service), Install: section(spec.Install),
+		},
+	}
+	if spec.MaxRestarts != nil {
+		unit.MaxRestarts = int(*spec.MaxRestarts)
+	}
+	if spec.TerminationGracePeriodSeconds != nil {
+		unit.StopSeconds = *spec.TerminationGracePeriodSeconds
+	}
+	return unit, nil
+}
+
+func restartOf(spec v1.ContainerSpec) string {
+	switch {
+	case spec.RestartPolicy == v1.RestartOnFailure:
+		return "on-failure"
+	case spec.RestartPolicy == v1.RestartNever, spec.RestartPolicy == "" && spec.Oneshot:
+		return "no"
+	default:
+		return "always"
+	}
+}
+
+func section(declared v1.UnitSection) map[string][]string {
+	if len(declared) == 0 {
+		return nil
+	}
+	settings := make(map[string][]string, len(declared))
+	for name, values := range declared {
+		settings[name] = values
+	}
+	return settings
+}
+
+// stopSignal is the manifest's, the image's, or SIGTERM, by the name systemd knows. What
+// an image says is checked like anything else that comes from outside.
+func stopSignal(spec v1.ContainerSpec, image Image) (string, error) {
+	signal := spec.StopSignal
+	if signal == "" {
+		signal = image.Config.StopSignal
+	}
+	if signal == "" {
+		return "SIGTERM", nil
+	}
+	if number, err := strconv.Atoi(signal); err == nil {
+		if name := unix.SignalName(unix.Signal(number)); name != "" {
+			return name, nil
+		}
+		return "", fmt.Errorf("stop signal %d: no such signal", number)
+	}
+	name := "SIG" + strings.TrimPrefix(strings.ToUpper(signal), "SIG")
+	if offset, ok := strings.CutPrefix(name, "SIGRTMIN+"); ok {
+		// glibc's SIGRTMIN is 34 and SIGRTMAX 64 (signal(7)).
+		if n, err := strconv.Atoi(offset); err == nil && n >= 0 && n <= 30 {
+			return fmt.Sprintf("SIGRTMIN+%d", n), nil
+		}
+	}
+	if unix.SignalNum(name) == 0 {
+		return "", fmt.Errorf("stop signal %q: no such signal", signal)
+	}
+	return name, nil
+}
+
+// resourcesOf maps Kubernetes' limits and requests to systemd.resource-control(5).
+func resourcesOf(declared v1.Resources) (units.Resources, error) {
+	var resources units.Resources
+	var err error
+	if resources.MemoryMax, err = quantity(declared.Limits, "memory", 0); err != nil {
+		return resources, err
+	}
+	if resources.MemoryLow, err = quantity(declared.Requests, "memory", 0); err != nil {
+		return resources, err
+	}
+	if resources.CPUQuota, err = quantity(declared.Limits, "cpu", resource.Milli); err != nil {
+		return resources, err
+	}
+	shares, err := quantity(declared.Requests, "cpu", resource.Milli)
+	if err != nil {
+		return resources, err
+	}
+	resources.CPUWeight = cpuWeight(shares)
+	return resources, nil
+}
+
+// quantity reads one resource in units of 10^scale; 0 when it is not declared.
+func quantity(list v1.ResourceList, name string, scale resource.Scale) (uint64, error) {
+	text, ok := list[name]
+	if !ok {
+		return 0, nil
+	}
+	parsed, err := resource.ParseQuantity(text)
+	if err != nil {
+		return 0, fmt.Errorf("%s %q: %w", name, text, err)
+	}
+	return uint64(max(parsed.ScaledValue(scale), 0)), nil
+}
+
+// cpuWeight maps a request in thousandths of a CPU to CPUWeight=, so that one CPU is
+// systemd's default weight of 100; 0 stays 0, no setting.
+func cpuWeight(milli uint64) uint64 {
+	if milli == 0 {
+		return 0
+	}
+	const least, most = 1, 10000
+	return min(max(uint64(math.Round(float64(milli)/10)), least), most)
+}

@@ -1,0 +1,85 @@
+package units
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Dir is where davit's unit files lie: a directory of systemd's search path
+// (systemd.unit(5)) that is kept over reboots and comes after /etc/systemd/system, so
+// that systemctl mask and systemctl edit --full work on them.
+const Dir = "/etc/systemd/system.attached"
+
+// List returns the texts of the unit files that carry davit's stamp, by unit name.
+func List() (map[string]string, error) {
+	files, err := filepath.Glob(filepath.Join(Dir, "*.service"))
+	if err != nil {
+		return nil, fmt.Errorf("list units in %s: %w", Dir, err)
+	}
+	own := map[string]string{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // a dangling link, or removed since
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read unit: %w", err)
+		}
+		if _, err := ParseOwn(string(text)); err == nil {
+			own[filepath.Base(file)] = string(text)
+		}
+	}
+	return own, nil
+}
+
+// writeUnit leaves the unit file with this text, durably: after a power loss it has the
+// old text or the new one.
+func writeUnit(name, text string) (err error) {
+	if !validName.MatchString(name) {
+		return fmt.Errorf("write unit: %q is not a name of davit's", name)
+	}
+	if err := os.MkdirAll(Dir, 0o755); err != nil {
+		return fmt.Errorf("write unit %s: %w", name, err)
+	}
+	file, err := os.CreateTemp(Dir, "."+strings.TrimSuffix(name, ".service")+".*")
+	if err != nil {
+		return fmt.Errorf("write unit %s: %w", name, err)
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("write unit %s: %w", name, errors.Join(err, os.Remove(file.Name())))
+		}
+	}()
+	_, err = file.WriteString(text)
+	err = errors.Join(err, file.Chmod(0o644), file.Sync(), file.Close())
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(file.Name(), filepath.Join(Dir, name)); err != nil {
+		return err
+	}
+	return syncDir()
+}
+
+func removeUnit(name string) error {
+	if err := os.Remove(filepath.Join(Dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove unit: %w", err)
+	}
+	return syncDir()
+}
+
+func syncDir() error {
+	dir, err := os.Open(Dir)
+	if err != nil {
+		return fmt.Errorf("sync unit directory: %w", err)
+	}
+	defer dir.Close()
+	if err := dir.Sync(); err != nil {
+		return fmt.Errorf("sync unit directory: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package units
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// stampSection is ignored by systemd, like all sections that begin with X-.
+const stampSection = "X-Davit"
+
+// Own is what davit reads back from a unit file it wrote.
+type Own struct {
+	// Object is the manifest's object, "Container/web".
+	Object string
+	// SourcePath is the manifest's file.
+	SourcePath string
+	// Bundle is the path that ExecStart= starts.
+	Bundle string
+}
+
+// ErrForeign is returned for a unit file without davit's stamp.
+var ErrForeign = errors.New("not a unit of davit's")
+
+// ParseOwn reads a unit file that davit wrote, whatever a person did to it since: a
+// setting that is gone is empty. Without the stamp the file is [ErrForeign].
+func ParseOwn(text string) (Own, error) {
+	settings := parse(text)
+	object := settings[key{stampSection, "Object"}]
+	if len(object) != 1 {
+		return Own{}, fmt.Errorf("%w: no Object= in [%s]", ErrForeign, stampSection)
+	}
+	own := Own{Object: object[0]}
+	if source := settings[key{"Unit", "SourcePath"}]; len(source) > 0 {
+		own.SourcePath = source[len(source)-1]
+	}
+	for _, command := range settings[key{"Service", "ExecStart"}] {
+		if words := strings.Fields(command); len(words) == 3 && words[1] == "start" {
+			own.Bundle = words[2]
+		}
+	}
+	return own, nil
+}
+
+// key names a setting.
+type key struct{ section, name string }
+
+// parse reads the lines that [Render] writes: no continuation lines, no spaces around the
+// equals sign, comments on lines of their own.
+func parse(text string) map[key][]string {
+	settings := map[key][]string{}
+	section := ""
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";") {
+			continue
+		}
+		if name, ok := strings.CutPrefix(line, "["); ok {
+			section = strings.TrimSuffix(name, "]")
+			continue
+		}
+		if name, value, ok := strings.Cut(line, "="); ok {
+			k := key{section, name}
+			settings[k] = append(settings[k], value)
+		}
+	}
+	return settings
+}
+
+// inPlace are the settings that systemd applies to a running service when it reloads its
+// units, or that concern only starts to come. Any other change needs a restart.
+var inPlace = map[key]bool{
+	{"Service", "CPUQuota"}: true, {"Service", "CPUWeight"}: true,
+	{"Service", "MemoryMax"}: true, {"Service", "MemoryLow"}: true, {"Service", "MemoryHigh"}: true,
+	{"Service", "TasksMax"}: true, {"Service", "IOWeight"}: true,
+	{"Service", "Restart"}: true, {"Service", "RestartSec"}: true,
+	{"Service", "KillSignal"}: true, {"Service", "TimeoutStopSec"}: true, {"Service", "ExecStopPost"}: true,
+}
+
+// NeedsRestart reports whether a running service must be restarted for a change of its
+// unit file to count. All of [Unit], [Install] and [X-Davit] counts at once.
+func NeedsRestart(old, new string) bool {
+	for _, k := range changed(old, new) {
+		if k.section == "Service" && !inPlace[k] {
+			return true
+		}
+	}
+	return false
+}
+
+// ChangedSettings lists the names of the settings that differ, sorted.
+func ChangedSettings(old, new string) []string {
+	var names []string
+	for _, k := range changed(old, new) {
+		names = append(names, k.name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func changed(old, new string) []key {
+	before, after := parse(old), parse(new)
+	var keys []key
+	for k, values := range after {
+		if !slices.Equal(values, before[k]) {
+			keys = append(keys, k)
+		}
+	}
+	for k := range before {
+		if _, ok := after[k]; !ok {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}

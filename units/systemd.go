@@ -1,0 +1,234 @@
+package units
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"github.com/coreos/go-systemd/v22/dbus"
+)
+
+// Systemd is the node's service manager. Its methods may be called from several
+// goroutines.
+type Systemd struct {
+	mu   sync.Mutex
+	conn *dbus.Conn
+}
+
+// Connect connects to systemd over its private socket, which needs root and works
+// without a message bus.
+func Connect(ctx context.Context) (*Systemd, error) {
+	s := &Systemd{}
+	if _, err := s.connection(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// connection returns a live connection: systemd drops all of them when it re-executes
+// itself.
+func (s *Systemd) connection(ctx context.Context) (*dbus.Conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != nil && s.conn.Connected() {
+		return s.conn, nil
+	}
+	// The connection outlives this call, so it must not end with the call's context.
+	conn, err := dbus.NewSystemdConnectionContext(context.WithoutCancel(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("connect to systemd: %w (davit needs root on a node that runs systemd)", err)
+	}
+	if err := conn.Subscribe(); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("subscribe to systemd's signals: %w", err)
+	}
+	s.conn = conn
+	return conn, nil
+}
+
+// Close ends the connection.
+func (s *Systemd) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != nil {
+		s.conn.Close()
+	}
+}
+
+// EnsureUnit leaves the unit file with this text, durably; systemd reads it at the next
+// Reload.
+func (s *Systemd) EnsureUnit(_ context.Context, name, text string) error {
+	return writeUnit(name, text)
+}
+
+// RemoveUnit disables the unit and removes its file; systemd forgets it at the next Reload.
+func (s *Systemd) RemoveUnit(ctx context.Context, name string) error {
+	conn, err := s.connection(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := conn.DisableUnitFilesContext(ctx, []string{name}, false); err != nil {
+		return fmt.Errorf("disable %s: %w", name, err)
+	}
+	if err := removeUnit(name); err != nil {
+		return err
+	}
+	// A failed unit would stay loaded without its file; one that did not fail is not an
+	// error worth telling.
+	_ = conn.ResetFailedUnitContext(ctx, name)
+	return nil
+}
+
+// Reload enables the named units as their [Install] sections say and makes systemd read
+// all units again, once.
+func (s *Systemd) Reload(ctx context.Context, enable []string) error {
+	conn, err := s.connection(ctx)
+	if err != nil {
+		return err
+	}
+	var failures []error
+	if len(enable) > 0 {
+		if _, _, err := conn.EnableUnitFilesContext(ctx, enable, false, false); err != nil {
+			failures = s.enableEach(ctx, conn, enable)
+		}
+	}
+	if err := conn.ReloadContext(ctx); err != nil {
+		failures = append(failures, fmt.Errorf("reload systemd's units: %w", err))
+	}
+	return errors.Join(failures...)
+}
+
+// enableEach is the slow way after the call for all units failed: systemd does not say
+// which one was to blame, and the others must not suffer.
+func (s *Systemd) enableEach(ctx context.Context, conn *dbus.Conn, names []string) []error {
+	var failures []error
+	for _, name := range names {
+		if _, _, err := conn.EnableUnitFilesContext(ctx, []string{name}, false, false); err != nil {
+			failures = append(failures, fmt.Errorf("enable %s: %w", name, err))
+		}
+	}
+	return failures
+}
+
+// StartUnit starts the unit and waits until systemd's job has ended.
+func (s *Systemd) StartUnit(ctx context.Context, name string) error {
+	conn, err := s.connection(ctx)
+	if err != nil {
+		return err
+	}
+	return s.job(ctx, conn, "start", name, conn.StartUnitContext)
+}
+
+// RestartUnit stops the unit, where it runs, and starts it.
+func (s *Systemd) RestartUnit(ctx context.Context, name string) error {
+	conn, err := s.connection(ctx)
+	if err != nil {
+		return err
+	}
+	return s.job(ctx, conn, "restart", name, conn.RestartUnitContext)
+}
+
+// StopUnit stops the unit and waits until it has ended.
+func (s *Systemd) StopUnit(ctx context.Context, name string) error {
+	conn, err := s.connection(ctx)
+	if err != nil {
+		return err
+	}
+	return s.job(ctx, conn, "stop", name, conn.StopUnitContext)
+}
+
+type startJob func(ctx context.Context, name, mode string, done chan<- string) (int, error)
+
+// job queues a job and waits for its end; the words are those of systemd's JobRemoved
+// signal (org.freedesktop.systemd1(5)).
+func (s *Systemd) job(ctx context.Context, conn *dbus.Conn, verb, name string, start startJob) error {
+	done := make(chan string, 1)
+	if _, err := start(ctx, name, "replace", done); err != nil {
+		return fmt.Errorf("%s %s: %w", verb, name, err)
+	}
+	select {
+	case result := <-done:
+		if result == "done" || result == "skipped" {
+			return nil
+		}
+		return fmt.Errorf("%s %s: job ended as %q%s: see journalctl -u %s", verb, name, result, s.cause(ctx, conn, name), name)
+	case <-ctx.Done():
+		return fmt.Errorf("%s %s: %w: systemd goes on with it", verb, name, context.Cause(ctx))
+	}
+}
+
+// cause says how the unit's process ended, as far as systemd knows.
+func (s *Systemd) cause(ctx context.Context, conn *dbus.Conn, name string) string {
+	properties, err := conn.GetAllPropertiesContext(ctx, name)
+	if err != nil {
+		return ""
+	}
+	result, _ := properties["Result"].(string)
+	status, _ := properties["ExecMainStatus"].(int32)
+	return fmt.Sprintf(" (%s, exit status %d)", result, status)
+}
+
+// State is what systemd knows of a unit. The words are systemd's.
+type State struct {
+	// LoadState is "loaded", "not-found", "masked", …
+	LoadState string
+	// FragmentPath is the unit file systemd took; empty when there is none.
+	FragmentPath string
+	// UnitFileState is "enabled", "disabled", "masked", …
+	UnitFileState string
+	// NeedDaemonReload is set when the file changed since systemd read it.
+	NeedDaemonReload bool
+	// ActiveState, SubState and Result tell what it does and how it last ended.
+	ActiveState, SubState, Result string
+	// MainPID is the container's first process; 0 when none runs.
+	MainPID uint32
+	// Since is when ActiveState last changed, in microseconds since 1970; 0 for never.
+	Since uint64
+	// Started is when the unit last left the inactive state, in the same unit.
+	Started uint64
+}
+
+// State asks systemd for one unit, in one round trip. A unit that nobody has is not an
+// error: its LoadState is "not-found".
+func (s *Systemd) State(ctx context.Context, name string) (State, error) {
+	conn, err := s.connection(ctx)
+	if err != nil {
+		return State{}, err
+	}
+	p, err := conn.GetAllPropertiesContext(ctx, name)
+	if err != nil {
+		return State{}, fmt.Errorf("ask systemd for %s: %w", name, err)
+	}
+	var state State
+	for property, field := range map[string]*string{
+		"LoadState": &state.LoadState, "FragmentPath": &state.FragmentPath, "UnitFileState": &state.UnitFileState,
+		"ActiveState": &state.ActiveState, "SubState": &state.SubState, "Result": &state.Result,
+	} {
+		*field, _ = p[property].(string)
+	}
+	state.NeedDaemonReload, _ = p["NeedDaemonReload"].(bool)
+	state.MainPID, _ = p["MainPID"].(uint32)
+	state.Since, _ = p["StateChangeTimestamp"].(uint64)
+	state.Started, _ = p["InactiveExitTimestamp"].(uint64)
+	return state, nil
+}
+
+// Foreign says whose a unit name is when it is taken by a unit that is not davit's: the
+// file it comes from, or what systemd says of it. It is empty when the name is free.
+func (s *Systemd) Foreign(ctx context.Context, name string) (string, error) {
+	state, err := s.State(ctx, name)
+	switch {
+	case err != nil:
+		return "", err
+	case state.LoadState == "not-found" && state.ActiveState == "inactive":
+		return "", nil
+	case state.FragmentPath == filepath.Join(Dir, name):
+		return "", nil
+	case state.FragmentPath != "":
+		return state.FragmentPath, nil
+	default:
+		return state.LoadState, nil
+	}
+}
