@@ -114,7 +114,7 @@ func (s *storage) tmpfs(mount v1.VolumeMount, spec v1.VolumeSpec) error {
 		fmt.Sprintf("uid=%d", value(spec.UID)), fmt.Sprintf("gid=%d", value(spec.GID)),
 	}
 	if limit := spec.EmptyDir.SizeLimit; limit != "" {
-		size, err := resource.ParseQuantity(limit)
+		size, err := resource.ParseQuantity(string(limit))
 		if err != nil {
 			return fmt.Errorf("sizeLimit %s: %w", limit, err)
 		}

@@ -132,7 +132,7 @@ func quantity(list v1.ResourceList, name string, scale resource.Scale) (uint64, 
 	if !ok {
 		return 0, nil
 	}
-	parsed, err := resource.ParseQuantity(text)
+	parsed, err := resource.ParseQuantity(string(text))
 	if err != nil {
 		return 0, fmt.Errorf("%s %q: %w", name, text, err)
 	}

@@ -194,8 +194,12 @@ type Resources struct {
 	Requests ResourceList `json:"requests,omitempty"`
 }
 
-// ResourceList maps cpu and memory to Kubernetes quantities: "500m", "256Mi".
-type ResourceList map[string]string
+// ResourceList maps cpu and memory to quantities: "500m", "256Mi".
+type ResourceList map[string]Quantity
+
+// Quantity is a number with a suffix as Kubernetes writes them: 1, 500m, 256Mi, 1G
+// (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/).
+type Quantity string
 
 // SecurityContext is Kubernetes' of the same name, as far as it concerns one
 // container.

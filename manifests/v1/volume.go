@@ -46,7 +46,7 @@ type EmptyDir struct {
 	Medium string `json:"medium,omitempty"`
 	// SizeLimit bounds a tmpfs, as a Kubernetes quantity; without one the kernel's
 	// default holds, half of the memory. Only with medium Memory.
-	SizeLimit string `json:"sizeLimit,omitempty"`
+	SizeLimit Quantity `json:"sizeLimit,omitempty"`
 }
 
 // MediumMemory is the medium of a tmpfs.

@@ -1,0 +1,68 @@
+package manifests
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"regexp"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+// device is the name of a network device: at most 15 bytes (IFNAMSIZ), no '/' and no
+// white space (dev_valid_name in Linux' net/core/dev.c); davit wants plain ones.
+var device = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$`)
+
+func (d *document) checkNetwork(network *v1.Network) {
+	spec := network.Spec
+	if name := network.Metadata.Name; name == "none" || name == "host" {
+		d.errorf("metadata.name", "%s means something else to containers", name)
+	}
+	if spec.Interface != "" && !device.MatchString(spec.Interface) {
+		d.errorf("spec.interface", "%q: want at most 15 of letters, digits, '.', '_' and '-'", spec.Interface)
+	}
+	if spec.MTU != 0 && (spec.MTU < 68 || spec.MTU > 65535) {
+		d.errorf("spec.mtu", "%d: want 68 to 65535", spec.MTU)
+	}
+	families := map[bool]bool{}
+	for i, subnet := range spec.Subnets {
+		d.checkSubnet(fmt.Sprintf("spec.subnets[%d]", i), subnet, families)
+	}
+	if len(spec.Plugins) == 0 {
+		return
+	}
+	if spec.Interface != "" || spec.MTU != 0 || spec.Internal || len(spec.Subnets) > 0 {
+		d.errorf("spec.plugins", "the plugins say it all: leave the other fields out")
+	}
+	for i, plugin := range spec.Plugins {
+		var name string
+		if err := json.Unmarshal(plugin["type"], &name); err != nil || !device.MatchString(name) && !pluginName.MatchString(name) {
+			d.errorf(fmt.Sprintf("spec.plugins[%d].type", i), "want the name of a CNI plugin")
+		}
+	}
+}
+
+var pluginName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+
+func (d *document) checkSubnet(field string, subnet v1.Subnet, families map[bool]bool) {
+	prefix, err := netip.ParsePrefix(subnet.Subnet)
+	switch {
+	case err != nil:
+		d.errorf(field+".subnet", "%q: want a prefix such as 10.20.0.0/24", subnet.Subnet)
+		return
+	case prefix.Masked() != prefix:
+		d.errorHint(field+".subnet", "write "+prefix.Masked().String(), "%s has host bits", subnet.Subnet)
+	case prefix.Bits() > prefix.Addr().BitLen()-2:
+		d.errorf(field+".subnet", "%s has no room for a container", subnet.Subnet)
+	case families[prefix.Addr().Is6()]:
+		d.errorf(field+".subnet", "want at most one IPv4 and one IPv6 subnet")
+	}
+	families[prefix.Addr().Is6()] = true
+	if subnet.Gateway == "" {
+		return
+	}
+	gateway, err := netip.ParseAddr(subnet.Gateway)
+	if err != nil || !prefix.Contains(gateway) {
+		d.errorf(field+".gateway", "%q is not an address of %s", subnet.Gateway, subnet.Subnet)
+	}
+}

@@ -1,0 +1,126 @@
+package manifests
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+// rule refuses settings of a unit's section.
+type rule struct {
+	// section is unit, service or install; empty means each of them.
+	section string
+	// settings are patterns of path.Match.
+	settings []string
+	// values are patterns that a value must match to be refused; none means any value.
+	values []string
+	// reason ends the sentence "is refused: …".
+	reason string
+}
+
+// shutdown are the units that end or change the whole node's run.
+var shutdown = []string{
+	"poweroff.target", "reboot.target", "halt.target", "kexec.target", "shutdown.target", "exit.target",
+	"emergency.*", "rescue.*", "soft-reboot.target", "suspend.target", "hibernate.target", "sleep.target",
+	"systemd-poweroff.service", "systemd-reboot.service", "systemd-halt.service", "systemd-kexec.service",
+}
+
+// rules are the settings that no manifest can pass through: they would break the contract
+// between the unit and its launcher, or hand out the node's root behind davit's back.
+// docs/manifests.md lists them.
+var rules = []rule{
+	{"service", []string{"Exec*"}, nil, "davit runs the launcher, nothing else"},
+	{"service", []string{"Type", "NotifyAccess", "PIDFile", "Delegate*", "KillMode", "GuessMainPID", "BusName", "RemainAfterExit", "PrivateMounts", "MountFlags", "RootDirectory*", "RootImage*", "RootHash*", "RootVerity*", "FileDescriptorStore*", "Sockets", "NonBlocking", "Personality", "SyslogIdentifier"}, nil, "the launcher depends on it"},
+	{"service", []string{"User", "Group", "DynamicUser", "SupplementaryGroups", "PAMName", "AmbientCapabilities", "CapabilityBoundingSet", "SecureBits"}, nil, "the launcher needs root: use spec.user and spec.securityContext for the container"},
+	{"service", []string{"Environment", "PassEnvironment", "UnsetEnvironment"}, nil, "it would not reach the container: use spec.env"},
+	{"service", []string{"LoadCredential*", "SetCredential*", "ImportCredential", "EnvironmentFile", "BindPaths", "BindReadOnlyPaths", "MountImages", "ExtensionImages", "ExtensionDirectories", "OpenFile", "TemporaryFileSystem", "NetworkNamespacePath", "IPCNamespacePath"}, nil, "it reads files of the node: use spec.volumes"},
+	{"service", []string{"StandardInput*"}, nil, "a container has no standard input"},
+	{"service", []string{"StandardOutput", "StandardError"}, []string{"file:*", "append:*", "truncate:*", "fd:*", "socket", "tty*"}, "it writes files of the node"},
+	{"service", []string{"Slice"}, []string{"-.slice", "init.scope", "*/*", "*..*"}, "a service stays out of the root slice"},
+	{"unit", []string{"FailureAction*", "SuccessAction*", "StartLimitAction", "JobTimeoutAction", "RebootArgument", "JobTimeoutRebootArgument"}, nil, "it can end the whole node's run"},
+	{"service", []string{"FailureAction*", "SuccessAction*", "StartLimitAction", "RebootArgument", "TimeoutStartFailureMode", "TimeoutStopFailureMode"}, nil, "it can end the whole node's run"},
+	{"unit", []string{"OnFailure", "OnSuccess", "Wants", "Requires", "BindsTo", "PropagatesStopTo", "Upholds", "Requisite"}, shutdown, "it can end the whole node's run"},
+	{"unit", []string{"Conflicts"}, []string{"*.target", "sshd.service", "ssh.service", "davit*.service", "dbus*", "systemd-*"}, "it stops units the node needs"},
+	{"unit", []string{"SourcePath", "DefaultDependencies", "RefuseManual*", "JoinsNamespaceOf"}, nil, "davit sets it"},
+	{"install", []string{"Also", "DefaultInstance"}, nil, "it changes other units"},
+	{"install", []string{"WantedBy", "RequiredBy", "UpheldBy"}, append([]string{"sysinit.target", "basic.target", "local-fs*", "cryptsetup*", "initrd*", "*.slice", "*.scope"}, shutdown...), "it would hold up or end the node's boot"},
+}
+
+// sectionSettings are the settings that [Install] has; the other sections' are systemd's to
+// know, because new versions add some.
+var installSettings = []string{"WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also", "DefaultInstance"}
+
+var settingName = regexp.MustCompile(`^[A-Z][A-Za-z0-9]*$`)
+
+func (d *document) checkPassThrough(spec v1.ContainerSpec) {
+	name := d.object.Ref().Name
+	for _, s := range []struct {
+		name     string
+		settings v1.UnitSection
+	}{{"unit", spec.Unit}, {"service", spec.Service}, {"install", spec.Install}} {
+		for setting, values := range s.settings {
+			field := "spec." + s.name + "." + setting
+			if !settingName.MatchString(setting) {
+				d.errorf(field, "is not the name of a systemd setting")
+				continue
+			}
+			if s.name == "install" && !slices.Contains(installSettings, setting) {
+				d.errorHint(field, didYouMean(setting, installSettings), "is not a setting of [Install]")
+			}
+			for _, value := range values {
+				d.checkSetting(field, s.name, setting, value)
+				if setting == "Alias" && s.name == "install" && !strings.HasPrefix(value, name+"-") {
+					d.errorf(field, "%q: want an alias that begins with %s-", value, name)
+				}
+			}
+		}
+	}
+}
+
+func (d *document) checkSetting(field, section, setting, value string) {
+	if strings.ContainsFunc(value, isControl) || strings.HasSuffix(value, `\`) || strings.TrimSpace(value) != value {
+		d.errorf(field, "%q has a control character, a trailing backslash or white space around it", value)
+		return
+	}
+	for _, rule := range rules {
+		if rule.section == section && matchesAny(rule.settings, setting) && (rule.values == nil || anyWordMatches(rule.values, value)) {
+			d.errorf(field, "is refused: %s", rule.reason)
+			return
+		}
+	}
+}
+
+// anyWordMatches looks at each word of a value: most lists of units are one line.
+func anyWordMatches(patterns []string, value string) bool {
+	return slices.ContainsFunc(strings.Fields(value), func(word string) bool {
+		return matchesAny(patterns, strings.Trim(word, `"'`))
+	})
+}
+
+func matchesAny(patterns []string, name string) bool {
+	for _, pattern := range patterns {
+		// A pattern of the table that path.Match does not know is a mistake of ours, and
+		// refuses everything.
+		if matched, err := path.Match(pattern, name); matched || err != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// RefusedSettings describes the rules, a line each, for the documentation.
+func RefusedSettings() []string {
+	var lines []string
+	for _, rule := range rules {
+		line := fmt.Sprintf("%s: %s", rule.section, strings.Join(rule.settings, ", "))
+		if rule.values != nil {
+			line += " with " + strings.Join(rule.values, ", ")
+		}
+		lines = append(lines, line+": "+rule.reason)
+	}
+	return lines
+}

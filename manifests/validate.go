@@ -1,0 +1,97 @@
+package manifests
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+// label is an RFC 1123 label.
+var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// validate checks what the types cannot say.
+func (d *document) validate() {
+	d.checkName("metadata.name", d.object.Ref().Name)
+	switch object := d.object.(type) {
+	case *v1.Container:
+		d.checkContainer(object.Spec)
+	case *v1.Image:
+		d.checkImage(object.Spec)
+	case *v1.Network:
+		d.checkNetwork(object)
+	case *v1.Volume:
+		d.checkVolume(object.Spec)
+	}
+}
+
+// errorf reports what is wrong with a field, at the field, or at the nearest one around
+// it when it is not there.
+func (d *document) errorf(field, format string, args ...any) {
+	d.report(d.nodeAt(field), field, fmt.Sprintf(format, args...), "")
+}
+
+// errorHint is errorf with what to do about it.
+func (d *document) errorHint(field, hint, format string, args ...any) {
+	d.report(d.nodeAt(field), field, fmt.Sprintf(format, args...), hint)
+}
+
+func (d *document) nodeAt(field string) *yaml.Node {
+	for {
+		if node, ok := d.nodes[field]; ok {
+			return node
+		}
+		field = field[:max(strings.LastIndexAny(field, ".["), 0)]
+	}
+}
+
+func (d *document) checkName(field, name string) {
+	switch {
+	case name == "":
+		d.errorf(field, "missing")
+	case !label.MatchString(name):
+		d.errorf(field, "%q: want at most 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit", name)
+	}
+}
+
+// oneOf checks an optional field against its possible values.
+func (d *document) oneOf(field, value string, allowed ...string) {
+	if value != "" && !slices.Contains(allowed, value) {
+		hint := didYouMean(value, allowed)
+		if hint == "" {
+			hint = "one of " + strings.Join(allowed, ", ")
+		}
+		d.errorHint(field, hint, "unknown value %q", value)
+	}
+}
+
+// absolute checks a path of the node or the container.
+func (d *document) absolute(field, value string) bool {
+	switch {
+	case !path.IsAbs(value) || path.Clean(value) != value:
+		d.errorf(field, "%q: want an absolute path without . and ..", value)
+	case strings.ContainsFunc(value, isControl):
+		d.errorf(field, "%q has a control character", value)
+	default:
+		return true
+	}
+	return false
+}
+
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+
+func (d *document) quantity(field string, value v1.Quantity) {
+	parsed, err := resource.ParseQuantity(string(value))
+	if err != nil || parsed.Sign() <= 0 {
+		d.errorf(field, "%q: want a positive quantity such as 500m, 256Mi or 2", value)
+	}
+}
+
+// below reports whether a path is dir or in it.
+func below(dir, value string) bool { return value == dir || strings.HasPrefix(value, dir+"/") }

@@ -1,0 +1,64 @@
+package manifests
+
+import (
+	"regexp"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+var octalMode = regexp.MustCompile(`^[0-7]{3,4}$`)
+
+func (d *document) checkVolume(spec v1.VolumeSpec) {
+	if spec.HostPath != nil && spec.EmptyDir != nil {
+		d.errorf("spec", "want at most one of hostPath and emptyDir")
+	}
+	d.checkVolumeSource("spec", spec.HostPath, spec.EmptyDir)
+	if spec.Mode != "" && !octalMode.MatchString(spec.Mode) {
+		d.errorf("spec.mode", "%q: want three or four octal digits such as \"0750\"", spec.Mode)
+	}
+	for field, id := range map[string]*int64{"spec.uid": spec.UID, "spec.gid": spec.GID} {
+		if id != nil {
+			d.checkID(field, *id)
+		}
+	}
+	if spec.HostPath != nil && (spec.UID != nil || spec.GID != nil || spec.Mode != "") {
+		d.errorf("spec.hostPath", "davit does not change the owner or mode of the node's own paths: leave uid, gid and mode out")
+	}
+}
+
+// hostPathTypes are Kubernetes'.
+var hostPathTypes = []string{
+	"Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket", "CharDevice", "BlockDevice",
+}
+
+// ownTrees belong to davit and the image storage: a container that could write there
+// would decide what the node runs.
+var ownTrees = []string{
+	"/run/davit", "/var/lib/davit", "/run/systemd/private", "/run/containers/storage", "/var/lib/containers/storage",
+}
+
+func (d *document) checkVolumeSource(field string, host *v1.HostPath, empty *v1.EmptyDir) {
+	if host != nil {
+		d.oneOf(field+".hostPath.type", host.Type, hostPathTypes...)
+		if d.absolute(field+".hostPath.path", host.Path) {
+			for _, tree := range ownTrees {
+				if below(tree, host.Path) || below(host.Path, tree) && host.Path != "/" {
+					d.errorf(field+".hostPath.path", "%s would open %s to the container", host.Path, tree)
+				}
+			}
+			if host.Path == "/" {
+				d.errorf(field+".hostPath.path", "the node's root cannot be a volume")
+			}
+		}
+	}
+	if empty != nil {
+		d.oneOf(field+".emptyDir.medium", empty.Medium, v1.MediumMemory)
+		if empty.SizeLimit == "" {
+			return
+		}
+		d.quantity(field+".emptyDir.sizeLimit", empty.SizeLimit)
+		if empty.Medium != v1.MediumMemory {
+			d.errorf(field+".emptyDir.sizeLimit", "only a tmpfs has a size: add medium: Memory")
+		}
+	}
+}

@@ -1,0 +1,137 @@
+package manifests
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+// What a file may at most be: bounds that no real manifest meets and that keep a hostile
+// one from costing more than an error.
+const (
+	maxFileSize  = 1 << 20
+	maxDocuments = 1000
+	maxDepth     = 64
+	maxNodes     = 100_000
+)
+
+// document is one YAML document on its way to an object.
+type document struct {
+	file        string
+	root        *yaml.Node
+	object      v1.Object
+	nodes       map[string]*yaml.Node // by field path
+	diagnostics Diagnostics
+}
+
+// parse splits a file into documents. Empty documents are left out.
+func parse(file File) ([]*document, Diagnostics) {
+	broken := func(line int, message string) Diagnostics {
+		return Diagnostics{{Position: Position{file.Path, line, 1}, Message: message}}
+	}
+	if len(file.Text) > maxFileSize {
+		return nil, broken(1, fmt.Sprintf("%d bytes are more than a manifest may have (%d)", len(file.Text), maxFileSize))
+	}
+	if bad := invalidUTF8(file.Text); bad >= 0 {
+		return nil, broken(1+bytes.Count(file.Text[:bad], []byte("\n")), "not UTF-8")
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(file.Text))
+	var documents []*document
+	for {
+		var node yaml.Node
+		err := decoder.Decode(&node)
+		if errors.Is(err, io.EOF) {
+			return documents, nil
+		}
+		if err != nil {
+			line, message := syntaxError(err)
+			return nil, broken(line, message)
+		}
+		if len(documents) == maxDocuments {
+			return nil, broken(node.Line, fmt.Sprintf("more than %d documents in one file", maxDocuments))
+		}
+		root := node.Content[0]
+		if root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
+			continue
+		}
+		d := &document{file: file.Path, root: root, nodes: map[string]*yaml.Node{"": root}}
+		d.checkYAML()
+		documents = append(documents, d)
+	}
+}
+
+func invalidUTF8(text []byte) int {
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRune(text[i:])
+		if r == utf8.RuneError && size == 1 {
+			return i
+		}
+		i += size
+	}
+	return -1
+}
+
+var yamlErrorLine = regexp.MustCompile(`^(?:yaml: )?line (\d+): `)
+
+// syntaxError takes the line out of the YAML library's error.
+func syntaxError(err error) (line int, message string) {
+	message = err.Error()
+	match := yamlErrorLine.FindStringSubmatch(message)
+	if match == nil {
+		return 1, "not YAML: " + strings.TrimPrefix(message, "yaml: ")
+	}
+	line, err = strconv.Atoi(match[1])
+	if err != nil {
+		line = 1
+	}
+	return line, "not YAML: " + strings.TrimPrefix(message, match[0])
+}
+
+// checkYAML refuses what YAML can do and a manifest has no use for.
+func (d *document) checkYAML() {
+	count := 0
+	var walk func(node *yaml.Node, depth int)
+	walk = func(node *yaml.Node, depth int) {
+		count++
+		switch {
+		case count > maxNodes || len(d.diagnostics) > 0:
+			return
+		case depth > maxDepth:
+			d.report(node, "", fmt.Sprintf("nested more than %d levels deep", maxDepth), "")
+			return
+		case node.Kind == yaml.AliasNode || node.Anchor != "":
+			d.report(node, "", "anchors and aliases are not supported", "write the value out")
+			return
+		case node.Tag == "!!merge":
+			d.report(node, "", "merge keys are not supported", "write the fields out")
+			return
+		case node.Style&yaml.TaggedStyle != 0:
+			d.report(node, "", "tag "+node.Tag+" is not supported", "leave it out")
+			return
+		}
+		for _, child := range node.Content {
+			walk(child, depth+1)
+		}
+	}
+	walk(d.root, 1)
+	if count > maxNodes {
+		d.report(d.root, "", fmt.Sprintf("more than %d values in one document", maxNodes), "")
+	}
+}
+
+func (d *document) position(node *yaml.Node) Position {
+	return Position{d.file, max(node.Line, 1), max(node.Column, 1)}
+}
+
+func (d *document) report(node *yaml.Node, path, message, hint string) {
+	d.diagnostics = append(d.diagnostics, Diagnostic{d.position(node), path, message, hint})
+}
