@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/agent/masquerade"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -78,7 +79,7 @@ func (r *run) attach(ctx context.Context, index int, attachment bundle.Attachmen
 	if err != nil {
 		return nil, err // ExecStopPost= calls DEL, which CNI wants after a failed ADD too
 	}
-	if err := masquerade(attachment.Network, attachment.Masquerade); err != nil {
+	if err := masquerade.Ensure(attachment.Network, attachment.Masquerade); err != nil {
 		return nil, err
 	}
 	return addresses(added)

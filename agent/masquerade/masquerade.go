@@ -1,4 +1,7 @@
-package launch
+// Package masquerade gives networks their way out: what leaves a network's subnets for
+// elsewhere leaves under the node's own address. It belongs to the network, not to the
+// container, which keeps it off the path of all starts but the first.
+package masquerade
 
 import (
 	"errors"
@@ -27,20 +30,19 @@ func natChain() *nftables.Chain {
 
 const natLock = bundle.RunDir + "/nat.lock"
 
-// masquerade makes what leaves the network's subnets for elsewhere leave under the
-// node's own address. It belongs to the network, not to the container: the first start
-// after boot adds the rules, later ones find them.
-func masquerade(network string, subnets []string) error {
+// Ensure leaves the rules of a network in place. The first start after boot adds them,
+// later ones find them.
+func Ensure(network string, subnets []string) error {
 	if len(subnets) == 0 {
 		return nil
 	}
-	if err := ensureMasquerade(network, subnets); err != nil {
+	if err := ensure(network, subnets); err != nil {
 		return fmt.Errorf("masquerade network %s: %w", network, err)
 	}
 	return nil
 }
 
-func ensureMasquerade(network string, subnets []string) error {
+func ensure(network string, subnets []string) error {
 	unlock, err := disk.Lock(natLock, unix.LOCK_EX)
 	if err != nil {
 		return err
@@ -62,7 +64,7 @@ func ensureMasquerade(network string, subnets []string) error {
 		if slices.ContainsFunc(present, func(r *nftables.Rule) bool { return string(r.UserData) == mark }) {
 			continue
 		}
-		rule, err := masqueradeRule(subnet)
+		rule, err := newRule(subnet)
 		if err != nil {
 			return err
 		}
@@ -75,8 +77,15 @@ func ensureMasquerade(network string, subnets []string) error {
 	return conn.Flush()
 }
 
-// RemoveMasquerade removes the rules of a network.
-func RemoveMasquerade(network string) error {
+// Remove removes the rules of a network.
+func Remove(network string) error {
+	if err := remove(network); err != nil {
+		return fmt.Errorf("remove masquerading of network %s: %w", network, err)
+	}
+	return nil
+}
+
+func remove(network string) error {
 	unlock, err := disk.Lock(natLock, unix.LOCK_EX)
 	if err != nil {
 		return err
@@ -84,11 +93,11 @@ func RemoveMasquerade(network string) error {
 	defer unlock()
 	conn, err := nftables.New()
 	if err != nil {
-		return fmt.Errorf("remove masquerading of network %s: %w", network, err)
+		return err
 	}
 	present, err := natRules(conn)
 	if err != nil {
-		return fmt.Errorf("remove masquerading of network %s: %w", network, err)
+		return err
 	}
 	left := len(present)
 	for _, rule := range present {
@@ -96,7 +105,7 @@ func RemoveMasquerade(network string) error {
 			continue
 		}
 		if err := conn.DelRule(rule); err != nil {
-			return fmt.Errorf("remove masquerading of network %s: %w", network, err)
+			return err
 		}
 		left--
 	}
@@ -106,10 +115,7 @@ func RemoveMasquerade(network string) error {
 	if left == 0 {
 		conn.DelTable(natTable)
 	}
-	if err := conn.Flush(); err != nil {
-		return fmt.Errorf("remove masquerading of network %s: %w", network, err)
-	}
-	return nil
+	return conn.Flush()
 }
 
 // natRules are davit's rules; none when there is no table yet.
@@ -132,8 +138,8 @@ func ruleNetwork(mark []byte) string {
 	return ""
 }
 
-// masqueradeRule is: from the subnet and not to the subnet, masquerade.
-func masqueradeRule(subnet string) ([]expr.Any, error) {
+// newRule is: from the subnet and not to the subnet, masquerade.
+func newRule(subnet string) ([]expr.Any, error) {
 	prefix, err := netip.ParsePrefix(subnet)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,49 @@
+package agent
+
+import (
+	"fmt"
+
+	"github.com/davit-project/davit/agent/watch"
+	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/reconcile"
+)
+
+// Guard says what a plan may remove.
+type Guard struct {
+	// Hold says why nothing may be removed; empty when it may.
+	Hold string
+	// Confirmed lets a plan remove many workloads at once.
+	Confirmed bool
+}
+
+// massPrune is how many workloads must vanish at once, and more than half of all, for
+// their removal to need a word from a person: it is what a wrong branch or a wiped
+// directory looks like.
+const massPrune = 3
+
+// GuardFor holds removals back unless the set of manifests is whole.
+func GuardFor(tree watch.Tree, set *manifests.Set) Guard {
+	switch {
+	case len(tree.Problems) > 0 || !set.Complete():
+		return Guard{Hold: "a manifest has errors, so what is missing may only be misread"}
+	case len(set.Objects) == 0:
+		return Guard{Hold: "there is no manifest at all: delete the last unit with davit apply --confirm-prune"}
+	default:
+		return Guard{}
+	}
+}
+
+func (g Guard) diff(desired reconcile.Desired, actual reconcile.Actual) reconcile.Plan {
+	plan := reconcile.Diff(desired, actual, reconcile.Options{HoldPrune: g.Hold})
+	removed := 0
+	for _, action := range plan.Actions {
+		if action.Verb == reconcile.RemoveUnit {
+			removed++
+		}
+	}
+	if g.Confirmed || removed <= massPrune || removed*2 <= len(actual.Workloads) {
+		return plan
+	}
+	hold := fmt.Sprintf("%d of %d workloads would go at once: confirm with davit apply --confirm-prune", removed, len(actual.Workloads))
+	return reconcile.Diff(desired, actual, reconcile.Options{HoldPrune: hold})
+}

@@ -1,0 +1,191 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/davit-project/davit/agent/watch"
+	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/reconcile"
+)
+
+// Options are how the agent runs.
+type Options struct {
+	// Manifests is the directory to watch.
+	Manifests string
+	// Owner is a user beside root whose manifests count; -1 for none.
+	Owner int
+	// Resync is how often the node is compared with the manifests though none changed.
+	Resync time.Duration
+	// Quiet and PruneQuiet are the windows of [watch.Settler].
+	Quiet, PruneQuiet time.Duration
+}
+
+// Bounds of the wait after a pass that did not succeed.
+const (
+	minRetry = 2 * time.Second
+	maxRetry = 5 * time.Minute
+)
+
+// Agent keeps a node as its manifest directory says.
+type Agent struct {
+	node    *Node
+	options Options
+	log     *slog.Logger
+	status  *Status
+	settler watch.Settler
+
+	applied  string // what the last good pass applied: fingerprint and how far
+	failures int    // passes in a row that did not succeed
+	told     map[string]bool
+}
+
+// NewAgent makes an agent for the node.
+func NewAgent(node *Node, options Options, log *slog.Logger, status *Status) *Agent {
+	return &Agent{
+		node: node, options: options, log: log, status: status,
+		settler: watch.Settler{Quiet: options.Quiet, PruneQuiet: options.PruneQuiet},
+		told:    map[string]bool{},
+	}
+}
+
+// Run watches and applies until the context ends. A value on now asks for a pass at once.
+func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
+	watcher, err := watch.New(a.options.Manifests)
+	if err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		watcher.Run(ctx)
+	}()
+	defer func() { <-ended }()
+	a.status.Ready()
+	a.log.Info("watching", "manifests", a.options.Manifests)
+	timer := time.NewTimer(0)
+	for force := true; ; {
+		select {
+		case <-ctx.Done():
+			a.status.Stopping()
+			return nil
+		case <-timer.C:
+		case <-watcher.Changes():
+		case err := <-watcher.Errors():
+			a.once("watching is impaired, changes are seen at the next resync", "error", err)
+		case <-now:
+			force = true
+		}
+		timer.Reset(a.step(ctx, &force))
+	}
+}
+
+// step looks at the directory once and applies it where that is due. It returns how long
+// nothing is to be done unless something happens.
+func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
+	tree, err := watch.Scan(a.options.Manifests, a.options.Owner)
+	if err != nil {
+		a.once("manifests cannot be read, nothing changes until they can", "error", err)
+		a.status.Say("%v: nothing changes until it can be read", err)
+		return a.retry()
+	}
+	verdict := a.settler.See(tree.Fingerprint, time.Now())
+	if !verdict.Apply {
+		return verdict.Wait
+	}
+	state := fmt.Sprint(tree.Fingerprint, verdict.Prune)
+	if state == a.applied && !*force && a.failures == 0 && !a.status.ResyncDue(a.options.Resync) {
+		return a.status.UntilResync(a.options.Resync)
+	}
+	*force = false
+	err = a.pass(ctx, tree, verdict.Prune)
+	if err != nil {
+		a.failures++
+		return a.retry()
+	}
+	a.failures, a.applied = 0, state
+	if verdict.Wait > 0 {
+		return verdict.Wait
+	}
+	return a.options.Resync
+}
+
+// retry grows the wait after failures in a row, with some chance in it so that many nodes
+// do not ask one registry at the same time.
+func (a *Agent) retry() time.Duration {
+	wait := min(minRetry<<min(a.failures, 10), maxRetry)
+	return wait/2 + rand.N(wait)
+}
+
+// pass loads, plans and applies a tree.
+func (a *Agent) pass(ctx context.Context, tree watch.Tree, prune bool) error {
+	unlock, err := Lock(func() { a.log.Info("waiting for another davit to finish") })
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	set := manifests.Load(tree.Files)
+	for _, diagnostic := range append(tree.Problems, set.Diagnostics...) {
+		a.once("manifest has an error, what it describes stays as it is", "error", diagnostic.String())
+	}
+	guard := GuardFor(tree, set)
+	if guard.Hold == "" && !prune {
+		guard.Hold = "the directory has only just changed"
+	}
+	desired, plan, err := a.node.Plan(ctx, set.Objects, guard)
+	if err != nil {
+		a.once("planning did not succeed", "error", err)
+		a.status.Say("%v", err)
+		return err
+	}
+	for _, held := range plan.Held {
+		a.once("held back", "object", held.Object, "reason", held.Reason)
+	}
+	err = a.node.Apply(ctx, desired, plan, a.logEvent)
+	a.summarize(plan, set, err)
+	if err == nil && len(desired.Problems) > 0 {
+		err = errors.New("some objects could not be resolved")
+	}
+	if err == nil && len(tree.Problems) == 0 && set.Complete() {
+		clear(a.told)
+	}
+	return err
+}
+
+func (a *Agent) summarize(plan reconcile.Plan, set *manifests.Set, err error) {
+	a.status.Passed()
+	switch {
+	case err != nil:
+		a.status.Say("%d objects, the last pass did not succeed: %v", len(set.Objects), err)
+	case len(plan.Held) > 0:
+		a.status.Say("%d objects, %s: %s", len(set.Objects), plan.Held[0].Object, plan.Held[0].Reason)
+	default:
+		a.status.Say("%d objects as they should be", len(set.Objects))
+	}
+}
+
+func (a *Agent) logEvent(event reconcile.Event) {
+	attributes := []any{"action", event.Action.Verb, "object", event.Action.Object, "reason", event.Action.Reason}
+	switch event.Status {
+	case reconcile.Done:
+		a.log.Info("done", attributes...)
+	case reconcile.Failed:
+		a.log.Error("failed", append(attributes, "error", event.Err)...)
+	case reconcile.Skipped:
+		a.log.Warn("skipped", append(attributes, "error", event.Err)...)
+	}
+}
+
+// once logs a line that a loop would repeat only the first time, until all is well again.
+func (a *Agent) once(message string, attributes ...any) {
+	key := fmt.Sprint(message, attributes)
+	if !a.told[key] {
+		a.told[key] = true
+		a.log.Warn(message, attributes...)
+	}
+}

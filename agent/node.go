@@ -1,0 +1,144 @@
+// Package agent is the node: it reads what is there, has the core decide, and carries the
+// plan out. It is what the command line and the long-running agent share.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/agent/images"
+	"github.com/davit-project/davit/agent/networks"
+	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// Node is the machine davit runs on.
+type Node struct {
+	Systemd *units.Systemd
+	images  *images.Store
+	facts   reconcile.Node
+	plugins []string
+}
+
+// Open connects to systemd. progress is called while images are pulled; it may be nil.
+func Open(ctx context.Context, progress func(images.Progress)) (*Node, error) {
+	if os.Geteuid() != 0 {
+		return nil, errors.New("davit needs root to manage units, networks and images: try sudo")
+	}
+	launcher, err := Launcher()
+	if err != nil {
+		return nil, err
+	}
+	root, err := images.Root()
+	if err != nil {
+		return nil, err
+	}
+	systemd, err := units.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Node{
+		Systemd: systemd,
+		images:  images.New(progress),
+		facts:   reconcile.Node{Launcher: launcher, StorageRoot: root, Architecture: runtime.GOARCH},
+		plugins: []string{bundle.UserPluginDir, filepath.Join(filepath.Dir(launcher), "cni")},
+	}, nil
+}
+
+// Close ends the connections.
+func (n *Node) Close() error {
+	n.Systemd.Close()
+	return n.images.Close()
+}
+
+// Launcher is the path of davit-run: where davit is PREFIX/bin/davit, it is
+// PREFIX/libexec/davit/davit-run.
+func Launcher() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find davit-run: %w", err)
+	}
+	path := filepath.Join(filepath.Dir(filepath.Dir(self)), "libexec", "davit", "davit-run")
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("find davit-run: %w: install davit with make install", err)
+	}
+	return path, nil
+}
+
+// Lock keeps two davits from changing the node at once. It calls waiting when another
+// holds the lock, and waits for it.
+func Lock(waiting func()) (unlock func(), err error) {
+	const path = bundle.RunDir + "/lock"
+	unlock, err = disk.Lock(path, unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		waiting()
+		return disk.Lock(path, unix.LOCK_EX)
+	}
+	return unlock, err
+}
+
+// Plan works out what would change. Nothing on the node is touched.
+func (n *Node) Plan(ctx context.Context, objects []manifests.Object, guard Guard) (reconcile.Desired, reconcile.Plan, error) {
+	desired, err := n.Resolve(ctx, objects)
+	if err != nil {
+		return desired, reconcile.Plan{}, err
+	}
+	actual, err := n.Observe(ctx, desired)
+	if err != nil {
+		return desired, reconcile.Plan{}, err
+	}
+	return desired, guard.diff(desired, actual), nil
+}
+
+// Resolve binds the objects to this node: images to digests, networks to configurations.
+func (n *Node) Resolve(ctx context.Context, objects []manifests.Object) (reconcile.Desired, error) {
+	nodeNetworks, err := networks.NodeNetworks()
+	if err != nil {
+		return reconcile.Desired{}, err
+	}
+	return reconcile.Resolve(reconcile.Input{
+		Objects:      objects,
+		Images:       n.resolveImages(ctx, reconcile.Requests(objects)),
+		NodeNetworks: nodeNetworks,
+		Node:         n.facts,
+	}), nil
+}
+
+// maxResolves bounds how many registries and files are asked at once.
+const maxResolves = 8
+
+// resolveImages asks for all images at once: one registry that hangs holds up no other.
+func (n *Node) resolveImages(ctx context.Context, requests []reconcile.ImageRequest) map[reconcile.ImageRequest]reconcile.ImageResult {
+	var mu sync.Mutex
+	results := map[reconcile.ImageRequest]reconcile.ImageResult{}
+	var group errgroup.Group
+	group.SetLimit(maxResolves)
+	for _, request := range requests {
+		group.Go(func() error {
+			image, err := n.images.Resolve(ctx, request)
+			mu.Lock()
+			defer mu.Unlock()
+			results[request] = reconcile.ImageResult{Image: image, Err: err}
+			return nil
+		})
+	}
+	// Errors are in the results.
+	_ = group.Wait()
+	return results
+}
+
+// Apply carries a plan out.
+func (n *Node) Apply(ctx context.Context, desired reconcile.Desired, plan reconcile.Plan, observe func(reconcile.Event)) error {
+	return reconcile.Apply(ctx, plan, desired, n.drivers(), observe)
+}

@@ -1,0 +1,120 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/davit-project/davit/agent/bundles"
+	"github.com/davit-project/davit/agent/images"
+	"github.com/davit-project/davit/agent/networks"
+	"github.com/davit-project/davit/agent/volumes"
+	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// Observe reads the actual state from systemd and the disk.
+func (n *Node) Observe(ctx context.Context, desired reconcile.Desired) (reconcile.Actual, error) {
+	var actual reconcile.Actual
+	for _, read := range []func() error{
+		func() (err error) { actual.Images, err = images.List(); return },
+		func() (err error) { actual.Networks, err = networks.List(); return },
+		func() (err error) { actual.Volumes, err = volumes.List(); return },
+		func() (err error) { actual.Bundles, err = bundles.List(); return },
+		func() (err error) { actual.Workloads, err = n.workloads(ctx); return },
+		func() (err error) { actual.Foreign, err = n.foreign(ctx, desired, actual); return },
+	} {
+		if err := read(); err != nil {
+			return reconcile.Actual{}, fmt.Errorf("observe the node: %w", err)
+		}
+	}
+	return actual, nil
+}
+
+// workloads reads the units davit wrote and what systemd makes of them.
+func (n *Node) workloads(ctx context.Context) (map[string]reconcile.ActualWorkload, error) {
+	texts, err := units.List()
+	if err != nil {
+		return nil, err
+	}
+	workloads := map[string]reconcile.ActualWorkload{}
+	for name, text := range texts {
+		own, err := units.ParseOwn(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		state, err := n.Systemd.State(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		running, err := runningDir(strings.TrimSuffix(name, ".service"))
+		if err != nil {
+			return nil, err
+		}
+		dir := filepath.Base(own.Bundle)
+		workloads[name] = reconcile.ActualWorkload{
+			Ref:        parseRef(own.Object),
+			SourcePath: own.SourcePath,
+			UnitText:   text,
+			BundleDir:  dir,
+			Bundle:     bundles.Read(dir),
+			RunningDir: running,
+			NeedReload: state.NeedDaemonReload || state.LoadState == "not-found",
+			Enabled:    enabled(state),
+			Active:     state.ActiveState,
+			Sub:        state.SubState,
+			Result:     state.Result,
+			Started:    state.Started != 0,
+		}
+	}
+	return workloads, nil
+}
+
+// enabled is the unit file's state; a mask counts wherever systemd shows it.
+func enabled(state units.State) string {
+	if state.LoadState == "masked" {
+		return "masked"
+	}
+	return state.UnitFileState
+}
+
+// runningDir names the bundle a container was started from; empty when none runs.
+func runningDir(id string) (string, error) {
+	path, err := os.Readlink(bundle.RunningBundle(id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return filepath.Base(path), nil
+}
+
+// foreign finds the desired units whose names others have.
+func (n *Node) foreign(ctx context.Context, desired reconcile.Desired, actual reconcile.Actual) (map[string]string, error) {
+	foreign := map[string]string{}
+	for name := range desired.Workloads {
+		if _, own := actual.Workloads[name]; own {
+			continue
+		}
+		owner, err := n.Systemd.Foreign(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if owner != "" {
+			foreign[name] = owner
+		}
+	}
+	return foreign, nil
+}
+
+func parseRef(text string) v1.Ref {
+	kind, name, _ := strings.Cut(text, "/")
+	return v1.Ref{Kind: kind, Name: name}
+}

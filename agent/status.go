@@ -1,0 +1,69 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+)
+
+// Status tells systemd how the agent is: systemctl status shows it, and its watchdog is
+// kept calm while the agent's loop is alive.
+type Status struct {
+	log  *slog.Logger
+	last time.Time // of the last pass
+}
+
+// NewStatus makes a status; without systemd's socket it says nothing.
+func NewStatus(log *slog.Logger) *Status { return &Status{log: log} }
+
+// Ready says that the agent is up.
+func (s *Status) Ready() { s.notify(daemon.SdNotifyReady) }
+
+// Stopping says that the agent is about to end.
+func (s *Status) Stopping() { s.notify(daemon.SdNotifyStopping) }
+
+// Say sets the line that systemctl status shows.
+func (s *Status) Say(format string, args ...any) {
+	line, _, _ := strings.Cut(fmt.Sprintf(format, args...), "\n")
+	s.notify("STATUS=" + line)
+}
+
+// Passed notes that a pass has ended.
+func (s *Status) Passed() { s.last = time.Now() }
+
+// ResyncDue reports whether the last pass is older than the interval.
+func (s *Status) ResyncDue(interval time.Duration) bool { return time.Since(s.last) >= interval }
+
+// UntilResync is how long until then.
+func (s *Status) UntilResync(interval time.Duration) time.Duration {
+	return max(interval-time.Since(s.last), 0)
+}
+
+func (s *Status) notify(state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		s.log.Warn("tell systemd", "state", state, "error", err)
+	}
+}
+
+// Watchdog calms systemd's watchdog until the context ends. It says that the process is
+// scheduled and its memory sound; a pass may take as long as a pull does.
+func (s *Status) Watchdog(ctx context.Context) {
+	interval, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || interval == 0 {
+		return
+	}
+	ticker := time.NewTicker(interval / 2)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			s.notify(daemon.SdNotifyWatchdog)
+		}
+	}
+}

@@ -1,0 +1,166 @@
+// Package watch reads a manifest directory and notices when it changes. What is in the
+// files is not its business; that they are files, whole and from whom they should be, is.
+package watch
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/manifests"
+)
+
+// What a directory may at most hold, so that a mistaken or hostile one costs an error.
+const (
+	maxFiles    = 10_000
+	maxDepth    = 32
+	maxFileSize = 1 << 20
+)
+
+// Tree is a manifest directory as it was read once.
+type Tree struct {
+	// Files are the manifests, sorted by path.
+	Files []manifests.File
+	// Problems are manifests that could not be read.
+	Problems manifests.Diagnostics
+	// Fingerprint changes when a file's name or content does.
+	Fingerprint string
+}
+
+// Scan reads all manifests below root: regular files named *.yaml or *.yml, in
+// sub-directories too, none of them hidden. Root itself may be a symbolic link, which is
+// resolved once, so that a tree is never mixed from two checkouts; no other link is
+// followed. A file must belong to root, to the user of this process or to owner, and must
+// not be writable for everybody. A root that is missing is an error, never an empty tree.
+func Scan(root string, owner int) (Tree, error) {
+	dir, err := os.OpenRoot(root)
+	if err != nil {
+		return Tree{}, fmt.Errorf("manifest directory: %w", err)
+	}
+	defer dir.Close()
+	s := &scanner{root: root, dir: dir, owner: owner, hash: sha256.New()}
+	if err := fs.WalkDir(dir.FS(), ".", s.visit); err != nil {
+		return Tree{}, fmt.Errorf("manifest directory: %w", err)
+	}
+	s.tree.Fingerprint = hex.EncodeToString(s.hash.Sum(nil))
+	return s.tree, nil
+}
+
+type scanner struct {
+	root  string
+	dir   *os.Root
+	owner int
+	tree  Tree
+	hash  hash.Hash
+}
+
+func (s *scanner) visit(name string, entry fs.DirEntry, err error) error {
+	switch {
+	case err != nil && name == ".":
+		return err
+	case err != nil:
+		s.problem(name, err)
+		return nil
+	case name == ".":
+		return nil
+	case strings.HasPrefix(entry.Name(), "."):
+		if entry.IsDir() {
+			return fs.SkipDir
+		}
+		return nil
+	case entry.IsDir():
+		if strings.Count(name, "/") >= maxDepth {
+			s.problem(name, fmt.Errorf("more than %d directories deep", maxDepth))
+			return fs.SkipDir
+		}
+		return nil
+	case !isManifest(entry.Name()):
+		return nil
+	case len(s.tree.Files) == maxFiles:
+		return fmt.Errorf("more than %d manifests", maxFiles)
+	}
+	text, err := s.read(name)
+	if err != nil {
+		s.problem(name, err)
+		return nil
+	}
+	path := filepath.Join(s.root, name)
+	s.tree.Files = append(s.tree.Files, manifests.File{Path: path, Text: text})
+	s.fingerprint(path, text)
+	return nil
+}
+
+func isManifest(name string) bool {
+	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
+}
+
+func (s *scanner) problem(name string, err error) {
+	path := filepath.Join(s.root, name)
+	// The cause may quote nothing of the file: it may be a link to something secret.
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		err = pathError.Err
+	}
+	s.tree.Problems = append(s.tree.Problems, manifests.Diagnostic{
+		Position: manifests.Position{File: path, Line: 1, Column: 1}, Message: err.Error(),
+	})
+	s.fingerprint(path, []byte(err.Error()))
+}
+
+func (s *scanner) fingerprint(path string, text []byte) {
+	sum := sha256.Sum256(text)
+	fmt.Fprintf(s.hash, "%q %x\n", path, sum)
+}
+
+// read reads one manifest. Opening without blocking keeps a FIFO from stopping the scan.
+func (s *scanner) read(name string) ([]byte, error) {
+	info, err := s.dir.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode()&fs.ModeSymlink != 0 {
+		return nil, errors.New("symbolic links are not followed: put the file itself here")
+	}
+	file, err := s.dir.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if err := s.check(file); err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(file, maxFileSize+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxFileSize {
+		return nil, fmt.Errorf("more than %d bytes", maxFileSize)
+	}
+	return text, nil
+}
+
+func (s *scanner) check(file *os.File) error {
+	var stat unix.Stat_t
+	if err := unix.Fstat(int(file.Fd()), &stat); err != nil {
+		return err
+	}
+	uid := int(stat.Uid)
+	switch {
+	case stat.Mode&unix.S_IFMT != unix.S_IFREG:
+		return errors.New("not a regular file")
+	case uid != 0 && uid != os.Geteuid() && uid != s.owner:
+		return fmt.Errorf("belongs to user %d: manifests belong to root, or to the user that --owner names", uid)
+	case stat.Mode&unix.S_IWOTH != 0:
+		return errors.New("everybody may write it: chmod o-w")
+	}
+	return nil
+}

@@ -1,0 +1,40 @@
+package watch
+
+import "time"
+
+// Settler decides when a tree that may still be being written can be acted on: a
+// truncated manifest often parses, with fewer objects than it should have. Times come in
+// as arguments; the zero Settler with its two windows set is ready.
+type Settler struct {
+	// Quiet is how long a tree must have been unchanged to be applied.
+	Quiet time.Duration
+	// PruneQuiet is how long before what it lacks may be removed; it is not shorter.
+	PruneQuiet time.Duration
+
+	fingerprint string
+	since       time.Time
+}
+
+// Verdict is what may be done with a tree now.
+type Verdict struct {
+	// Apply and Prune say what may be done.
+	Apply, Prune bool
+	// Wait is how long until more may be done; 0 when all may.
+	Wait time.Duration
+}
+
+// See takes note of the tree's fingerprint at a time.
+func (s *Settler) See(fingerprint string, now time.Time) Verdict {
+	if fingerprint != s.fingerprint || s.since.IsZero() {
+		s.fingerprint, s.since = fingerprint, now
+	}
+	age := now.Sub(s.since)
+	switch {
+	case age < s.Quiet:
+		return Verdict{Wait: s.Quiet - age}
+	case age < s.PruneQuiet:
+		return Verdict{Apply: true, Wait: s.PruneQuiet - age}
+	default:
+		return Verdict{Apply: true, Prune: true}
+	}
+}

@@ -1,0 +1,107 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// Watcher tells when a manifest directory may have changed.
+type Watcher struct {
+	root    string
+	notify  *fsnotify.Watcher
+	changes chan struct{}
+	errors  chan error
+}
+
+// New watches root and all directories in it. Where root is a symbolic link, as git-sync
+// makes them, its target is watched and so is the link.
+func New(root string) (*Watcher, error) {
+	notify, err := fsnotify.NewWatcher()
+	if err != nil {
+		return nil, fmt.Errorf("watch %s: %w", root, err)
+	}
+	return &Watcher{
+		root:    filepath.Clean(root),
+		notify:  notify,
+		changes: make(chan struct{}, 1),
+		errors:  make(chan error, 1),
+	}, nil
+}
+
+// Changes gets a value after something may have changed. Several changes may give one.
+func (w *Watcher) Changes() <-chan struct{} { return w.changes }
+
+// Errors gets what keeps the watcher from seeing changes, such as the kernel's limit on
+// watches; the periodic scan still sees them.
+func (w *Watcher) Errors() <-chan error { return w.errors }
+
+// Run watches until the context ends.
+func (w *Watcher) Run(ctx context.Context) {
+	defer w.notify.Close()
+	w.arm()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case event := <-w.notify.Events:
+			if !w.concerns(event.Name) {
+				continue
+			}
+			if event.Has(fsnotify.Create) || event.Has(fsnotify.Rename) || event.Has(fsnotify.Remove) {
+				w.arm() // directories may have come, and the root may be another one
+			}
+			signal(w.changes, struct{}{})
+		case err := <-w.notify.Errors:
+			// After an overflow of the kernel's queue anything may have changed.
+			signal(w.errors, err)
+			w.arm()
+			signal(w.changes, struct{}{})
+		}
+	}
+}
+
+// concerns filters what else happens beside the root.
+func (w *Watcher) concerns(name string) bool {
+	return filepath.Dir(name) != filepath.Dir(w.root) || filepath.Base(name) == filepath.Base(w.root)
+}
+
+// arm adds watches where they are missing; adding one twice is nothing.
+func (w *Watcher) arm() {
+	if err := w.notify.Add(filepath.Dir(w.root)); err != nil {
+		signal(w.errors, fmt.Errorf("watch %s: %w", filepath.Dir(w.root), err))
+	}
+	target, err := filepath.EvalSymlinks(w.root)
+	if err != nil {
+		return // the root is missing: its parent is watched for it to come
+	}
+	err = filepath.WalkDir(target, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return err
+		case !entry.IsDir():
+			return nil
+		case path != target && strings.HasPrefix(entry.Name(), "."):
+			return fs.SkipDir
+		}
+		return w.notify.Add(path)
+	})
+	if err != nil {
+		signal(w.errors, fmt.Errorf("watch %s: %w", w.root, err))
+	}
+}
+
+// signal sends without waiting: one value that nobody took yet is enough.
+func signal[T any](to chan T, value T) {
+	select {
+	case to <- value:
+	default:
+	}
+}
