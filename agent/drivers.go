@@ -1,21 +1,65 @@
 package agent
 
 import (
+	"context"
+
 	"github.com/davit-project/davit/agent/bundles"
 	"github.com/davit-project/davit/agent/masquerade"
 	"github.com/davit-project/davit/agent/networks"
 	"github.com/davit-project/davit/agent/volumes"
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units"
+)
+
+// Wait says which of systemd's jobs [Node.Apply] waits for.
+type Wait int
+
+// The ways to wait.
+const (
+	// WaitNone returns when the jobs are queued; systemd goes on with them.
+	WaitNone Wait = iota
+	// WaitServices waits until services are up, but not for oneshots to end.
+	WaitServices
+	// WaitAll waits for oneshots too.
+	WaitAll
 )
 
 // drivers are what a plan is carried out with.
-func (n *Node) drivers() reconcile.Drivers {
+func (n *Node) drivers(desired reconcile.Desired, wait Wait) reconcile.Drivers {
 	return reconcile.Drivers{
 		Images:    n.images,
 		Networks:  networks.Store{PluginDirs: n.plugins, RemoveMasquerade: masquerade.Remove},
 		Volumes:   volumes.Store{},
 		Bundles:   bundles.Store{},
 		UnitFiles: n.Systemd,
-		Services:  n.Systemd,
+		Services:  services{n.Systemd, desired, wait},
 	}
+}
+
+// services starts units and waits for those it should wait for.
+type services struct {
+	*units.Systemd
+	desired reconcile.Desired
+	wait    Wait
+}
+
+// StartUnit implements [reconcile.Services].
+func (s services) StartUnit(ctx context.Context, name string) error {
+	if s.waitsFor(name) {
+		return s.Systemd.StartUnit(ctx, name)
+	}
+	return s.QueueStart(ctx, name)
+}
+
+// RestartUnit implements [reconcile.Services].
+func (s services) RestartUnit(ctx context.Context, name string) error {
+	if s.waitsFor(name) {
+		return s.Systemd.RestartUnit(ctx, name)
+	}
+	return s.QueueRestart(ctx, name)
+}
+
+func (s services) waitsFor(name string) bool {
+	oneshot := s.desired.Workloads[name].Unit.Oneshot
+	return s.wait == WaitAll || s.wait == WaitServices && !oneshot
 }

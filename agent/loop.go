@@ -146,7 +146,7 @@ func (a *Agent) pass(ctx context.Context, tree watch.Tree, prune bool) error {
 	for _, held := range plan.Held {
 		a.once("held back", "object", held.Object, "reason", held.Reason)
 	}
-	err = a.node.Apply(ctx, desired, plan, a.logEvent)
+	err = a.node.Apply(ctx, desired, plan, WaitServices, a.logEvent)
 	a.summarize(plan, set, err)
 	if err == nil && len(desired.Problems) > 0 {
 		err = errors.New("some objects could not be resolved")

@@ -139,6 +139,6 @@ func (n *Node) resolveImages(ctx context.Context, requests []reconcile.ImageRequ
 }
 
 // Apply carries a plan out.
-func (n *Node) Apply(ctx context.Context, desired reconcile.Desired, plan reconcile.Plan, observe func(reconcile.Event)) error {
-	return reconcile.Apply(ctx, plan, desired, n.drivers(), observe)
+func (n *Node) Apply(ctx context.Context, desired reconcile.Desired, plan reconcile.Plan, wait Wait, observe func(reconcile.Event)) error {
+	return reconcile.Apply(ctx, plan, desired, n.drivers(desired, wait), observe)
 }

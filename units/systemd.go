@@ -139,6 +139,30 @@ func (s *Systemd) StopUnit(ctx context.Context, name string) error {
 	return s.job(ctx, conn, "stop", name, conn.StopUnitContext)
 }
 
+// QueueStart queues the unit's start and does not wait for it.
+func (s *Systemd) QueueStart(ctx context.Context, name string) error {
+	conn, err := s.connection(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := conn.StartUnitContext(ctx, name, "replace", nil); err != nil {
+		return fmt.Errorf("start %s: %w", name, err)
+	}
+	return nil
+}
+
+// QueueRestart queues the unit's restart and does not wait for it.
+func (s *Systemd) QueueRestart(ctx context.Context, name string) error {
+	conn, err := s.connection(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := conn.RestartUnitContext(ctx, name, "replace", nil); err != nil {
+		return fmt.Errorf("restart %s: %w", name, err)
+	}
+	return nil
+}
+
 type startJob func(ctx context.Context, name, mode string, done chan<- string) (int, error)
 
 // job queues a job and waits for its end; the words are those of systemd's JobRemoved

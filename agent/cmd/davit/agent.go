@@ -1,0 +1,65 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/agent"
+)
+
+func agentCommand(s *settings) *cobra.Command {
+	options := agent.Options{}
+	cmd := &cobra.Command{
+		Use:   "agent",
+		Short: "Watch the manifest directory and keep the node as it says",
+		Long: `Watch the manifest directory and keep the node as it says. Meant to run as
+davit.service; containers do not need it and are not touched when it ends.
+
+A change is applied once the directory has been quiet for a moment, because a file that
+is half written may parse. Units whose manifests are gone are removed later still, and
+only when all manifests are free of errors.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			owner, err := s.ownerID()
+			if err != nil {
+				return err
+			}
+			options.Manifests, options.Owner = s.manifests, owner
+			return runAgent(cmd, options)
+		},
+	}
+	flags := cmd.Flags()
+	flags.DurationVar(&options.Resync, "resync", time.Minute, "compare the node with the manifests this often")
+	flags.DurationVar(&options.Quiet, "settle", 300*time.Millisecond, "apply a directory that was quiet this long")
+	flags.DurationVar(&options.PruneQuiet, "prune-settle", 3*time.Second, "remove what a directory lacks when it was quiet this long")
+	return cmd
+}
+
+func runAgent(cmd *cobra.Command, options agent.Options) error {
+	// The journal has the time and the unit already.
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
+	ctx := cmd.Context()
+	node, err := agent.Open(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer node.Close()
+	status := agent.NewStatus(log)
+	go status.Watchdog(ctx)
+	now := make(chan os.Signal, 1)
+	signal.Notify(now, unix.SIGHUP)
+	defer signal.Stop(now)
+	return agent.NewAgent(node, options, log, status).Run(ctx, now)
+}
+
+func withoutTime(groups []string, attribute slog.Attr) slog.Attr {
+	if len(groups) == 0 && attribute.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return attribute
+}

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"sigs.k8s.io/yaml"
+)
+
+// print writes data as --output says; text is for people.
+func (s *settings) print(w io.Writer, data any, text func() error) error {
+	switch s.output {
+	case "text":
+		return text()
+	case "json":
+		encoder := json.NewEncoder(w)
+		encoder.SetIndent("", "  ")
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(data)
+	case "yaml":
+		encoded, err := yaml.Marshal(data)
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(encoded)
+		return err
+	default:
+		return fmt.Errorf("--output %s: want text, json or yaml", s.output)
+	}
+}

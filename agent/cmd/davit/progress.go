@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+
+	"github.com/davit-project/davit/agent/images"
+)
+
+// pullBars shows pulls: bars on a terminal, a line when one begins and ends elsewhere.
+type pullBars struct {
+	w        io.Writer
+	terminal bool
+
+	mu    sync.Mutex
+	group *mpb.Progress
+	bars  map[string]*mpb.Bar
+}
+
+func newPullBars(w io.Writer) *pullBars {
+	file, ok := w.(*os.File)
+	return &pullBars{w: w, terminal: ok && term.IsTerminal(int(file.Fd())), bars: map[string]*mpb.Bar{}}
+}
+
+// report is called by the image store.
+func (p *pullBars) report(progress images.Progress) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	bar, begun := p.bars[progress.Reference]
+	if !begun {
+		bar = p.begin(progress.Reference)
+	}
+	if bar == nil {
+		if progress.Ended {
+			fmt.Fprintf(p.w, "pulled %s: %d layers, %.1f MiB\n", progress.Reference, progress.LayersSeen, float64(progress.Done)/(1<<20))
+		}
+		return
+	}
+	bar.SetTotal(progress.Total, progress.Ended)
+	bar.SetCurrent(progress.Done)
+}
+
+func (p *pullBars) begin(reference string) *mpb.Bar {
+	p.bars[reference] = nil
+	if !p.terminal {
+		fmt.Fprintf(p.w, "pulling %s\n", reference)
+		return nil
+	}
+	if p.group == nil {
+		p.group = mpb.New(mpb.WithOutput(p.w), mpb.WithWidth(40))
+	}
+	p.bars[reference] = p.group.AddBar(0,
+		mpb.PrependDecorators(decor.Name(reference, decor.WCSyncSpaceR)),
+		mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f")))
+	return p.bars[reference]
+}
+
+// end leaves the terminal as it was.
+func (p *pullBars) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.group != nil {
+		p.group.Shutdown()
+	}
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/davit-project/davit/agent"
+)
+
+func statusCommand(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Show what runs, and what differs from the manifests",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			set, guard, err := s.load()
+			if err != nil {
+				return err
+			}
+			node, err := agent.Open(cmd.Context(), nil)
+			if err != nil {
+				return err
+			}
+			defer node.Close()
+			report, err := node.Report(cmd.Context(), set, guard)
+			if err != nil {
+				return err
+			}
+			return s.print(cmd.OutOrStdout(), report, func() error { return printReport(cmd.OutOrStdout(), report) })
+		},
+	}
+}
+
+func printReport(w io.Writer, report agent.Report) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "OBJECT\tSTATE\tSINCE\tIMAGE\tNOTE")
+	for _, object := range report.Objects {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", object.Object, object.State, since(object.Since), object.Image, object.Note)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, diagnostic := range report.Diagnostics {
+		fmt.Fprintln(w, diagnostic)
+	}
+	return nil
+}
+
+func since(at *time.Time) string {
+	if at == nil {
+		return "-"
+	}
+	return time.Since(*at).Round(time.Second).String()
+}

@@ -1,0 +1,102 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/reconcile"
+)
+
+// Report is what davit status shows.
+type Report struct {
+	Objects     []ObjectReport        `json:"objects"`
+	Diagnostics manifests.Diagnostics `json:"diagnostics"`
+}
+
+// ObjectReport is one workload, wanted or there.
+type ObjectReport struct {
+	Object string `json:"object"`
+	Unit   string `json:"unit"`
+	// State is systemd's: "active (running)", or "absent".
+	State string `json:"state"`
+	// Result is how the last run ended, in systemd's word, where it did not end well.
+	Result  string     `json:"result,omitempty"`
+	MainPID uint32     `json:"mainPID,omitempty"`
+	Since   *time.Time `json:"since,omitempty"`
+	Image   string     `json:"image,omitempty"`
+	Digest  string     `json:"digest,omitempty"`
+	Source  string     `json:"source,omitempty"`
+	// Note says what differs from the manifest and what would be done about it.
+	Note string `json:"note,omitempty"`
+}
+
+// Report compares the manifests with the node, object by object.
+func (n *Node) Report(ctx context.Context, set *manifests.Set, guard Guard) (Report, error) {
+	desired, err := n.Resolve(ctx, set.Objects)
+	if err != nil {
+		return Report{}, err
+	}
+	actual, err := n.Observe(ctx, desired)
+	if err != nil {
+		return Report{}, err
+	}
+	notes := notes(guard.diff(desired, actual))
+	report := Report{Objects: []ObjectReport{}, Diagnostics: set.Diagnostics}
+	for unit, workload := range desired.Workloads {
+		if _, exists := actual.Workloads[unit]; !exists {
+			object := workload.Ref.String()
+			report.Objects = append(report.Objects, ObjectReport{
+				Object: object, Unit: unit, State: "absent", Source: workload.Source,
+				Image: workload.Bundle.Image.Reference, Digest: workload.Bundle.Image.Digest, Note: notes[object],
+			})
+		}
+	}
+	for unit, workload := range actual.Workloads {
+		object, err := n.reportUnit(ctx, unit, workload)
+		if err != nil {
+			return Report{}, err
+		}
+		object.Note = notes[object.Object]
+		report.Objects = append(report.Objects, object)
+	}
+	slices.SortFunc(report.Objects, func(a, b ObjectReport) int { return strings.Compare(a.Object, b.Object) })
+	return report, nil
+}
+
+func (n *Node) reportUnit(ctx context.Context, unit string, workload reconcile.ActualWorkload) (ObjectReport, error) {
+	state, err := n.Systemd.State(ctx, unit)
+	if err != nil {
+		return ObjectReport{}, err
+	}
+	report := ObjectReport{
+		Object: workload.Ref.String(), Unit: unit, MainPID: state.MainPID, Source: workload.SourcePath,
+		State: fmt.Sprintf("%s (%s)", state.ActiveState, state.SubState),
+	}
+	if state.Result != "success" {
+		report.Result = state.Result
+	}
+	if state.Since > 0 {
+		since := time.UnixMicro(int64(state.Since))
+		report.Since = &since
+	}
+	if workload.Bundle != nil {
+		report.Image, report.Digest = workload.Bundle.Image.Reference, workload.Bundle.Image.Digest
+	}
+	return report, nil
+}
+
+// notes says for each object what a plan would do about it.
+func notes(plan reconcile.Plan) map[string]string {
+	notes := map[string]string{}
+	for _, action := range plan.Actions {
+		notes[action.Object] = fmt.Sprintf("%s: %s", action.Verb, action.Reason)
+	}
+	for _, held := range plan.Held {
+		notes[held.Object] = held.Reason
+	}
+	return notes
+}
