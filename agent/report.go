@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/davit-project/davit/manifests"
+	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
 )
 
@@ -53,6 +54,13 @@ func (n *Node) Report(ctx context.Context, set *manifests.Set, guard Guard) (Rep
 				Object: object, Unit: unit, State: "absent", Source: workload.Source,
 				Image: workload.Bundle.Image.Reference, Digest: workload.Bundle.Image.Digest, Note: notes[object],
 			})
+		}
+	}
+	for _, problem := range desired.Problems {
+		unit := problem.Ref.Name + ".service"
+		if _, exists := actual.Workloads[unit]; !exists && problem.Ref.Kind == v1.KindContainer {
+			object := problem.Ref.String()
+			report.Objects = append(report.Objects, ObjectReport{Object: object, Unit: unit, State: "absent", Note: notes[object]})
 		}
 	}
 	for unit, workload := range actual.Workloads {
