@@ -156,12 +156,14 @@ type conflist struct {
 // bridgePlugin configures the reference plugin bridge
 // (https://www.cni.dev/plugins/current/main/bridge/).
 type bridgePlugin struct {
-	Type        string    `json:"type"`
-	Bridge      string    `json:"bridge"`
-	IsGateway   bool      `json:"isGateway"`
-	HairpinMode bool      `json:"hairpinMode"`
-	MTU         int32     `json:"mtu,omitempty"`
-	IPAM        hostLocal `json:"ipam"`
+	Type        string `json:"type"`
+	Bridge      string `json:"bridge"`
+	IsGateway   bool   `json:"isGateway"`
+	HairpinMode bool   `json:"hairpinMode"`
+	// ForceAddress lets an edited subnet replace the bridge's old address.
+	ForceAddress bool      `json:"forceAddress"`
+	MTU          int32     `json:"mtu,omitempty"`
+	IPAM         hostLocal `json:"ipam"`
 }
 
 // hostLocal configures the reference plugin host-local
@@ -177,17 +179,18 @@ type route struct {
 	Destination string `json:"dst"`
 }
 
-// portmapPlugin configures the reference plugin portmap, which picks iptables or
-// nftables by what the node has (https://www.cni.dev/plugins/current/meta/portmap/).
+// portmapPlugin configures the reference plugin portmap
+// (https://www.cni.dev/plugins/current/meta/portmap/).
 type portmapPlugin struct {
 	Type         string          `json:"type"`
+	Backend      string          `json:"backend"`
 	Capabilities map[string]bool `json:"capabilities"`
 }
 
 func bridgePlugins(device string, spec v1.NetworkSpec, subnets []v1.Subnet) []any {
 	// Masquerading is the network's, not the container's: see bundle.Attachment.
 	plugin := bridgePlugin{
-		Type: "bridge", Bridge: device, IsGateway: true, HairpinMode: true, MTU: spec.MTU,
+		Type: "bridge", Bridge: device, IsGateway: true, HairpinMode: true, ForceAddress: true, MTU: spec.MTU,
 		IPAM: hostLocal{Type: "host-local", DataDir: bundle.CNIDataDir},
 	}
 	for _, subnet := range subnets {
@@ -201,7 +204,11 @@ func bridgePlugins(device string, spec v1.NetworkSpec, subnets []v1.Subnet) []an
 		}
 		plugin.IPAM.Routes = append(plugin.IPAM.Routes, route{destination})
 	}
-	return []any{plugin, portmapPlugin{Type: "portmap", Capabilities: map[string]bool{"portMappings": true}}}
+	return []any{plugin, portmapPlugin{
+		Type:         "portmap",
+		Backend:      "nftables", // a transaction for each address family; iptables needs a process for each rule
+		Capabilities: map[string]bool{"portMappings": true},
+	}}
 }
 
 // subnetsOf returns the subnets with their gateways, picked where none are declared.

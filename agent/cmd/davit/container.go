@@ -85,8 +85,12 @@ func execCommand() *cobra.Command {
 			for _, entry := range env {
 				command = append(command, "--env", entry)
 			}
+			inside := args[1:]
+			if inside[0] == "--" {
+				inside = inside[1:]
+			}
 			command = append(command, strings.TrimSuffix(args[0], ".service"), "--")
-			return become(append(command, args[1:]...))
+			return become(append(command, inside...))
 		},
 	}
 	cmd.Flags().SetInterspersed(false)
