@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -19,7 +18,7 @@ import (
 const (
 	disksPath   = "/mnt"
 	rootPath    = disksPath + "/root"    // the node's root, mounted
-	maskPath    = disksPath + "/mask"    // what hides the machine's own configuration
+	maskPath    = disksPath + "/mask"    // what lies directly over the machine's root
 	storePath   = disksPath + "/store"   // directories that must not lie on an overlay
 	cgroupPath  = disksPath + "/cgroup"  // the machine's cgroup v2 tree
 	notifyPath  = disksPath + "/notify"  // PID 1 reports here
@@ -51,12 +50,18 @@ func makeDisks(config Config) error {
 	if err := makeMask(maskPath, config); err != nil {
 		return fmt.Errorf("mask the machine's configuration: %w", err)
 	}
+	// Copied, because overlayfs refuses a layer that lies inside another, as every
+	// directory of the machine lies inside its root.
+	for _, layer := range config.Layers {
+		if err := os.CopyFS(maskPath, os.DirFS(layer)); err != nil {
+			return fmt.Errorf("copy the layer %s: %w", layer, err)
+		}
+	}
 	for _, directory := range stores {
 		if err := os.MkdirAll(storePath+directory, 0o700); err != nil {
 			return err
 		}
 	}
-	layers := append(slices.Clone(config.Layers), maskPath)
 	device, err := deviceOf("/")
 	if err != nil {
 		return err
@@ -69,7 +74,7 @@ func makeDisks(config Config) error {
 		if directory != "/" && own == device {
 			continue
 		}
-		if err := overlay(directory, layers); err != nil {
+		if err := overlay(directory); err != nil {
 			return err
 		}
 	}
@@ -84,12 +89,9 @@ func deviceOf(path string) (uint64, error) {
 	return stat.Dev, nil
 }
 
-// optionEscaper escapes what separates overlayfs' options and directories.
-var optionEscaper = strings.NewReplacer(`\`, `\\`, ":", `\:`, ",", `\,`)
-
-// overlay mounts the node's view of directory: what it writes, over the layers, over the
+// overlay mounts the node's view of directory: what it writes, over the mask, over the
 // machine's own.
-func overlay(directory string, layers []string) error {
+func overlay(directory string) error {
 	disk := filepath.Join(disksPath, "disk", strings.ReplaceAll(directory, "/", "-"))
 	upper, work, target := disk+"/upper", disk+"/work", filepath.Join(rootPath, directory)
 	for _, path := range []string{upper, work, target} {
@@ -97,17 +99,12 @@ func overlay(directory string, layers []string) error {
 			return err
 		}
 	}
-	lower := []string{}
-	for _, layer := range layers {
-		path := filepath.Join(layer, directory)
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && directory != "/" {
-			continue
-		} else if err != nil {
-			return fmt.Errorf("layer of the node: %w", err)
-		}
-		lower = append(lower, optionEscaper.Replace(path))
+	lower := []string{directory}
+	if _, err := os.Stat(maskPath + directory); err == nil {
+		lower = []string{maskPath + directory, directory}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	lower = append(lower, directory)
 	options := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", strings.Join(lower, ":"), upper, work)
 	if err := unix.Mount("overlay", target, "overlay", 0, options); err != nil {
 		return fmt.Errorf("mount overlay over %s: %w", directory, err)

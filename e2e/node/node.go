@@ -16,8 +16,8 @@ import (
 type Config struct {
 	// Hostname is the node's name; the default is "node".
 	Hostname string
-	// Layers are directories that lie over the machine's own root, the topmost first,
-	// such as the DESTDIR of an installation. They are not written to.
+	// Layers are directories whose content is copied over the machine's root, such as
+	// the DESTDIR of an installation. No two may hold the same file.
 	Layers []string
 }
 

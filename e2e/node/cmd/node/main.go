@@ -28,7 +28,7 @@ func main() {
 func run() (err error) {
 	var config node.Config
 	flag.StringVar(&config.Hostname, "hostname", "node", "the node's host `name`")
-	flag.Func("layer", "lay `directory` over the machine's root; may be repeated, the topmost first",
+	flag.Func("layer", "copy the content of `directory` over the root; may be repeated",
 		func(directory string) error {
 			config.Layers = append(config.Layers, directory)
 			return nil

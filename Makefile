@@ -1,0 +1,87 @@
+# Everything one does with davit. `make help` lists it.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+
+# containers/image and containers/storage: pure Go signatures, no btrfs headers.
+tags    := containers_image_openpgp,exclude_graphdriver_btrfs
+ldflags := -s -w -X main.version=$(VERSION)
+plugins := $(shell sed -n 's,^\t\(github.com/containernetworking/plugins/plugins/.*\),\1,p' go.mod)
+libexec := build/libexec/davit
+units   := $(wildcard deploy/*.service deploy/*.timer)
+
+# What a plain `go test ./...`, or an editor, needs to build the same code.
+export GOFLAGS := -tags=$(tags)
+
+.DEFAULT_GOAL := build
+.PHONY: build davit davit-run cni demo test test-unit test-e2e lint install uninstall clean help deps-build deps-node
+
+## build: compile davit, its launcher and the CNI plugins into build/ (the default)
+build: davit davit-run cni
+
+davit: deps-build
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(ldflags)' -o build/bin/ ./agent/cmd/davit
+
+# The launcher runs in front of every container's start: static, with nothing it does not need.
+davit-run: deps-build
+	CGO_ENABLED=1 go build -trimpath -tags seccomp,netgo,osusergo \
+		-ldflags '$(ldflags) -linkmode external -extldflags -static' -o $(libexec)/ ./agent/cmd/davit-run
+
+cni:
+	@mkdir -p $(libexec)/cni
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(libexec)/cni/ $(plugins)
+
+## demo: watch a manifest become a service on a throwaway node (KEEP=1 leaves a shell in it)
+demo: deps-node
+	go run ./e2e/demo $(if $(KEEP),-keep)
+
+## test: run all tests; needs root for the scenarios
+test: test-unit test-e2e
+
+## test-unit: run the tests that need neither root nor a node
+test-unit: deps-build
+	go test -short ./...
+
+## test-e2e: run the scenarios of e2e/testdata on throwaway nodes (RUN=name picks)
+test-e2e: deps-node
+	go test -count=1 -timeout 9m ./e2e/... $(if $(RUN),-run 'TestScenarios/$(RUN)' -v)
+
+## lint: check format, go vet, staticcheck and known vulnerabilities
+lint: deps-build
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+		test -z "$$unformatted" || { echo "gofmt: run gofmt -w on:" $$unformatted >&2; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+	@./deploy/dev/govulncheck.sh
+
+## install: install below PREFIX (/usr/local) and DESTDIR
+install: build
+	install -D -m 755 build/bin/davit $(DESTDIR)$(PREFIX)/bin/davit
+	install -D -m 755 $(libexec)/davit-run $(DESTDIR)$(PREFIX)/libexec/davit/davit-run
+	install -d -m 755 $(DESTDIR)$(PREFIX)/libexec/davit/cni
+	install -m 755 $(libexec)/cni/* $(DESTDIR)$(PREFIX)/libexec/davit/cni
+	install -d -m 755 $(DESTDIR)/etc/davit/manifests
+	install -d -m 755 $(DESTDIR)$(PREFIX)/lib/systemd/system
+	for unit in $(units); do \
+		sed 's,/usr/local/,$(PREFIX)/,g' $$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/}; done
+
+## uninstall: remove what install installed; manifests and data stay
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/davit
+	rm -rf $(DESTDIR)$(PREFIX)/libexec/davit
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/lib/systemd/system/,$(notdir $(units)))
+
+## clean: remove build/
+clean:
+	rm -rf build
+
+## help: list these targets
+help:
+	@sed -n 's/^## \([^:]*\): /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+deps-build:
+	@./deps.sh build
+
+deps-node:
+	@./deps.sh build node

@@ -1,0 +1,185 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/davit-project/davit/e2e/node"
+)
+
+// commands are what scenarios say beside testscript's own commands:
+//
+//	node COMMAND [ARG...]      run a command in the node, as root
+//	put FILE PATH              put a file, or a directory, of the scenario at the node's
+//	                           path; a file appears in one rename
+//	http URL                   GET a URL from inside the node; fails unless it answers 2xx
+//	until [-t 10s] [-o REGEXP] COMMAND [ARG...]
+//	                           repeat node, http or their like until it succeeds and its
+//	                           output matches; `until !` until it fails
+//	reboot [-f]                shut the node down and boot it again; -f pulls the plug
+//	registry up | down         the registry answers, or its machine is gone
+//	registry tag FROM TO       push an image under another name, repository:tag
+//	registry requests          print what was asked of the registry since last time
+//
+// What a command prints can be checked with testscript's stdout and stderr.
+var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
+	"node":     check(runNode),
+	"http":     check(runHTTP),
+	"until":    check(runUntil),
+	"put":      check(runPut),
+	"reboot":   check(runReboot),
+	"registry": check(runRegistry),
+}
+
+// scene is what a command acts in.
+type scene struct {
+	ts  *testscript.TestScript
+	lab *Lab
+	// out and err become the scenario's stdout and stderr.
+	out, err io.Writer
+}
+
+// command is one scenario command; an error is a failure that `!` may expect.
+type command func(ctx context.Context, s scene, args []string) error
+
+// usage is a mistake in a scenario, which `!` does not excuse.
+type usage string
+
+func (u usage) Error() string { return "usage: " + string(u) }
+
+// check makes a command testscript's.
+func check(run command) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		lab := ts.Value(labKey{}).(*Lab)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		defer cancel()
+		err := run(ctx, scene{ts, lab, ts.Stdout(), ts.Stderr()}, args)
+		if wrong := usage(""); errors.As(err, &wrong) || (err != nil) != neg {
+			if err == nil {
+				err = errors.New("succeeded unexpectedly")
+			}
+			ts.Fatalf("%v", err)
+		}
+	}
+}
+
+func runNode(ctx context.Context, s scene, args []string) error {
+	if len(args) == 0 {
+		return usage("node COMMAND [ARG...]")
+	}
+	return s.lab.Run(ctx, node.Command{Args: args, Stdout: s.out, Stderr: s.err})
+}
+
+func runHTTP(ctx context.Context, s scene, args []string) error {
+	if len(args) != 1 {
+		return usage("http URL")
+	}
+	body, err := Get(ctx, s.lab.Node, args[0])
+	_, writeErr := io.WriteString(s.out, body)
+	return errors.Join(err, writeErr)
+}
+
+// repeatable are the commands that until can repeat; any other is the node's.
+var repeatable = map[string]command{"http": runHTTP, "node": runNode}
+
+func runUntil(ctx context.Context, s scene, args []string) error {
+	flags := flag.NewFlagSet("until", flag.ContinueOnError)
+	flags.SetOutput(s.err)
+	limit := flags.Duration("t", 10*time.Second, "")
+	pattern := flags.String("o", "", "")
+	if err := flags.Parse(args); err != nil || flags.NArg() == 0 {
+		return usage("until [-t DURATION] [-o REGEXP] [!] COMMAND [ARG...]")
+	}
+	want, err := regexp.Compile("(?m)" + *pattern)
+	if err != nil {
+		return usage(err.Error())
+	}
+	args = flags.Args()
+	fails := args[0] == "!"
+	if fails {
+		args = args[1:]
+	}
+	run, rest := repeatable[args[0]], args[1:]
+	if run == nil {
+		run, rest = runNode, args
+	}
+	var stdout, stderr bytes.Buffer
+	err = Until(ctx, *limit, func(ctx context.Context) error {
+		stdout.Reset()
+		stderr.Reset()
+		err := run(ctx, scene{s.ts, s.lab, &stdout, &stderr}, rest)
+		switch {
+		case fails && err == nil:
+			return errors.New("still succeeds")
+		case !fails && err != nil:
+			return err
+		case !want.Match(stdout.Bytes()):
+			return fmt.Errorf("output does not match %q", *pattern)
+		}
+		return nil
+	})
+	_, outErr := stdout.WriteTo(s.out)
+	_, errErr := stderr.WriteTo(s.err)
+	if err != nil {
+		err = fmt.Errorf("not within %s: %w", *limit, err)
+	}
+	return errors.Join(err, outErr, errErr)
+}
+
+func runPut(_ context.Context, s scene, args []string) error {
+	if len(args) != 2 {
+		return usage("put FILE PATH")
+	}
+	source := s.ts.MkAbs(args[0])
+	if info, err := os.Stat(source); errors.Is(err, fs.ErrNotExist) {
+		return usage(err.Error())
+	} else if err != nil {
+		return err
+	} else if info.IsDir() {
+		return s.lab.PutTree(source, args[1])
+	}
+	// What a scenario wrote itself may name things only known now: $REGISTRY.
+	file, err := os.ReadFile(source)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(source)
+	if err != nil {
+		return err
+	}
+	return s.lab.Put(args[1], bytes.NewReader(file), info.Mode().Perm())
+}
+
+func runReboot(ctx context.Context, s scene, args []string) error {
+	crash := len(args) == 1 && args[0] == "-f"
+	if len(args) > 0 && !crash {
+		return usage("reboot [-f]")
+	}
+	return s.lab.Reboot(ctx, crash)
+}
+
+func runRegistry(_ context.Context, s scene, args []string) error {
+	switch {
+	case len(args) == 1 && args[0] == "up":
+		return s.lab.RegistryUp()
+	case len(args) == 1 && args[0] == "down":
+		return s.lab.Registry.Down()
+	case len(args) == 3 && args[0] == "tag":
+		return s.lab.Registry.Tag(args[1], args[2])
+	case len(args) == 1 && args[0] == "requests":
+		_, err := fmt.Fprintln(s.out, strings.Join(s.lab.Registry.Requests(), "\n"))
+		return err
+	}
+	return usage("registry up | down | tag FROM TO | requests")
+}

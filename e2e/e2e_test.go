@@ -1,0 +1,103 @@
+package e2e
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestScenarios runs each testdata/*.txtar on a node of its own.
+func TestScenarios(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("scenarios boot nodes, which needs root: run them with sudo make test-e2e")
+	}
+	if testing.Short() {
+		t.Skip("scenarios boot nodes; make test-e2e runs them")
+	}
+	kit, err := NewKit(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Scenarios run in parallel, after this function has returned.
+	testscript.Run(t, testscript.Params{
+		Dir:                "testdata",
+		RequireUniqueNames: true,
+		Setup:              func(env *testscript.Env) error { return setup(env, kit) },
+		Condition:          condition,
+		Cmds:               commands,
+	})
+}
+
+// labKey is where a scenario keeps its lab.
+type labKey struct{}
+
+// setup boots the scenario's node.
+func setup(env *testscript.Env, kit *Kit) error {
+	lab, err := NewLab(context.Background(), kit, "node")
+	if err != nil {
+		return err
+	}
+	env.Values[labKey{}] = lab
+	t := env.T().(testing.TB)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(lab.Journal(context.Background()))
+		}
+		if err := lab.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	env.Setenv("MANIFESTS", "/etc/davit/manifests")
+	env.Setenv("REGISTRY", RegistryAddress)
+	env.Setenv("PRIVATE_REGISTRY", PrivateRegistryAddress)
+	examples, err := filepath.Abs("../examples")
+	if err != nil {
+		return err
+	}
+	env.Setenv("EXAMPLES", examples)
+	deploy, err := filepath.Abs("../deploy")
+	if err != nil {
+		return err
+	}
+	env.Setenv("DEPLOY", deploy)
+	env.Setenv("IMAGES", kit.Images)
+	return os.WriteFile(filepath.Join(env.WorkDir, "ca.crt"), kit.CA, 0o644)
+}
+
+// condition knows, beside testscript's own conditions,
+//
+//	[systemd:N]          systemd is of version N or later
+//	[installed:COMMAND]  the machine, and so the node, has the command
+//	[controller:NAME]    the node's cgroups have the controller
+func condition(text string) (bool, error) {
+	kind, value, _ := strings.Cut(text, ":")
+	switch kind {
+	case "systemd":
+		want, err := strconv.Atoi(value)
+		if err != nil {
+			return false, err
+		}
+		output, err := exec.Command("systemctl", "--version").Output()
+		if err != nil {
+			return false, err
+		}
+		version := regexp.MustCompile(`^systemd (\d+)`).FindStringSubmatch(string(output))
+		have, err := strconv.Atoi(version[1])
+		return have >= want, err
+	case "installed":
+		_, err := exec.LookPath(value)
+		return err == nil, nil
+	}
+	return false, errUnknownCondition(text)
+}
+
+type errUnknownCondition string
+
+func (e errUnknownCondition) Error() string { return "unknown condition " + string(e) }

@@ -1,0 +1,33 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/davit-project/davit/e2e/node"
+)
+
+// Get asks a web server from inside the node and returns what it answered. An answer other
+// than 2xx is an error too. The URL's host is an IP address.
+func Get(ctx context.Context, n *node.Node, url string) (string, error) {
+	transport := &http.Transport{DialContext: n.Dial, DisableKeepAlives: true}
+	defer transport.CloseIdleConnections()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	client := &http.Client{Transport: transport, Timeout: 10 * time.Second}
+	response, err := client.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode/100 != 2 {
+		err = fmt.Errorf("%s: %s: %s", url, response.Status, body)
+	}
+	return string(body), err
+}

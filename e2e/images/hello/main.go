@@ -1,0 +1,85 @@
+// hello is the smallest useful workload: a web server that says who it is. It also talks to
+// Redis and PostgreSQL when it is told where they are, so that a test can see a whole
+// application work.
+//
+//	/          hello from HOSTNAME, version VERSION
+//	/env       its environment
+//	/visits    counts a visit in Redis and PostgreSQL and says how many each has seen
+//	/exit      ends the process with status 1
+//
+// HELLO_VERSION, HELLO_PORT (default 80), HELLO_REDIS (host:port) and HELLO_POSTGRES
+// (postgres://user:password@host:port/database) configure it.
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "hello:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	http.HandleFunc("/{$}", hello)
+	http.HandleFunc("/env", environment)
+	http.HandleFunc("/visits", visits)
+	http.HandleFunc("/exit", func(http.ResponseWriter, *http.Request) { os.Exit(1) })
+
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	server := &http.Server{
+		Addr:              ":" + cmp.Or(os.Getenv("HELLO_PORT"), "80"),
+		ReadHeaderTimeout: 5 * time.Second,
+	}
+	go func() {
+		<-ctx.Done()
+		server.Close()
+	}()
+	fmt.Println("listening on", server.Addr)
+	if err := server.ListenAndServe(); ctx.Err() == nil {
+		return err
+	}
+	fmt.Println("asked to stop")
+	return nil
+}
+
+func hello(w http.ResponseWriter, r *http.Request) {
+	host, err := os.Hostname()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	fmt.Printf("%s %s\n", r.Method, r.URL.Path)
+	fmt.Fprintf(w, "hello from %s, version %s\n", host, os.Getenv("HELLO_VERSION"))
+}
+
+func environment(w http.ResponseWriter, _ *http.Request) {
+	fmt.Fprintln(w, strings.Join(os.Environ(), "\n"))
+}
+
+func visits(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+	defer cancel()
+	inRedis, err := countInRedis(ctx, os.Getenv("HELLO_REDIS"))
+	if err != nil {
+		http.Error(w, "redis: "+err.Error(), http.StatusBadGateway)
+		return
+	}
+	inPostgres, err := countInPostgres(ctx, os.Getenv("HELLO_POSTGRES"))
+	if err != nil {
+		http.Error(w, "postgres: "+err.Error(), http.StatusBadGateway)
+		return
+	}
+	fmt.Fprintf(w, "visits: redis %s, postgres %s\n", inRedis, inPostgres)
+}

@@ -1,0 +1,142 @@
+package images
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"golang.org/x/sys/unix"
+)
+
+// NameAnnotation names an image in the layout's index: repository:tag, without a registry.
+const NameAnnotation = "org.opencontainers.image.ref.name"
+
+// generation is part of the cache's key; it changes when the code that makes images does.
+const generation = "1"
+
+// Layout returns the directory of an OCI image layout that holds all images, and makes it
+// first if this machine has none yet. Programs that ask at the same time wait for the one
+// that makes it.
+func Layout(ctx context.Context) (string, error) {
+	cache, err := cacheDir()
+	if err != nil {
+		return "", err
+	}
+	unlock, err := lock(filepath.Join(cache, "lock"))
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	hello, err := buildHello(ctx, cache)
+	if err != nil {
+		return "", err
+	}
+	key, err := cacheKey(hello)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(cache, "images-"+key)
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	return path, build(ctx, path, hello)
+}
+
+// build makes the layout beside its place and moves it there when it is whole.
+func build(ctx context.Context, path, hello string) error {
+	scratch, err := os.MkdirTemp(filepath.Dir(path), "build-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+	pool, err := fetchPool(ctx, scratch)
+	if err != nil {
+		return fmt.Errorf("make test images: %w", err)
+	}
+	made, err := assemble(pool, hello)
+	if err != nil {
+		return fmt.Errorf("make test images: %w", err)
+	}
+	out := filepath.Join(scratch, "layout")
+	target, err := layout.Write(out, empty.Index)
+	if err != nil {
+		return err
+	}
+	for _, image := range made {
+		for _, name := range image.names {
+			note := layout.WithAnnotations(map[string]string{NameAnnotation: name})
+			if err := target.AppendImage(image.Image, note); err != nil {
+				return fmt.Errorf("write image %s: %w", name, err)
+			}
+		}
+	}
+	return os.Rename(out, path)
+}
+
+// named is an image and the names it is served under.
+type named struct {
+	v1.Image
+	names []string
+}
+
+// cacheDir is where things that tests make once are kept.
+func cacheDir() (string, error) {
+	base := os.Getenv("XDG_CACHE_HOME")
+	if base == "" {
+		base = "/var/cache"
+	}
+	path := filepath.Join(base, "davit-e2e")
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return "", err
+	}
+	return path, nil
+}
+
+// cacheKey is a hash of what the images are made of: the recipes, the Debian release and
+// the hello program.
+func cacheKey(hello string) (string, error) {
+	release, err := os.ReadFile("/etc/os-release")
+	if err != nil {
+		return "", err
+	}
+	program, err := os.ReadFile(hello)
+	if err != nil {
+		return "", err
+	}
+	recipe, err := json.Marshal(struct {
+		Generation string
+		Packages   []string
+		Files      map[string]string
+		Recipes    []recipe
+		Release    []byte
+		Program    []byte
+	}{generation, packages, configFiles, recipes, release, program})
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(recipe)
+	return hex.EncodeToString(sum[:8]), nil
+}
+
+// lock takes a lock that other programs respect, and that ends with this one.
+func lock(path string) (unlock func(), err error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), file.Close())
+	}
+	return func() { file.Close() }, nil
+}

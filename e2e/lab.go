@@ -1,0 +1,178 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/davit-project/davit/e2e/images"
+	"github.com/davit-project/davit/e2e/node"
+	"github.com/davit-project/davit/e2e/registry"
+)
+
+// Addresses of the registry in a lab's node, and who may use the private one.
+const (
+	RegistryAddress        = "127.0.0.1:5000" // HTTP, open to all
+	PrivateRegistryAddress = "127.0.0.1:5443" // HTTPS, with a password
+	RegistryUser           = "davit"
+	RegistryPassword       = "sesame"
+)
+
+// policy and registriesConf are the node's containers-policy.json(5) and
+// containers-registries.conf(5): whoever asks for images of Docker Hub or GitHub gets those
+// of the lab.
+const (
+	policy         = `{"default": [{"type": "insecureAcceptAnything"}]}` + "\n"
+	registriesConf = `
+[[registry]]
+location = "` + RegistryAddress + `"
+insecure = true
+
+[[registry]]
+prefix = "docker.io"
+location = "` + RegistryAddress + `"
+insecure = true
+
+[[registry]]
+prefix = "ghcr.io"
+location = "` + RegistryAddress + `"
+insecure = true
+`
+)
+
+// Kit is what labs are made of: made once, shared by all.
+type Kit struct {
+	// Installation is a DESTDIR with davit in it.
+	Installation string
+	// Images is an OCI image layout.
+	Images string
+	// Certificate is that of the private registry, CA the same as PEM.
+	Certificate tls.Certificate
+	CA          []byte
+}
+
+// NewKit installs davit below a directory, which is the caller's to remove, and makes the
+// images unless an earlier run did.
+func NewKit(ctx context.Context, directory string) (*Kit, error) {
+	layout, err := images.Layout(ctx)
+	if err != nil {
+		return nil, err
+	}
+	certificate, ca, err := registry.Certificate(net.IPv4(127, 0, 0, 1))
+	if err != nil {
+		return nil, err
+	}
+	if err := install(ctx, directory); err != nil {
+		return nil, err
+	}
+	return &Kit{Installation: directory, Images: layout, Certificate: certificate, CA: ca}, nil
+}
+
+// install runs `make install` in the module's root.
+func install(ctx context.Context, directory string) error {
+	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		return fmt.Errorf("find the module: %w", err)
+	}
+	command := exec.CommandContext(ctx, "make", "--no-print-directory", "install", "DESTDIR="+directory)
+	command.Dir = strings.TrimSpace(string(root))
+	// The make that runs the tests must not hand its own flags and variables down.
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); name != "MAKEFLAGS" && name != "MAKELEVEL" && name != "MFLAGS" {
+			command.Env = append(command.Env, variable)
+		}
+	}
+	if output, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("make install: %w\n%s", err, output)
+	}
+	return nil
+}
+
+// Lab is a node with davit installed and not running, and a registry that is up.
+type Lab struct {
+	*node.Node
+	Registry *registry.Registry
+	kit      *Kit
+}
+
+// NewLab boots a node. The caller owns it and must call Close.
+func NewLab(ctx context.Context, kit *Kit, hostname string) (*Lab, error) {
+	images, err := registry.New(kit.Images)
+	if err != nil {
+		return nil, err
+	}
+	n, err := node.Boot(ctx, node.Config{Hostname: hostname, Layers: []string{kit.Installation}})
+	if err != nil {
+		return nil, err
+	}
+	lab := &Lab{Node: n, Registry: images, kit: kit}
+	if err := lab.configure(); err != nil {
+		return nil, errors.Join(err, lab.Close())
+	}
+	return lab, nil
+}
+
+func (l *Lab) configure() error {
+	for path, text := range map[string]string{
+		"/etc/containers/policy.json":                   policy,
+		"/etc/containers/registries.conf.d/50-e2e.conf": registriesConf,
+	} {
+		if err := l.Put(path, strings.NewReader(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return l.RegistryUp()
+}
+
+// RegistryUp makes the registry answer in the node.
+func (l *Lab) RegistryUp() error {
+	open, err := l.Listen("tcp", RegistryAddress)
+	if err != nil {
+		return err
+	}
+	private, err := l.Listen("tcp", PrivateRegistryAddress)
+	if err != nil {
+		return errors.Join(err, open.Close())
+	}
+	l.Registry.Serve(open, l.Registry)
+	l.Registry.Serve(tls.NewListener(private, &tls.Config{Certificates: []tls.Certificate{l.kit.Certificate}}),
+		l.Registry.Protected(RegistryUser, RegistryPassword))
+	return nil
+}
+
+// Reboot reboots the node, or crashes it. The registry is down until the node has booted,
+// and up afterwards.
+func (l *Lab) Reboot(ctx context.Context, crash bool) error {
+	if err := l.Registry.Down(); err != nil {
+		return err
+	}
+	boot := l.Node.Reboot
+	if crash {
+		boot = l.Node.Crash
+	}
+	if err := boot(ctx); err != nil {
+		return err
+	}
+	return l.RegistryUp()
+}
+
+// PutManifest drops a manifest, from a file of this machine, into the node's directory of manifests.
+func (l *Lab) PutManifest(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	return l.Put(filepath.Join("/etc/davit/manifests", filepath.Base(file)), bytes.NewReader(text), 0o644)
+}
+
+// Close ends the node and the registry.
+func (l *Lab) Close() error {
+	return errors.Join(l.Registry.Down(), l.Node.Close())
+}
