@@ -1,13 +1,12 @@
 package images
 
 import (
+	"context"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/types"
 )
-
-const progressInterval = 500 * time.Millisecond
 
 // Progress is how far one pull is.
 type Progress struct {
@@ -22,37 +21,70 @@ type Progress struct {
 	Ended bool
 }
 
-// report adds the library's reports of single layers up. The caller closes the channel
-// and then calls wait.
-func (s *Store) report(reference string) (events chan types.ProgressProperties, wait func()) {
-	events = make(chan types.ProgressProperties)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		layers := map[digest.Digest]types.ProgressProperties{}
-		for event := range events {
-			layers[event.Artifact.Digest] = event
-			s.progress(total(reference, layers))
-		}
-		last := total(reference, layers)
-		last.Ended = true
-		s.progress(last)
-	}()
-	return events, func() { <-done }
+// transfer follows the library's reports about single layers, the configuration among
+// them, and ends a context when they cease.
+type transfer struct {
+	reference string
+	events    chan types.ProgressProperties
+	layers    map[digest.Digest]types.ProgressProperties
 }
 
-func total(reference string, layers map[digest.Digest]types.ProgressProperties) Progress {
-	progress := Progress{Reference: reference, LayersSeen: len(layers)}
-	for _, layer := range layers {
-		switch layer.Event {
-		case types.ProgressEventSkipped:
-			progress.Layers++
-			continue
-		case types.ProgressEventDone:
-			progress.Layers++
-		}
-		progress.Done += int64(layer.Offset)
-		progress.Total += max(layer.Artifact.Size, int64(layer.Offset))
+func newTransfer(reference string) *transfer {
+	return &transfer{
+		reference: reference,
+		events:    make(chan types.ProgressProperties),
+		layers:    map[digest.Digest]types.ProgressProperties{},
 	}
-	return progress
+}
+
+// follow reports until events is closed. When nothing moves for as long as stall although
+// something is being fetched, it calls stop.
+func (t *transfer) follow(progress func(Progress), stall time.Duration, stop context.CancelCauseFunc) {
+	quiet := time.NewTimer(stall)
+	defer quiet.Stop()
+	for {
+		select {
+		case event, ok := <-t.events:
+			if !ok {
+				return
+			}
+			t.layers[event.Artifact.Digest] = event
+			progress(t.sum())
+			quiet.Reset(stall)
+		case <-quiet.C:
+			if t.fetching() {
+				stop(errStalled)
+			}
+		}
+	}
+}
+
+// fetching tells that something is to come from the source; otherwise the storage is at
+// work, and a slow disk is no reason to give up.
+func (t *transfer) fetching() bool {
+	for _, layer := range t.layers {
+		if !hasEnded(layer) {
+			return true
+		}
+	}
+	return len(t.layers) == 0
+}
+
+func hasEnded(layer types.ProgressProperties) bool {
+	return layer.Event == types.ProgressEventDone || layer.Event == types.ProgressEventSkipped
+}
+
+func (t *transfer) sum() Progress {
+	sum := Progress{Reference: t.reference, LayersSeen: len(t.layers)}
+	for _, layer := range t.layers {
+		if hasEnded(layer) {
+			sum.Layers++
+		}
+		if layer.Event == types.ProgressEventSkipped {
+			continue
+		}
+		sum.Done += int64(layer.Offset)
+		sum.Total += max(layer.Artifact.Size, int64(layer.Offset))
+	}
+	return sum
 }

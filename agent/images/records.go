@@ -8,65 +8,118 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+
+	"go.podman.io/storage"
 
 	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// List returns the images that are whole and pinned: for each image id the keys
-// (reference@digest) under which it was pulled. It reads davit's records and checks that
-// the layers they name are still there, so another tool's removal is noticed without
-// opening the storage.
+// records are davit's records of images, one file each in dir.
+type records struct {
+	dir string
+	// writing is held while records are changed.
+	writing sync.Mutex
+}
+
+// List returns the images that davit keeps: for each image id the keys (reference@digest)
+// under which it was pulled. One whose record, layers or pin are damaged or gone has no
+// keys, so it is pulled again where it is wanted and released where it is not. The storage
+// is not opened for it.
 func List() (map[string][]string, error) {
-	records, err := readRecords()
+	return (&records{dir: bundle.RootfsDir}).list()
+}
+
+func (r *records) list() (map[string][]string, error) {
+	ids, err := r.ids()
 	if err != nil {
 		return nil, err
 	}
 	images := map[string][]string{}
-	for _, record := range records {
+	for _, id := range ids {
 		keys := []string{}
-		for _, name := range record.Names {
-			keys = append(keys, name.Reference+"@"+name.Digest)
+		if record, err := r.read(id); err == nil && isWhole(record) {
+			for _, name := range record.Names {
+				keys = append(keys, name.Reference+"@"+name.Digest)
+			}
 		}
-		images[record.ImageID] = keys
+		images[id] = keys
 	}
 	return images, nil
 }
 
-// readRecords returns the sound records; one that is damaged, or whose layers or pin are
-// gone, counts as not there, and the image is pulled again.
-func readRecords() ([]*bundle.Rootfs, error) {
-	entries, err := os.ReadDir(bundle.RootfsDir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
+// ids are the images that have a record, sound or not.
+func (r *records) ids() ([]string, error) {
+	entries, err := os.ReadDir(r.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read image records: %w", err)
 	}
-	var records []*bundle.Rootfs
+	var ids []string
 	for _, entry := range entries {
-		id, ok := strings.CutSuffix(entry.Name(), ".json")
-		if !ok {
-			continue
-		}
-		if record, err := readRecord(id); err == nil && whole(record) {
-			records = append(records, record)
+		if id, ok := strings.CutSuffix(entry.Name(), ".json"); ok && !strings.HasPrefix(id, ".") {
+			ids = append(ids, id)
 		}
 	}
-	return records, nil
+	return ids, nil
 }
 
-func readRecord(imageID string) (*bundle.Rootfs, error) {
-	text, err := os.ReadFile(bundle.RootfsPath(imageID))
+func (r *records) path(imageID string) string { return filepath.Join(r.dir, imageID+".json") }
+
+func (r *records) read(imageID string) (*bundle.Rootfs, error) {
+	text, err := os.ReadFile(r.path(imageID))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read image record: %w", err)
 	}
 	return bundle.DecodeRootfs(imageID, text)
 }
 
-func whole(record *bundle.Rootfs) bool {
+// readable returns the records that decode; the others count as not there.
+func (r *records) readable() ([]*bundle.Rootfs, error) {
+	ids, err := r.ids()
+	if err != nil {
+		return nil, err
+	}
+	var found []*bundle.Rootfs
+	for _, id := range ids {
+		if record, err := r.read(id); err == nil {
+			found = append(found, record)
+		}
+	}
+	return found, nil
+}
+
+// find returns the record that has the request's name. The error is
+// storage.ErrImageUnknown where none has.
+func (r *records) find(request reconcile.ImageRequest) (*bundle.Rootfs, bundle.RootfsName, error) {
+	found, err := r.readable()
+	if err != nil {
+		return nil, bundle.RootfsName{}, err
+	}
+	for _, record := range found {
+		for _, name := range record.Names {
+			if name.Reference == request.Reference && name.Platform == request.Platform {
+				return record, name, nil
+			}
+		}
+	}
+	return nil, bundle.RootfsName{}, storage.ErrImageUnknown
+}
+
+// has tells that the image is recorded under this name, and whole.
+func (r *records) has(imageID string, name bundle.RootfsName) bool {
+	record, err := r.read(imageID)
+	return err == nil && isWhole(record) && slices.Contains(record.Names, name)
+}
+
+// isWhole looks whether the layers and the pin that a record names are still there.
+func isWhole(record *bundle.Rootfs) bool {
 	for _, dir := range record.Lower {
-		if _, err := os.Stat(filepath.Join(record.Base, dir)); err != nil {
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(record.Base, dir)
+		}
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 			return false
 		}
 	}
@@ -74,36 +127,46 @@ func whole(record *bundle.Rootfs) bool {
 	return err == nil
 }
 
-func writeRecord(record *bundle.Rootfs) error {
+// write writes the record, under the names it had before and the one it has now, and
+// takes that name from other images: a reference means one image.
+func (r *records) write(record *bundle.Rootfs, name bundle.RootfsName) error {
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	all, err := r.readable()
+	if err != nil {
+		return err
+	}
+	record.Names = []bundle.RootfsName{name}
+	for _, other := range all {
+		kept := slices.DeleteFunc(slices.Clone(other.Names), func(n bundle.RootfsName) bool {
+			return n.Reference == name.Reference && n.Platform == name.Platform
+		})
+		switch {
+		case other.ImageID == record.ImageID:
+			record.Names = append(kept, name)
+		case len(kept) < len(other.Names):
+			other.Names = kept
+			if err := r.put(other); err != nil {
+				return err
+			}
+		}
+	}
+	return r.put(record)
+}
+
+func (r *records) put(record *bundle.Rootfs) error {
 	text, err := record.Encode()
 	if err != nil {
 		return err
 	}
-	return disk.WriteFile(bundle.RootfsPath(record.ImageID), text, 0o600)
+	return disk.WriteFile(r.path(record.ImageID), text, 0o600)
 }
 
-func removeRecord(imageID string) error {
-	if err := os.Remove(bundle.RootfsPath(imageID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+func (r *records) remove(imageID string) error {
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	if err := os.Remove(r.path(imageID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove image record: %w", err)
-	}
-	return nil
-}
-
-// forgetName takes a name from all records but one: a reference means one image.
-func forgetName(name bundle.RootfsName, except string) error {
-	records, err := readRecords()
-	if err != nil {
-		return err
-	}
-	for _, record := range records {
-		kept := slices.DeleteFunc(slices.Clone(record.Names), func(n bundle.RootfsName) bool { return sameName(n, name) })
-		if record.ImageID == except || len(kept) == len(record.Names) {
-			continue
-		}
-		record.Names = kept
-		if err := writeRecord(record); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -5,23 +5,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"runtime"
-	"strings"
 
-	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
-	"go.podman.io/common/pkg/retry"
-	"go.podman.io/image/v5/image"
-	"go.podman.io/image/v5/manifest"
 	"go.podman.io/image/v5/types"
-	"go.podman.io/storage"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// Resolve binds a request to one image without pulling its layers. What was resolved and
-// pulled once stays as it is unless the policy is Always.
+// Resolve binds a request to one image without pulling its layers.
+//
+// Always asks the image's source each time. IfNotPresent asks what davit resolved the
+// reference to before, then the storage, under the name that Podman would use, then the
+// source: so nothing moves while a tag does, and a node without a network comes up. Never
+// asks the storage. Whatever the answer comes from, the node's policy.json admits it.
 func (s *Store) Resolve(ctx context.Context, request reconcile.ImageRequest) (reconcile.Image, error) {
 	resolved, err := s.resolve(ctx, request)
 	if err != nil {
@@ -31,160 +28,93 @@ func (s *Store) Resolve(ctx context.Context, request reconcile.ImageRequest) (re
 }
 
 func (s *Store) resolve(ctx context.Context, request reconcile.ImageRequest) (reconcile.Image, error) {
-	source, err := parse(request.Reference)
+	system, err := s.system(request)
 	if err != nil {
 		return reconcile.Image{}, err
 	}
-	if request.PullPolicy != v1.PullAlways || source.ref == nil {
-		found, ok, err := recorded(request)
-		if err != nil || ok {
-			return found, err
-		}
-		found, err = s.local(ctx, request, source)
-		switch {
-		case err == nil:
-			return found, nil
-		case !errors.Is(err, storage.ErrImageUnknown):
-			return reconcile.Image{}, err
-		case request.PullPolicy == v1.PullNever || source.ref == nil:
-			return reconcile.Image{}, fmt.Errorf("not on the node, and it must not be pulled: %w", err)
-		}
+	source, err := parse(request.Reference, system)
+	if err != nil {
+		return reconcile.Image{}, err
 	}
-	return s.remote(ctx, request, source)
+	q := query{store: s, request: request, source: source, system: system}
+	if request.PullPolicy == v1.PullAlways && !source.onlyHere() {
+		return q.atSource(ctx)
+	}
+	found, err := q.onNode(ctx)
+	switch {
+	case !isUnknown(err) && !errors.Is(err, errRefused):
+		return found, err
+	case request.PullPolicy == v1.PullNever || source.onlyHere():
+		return reconcile.Image{}, fmt.Errorf("it must be on the node already: %w", err)
+	}
+	found, failure := q.atSource(ctx)
+	if failure != nil && errors.Is(err, errRefused) {
+		failure = fmt.Errorf("%w; the one on the node is %w", failure, err)
+	}
+	return found, failure
 }
 
-// recorded finds a request among davit's records.
-func recorded(request reconcile.ImageRequest) (found reconcile.Image, ok bool, err error) {
-	records, err := readRecords()
-	if err != nil {
-		return found, false, err
-	}
-	for _, record := range records {
-		for _, name := range record.Names {
-			if name.Reference != request.Reference || name.Platform != request.Platform {
-				continue
-			}
-			found = reconcile.Image{
-				Image:   bundle.Image{Reference: name.Reference, Digest: name.Digest, ID: record.ImageID},
-				Request: request,
-			}
-			err := json.Unmarshal(record.Config, &found.Config)
-			return found, err == nil, err
-		}
-	}
-	return found, false, nil
+// query is one request with what was made of it.
+type query struct {
+	store   *Store
+	request reconcile.ImageRequest
+	source  source
+	system  *types.SystemContext
 }
 
-// local finds an image that is in the storage under the request's name, as Podman or
-// Buildah may have put it there.
-func (s *Store) local(ctx context.Context, request reconcile.ImageRequest, source source) (reconcile.Image, error) {
-	store, err := s.storage()
-	if err != nil {
-		return reconcile.Image{}, err
+// onNode finds the image without asking anyone else.
+func (q query) onNode(ctx context.Context) (reconcile.Image, error) {
+	first, then := q.recorded, q.stored
+	if q.request.PullPolicy == v1.PullNever || q.source.onlyHere() {
+		first, then = then, first
 	}
-	ref, _, err := lookUp(store, source.name)
-	if err != nil {
-		return reconcile.Image{}, err
+	found, err := first(ctx)
+	if isUnknown(err) {
+		return then(ctx)
 	}
-	system, err := systemContext(request)
-	if err != nil {
-		return reconcile.Image{}, err
-	}
-	found, platform, err := describe(ctx, request, ref, system)
-	if err != nil {
-		return reconcile.Image{}, err
-	}
-	if want := wantedPlatform(request); !strings.HasPrefix(want, platform.OS+"/"+platform.Architecture) {
-		return reconcile.Image{}, fmt.Errorf("the one on the node is for %s/%s: %w", platform.OS, platform.Architecture, storage.ErrImageUnknown)
-	}
-	return found, nil
-}
-
-// remote asks the image's source, a registry or a file.
-func (s *Store) remote(ctx context.Context, request reconcile.ImageRequest, source source) (reconcile.Image, error) {
-	system, err := systemContext(request)
-	if err != nil {
-		return reconcile.Image{}, err
-	}
-	var found reconcile.Image
-	err = retry.IfNecessary(ctx, func() error {
-		var platform imagespec.Platform
-		found, platform, err = describe(ctx, request, source.ref, system)
-		if err != nil {
-			return err
-		}
-		if want := wantedPlatform(request); !strings.HasPrefix(want, platform.OS+"/"+platform.Architecture) {
-			return fmt.Errorf("is for %s/%s, the node wants %s", platform.OS, platform.Architecture, want)
-		}
-		return nil
-	}, &retry.Options{MaxRetry: 2})
 	return found, err
 }
 
-// describe reads an image's manifest and configuration, of the instance for the wanted
-// platform where there are several.
-func describe(ctx context.Context, request reconcile.ImageRequest, ref types.ImageReference, system *types.SystemContext) (reconcile.Image, imagespec.Platform, error) {
-	var platform imagespec.Platform
-	source, err := ref.NewImageSource(ctx, system)
+// recorded finds the request among davit's records. A record is an answer even when the
+// layers it names are damaged: they are pulled again, by the same digest.
+func (q query) recorded(ctx context.Context) (reconcile.Image, error) {
+	record, name, err := q.store.records.find(q.request)
 	if err != nil {
-		return reconcile.Image{}, platform, err
+		return reconcile.Image{}, err
 	}
-	defer source.Close()
-	unparsed, err := instance(ctx, source, system)
-	if err != nil {
-		return reconcile.Image{}, platform, err
+	found := reconcile.Image{
+		Image:   bundle.Image{Reference: name.Reference, Digest: name.Digest, ID: record.ImageID},
+		Request: q.request,
 	}
-	text, _, err := unparsed.Manifest(ctx)
-	if err != nil {
-		return reconcile.Image{}, platform, err
+	if err := json.Unmarshal(record.Config, &found.Config); err != nil {
+		return reconcile.Image{}, fmt.Errorf("read the record of image %s: %w", record.ImageID, err)
 	}
-	manifestDigest, err := manifest.Digest(text)
-	if err != nil {
-		return reconcile.Image{}, platform, err
-	}
-	parsed, err := image.FromUnparsedImage(ctx, system, unparsed)
-	if err != nil {
-		return reconcile.Image{}, platform, err
-	}
-	config, err := parsed.OCIConfig(ctx)
-	if err != nil {
-		return reconcile.Image{}, platform, err
-	}
-	return reconcile.Image{
-		Image: bundle.Image{
-			Reference: request.Reference,
-			Digest:    manifestDigest.String(),
-			ID:        parsed.ConfigInfo().Digest.Encoded(),
-		},
-		Request: request,
-		Config:  config.Config,
-	}, config.Platform, nil
+	return found, q.admitStored(ctx, found)
 }
 
-// instance picks the image for the wanted platform out of a list of several.
-func instance(ctx context.Context, source types.ImageSource, system *types.SystemContext) (*image.UnparsedImage, error) {
-	whole := image.UnparsedInstance(source, nil)
-	text, kind, err := whole.Manifest(ctx)
+// atSource asks the image's source, a registry or a file.
+func (q query) atSource(ctx context.Context) (found reconcile.Image, err error) {
+	if err := q.store.authenticate(q.system, q.request, q.source); err != nil {
+		return found, err
+	}
+	release, err := q.store.resolving.acquire(ctx, q.source.registry)
 	if err != nil {
-		return nil, err
+		return found, err
 	}
-	if !manifest.MIMETypeIsMultiImage(kind) {
-		return whole, nil
-	}
-	list, err := manifest.ListFromBlob(text, kind)
-	if err != nil {
-		return nil, err
-	}
-	chosen, err := list.ChooseInstance(system)
-	if err != nil {
-		return nil, err
-	}
-	return image.UnparsedInstance(source, &chosen), nil
-}
-
-func wantedPlatform(request reconcile.ImageRequest) string {
-	if request.Platform != "" {
-		return request.Platform
-	}
-	return "linux/" + runtime.GOARCH
+	defer release()
+	err = q.store.retry(ctx, q.request.Reference, func() error {
+		ctx, cancel := context.WithTimeout(ctx, q.store.settings.resolveTimeout)
+		defer cancel()
+		described, err := describe(ctx, q.system, q.source.ref, q.source.ref)
+		if err != nil {
+			return err
+		}
+		if !described.runsOn(q.wantedPlatform()) {
+			return fmt.Errorf("it is for %s, not for %s: set platform, or name an image that has both", described.platform(), platformText(q.wantedPlatform()))
+		}
+		found = described.image(q.request)
+		q.store.layers.Store(found.Digest, described.layers)
+		return nil
+	})
+	return found, explain(err, q.system, q.source)
 }

@@ -1,112 +1,169 @@
 // Package images keeps images in the node's own containers-storage, the one that Podman,
 // Buildah and Skopeo use too.
 //
-// It knows registries, signatures and storage; it knows nothing of manifests and units.
-// A program that uses it must call reexec.Init of go.podman.io/storage/pkg/reexec first
-// in main: the storage library runs the program again to unpack layers.
+// It knows registries, signatures, credentials and storage; it knows nothing of manifests
+// and units. What it leaves for the launcher is a record for each image
+// ([bundle.Rootfs]): the layers to mount, so that the launcher needs no storage library.
+//
+// A record means that the image is whole and durable:
+//
+//   - every layer that was pulled was synced before the storage took it in
+//     (overlay.sync=filesystem), and the storage's file system once more before the record
+//     was written;
+//   - a layer that another tool had brought was read back and compared with its digest
+//     first, because other tools do not sync (see verify.go);
+//   - the image is pinned, so that another tool's prune leaves it alone (see pin.go);
+//   - the node's policy.json admits it.
+//
+// A program that uses this package must call Init of go.podman.io/storage/pkg/reexec first
+// in main, and return when that says so: the storage library runs the program again to
+// unpack layers. It is built with the tags containers_image_openpgp and
+// exclude_graphdriver_btrfs, which need no cgo.
 package images
 
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 
-	istorage "go.podman.io/image/v5/storage"
-	"go.podman.io/image/v5/types"
 	"go.podman.io/storage"
-	"golang.org/x/sync/semaphore"
+	storagetypes "go.podman.io/storage/types"
 )
 
-// maxPulls bounds the pulls that run at once; each pulls several layers at once itself.
-const maxPulls = 3
+// driver is the only graph driver whose layers the launcher can mount.
+const driver = "overlay"
 
 // Store is the node's image storage. It is opened when it is first needed: a pass that
 // changes nothing reads only davit's records. Its methods may be called from several
 // goroutines.
 type Store struct {
+	settings settings
 	progress func(Progress)
-	pulls    *semaphore.Weighted
+	records  records
 
-	open    sync.Once
-	store   storage.Store
-	openErr error
+	// busy has one holder an image, pulling and resolving some a registry.
+	busy, pulling, resolving *limiter
+
+	opening sync.Mutex
+	opened  storage.Store
+
+	// marking counts the pulls under way, see crash.go.
+	marking sync.Mutex
+	marks   int
+
+	// layers are the compressed layers of images that were resolved, by digest of the
+	// image's manifest: what a pull will need.
+	layers sync.Map
 }
 
 // New returns the node's image storage. progress is called while images are pulled, from
 // several goroutines; it may be nil.
-func New(progress func(Progress)) *Store {
+func New(progress func(Progress)) *Store { return newStore(nodeSettings(), progress) }
+
+func newStore(settings settings, progress func(Progress)) *Store {
 	if progress == nil {
 		progress = func(Progress) {}
 	}
-	return &Store{progress: progress, pulls: semaphore.NewWeighted(maxPulls)}
+	return &Store{
+		settings:  settings,
+		progress:  progress,
+		records:   records{dir: settings.records},
+		busy:      newLimiter(1),
+		pulling:   newLimiter(maxPulls),
+		resolving: newLimiter(maxResolves),
+	}
 }
 
 // Root is the storage's directory, by storage.conf(5).
 func Root() (string, error) {
-	options, err := storage.DefaultStoreOptions()
+	options, err := storagetypes.LoadStoreOptions(storagetypes.LoadOptions{})
 	if err != nil {
 		return "", fmt.Errorf("read storage.conf: %w", err)
 	}
 	return options.GraphRoot, nil
 }
 
-// Close releases the storage.
+// Close releases the storage, if it was opened.
 func (s *Store) Close() error {
-	if s.store == nil {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	if s.opened == nil {
 		return nil
 	}
-	_, err := s.store.Shutdown(false)
-	if errors.Is(err, storage.ErrLayerUsedByContainer) {
-		return nil
+	// Layers that another tool has mounted are no reason for it to fail.
+	if _, err := s.opened.Shutdown(false); err != nil && !errors.Is(err, storage.ErrLayerUsedByContainer) {
+		return fmt.Errorf("close image storage: %w", err)
 	}
-	return err
+	s.opened = nil
+	return nil
 }
 
-// storage opens the node's storage. Layers are synced before they count as present: the
-// library's default is not to sync at all, which loses files in a power loss.
+// storage opens the node's storage. A failure is not kept: the next call tries again.
 func (s *Store) storage() (storage.Store, error) {
-	s.open.Do(func() { s.store, s.openErr = openStorage() })
-	return s.store, s.openErr
-}
-
-func openStorage() (storage.Store, error) {
-	options, err := storage.DefaultStoreOptions()
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	if s.opened != nil {
+		return s.opened, nil
+	}
+	options, err := s.settings.storage()
 	if err != nil {
 		return nil, fmt.Errorf("read storage.conf: %w", err)
 	}
-	const driver = "overlay"
-	if options.GraphDriverName == "" {
-		options.GraphDriverName = driver
+	if options, err = durable(options); err != nil {
+		return nil, err
 	}
-	if options.GraphDriverName != driver {
-		return nil, fmt.Errorf("image storage uses the driver %q: davit needs %s, set driver in storage.conf(5)", options.GraphDriverName, driver)
-	}
-	isSync := func(option string) bool { return strings.HasPrefix(option, "overlay.sync=") }
-	if !slices.ContainsFunc(options.GraphDriverOptions, isSync) {
-		options.GraphDriverOptions = append(options.GraphDriverOptions, "overlay.sync=filesystem")
-	}
-	// A partially pulled image has another id than its configuration's digest.
-	options.PullOptions = map[string]string{"enable_partial_images": "false"}
 	store, err := storage.GetStore(options)
 	if err != nil {
 		return nil, fmt.Errorf("open image storage %s: %w", options.GraphRoot, err)
 	}
+	if err := s.repairAfterCrash(store); err != nil {
+		return nil, err
+	}
+	s.opened = store
 	return store, nil
 }
 
-// lookUp finds an image by the name it has in the storage.
-func lookUp(store storage.Store, name string) (types.ImageReference, *storage.Image, error) {
-	ref, err := istorage.Transport.ParseStoreReference(store, name)
-	if err != nil {
-		return nil, nil, err
+// durable are the node's options, with layers synced before they count as present: the
+// library's default is not to sync at all, which loses files in a power loss. A sync= of
+// the node's own stays as it is.
+func durable(options storage.StoreOptions) (storage.StoreOptions, error) {
+	if options.GraphDriverName == "" {
+		options.GraphDriverName = driver
 	}
-	return istorage.ResolveReference(ref)
+	if options.GraphDriverName != driver {
+		return options, fmt.Errorf("image storage %s uses the driver %q: davit mounts layers of %s only, set driver = %q in /etc/containers/storage.conf",
+			options.GraphRoot, options.GraphDriverName, driver, driver)
+	}
+	if !slices.ContainsFunc(options.GraphDriverOptions, isSyncOption) {
+		options.GraphDriverOptions = append(slices.Clone(options.GraphDriverOptions), driver+".sync=filesystem")
+	}
+	// A partially pulled image has another id than its configuration's digest, and may be
+	// stored in a form that only the library can mount.
+	options.PullOptions = maps.Clone(options.PullOptions)
+	if options.PullOptions == nil {
+		options.PullOptions = map[string]string{}
+	}
+	options.PullOptions["enable_partial_images"] = "false"
+	options.PullOptions["convert_images"] = "false"
+	return options, nil
+}
+
+// isSyncOption reads an option as the library does: its driver's name may be missing.
+func isSyncOption(option string) bool {
+	key, _, _ := strings.Cut(strings.ToLower(option), "=")
+	return key == "sync" || key == driver+".sync" || key == driver+"2.sync"
 }
 
 // overlayRoot is where the overlay driver keeps its layers.
 func overlayRoot(store storage.Store) string {
-	return filepath.Join(store.GraphRoot(), "overlay")
+	return filepath.Join(store.GraphRoot(), driver)
+}
+
+// isUnknown tells that the storage has no such image.
+func isUnknown(err error) bool {
+	return errors.Is(err, storage.ErrImageUnknown) || errors.Is(err, storage.ErrNotAnImage)
 }

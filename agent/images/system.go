@@ -1,10 +1,10 @@
 package images
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 
 	"go.podman.io/image/v5/signature"
@@ -13,55 +13,55 @@ import (
 	"github.com/davit-project/davit/reconcile"
 )
 
-// authFiles are where registry credentials are looked for when a manifest names no file.
-// The library's own search depends on HOME and XDG_RUNTIME_DIR, which a service does not
-// have.
-var authFiles = []string{
-	"/etc/davit/auth.json",
-	"/run/containers/0/auth.json",
-	"/root/.config/containers/auth.json",
-	"/root/.docker/config.json",
+// system says how to reach registries for this request. registries.conf, registries.d and
+// certs.d are found by the library.
+func (s *Store) system(request reconcile.ImageRequest) (*types.SystemContext, error) {
+	system := s.settings.system
+	if request.Platform == "" {
+		return &system, nil
+	}
+	parts := strings.Split(request.Platform, "/")
+	if len(parts) < 2 || len(parts) > 3 {
+		return nil, fmt.Errorf("platform %q: want os/arch or os/arch/variant", request.Platform)
+	}
+	system.OSChoice, system.ArchitectureChoice = parts[0], parts[1]
+	if len(parts) == 3 {
+		system.VariantChoice = parts[2]
+	}
+	return &system, nil
 }
 
-// systemContext says how to reach registries; registries.conf, registries.d and certs.d
-// are found by the library.
-func systemContext(request reconcile.ImageRequest) (*types.SystemContext, error) {
-	context := &types.SystemContext{DockerRegistryUserAgent: "davit"}
-	if request.Platform != "" {
-		parts := strings.Split(request.Platform, "/")
-		if len(parts) < 2 || len(parts) > 3 {
-			return nil, fmt.Errorf("platform %q: want os/arch or os/arch/variant", request.Platform)
-		}
-		context.OSChoice, context.ArchitectureChoice = parts[0], parts[1]
-		if len(parts) == 3 {
-			context.VariantChoice = parts[2]
-		}
-	}
-	if request.AuthFile != "" {
-		if _, err := os.Stat(request.AuthFile); err != nil {
-			return nil, fmt.Errorf("auth file: %w", err)
-		}
-		context.AuthFilePath = request.AuthFile
-		return context, nil
-	}
-	for _, file := range authFiles {
-		if _, err := os.Stat(file); err == nil {
-			context.AuthFilePath = file
-			break
-		}
-	}
-	return context, nil
-}
-
-// policyContext is the node's containers-policy.json(5). Without one nothing is pulled:
-// whom to trust is the node owner's decision.
-func policyContext(context *types.SystemContext) (*signature.PolicyContext, error) {
-	policy, err := signature.DefaultPolicy(context)
+// withPolicy calls use with the node's containers-policy.json(5). Without one nothing is
+// pulled and nothing is used: whom to trust is the node owner's decision.
+func withPolicy(system *types.SystemContext, use func(*signature.PolicyContext) error) (err error) {
+	policy, err := signature.DefaultPolicy(system)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("image policy: %w: install the package containers-common or golang-github-containers-common, or write /etc/containers/policy.json", err)
+		return fmt.Errorf("read the image policy: %w: write /etc/containers/policy.json (containers-policy.json(5)), or install containers-common", err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("image policy: %w", err)
+		return fmt.Errorf("read the image policy: %w", err)
 	}
-	return signature.NewPolicyContext(policy)
+	context, err := signature.NewPolicyContext(policy)
+	if err != nil {
+		return fmt.Errorf("read the image policy: %w", err)
+	}
+	defer func() { err = errors.Join(err, context.Destroy()) }()
+	return use(context)
+}
+
+// errRefused is what an image is that the policy does not admit.
+var errRefused = errors.New("refused by the node's policy.json")
+
+// admit asks the policy about an image before anything of it is used.
+func admit(ctx context.Context, system *types.SystemContext, image types.UnparsedImage) error {
+	return withPolicy(system, func(policy *signature.PolicyContext) error {
+		allowed, err := policy.IsRunningImageAllowed(ctx, image)
+		if err == nil && allowed {
+			return nil
+		}
+		if rejected, ok := errors.AsType[signature.PolicyRequirementError](err); ok {
+			return fmt.Errorf("%w: %w", errRefused, rejected)
+		}
+		return fmt.Errorf("check against the image policy: %w", err)
+	})
 }

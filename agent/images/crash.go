@@ -1,0 +1,88 @@
+package images
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"go.podman.io/storage"
+
+	"github.com/davit-project/davit/agent/disk"
+)
+
+// While davit pulls, a file holds the boot's id. One that is there with another boot's id
+// says that the machine went down in the middle of a pull: only then can what davit wrote
+// into the storage be in pieces, and the storage is checked before it is used. After a mere
+// kill the page cache is whole, and the storage itself removes layers it had begun.
+
+const bootIDFile = "/proc/sys/kernel/random/boot_id"
+
+func (s *Store) markPath() string { return filepath.Join(s.settings.records, ".pulling") }
+
+// markPull leaves the mark for as long as a pull is under way; the caller calls done once.
+func (s *Store) markPull() (done func() error, err error) {
+	s.marking.Lock()
+	defer s.marking.Unlock()
+	if s.marks == 0 {
+		boot, err := os.ReadFile(bootIDFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the boot's id: %w", err)
+		}
+		if err := disk.WriteFile(s.markPath(), boot, 0o600); err != nil {
+			return nil, err
+		}
+	}
+	s.marks++
+	return s.unmarkPull, nil
+}
+
+func (s *Store) unmarkPull() error {
+	s.marking.Lock()
+	defer s.marking.Unlock()
+	s.marks--
+	if s.marks > 0 {
+		return nil
+	}
+	return removeFile(s.markPath())
+}
+
+func removeFile(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// repairAfterCrash checks the storage's lists and data once after the machine went down
+// during a pull, and removes what is damaged, never more. Layers are not read here: those
+// that no record names are read back before their first use.
+func (s *Store) repairAfterCrash(store storage.Store) error {
+	marked, err := os.ReadFile(s.markPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	boot, err := os.ReadFile(bootIDFile)
+	if err != nil {
+		return fmt.Errorf("read the boot's id: %w", err)
+	}
+	if bytes.Equal(marked, boot) {
+		return nil // another davit process is pulling, or was killed
+	}
+	report, err := store.Check(&storage.CheckOptions{LayerData: true, ImageData: true})
+	if err != nil {
+		return fmt.Errorf("check image storage %s: %w", store.GraphRoot(), err)
+	}
+	slog.Warn("the machine went down during an image pull: image storage checked",
+		"storage", store.GraphRoot(), "damagedLayers", len(report.Layers), "damagedImages", len(report.Images))
+	if err := repairReported(store, report); err != nil {
+		slog.Warn("image storage is not wholly repaired", "storage", store.GraphRoot(), "error", err)
+	}
+	return removeFile(s.markPath())
+}

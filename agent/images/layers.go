@@ -1,0 +1,89 @@
+package images
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"go.podman.io/storage"
+)
+
+// chain returns the image's layers, the topmost first.
+func chain(store storage.Store, image *storage.Image) ([]*storage.Layer, error) {
+	var layers []*storage.Layer
+	for id := image.TopLayer; id != ""; {
+		layer, err := store.Layer(id)
+		if err != nil {
+			return nil, fmt.Errorf("layer %s: %w", id, err)
+		}
+		layers = append(layers, layer)
+		id = layer.Parent
+	}
+	if len(layers) == 0 {
+		return nil, errors.New("the image has no layers: there is nothing to run")
+	}
+	return layers, nil
+}
+
+// lowerDirs returns layers as overlayfs' lower directories, by the short links that the
+// overlay driver keeps for the same reason.
+func lowerDirs(store storage.Store, layers []*storage.Layer) ([]string, error) {
+	lower := make([]string, 0, len(layers))
+	for _, layer := range layers {
+		dir, err := lowerDir(store, layer.ID)
+		if err != nil {
+			return nil, fmt.Errorf("layer %s: %w", layer.ID, err)
+		}
+		lower = append(lower, dir)
+	}
+	return lower, nil
+}
+
+// lowerDir is the layer's link relative to the storage's own overlay directory, or the
+// whole path for a layer of another store: imagestore and additionalimagestores of
+// storage.conf(5).
+func lowerDir(store storage.Store, layerID string) (string, error) {
+	for i, root := range roots(store) {
+		text, err := os.ReadFile(filepath.Join(root, layerID, "link"))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		link := filepath.Join("l", strings.TrimSpace(string(text)))
+		if !isDir(filepath.Join(root, link)) {
+			return "", fmt.Errorf("%s: %w", filepath.Join(root, link), fs.ErrNotExist)
+		}
+		if isDir(filepath.Join(root, layerID, "composefs-data")) {
+			return "", errors.New("it is stored for composefs: set use_composefs to false in storage.conf and remove the image")
+		}
+		if i == 0 {
+			return link, nil
+		}
+		if strings.ContainsAny(root, ":,\\") {
+			return "", fmt.Errorf("overlayfs cannot mount from %q: its path has a colon, comma or backslash", root)
+		}
+		return filepath.Join(root, link), nil
+	}
+	return "", fmt.Errorf("its directory is gone: %w", fs.ErrNotExist)
+}
+
+// roots are the overlay directories of all stores, the node's own first.
+func roots(store storage.Store) []string {
+	found := []string{overlayRoot(store)}
+	if own := store.ImageStore(); own != "" {
+		found = append(found, filepath.Join(own, driver))
+	}
+	graph, err := store.GraphDriver()
+	if err != nil {
+		return found // what is only there is then reported as missing
+	}
+	for _, other := range graph.AdditionalImageStores() {
+		found = append(found, filepath.Join(other, driver))
+	}
+	return found
+}

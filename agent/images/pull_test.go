@@ -1,0 +1,515 @@
+package images
+
+import (
+	"bytes"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	ggcr "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"go.podman.io/image/v5/types"
+	"go.podman.io/storage"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/reconcile"
+)
+
+// keys are the keys under which the image counts as present.
+func (s *Store) keys(t *testing.T, imageID string) []string {
+	t.Helper()
+	images, err := s.records.list()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return images[imageID]
+}
+
+func TestAPulledImageIsRecordedNamedAndPinned(t *testing.T) {
+	s, registry := newRootNode(t), newRegistry(t)
+	image := pull(t, s, always(registry.push(t, "app:1", newImage(t, "amd64", 3))))
+
+	if got := s.keys(t, image.ID); !slices.Equal(got, []string{image.Key()}) {
+		t.Errorf("got keys %q, want %q", got, image.Key())
+	}
+	record, err := s.records.read(image.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(record.Lower) != 3 {
+		t.Errorf("got layers %q, want 3", record.Lower)
+	}
+	for _, dir := range record.Lower {
+		if filepath.IsAbs(dir) || len(dir) > 30 {
+			t.Errorf("layer %q is not a short link", dir)
+		}
+	}
+	store, err := s.storage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, err := store.Image(image.Reference)
+	if err != nil || stored.ID != image.ID {
+		t.Errorf("the storage has %v under %s (%v), want %s", stored, image.Reference, err, image.ID)
+	}
+	if _, err := store.DeleteImage(image.ID, true); err == nil {
+		t.Error("the storage removed a pinned image")
+	}
+	if _, err := os.Stat(s.markPath()); err == nil {
+		t.Error("the mark of a pull under way is still there")
+	}
+}
+
+func TestTheTopmostLayerIsTheFirst(t *testing.T) {
+	s, registry := newRootNode(t), newRegistry(t)
+	image := newImage(t, "amd64", 2)
+	pulled := pull(t, s, always(registry.push(t, "app:1", image)))
+	record, err := s.records.read(pulled.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := s.storage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	layers, _ := image.Layers()
+	for i, layer := range layers {
+		diffID, _ := layer.DiffID()
+		target, err := filepath.EvalSymlinks(filepath.Join(record.Base, record.Lower[len(layers)-1-i]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored, err := store.Layer(filepath.Base(filepath.Dir(target)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stored.UncompressedDigest.String() != diffID.String() {
+			t.Errorf("layer %d from below is %s, want %s", i, stored.UncompressedDigest, diffID)
+		}
+	}
+}
+
+func TestAnImageThatIsThereNeedsNoRegistry(t *testing.T) {
+	s, registry := newRootNode(t), newRegistry(t)
+	reference := registry.push(t, "app:1", newImage(t, "amd64", 1))
+	image := pull(t, s, ifNotPresent(reference))
+	registry.push(t, "app:1", newImage(t, "amd64", 1)) // the tag moves
+	registry.breaks(everything, func(w http.ResponseWriter, _ *http.Request, _ int) bool {
+		dropConnection(w)
+		return true
+	})
+
+	again := newStore(s.settings, nil)
+	got := pull(t, again, ifNotPresent(reference))
+	if got.Key() != image.Key() || got.Config.User != "7:7" {
+		t.Errorf("got %s, user %q, want %s as before", got.Key(), got.Config.User, image.Key())
+	}
+	if again.opened != nil {
+		t.Error("the storage was opened for an image that is recorded")
+	}
+	if n := registry.count(""); n != 0 {
+		t.Errorf("the registry got %d requests", n)
+	}
+}
+
+func TestATagThatMovesDuringARolloutChangesNothing(t *testing.T) {
+	s, registry := newRootNode(t), newRegistry(t)
+	image := resolve(t, s, always(registry.push(t, "app:1", newImage(t, "amd64", 1))))
+	registry.push(t, "app:1", newImage(t, "amd64", 1))
+	if err := s.EnsureImage(t.Context(), image); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.keys(t, image.ID); !slices.Equal(got, []string{image.Key()}) {
+		t.Errorf("got keys %q, want %q", got, image.Key())
+	}
+}
+
+func TestAReferenceMeansTheImageItWasPulledAsLast(t *testing.T) {
+	s, registry := newRootNode(t), newRegistry(t)
+	reference := registry.push(t, "app:1", newImage(t, "amd64", 1))
+	first := pull(t, s, always(reference))
+	registry.push(t, "app:1", newImage(t, "amd64", 1))
+	second := pull(t, s, always(reference))
+	if got := s.keys(t, first.ID); len(got) != 0 {
+		t.Errorf("the first image still has keys %q", got)
+	}
+	if got := resolve(t, s, ifNotPresent(reference)); got.ID != second.ID {
+		t.Errorf("got %s, want the second image %s", got.ID, second.ID)
+	}
+}
+
+func TestAnImageByTheDigestOfItsList(t *testing.T) {
+	s, registry := newRootNode(t), newRegistry(t)
+	index, amd64, arm64 := newIndex(t)
+	listDigest, _ := index.Digest()
+	reference := registry.pushIndex(t, "app:1", index, amd64, arm64)
+	registry.pushManifest(t, "app", listDigest.String(), index)
+	request := always(strings.TrimSuffix(reference, ":1") + "@" + listDigest.String())
+	want, _ := amd64.Digest()
+	if got := pull(t, s, request); got.Digest != want.String() {
+		t.Errorf("got %s, want %s", got.Digest, want)
+	}
+}
+
+func TestAnImageOfAnotherPlatformIsKeptBesideTheNodes(t *testing.T) {
+	s, registry := newRootNode(t), newRegistry(t)
+	index, amd64, arm64 := newIndex(t)
+	request := always(registry.pushIndex(t, "app:1", index, amd64, arm64))
+	first := pull(t, s, request)
+	request.Platform = "linux/arm64"
+	second := pull(t, s, request)
+	if len(s.keys(t, first.ID)) != 1 || len(s.keys(t, second.ID)) != 1 {
+		t.Errorf("got %q and %q, want both", s.keys(t, first.ID), s.keys(t, second.ID))
+	}
+}
+
+func TestReleasingLeavesTheImageToTheNode(t *testing.T) {
+	s, registry := newRootNode(t), newRegistry(t)
+	image := pull(t, s, always(registry.push(t, "app:1", newImage(t, "amd64", 1))))
+	for range 2 {
+		if err := s.ReleaseImage(t.Context(), image.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store, err := s.storage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.keys(t, image.ID); got != nil {
+		t.Errorf("got keys %q of a released image", got)
+	}
+	if _, err := store.DeleteImage(image.ID, true); err != nil {
+		t.Errorf("the released image cannot be removed: %v", err)
+	}
+}
+
+func TestPullsThatMisbehave(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		answer func(w http.ResponseWriter, r *http.Request, n int) bool
+		want   string // in the error; empty for success
+	}{
+		{"an error that passes", func(w http.ResponseWriter, _ *http.Request, n int) bool {
+			if n < 3 {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+			return n < 3
+		}, ""},
+		{"a lost connection", func(w http.ResponseWriter, _ *http.Request, n int) bool {
+			if n == 1 {
+				dropConnection(w)
+			}
+			return false
+		}, ""},
+		{"a truncated layer", func(w http.ResponseWriter, _ *http.Request, n int) bool {
+			if n > 1 {
+				return false
+			}
+			w.Header().Set("Content-Length", "4000")
+			_, _ = w.Write(make([]byte, 100))
+			return true
+		}, ""},
+		{"silence in the middle", func(w http.ResponseWriter, r *http.Request, n int) bool {
+			if n == 1 {
+				hang(w, r)
+			}
+			return n == 1
+		}, ""},
+		{"silence for good", func(w http.ResponseWriter, r *http.Request, _ int) bool {
+			hang(w, r)
+			return true
+		}, "no progress for 100ms"},
+		{"wrong bytes", func(w http.ResponseWriter, r *http.Request, _ int) bool {
+			_, _ = w.Write(bytes.Repeat([]byte("x"), 4000))
+			return true
+		}, "digest"},
+		{"a missing layer", func(w http.ResponseWriter, _ *http.Request, _ int) bool {
+			w.WriteHeader(http.StatusNotFound)
+			return true
+		}, "404"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s, registry := newRootNode(t), newRegistry(t)
+			s.settings.stallTimeout = 100 * time.Millisecond
+			image := resolve(t, s, always(registry.push(t, "app:1", newImage(t, "amd64", 1))))
+			registry.breaks(blobs, test.answer)
+			err := s.EnsureImage(t.Context(), image)
+			if test.want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			wantError(t, err, "pull "+image.Reference, test.want)
+			store, err := s.storage()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if stored, err := store.Image(image.Reference); err == nil {
+				t.Errorf("a failed pull left image %s under its name", stored.ID)
+			}
+		})
+	}
+}
+
+func TestAPolicyThatChangedIsAppliedToImagesOnTheNode(t *testing.T) {
+	s, registry := newRootNode(t), newRegistry(t)
+	image := pull(t, s, ifNotPresent(registry.push(t, "app:1", newImage(t, "amd64", 1))))
+	s.setPolicy(t, rejectAll)
+	_, err := s.Resolve(t.Context(), image.Request)
+	wantError(t, err, "the one on the node is refused by the node's policy.json")
+	if got := s.keys(t, image.ID); len(got) != 1 {
+		t.Error("an image that may be running was given up")
+	}
+}
+
+func TestAnImageThatPodmanPulledIsTaken(t *testing.T) {
+	s, registry := newRootNode(t), newRegistry(t)
+	image := pull(t, s, always(registry.push(t, "app:1", newImage(t, "amd64", 2))))
+	forget(t, s, image.ID)
+	registry.breaks(everything, func(w http.ResponseWriter, _ *http.Request, _ int) bool {
+		w.WriteHeader(http.StatusNotFound)
+		return true
+	})
+	for _, request := range []reconcile.ImageRequest{
+		ifNotPresent(image.Reference),
+		{Reference: image.Reference, PullPolicy: v1.PullNever},
+		{Reference: "containers-storage:" + image.Reference, PullPolicy: v1.PullIfNotPresent},
+	} {
+		if got := pull(t, s, request); got.ID != image.ID || got.Digest != image.Digest {
+			t.Errorf("%s %s: got %s %s, want %s %s", request.PullPolicy, request.Reference, got.ID, got.Digest, image.ID, image.Digest)
+		}
+	}
+}
+
+// forget makes an image look as if another tool had pulled it.
+func forget(t *testing.T, s *Store, imageID string) {
+	t.Helper()
+	if err := s.ReleaseImage(t.Context(), imageID); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// lowerOf is the whole path of the image's topmost layer.
+func lowerOf(t *testing.T, s *Store, imageID string) string {
+	t.Helper()
+	record, err := s.records.read(imageID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Join(record.Base, record.Lower[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// empty truncates all files below dir, as a power loss does to what was not synced.
+func emptyFiles(t *testing.T, dir string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		return os.Truncate(path, 0)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestALayerThatAnotherToolLeftDamagedIsPulledAgain(t *testing.T) {
+	s, registry := newRootNode(t), newRegistry(t)
+	image := pull(t, s, always(registry.push(t, "app:1", newImage(t, "amd64", 2))))
+	top := lowerOf(t, s, image.ID)
+	forget(t, s, image.ID)
+	emptyFiles(t, top)
+
+	if err := s.EnsureImage(t.Context(), image); err != nil {
+		t.Fatal(err)
+	}
+	wantSound(t, s, image.ID)
+}
+
+func TestADamagedLayerOfAnotherImageIsNotReused(t *testing.T) {
+	s, registry := newRootNode(t), newRegistry(t)
+	base := newImage(t, "amd64", 1)
+	lower := pull(t, s, always(registry.push(t, "base:1", base)))
+	top := lowerOf(t, s, lower.ID)
+	forget(t, s, lower.ID)
+	emptyFiles(t, top)
+
+	layer, err := random.Layer(1024, "application/vnd.docker.image.rootfs.diff.tar.gzip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	derived, err := mutate.AppendLayers(base, layer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := pull(t, s, always(registry.push(t, "app:1", derived)))
+	wantSound(t, s, image.ID)
+}
+
+// wantSound checks every layer of the image against its digest.
+func wantSound(t *testing.T, s *Store, imageID string) {
+	t.Helper()
+	if len(s.keys(t, imageID)) == 0 {
+		t.Error("the image does not count as present")
+	}
+	store, err := s.storage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := store.Check(&storage.CheckOptions{LayerDigests: true, LayerData: true, ImageData: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Layers)+len(report.Images)+len(report.Containers) > 0 {
+		t.Errorf("the storage is damaged: %v %v %v", report.Layers, report.Images, report.Containers)
+	}
+}
+
+func TestWhatWasRemovedBehindDavitsBackIsPulledAgain(t *testing.T) {
+	for name, remove := range map[string]func(t *testing.T, s *Store, image reconcile.Image){
+		"a layer's directory": func(t *testing.T, s *Store, image reconcile.Image) {
+			if err := os.RemoveAll(filepath.Dir(lowerOf(t, s, image.ID))); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"the pin": func(t *testing.T, s *Store, image reconcile.Image) {
+			store, err := s.storage()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := store.DeleteContainer(pinName(image.ID)); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"the pin's directory": func(t *testing.T, s *Store, image reconcile.Image) {
+			record, err := s.records.read(image.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.RemoveAll(record.Pin); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"the image": func(t *testing.T, s *Store, image reconcile.Image) {
+			store, err := s.storage()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := unpinImage(store, image.ID); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := store.DeleteImage(image.ID, true); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"the record": func(t *testing.T, s *Store, image reconcile.Image) {
+			write(t, s.records.path(image.ID), "")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, registry := newRootNode(t), newRegistry(t)
+			image := pull(t, s, ifNotPresent(registry.push(t, "app:1", newImage(t, "amd64", 2))))
+			remove(t, s, image)
+			if got := s.keys(t, image.ID); got == nil || len(got) > 0 {
+				t.Errorf("got keys %q, want an image without keys", got)
+			}
+			if again := pull(t, s, image.Request); again.Key() != image.Key() {
+				t.Errorf("got %s, want %s", again.Key(), image.Key())
+			}
+			wantSound(t, s, image.ID)
+		})
+	}
+}
+
+func TestTheStorageIsCheckedAfterAPowerLossDuringAPull(t *testing.T) {
+	s, registry := newRootNode(t), newRegistry(t)
+	image := pull(t, s, always(registry.push(t, "app:1", newImage(t, "amd64", 1))))
+	emptyFiles(t, filepath.Join(s.settings.records, "..", "storage", "overlay-images", image.ID))
+	write(t, s.markPath(), "another boot\n")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	store, err := s.storage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Image(image.ID); !isUnknown(err) {
+		t.Errorf("got %v, want the damaged image gone", err)
+	}
+	if err := s.EnsureImage(t.Context(), image); err != nil {
+		t.Fatal(err)
+	}
+	wantSound(t, s, image.ID)
+}
+
+func TestManyPullsAtOnceFetchEachLayerOnce(t *testing.T) {
+	s, registry := newRootNode(t), newRegistry(t)
+	base := newImage(t, "amd64", 2)
+	var images []reconcile.Image
+	for i, tag := range []string{"app:1", "app:2", "app:3"} {
+		image, err := mutate.Config(base, ggcr.Config{User: strings.Repeat("1", i+1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		resolved := resolve(t, s, always(registry.push(t, tag, image)))
+		images = append(images, resolved, resolved)
+	}
+	layers, _ := base.Layers()
+	digest, _ := layers[0].Digest()
+	registry.breaks(everything, func(http.ResponseWriter, *http.Request, int) bool { return false })
+	var pulls sync.WaitGroup
+	for _, image := range images {
+		pulls.Go(func() {
+			if err := s.EnsureImage(t.Context(), image); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	pulls.Wait()
+	if n := registry.count("GET /v2/app/manifests/"); n != 3 {
+		t.Errorf("%d manifests were fetched, want one for each image", n)
+	}
+	if n := registry.count("GET /v2/app/blobs/" + digest.String()); n > maxPulls {
+		t.Errorf("the shared layer was fetched %d times", n)
+	}
+	for _, image := range images {
+		if len(s.keys(t, image.ID)) != 1 {
+			t.Errorf("image %s is not there", image.Key())
+		}
+	}
+}
+
+func TestProgressEndsWithEverythingDone(t *testing.T) {
+	s, registry := newRootNode(t), newRegistry(t)
+	var reports []Progress
+	s.progress = func(p Progress) { reports = append(reports, p) }
+	image := pull(t, s, always(registry.push(t, "app:1", newImage(t, "amd64", 2))))
+	last := reports[len(reports)-1]
+	// Two layers and the configuration.
+	if !last.Ended || last.Layers != 3 || last.LayersSeen != 3 || last.Done != last.Total || last.Done == 0 || last.Reference != image.Reference {
+		t.Errorf("got last report %+v", last)
+	}
+}
+
+func TestAPullThatWouldFillTheDiskIsRefused(t *testing.T) {
+	s := newRootNode(t)
+	store, err := s.storage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const huge = 1 << 60
+	wantError(t, checkSpace(store, []types.BlobInfo{{Size: huge}}), "MiB free", "podman image prune")
+}

@@ -1,0 +1,62 @@
+package images
+
+import (
+	"fmt"
+	"os"
+
+	"go.podman.io/image/v5/types"
+	"go.podman.io/storage"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// minFree is the room that stays free on the storage's file system, in bytes: a full
+	// disk stops more than a pull.
+	minFree = 256 << 20
+	// unpacked is how much room a layer takes, in sizes of its compressed form: that form
+	// itself while it is fetched, and what is in it, usually twice as much.
+	unpacked = 3
+)
+
+// checkSpace refuses a pull that would fill the disk. layers are the image's, as far as
+// known; those already on the node need no room.
+func checkSpace(store storage.Store, layers []types.BlobInfo) error {
+	var missing int64
+	for _, layer := range layers {
+		known, err := store.LayersByCompressedDigest(layer.Digest)
+		if (err != nil || len(known) == 0) && layer.Size > 0 {
+			missing += layer.Size
+		}
+	}
+	need := uint64(minFree + unpacked*missing)
+	free, err := freeSpace(store.GraphRoot())
+	if err != nil {
+		return err
+	}
+	if free < need {
+		return fmt.Errorf("%s has %d MiB free, the pull needs %d: make room, for example with podman image prune", store.GraphRoot(), free>>20, need>>20)
+	}
+	return nil
+}
+
+func freeSpace(path string) (uint64, error) {
+	var stat unix.Statfs_t
+	if err := unix.Statfs(path, &stat); err != nil {
+		return 0, fmt.Errorf("free space of %s: %w", path, err)
+	}
+	return stat.Bavail * uint64(stat.Bsize), nil
+}
+
+// syncStorage makes all that the storage wrote durable: its layers are synced one by one,
+// its lists of images and containers are not all.
+func syncStorage(store storage.Store) error {
+	root, err := os.Open(store.GraphRoot())
+	if err != nil {
+		return fmt.Errorf("sync image storage: %w", err)
+	}
+	defer root.Close()
+	if err := unix.Syncfs(int(root.Fd())); err != nil {
+		return fmt.Errorf("sync image storage: %w", err)
+	}
+	return nil
+}
