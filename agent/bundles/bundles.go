@@ -1,7 +1,10 @@
-// Package bundles keeps bundles on the disk, one directory each, never rewritten.
+// Package bundles keeps bundles on the disk, one directory each, never rewritten. It
+// knows how they get there whole; what is in one is the business of units/bundle.
 package bundles
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,50 +17,90 @@ import (
 )
 
 // Store is the node's bundles.
-type Store struct{}
+type Store struct {
+	// dir is bundle.BundlesDir where it is empty; tests have their own.
+	dir string
+}
+
+func (s Store) root() string { return cmp.Or(s.dir, bundle.BundlesDir) }
+
+// newPrefix begins the name of a directory that is being written. No bundle's name begins
+// with a dot.
+const newPrefix = ".new-"
 
 // EnsureBundle leaves the bundle on the disk, durably. Its directory appears with its
-// content or not at all.
-func (Store) EnsureBundle(_ context.Context, dirName string, text []byte) error {
-	if err := ensure(dirName, text); err != nil {
+// content or not at all, and stays untouched where it has that content already.
+func (s Store) EnsureBundle(_ context.Context, dirName string, text []byte) error {
+	if err := s.ensure(dirName, text); err != nil {
 		return fmt.Errorf("write bundle %s: %w", dirName, err)
 	}
 	return nil
 }
 
-func ensure(dirName string, text []byte) error {
-	if err := os.MkdirAll(bundle.BundlesDir, 0o700); err != nil {
+func (s Store) ensure(dirName string, text []byte) error {
+	if err := checkName(dirName); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp(bundle.BundlesDir, ".new-*")
+	path := filepath.Join(s.root(), dirName)
+	if old, err := os.ReadFile(filepath.Join(path, bundle.ConfigFile)); err == nil && bytes.Equal(old, text) {
+		// An interrupted call may have left it there without having synced its name.
+		return disk.SyncDir(s.root())
+	}
+	if err := os.MkdirAll(s.root(), 0o700); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(s.root(), newPrefix)
 	if err != nil {
 		return err
 	}
 	err = disk.WriteFile(filepath.Join(dir, bundle.ConfigFile), text, 0o600)
 	if err == nil {
-		err = os.Rename(dir, bundle.Path(dirName))
+		err = s.moveIn(dir, path)
 	}
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(dir))
 	}
-	return disk.SyncDir(bundle.BundlesDir)
+	return disk.SyncDir(s.root())
 }
 
-// RemoveBundle removes the bundle.
-func (Store) RemoveBundle(_ context.Context, dirName string) error {
-	if filepath.Base(dirName) != dirName {
-		return fmt.Errorf("remove bundle: %q is not a name", dirName)
+// moveIn gives a written bundle its name. What has the name already is damaged: a name
+// comes from the content.
+func (s Store) moveIn(dir, path string) error {
+	err := os.Rename(dir, path)
+	if !errors.Is(err, fs.ErrExist) {
+		return err
 	}
-	if err := os.RemoveAll(bundle.Path(dirName)); err != nil {
+	if err := os.RemoveAll(path); err != nil {
+		return err
+	}
+	return os.Rename(dir, path)
+}
+
+// RemoveBundle removes the bundle, or what an interrupted write left.
+func (s Store) RemoveBundle(_ context.Context, dirName string) error {
+	if err := checkName(dirName); err != nil {
+		return fmt.Errorf("remove bundle: %w", err)
+	}
+	if err := os.RemoveAll(filepath.Join(s.root(), dirName)); err != nil {
 		return fmt.Errorf("remove bundle: %w", err)
 	}
 	return nil
 }
 
+// checkName refuses what is not the name of one entry of the directory.
+func checkName(name string) error {
+	if name == "." || !filepath.IsLocal(name) || filepath.Base(name) != name {
+		return fmt.Errorf("%q is not a bundle's name", name)
+	}
+	return nil
+}
+
 // List returns the names of the bundles' directories. What an interrupted write left is
-// among them, under a name that no bundle has.
-func List() ([]string, error) {
-	entries, err := os.ReadDir(bundle.BundlesDir)
+// among them, under a name that no bundle has, so that it is removed as unused.
+func List() ([]string, error) { return Store{}.list() }
+
+func (s Store) list() ([]string, error) {
+	entries, err := os.ReadDir(s.root())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list bundles: %w", err)
 	}
@@ -70,8 +113,10 @@ func List() ([]string, error) {
 
 // Read returns a bundle; nil when it is not there or cannot be read, which means that it
 // must be written again.
-func Read(dirName string) *bundle.Bundle {
-	text, err := os.ReadFile(filepath.Join(bundle.Path(dirName), bundle.ConfigFile))
+func Read(dirName string) *bundle.Bundle { return Store{}.read(dirName) }
+
+func (s Store) read(dirName string) *bundle.Bundle {
+	text, err := os.ReadFile(filepath.Join(s.root(), dirName, bundle.ConfigFile))
 	if err != nil {
 		return nil
 	}

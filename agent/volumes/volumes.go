@@ -1,8 +1,9 @@
-// Package volumes keeps the directories of named volumes. It never removes one: data
-// outlives its manifest.
+// Package volumes keeps the directories of named volumes. It knows their owner and mode,
+// never what is in them, and never removes one: data outlives its manifest.
 package volumes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,76 +19,103 @@ import (
 )
 
 // Store is the node's named volumes.
-type Store struct{}
+type Store struct {
+	// dir is bundle.VolumesDir where it is empty; tests have their own.
+	dir string
+}
+
+func (s Store) root() string { return cmp.Or(s.dir, bundle.VolumesDir) }
+
+// permissions are the bits of a mode that a manifest sets: chmod(2)'s.
+const permissions = 0o7777
 
 // EnsureVolume leaves the volume's directory with its owner and mode. What is in it stays
-// as it is.
-func (Store) EnsureVolume(_ context.Context, name string, volume reconcile.Volume) error {
-	if err := ensure(name, volume); err != nil {
+// as it is, its owners included.
+func (s Store) EnsureVolume(_ context.Context, name string, volume reconcile.Volume) error {
+	if err := s.ensure(name, volume); err != nil {
 		return fmt.Errorf("make volume %s: %w", name, err)
 	}
 	return nil
 }
 
-func ensure(name string, volume reconcile.Volume) error {
-	if err := os.MkdirAll(bundle.VolumesDir, 0o700); err != nil {
+func (s Store) ensure(name string, volume reconcile.Volume) error {
+	if name == "." || !filepath.IsLocal(name) || filepath.Base(name) != name {
+		return fmt.Errorf("%q is not a volume's name", name)
+	}
+	if err := os.MkdirAll(s.root(), 0o700); err != nil {
 		return err
 	}
-	// Below this root no link, made by whoever writes into the volume, leads elsewhere.
-	root, err := os.OpenRoot(bundle.VolumesDir)
+	path := filepath.Join(s.root(), name)
+	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	fd, err := openDir(s.root(), name)
 	if err != nil {
 		return err
 	}
-	defer root.Close()
-	if err := root.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+	defer unix.Close(fd)
+	if err := setOwner(fd, volume); err != nil {
+		return &os.PathError{Op: "set owner and mode", Path: path, Err: err}
 	}
-	info, err := root.Lstat(name)
-	if err != nil {
-		return err
+	if err := unix.Fsync(fd); err != nil {
+		return &os.PathError{Op: "sync", Path: path, Err: err}
 	}
-	if !info.IsDir() {
-		return fmt.Errorf("%s is not a directory", filepath.Join(bundle.VolumesDir, name))
-	}
-	if err := root.Lchown(name, volume.UID, volume.GID); err != nil {
-		return err
-	}
-	if err := root.Chmod(name, fileMode(volume.Mode)); err != nil {
-		return err
-	}
-	return disk.SyncDir(bundle.VolumesDir)
+	return disk.SyncDir(s.root())
 }
 
-// fileMode turns permission bits, the upper three included, into Go's mode.
-func fileMode(bits uint32) fs.FileMode {
-	mode := fs.FileMode(bits & 0o777)
-	for bit, flag := range map[uint32]fs.FileMode{
-		unix.S_ISUID: fs.ModeSetuid, unix.S_ISGID: fs.ModeSetgid, unix.S_ISVTX: fs.ModeSticky,
-	} {
-		if bits&bit != 0 {
-			mode |= flag
+// openDir opens the volume's own directory and nothing that a link leads to (openat2(2),
+// Linux 5.6): the owner and mode that follow are then that directory's for certain.
+func openDir(root, name string) (int, error) {
+	path := filepath.Join(root, name)
+	parent, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, &os.PathError{Op: "open", Path: root, Err: err}
+	}
+	defer unix.Close(parent)
+	fd, err := unix.Openat2(parent, name, &unix.OpenHow{
+		Flags:   unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
+	})
+	if errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
+		return -1, fmt.Errorf("%s is not a directory: move it away", path)
+	}
+	if err != nil {
+		return -1, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return fd, nil
+}
+
+// setOwner changes what differs. The owner comes first, because chown(2) clears the
+// set-id bits.
+func setOwner(fd int, want reconcile.Volume) error {
+	var have unix.Stat_t
+	if err := unix.Fstat(fd, &have); err != nil {
+		return err
+	}
+	if int(have.Uid) != want.UID || int(have.Gid) != want.GID {
+		if err := unix.Fchown(fd, want.UID, want.GID); err != nil {
+			return err
 		}
 	}
-	return mode
+	return unix.Fchmod(fd, want.Mode&permissions)
 }
 
 // List returns the named volumes on the disk, by name.
-func List() (map[string]reconcile.ActualVolume, error) {
-	entries, err := os.ReadDir(bundle.VolumesDir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
+func List() (map[string]reconcile.ActualVolume, error) { return Store{}.list() }
+
+func (s Store) list() (map[string]reconcile.ActualVolume, error) {
+	entries, err := os.ReadDir(s.root())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list volumes: %w", err)
 	}
 	volumes := map[string]reconcile.ActualVolume{}
 	for _, entry := range entries {
 		var stat unix.Stat_t
-		if err := unix.Lstat(filepath.Join(bundle.VolumesDir, entry.Name()), &stat); err != nil {
+		if err := unix.Lstat(filepath.Join(s.root(), entry.Name()), &stat); err != nil {
 			return nil, fmt.Errorf("list volumes: %s: %w", entry.Name(), err)
 		}
 		if stat.Mode&unix.S_IFMT == unix.S_IFDIR {
-			volumes[entry.Name()] = reconcile.ActualVolume{UID: int(stat.Uid), GID: int(stat.Gid), Mode: stat.Mode & 0o7777}
+			volumes[entry.Name()] = reconcile.ActualVolume{UID: int(stat.Uid), GID: int(stat.Gid), Mode: stat.Mode & permissions}
 		}
 	}
 	return volumes, nil
