@@ -110,7 +110,7 @@ func (r *renderer) launch(u Unit) {
 	} else {
 		r.set(section, "Type", literal, "notify")
 	}
-	r.set(section, "NotifyAccess", literal, "all")
+	r.set(section, "NotifyAccess", literal, "main")
 	r.set(section, "TimeoutStartSec", literal, timeout)
 	r.set(section, "Delegate", literal, "yes")
 	r.set(section, "PrivateMounts", literal, "yes")
