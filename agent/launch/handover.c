@@ -20,8 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// The name of the variable by which the child finds the pipe, as in handover.go.
-#define MESSAGE_FD "DAVIT_MESSAGE_FD"
+// The child's end of the pipe to the parent; -1 in any other process.
+int davit_message_fd = -1;
 
 static void fail(const char *doing)
 {
@@ -67,7 +67,7 @@ static void await(pid_t child)
 __attribute__((constructor)) static void handover(int argc, char **argv)
 {
 	int ends[2];
-	char number[16], message[256];
+	char message[256];
 	size_t length = 0;
 	ssize_t got;
 
@@ -80,9 +80,7 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 		fail("fork");
 	if (child == 0) {
 		close(ends[0]);
-		snprintf(number, sizeof(number), "%d", ends[1]);
-		if (setenv(MESSAGE_FD, number, 1) < 0)
-			fail("set " MESSAGE_FD);
+		davit_message_fd = ends[1];
 		return; // to the Go runtime
 	}
 	close(ends[1]);
