@@ -22,7 +22,7 @@ import (
 //
 //	node COMMAND [ARG...]      run a command in the node, as root
 //	put FILE PATH              put a file, or a directory, of the scenario at the node's
-//	                           path; a file appears in one rename
+//	                           path; a file appears in one rename, a script executable
 //	http URL                   GET a URL from inside the node; fails unless it answers 2xx
 //	until [-t 10s] [-o REGEXP] COMMAND [ARG...]
 //	                           repeat node, http or their like until it succeeds and its
@@ -149,16 +149,15 @@ func runPut(_ context.Context, s scene, args []string) error {
 	} else if info.IsDir() {
 		return s.lab.PutTree(source, args[1])
 	}
-	// What a scenario wrote itself may name things only known now: $REGISTRY.
-	file, err := os.ReadFile(source)
+	text, err := os.ReadFile(source)
 	if err != nil {
 		return err
 	}
-	info, err := os.Stat(source)
-	if err != nil {
-		return err
+	mode := fs.FileMode(0o644)
+	if bytes.HasPrefix(text, []byte("#!")) {
+		mode = 0o755 // the files of a txtar have no mode
 	}
-	return s.lab.Put(args[1], bytes.NewReader(file), info.Mode().Perm())
+	return s.lab.Put(args[1], bytes.NewReader(text), mode)
 }
 
 func runReboot(ctx context.Context, s scene, args []string) error {
