@@ -23,11 +23,24 @@ const bootIDFile = "/proc/sys/kernel/random/boot_id"
 
 func (s *Store) markPath() string { return filepath.Join(s.settings.records, ".pulling") }
 
-// markPull leaves the mark for as long as a pull is under way; the caller calls done once.
-func (s *Store) markPull() (done func() error, err error) {
+// temporaryDir is where layers lie while they are fetched.
+func (s *Store) temporaryDir() string { return filepath.Join(s.settings.records, ".fetching") }
+
+// beginPull leaves the mark for as long as a pull is under way; the caller calls done once.
+// Without a mark nobody pulls, and what is in the temporary directory was left by a pull
+// that was killed.
+func (s *Store) beginPull() (done func() error, err error) {
 	s.marking.Lock()
 	defer s.marking.Unlock()
 	if s.marks == 0 {
+		if _, err := os.Lstat(s.markPath()); errors.Is(err, fs.ErrNotExist) {
+			if err := os.RemoveAll(s.temporaryDir()); err != nil {
+				return nil, fmt.Errorf("remove what a killed pull left: %w", err)
+			}
+		}
+		if err := os.MkdirAll(s.temporaryDir(), 0o700); err != nil {
+			return nil, err
+		}
 		boot, err := os.ReadFile(bootIDFile)
 		if err != nil {
 			return nil, fmt.Errorf("read the boot's id: %w", err)
@@ -37,10 +50,10 @@ func (s *Store) markPull() (done func() error, err error) {
 		}
 	}
 	s.marks++
-	return s.unmarkPull, nil
+	return s.endPull, nil
 }
 
-func (s *Store) unmarkPull() error {
+func (s *Store) endPull() error {
 	s.marking.Lock()
 	defer s.marking.Unlock()
 	s.marks--

@@ -2,7 +2,6 @@ package images
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -29,6 +28,7 @@ import (
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units/bundle"
 )
 
 // TestMain runs root's tests in a mount namespace of their own, because opening a storage
@@ -326,6 +326,11 @@ func pull(t *testing.T, s *Store, request reconcile.ImageRequest) reconcile.Imag
 	return image
 }
 
+// bundleImage is an image of which only the name matters.
+func bundleImage(reference string) bundle.Image {
+	return bundle.Image{Reference: reference, Digest: "sha256:" + strings.Repeat("0", 64), ID: strings.Repeat("0", 64)}
+}
+
 // wantError checks that err is there and says all of parts.
 func wantError(t *testing.T, err error, parts ...string) {
 	t.Helper()
@@ -355,11 +360,4 @@ func encode(t *testing.T, value any) string {
 		t.Fatal(err)
 	}
 	return string(text)
-}
-
-func short(t *testing.T, d time.Duration) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
 }

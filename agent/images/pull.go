@@ -3,14 +3,10 @@ package images
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
-	"go.podman.io/image/v5/copy"
-	"go.podman.io/image/v5/signature"
-	istorage "go.podman.io/image/v5/storage"
-	"go.podman.io/image/v5/types"
 	"go.podman.io/storage"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
@@ -45,54 +41,71 @@ func (s *Store) ensure(ctx context.Context, image reconcile.Image) error {
 	if err != nil {
 		return err
 	}
-	if err := s.fetch(ctx, store, image); err != nil {
+	q, err := s.query(image.Request)
+	if err != nil {
+		return err
+	}
+	if err := q.fetch(ctx, store, image); err != nil {
 		return err
 	}
 	return s.keep(store, image, name)
 }
 
 // fetch leaves the image in the storage, its layers sound.
-func (s *Store) fetch(ctx context.Context, store storage.Store, image reconcile.Image) error {
+func (q query) fetch(ctx context.Context, store storage.Store, image reconcile.Image) error {
 	stored, err := store.Image(image.ID)
 	if err != nil && !isUnknown(err) {
 		return err
 	}
 	if err == nil {
-		bad, err := s.damaged(ctx, store, stored, nil)
-		if err != nil || len(bad) == 0 {
+		bad, err := q.store.damaged(ctx, store, stored, nil)
+		if err != nil {
 			return err
+		}
+		// The same configuration may have come by another manifest. Then only that is
+		// fetched, with its signatures.
+		if len(bad) == 0 && slices.Contains(stored.Digests, digest.Digest(image.Digest)) {
+			return q.name(store, stored)
 		}
 		if err := repair(store, bad); err != nil {
 			return err
 		}
 	}
-	if image.Request.PullPolicy == v1.PullNever {
-		return fmt.Errorf("it is not on the node, and imagePullPolicy is %s: %w", v1.PullNever, storage.ErrImageUnknown)
+	if q.source.onlyHere() || q.request.PullPolicy == v1.PullNever {
+		return fmt.Errorf("it is not on the node, and must not be pulled: %w", storage.ErrImageUnknown)
 	}
 	before, err := layerIDs(store)
 	if err != nil {
 		return err
 	}
-	if err := s.pull(ctx, store, image); err != nil {
+	if err := q.pull(ctx, store, image); err != nil {
 		return err
 	}
-	return s.checkPulled(ctx, store, image, before)
+	return q.checkPulled(ctx, store, image, before)
+}
+
+// name gives an image that is in the storage the name it would have after a pull.
+func (q query) name(store storage.Store, stored *storage.Image) error {
+	if q.source.ref == nil || slices.Contains(stored.Names, q.source.name) {
+		return nil
+	}
+	return store.AddNames(stored.ID, []string{q.source.name})
 }
 
 // checkPulled reads back those layers of a pulled image that the pull found on the node.
-func (s *Store) checkPulled(ctx context.Context, store storage.Store, image reconcile.Image, before map[string]bool) error {
+func (q query) checkPulled(ctx context.Context, store storage.Store, image reconcile.Image, before map[string]bool) error {
 	stored, err := store.Image(image.ID)
 	if err != nil {
 		return err
 	}
-	after, err := layerIDs(store)
+	fresh, err := layerIDs(store)
 	if err != nil {
 		return err
 	}
 	for id := range before {
-		delete(after, id)
+		delete(fresh, id)
 	}
-	bad, err := s.damaged(ctx, store, stored, after)
+	bad, err := q.store.damaged(ctx, store, stored, fresh)
 	if err != nil || len(bad) == 0 {
 		return err
 	}
@@ -100,11 +113,7 @@ func (s *Store) checkPulled(ctx context.Context, store storage.Store, image reco
 		return err
 	}
 	// They are gone now, so this pull fetches them.
-	if err := s.pull(ctx, store, image); err != nil {
-		return err
-	}
-	_, err = store.Image(image.ID)
-	return err
+	return q.pull(ctx, store, image)
 }
 
 func layerIDs(store storage.Store) (map[string]bool, error) {
@@ -117,102 +126,6 @@ func layerIDs(store storage.Store) (map[string]bool, error) {
 		ids[layer.ID] = true
 	}
 	return ids, nil
-}
-
-// pull copies the image into the storage, by digest, and checks that what arrived is what
-// was resolved.
-func (s *Store) pull(ctx context.Context, store storage.Store, image reconcile.Image) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, s.settings.pullTimeout)
-	defer cancel()
-	system, err := s.system(image.Request)
-	if err != nil {
-		return err
-	}
-	source, err := parse(image.Request.Reference, system)
-	if err != nil {
-		return err
-	}
-	if source.ref == nil {
-		return fmt.Errorf("it is not in the node's storage any more: %w", storage.ErrImageUnknown)
-	}
-	if err := s.authenticate(system, image.Request, source); err != nil {
-		return err
-	}
-	release, err := s.pulling.acquire(ctx, source.registry)
-	if err != nil {
-		return err
-	}
-	defer release()
-	layers, _ := s.layers.Load(image.Digest)
-	known, _ := layers.([]types.BlobInfo)
-	if err := checkSpace(store, known); err != nil {
-		return err
-	}
-	done, err := s.markPull()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, done()) }()
-	err = s.retry(ctx, image.Reference, func() error { return s.copy(ctx, store, image, source, system) })
-	return explain(err, system, source)
-}
-
-// copy is one try of a pull.
-func (s *Store) copy(ctx context.Context, store storage.Store, image reconcile.Image, source source, system *types.SystemContext) error {
-	from, err := source.at(digest.Digest(image.Digest))
-	if err != nil {
-		return err
-	}
-	to, err := istorage.Transport.ParseStoreReference(store, source.name)
-	if err != nil {
-		return err
-	}
-	var arrived types.ImageReference
-	err = s.watched(ctx, image.Reference, func(ctx context.Context, events chan types.ProgressProperties) error {
-		return withPolicy(system, func(policy *signature.PolicyContext) error {
-			_, err := copy.Image(ctx, policy, to, from, &copy.Options{
-				SourceCtx:               system,
-				DestinationCtx:          system,
-				Progress:                events,
-				ProgressInterval:        s.settings.progressInterval,
-				ReportResolvedReference: &arrived,
-			})
-			return err
-		})
-	})
-	if err != nil {
-		return err
-	}
-	_, stored, err := istorage.ResolveReference(arrived)
-	if err != nil {
-		return err
-	}
-	if stored.ID != image.ID {
-		return fmt.Errorf("got image %s, want %s: it changed at its source meanwhile, the next pass resolves it again", stored.ID, image.ID)
-	}
-	return nil
-}
-
-// watched runs a transfer, reports its progress, and ends it when it stands still.
-func (s *Store) watched(ctx context.Context, reference string, run func(context.Context, chan types.ProgressProperties) error) error {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	transfer := newTransfer(reference)
-	followed := make(chan struct{})
-	go func() {
-		defer close(followed)
-		transfer.follow(s.progress, s.settings.stallTimeout, stop)
-	}()
-	err := run(ctx, transfer.events)
-	close(transfer.events)
-	<-followed
-	last := transfer.sum()
-	last.Ended = true
-	s.progress(last)
-	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
-		return fmt.Errorf("%w for %s", errStalled, s.settings.stallTimeout)
-	}
-	return err
 }
 
 // keep pins the image, makes the storage durable and writes the record.

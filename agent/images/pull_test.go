@@ -289,6 +289,39 @@ func TestAnImageThatPodmanPulledIsTaken(t *testing.T) {
 	}
 }
 
+func TestAnImageThatIsThereUnderAnotherNameGetsThisOneToo(t *testing.T) {
+	s, registry := newRootNode(t), newRegistry(t)
+	image := newImage(t, "amd64", 1)
+	first := pull(t, s, always(registry.push(t, "app:1", image)))
+	second := pull(t, s, always(registry.push(t, "other:2", image)))
+	store, err := s.storage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, err := store.Image(first.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(stored.Names, first.Reference) || !slices.Contains(stored.Names, second.Reference) {
+		t.Errorf("got names %q, want both", stored.Names)
+	}
+	if got := s.keys(t, first.ID); len(got) != 2 {
+		t.Errorf("got keys %q, want two", got)
+	}
+}
+
+func TestWhatAKilledPullLeftIsRemoved(t *testing.T) {
+	s, registry := newRootNode(t), newRegistry(t)
+	if err := os.MkdirAll(filepath.Join(s.temporaryDir(), "container_images_storage1"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	pull(t, s, always(registry.push(t, "app:1", newImage(t, "amd64", 1))))
+	entries, err := os.ReadDir(s.temporaryDir())
+	if err != nil || len(entries) > 0 {
+		t.Errorf("got %v (%v), want nothing left", entries, err)
+	}
+}
+
 // forget makes an image look as if another tool had pulled it.
 func forget(t *testing.T, s *Store, imageID string) {
 	t.Helper()

@@ -28,23 +28,18 @@ func (s *Store) Resolve(ctx context.Context, request reconcile.ImageRequest) (re
 }
 
 func (s *Store) resolve(ctx context.Context, request reconcile.ImageRequest) (reconcile.Image, error) {
-	system, err := s.system(request)
+	q, err := s.query(request)
 	if err != nil {
 		return reconcile.Image{}, err
 	}
-	source, err := parse(request.Reference, system)
-	if err != nil {
-		return reconcile.Image{}, err
-	}
-	q := query{store: s, request: request, source: source, system: system}
-	if request.PullPolicy == v1.PullAlways && !source.onlyHere() {
+	if request.PullPolicy == v1.PullAlways && !q.source.onlyHere() {
 		return q.atSource(ctx)
 	}
 	found, err := q.onNode(ctx)
 	switch {
 	case !isUnknown(err) && !errors.Is(err, errRefused):
 		return found, err
-	case request.PullPolicy == v1.PullNever || source.onlyHere():
+	case request.PullPolicy == v1.PullNever || q.source.onlyHere():
 		return reconcile.Image{}, fmt.Errorf("it must be on the node already: %w", err)
 	}
 	found, failure := q.atSource(ctx)
@@ -60,6 +55,15 @@ type query struct {
 	request reconcile.ImageRequest
 	source  source
 	system  *types.SystemContext
+}
+
+func (s *Store) query(request reconcile.ImageRequest) (query, error) {
+	system, err := s.system(request)
+	if err != nil {
+		return query{}, err
+	}
+	source, err := parse(request.Reference, system)
+	return query{store: s, request: request, source: source, system: system}, err
 }
 
 // onNode finds the image without asking anyone else.

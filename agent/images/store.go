@@ -128,8 +128,8 @@ func (s *Store) storage() (storage.Store, error) {
 }
 
 // durable are the node's options, with layers synced before they count as present: the
-// library's default is not to sync at all, which loses files in a power loss. A sync= of
-// the node's own stays as it is.
+// library's default is not to sync at all, which loses files in a power loss. What
+// storage.conf sets itself stays as it is.
 func durable(options storage.StoreOptions) (storage.StoreOptions, error) {
 	if options.GraphDriverName == "" {
 		options.GraphDriverName = driver
@@ -138,8 +138,16 @@ func durable(options storage.StoreOptions) (storage.StoreOptions, error) {
 		return options, fmt.Errorf("image storage %s uses the driver %q: davit mounts layers of %s only, set driver = %q in /etc/containers/storage.conf",
 			options.GraphRoot, options.GraphDriverName, driver, driver)
 	}
-	if !slices.ContainsFunc(options.GraphDriverOptions, isSyncOption) {
-		options.GraphDriverOptions = append(slices.Clone(options.GraphDriverOptions), driver+".sync=filesystem")
+	options.GraphDriverOptions = slices.Clone(options.GraphDriverOptions)
+	for key, value := range map[string]string{
+		"sync": "filesystem",
+		// Nothing is mounted through the library, so it needs no mount of its own, which
+		// everyone would see and another tool might have made, too.
+		"skip_mount_home": "true",
+	} {
+		if !hasOption(options.GraphDriverOptions, key) {
+			options.GraphDriverOptions = append(options.GraphDriverOptions, driver+"."+key+"="+value)
+		}
 	}
 	// A partially pulled image has another id than its configuration's digest, and may be
 	// stored in a form that only the library can mount.
@@ -152,10 +160,12 @@ func durable(options storage.StoreOptions) (storage.StoreOptions, error) {
 	return options, nil
 }
 
-// isSyncOption reads an option as the library does: its driver's name may be missing.
-func isSyncOption(option string) bool {
-	key, _, _ := strings.Cut(strings.ToLower(option), "=")
-	return key == "sync" || key == driver+".sync" || key == driver+"2.sync"
+// hasOption reads options as the library does: the driver's name may be missing.
+func hasOption(options []string, key string) bool {
+	return slices.ContainsFunc(options, func(option string) bool {
+		name, _, _ := strings.Cut(strings.ToLower(option), "=")
+		return name == key || name == driver+"."+key || name == driver+"2."+key
+	})
 }
 
 // overlayRoot is where the overlay driver keeps its layers.
