@@ -39,7 +39,7 @@ func (s *Store) authenticate(system *types.SystemContext, request reconcile.Imag
 	}
 	if request.AuthFile != "" {
 		system.AuthFilePath = request.AuthFile
-		return checkAuthFile(request.AuthFile)
+		return checkAuthFile(request.AuthFile, private)
 	}
 	names, err := pullNames(system, source)
 	if err != nil {
@@ -48,7 +48,7 @@ func (s *Store) authenticate(system *types.SystemContext, request reconcile.Imag
 	// Where no file has any, one must be named all the same, or the library searches.
 	system.AuthFilePath = s.settings.authFiles[0]
 	for _, file := range s.settings.authFiles {
-		err := checkAuthFile(file)
+		err := checkAuthFile(file, ownedByRoot)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -61,20 +61,26 @@ func (s *Store) authenticate(system *types.SystemContext, request reconcile.Imag
 		}
 		if found {
 			system.AuthFilePath = file
-			return nil
+			return checkAuthFile(file, private)
 		}
 	}
 	return nil
 }
 
-// checkAuthFile refuses a file that others could read or write: it holds passwords, and
-// names helper programs to run as root.
-func checkAuthFile(path string) error {
+// What others must not do with a file of credentials, as bits of its mode: not write one
+// that is read at all, because it names helper programs to run as root, and not read one
+// whose passwords are used.
+const (
+	ownedByRoot = 0o022
+	private     = 0o077
+)
+
+func checkAuthFile(path string, forbidden uint32) error {
 	var stat unix.Stat_t
 	if err := unix.Stat(path, &stat); err != nil {
 		return fmt.Errorf("credentials %s: %w", path, err)
 	}
-	if stat.Mode&0o077 != 0 {
+	if stat.Mode&forbidden != 0 {
 		return fmt.Errorf("credentials %s: others have access to the file (mode %04o): chmod 600 it", path, stat.Mode&0o777)
 	}
 	if uid := int(stat.Uid); uid != 0 && uid != os.Geteuid() {

@@ -64,6 +64,13 @@ func TestCredentialsThatOthersCanReadAreRefused(t *testing.T) {
 	authFile(t, s.settings.authFiles[0], registry.host, 0o644)
 	_, err := s.Resolve(t.Context(), always(reference))
 	wantError(t, err, s.settings.authFiles[0], "chmod 600")
+
+	// Those of another registry are not used, unless others may change what is run.
+	authFile(t, s.settings.authFiles[0], "elsewhere.example", 0o644)
+	resolve(t, s, always(reference))
+	authFile(t, s.settings.authFiles[0], "elsewhere.example", 0o622)
+	_, err = s.Resolve(t.Context(), always(reference))
+	wantError(t, err, s.settings.authFiles[0], "chmod 600")
 }
 
 func TestCredentialsStayWithTheirRegistry(t *testing.T) {

@@ -18,7 +18,8 @@ import (
 // pull copies the image into the storage, by digest, and checks that what arrived is what
 // was resolved.
 func (q query) pull(ctx context.Context, store storage.Store, image reconcile.Image) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, q.store.settings.pullTimeout)
+	most := q.store.settings.pullTimeout
+	ctx, cancel := context.WithTimeoutCause(ctx, most, fmt.Errorf("it took longer than %s", most))
 	defer cancel()
 	if err := q.store.authenticate(q.system, q.request, q.source); err != nil {
 		return err

@@ -28,6 +28,10 @@ func chain(store storage.Store, image *storage.Image) ([]*storage.Layer, error) 
 	return layers, nil
 }
 
+// otherOptions is how many bytes of the launcher's mount options, which have one page, are
+// not lower directories, at most. What is left is enough for the 127 layers of Docker.
+const otherOptions = 320
+
 // lowerDirs returns layers as overlayfs' lower directories, by the short links that the
 // overlay driver keeps for the same reason.
 func lowerDirs(store storage.Store, layers []*storage.Layer) ([]string, error) {
@@ -39,7 +43,16 @@ func lowerDirs(store storage.Store, layers []*storage.Layer) ([]string, error) {
 		}
 		lower = append(lower, dir)
 	}
-	return lower, nil
+	return lower, checkLength(lower)
+}
+
+// checkLength refuses an image that the launcher could not mount, before anything that
+// runs is stopped for it.
+func checkLength(lower []string) error {
+	if otherOptions+len(strings.Join(lower, ":")) > os.Getpagesize() {
+		return fmt.Errorf("the image has %d layers, more than fit into one overlay mount: build it with fewer", len(lower))
+	}
+	return nil
 }
 
 // lowerDir is the layer's link relative to the storage's own overlay directory, or the

@@ -25,7 +25,7 @@ func (s *Store) EnsureImage(ctx context.Context, image reconcile.Image) error {
 }
 
 func (s *Store) ensure(ctx context.Context, image reconcile.Image) error {
-	if len(image.ID) != digest.SHA256.Size()*2 {
+	if !isID(image.ID) {
 		return fmt.Errorf("image id %q is not a SHA-256 digest", image.ID)
 	}
 	release, err := s.busy.acquire(ctx, image.ID)
@@ -160,16 +160,27 @@ func (s *Store) keep(store storage.Store, image reconcile.Image, name bundle.Roo
 
 // ReleaseImage removes the record and the pin. The image itself is the node's: podman
 // image prune removes it.
-func (s *Store) ReleaseImage(_ context.Context, imageID string) error {
-	if err := s.records.remove(imageID); err != nil {
-		return err
-	}
-	if len(imageID) != digest.SHA256.Size()*2 {
-		return nil // a foreign file among the records: there is no pin of that name
-	}
-	store, err := s.storage()
+//
+// The pin goes first: a record without a pin does not count, and is released again.
+func (s *Store) ReleaseImage(ctx context.Context, imageID string) error {
+	release, err := s.busy.acquire(ctx, imageID)
 	if err != nil {
 		return err
 	}
-	return unpinImage(store, imageID)
+	defer release()
+	if isID(imageID) { // not a foreign file among the records, which has no pin
+		store, err := s.storage()
+		if err != nil {
+			return err
+		}
+		if err := unpinImage(store, imageID); err != nil {
+			return err
+		}
+	}
+	return s.records.remove(imageID)
+}
+
+// isID tells an image's id: the SHA-256 digest of its configuration.
+func isID(text string) bool {
+	return digest.NewDigestFromEncoded(digest.SHA256, text).Validate() == nil
 }

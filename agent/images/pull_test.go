@@ -525,6 +525,14 @@ func TestManyPullsAtOnceFetchEachLayerOnce(t *testing.T) {
 	}
 }
 
+func TestAnImageWithTooManyLayersIsRefusedBeforeItRuns(t *testing.T) {
+	link := "l/" + strings.Repeat("X", 26) // as long as the overlay driver makes them
+	if err := checkLength(slices.Repeat([]string{link}, 127)); err != nil {
+		t.Errorf("Docker's most layers are refused: %v", err)
+	}
+	wantError(t, checkLength(slices.Repeat([]string{link}, 140)), "140 layers", "build it with fewer")
+}
+
 func TestProgressEndsWithEverythingDone(t *testing.T) {
 	s, registry := newRootNode(t), newRegistry(t)
 	var reports []Progress

@@ -55,7 +55,7 @@ func parse(text string, system *types.SystemContext) (source, error) {
 	}
 	reader, ok := fileTransports[transport]
 	if !ok {
-		return source{}, fmt.Errorf("transport %s: is not supported: use docker://, oci:, oci-archive:, docker-archive:, dir: or containers-storage:", transport)
+		return source{}, fmt.Errorf("transport %s: is not one of docker, oci, oci-archive, docker-archive, dir and containers-storage", transport)
 	}
 	if !filepath.IsAbs(rest) {
 		return source{}, fmt.Errorf("path %q is not absolute: write %s:/… with the whole path", rest, transport)
@@ -145,6 +145,9 @@ func localName(text string) string {
 // at is the source bound to one manifest, so that a tag that moves meanwhile changes
 // nothing. A reference by digest stays as it is: the digest may be that of a list of
 // images, and the storage files the image under it.
+//
+// The policy then sees a digest where the manifest has a tag, which its signedIdentity
+// matchExact never accepts; the default, matchRepoDigestOrExact, does.
 func (s source) at(manifest digest.Digest) (types.ImageReference, error) {
 	if s.registry == "" {
 		return s.ref, nil

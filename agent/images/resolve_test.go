@@ -109,7 +109,7 @@ func TestReferencesThatAreRefused(t *testing.T) {
 		"redis":                "write docker.io/library/redis",
 		"team/app:1":           "write docker.io/team/app:1",
 		"Registry.io/App":      "write registry/name:tag",
-		"docker-daemon:app:1":  "transport docker-daemon: is not supported",
+		"docker-daemon:app:1":  "transport docker-daemon: is not one of",
 		"oci:relative/layout":  "is not absolute",
 		"dir:../../etc":        "is not absolute",
 		"registry.io/app@sha1": "write registry/name:tag",
