@@ -111,10 +111,6 @@ func (n *Node) Close() error {
 	return nil
 }
 
-// Off is closed when the node goes down, whoever asked for it. After a reboot it is
-// another channel.
-func (n *Node) Off() <-chan struct{} { return n.current().off }
-
 // Journal returns what the node's journal holds, of all boots, and what its PID 1 said on
 // the console: what a person wants to see after a failure.
 func (n *Node) Journal(ctx context.Context) string {
