@@ -1,0 +1,416 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// node is a node in memory: it implements all drivers, and its actual state is what they
+// were told. It is as strict as the real one: what an action needs must be there.
+type node struct {
+	mu      sync.Mutex
+	desired Desired
+	actual  Actual
+	fail    map[string]error // by action
+	calls   []string
+	loaded  map[string]string // unit texts that systemd has read
+}
+
+func newNode() *node {
+	return &node{
+		fail:   map[string]error{},
+		loaded: map[string]string{},
+		actual: Actual{
+			Images: map[string][]string{}, Networks: map[string]ActualNetwork{}, Volumes: map[string]ActualVolume{},
+			Workloads: map[string]ActualWorkload{}, Foreign: map[string]string{},
+		},
+	}
+}
+
+// do notes a call and makes its change unless it is to fail.
+func (n *node) do(verb, target string, change func()) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	call := verb + " " + target
+	n.calls = append(n.calls, call)
+	if err := n.fail[call]; err != nil {
+		return err
+	}
+	change()
+	return nil
+}
+
+func (n *node) EnsureImage(_ context.Context, image Image) error {
+	return n.do("pull", image.Reference, func() {
+		n.actual.Images[image.ID] = append(n.actual.Images[image.ID], image.Key())
+	})
+}
+
+func (n *node) ReleaseImage(_ context.Context, id string) error {
+	return n.do("release", id, func() { delete(n.actual.Images, id) })
+}
+
+func (n *node) EnsureNetwork(_ context.Context, name string, network Network) error {
+	return n.do("network", name, func() { n.actual.Networks[name] = ActualNetwork{network.Conflist, network.Bridge} })
+}
+
+func (n *node) RemoveNetwork(_ context.Context, name string) error {
+	return n.do("remove-network", name, func() { delete(n.actual.Networks, name) })
+}
+
+func (n *node) EnsureVolume(_ context.Context, name string, volume Volume) error {
+	return n.do("volume", name, func() { n.actual.Volumes[name] = ActualVolume{volume.UID, volume.GID, volume.Mode} })
+}
+
+func (n *node) EnsureBundle(_ context.Context, dir string, _ []byte) error {
+	return n.do("bundle", dir, func() { n.actual.Bundles = append(n.actual.Bundles, dir) })
+}
+
+func (n *node) RemoveBundle(_ context.Context, dir string) error {
+	return n.do("remove-bundle", dir, func() {
+		n.actual.Bundles = slices.DeleteFunc(n.actual.Bundles, func(d string) bool { return d == dir })
+	})
+}
+
+func (n *node) EnsureUnit(_ context.Context, name, text string) error {
+	return n.do("unit", name, func() {
+		workload := n.desired.Workloads[name]
+		current := n.actual.Workloads[name]
+		current.Ref, current.UnitText, current.NeedReload = workload.Ref, text, true
+		current.BundleDir, current.Bundle = workload.BundleDir, workload.Bundle
+		n.actual.Workloads[name] = current
+	})
+}
+
+func (n *node) RemoveUnit(_ context.Context, name string) error {
+	return n.do("remove-unit", name, func() { delete(n.actual.Workloads, name) })
+}
+
+func (n *node) Reload(context.Context, []string) error {
+	return n.do("reload", "", func() {
+		for name, workload := range n.actual.Workloads {
+			workload.NeedReload = false
+			n.actual.Workloads[name] = workload
+		}
+	})
+}
+
+func (n *node) StartUnit(_ context.Context, name string) error {
+	return n.run("start", name)
+}
+
+func (n *node) RestartUnit(_ context.Context, name string) error {
+	return n.run("restart", name)
+}
+
+// run starts a unit as systemd and the launcher would: from what was loaded.
+func (n *node) run(verb, name string) error {
+	var missing error
+	err := n.do(verb, name, func() {
+		current := n.actual.Workloads[name]
+		switch {
+		case current.NeedReload:
+			missing = fmt.Errorf("%s was not reloaded", name)
+		case !slices.Contains(n.actual.Bundles, current.BundleDir):
+			missing = fmt.Errorf("%s has no bundle", name)
+		case n.actual.Images[current.Bundle.Image.ID] == nil:
+			missing = fmt.Errorf("%s has no image", name)
+		}
+		current.Active, current.Result, current.Started, current.RunningDir = "active", "success", true, current.BundleDir
+		n.actual.Workloads[name] = current
+	})
+	return errors.Join(err, missing)
+}
+
+func (n *node) StopUnit(_ context.Context, name string) error {
+	return n.do("stop", name, func() {
+		current := n.actual.Workloads[name]
+		current.Active, current.RunningDir = "inactive", ""
+		n.actual.Workloads[name] = current
+	})
+}
+
+func (n *node) drivers() Drivers { return Drivers{n, n, n, n, n, n} }
+
+// apply plans and applies, and returns what the drivers were called for.
+func (n *node) apply(t *testing.T, desired Desired, options Options) (Plan, []string, error) {
+	t.Helper()
+	n.desired, n.calls = desired, nil
+	plan := Diff(desired, n.actual, options)
+	err := Apply(context.Background(), plan, desired, n.drivers(), func(Event) {})
+	return plan, n.calls, err
+}
+
+func (n *node) mustApply(t *testing.T, desired Desired) Plan {
+	t.Helper()
+	plan, _, err := n.apply(t, desired, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+// verbs are a plan's actions as text.
+func verbs(plan Plan) []string {
+	var verbs []string
+	for _, action := range plan.Actions {
+		verbs = append(verbs, string(action.Verb)+" "+action.Object)
+	}
+	return verbs
+}
+
+func TestFirstApplyBringsEverythingAndTheSecondNothing(t *testing.T) {
+	t.Parallel()
+	n := newNode()
+	desired := resolve(t, container("web", "volumeMounts: [{name: data, mountPath: /data}]")+
+		header+"Volume\nmetadata: {name: data}\n", command)
+	want := []string{
+		"pull example.com/app:1", "make-network Network/default", "make-volume Volume/data",
+		"write-bundle Container/web", "write-unit Container/web", "reload systemd", "start Container/web",
+	}
+	if diff := cmp.Diff(want, verbs(n.mustApply(t, desired))); diff != "" {
+		t.Error(diff)
+	}
+	if second := Diff(desired, n.actual, Options{}); !second.Empty() || second.Unchanged != 1 {
+		t.Errorf("the second plan is not empty: %v", verbs(second))
+	}
+}
+
+func TestEditRestartsOnlyWhatChanged(t *testing.T) {
+	t.Parallel()
+	n := newNode()
+	n.mustApply(t, resolve(t, container("web")+container("db"), command))
+	old := n.actual.Workloads["web.service"].BundleDir
+	plan := n.mustApply(t, resolve(t, container("web", "env: [{name: A, value: secret}]")+container("db"), command))
+	want := []string{
+		"write-bundle Container/web", "write-unit Container/web", "reload systemd", "restart Container/web",
+		"remove-bundle " + old,
+	}
+	if diff := cmp.Diff(want, verbs(plan)); diff != "" {
+		t.Error(diff)
+	}
+	if reason := plan.Actions[3].Reason; reason != "environment changed: A" {
+		t.Errorf("reason %q", reason)
+	}
+}
+
+func TestReasonsNameWhatChanged(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change []string
+		want   string
+		verb   Verb // what else than write-unit must happen, or ""
+	}{
+		"arguments":           {[]string{"args: [other]"}, "arguments changed", Restart},
+		"user":                {[]string{"user: nobody"}, "user changed", Restart},
+		"ports":               {[]string{"ports: [{containerPort: 80, hostPort: 80}]"}, "ports changed", Restart},
+		"memory in place":     {[]string{"resources: {limits: {memory: 1Gi}}"}, "MemoryMax= changed", ""},
+		"dependency in place": {[]string{"unit: {After: db.service}"}, "After= changed", ""},
+		"a service setting":   {[]string{"service: {LimitNOFILE: 4096}"}, "LimitNOFILE= changed", Restart},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNode()
+			n.mustApply(t, resolve(t, container("web"), command))
+			plan := n.mustApply(t, resolve(t, container("web", test.change...), command))
+			var write, run *Action
+			for i, action := range plan.Actions {
+				switch action.Verb {
+				case WriteUnit:
+					write = &plan.Actions[i]
+				case Start, Restart:
+					run = &plan.Actions[i]
+				}
+			}
+			if write == nil || write.Reason != test.want {
+				t.Fatalf("write-unit: %+v, want reason %q", write, test.want)
+			}
+			if (run == nil) != (test.verb == "") || run != nil && run.Verb != test.verb {
+				t.Errorf("run %+v, want %q", run, test.verb)
+			}
+		})
+	}
+}
+
+func TestImageDigestIsTheReason(t *testing.T) {
+	t.Parallel()
+	n := newNode()
+	objects := load(t, container("web"))
+	images := resolved(objects, command)
+	n.mustApply(t, Resolve(Input{Objects: objects, Images: images, Node: testNode}))
+	for request, result := range images {
+		result.Image.Digest, result.Image.ID = "sha256:"+strings.Repeat("b", 64), strings.Repeat("b", 64)
+		images[request] = result
+	}
+	plan := n.mustApply(t, Resolve(Input{Objects: objects, Images: images, Node: testNode}))
+	for _, action := range plan.Actions {
+		if action.Verb == Restart {
+			if want := "image digest changed sha256:000000000000 → sha256:bbbbbbbbbbbb"; action.Reason != want {
+				t.Errorf("got %q, want %q", action.Reason, want)
+			}
+			return
+		}
+	}
+	t.Errorf("no restart in %v", verbs(plan))
+}
+
+func TestRemovedManifestIsPrunedAndItsVolumeKept(t *testing.T) {
+	t.Parallel()
+	n := newNode()
+	volume := header + "Volume\nmetadata: {name: data}\n---\n"
+	n.mustApply(t, resolve(t, volume+container("web", "volumeMounts: [{name: data, mountPath: /d}]")+container("db", "hostNetwork: true"), command))
+	plan := n.mustApply(t, resolve(t, container("db", "hostNetwork: true"), command))
+	got := verbs(plan)
+	for _, want := range []string{"stop Container/web", "remove-unit Container/web", "reload systemd", "remove-network Network/default"} {
+		if !slices.Contains(got, want) {
+			t.Errorf("%v lacks %q", got, want)
+		}
+	}
+	if _, kept := n.actual.Volumes["data"]; !kept {
+		t.Error("the volume is gone")
+	}
+	if _, gone := n.actual.Workloads["web.service"]; gone {
+		t.Error("the unit is still there")
+	}
+}
+
+func TestHeldPruneRemovesNothingAtAll(t *testing.T) {
+	t.Parallel()
+	n := newNode()
+	n.mustApply(t, resolve(t, container("web")+container("db", "hostNetwork: true"), command))
+	plan := Diff(resolve(t, container("db", "hostNetwork: true"), command), n.actual, Options{HoldPrune: "a file has errors"})
+	if !plan.Empty() {
+		t.Errorf("plan %v", verbs(plan))
+	}
+	if diff := cmp.Diff([]Held{{"Container/web", "not removed: a file has errors"}}, plan.Held); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestProblemKeepsWhatRuns(t *testing.T) {
+	t.Parallel()
+	n := newNode()
+	n.mustApply(t, resolve(t, container("web")+container("db", "hostNetwork: true"), command))
+	objects := load(t, container("web")+strings.Replace(container("db", "hostNetwork: true"), "app:1", "db:1", 1))
+	images := resolved(objects, command)
+	for request := range images {
+		if request.Reference == "example.com/app:1" {
+			images[request] = ImageResult{Err: errors.New("registry.example: connection refused")}
+		}
+	}
+	plan := n.mustApply(t, Resolve(Input{Objects: objects, Images: images, Node: testNode}))
+	for _, action := range plan.Actions {
+		if action.Object == "Container/web" || action.Verb == RemoveNetwork {
+			t.Errorf("%s %s touches what must stay", action.Verb, action.Object)
+		}
+	}
+	if web := n.actual.Workloads["web.service"]; web.Active != "active" || n.actual.Images[web.Bundle.Image.ID] == nil {
+		t.Errorf("web is %s, its image %v", web.Active, n.actual.Images[web.Bundle.Image.ID])
+	}
+}
+
+func TestForeignUnitIsRefused(t *testing.T) {
+	t.Parallel()
+	n := newNode()
+	n.actual.Foreign["dbus.service"] = "/lib/systemd/system/dbus.service"
+	plan := n.mustApply(t, resolve(t, container("dbus")+container("web"), command))
+	for _, action := range plan.Actions {
+		if action.Object == "Container/dbus" {
+			t.Errorf("%s %s", action.Verb, action.Object)
+		}
+	}
+	if len(plan.Held) != 1 || !strings.Contains(plan.Held[0].Reason, "/lib/systemd/system/dbus.service") {
+		t.Errorf("held %v", plan.Held)
+	}
+}
+
+func TestActivity(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		spec   []string
+		change func(*ActualWorkload)
+		want   Verb
+	}{
+		"stopped by hand":                    {nil, func(w *ActualWorkload) { w.Active, w.RunningDir = "inactive", "" }, Start},
+		"failed":                             {nil, func(w *ActualWorkload) { w.Active, w.Result, w.RunningDir = "failed", "exit-code", "" }, Start},
+		"gave up as asked":                   {[]string{"maxRestarts: 2"}, func(w *ActualWorkload) { w.Active, w.Result, w.RunningDir = "failed", "exit-code", "" }, ""},
+		"masked":                             {nil, func(w *ActualWorkload) { w.Active, w.Enabled, w.RunningDir = "inactive", "masked", "" }, ""},
+		"ran to its end":                     {[]string{"restartPolicy: Never"}, func(w *ActualWorkload) { w.Active, w.RunningDir = "inactive", "" }, ""},
+		"never ran":                          {[]string{"restartPolicy: Never"}, func(w *ActualWorkload) { w.Active, w.RunningDir, w.Started = "inactive", "", false }, Start},
+		"oneshot done":                       {[]string{"oneshot: true"}, func(w *ActualWorkload) { w.RunningDir = "" }, ""},
+		"runs an older bundle than the unit": {nil, func(w *ActualWorkload) { w.RunningDir = "web-old" }, Restart},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNode()
+			desired := resolve(t, container("web", test.spec...), command)
+			n.mustApply(t, desired)
+			workload := n.actual.Workloads["web.service"]
+			test.change(&workload)
+			n.actual.Workloads["web.service"] = workload
+			var got Verb
+			for _, action := range Diff(desired, n.actual, Options{}).Actions {
+				if action.Verb == Start || action.Verb == Restart {
+					got = action.Verb
+				}
+			}
+			if got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestFailureStopsOnlyWhatNeedsIt(t *testing.T) {
+	t.Parallel()
+	n := newNode()
+	n.mustApply(t, resolve(t, container("web"), command))
+	running := n.actual.Workloads["web.service"].RunningDir
+	n.fail["pull example.com/new:1"] = errors.New("no space")
+	desired := resolve(t, strings.Replace(container("web"), "app:1", "new:1", 1)+
+		strings.Replace(container("db"), "app:1", "data:12", 1), command)
+	_, _, err := n.apply(t, desired, Options{})
+	if err == nil || !strings.Contains(err.Error(), "pull example.com/new:1: no space") {
+		t.Errorf("error %v", err)
+	}
+	if got := n.actual.Workloads["web.service"]; got.RunningDir != running || got.BundleDir != running {
+		t.Errorf("web was touched: %+v", got)
+	}
+	if n.actual.Workloads["db.service"].Active != "active" {
+		t.Error("db does not run")
+	}
+	if !slices.Contains(n.actual.Bundles, running) {
+		t.Error("the bundle that runs is gone")
+	}
+	delete(n.fail, "pull example.com/new:1")
+	n.mustApply(t, desired)
+	if plan := Diff(desired, n.actual, Options{}); !plan.Empty() {
+		t.Errorf("does not converge: %v", verbs(plan))
+	}
+}
+
+func TestOneReloadForManyChanges(t *testing.T) {
+	t.Parallel()
+	n := newNode()
+	n.mustApply(t, resolve(t, container("a")+container("b")+container("c"), command))
+	_, calls, err := n.apply(t, resolve(t, container("a", "args: [x]")+container("b", "args: [x]")+container("d"), command), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reloads := 0
+	for _, call := range calls {
+		if call == "reload " {
+			reloads++
+		}
+	}
+	if reloads != 1 {
+		t.Errorf("%d reloads in %v", reloads, calls)
+	}
+}

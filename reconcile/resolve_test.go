@@ -1,0 +1,280 @@
+package reconcile
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/davit-project/davit/manifests"
+	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// load returns the objects of a manifest, which must be right.
+func load(t *testing.T, text string) []manifests.Object {
+	t.Helper()
+	set := manifests.Load([]manifests.File{{Path: "/etc/davit/manifests/app.yaml", Text: []byte(text)}})
+	if err := set.Diagnostics.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return set.Objects
+}
+
+// resolved answers every request with an image of the same configuration, its id and
+// digest made from the reference.
+func resolved(objects []manifests.Object, config imagespec.ImageConfig) map[ImageRequest]ImageResult {
+	results := map[ImageRequest]ImageResult{}
+	for _, request := range Requests(objects) {
+		id := strings.Repeat("0", 64-len(request.Reference)%10) + strings.Repeat("a", len(request.Reference)%10)
+		results[request] = ImageResult{Image: Image{
+			Image:   bundle.Image{Reference: request.Reference, Digest: "sha256:" + id, ID: id},
+			Request: request,
+			Config:  config,
+		}}
+	}
+	return results
+}
+
+var testNode = Node{
+	Launcher: "/usr/local/libexec/davit/davit-run", StorageRoot: "/var/lib/containers/storage", Architecture: "amd64",
+}
+
+func resolve(t *testing.T, text string, config imagespec.ImageConfig) Desired {
+	t.Helper()
+	objects := load(t, text)
+	return Resolve(Input{Objects: objects, Images: resolved(objects, config), Node: testNode})
+}
+
+const header = "apiVersion: davit/v1\nkind: "
+
+// container is a manifest of one container with further lines of its spec.
+func container(name string, spec ...string) string {
+	text := header + "Container\nmetadata: {name: " + name + "}\nspec:\n  image: example.com/app:1\n"
+	for _, line := range spec {
+		text += "  " + line + "\n"
+	}
+	return text + "---\n"
+}
+
+var command = imagespec.ImageConfig{Entrypoint: []string{"/app"}, Cmd: []string{"serve"}}
+
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	manifest, err := os.ReadFile(filepath.Join("testdata", "app.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	desired := resolve(t, string(manifest), imagespec.ImageConfig{
+		Entrypoint: []string{"/docker-entrypoint.sh"}, Cmd: []string{"nginx"}, Env: []string{"LANG=C.UTF-8", "MODE=image"},
+		User: "nginx", WorkingDir: "/srv", StopSignal: "SIGQUIT",
+	})
+	if len(desired.Problems) > 0 {
+		t.Fatal(desired.Problems)
+	}
+	workload := desired.Workloads["web.service"]
+	var config any
+	if err := json.Unmarshal(workload.BundleText, &config); err != nil {
+		t.Fatal(err)
+	}
+	compareGolden(t, "web.service", workload.UnitText)
+	compareGolden(t, "web.json", string(workload.BundleText))
+}
+
+func compareGolden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s differs (-want +got); -update rewrites it:\n%s", name, diff)
+	}
+}
+
+func TestArgumentsFollowKubernetes(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		spec []string
+		want []string
+	}{
+		"the image's entry point and cmd":          {nil, []string{"/app", "serve"}},
+		"args replace the cmd":                     {[]string{"args: [check]"}, []string{"/app", "check"}},
+		"command drops the cmd":                    {[]string{"command: [/bin/sh]"}, []string{"/bin/sh"}},
+		"command and args replace everything":      {[]string{"command: [/bin/sh]", "args: [-c, date]"}, []string{"/bin/sh", "-c", "date"}},
+		"dollars and percents are left as written": {[]string{`args: ["$HOME", "%n", "50%"]`}, []string{"/app", "$HOME", "%n", "50%"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			desired := resolve(t, container("web", test.spec...), command)
+			got := desired.Workloads["web.service"].Bundle.Spec.Process.Args
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestNothingOfAManifestReachesTheUnit(t *testing.T) {
+	t.Parallel()
+	const canary = "CANARY"
+	desired := resolve(t, container("web",
+		"command: [/bin/app, --token=CANARY]", "env: [{name: TOKEN, value: CANARY}]",
+		"volumeMounts: [{name: scratch, mountPath: /CANARY}]", "volumes: [{name: scratch, emptyDir: {}}]"), command)
+	workload := desired.Workloads["web.service"]
+	if strings.Contains(workload.UnitText, canary) {
+		t.Errorf("the unit has a value of the container's:\n%s", workload.UnitText)
+	}
+	if !strings.Contains(string(workload.BundleText), canary) {
+		t.Error("the bundle lacks it")
+	}
+}
+
+func TestProblemsStayWithTheirObject(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		manifest string
+		config   imagespec.ImageConfig
+		fail     string
+		want     string
+	}{
+		"an image that cannot be resolved": {
+			container("bad"), command, "example.com/app:1", "registry is down",
+		},
+		"an unknown network": {
+			container("bad", "networks: [{name: nowhere}]"), command, "", "network nowhere is not defined",
+		},
+		"no command": {
+			container("bad"), imagespec.ImageConfig{}, "", "says no command",
+		},
+		"a working directory below /proc in the image": {
+			container("bad"), imagespec.ImageConfig{Cmd: []string{"a"}, WorkingDir: "/proc/self/fd/7"}, "", "outside /proc",
+		},
+		"a stop signal nobody knows in the image": {
+			container("bad"), imagespec.ImageConfig{Cmd: []string{"a"}, StopSignal: "SIGX\nExecStart=/x"}, "", "no such signal",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			objects := load(t, test.manifest+strings.Replace(container("good", "command: [/app]"), "app:1", "good:1", 1))
+			images := resolved(objects, test.config)
+			for request := range images {
+				if request.Reference == test.fail {
+					images[request] = ImageResult{Err: errors.New("registry is down")}
+				}
+			}
+			desired := Resolve(Input{Objects: objects, Images: images, Node: testNode})
+			for _, problem := range desired.Problems {
+				if problem.Ref.Name == "bad" {
+					if !strings.Contains(problem.Err.Error(), test.want) {
+						t.Errorf("got %v, want %s", problem.Err, test.want)
+					}
+					return
+				}
+			}
+			t.Errorf("no problem with bad: %v", desired.Problems)
+		})
+	}
+}
+
+func TestNetworks(t *testing.T) {
+	t.Parallel()
+	desired := resolve(t, header+"Network\nmetadata: {name: app}\n---\n"+
+		header+"Network\nmetadata: {name: closed}\nspec: {internal: true, subnets: [{subnet: 10.5.0.0/16}]}\n---\n"+
+		container("web", "networks: [{name: app, aliases: [www]}, {name: closed}]")+
+		container("plain")+container("host", "hostNetwork: true")+container("alone", "networks: [{name: none}]"), command)
+	if len(desired.Problems) > 0 {
+		t.Fatal(desired.Problems)
+	}
+	if got := desired.Networks["default"].Subnets; !cmp.Equal(got, []string{"10.89.0.0/24", "fd64:6176:6974::/64"}) {
+		t.Errorf("default network has %v", got)
+	}
+	if closed := desired.Networks["closed"]; len(closed.Masquerade) > 0 || strings.Contains(string(closed.Conflist), "0.0.0.0/0") {
+		t.Errorf("an internal network has a way out: %s", closed.Conflist)
+	}
+	web := desired.Workloads["web.service"].Bundle.Network
+	if got := web.Attachments[0].Names; !cmp.Equal(got, []string{"web", "www"}) {
+		t.Errorf("names %v", got)
+	}
+	for unit, mode := range map[string]string{
+		"plain.service": bundle.NetworkCNI, "host.service": bundle.NetworkHost, "alone.service": bundle.NetworkNone,
+	} {
+		if got := desired.Workloads[unit].Bundle.Network.Mode; got != mode {
+			t.Errorf("%s has network mode %s, want %s", unit, got, mode)
+		}
+	}
+}
+
+func TestPullPolicyDefaults(t *testing.T) {
+	t.Parallel()
+	const digest = "@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+	for reference, want := range map[string]v1.PullPolicy{
+		"example.com/app":                  v1.PullAlways,
+		"example.com/app:latest":           v1.PullAlways,
+		"example.com:5000/app":             v1.PullAlways,
+		"docker://example.com/app:latest":  v1.PullAlways,
+		"example.com/app:1":                v1.PullIfNotPresent,
+		"example.com:5000/app:1":           v1.PullIfNotPresent,
+		"example.com/app:latest" + digest:  v1.PullIfNotPresent,
+		"oci-archive:/srv/app.tar":         v1.PullIfNotPresent,
+		"containers-storage:localhost/a:1": v1.PullIfNotPresent,
+	} {
+		if got := defaultPullPolicy(reference); got != want {
+			t.Errorf("%s: got %s, want %s", reference, got, want)
+		}
+	}
+}
+
+func TestCapabilities(t *testing.T) {
+	t.Parallel()
+	if got := capabilitySet(v1.Capabilities{Drop: []string{"ALL"}, Add: []string{"net_bind_service"}}); !cmp.Equal(got, []string{"CAP_NET_BIND_SERVICE"}) {
+		t.Errorf("got %v", got)
+	}
+	if got := capabilitySet(v1.Capabilities{}); !cmp.Equal(got, defaultCapabilities) {
+		t.Errorf("got %v", got)
+	}
+	if got := capabilitySet(v1.Capabilities{Add: []string{"ALL"}}); len(got) != len(allCapabilities) {
+		t.Errorf("got %d capabilities, want %d", len(got), len(allCapabilities))
+	}
+}
+
+func TestSeccompFollowsCapabilities(t *testing.T) {
+	t.Parallel()
+	allows := func(capabilities []string, call string) bool {
+		for _, rule := range seccompFilter(capabilities, "amd64").Syscalls {
+			if rule.Action != "SCMP_ACT_ALLOW" {
+				continue
+			}
+			for _, name := range rule.Names {
+				if name == call {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	if allows(defaultCapabilities, "bpf") {
+		t.Error("bpf is allowed without CAP_BPF")
+	}
+	if !allows(allCapabilities, "bpf") {
+		t.Error("bpf is not allowed with CAP_BPF")
+	}
+	if !allows(defaultCapabilities, "openat") {
+		t.Error("openat is not allowed")
+	}
+}
