@@ -41,6 +41,7 @@ type Agent struct {
 	settler watch.Settler
 
 	applied  string // what the last good pass applied: fingerprint and how far
+	seen     string // fingerprint of the last pass
 	failures int    // passes in a row that did not succeed
 	told     map[string]bool
 }
@@ -147,6 +148,10 @@ func (a *Agent) pass(ctx context.Context, tree watch.Tree, prune bool) error {
 		a.once("held back", "object", held.Object, "reason", held.Reason)
 	}
 	err = a.node.Apply(ctx, desired, plan, WaitServices, a.logEvent)
+	if tree.Fingerprint != a.seen || !plan.Empty() {
+		a.log.Info("pass ended", "actions", len(plan.Actions), "unchanged", plan.Unchanged, "held", len(plan.Held))
+		a.seen = tree.Fingerprint
+	}
 	a.summarize(plan, set, err)
 	if err == nil && len(desired.Problems) > 0 {
 		err = errors.New("some objects could not be resolved")

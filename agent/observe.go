@@ -103,6 +103,14 @@ func (n *Node) foreign(ctx context.Context, desired reconcile.Desired, actual re
 		if _, own := actual.Workloads[name]; own {
 			continue
 		}
+		// A container of davit's may run on though somebody removed its unit file.
+		running, err := runningDir(strings.TrimSuffix(name, ".service"))
+		if err != nil {
+			return nil, err
+		}
+		if running != "" {
+			continue
+		}
 		owner, err := n.Systemd.Foreign(ctx, name)
 		if err != nil {
 			return nil, err

@@ -19,6 +19,7 @@ type Options struct {
 // a plan that was applied leaves nothing to do.
 func Diff(desired Desired, actual Actual, options Options) Plan {
 	d := &differ{desired: desired, actual: actual, options: options, kept: map[string]ActualWorkload{}}
+	d.plan.Actions = []Action{} // JSON has a list, never null
 	d.decide()
 	d.fetch()
 	d.stage()
@@ -107,7 +108,9 @@ func (d *differ) compare(unit string, workload Workload) change {
 		c.write = "systemd has not read the unit file yet"
 	}
 	if current.Enabled == "masked" || current.Enabled == "masked-runtime" {
-		d.plan.hold(workload.Ref.String(), "unit is masked: systemctl unmask "+unit+" to let it run")
+		d.plan.Held = append(d.plan.Held, Held{
+			Object: workload.Ref.String(), Reason: "unit is masked: systemctl unmask " + unit + " to let it run", Intended: true,
+		})
 		return c
 	}
 	c.verb, c.why = d.activity(workload, current, c.write)

@@ -289,7 +289,7 @@ func TestHeldPruneRemovesNothingAtAll(t *testing.T) {
 	if !plan.Empty() {
 		t.Errorf("plan %v", verbs(plan))
 	}
-	if diff := cmp.Diff([]Held{{"Container/web", "not removed: a file has errors"}}, plan.Held); diff != "" {
+	if diff := cmp.Diff([]Held{{Object: "Container/web", Reason: "not removed: a file has errors"}}, plan.Held); diff != "" {
 		t.Error(diff)
 	}
 }

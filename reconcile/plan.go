@@ -1,5 +1,7 @@
 package reconcile
 
+import "slices"
+
 // Plan is what [Diff] found to do: actions in an order in which they could be done one
 // after the other. It is data, to be printed, compared and tested; [Apply] walks it.
 type Plan struct {
@@ -56,6 +58,14 @@ const (
 type Held struct {
 	Object string `json:"object"`
 	Reason string `json:"reason"`
+	// Intended is set when the node's owner wanted it so, as with a masked unit; anything
+	// else wants somebody's attention.
+	Intended bool `json:"intended,omitempty"`
+}
+
+// Refused reports whether something is held back that nobody asked to be.
+func (p Plan) Refused() bool {
+	return slices.ContainsFunc(p.Held, func(h Held) bool { return !h.Intended })
 }
 
 // add appends an action and returns its id.
@@ -69,5 +79,5 @@ func (p *Plan) add(action Action) string {
 }
 
 func (p *Plan) hold(object, reason string) {
-	p.Held = append(p.Held, Held{object, reason})
+	p.Held = append(p.Held, Held{Object: object, Reason: reason})
 }

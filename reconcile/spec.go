@@ -108,9 +108,6 @@ func environment(spec v1.ContainerSpec, image Image) []string {
 			set(name, value)
 		}
 	}
-	if spec.TimeZone != "" {
-		set("TZ", spec.TimeZone)
-	}
 	for _, entry := range spec.Env {
 		set(entry.Name, entry.Value)
 	}

@@ -4,13 +4,17 @@
 // (unit_kill_context in systemd's src/core/unit.c).
 //
 // The process that systemd started forks before the Go runtime is up, which costs a
-// fraction of a millisecond. The child becomes davit-run proper: it makes the container
-// and exits, which leaves the container's process to systemd. The parent waits for that,
-// passes the child's message on to systemd, and exits.
+// fraction of a millisecond. The child becomes davit-run proper: it makes the container,
+// whose process then waits at a FIFO of libcontainer's, and exits, which leaves that
+// process to systemd. The parent waits for that, tells systemd, waits until systemd has
+// taken note, and only then lets the process run: one that ends at once would otherwise be
+// gone before systemd knew of it, and its exit status with it.
 
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +23,10 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+// How long systemd may take to read a message, in milliseconds; it is TimeoutStartSec=
+// of the unit that ends a start.
+#define BARRIER_TIMEOUT 30000
 
 // The child's end of the pipe to the parent; -1 in any other process.
 int davit_message_fd = -1;
@@ -29,8 +37,8 @@ static void fail(const char *doing)
 	_exit(1);
 }
 
-// notify sends a message to systemd as sd_notify(3) does.
-static void notify(const char *message, size_t length)
+// connect_systemd returns a socket that sends to systemd's, as sd_notify(3) does.
+static int connect_systemd(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	const char *path = getenv("NOTIFY_SOCKET");
@@ -45,8 +53,59 @@ static void notify(const char *message, size_t length)
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		fail("make a socket for systemd");
-	if (sendto(fd, message, length, MSG_NOSIGNAL, (struct sockaddr *)&address, size) != (ssize_t)length)
+	if (connect(fd, (struct sockaddr *)&address, size) < 0)
+		fail("connect to systemd");
+	return fd;
+}
+
+// barrier returns when systemd has handled what was sent before: it closes the descriptor
+// it was sent (sd_notify_barrier(3)).
+static void barrier(int systemd)
+{
+	int ends[2];
+	char text[] = "BARRIER=1";
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec data = { .iov_base = text, .iov_len = strlen(text) };
+	struct msghdr message = {
+		.msg_iov = &data, .msg_iovlen = 1,
+		.msg_control = &control, .msg_controllen = sizeof(control),
+	};
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		fail("make a pipe");
+	control.header.cmsg_level = SOL_SOCKET;
+	control.header.cmsg_type = SCM_RIGHTS;
+	control.header.cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(&control.header), &ends[1], sizeof(int));
+	if (sendmsg(systemd, &message, MSG_NOSIGNAL) < 0)
 		fail("tell systemd of the container");
+	close(ends[1]);
+	struct pollfd closed = { .fd = ends[0] };
+	int ready;
+	while ((ready = poll(&closed, 1, BARRIER_TIMEOUT)) < 0)
+		if (errno != EINTR)
+			fail("wait for systemd");
+	if (ready == 0) {
+		errno = ETIMEDOUT;
+		fail("wait for systemd");
+	}
+}
+
+// release lets the container's process go on: it waits to write to the FIFO. One that was
+// killed meanwhile never will, and systemd knows how it ended.
+static void release(const char *fifo, pid_t container)
+{
+	char byte;
+	int fd = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		fail("let the container run");
+	struct pollfd writer = { .fd = fd, .events = POLLIN };
+	while (poll(&writer, 1, 100) <= 0 || read(fd, &byte, 1) < 1)
+		if (kill(container, 0) < 0)
+			break;
+	unlink(fifo);
 }
 
 // await returns when the child has exited and exits as the child did when that failed.
@@ -84,15 +143,27 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 		return; // to the Go runtime
 	}
 	close(ends[1]);
-	while (length < sizeof(message) &&
-	       (got = read(ends[0], message + length, sizeof(message) - length)) != 0) {
+	while (length < sizeof(message) - 1 &&
+	       (got = read(ends[0], message + length, sizeof(message) - 1 - length)) != 0) {
 		if (got > 0)
 			length += got;
 		else if (errno != EINTR)
 			fail("read the launcher's message");
 	}
 	await(child);
-	if (length > 0)
-		notify(message, length);
+	message[length] = '\0';
+	int container, path;
+	if (sscanf(message, "%d %n", &container, &path) != 1) {
+		fprintf(stderr, "davit-run: the launcher said nothing of a container\n");
+		_exit(1);
+	}
+	int systemd = connect_systemd();
+	// NOTIFYACCESS=none closes the socket to whatever else runs in the unit: a process that
+	// root runs could name any other as the main one. It came with systemd 254
+	// (sd_notify(3)); older versions ignore it.
+	if (dprintf(systemd, "MAINPID=%d\nREADY=1\nNOTIFYACCESS=none", container) < 0)
+		fail("tell systemd of the container");
+	barrier(systemd);
+	release(message + path, container);
 	_exit(0);
 }

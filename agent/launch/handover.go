@@ -7,18 +7,23 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+
+	"github.com/davit-project/davit/units/bundle"
 )
 
-// notify has systemd told, after this process has exited, that the unit's main process
-// is pid and that it is up; see handover.c. NOTIFYACCESS=none then closes the socket to
-// whatever else runs in the unit: a process that root runs could name any other process
-// as the main one. It came with systemd 254 (sd_notify(3)); older versions ignore it.
-func notify(pid int) error {
+// execFIFO is where libcontainer keeps a created container's process waiting
+// (execFifoFilename of runc's libcontainer); what opens it lets the process go on.
+const execFIFO = "exec.fifo"
+
+// handOver names the container's waiting process to the process that systemd started,
+// which tells systemd of it and lets it run once this one has exited; see handover.c.
+func handOver(id string, pid int) error {
 	if C.davit_message_fd < 0 {
 		return errors.New("tell systemd of the container: this process is not davit-run start")
 	}
 	pipe := os.NewFile(uintptr(C.davit_message_fd), "message to systemd")
-	if _, err := fmt.Fprintf(pipe, "MAINPID=%d\nREADY=1\nNOTIFYACCESS=none", pid); err != nil {
+	if _, err := fmt.Fprintf(pipe, "%d %s", pid, filepath.Join(bundle.RuntimeDir, id, execFIFO)); err != nil {
 		return fmt.Errorf("tell systemd of the container: %w", err)
 	}
 	return pipe.Close()

@@ -66,11 +66,11 @@ func (r *run) start(ctx context.Context) error {
 			return err
 		}
 	}
-	pid, err := r.runProcess()
+	pid, err := r.createProcess()
 	if err != nil {
 		return err
 	}
-	return notify(pid)
+	return handOver(r.ID, pid)
 }
 
 // claim makes the container's directories and records what is being started, before

@@ -28,8 +28,9 @@ func Init() { libcontainer.Init() }
 // unit's, and a delegated one must hold no process itself.
 const payload = "payload"
 
-// runProcess creates the container, starts its process and returns its id.
-func (r *run) runProcess() (int, error) {
+// createProcess creates the container and returns the id of its first process, which is
+// ready to become the user's program and waits.
+func (r *run) createProcess() (int, error) {
 	config, err := r.config()
 	if err != nil {
 		return 0, err
@@ -41,7 +42,7 @@ func (r *run) runProcess() (int, error) {
 	process := newProcess(r.Spec.Process)
 	process.Init = true
 	process.Stdout, process.Stderr = os.Stdout, os.Stderr
-	if err := container.Run(process); err != nil {
+	if err := container.Start(process); err != nil {
 		return 0, fmt.Errorf("run %q of image %s: %w", r.Spec.Process.Args[0], r.Image.Reference, err)
 	}
 	return process.Pid()

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/sirupsen/logrus"
+
 	"github.com/davit-project/davit/agent/launch"
 )
 
@@ -35,6 +37,8 @@ func init() {
 }
 
 func main() {
+	// libcontainer warns of things that only its own command line could act on.
+	logrus.SetLevel(logrus.ErrorLevel)
 	status, err := run(context.Background(), os.Args[1:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "davit-run:", err)

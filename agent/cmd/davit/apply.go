@@ -83,7 +83,7 @@ func (s *settings) apply(cmd *cobra.Command, f applyFlags) error {
 	switch {
 	case err != nil:
 		return errors.Join(err, printErr)
-	case len(set.Diagnostics) > 0 || len(desired.Problems) > 0:
+	case len(set.Diagnostics) > 0 || plan.Refused():
 		return exitError(1)
 	}
 	return printErr

@@ -30,7 +30,7 @@ is 0 when nothing would change, 2 when something would, 1 after an error.`,
 				return err
 			}
 			defer node.Close()
-			desired, plan, err := node.Plan(cmd.Context(), set.Objects, guard)
+			_, plan, err := node.Plan(cmd.Context(), set.Objects, guard)
 			if err != nil {
 				return err
 			}
@@ -39,7 +39,7 @@ is 0 when nothing would change, 2 when something would, 1 after an error.`,
 			switch {
 			case err != nil:
 				return err
-			case len(set.Diagnostics) > 0 || len(desired.Problems) > 0:
+			case len(set.Diagnostics) > 0 || plan.Refused():
 				return exitError(1)
 			case !plan.Empty():
 				return exitError(2)
