@@ -65,7 +65,7 @@ func (n *Node) workloads(ctx context.Context) (map[string]reconcile.ActualWorklo
 			BundleDir:  dir,
 			Bundle:     bundles.Read(dir),
 			RunningDir: running,
-			NeedReload: state.NeedDaemonReload || state.LoadState == "not-found",
+			NeedReload: units.PendingReload() && state.NeedDaemonReload || state.LoadState == "not-found",
 			Enabled:    enabled(state),
 			Active:     state.ActiveState,
 			Sub:        state.SubState,

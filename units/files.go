@@ -7,12 +7,25 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/davit-project/davit/units/bundle"
 )
 
 // Dir is where davit's unit files lie: a directory of systemd's search path
 // (systemd.unit(5)) that is kept over reboots and comes after /etc/systemd/system, so
 // that systemctl mask and systemctl edit --full work on them.
 const Dir = "/etc/systemd/system.attached"
+
+// pendingReload exists from before a unit file is written until systemd has read it. systemd
+// itself cannot tell: its NeedDaemonReload is set as well when a manifest changed that
+// only other units come from, because SourcePath= counts.
+const pendingReload = bundle.RunDir + "/reload"
+
+// PendingReload reports whether unit files were written that systemd was not made to read.
+func PendingReload() bool {
+	_, err := os.Lstat(pendingReload)
+	return err == nil
+}
 
 // List returns the texts of the unit files that carry davit's stamp, by unit name.
 func List() (map[string]string, error) {
@@ -45,6 +58,9 @@ func writeUnit(name, text string) (err error) {
 	if err := os.MkdirAll(Dir, 0o755); err != nil {
 		return fmt.Errorf("write unit %s: %w", name, err)
 	}
+	if err := notePending(); err != nil {
+		return fmt.Errorf("write unit %s: %w", name, err)
+	}
 	file, err := os.CreateTemp(Dir, "."+strings.TrimSuffix(name, ".service")+".*")
 	if err != nil {
 		return fmt.Errorf("write unit %s: %w", name, err)
@@ -66,10 +82,27 @@ func writeUnit(name, text string) (err error) {
 }
 
 func removeUnit(name string) error {
+	if err := notePending(); err != nil {
+		return fmt.Errorf("remove unit: %w", err)
+	}
 	if err := os.Remove(filepath.Join(Dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove unit: %w", err)
 	}
 	return syncDir()
+}
+
+func notePending() error {
+	if err := os.MkdirAll(bundle.RunDir, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(pendingReload, nil, 0o600)
+}
+
+func clearPending() error {
+	if err := os.Remove(pendingReload); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("reload systemd's units: %w", err)
+	}
+	return nil
 }
 
 func syncDir() error {

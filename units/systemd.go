@@ -96,6 +96,8 @@ func (s *Systemd) Reload(ctx context.Context, enable []string) error {
 	}
 	if err := conn.ReloadContext(ctx); err != nil {
 		failures = append(failures, fmt.Errorf("reload systemd's units: %w", err))
+	} else {
+		failures = append(failures, clearPending())
 	}
 	return errors.Join(failures...)
 }

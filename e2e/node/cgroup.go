@@ -84,7 +84,8 @@ func removeStale(groups string) error {
 		if err != nil || !entry.IsDir() || !errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
 			continue
 		}
-		if err := removeTree(filepath.Join(groups, entry.Name())); err != nil {
+		// One that is busy is still ending; the next boot removes it.
+		if err := removeTree(filepath.Join(groups, entry.Name())); err != nil && !errors.Is(err, unix.EBUSY) {
 			return err
 		}
 	}
