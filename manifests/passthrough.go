@@ -2,7 +2,6 @@ package manifests
 
 import (
 	"fmt"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,9 +13,9 @@ import (
 type rule struct {
 	// section is unit, service or install; empty means each of them.
 	section string
-	// settings are patterns of path.Match.
+	// settings are names, in which * stands for anything.
 	settings []string
-	// values are patterns that a value must match to be refused; none means any value.
+	// values are patterns of the same kind that a value must match to be refused; none means any value.
 	values []string
 	// reason ends the sentence "is refused: …".
 	reason string
@@ -50,7 +49,7 @@ var rules = []rule{
 	{"install", []string{"WantedBy", "RequiredBy", "UpheldBy"}, append([]string{"sysinit.target", "basic.target", "local-fs*", "cryptsetup*", "initrd*", "*.slice", "*.scope"}, shutdown...), "it would hold up or end the node's boot"},
 }
 
-// sectionSettings are the settings that [Install] has; the other sections' are systemd's to
+// installSettings are the settings that [Install] has; the other sections' are systemd's to
 // know, because new versions add some.
 var installSettings = []string{"WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also", "DefaultInstance"}
 
@@ -101,15 +100,12 @@ func anyWordMatches(patterns []string, value string) bool {
 	})
 }
 
+// matchesAny matches patterns in which * stands for anything, slashes included.
 func matchesAny(patterns []string, name string) bool {
-	for _, pattern := range patterns {
-		// A pattern of the table that path.Match does not know is a mistake of ours, and
-		// refuses everything.
-		if matched, err := path.Match(pattern, name); matched || err != nil {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		expression := strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*")
+		return regexp.MustCompile("^(?:" + expression + ")$").MatchString(name)
+	})
 }
 
 // RefusedSettings describes the rules, a line each, for the documentation.

@@ -1,0 +1,135 @@
+// Package davit holds the tests of the house itself: what may import what, and that the
+// documents speak of things that exist.
+package davit
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/davit-project/davit/"
+
+// arrows are what each room may import of the others; a room may import its own parts.
+var arrows = map[string][]string{
+	"manifests":           {},
+	"units/bundle":        {},
+	"units":               {"units/bundle"},
+	"reconcile":           {"manifests", "units"},
+	"agent/disk":          {},
+	"agent/launch":        {"units/bundle", "agent/disk", "agent/masquerade"},
+	"agent/watch":         {"manifests"},
+	"agent/images":        {"agent/disk", "manifests/v1", "reconcile", "units/bundle"},
+	"agent/networks":      {"agent/disk", "reconcile", "units/bundle"},
+	"agent/volumes":       {"agent/disk", "reconcile", "units/bundle"},
+	"agent/bundles":       {"agent/disk", "units/bundle"},
+	"agent":               {"agent", "reconcile", "units", "manifests"},
+	"agent/cmd/davit-run": {"agent/launch"},
+}
+
+func TestArrowsPointOneWay(t *testing.T) {
+	t.Parallel()
+	for file, imported := range imports(t) {
+		room := roomOf(filepath.Dir(file))
+		if room == "" {
+			continue
+		}
+		for _, path := range imported {
+			target, own := strings.CutPrefix(path, module)
+			if !own || within(target, room) {
+				continue
+			}
+			if !slices.ContainsFunc(arrows[room], func(allowed string) bool { return within(target, allowed) }) {
+				t.Errorf("%s imports %s: %s may import %v", file, target, room, arrows[room])
+			}
+		}
+	}
+}
+
+// roomOf is the longest room that holds a directory.
+func roomOf(dir string) string {
+	best := ""
+	for room := range arrows {
+		if within(dir, room) && len(room) > len(best) {
+			best = room
+		}
+	}
+	return best
+}
+
+func within(path, room string) bool { return path == room || strings.HasPrefix(path, room+"/") }
+
+// imports are what each Go file but tests imports, by file.
+func imports(t *testing.T) map[string][]string {
+	t.Helper()
+	found := map[string][]string{}
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range file.Imports {
+			found[path] = append(found[path], strings.Trim(spec.Path.Value, `"`))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+var proof = regexp.MustCompile(`(scenario) ([a-z-]+)|test ([a-z/]+) (Test\w+)`)
+
+func TestFeaturesNameTestsThatExist(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("docs/features.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "| F") {
+			continue
+		}
+		proofs := proof.FindAllStringSubmatch(line, -1)
+		if len(proofs) == 0 {
+			t.Errorf("no proof: %s", line)
+		}
+		for _, p := range proofs {
+			if p[1] == "scenario" {
+				if _, err := os.Stat("e2e/testdata/" + p[2] + ".txtar"); err != nil {
+					t.Errorf("%s: %v", p[0], err)
+				}
+			} else if !hasTest(t, p[3], p[4]) {
+				t.Errorf("%s: there is no such test", p[0])
+			}
+		}
+	}
+}
+
+func hasTest(t *testing.T, dir, name string) bool {
+	t.Helper()
+	files, err := filepath.Glob(dir + "/*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), "func "+name+"(") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,315 @@
+package manifests
+
+import (
+	"flag"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+var update = flag.Bool("update", false, "rewrite the list of refused settings in docs/manifests.md")
+
+func loadText(text string) *Set { return Load([]File{{"app.yaml", []byte(text)}}) }
+
+const good = `apiVersion: davit/v1
+kind: Container
+metadata:
+  name: web
+  labels: {team: a}
+spec:
+  image: docker.io/library/nginx:1.27
+  env:
+    - {name: MODE, value: "1"}
+  ports:
+    - {containerPort: 80, hostPort: 8080}
+  resources:
+    limits: {cpu: 1, memory: 64Mi}
+  volumeMounts:
+    - {name: data, mountPath: /data}
+  service:
+    TasksMax: 100
+    LimitNOFILE: [1024, "4096"]
+    CPUAccounting: true
+---
+# a comment alone is no document
+---
+apiVersion: davit/v1
+kind: Volume
+metadata: {name: data}
+---
+apiVersion: davit/v1
+kind: Network
+metadata: {name: app}
+spec:
+  plugins:
+    - {type: ptp, ipam: {type: host-local, ranges: [[{subnet: 10.1.0.0/24}]]}}
+---
+apiVersion: davit/v1
+kind: Image
+metadata: {name: base}
+spec: {image: "oci-archive:/srv/base.tar"}
+`
+
+func TestLoadGood(t *testing.T) {
+	t.Parallel()
+	set := loadText(good)
+	if err := set.Diagnostics.Err(); err != nil {
+		t.Fatal(err)
+	}
+	var refs []string
+	for _, object := range set.Objects {
+		refs = append(refs, object.Ref().String())
+	}
+	if diff := cmp.Diff([]string{"Container/web", "Image/base", "Network/app", "Volume/data"}, refs); diff != "" {
+		t.Error(diff)
+	}
+	want := v1.ContainerSpec{
+		Image:        "docker.io/library/nginx:1.27",
+		Env:          []v1.EnvVar{{Name: "MODE", Value: "1"}},
+		Ports:        []v1.ContainerPort{{ContainerPort: 80, HostPort: 8080}},
+		Resources:    v1.Resources{Limits: v1.ResourceList{"cpu": "1", "memory": "64Mi"}},
+		VolumeMounts: []v1.VolumeMount{{Name: "data", MountPath: "/data"}},
+		Service: v1.UnitSection{
+			"TasksMax": {"100"}, "LimitNOFILE": {"1024", "4096"}, "CPUAccounting": {"yes"},
+		},
+	}
+	if diff := cmp.Diff(want, set.Objects[0].Object.(*v1.Container).Spec); diff != "" {
+		t.Error(diff)
+	}
+	if at := set.Objects[3].Source; at.Line != 23 {
+		t.Errorf("the volume is at %v", at)
+	}
+}
+
+// spec is a container with further lines of its spec, which begin at line 6.
+func spec(lines ...string) string {
+	return "apiVersion: davit/v1\nkind: Container\nmetadata: {name: web}\nspec:\n  image: example.com/a:1\n  " +
+		strings.Join(lines, "\n  ") + "\n"
+}
+
+func TestErrorsPoint(t *testing.T) {
+	t.Parallel()
+	const object = "apiVersion: davit/v1\nkind: "
+	for name, test := range map[string]struct{ text, want string }{
+		"unknown field":      {spec("imagee: x"), `app.yaml:6:3: spec.imagee: unknown field (did you mean "image"?)`},
+		"unknown kind":       {object + "Contaner\n", `app.yaml:2:7: kind: unknown kind "Contaner" (did you mean "Container"?)`},
+		"unknown apiVersion": {"apiVersion: v1\nkind: Pod\n", `app.yaml:1:13: apiVersion: unknown apiVersion "v1" (davit knows davit/v1)`},
+		"no apiVersion":      {"kind: Container\n", `app.yaml:1:1: apiVersion: missing (davit's own kinds have apiVersion: davit/v1)`},
+		"no image":           {object + "Container\nmetadata: {name: web}\nspec: {}\n", `app.yaml:4:7: spec.image: missing`},
+		"bad name":           {object + "Image\nmetadata: {name: Web_1}\nspec: {image: example.com/a}\n", `app.yaml:3:18: metadata.name: "Web_1": want at most 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit`},
+		"short image name":   {object + "Image\nmetadata: {name: a}\nspec: {image: nginx}\n", `app.yaml:4:15: spec.image: "nginx" is a short name: which registry it comes from would be a guess (write docker.io/library/nginx)`},
+		"wrong type":         {spec("command: ls"), `app.yaml:6:12: spec.command: want a list, got "ls"`},
+		"number as text":     {spec("env: [{name: A, value: 1}]"), `app.yaml:6:26: spec.env[0].value: want a string, got the number 1 (quote it: "1")`},
+		"boolean as text":    {spec("env: [{name: A, value: true}]"), `app.yaml:6:26: spec.env[0].value: want a string, got the boolean true (quote it: "true")`},
+		"yes as a boolean":   {spec("hostNetwork: yes"), `app.yaml:6:16: spec.hostNetwork: want true or false, got "yes"`},
+		"octal number":       {spec("ports: [{containerPort: 0644}]"), `app.yaml:6:27: spec.ports[0].containerPort: want a decimal number of at most 32 bits, got the number 0644`},
+		"nothing there":      {spec("hostname:"), `app.yaml:6:12: spec.hostname: want a string, got nothing`},
+		"duplicate key":      {spec("hostname: a", "hostname: b"), `app.yaml:7:3: spec.hostname: is there twice, as "hostname" in line 6 too`},
+		"key in other case":  {spec("hostname: a", "hostName: b"), `app.yaml:7:3: spec.hostName: is there twice, as "hostname" in line 6 too`},
+		"anchor":             {spec("hostname: &a b"), `app.yaml:6:13: anchors and aliases are not supported (write the value out)`},
+		"tag":                {spec("hostname: !!binary aGk="), `app.yaml:6:13: tag !!binary is not supported (leave it out)`},
+		"not YAML":           {"a: [\n", `app.yaml:1:1: not YAML: did not find expected node content`},
+		"not UTF-8":          {"a: b\nc: \xff\n", `app.yaml:2:1: not UTF-8`},
+		"enum":               {spec("restartPolicy: always"), `app.yaml:6:18: spec.restartPolicy: unknown value "always" (did you mean "Always"?)`},
+		"missing volume":     {spec("volumeMounts: [{name: dat, mountPath: /d}]", "volumes: [{name: data, emptyDir: {}}]"), `app.yaml:6:25: spec.volumeMounts[0].name: there is no volume "dat", neither in spec.volumes nor as a Volume (did you mean "data"?)`},
+		"mount over /proc":   {spec("volumeMounts: [{name: a, mountPath: /proc/x}]", "volumes: [{name: a, emptyDir: {}}]"), `app.yaml:6:39: spec.volumeMounts[0].mountPath: "/proc/x": want a path outside /, /proc, /sys and /dev`},
+		"own state":          {spec("volumes: [{name: a, hostPath: {path: /var/lib}}]"), `app.yaml:6:40: spec.volumes[0].hostPath.path: /var/lib would open /var/lib/davit to the container`},
+		"network host":       {spec("networks: [{name: host}]"), `app.yaml:6:21: spec.networks[0].name: there is no network host (write hostNetwork: true)`},
+		"quantity":           {spec("resources: {limits: {memory: lots}}"), `app.yaml:6:32: spec.resources.limits.memory: "lots": want a positive quantity such as 500m, 256Mi or 2`},
+		"stop signal":        {spec("stopSignal: TERM"), `app.yaml:6:15: spec.stopSignal: "TERM": want the name of a signal such as SIGTERM, SIGQUIT or SIGRTMIN+3`},
+		"oneshot that stays": {spec("oneshot: true", "restartPolicy: Always"), `app.yaml:7:18: spec.restartPolicy: a oneshot container ends: want OnFailure or Never`},
+		"subnet with host":   {object + "Network\nmetadata: {name: a}\nspec: {subnets: [{subnet: 10.0.0.1/24}]}\n", `app.yaml:4:27: spec.subnets[0].subnet: 10.0.0.1/24 has host bits (write 10.0.0.0/24)`},
+		"mode":               {object + "Volume\nmetadata: {name: a}\nspec: {mode: \"99\"}\n", `app.yaml:4:14: spec.mode: "99": want three or four octal digits such as "0750"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			set := loadText(test.text)
+			if len(set.Diagnostics) == 0 {
+				t.Fatal("no error")
+			}
+			if got := set.Diagnostics[0].String(); got != test.want {
+				t.Errorf("got  %s\nwant %s", got, test.want)
+			}
+			if len(set.Objects) > 0 {
+				t.Errorf("an object with an error is in the set: %v", set.Objects)
+			}
+		})
+	}
+}
+
+func TestSettingsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, setting := range []string{
+		"service: {ExecStartPre: +/bin/sh}", "service: {ExecStopPost: /bin/x}", "service: {ExecReload: /bin/x}",
+		"service: {LoadCredential: 'x:/etc/shadow'}", "service: {EnvironmentFile: /root/x}", "service: {BindPaths: /etc}",
+		"service: {RootDirectory: /}", "service: {OpenFile: /etc/shadow}", "service: {StandardInput: 'file:/etc/x'}",
+		"service: {StandardOutput: 'file:/etc/cron.d/x'}", "service: {StandardError: 'append:/x'}",
+		"service: {User: nobody}", "service: {DynamicUser: yes}", "service: {Delegate: no}", "service: {Slice: -.slice}",
+		"service: {NotifyAccess: all}", "service: {Type: simple}", "service: {PIDFile: /x}", "service: {KillMode: none}",
+		"service: {Sockets: x.socket}", "service: {BusName: a.b}", "service: {FileDescriptorStoreMax: 1}",
+		"service: {PAMName: login}", "service: {Personality: x86}", "service: {Environment: A=b}",
+		"unit: {Conflicts: sshd.service}", "unit: {Conflicts: davit.service}", "unit: {OnFailure: poweroff.target}",
+		"unit: {FailureAction: reboot}", "unit: {SuccessAction: exit}", "unit: {StartLimitAction: reboot-force}",
+		"unit: {JobTimeoutAction: reboot}", "unit: {SourcePath: /x}", "install: {Alias: sshd.service}",
+		"install: {WantedBy: sysinit.target}", "install: {RequiredBy: 'multi-user.target sysinit.target'}", "install: {Also: x.service}",
+		`service: {TasksMax: "1\n[Service]\nExecStart=/bin/id"}`, `unit: {Description: "a\rb"}`, `unit: {Description: 'ends\'}`,
+		`service: {"Tasks Max": 1}`, `install: {Wanted: x}`,
+	} {
+		if loadText(spec(setting)).Complete() {
+			t.Errorf("%s is not refused", setting)
+		}
+	}
+}
+
+func TestSettingsThatPass(t *testing.T) {
+	t.Parallel()
+	for _, setting := range []string{
+		"unit: {After: sshd.service, Before: [a.service, b.target], Wants: x.service}",
+		"service: {Slice: apps.slice, TasksMax: 5, Nice: 3, LimitNOFILE: 1024}",
+		"install: {WantedBy: [multi-user.target, my.target], RequiredBy: x.service, UpheldBy: y.service, Alias: web-main.service}",
+	} {
+		if err := loadText(spec(setting)).Diagnostics.Err(); err != nil {
+			t.Errorf("%s: %v", setting, err)
+		}
+	}
+}
+
+func TestDuplicatesNameBothPlaces(t *testing.T) {
+	t.Parallel()
+	set := Load([]File{{"a.yaml", []byte(spec())}, {"b.yaml", []byte(spec())}})
+	var got []string
+	for _, diagnostic := range set.Diagnostics {
+		got = append(got, diagnostic.String())
+	}
+	want := []string{
+		"a.yaml:3:18: metadata.name: Container/web is defined twice, also in b.yaml:1:1",
+		"b.yaml:3:18: metadata.name: Container/web is defined twice, also in a.yaml:1:1",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if len(set.Objects) > 0 {
+		t.Error("one of the two was taken")
+	}
+}
+
+func TestPortsThatTwoWant(t *testing.T) {
+	t.Parallel()
+	with := func(name, port string) File {
+		return File{name + ".yaml", []byte(strings.Replace(spec("ports: ["+port+"]"), "name: web", "name: "+name, 1))}
+	}
+	for name, test := range map[string]struct {
+		a, b  string
+		clash bool
+	}{
+		"the same":             {"{containerPort: 1, hostPort: 80}", "{containerPort: 2, hostPort: 80}", true},
+		"one address and all":  {"{containerPort: 1, hostPort: 80, hostIP: 10.0.0.1}", "{containerPort: 2, hostPort: 80}", true},
+		"two addresses":        {"{containerPort: 1, hostPort: 80, hostIP: 10.0.0.1}", "{containerPort: 2, hostPort: 80, hostIP: 10.0.0.2}", false},
+		"two protocols":        {"{containerPort: 1, hostPort: 80}", "{containerPort: 1, hostPort: 80, protocol: UDP}", false},
+		"ranges that overlap":  {"{containerPort: 1, endPort: 9, hostPort: 80}", "{containerPort: 1, hostPort: 88}", true},
+		"ranges side by side":  {"{containerPort: 1, endPort: 9, hostPort: 80}", "{containerPort: 1, hostPort: 89}", false},
+		"not published at all": {"{containerPort: 80}", "{containerPort: 80}", false},
+	} {
+		if got := !Load([]File{with("a", test.a), with("b", test.b)}).Complete(); got != test.clash {
+			t.Errorf("%s: clash %v, want %v", name, got, test.clash)
+		}
+	}
+}
+
+func TestOneBadFileCostsOnlyItself(t *testing.T) {
+	t.Parallel()
+	set := Load([]File{{"bad.yaml", []byte("a: [")}, {"good.yaml", []byte(good)}})
+	if len(set.Objects) != 4 || set.Complete() {
+		t.Errorf("%d objects, complete %v", len(set.Objects), set.Complete())
+	}
+}
+
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"a large file":   "a: " + strings.Repeat("x", maxFileSize),
+		"many documents": strings.Repeat("a: b\n---\n", maxDocuments+1),
+		"deep":           "a: " + strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1),
+		"very deep":      strings.Repeat("[", 100_000),
+		"many values":    "a: [" + strings.Repeat("1,", maxNodes+1) + "]",
+		"billion laughs": "a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\nd: [*c,*c]\n",
+	} {
+		if loadText(text).Complete() {
+			t.Errorf("%s is taken", name)
+		}
+	}
+}
+
+func TestSameDiagnosticsEveryTime(t *testing.T) {
+	t.Parallel()
+	text := spec("service: {ExecStart: a, Type: b, User: c}", "resources: {limits: {memory: x, cpu: y, disk: z}}")
+	first := loadText(text).Diagnostics
+	for range 20 {
+		if diff := cmp.Diff(first, loadText(text).Diagnostics); diff != "" {
+			t.Fatal(diff)
+		}
+	}
+}
+
+func TestEveryPrefixIsHandled(t *testing.T) {
+	t.Parallel()
+	for end := range len(good) {
+		loadText(good[:end])
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add(good)
+	f.Add("a: &a [*a]")
+	f.Add("\x00\t- !!map {? [a] : b}")
+	f.Fuzz(func(t *testing.T, text string) {
+		lines := strings.Count(text, "\n") + 2
+		for _, diagnostic := range loadText(text).Diagnostics {
+			if diagnostic.Line < 1 || diagnostic.Line > lines || diagnostic.Column < 1 {
+				t.Errorf("%v is not in the file", diagnostic.Position)
+			}
+		}
+	})
+}
+
+func TestRefusedSettingsAreDocumented(t *testing.T) {
+	t.Parallel()
+	const file, begin, end = "../docs/manifests.md", "<!-- refused: written by go test ./manifests -update -->\n", "<!-- /refused -->"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, _ := strings.Cut(string(text), begin)
+	_, after, ok := strings.Cut(rest, end)
+	if !ok {
+		t.Fatalf("%s has no place for the list", file)
+	}
+	var list strings.Builder
+	for _, line := range RefusedSettings() {
+		list.WriteString("- " + strings.ReplaceAll(line, "*", `\*`) + "\n")
+	}
+	want := before + begin + list.String() + end + after
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if string(text) != want {
+		t.Errorf("%s is stale: run go test ./manifests -update", file)
+	}
+}
+
+func TestNearest(t *testing.T) {
+	t.Parallel()
+	names := []string{"image", "imagePullPolicy", "env"}
+	for word, want := range map[string]string{"imagee": "image", "Image": "image", "imagePulPolicy": "imagePullPolicy", "banana": ""} {
+		if got := nearest(word, names); got != want {
+			t.Errorf("%s: got %q, want %q", word, got, want)
+		}
+	}
+}
