@@ -19,7 +19,7 @@ const header = `# Written by davit from the manifest that SourcePath= names; cha
 var validName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,244}[a-z0-9])?\.service$`)
 
 // validSetting is the name of a setting.
-var validSetting = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*$`)
+var validSetting = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,63}$`)
 
 // sections are a unit's sections in the order in which they are written.
 var sections = []string{"Unit", "Service", "Install", stampSection}
