@@ -19,19 +19,21 @@ type Watcher struct {
 	errors  chan error
 }
 
-// New watches root and all directories in it. Where root is a symbolic link, as git-sync
+// New watches root and all directories in it from now on; [Watcher.Run] tells of it. Where root is a symbolic link, as git-sync
 // makes them, its target is watched and so is the link.
 func New(root string) (*Watcher, error) {
 	notify, err := fsnotify.NewWatcher()
 	if err != nil {
 		return nil, fmt.Errorf("watch %s: %w", root, err)
 	}
-	return &Watcher{
+	w := &Watcher{
 		root:    filepath.Clean(root),
 		notify:  notify,
 		changes: make(chan struct{}, 1),
 		errors:  make(chan error, 1),
-	}, nil
+	}
+	w.arm()
+	return w, nil
 }
 
 // Changes gets a value after something may have changed. Several changes may give one.
@@ -44,7 +46,6 @@ func (w *Watcher) Errors() <-chan error { return w.errors }
 // Run watches until the context ends.
 func (w *Watcher) Run(ctx context.Context) {
 	defer w.notify.Close()
-	w.arm()
 	for {
 		select {
 		case <-ctx.Done():

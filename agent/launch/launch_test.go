@@ -1,0 +1,200 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// rootfs makes a root filesystem of files.
+func rootfs(t *testing.T, files map[string]string) string {
+	t.Helper()
+	root := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+func TestUsersAreTheImagesOwn(t *testing.T) {
+	t.Parallel()
+	root := rootfs(t, map[string]string{
+		"etc/passwd": "root:x:0:0::/root:/bin/sh\nweb:x:101:102::/srv:/bin/sh\n",
+		"etc/group":  "web:x:102:\nlogs:x:200:web\ndata:x:300:\n",
+	})
+	for user, want := range map[string]account{
+		"":         {0, 0, nil, "/root"},
+		"web":      {101, 102, []uint32{200}, "/srv"},
+		"101":      {101, 102, []uint32{200}, "/srv"},
+		"web:data": {101, 300, nil, "/srv"},
+		"5:6":      {5, 6, nil, "/"},
+	} {
+		got, err := lookUp(root, user)
+		if err != nil {
+			t.Errorf("%q: %v", user, err)
+		}
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(account{})); diff != "" {
+			t.Errorf("%q: %s", user, diff)
+		}
+	}
+	if _, err := lookUp(root, "nobody"); err == nil {
+		t.Error("a user that the image lacks is found")
+	}
+}
+
+func TestHostilePasswdFiles(t *testing.T) {
+	t.Parallel()
+	for name, put := range map[string]func(path string) error{
+		"a FIFO":           func(path string) error { return unix.Mkfifo(path, 0o600) },
+		"a directory":      func(path string) error { return os.Mkdir(path, 0o755) },
+		"a link to itself": func(path string) error { return os.Symlink("passwd", path) },
+		"a large file":     func(path string) error { return os.WriteFile(path, make([]byte, maxAccountFile+1), 0o644) },
+	} {
+		root := rootfs(t, map[string]string{"etc/group": ""})
+		if err := put(filepath.Join(root, "etc", "passwd")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := lookUp(root, "web"); err == nil {
+			t.Errorf("%s is taken", name)
+		}
+	}
+}
+
+func TestLinksOfAnImageStayInside(t *testing.T) {
+	t.Parallel()
+	outside := rootfs(t, map[string]string{"passwd": "web:x:0:0::/:/bin/sh\n"})
+	root := rootfs(t, map[string]string{"etc/group": "", "usr/lib/passwd": "web:x:7:7::/:/bin/sh\n"})
+	link := filepath.Join(root, "etc", "passwd")
+	if err := os.Symlink(filepath.Join(outside, "passwd"), link); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lookUp(root, "web"); err == nil {
+		t.Error("a link led outside the root filesystem")
+	}
+	if err := errors.Join(os.Remove(link), os.Symlink("/usr/lib/passwd", link)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := lookUp(root, "web"); err != nil || got.uid != 7 {
+		t.Errorf("an absolute link within the image: %+v, %v", got, err)
+	}
+}
+
+func TestHostsNameNeighboursOfEachNetwork(t *testing.T) {
+	t.Parallel()
+	web := member{ID: "web", Base: "127.0.0.1\tlocalhost\n", Networks: map[string]endpoint{
+		"app": {[]string{"web", "www"}, []string{"10.0.0.2", "fd00::2"}},
+	}}
+	db := member{ID: "db", Networks: map[string]endpoint{
+		"app": {[]string{"db"}, []string{"10.0.0.3"}}, "back": {[]string{"db"}, []string{"10.1.0.3"}},
+	}}
+	other := member{ID: "other", Networks: map[string]endpoint{"back": {[]string{"other"}, []string{"10.1.0.9"}}}}
+	want := "127.0.0.1\tlocalhost\n10.0.0.2\tweb www\nfd00::2\tweb www\n10.0.0.3\tdb\n"
+	if diff := cmp.Diff(want, hostsFor(web, []member{db, other, web})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestNameServersOnLoopbackAreDropped(t *testing.T) {
+	t.Parallel()
+	text := "nameserver 127.0.0.53\nnameserver ::1\nsearch example.com\nnameserver 192.0.2.1\n"
+	got, servers := withoutLoopback([]byte(text))
+	if want := "search example.com\nnameserver 192.0.2.1\n"; string(got) != want || servers != 1 {
+		t.Errorf("got %q with %d servers", got, servers)
+	}
+}
+
+func TestInitLayerIsTheTopmost(t *testing.T) {
+	t.Parallel()
+	got := overlayOptions([]string{"l/A", "l/B"}, "/u", "/w")
+	if want := "lowerdir=" + initLayerDir + ":l/A:l/B,upperdir=/u,workdir=/w,volatile"; got != want {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestHostPathTypes(t *testing.T) {
+	t.Parallel()
+	root := rootfs(t, map[string]string{"file": ""})
+	for kind, good := range map[string]map[string]bool{
+		"Directory":         {".": true, "file": false, "missing": false},
+		"File":              {".": false, "file": true, "missing": false},
+		"DirectoryOrCreate": {"made/deep": true, "file": false},
+		"FileOrCreate":      {"new": true, ".": false},
+		"Socket":            {"file": false}, "BlockDevice": {"file": false}, "CharDevice": {"file": false},
+	} {
+		for name, want := range good {
+			err := checkHostPath(bundle.HostPath{Path: filepath.Join(root, name), Type: kind})
+			if (err == nil) != want {
+				t.Errorf("%s as %s: %v", name, kind, err)
+			}
+		}
+	}
+}
+
+func TestPluginsAreNotWaitedForEver(t *testing.T) {
+	t.Parallel()
+	plugin := filepath.Join(t.TempDir(), "hang")
+	// Its child holds the output open when the plugin itself has been killed.
+	if err := os.WriteFile(plugin, []byte("#!/bin/sh\ntail -f /dev/null &\nwait\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	_, err := newPluginExec().ExecPlugin(ctx, plugin, nil, nil)
+	if err == nil || !strings.Contains(err.Error(), "did not answer") {
+		t.Errorf("error %v", err)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+func TestPluginsGetACleanEnvironment(t *testing.T) {
+	t.Parallel()
+	for _, entry := range pluginEnvironment([]string{"CNI_COMMAND=ADD", "LD_PRELOAD=/x", "NOTIFY_SOCKET=/run/x", "PATH=/tmp"}) {
+		if entry != "CNI_COMMAND=ADD" && !strings.HasPrefix(entry, "PATH=/usr/local/sbin:") {
+			t.Errorf("plugins see %s", entry)
+		}
+	}
+}
+
+func TestStartOutsideItsUnitIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	b := bundle.Bundle{Spec: &specs.Spec{Process: &specs.Process{}}, Launch: bundle.Launch{ID: "web"}}
+	text, err := b.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, bundle.ConfigFile), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Start(context.Background(), dir); err == nil {
+		t.Error("a container was started outside its unit")
+	}
+}
+
+func TestCleanupTakesOnlyIDs(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"", "..", "a/b", "-a", "A", strings.Repeat("a", 64)} {
+		if err := Cleanup(context.Background(), id); err == nil {
+			t.Errorf("%q is taken for an id", id)
+		}
+	}
+}

@@ -1,0 +1,210 @@
+package watch
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+)
+
+func TestSettler(t *testing.T) {
+	t.Parallel()
+	type look struct {
+		at   time.Duration
+		tree string
+		want Verdict
+	}
+	const quiet, prune = 300 * time.Millisecond, 3 * time.Second
+	for name, looks := range map[string][]look{
+		"waits, applies, prunes": {
+			{0, "a", Verdict{Wait: quiet}},
+			{quiet, "a", Verdict{Apply: true, Wait: prune - quiet}},
+			{prune, "a", Verdict{Apply: true, Prune: true}},
+		},
+		"begins again when the tree changes": {
+			{0, "a", Verdict{Wait: quiet}},
+			{200 * time.Millisecond, "b", Verdict{Wait: quiet}},
+			{400 * time.Millisecond, "b", Verdict{Wait: 100 * time.Millisecond}},
+			{500 * time.Millisecond, "b", Verdict{Apply: true, Wait: prune - quiet}},
+		},
+		"a change back counts as a change": {
+			{0, "a", Verdict{Wait: quiet}},
+			{time.Second, "b", Verdict{Wait: quiet}},
+			{2 * time.Second, "a", Verdict{Wait: quiet}},
+		},
+	} {
+		settler := Settler{Quiet: quiet, PruneQuiet: prune}
+		start := time.Unix(0, 0)
+		for _, look := range looks {
+			if got := settler.See(look.tree, start.Add(look.at)); got != look.want {
+				t.Errorf("%s: at %v got %+v, want %+v", name, look.at, got, look.want)
+			}
+		}
+	}
+}
+
+// write writes a file that only its owner may write, and its directory.
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestScan(t *testing.T) {
+	t.Parallel()
+	const secret = "S3CR3T"
+	base := t.TempDir()
+	root := filepath.Join(base, "manifests")
+	for _, name := range []string{
+		"a.yaml", "apps/web/b.yml", ".hidden.yaml", ".git/c.yaml", "d.yaml~", "e.yaml.bak", ".f.yaml.swp", "g.txt", "notes.json",
+	} {
+		write(t, filepath.Join(root, name), "a: b")
+	}
+	write(t, filepath.Join(base, "shadow"), secret)
+	write(t, filepath.Join(root, "open.yaml"), "a: b")
+	if err := os.Chmod(filepath.Join(root, "open.yaml"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(root, "large.yaml"), strings.Repeat("x", maxFileSize+1))
+	for link, target := range map[string]string{
+		"link.yaml": filepath.Join(base, "shadow"), "dir": base, "loop.yaml": "loop.yaml", "inside.yaml": "a.yaml",
+	} {
+		if err := os.Symlink(target, filepath.Join(root, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := unix.Mkfifo(filepath.Join(root, "fifo.yaml"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	tree, err := Scan(root, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files, problems []string
+	for _, file := range tree.Files {
+		files = append(files, strings.TrimPrefix(file.Path, root+"/"))
+	}
+	for _, problem := range tree.Problems {
+		problems = append(problems, strings.TrimPrefix(problem.File, root+"/"))
+		if strings.Contains(problem.String(), secret) {
+			t.Errorf("a problem tells a secret: %v", problem)
+		}
+	}
+	if diff := cmp.Diff([]string{"a.yaml", "apps/web/b.yml"}, files); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"fifo.yaml", "inside.yaml", "large.yaml", "link.yaml", "loop.yaml", "open.yaml"}, problems); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestMissingDirectoryIsAnErrorNotAnEmptyTree(t *testing.T) {
+	t.Parallel()
+	if tree, err := Scan(filepath.Join(t.TempDir(), "nothing"), -1); err == nil {
+		t.Errorf("got %+v", tree)
+	}
+}
+
+func TestFingerprintFollowsNamesAndContent(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	print := func() string {
+		tree, err := Scan(root, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tree.Fingerprint
+	}
+	seen := map[string]bool{print(): true}
+	for _, change := range []func() error{
+		func() error { return os.WriteFile(filepath.Join(root, "a.yaml"), []byte("a"), 0o644) },
+		func() error { return os.WriteFile(filepath.Join(root, "a.yaml"), []byte("b"), 0o644) },
+		func() error { return os.Rename(filepath.Join(root, "a.yaml"), filepath.Join(root, "c.yaml")) },
+	} {
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+		if got := print(); seen[got] {
+			t.Error("a change left the fingerprint as it was")
+		} else {
+			seen[got] = true
+		}
+	}
+	before := print()
+	write(t, filepath.Join(root, "note.txt"), "x")
+	if print() != before {
+		t.Error("a file that is no manifest changed the fingerprint")
+	}
+}
+
+func TestWatcherSeesChanges(t *testing.T) {
+	t.Parallel()
+	base := t.TempDir()
+	root := filepath.Join(base, "current")
+	write(t, filepath.Join(base, "one", "a.yaml"), "a")
+	write(t, filepath.Join(base, "two", "sub", "a.yaml"), "a")
+	watcher, err := New(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		watcher.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+	})
+	for _, step := range []struct {
+		name   string
+		change func() error
+	}{
+		{"the root appears", func() error { return os.Symlink("one", root) }},
+		{"a file is written", func() error { return os.WriteFile(filepath.Join(base, "one", "b.yaml"), nil, 0o644) }},
+		{"a directory appears", func() error { return os.Mkdir(filepath.Join(base, "one", "new"), 0o755) }},
+		{"a file in it is written", func() error { return os.WriteFile(filepath.Join(base, "one", "new", "c.yaml"), nil, 0o644) }},
+		{"the root is switched", func() error {
+			if err := os.Symlink("two", root+".new"); err != nil {
+				return err
+			}
+			return os.Rename(root+".new", root)
+		}},
+		{"a file below the new root", func() error { return os.WriteFile(filepath.Join(base, "two", "sub", "d.yaml"), nil, 0o644) }},
+	} {
+		awaitChange(t, watcher, step.name, step.change)
+	}
+}
+
+// awaitChange makes a change and waits until the watcher tells, and has gone quiet.
+func awaitChange(t *testing.T, watcher *Watcher, name string, change func() error) {
+	t.Helper()
+	if err := change(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-watcher.Changes():
+	case err := <-watcher.Errors():
+		t.Fatalf("%s: %v", name, err)
+	case <-time.After(10 * time.Second):
+		t.Fatalf("%s was not seen", name)
+	}
+	for {
+		select {
+		case <-watcher.Changes():
+		case <-time.After(100 * time.Millisecond):
+			return
+		}
+	}
+}
