@@ -1,0 +1,57 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/davit-project/davit/reconcile"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"davit": main})
+}
+
+// TestCommands runs what needs no node: testdata/*.txtar.
+func TestCommands(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Condition: func(name string) (bool, error) {
+			if name != "root" {
+				return false, errors.New("unknown condition " + name)
+			}
+			return os.Geteuid() == 0, nil
+		},
+	})
+}
+
+func TestOutcomeCounts(t *testing.T) {
+	t.Parallel()
+	pull := reconcile.Action{ID: "pull a", Verb: reconcile.PullImage, Object: "a"}
+	write := reconcile.Action{ID: "write-unit b", Verb: reconcile.WriteUnit, Object: "Container/b"}
+	start := reconcile.Action{ID: "start b", Verb: reconcile.Start, Object: "Container/b"}
+	o := newOutcome(reconcile.Plan{Actions: []reconcile.Action{pull, write, start}, Unchanged: 4})
+	for _, event := range []reconcile.Event{
+		{Action: pull, Status: reconcile.Begun}, {Action: pull, Status: reconcile.Done},
+		{Action: write, Status: reconcile.Failed, Err: errors.New("disk full")},
+		{Action: start, Status: reconcile.Skipped, Err: errors.New("skipped")},
+	} {
+		o.note(event, io.Discard)
+	}
+	var text bytes.Buffer
+	if err := o.print(&text, false); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff("changed=1 unchanged=4 failed=1 held=0\n", text.String()); diff != "" {
+		t.Error(diff)
+	}
+	if o.Actions[1].Error != "disk full" || o.Actions[2].Status != reconcile.Skipped {
+		t.Errorf("actions %+v", o.Actions)
+	}
+}
