@@ -159,7 +159,7 @@ func render(t *testing.T, u Unit) string {
 // names are the sections and settings of a unit, read by a parser that is not ours.
 func names(t *testing.T, text string) []string {
 	t.Helper()
-	options, err := unit.Deserialize(strings.NewReader(text))
+	options, err := unit.DeserializeOptions(strings.NewReader(text))
 	if err != nil {
 		t.Fatalf("%v in:\n%s", err, text)
 	}

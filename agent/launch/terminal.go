@@ -7,14 +7,13 @@ import (
 	"os/signal"
 
 	"github.com/containerd/console"
-	"github.com/opencontainers/runc/libcontainer/utils"
 	"golang.org/x/sys/unix"
 )
 
 // joinTerminal receives the container's terminal from the socket and copies between it
 // and the host's until the container's side is closed.
 func joinTerminal(host console.Console, socket *os.File) error {
-	file, err := utils.RecvFile(socket)
+	file, err := receiveFile(socket)
 	if err != nil {
 		return err
 	}
@@ -47,6 +46,24 @@ func joinTerminal(host console.Console, socket *os.File) error {
 		return nil // pty(7): the last process with the other side open has closed it
 	}
 	return err
+}
+
+// receiveFile takes the one file descriptor that a message brings (unix(7), SCM_RIGHTS).
+func receiveFile(socket *os.File) (*os.File, error) {
+	name, control := make([]byte, 4096), make([]byte, unix.CmsgSpace(4))
+	n, length, _, _, err := unix.Recvmsg(int(socket.Fd()), name, control, unix.MSG_CMSG_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("recvmsg", err)
+	}
+	messages, err := unix.ParseSocketControlMessage(control[:length])
+	if err != nil || len(messages) != 1 {
+		return nil, errors.New("the container's terminal did not come")
+	}
+	descriptors, err := unix.ParseUnixRights(&messages[0])
+	if err != nil {
+		return nil, os.NewSyscallError("parse the terminal's message", err)
+	}
+	return os.NewFile(uintptr(descriptors[0]), string(name[:n])), nil
 }
 
 func socketPair() (parent, child *os.File, err error) {

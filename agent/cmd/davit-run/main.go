@@ -59,7 +59,8 @@ func run(ctx context.Context, args []string) (int, error) {
 		fmt.Println("davit-run", version)
 		return 0, nil
 	default:
-		return 0, errors.New("unknown command\n\n" + usage)
+		fmt.Fprint(os.Stderr, usage)
+		return 0, errors.New("unknown command")
 	}
 }
 
