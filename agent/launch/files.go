@@ -66,6 +66,7 @@ func resolverFile(mode string) ([]byte, error) {
 	}
 	text, err = os.ReadFile(resolved)
 	if errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintln(os.Stderr, "davit-run: the node's name servers are on its loopback: the container can look up no names but its neighbours'")
 		return reachable, nil
 	}
 	if err != nil {

@@ -23,6 +23,8 @@ import (
 // member is a container as its neighbours see it.
 type member struct {
 	ID string `json:"id"`
+	// Hostname is what the container calls itself.
+	Hostname string `json:"hostname"`
 	// Networks are its endpoints, by network.
 	Networks map[string]endpoint `json:"networks"`
 	// Base is the part of its /etc/hosts that no neighbour changes.
@@ -72,7 +74,7 @@ func join(m member, base string) error {
 	if err := os.WriteFile(filepath.Join(membersDir, m.ID), text, 0o600); err != nil {
 		return err
 	}
-	return rewriteHosts()
+	return rewriteHosts(m)
 }
 
 // leave makes its networks forget a container.
@@ -82,28 +84,43 @@ func leave(id string) error {
 		return err
 	}
 	defer unlock()
-	err = os.Remove(filepath.Join(membersDir, id))
+	path := filepath.Join(membersDir, id)
+	m, err := readMember(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
+	if err := os.Remove(path); err != nil {
 		return err
 	}
-	return rewriteHosts()
+	return rewriteHosts(m)
 }
 
-// rewriteHosts brings every member's /etc/hosts up to date. The caller holds namesLock.
-func rewriteHosts() error {
+// rewriteHosts brings /etc/hosts of the neighbours of a member that came or went, and its
+// own, up to date. The caller holds namesLock.
+func rewriteHosts(changed member) error {
 	members, err := readMembers()
 	if err != nil {
 		return err
 	}
 	for _, m := range members {
+		if !share(m, changed) {
+			continue
+		}
 		if err := writeHosts(m.ID, hostsFor(m, members)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// share reports whether two members are on one network.
+func share(a, b member) bool {
+	for network := range a.Networks {
+		if _, ok := b.Networks[network]; ok {
+			return true
+		}
+	}
+	return false
 }
 
 func readMembers() ([]member, error) {
@@ -113,18 +130,30 @@ func readMembers() ([]member, error) {
 	}
 	var members []member
 	for _, entry := range entries {
-		text, err := os.ReadFile(filepath.Join(membersDir, entry.Name()))
+		m, err := readMember(filepath.Join(membersDir, entry.Name()))
 		if err != nil {
 			return nil, err
 		}
-		var m member
-		// A launcher that was killed may have left half a file; its container is not up,
-		// and its next start writes it again.
-		if json.Unmarshal(text, &m) == nil && m.ID == entry.Name() {
+		if m.ID != "" {
 			members = append(members, m)
 		}
 	}
 	return members, nil
+}
+
+// readMember reads a member's file. A launcher that was killed may have left half a file:
+// that is the zero member, which has no neighbours; its container is not up, and its next
+// start writes the file again.
+func readMember(path string) (member, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return member{}, err
+	}
+	var m member
+	if json.Unmarshal(text, &m) != nil || m.ID != filepath.Base(path) {
+		return member{}, nil
+	}
+	return m, nil
 }
 
 // hostsFor is the /etc/hosts of one member: its own lines, then those of each network's
@@ -133,7 +162,11 @@ func hostsFor(own member, members []member) string {
 	var text strings.Builder
 	text.WriteString(own.Base)
 	for _, network := range slices.Sorted(maps.Keys(own.Networks)) {
-		writeEndpoint(&text, own.Networks[network])
+		self := own.Networks[network]
+		if own.Hostname != "" && !slices.Contains(self.Names, own.Hostname) {
+			self.Names = append(slices.Clone(self.Names), own.Hostname)
+		}
+		writeEndpoint(&text, self)
 		for _, other := range members {
 			if endpoint, ok := other.Networks[network]; ok && other.ID != own.ID {
 				writeEndpoint(&text, endpoint)

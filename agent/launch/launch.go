@@ -50,7 +50,12 @@ func (r *run) start(ctx context.Context) error {
 		return err
 	}
 	if err := Cleanup(ctx, r.ID); err != nil {
-		return fmt.Errorf("clear what an earlier run left: %w", err)
+		// A plugin that cannot delete must not keep the container down for ever; what it
+		// left is gone with the next boot.
+		fmt.Fprintln(os.Stderr, "davit-run: an earlier run left something behind:", err)
+		if err := os.RemoveAll(filepath.Dir(bundle.RunningBundle(r.ID))); err != nil {
+			return err
+		}
 	}
 	if err := r.claim(); err != nil {
 		return err

@@ -97,14 +97,14 @@ func TestLinksOfAnImageStayInside(t *testing.T) {
 
 func TestHostsNameNeighboursOfEachNetwork(t *testing.T) {
 	t.Parallel()
-	web := member{ID: "web", Base: "127.0.0.1\tlocalhost\n", Networks: map[string]endpoint{
+	web := member{ID: "web", Hostname: "frontend", Base: "127.0.0.1\tlocalhost\n", Networks: map[string]endpoint{
 		"app": {[]string{"web", "www"}, []string{"10.0.0.2", "fd00::2"}},
 	}}
 	db := member{ID: "db", Networks: map[string]endpoint{
 		"app": {[]string{"db"}, []string{"10.0.0.3"}}, "back": {[]string{"db"}, []string{"10.1.0.3"}},
 	}}
 	other := member{ID: "other", Networks: map[string]endpoint{"back": {[]string{"other"}, []string{"10.1.0.9"}}}}
-	want := "127.0.0.1\tlocalhost\n10.0.0.2\tweb www\nfd00::2\tweb www\n10.0.0.3\tdb\n"
+	want := "127.0.0.1\tlocalhost\n10.0.0.2\tweb www frontend\nfd00::2\tweb www frontend\n10.0.0.3\tdb\n"
 	if diff := cmp.Diff(want, hostsFor(web, []member{db, other, web})); diff != "" {
 		t.Error(diff)
 	}

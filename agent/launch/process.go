@@ -67,7 +67,8 @@ func (r *run) config() (*configs.Config, error) {
 			spec.Linux.Namespaces[i].Path = r.netns
 		}
 	}
-	spec.Mounts = append(spec.Mounts, r.fileMounts()...)
+	// First, so that a mount of the manifest's at the same place wins.
+	spec.Mounts = append(r.fileMounts(), spec.Mounts...)
 	config, err := specconv.CreateLibcontainerConfig(&specconv.CreateOpts{CgroupName: r.ID, Spec: spec})
 	if err != nil {
 		return nil, fmt.Errorf("container configuration: %w", err)

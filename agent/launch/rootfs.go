@@ -71,12 +71,9 @@ func readRootfs(imageID string) (*bundle.Rootfs, error) {
 	return bundle.DecodeRootfs(imageID, text)
 }
 
-// makeInitLayer makes the init layer where it is missing. Several launchers may do so at
+// makeInitLayer makes what is missing of the init layer. Several launchers may do so at
 // once.
 func makeInitLayer() error {
-	if _, err := os.Lstat(filepath.Join(initLayerDir, initLayerFiles[len(initLayerFiles)-1])); err == nil {
-		return nil
-	}
 	for _, dir := range initLayerDirs {
 		if err := os.MkdirAll(filepath.Join(initLayerDir, dir), 0o755); err != nil {
 			return err

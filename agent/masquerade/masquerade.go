@@ -4,13 +4,16 @@
 package masquerade
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
+	"github.com/google/nftables/userdata"
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/disk"
@@ -18,7 +21,7 @@ import (
 )
 
 // natTable is davit's own nftables table. A rule of it carries its network and subnet as
-// a comment's worth of user data, by which it is found again.
+// a comment, by which it is found again.
 var natTable = &nftables.Table{Name: "davit", Family: nftables.TableFamilyINet}
 
 func natChain() *nftables.Chain {
@@ -61,14 +64,14 @@ func ensure(network string, subnets []string) error {
 	missing := 0
 	for _, subnet := range subnets {
 		mark := ruleMark(network, subnet)
-		if slices.ContainsFunc(present, func(r *nftables.Rule) bool { return string(r.UserData) == mark }) {
+		if slices.ContainsFunc(present, func(r *nftables.Rule) bool { return bytes.Equal(r.UserData, mark) }) {
 			continue
 		}
 		rule, err := newRule(subnet)
 		if err != nil {
 			return err
 		}
-		conn.AddRule(&nftables.Rule{Table: natTable, Chain: chain, Exprs: rule, UserData: []byte(mark)})
+		conn.AddRule(&nftables.Rule{Table: natTable, Chain: chain, Exprs: rule, UserData: mark})
 		missing++
 	}
 	if missing == 0 {
@@ -127,15 +130,15 @@ func natRules(conn *nftables.Conn) ([]*nftables.Rule, error) {
 	return rules, err
 }
 
-func ruleMark(network, subnet string) string { return network + " " + subnet }
+// ruleMark is a rule's comment, as nft shows it.
+func ruleMark(network, subnet string) []byte {
+	return userdata.AppendString(nil, userdata.TypeComment, network+" "+subnet)
+}
 
 func ruleNetwork(mark []byte) string {
-	for i, c := range mark {
-		if c == ' ' {
-			return string(mark[:i])
-		}
-	}
-	return ""
+	comment, _ := userdata.GetString(mark, userdata.TypeComment)
+	network, _, _ := strings.Cut(comment, " ")
+	return network
 }
 
 // newRule is: from the subnet and not to the subnet, masquerade.

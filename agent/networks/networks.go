@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/containernetworking/cni/libcni"
 	"github.com/vishvananda/netlink"
@@ -27,6 +28,9 @@ const recordsDir = bundle.StateDir + "/networks"
 
 // nodeDir is where a node's owner puts CNI configuration lists, as for every CNI runtime.
 const nodeDir = "/etc/cni/net.d"
+
+// validateTimeout bounds asking a network's plugins for their versions.
+const validateTimeout = 20 * time.Second
 
 // Store is the node's networks.
 type Store struct {
@@ -49,6 +53,8 @@ func (s Store) EnsureNetwork(ctx context.Context, name string, network reconcile
 	if err != nil {
 		return fmt.Errorf("network %s: %w", name, err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, validateTimeout)
+	defer cancel()
 	cni := libcni.NewCNIConfigWithCacheDir(s.PluginDirs, bundle.CNICacheDir, nil)
 	if _, err := cni.ValidateNetworkList(ctx, list); err != nil {
 		return fmt.Errorf("network %s: %w: CNI plugins are looked for in %s", name, err, strings.Join(s.PluginDirs, ", "))
