@@ -142,13 +142,19 @@ func (d *document) checkContainerNetwork(spec v1.ContainerSpec) {
 	}
 	for i, alias := range spec.HostAliases {
 		field := fmt.Sprintf("spec.hostAliases[%d]", i)
-		if _, err := netip.ParseAddr(alias.IP); err != nil {
+		if !isAddress(alias.IP) {
 			d.errorf(field+".ip", "%q is not an IP address", alias.IP)
 		}
 		for j, name := range alias.Hostnames {
 			d.checkHostname(fmt.Sprintf("%s.hostnames[%d]", field, j), name)
 		}
 	}
+}
+
+// isAddress wants no zone: one may hold anything, line ends too.
+func isAddress(text string) bool {
+	address, err := netip.ParseAddr(text)
+	return err == nil && address.Zone() == ""
 }
 
 // hostname is a DNS name; '_' is common in names of containers.
@@ -168,12 +174,12 @@ func (d *document) checkPort(field string, port v1.ContainerPort, spec v1.Contai
 	if port.EndPort != 0 && port.EndPort < port.ContainerPort {
 		d.errorf(field+".endPort", "%d is below containerPort %d", port.EndPort, port.ContainerPort)
 	}
-	if port.HostPort < 0 || port.HostPort+last-port.ContainerPort > 65535 {
+	if port.HostPort < 0 || int64(port.HostPort)+int64(last)-int64(port.ContainerPort) > 65535 {
 		d.errorf(field+".hostPort", "want ports from 1 to 65535")
 	}
 	d.oneOf(field+".protocol", port.Protocol, "TCP", "UDP", "SCTP")
 	if port.HostIP != "" {
-		if _, err := netip.ParseAddr(port.HostIP); err != nil {
+		if !isAddress(port.HostIP) {
 			d.errorf(field+".hostIP", "%q is not an IP address", port.HostIP)
 		}
 	}

@@ -94,7 +94,9 @@ func (d *document) value(node *yaml.Node, want reflect.Type, path string) any {
 	switch {
 	case want.Kind() == reflect.Pointer:
 		return d.value(node, want.Elem(), path)
-	case want == rawType || want == valuesType:
+	case want == valuesType:
+		return d.settingValues(node, path)
+	case want == rawType:
 		return d.any(node, path)
 	case want == quantityType && node.Kind == yaml.ScalarNode && (node.Tag == "!!int" || node.Tag == "!!float"):
 		return node.Value
@@ -199,6 +201,34 @@ func (d *document) items(node *yaml.Node, want reflect.Type, path string) any {
 	values := make([]any, 0, len(node.Content))
 	for i, item := range node.Content {
 		values = append(values, d.value(item, want, fmt.Sprintf("%s[%d]", path, i)))
+	}
+	return values
+}
+
+// settingValues takes what systemd is to read, as it is written: 0077 is not 63. Without a
+// value a setting would only take davit's own away.
+func (d *document) settingValues(node *yaml.Node, path string) any {
+	items := []*yaml.Node{node}
+	if node.Kind == yaml.SequenceNode {
+		items = node.Content
+	}
+	if len(items) == 0 {
+		return d.mistyped(node, path, "a value", "leave the setting out")
+	}
+	values := make([]any, 0, len(items))
+	for i, item := range items {
+		at := path
+		if node.Kind == yaml.SequenceNode {
+			at = fmt.Sprintf("%s[%d]", path, i)
+		}
+		switch {
+		case item.Kind != yaml.ScalarNode || item.Tag == "!!null":
+			d.mistyped(item, at, "a string, number or boolean, or a list of them", "")
+		case item.Tag == "!!bool":
+			values = append(values, strings.EqualFold(item.Value, "true"))
+		default:
+			values = append(values, item.Value)
+		}
 	}
 	return values
 }

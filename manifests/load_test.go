@@ -118,6 +118,7 @@ func TestErrorsPoint(t *testing.T) {
 		"missing volume":     {spec("volumeMounts: [{name: dat, mountPath: /d}]", "volumes: [{name: data, emptyDir: {}}]"), `app.yaml:6:25: spec.volumeMounts[0].name: there is no volume "dat", neither in spec.volumes nor as a Volume (did you mean "data"?)`},
 		"mount over /proc":   {spec("volumeMounts: [{name: a, mountPath: /proc/x}]", "volumes: [{name: a, emptyDir: {}}]"), `app.yaml:6:39: spec.volumeMounts[0].mountPath: "/proc/x": want a path outside /, /proc, /sys and /dev`},
 		"own state":          {spec("volumes: [{name: a, hostPath: {path: /var/lib}}]"), `app.yaml:6:40: spec.volumes[0].hostPath.path: /var/lib would open /var/lib/davit to the container`},
+		"a way around":       {spec("volumes: [{name: a, hostPath: {path: /proc/1/root/etc}}]"), `app.yaml:6:40: spec.volumes[0].hostPath.path: /proc/1/root/etc may lead to any file of the node`},
 		"network host":       {spec("networks: [{name: host}]"), `app.yaml:6:21: spec.networks[0].name: there is no network host (write hostNetwork: true)`},
 		"quantity":           {spec("resources: {limits: {memory: lots}}"), `app.yaml:6:32: spec.resources.limits.memory: "lots": want a positive quantity such as 500m, 256Mi or 2`},
 		"stop signal":        {spec("stopSignal: TERM"), `app.yaml:6:15: spec.stopSignal: "TERM": want the name of a signal such as SIGTERM, SIGQUIT or SIGRTMIN+3`},

@@ -26,6 +26,9 @@ var shutdown = []string{
 	"poweroff.target", "reboot.target", "halt.target", "kexec.target", "shutdown.target", "exit.target",
 	"emergency.*", "rescue.*", "soft-reboot.target", "suspend.target", "hibernate.target", "sleep.target",
 	"systemd-poweroff.service", "systemd-reboot.service", "systemd-halt.service", "systemd-kexec.service",
+	"ctrl-alt-del.target", "runlevel0.target", "runlevel1.target", "runlevel6.target", "hybrid-sleep.target", "suspend-then-hibernate.target",
+	"umount.target", "final.target", "systemd-soft-reboot.service", "systemd-suspend.service",
+	"systemd-hibernate.service", "systemd-hybrid-sleep.service", "systemd-suspend-then-hibernate.service",
 }
 
 // rules are the settings that no manifest can pass through: they would break the contract
@@ -37,13 +40,14 @@ var rules = []rule{
 	{"service", []string{"User", "Group", "DynamicUser", "SupplementaryGroups", "PAMName", "AmbientCapabilities", "CapabilityBoundingSet", "SecureBits"}, nil, "the launcher needs root: use spec.user and spec.securityContext for the container"},
 	{"service", []string{"Environment", "PassEnvironment", "UnsetEnvironment"}, nil, "it would not reach the container: use spec.env"},
 	{"service", []string{"LoadCredential*", "SetCredential*", "ImportCredential", "EnvironmentFile", "BindPaths", "BindReadOnlyPaths", "MountImages", "ExtensionImages", "ExtensionDirectories", "OpenFile", "TemporaryFileSystem", "NetworkNamespacePath", "IPCNamespacePath"}, nil, "it reads files of the node: use spec.volumes"},
+	{"service", []string{"StateDirectory*", "RuntimeDirectory*", "CacheDirectory*", "LogsDirectory*", "ConfigurationDirectory*"}, nil, "it changes and removes directories of the node: use spec.volumes"},
 	{"service", []string{"StandardInput*"}, nil, "a container has no standard input"},
 	{"service", []string{"StandardOutput", "StandardError"}, []string{"file:*", "append:*", "truncate:*", "fd:*", "socket", "tty*"}, "it writes files of the node"},
 	{"service", []string{"Slice"}, []string{"-.slice", "init.scope", "*/*", "*..*"}, "a service stays out of the root slice"},
-	{"unit", []string{"FailureAction*", "SuccessAction*", "StartLimitAction", "JobTimeoutAction", "RebootArgument", "JobTimeoutRebootArgument"}, nil, "it can end the whole node's run"},
+	{"unit", []string{"FailureAction*", "SuccessAction*", "StartLimitAction", "JobTimeoutAction", "RebootArgument", "JobTimeoutRebootArgument", "OnFailureJobMode", "OnSuccessJobMode", "OnFailureIsolate"}, nil, "it can end the whole node's run"},
 	{"service", []string{"FailureAction*", "SuccessAction*", "StartLimitAction", "RebootArgument", "TimeoutStartFailureMode", "TimeoutStopFailureMode"}, nil, "it can end the whole node's run"},
 	{"unit", []string{"OnFailure", "OnSuccess", "Wants", "Requires", "BindsTo", "PropagatesStopTo", "Upholds", "Requisite"}, shutdown, "it can end the whole node's run"},
-	{"unit", []string{"Conflicts"}, []string{"*.target", "sshd.service", "ssh.service", "davit*.service", "dbus*", "systemd-*"}, "it stops units the node needs"},
+	{"unit", []string{"Conflicts", "PropagatesStopTo"}, []string{"*.target", "*.slice", "*.mount", "*.socket", "sshd.service", "ssh.service", "davit*.service", "dbus*", "systemd-*"}, "it stops units the node needs"},
 	{"unit", []string{"SourcePath", "DefaultDependencies", "RefuseManual*", "JoinsNamespaceOf"}, nil, "davit sets it"},
 	{"install", []string{"Also", "DefaultInstance"}, nil, "it changes other units"},
 	{"install", []string{"WantedBy", "RequiredBy", "UpheldBy"}, append([]string{"sysinit.target", "basic.target", "local-fs*", "cryptsetup*", "initrd*", "*.slice", "*.scope"}, shutdown...), "it would hold up or end the node's boot"},
@@ -52,6 +56,9 @@ var rules = []rule{
 // installSettings are the settings that [Install] has; the other sections' are systemd's to
 // know, because new versions add some.
 var installSettings = []string{"WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also", "DefaultInstance"}
+
+// aliasName is one unit name; several on a line are a list of them.
+var aliasName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*[a-z0-9]\.service$`)
 
 var settingName = regexp.MustCompile(`^[A-Z][A-Za-z0-9]*$`)
 
@@ -72,8 +79,8 @@ func (d *document) checkPassThrough(spec v1.ContainerSpec) {
 			}
 			for _, value := range values {
 				d.checkSetting(field, s.name, setting, value)
-				if setting == "Alias" && s.name == "install" && !strings.HasPrefix(value, name+"-") {
-					d.errorf(field, "%q: want an alias that begins with %s-", value, name)
+				if setting == "Alias" && s.name == "install" && (!strings.HasPrefix(value, name+"-") || !aliasName.MatchString(value)) {
+					d.errorf(field, "%q: want one alias, %s-….service", value, name)
 				}
 			}
 		}
@@ -96,7 +103,8 @@ func (d *document) checkSetting(field, section, setting, value string) {
 // anyWordMatches looks at each word of a value: most lists of units are one line.
 func anyWordMatches(patterns []string, value string) bool {
 	return slices.ContainsFunc(strings.Fields(value), func(word string) bool {
-		return matchesAny(patterns, strings.Trim(word, `"'`))
+		// systemd takes quotes out of the middle of a word too.
+		return matchesAny(patterns, strings.NewReplacer(`"`, "", `'`, "").Replace(word))
 	})
 }
 

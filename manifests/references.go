@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -35,6 +36,7 @@ func checkReferences(documents []*document) {
 		}
 	}
 	checkPublished(documents)
+	checkNetworks(documents)
 }
 
 // reportDuplicates reports every document of one name, each with the place of another.
@@ -66,16 +68,17 @@ func (d *document) checkNamed(spec v1.ContainerSpec, names map[string][]string) 
 	}
 }
 
-// published is one port that a container takes on the node.
+// published are the ports that one entry of a container takes on the node.
 type published struct {
-	document *document
-	field    string
-	protocol string
-	host     netip.Addr // the zero value means every address
-	port     int32
+	document    *document
+	field       string
+	protocol    string
+	host        netip.Addr // the zero value means every address
+	first, last int32
 }
 
-// checkPublished reports ports that two containers want.
+// checkPublished reports ports that two containers want. A whole range is one report, and
+// each entry is reported against one other: more would only say the same again.
 func checkPublished(documents []*document) {
 	taken := map[string][]published{}
 	for _, d := range documents {
@@ -84,44 +87,97 @@ func checkPublished(documents []*document) {
 			continue
 		}
 		for i, port := range container.Spec.Ports {
-			for _, p := range portsOf(d, fmt.Sprintf("spec.ports[%d]", i), port) {
-				key := fmt.Sprintf("%d/%s", p.port, p.protocol)
-				for _, other := range taken[key] {
-					p.reportClash(other)
-				}
-				taken[key] = append(taken[key], p)
+			if p, ok := portsOf(d, fmt.Sprintf("spec.ports[%d]", i), port); ok {
+				taken[p.protocol] = append(taken[p.protocol], p)
+			}
+		}
+	}
+	for _, protocol := range slices.Sorted(maps.Keys(taken)) {
+		for i, p := range taken[protocol] {
+			other := func(o published) bool { return o.field != p.field || o.document != p.document }
+			if j := slices.IndexFunc(taken[protocol], func(o published) bool { return other(o) && p.overlaps(o) }); j >= 0 {
+				taken[protocol][i].reportClash(taken[protocol][j])
 			}
 		}
 	}
 }
 
-func portsOf(d *document, field string, port v1.ContainerPort) []published {
-	if port.HostPort == 0 {
-		return nil
+// portsOf leaves out what has been reported already.
+func portsOf(d *document, field string, port v1.ContainerPort) (published, bool) {
+	length := int64(max(port.EndPort, port.ContainerPort)) - int64(port.ContainerPort)
+	if port.HostPort < 1 || int64(port.HostPort)+length > 65535 {
+		return published{}, false
 	}
 	protocol := port.Protocol
 	if protocol == "" {
 		protocol = "TCP"
 	}
-	// An address that does not parse has been reported already.
 	host, _ := netip.ParseAddr(port.HostIP)
+	host = host.Unmap()
 	if host.IsUnspecified() {
 		host = netip.Addr{}
 	}
-	var ports []published
-	for offset := range min(max(port.EndPort-port.ContainerPort, 0), 65535) + 1 {
-		ports = append(ports, published{d, field + ".hostPort", protocol, host, port.HostPort + offset})
+	return published{d, field + ".hostPort", protocol, host, port.HostPort, port.HostPort + int32(length)}, true
+}
+
+func (p published) overlaps(other published) bool {
+	if p.host.IsValid() && other.host.IsValid() && p.host != other.host {
+		return false
 	}
-	return ports
+	return p.first <= other.last && other.first <= p.last
 }
 
 func (p published) reportClash(other published) {
-	if p.host.IsValid() && other.host.IsValid() && p.host != other.host {
-		return
+	p.document.errorf(p.field, "port %d/%s of the node is wanted by %s too, in %s", max(p.first, other.first), p.protocol,
+		other.document.object.Ref(), other.document.position(other.document.nodeAt(other.field)))
+}
+
+// claim is a bridge or a subnet that a network takes.
+type claim struct {
+	document *document
+	field    string
+	bridge   string
+	subnet   netip.Prefix
+}
+
+func (c claim) overlaps(other claim) bool {
+	if c.document == other.document {
+		return false
 	}
-	for _, pair := range [][2]published{{p, other}, {other, p}} {
-		own, their := pair[0], pair[1]
-		own.document.errorf(own.field, "port %d/%s of the node is wanted by %s too, in %s", own.port, own.protocol,
-			their.document.object.Ref(), their.document.position(their.document.nodeAt(their.field)))
+	if c.bridge != "" {
+		return c.bridge == other.bridge
+	}
+	return c.subnet.IsValid() && other.subnet.IsValid() && c.subnet.Overlaps(other.subnet)
+}
+
+// checkNetworks reports bridges and subnets that two networks want, each against one other.
+func checkNetworks(documents []*document) {
+	var claims []claim
+	for _, d := range documents {
+		network, ok := d.object.(*v1.Network)
+		if !ok {
+			continue
+		}
+		if bridge := network.Spec.Interface; bridge != "" {
+			claims = append(claims, claim{document: d, field: "spec.interface", bridge: bridge})
+		}
+		for i, subnet := range network.Spec.Subnets {
+			if prefix, err := netip.ParsePrefix(subnet.Subnet); err == nil {
+				claims = append(claims, claim{document: d, field: fmt.Sprintf("spec.subnets[%d].subnet", i), subnet: prefix})
+			}
+		}
+	}
+	for _, c := range claims {
+		i := slices.IndexFunc(claims, c.overlaps)
+		if i < 0 {
+			continue
+		}
+		other := claims[i]
+		what := c.bridge + " is the bridge"
+		if c.bridge == "" {
+			what = fmt.Sprintf("%s overlaps %s", c.subnet, other.subnet)
+		}
+		c.document.errorf(c.field, "%s of %s, in %s", what, other.document.object.Ref(),
+			other.document.position(other.document.nodeAt(other.field)))
 	}
 }

@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/agext/levenshtein"
@@ -19,7 +20,8 @@ func didYouMean(word string, candidates []string) string {
 // nearest allows one slip in three letters, case apart.
 func nearest(word string, candidates []string) string {
 	best, least := "", max(len(word)/3, 1)+1
-	for _, candidate := range candidates {
+	// Sorted, so that of two as near the same one is named every time.
+	for _, candidate := range slices.Sorted(slices.Values(candidates)) {
 		distance := levenshtein.Distance(strings.ToLower(word), strings.ToLower(candidate), nil)
 		if distance < least {
 			best, least = candidate, distance

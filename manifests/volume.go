@@ -34,7 +34,7 @@ var hostPathTypes = []string{
 // ownTrees belong to davit and the image storage: a container that could write there
 // would decide what the node runs.
 var ownTrees = []string{
-	"/run/davit", "/var/lib/davit", "/run/systemd/private", "/run/containers/storage", "/var/lib/containers/storage",
+	"/run/davit", "/var/run/davit", "/var/lib/davit", "/run/systemd/private", "/run/containers/storage", "/var/lib/containers/storage",
 }
 
 func (d *document) checkVolumeSource(field string, host *v1.HostPath, empty *v1.EmptyDir) {
@@ -45,6 +45,9 @@ func (d *document) checkVolumeSource(field string, host *v1.HostPath, empty *v1.
 				if below(tree, host.Path) || below(host.Path, tree) && host.Path != "/" {
 					d.errorf(field+".hostPath.path", "%s would open %s to the container", host.Path, tree)
 				}
+			}
+			if host.Path != "/proc" && below("/proc", host.Path) {
+				d.errorf(field+".hostPath.path", "%s may lead to any file of the node", host.Path)
 			}
 			if host.Path == "/" {
 				d.errorf(field+".hostPath.path", "the node's root cannot be a volume")

@@ -156,6 +156,9 @@ func (r *renderer) extra(section string, settings map[string][]string) {
 		if !validSetting.MatchString(name) && r.err == nil {
 			r.err = fmt.Errorf("[%s] %q is not the name of a setting", section, name)
 		}
+		if len(settings[name]) == 0 && r.err == nil {
+			r.err = fmt.Errorf("[%s] %s= has no value: it would only take davit's own away", section, name)
+		}
 		r.drop(section, name)
 		r.set(section, name, raw, settings[name]...)
 	}
