@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -86,6 +87,23 @@ func imports(t *testing.T) map[string][]string {
 		t.Fatal(err)
 	}
 	return found
+}
+
+// TestTheLauncherStaysSmall keeps everything off the way of a start that has no business
+// there: registries, storage, YAML, Kubernetes.
+func TestTheLauncherStaysSmall(t *testing.T) {
+	t.Parallel()
+	output, err := exec.Command("go", "list", "-deps", "-tags=seccomp", "./agent/cmd/davit-run").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dependency := range strings.FieldsSeq(string(output)) {
+		for _, unwanted := range []string{"go.podman.io/", "yaml", "k8s.io/", "github.com/google/go-containerregistry", module + "reconcile", module + "manifests"} {
+			if strings.Contains(dependency, unwanted) {
+				t.Errorf("davit-run links %s", dependency)
+			}
+		}
+	}
 }
 
 var proof = regexp.MustCompile(`(scenario) ([a-z-]+)|test ([a-z/]+) (Test\w+)`)
