@@ -89,6 +89,7 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 // step looks at the directory once and applies it where that is due. It returns how long
 // nothing is to be done unless something happens.
 func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
+	a.status.Beat()
 	tree, err := watch.Scan(a.options.Manifests, a.options.Owner)
 	if err != nil {
 		a.once("manifests cannot be read, nothing changes until they can", "error", err)
@@ -175,6 +176,7 @@ func (a *Agent) summarize(plan reconcile.Plan, set *manifests.Set, err error) {
 }
 
 func (a *Agent) logEvent(event reconcile.Event) {
+	a.status.Beat()
 	attributes := []any{"action", event.Action.Verb, "object", event.Action.Object, "reason", event.Action.Reason}
 	switch event.Status {
 	case reconcile.Done:

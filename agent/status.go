@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -15,6 +16,7 @@ import (
 type Status struct {
 	log  *slog.Logger
 	last time.Time // of the last pass
+	beat atomic.Int64
 }
 
 // NewStatus makes a status; without systemd's socket it says nothing.
@@ -49,8 +51,15 @@ func (s *Status) notify(state string) {
 	}
 }
 
-// Watchdog calms systemd's watchdog until the context ends. It says that the process is
-// scheduled and its memory sound; a pass may take as long as a pull does.
+// maxSilence is how long the agent may show no sign of life: longer than a slow disk takes
+// to unpack a layer, which reports nothing.
+const maxSilence = 10 * time.Minute
+
+// Beat is a sign of life.
+func (s *Status) Beat() { s.beat.Store(time.Now().UnixNano()) }
+
+// Watchdog calms systemd's watchdog until the context ends, as long as there are signs of
+// life.
 func (s *Status) Watchdog(ctx context.Context) {
 	interval, err := daemon.SdWatchdogEnabled(false)
 	if err != nil || interval == 0 {
@@ -63,7 +72,9 @@ func (s *Status) Watchdog(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			s.notify(daemon.SdNotifyWatchdog)
+			if time.Since(time.Unix(0, s.beat.Load())) < maxSilence {
+				s.notify(daemon.SdNotifyWatchdog)
+			}
 		}
 	}
 }

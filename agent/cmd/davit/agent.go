@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent"
+	"github.com/davit-project/davit/agent/images"
 )
 
 func agentCommand(s *settings) *cobra.Command {
@@ -44,12 +45,13 @@ func runAgent(cmd *cobra.Command, options agent.Options) error {
 	// The journal has the time and the unit already.
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
 	ctx := cmd.Context()
-	node, err := agent.Open(ctx, nil)
+	status := agent.NewStatus(log)
+	status.Beat()
+	node, err := agent.Open(ctx, func(images.Progress) { status.Beat() })
 	if err != nil {
 		return err
 	}
 	defer node.Close()
-	status := agent.NewStatus(log)
 	go status.Watchdog(ctx)
 	now := make(chan os.Signal, 1)
 	signal.Notify(now, unix.SIGHUP)

@@ -1,0 +1,66 @@
+package agent
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/davit-project/davit/agent/watch"
+	"github.com/davit-project/davit/manifests"
+	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/reconcile"
+)
+
+func TestNothingIsRemovedByAnIncompleteSet(t *testing.T) {
+	t.Parallel()
+	const good = "apiVersion: davit/v1\nkind: Volume\nmetadata: {name: a}\n"
+	problem := manifests.Diagnostics{{Message: "not readable"}}
+	for name, test := range map[string]struct {
+		tree watch.Tree
+		text string
+		hold bool
+	}{
+		"whole":             {watch.Tree{}, good, false},
+		"empty":             {watch.Tree{}, "", true},
+		"an error":          {watch.Tree{}, good + "---\nkind: x\n", true},
+		"a file not read":   {watch.Tree{Problems: problem}, good, true},
+		"a file not parsed": {watch.Tree{}, "a: [", true},
+	} {
+		set := manifests.Load([]manifests.File{{Path: "a.yaml", Text: []byte(test.text)}})
+		if got := GuardFor(test.tree, set).Hold != ""; got != test.hold {
+			t.Errorf("%s: held %v, want %v", name, got, test.hold)
+		}
+	}
+}
+
+func TestManyRemovalsAtOnceNeedAWord(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		there, wanted int
+		confirmed     bool
+		held          bool
+	}{
+		"a few":                 {8, 5, false, false},
+		"the last of few":       {3, 0, false, false},
+		"more than half":        {8, 3, false, true},
+		"half":                  {8, 4, false, false},
+		"more than half, meant": {8, 3, true, false},
+	} {
+		actual := reconcile.Actual{Workloads: map[string]reconcile.ActualWorkload{}}
+		desired := reconcile.Desired{Workloads: map[string]reconcile.Workload{}}
+		for i := range test.there {
+			unit := fmt.Sprintf("w%d.service", i)
+			workload := reconcile.ActualWorkload{Ref: v1.Ref{Kind: v1.KindContainer, Name: unit}, Active: "active", Started: true}
+			actual.Workloads[unit] = workload
+			if i < test.wanted {
+				desired.Workloads[unit] = reconcile.Workload{Ref: workload.Ref}
+				actual.Bundles = []string{""}
+			}
+		}
+		plan := Guard{Confirmed: test.confirmed}.diff(desired, actual)
+		held := len(plan.Held) > 0 && strings.Contains(plan.Held[0].Reason, "confirm")
+		if held != test.held {
+			t.Errorf("%s: held %v, want %v", name, plan.Held, test.held)
+		}
+	}
+}
