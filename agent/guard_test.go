@@ -26,7 +26,7 @@ func TestNothingIsRemovedByAnIncompleteSet(t *testing.T) {
 		"a file not read":   {watch.Tree{Problems: problem}, good, true},
 		"a file not parsed": {watch.Tree{}, "a: [", true},
 	} {
-		set := manifests.Load([]manifests.File{{Path: "a.yaml", Text: []byte(test.text)}})
+		set := manifests.Load([]manifests.File{{Path: "a.yaml", Text: []byte(test.text)}}, manifests.Options{})
 		if got := GuardFor(test.tree, set).Hold != ""; got != test.hold {
 			t.Errorf("%s: held %v, want %v", name, got, test.hold)
 		}

@@ -131,7 +131,7 @@ func (a *Agent) pass(ctx context.Context, tree watch.Tree, prune bool) error {
 		return err
 	}
 	defer unlock()
-	set := manifests.Load(tree.Files)
+	set := manifests.Load(tree.Files, manifests.Options{})
 	for _, diagnostic := range append(tree.Problems, set.Diagnostics...) {
 		a.once("manifest has an error, what it describes stays as it is", "error", diagnostic.String())
 	}

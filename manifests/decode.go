@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -17,9 +18,14 @@ import (
 // kinds are the types a document can have.
 var kinds = map[string]func() v1.Object{
 	v1.KindContainer: func() v1.Object { return &v1.Container{} },
+	v1.KindPod:       func() v1.Object { return &v1.Pod{} },
+	v1.KindJob:       func() v1.Object { return &v1.Job{} },
+	v1.KindCronJob:   func() v1.Object { return &v1.CronJob{} },
 	v1.KindNetwork:   func() v1.Object { return &v1.Network{} },
 	v1.KindVolume:    func() v1.Object { return &v1.Volume{} },
 	v1.KindImage:     func() v1.Object { return &v1.Image{} },
+	v1.KindConfig:    func() v1.Object { return &v1.Config{} },
+	v1.KindSecret:    func() v1.Object { return &v1.Secret{} },
 }
 
 // decode makes the document's object. Values are first checked against the type, which
@@ -86,6 +92,9 @@ var (
 	quantityType = reflect.TypeFor[v1.Quantity]()
 	valuesType   = reflect.TypeFor[v1.Values]()
 	rawType      = reflect.TypeFor[json.RawMessage]()
+	portType     = reflect.TypeFor[v1.PortRef]()
+	modeType     = reflect.TypeFor[v1.FileMode]()
+	byteType     = reflect.TypeFor[byte]()
 )
 
 // value checks a node against a type and returns it as a value for JSON.
@@ -98,8 +107,12 @@ func (d *document) value(node *yaml.Node, want reflect.Type, path string) any {
 		return d.settingValues(node, path)
 	case want == rawType:
 		return d.any(node, path)
-	case want == quantityType && node.Kind == yaml.ScalarNode && (node.Tag == "!!int" || node.Tag == "!!float"):
+	case want == quantityType && isNumber(node), want == portType && isNumber(node):
 		return node.Value
+	case want == modeType:
+		return d.fileMode(node, path)
+	case want.Kind() == reflect.Slice && want.Elem() == byteType:
+		return d.base64(node, path)
 	}
 	switch want.Kind() {
 	case reflect.Struct:
@@ -125,6 +138,41 @@ func (d *document) value(node *yaml.Node, want reflect.Type, path string) any {
 	default:
 		return d.integer(node, want, path)
 	}
+}
+
+func isNumber(node *yaml.Node) bool {
+	return node.Kind == yaml.ScalarNode && (node.Tag == "!!int" || node.Tag == "!!float")
+}
+
+// fileMode reads a mode in octal digits, whether they are quoted or begin with a 0. Any other
+// number is decimal, as in Kubernetes, where 420 means 0644; one that no mode has was meant
+// in octal.
+func (d *document) fileMode(node *yaml.Node, path string) any {
+	text, base := node.Value, 8
+	if node.Kind == yaml.ScalarNode && node.Tag == "!!int" && !strings.HasPrefix(text, "0") {
+		base = 10
+	}
+	mode, err := strconv.ParseUint(strings.TrimPrefix(text, "0o"), base, 32)
+	switch {
+	case node.Kind != yaml.ScalarNode || err != nil || base == 8 && mode > 0o7777:
+		return d.mistyped(node, path, `a mode in octal digits such as "0644"`, "")
+	case base == 10 && mode > 0o777:
+		return d.mistyped(node, path, "a mode", fmt.Sprintf("a number without a leading 0 is decimal: write \"0%s\"", text))
+	}
+	return fmt.Sprintf("%04o", mode)
+}
+
+// base64 takes text as it is, for JSON to decode.
+func (d *document) base64(node *yaml.Node, path string) any {
+	if node.Kind != yaml.ScalarNode || node.Tag != "!!str" {
+		return d.mistyped(node, path, "base64", "")
+	}
+	// Line ends come from block scalars and from base64(1).
+	text := strings.NewReplacer("\n", "", "\r", "").Replace(node.Value)
+	if _, err := base64.StdEncoding.DecodeString(text); err != nil {
+		return d.mistyped(node, path, "base64", "for text, use data of a Config or stringData of a Secret")
+	}
+	return text
 }
 
 func (d *document) mistyped(node *yaml.Node, path, want, hint string) any {

@@ -13,7 +13,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the list of refused settings in docs/manifests.md")
 
-func loadText(text string) *Set { return Load([]File{{"app.yaml", []byte(text)}}) }
+func loadText(text string) *Set { return Load([]File{{"app.yaml", []byte(text)}}, Options{}) }
 
 const good = `apiVersion: davit/v1
 kind: Container
@@ -67,7 +67,7 @@ func TestLoadGood(t *testing.T) {
 	if diff := cmp.Diff([]string{"Container/web", "Image/base", "Network/app", "Volume/data"}, refs); diff != "" {
 		t.Error(diff)
 	}
-	want := v1.ContainerSpec{
+	want := v1.ContainerSpec{ContainerFields: v1.ContainerFields{
 		Image:        "docker.io/library/nginx:1.27",
 		Env:          []v1.EnvVar{{Name: "MODE", Value: "1"}},
 		Ports:        []v1.ContainerPort{{ContainerPort: 80, HostPort: 8080}},
@@ -76,7 +76,7 @@ func TestLoadGood(t *testing.T) {
 		Service: v1.UnitSection{
 			"TasksMax": {"100"}, "LimitNOFILE": {"1024", "4096"}, "CPUAccounting": {"yes"},
 		},
-	}
+	}}
 	if diff := cmp.Diff(want, set.Objects[0].Object.(*v1.Container).Spec); diff != "" {
 		t.Error(diff)
 	}
@@ -181,7 +181,7 @@ func TestSettingsThatPass(t *testing.T) {
 
 func TestDuplicatesNameBothPlaces(t *testing.T) {
 	t.Parallel()
-	set := Load([]File{{"a.yaml", []byte(spec())}, {"b.yaml", []byte(spec())}})
+	set := Load([]File{{"a.yaml", []byte(spec())}, {"b.yaml", []byte(spec())}}, Options{})
 	var got []string
 	for _, diagnostic := range set.Diagnostics {
 		got = append(got, diagnostic.String())
@@ -215,7 +215,7 @@ func TestPortsThatTwoWant(t *testing.T) {
 		"ranges side by side":  {"{containerPort: 1, endPort: 9, hostPort: 80}", "{containerPort: 1, hostPort: 89}", false},
 		"not published at all": {"{containerPort: 80}", "{containerPort: 80}", false},
 	} {
-		if got := !Load([]File{with("a", test.a), with("b", test.b)}).Complete(); got != test.clash {
+		if got := !Load([]File{with("a", test.a), with("b", test.b)}, Options{}).Complete(); got != test.clash {
 			t.Errorf("%s: clash %v, want %v", name, got, test.clash)
 		}
 	}
@@ -223,7 +223,7 @@ func TestPortsThatTwoWant(t *testing.T) {
 
 func TestOneBadFileCostsOnlyItself(t *testing.T) {
 	t.Parallel()
-	set := Load([]File{{"bad.yaml", []byte("a: [")}, {"good.yaml", []byte(good)}})
+	set := Load([]File{{"bad.yaml", []byte("a: [")}, {"good.yaml", []byte(good)}}, Options{})
 	if len(set.Objects) != 4 || set.Complete() {
 		t.Errorf("%d objects, complete %v", len(set.Objects), set.Complete())
 	}

@@ -38,9 +38,12 @@ type Set struct {
 // what is missing from the set be taken for deleted.
 func (s *Set) Complete() bool { return len(s.Diagnostics) == 0 }
 
+// Options say what a set is loaded for.
+type Options struct{}
+
 // Load decodes and validates all files. It never stops at an error: one bad document
 // costs that document, one file that is not YAML costs that file.
-func Load(files []File) *Set {
+func Load(files []File, options Options) *Set {
 	set := &Set{}
 	var documents []*document
 	for _, file := range files {

@@ -28,7 +28,7 @@ func wanted(t *rapid.T) Desired {
 		}
 	}
 	text += header + "Volume\nmetadata: {name: data}\n"
-	set := manifests.Load([]manifests.File{{Path: "/app.yaml", Text: []byte(text)}})
+	set := manifests.Load([]manifests.File{{Path: "/app.yaml", Text: []byte(text)}}, manifests.Options{})
 	if err := set.Diagnostics.Err(); err != nil {
 		t.Fatal(err)
 	}

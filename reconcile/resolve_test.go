@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // load returns the objects of a manifest, which must be right.
 func load(t *testing.T, text string) []manifests.Object {
 	t.Helper()
-	set := manifests.Load([]manifests.File{{Path: "/etc/davit/manifests/app.yaml", Text: []byte(text)}})
+	set := manifests.Load([]manifests.File{{Path: "/etc/davit/manifests/app.yaml", Text: []byte(text)}}, manifests.Options{})
 	if err := set.Diagnostics.Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func (r *resolver) volumes() {
 
 // mount turns a container's volumeMounts into mounts of its bundle.
 func (r *resolver) mount(container *v1.Container) (storage, error) {
-	own := map[string]v1.ContainerVolume{}
+	own := map[string]v1.PodVolume{}
 	for _, volume := range container.Spec.Volumes {
 		own[volume.Name] = volume
 	}

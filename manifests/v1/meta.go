@@ -3,9 +3,14 @@ package v1
 // Kinds of apiVersion davit/v1.
 const (
 	KindContainer = "Container"
+	KindPod       = "Pod"
+	KindJob       = "Job"
+	KindCronJob   = "CronJob"
 	KindNetwork   = "Network"
 	KindVolume    = "Volume"
 	KindImage     = "Image"
+	KindConfig    = "Config"
+	KindSecret    = "Secret"
 )
 
 // Object is any document of this package.
@@ -27,7 +32,7 @@ func (r Ref) String() string { return r.Kind + "/" + r.Name }
 type TypeMeta struct {
 	// APIVersion is davit/v1.
 	APIVersion string `json:"apiVersion"`
-	// Kind is one of Container, Network, Volume, Image.
+	// Kind is one of Container, Pod, Job, CronJob, Network, Volume, Image, Config, Secret.
 	Kind string `json:"kind"`
 }
 
@@ -36,8 +41,13 @@ type ObjectMeta struct {
 	// Name is an RFC 1123 label: 1 to 63 of a-z, 0-9 and '-', beginning and
 	// ending with a letter or digit. A Container's name is its unit's name.
 	Name string `json:"name"`
-	// Labels are for people and tools; davit attaches no meaning to them.
+	// Labels are for people and tools, and for the downward API.
 	Labels map[string]string `json:"labels,omitempty"`
-	// Annotations are for people and tools; davit attaches no meaning to them.
+	// Annotations are for people and tools, and for the downward API.
 	Annotations map[string]string `json:"annotations,omitempty"`
+	// NodeSelector limits the object to nodes that have all these labels; elsewhere it is
+	// as if it were not there.
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+	// Disabled takes the object out without deleting its file.
+	Disabled bool `json:"disabled,omitempty"`
 }

@@ -21,7 +21,7 @@ type NetworkSpec struct {
 	Interface string `json:"interface,omitempty"`
 	// Subnets are the address ranges, at most one of each family. The default is
 	// one IPv4 /24 and one IPv6 /64 derived from the network's name.
-	Subnets []Subnet `json:"subnets,omitempty"`
+	Subnets []Subnet `json:"subnets,omitempty" patchStrategy:"merge" patchMergeKey:"subnet"`
 	// Internal networks have no route to the outside and no NAT.
 	Internal bool `json:"internal,omitempty"`
 	// MTU of the devices; default is the kernel's.

@@ -41,7 +41,7 @@ func (s *settings) load() (*manifests.Set, agent.Guard, error) {
 	if err != nil {
 		return nil, agent.Guard{}, err
 	}
-	set := manifests.Load(tree.Files)
+	set := manifests.Load(tree.Files, manifests.Options{})
 	guard := agent.GuardFor(tree, set)
 	set.Diagnostics = append(tree.Problems, set.Diagnostics...)
 	return set, guard, nil
@@ -76,5 +76,5 @@ func loadFiles(paths []string) (*manifests.Set, error) {
 	if len(files) == 0 {
 		return nil, errors.New("no manifests there: davit reads *.yaml and *.yml")
 	}
-	return manifests.Load(files), nil
+	return manifests.Load(files, manifests.Options{}), nil
 }

@@ -1,0 +1,57 @@
+package v1
+
+// Pod is one container or several that share namespaces: each runs as a service of its
+// own, <pod>-<container>.service.
+type Pod struct {
+	TypeMeta `json:",inline"`
+	// Metadata names the pod.
+	Metadata ObjectMeta `json:"metadata"`
+	// Spec is what runs.
+	Spec PodSpec `json:"spec"`
+}
+
+// Ref implements [Object].
+func (p *Pod) Ref() Ref { return Ref{KindPod, p.Metadata.Name} }
+
+// PodSpec is what runs: Kubernetes' PodSpec, and how many of it.
+type PodSpec struct {
+	SandboxFields `json:",inline"`
+	// InitContainers run one after another, each to its end, before the others start. One
+	// whose restartPolicy is Always is a sidecar: it starts in its turn and stays.
+	InitContainers []PodContainer `json:"initContainers,omitempty" patchStrategy:"merge" patchMergeKey:"name"`
+	// Containers are the containers, at least one.
+	Containers []PodContainer `json:"containers" patchStrategy:"merge" patchMergeKey:"name"`
+	// ShareProcessNamespace lets the containers see each other's processes.
+	ShareProcessNamespace bool `json:"shareProcessNamespace,omitempty"`
+	// SecurityContext holds for all containers.
+	SecurityContext PodSecurityContext `json:"securityContext,omitzero"`
+	// Replicas is how many of the pod run; the default is 1.
+	Replicas *int32 `json:"replicas,omitempty"`
+}
+
+// PodContainer is one container of a pod.
+type PodContainer struct {
+	// Name is an RFC 1123 label, unique in the pod.
+	Name            string `json:"name"`
+	ContainerFields `json:",inline"`
+	// RestartPolicy Always makes an init container a sidecar; not for others.
+	RestartPolicy RestartPolicy `json:"restartPolicy,omitempty"`
+	// SecurityContext tightens or loosens this container's confinement.
+	SecurityContext ContainerSecurityContext `json:"securityContext,omitzero"`
+}
+
+// PodTemplate is the pod that a Job makes.
+type PodTemplate struct {
+	// Metadata has the labels and annotations of the pods; a name has no meaning.
+	Metadata TemplateMeta `json:"metadata,omitzero"`
+	// Spec is what runs.
+	Spec PodSpec `json:"spec"`
+}
+
+// TemplateMeta describes the pods of a template.
+type TemplateMeta struct {
+	// Labels are for people and tools, and for the downward API.
+	Labels map[string]string `json:"labels,omitempty"`
+	// Annotations are for people and tools, and for the downward API.
+	Annotations map[string]string `json:"annotations,omitempty"`
+}

@@ -1,0 +1,109 @@
+package v1
+
+// SecurityContext is a Container's: that of one container, and what Kubernetes has at the
+// pod.
+type SecurityContext struct {
+	ContainerSecurityContext `json:",inline"`
+	// SupplementalGroups are further gids.
+	SupplementalGroups []int64 `json:"supplementalGroups,omitempty"`
+	// Sysctls are kernel settings of the container's own namespaces: kernel.shm*,
+	// kernel.msg*, kernel.sem, fs.mqueue.* and net.*.
+	Sysctls []Sysctl `json:"sysctls,omitempty" patchStrategy:"merge" patchMergeKey:"name"`
+}
+
+// PodSecurityContext is a Pod's; what a container says itself wins over it.
+type PodSecurityContext struct {
+	// RunAsUser is the uid of the containers that name none.
+	RunAsUser *int64 `json:"runAsUser,omitempty"`
+	// RunAsGroup is the gid of the containers that name none.
+	RunAsGroup *int64 `json:"runAsGroup,omitempty"`
+	// RunAsNonRoot refuses to start containers whose user is root.
+	RunAsNonRoot *bool `json:"runAsNonRoot,omitempty"`
+	// SupplementalGroups are further gids.
+	SupplementalGroups []int64 `json:"supplementalGroups,omitempty"`
+	// FSGroup is a further gid that owns the pod's emptyDirs, Configs and Secrets.
+	FSGroup *int64 `json:"fsGroup,omitempty"`
+	// Sysctls are kernel settings of the pod's own namespaces.
+	Sysctls []Sysctl `json:"sysctls,omitempty" patchStrategy:"merge" patchMergeKey:"name"`
+	// SeccompProfile is that of the containers that name none.
+	SeccompProfile SeccompProfile `json:"seccompProfile,omitzero"`
+	// AppArmorProfile is that of the containers that name none.
+	AppArmorProfile *AppArmorProfile `json:"appArmorProfile,omitempty"`
+}
+
+// ContainerSecurityContext is Kubernetes' SecurityContext.
+type ContainerSecurityContext struct {
+	// RunAsUser is the uid; the default is user, then the image's.
+	RunAsUser *int64 `json:"runAsUser,omitempty"`
+	// RunAsGroup is the gid; the default is the user's primary group in the image.
+	RunAsGroup *int64 `json:"runAsGroup,omitempty"`
+	// RunAsNonRoot refuses to start when the user is root; default false.
+	RunAsNonRoot *bool `json:"runAsNonRoot,omitempty"`
+	// Privileged gives all capabilities and devices and takes seccomp, masks and
+	// no_new_privs away: root in the container is root on the node. Default false.
+	Privileged bool `json:"privileged,omitempty"`
+	// ReadOnlyRootFilesystem makes / read-only; default false.
+	ReadOnlyRootFilesystem bool `json:"readOnlyRootFilesystem,omitempty"`
+	// AllowPrivilegeEscalation false sets no_new_privs, and that is the default:
+	// stricter than Kubernetes, Docker and Podman.
+	AllowPrivilegeEscalation bool `json:"allowPrivilegeEscalation,omitempty"`
+	// Capabilities are added to and dropped from Podman's default set.
+	Capabilities Capabilities `json:"capabilities,omitzero"`
+	// SeccompProfile is the system call filter; default RuntimeDefault.
+	SeccompProfile SeccompProfile `json:"seccompProfile,omitzero"`
+	// AppArmorProfile is the AppArmor profile, on nodes that have AppArmor; the default is
+	// none.
+	AppArmorProfile *AppArmorProfile `json:"appArmorProfile,omitempty"`
+	// ProcMount is Default or Unmasked, which shows all of /proc and makes it writable.
+	ProcMount string `json:"procMount,omitempty"`
+	// MaskedPaths are hidden in addition to what davit hides.
+	MaskedPaths []string `json:"maskedPaths,omitempty"`
+	// UnmaskedPaths are not hidden and not read-only; ALL means none are.
+	UnmaskedPaths []string `json:"unmaskedPaths,omitempty"`
+}
+
+// Capabilities are capabilities(7) without the CAP_ prefix, or ALL.
+type Capabilities struct {
+	// Add is added after Drop was applied.
+	Add []string `json:"add,omitempty"`
+	// Drop is removed from the default set.
+	Drop []string `json:"drop,omitempty"`
+}
+
+// SeccompProfile selects a system call filter.
+type SeccompProfile struct {
+	// Type is RuntimeDefault (the default), Unconfined or Localhost.
+	Type string `json:"type,omitempty"`
+	// LocalhostProfile is, for Localhost, a profile in JSON below /etc/davit/seccomp on the
+	// node, read at each start.
+	LocalhostProfile string `json:"localhostProfile,omitempty"`
+}
+
+// AppArmorProfile selects an AppArmor profile.
+type AppArmorProfile struct {
+	// Type is Localhost or Unconfined.
+	Type string `json:"type"`
+	// LocalhostProfile is, for Localhost, the name of a profile the kernel has loaded.
+	LocalhostProfile string `json:"localhostProfile,omitempty"`
+}
+
+// Sysctl is one kernel setting.
+type Sysctl struct {
+	// Name is the setting's with dots, net.core.somaxconn.
+	Name string `json:"name"`
+	// Value is its value.
+	Value string `json:"value"`
+}
+
+// The seccomp profile types, and AppArmor's where they are the same.
+const (
+	SeccompRuntimeDefault = "RuntimeDefault"
+	SeccompUnconfined     = "Unconfined"
+	SeccompLocalhost      = "Localhost"
+)
+
+// The values of procMount.
+const (
+	ProcMountDefault  = "Default"
+	ProcMountUnmasked = "Unmasked"
+)
