@@ -22,6 +22,7 @@ node  dbus-daemon                dbus
 node  ip                         iproute2
 node  iptables                   iptables
 node  nft                        nftables
+node  pgrep                      procps
 '
 
 present() {

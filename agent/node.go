@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -44,6 +45,10 @@ func Open(ctx context.Context, progress func(images.Progress)) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	hostname, err := os.Hostname()
+	if err != nil {
+		return nil, err
+	}
 	systemd, err := units.Connect(ctx)
 	if err != nil {
 		return nil, err
@@ -51,7 +56,9 @@ func Open(ctx context.Context, progress func(images.Progress)) (*Node, error) {
 	return &Node{
 		Systemd: systemd,
 		images:  images.New(progress),
-		facts:   reconcile.Node{Launcher: launcher, StorageRoot: root, Architecture: runtime.GOARCH},
+		facts: reconcile.Node{
+			Launcher: launcher, StorageRoot: root, Architecture: runtime.GOARCH, Hostname: hostname,
+		},
 		plugins: []string{bundle.UserPluginDir, filepath.Join(filepath.Dir(launcher), "cni")},
 	}, nil
 }
@@ -107,12 +114,39 @@ func (n *Node) Resolve(ctx context.Context, objects []manifests.Object) (reconci
 	if err != nil {
 		return reconcile.Desired{}, err
 	}
+	facts := n.facts
+	if facts.SeccompProfiles, err = seccompProfiles(); err != nil {
+		return reconcile.Desired{}, err
+	}
 	return reconcile.Resolve(reconcile.Input{
 		Objects:      objects,
 		Images:       n.resolveImages(ctx, reconcile.Requests(objects)),
 		NodeNetworks: nodeNetworks,
-		Node:         n.facts,
+		Node:         facts,
 	}), nil
+}
+
+// seccompDir is where the node's owner keeps seccomp profiles for containers.
+const seccompDir = "/etc/davit/seccomp"
+
+// seccompProfiles reads the profiles, by file name.
+func seccompProfiles() (map[string][]byte, error) {
+	entries, err := os.ReadDir(seccompDir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read seccomp profiles: %w", err)
+	}
+	profiles := map[string][]byte{}
+	for _, entry := range entries {
+		if !entry.Type().IsRegular() {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(seccompDir, entry.Name()))
+		if err != nil {
+			return nil, fmt.Errorf("read seccomp profiles: %w", err)
+		}
+		profiles[entry.Name()] = text
+	}
+	return profiles, nil
 }
 
 // maxResolves bounds how many registries and files are asked at once.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"github.com/davit-project/davit/units/bundle"
 )
 
 // Drivers are what [Apply] acts through.
@@ -130,7 +132,8 @@ func (a *applier) do(ctx context.Context, action Action) error {
 	case MakeVolume:
 		return a.drivers.Volumes.EnsureVolume(ctx, target, a.desired.Volumes[target])
 	case WriteBundle:
-		return a.drivers.Bundles.EnsureBundle(ctx, target, a.bundleText(target))
+		text, files := a.bundle(target)
+		return a.drivers.Bundles.EnsureBundle(ctx, target, text, files)
 	case RemoveBundle:
 		return a.drivers.Bundles.RemoveBundle(ctx, target)
 	case WriteUnit:
@@ -150,13 +153,13 @@ func (a *applier) do(ctx context.Context, action Action) error {
 	}
 }
 
-func (a *applier) bundleText(dir string) []byte {
+func (a *applier) bundle(dir string) (text []byte, files []bundle.File) {
 	for _, workload := range a.desired.Workloads {
 		if workload.BundleDir == dir {
-			return workload.BundleText
+			return workload.BundleText, workload.Bundle.Files
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // written lists the units whose files were written, for the reload to enable.

@@ -1,12 +1,16 @@
 package reconcile
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/units/bundle"
 )
 
 // defaultCapabilities are Podman's: Docker's without AUDIT_WRITE, MKNOD and NET_RAW
@@ -41,8 +45,22 @@ var readonlyPaths = []string{
 	"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
 }
 
-// capabilitySet applies drop, then add, to the default set; the result is sorted.
-func capabilitySet(change v1.Capabilities) []string {
+// guarded are the paths that a container does not see, or only reads, without those that it
+// asked for.
+func guarded(paths []string, context v1.SecurityContext) []string {
+	if context.Privileged || context.ProcMount == v1.ProcMountUnmasked || slices.Contains(context.UnmaskedPaths, "ALL") {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(paths), func(path string) bool { return slices.Contains(context.UnmaskedPaths, path) })
+}
+
+// capabilitySet applies drop, then add, to the default set; the result is sorted. A
+// privileged container has all.
+func capabilitySet(context v1.SecurityContext) []string {
+	if context.Privileged {
+		return allCapabilities
+	}
+	change := context.Capabilities
 	set := map[string]bool{}
 	for _, name := range defaultCapabilities {
 		set[name] = true
@@ -73,30 +91,77 @@ func expandCapabilities(names []string) []string {
 	return expanded
 }
 
-func namespaces(hostNetwork bool) []specs.LinuxNamespace {
-	kinds := []specs.LinuxNamespaceType{
-		specs.PIDNamespace, specs.IPCNamespace, specs.UTSNamespace, specs.MountNamespace, specs.CgroupNamespace,
-	}
-	if !hostNetwork {
-		kinds = append(kinds, specs.NetworkNamespace)
-	}
-	namespaces := make([]specs.LinuxNamespace, 0, len(kinds))
-	for _, kind := range kinds {
-		namespaces = append(namespaces, specs.LinuxNamespace{Type: kind})
+func namespaces(shared v1.SandboxFields) []specs.LinuxNamespace {
+	var namespaces []specs.LinuxNamespace
+	for _, namespace := range []struct {
+		kind specs.LinuxNamespaceType
+		host bool
+	}{
+		{specs.PIDNamespace, shared.HostPID},
+		{specs.IPCNamespace, shared.HostIPC},
+		{specs.UTSNamespace, false},
+		{specs.MountNamespace, false},
+		{specs.CgroupNamespace, false},
+		{specs.NetworkNamespace, shared.HostNetwork},
+	} {
+		if !namespace.host {
+			namespaces = append(namespaces, specs.LinuxNamespace{Type: namespace.kind})
+		}
 	}
 	return namespaces
 }
 
+// defaultShmSize is Docker's and Podman's.
+const defaultShmSize = "64Mi"
+
 // systemMounts are what every container finds: the file systems that
 // the OCI specification lists for Linux, all without set-id programs.
-func systemMounts() []specs.Mount {
-	return []specs.Mount{
+func systemMounts(run runnable) ([]specs.Mount, error) {
+	size := run.ShmSize
+	if size == "" {
+		size = defaultShmSize
+	}
+	shm, err := resource.ParseQuantity(string(size))
+	if err != nil {
+		return nil, fmt.Errorf("shmSize %q: %w", size, err)
+	}
+	kernel := "ro"
+	if run.SecurityContext.Privileged {
+		kernel = "rw"
+	}
+	mounts := []specs.Mount{
 		{Destination: "/proc", Type: "proc", Source: "proc", Options: []string{"nosuid", "noexec", "nodev"}},
 		{Destination: "/dev", Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "strictatime", "mode=755", "size=65536k"}},
 		{Destination: "/dev/pts", Type: "devpts", Source: "devpts", Options: []string{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}},
-		{Destination: "/dev/shm", Type: "tmpfs", Source: "shm", Options: []string{"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}},
+		{Destination: "/dev/shm", Type: "tmpfs", Source: "shm", Options: []string{"nosuid", "noexec", "nodev", "mode=1777", fmt.Sprintf("size=%d", shm.Value())}},
 		{Destination: "/dev/mqueue", Type: "mqueue", Source: "mqueue", Options: []string{"nosuid", "noexec", "nodev"}},
-		{Destination: "/sys", Type: "sysfs", Source: "sysfs", Options: []string{"nosuid", "noexec", "nodev", "ro"}},
-		{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup", Options: []string{"nosuid", "noexec", "nodev", "relatime", "ro"}},
+		{Destination: "/sys", Type: "sysfs", Source: "sysfs", Options: []string{"nosuid", "noexec", "nodev", kernel}},
+		{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup", Options: []string{"nosuid", "noexec", "nodev", "relatime", kernel}},
 	}
+	if run.HostIPC {
+		// Shared memory and queues of the node are file systems of the node.
+		for i, mount := range mounts {
+			if mount.Destination == "/dev/shm" || mount.Destination == "/dev/mqueue" {
+				mounts[i] = specs.Mount{
+					Destination: mount.Destination, Type: "bind", Source: mount.Destination,
+					Options: []string{"rbind", "rprivate", "nosuid", "noexec", "nodev"},
+				}
+			}
+		}
+	}
+	return mounts, nil
+}
+
+// devicesOf are the devices that a container may use.
+func devicesOf(declared []v1.Device) []bundle.Device {
+	var devices []bundle.Device
+	for _, device := range declared {
+		devices = append(devices, bundle.Device{
+			Path:          device.Path,
+			ContainerPath: cmp.Or(device.ContainerPath, device.Path),
+			Permissions:   cmp.Or(device.Permissions, "rw"),
+			Optional:      device.Optional,
+		})
+	}
+	return devices
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/davit-project/davit/units/bundle"
 )
 
 // node is a node in memory: it implements all drivers, and its actual state is what they
@@ -69,7 +71,7 @@ func (n *node) EnsureVolume(_ context.Context, name string, volume Volume) error
 	return n.do("volume", name, func() { n.actual.Volumes[name] = ActualVolume{volume.UID, volume.GID, volume.Mode} })
 }
 
-func (n *node) EnsureBundle(_ context.Context, dir string, _ []byte) error {
+func (n *node) EnsureBundle(_ context.Context, dir string, _ []byte, _ []bundle.File) error {
 	return n.do("bundle", dir, func() { n.actual.Bundles = append(n.actual.Bundles, dir) })
 }
 

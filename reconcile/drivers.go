@@ -1,6 +1,10 @@
 package reconcile
 
-import "context"
+import (
+	"context"
+
+	"github.com/davit-project/davit/units/bundle"
+)
 
 // The interfaces [Apply] acts through. Every method leaves the state it is named for,
 // whatever was there before, and is safe to call again.
@@ -32,8 +36,8 @@ type Volumes interface {
 
 // Bundles keeps bundles, which are never rewritten.
 type Bundles interface {
-	// EnsureBundle leaves the bundle on the disk, synced.
-	EnsureBundle(ctx context.Context, dirName string, text []byte) error
+	// EnsureBundle leaves the bundle on the disk, synced, with the files it brings along.
+	EnsureBundle(ctx context.Context, dirName string, text []byte, files []bundle.File) error
 	// RemoveBundle removes it.
 	RemoveBundle(ctx context.Context, dirName string) error
 }

@@ -14,29 +14,27 @@ func Requests(objects []manifests.Object) []ImageRequest {
 	byName := imageObjects(objects)
 	var requests []ImageRequest
 	seen := map[ImageRequest]bool{}
-	for _, object := range objects {
-		request, ok := requestOf(object.Object, byName)
+	add := func(request ImageRequest, ok bool) {
 		if ok && !seen[request] {
 			seen[request] = true
 			requests = append(requests, request)
 		}
 	}
+	for _, object := range objects {
+		if image, ok := object.Object.(*v1.Image); ok {
+			add(imageRequest(image.Spec), true)
+		}
+		// What cannot run is a problem that Resolve reports.
+		runs, _ := runnablesOf(object.Object)
+		for _, run := range runs {
+			add(containerRequest(run.ContainerSpec, byName))
+		}
+	}
 	return requests
 }
 
-// requestOf returns what an object asks for; ok is false when it needs no image or
-// its imageRef leads nowhere.
-func requestOf(object v1.Object, images map[string]*v1.Image) (request ImageRequest, ok bool) {
-	switch object := object.(type) {
-	case *v1.Image:
-		return imageRequest(object.Spec), true
-	case *v1.Container:
-		return containerRequest(object.Spec, images)
-	default:
-		return ImageRequest{}, false
-	}
-}
-
+// containerRequest is what a container asks for; ok is false when its imageRef leads
+// nowhere.
 func containerRequest(spec v1.ContainerSpec, images map[string]*v1.Image) (ImageRequest, bool) {
 	if spec.ImageRef != "" {
 		image, ok := images[spec.ImageRef]

@@ -57,8 +57,7 @@ func (r *resolver) network(declared *v1.Network, owners map[string]string) error
 
 // attach returns how a container reaches the world and the names of the networks it
 // needs davit to make.
-func (r *resolver) attach(container *v1.Container) (bundle.Network, []string, error) {
-	spec := container.Spec
+func (r *resolver) attach(spec runnable) (bundle.Network, []string, error) {
 	switch {
 	case spec.HostNetwork:
 		return bundle.Network{Mode: bundle.NetworkHost}, nil, nil
@@ -74,21 +73,59 @@ func (r *resolver) attach(container *v1.Container) (bundle.Network, []string, er
 	for _, want := range wanted {
 		attachment := bundle.Attachment{
 			Network: want.Name,
-			Names:   append([]string{container.Metadata.Name}, want.Aliases...),
+			Names:   append(namesOf(spec), want.Aliases...),
+			MAC:     want.MACAddress,
 		}
+		var subnets []string
 		if own, ok, err := r.ownNetwork(want.Name); err != nil {
 			return bundle.Network{}, nil, err
 		} else if ok {
 			attachment.Conflist, attachment.Masquerade = own.Conflist, own.Masquerade
+			subnets = own.Subnets
 			managed = append(managed, want.Name)
 		} else if conflist, ok := r.in.NodeNetworks[want.Name]; ok {
 			attachment.Conflist = conflist
 		} else {
 			return bundle.Network{}, nil, fmt.Errorf("network %s is not defined: add a Network object, or a CNI configuration list in /etc/cni/net.d", want.Name)
 		}
+		var err error
+		if attachment.Addresses, err = staticAddresses(want, subnets); err != nil {
+			return bundle.Network{}, nil, err
+		}
 		network.Attachments = append(network.Attachments, attachment)
 	}
 	return network, managed, nil
+}
+
+// namesOf are the names under which a container is reached: its unit's, and its pod's.
+func namesOf(run runnable) []string {
+	if run.name == run.hostname {
+		return []string{run.name}
+	}
+	return []string{run.name, run.hostname}
+}
+
+// staticAddresses completes addresses with the prefix length of the subnet they are in, as
+// the CNI convention for the capability ips wants them
+// (https://www.cni.dev/docs/conventions/).
+func staticAddresses(want v1.NetworkAttachment, subnets []string) ([]string, error) {
+	var addresses []string
+	for _, text := range want.Addresses {
+		address, err := netip.ParseAddr(text)
+		if err != nil {
+			return nil, fmt.Errorf("address %s: %w", text, err)
+		}
+		i := slices.IndexFunc(subnets, func(subnet string) bool {
+			prefix, err := netip.ParsePrefix(subnet)
+			return err == nil && prefix.Contains(address)
+		})
+		if i < 0 {
+			return nil, fmt.Errorf("address %s is in no subnet of network %s (%s)", text, want.Name, strings.Join(subnets, ", "))
+		}
+		_, length, _ := strings.Cut(subnets[i], "/")
+		addresses = append(addresses, text+"/"+length)
+	}
+	return addresses, nil
 }
 
 // ownNetwork returns a network that davit makes. A name that has a problem of its own
@@ -164,6 +201,9 @@ type bridgePlugin struct {
 	ForceAddress bool      `json:"forceAddress"`
 	MTU          int32     `json:"mtu,omitempty"`
 	IPAM         hostLocal `json:"ipam"`
+	// Capabilities let a container ask for addresses, which host-local reads, and for a
+	// hardware address.
+	Capabilities map[string]bool `json:"capabilities"`
 }
 
 // hostLocal configures the reference plugin host-local
@@ -191,7 +231,8 @@ func bridgePlugins(device string, spec v1.NetworkSpec, subnets []v1.Subnet) []an
 	// Masquerading is the network's, not the container's: see bundle.Attachment.
 	plugin := bridgePlugin{
 		Type: "bridge", Bridge: device, IsGateway: true, HairpinMode: true, ForceAddress: true, MTU: spec.MTU,
-		IPAM: hostLocal{Type: "host-local", DataDir: bundle.CNIDataDir},
+		IPAM:         hostLocal{Type: "host-local", DataDir: bundle.CNIDataDir},
+		Capabilities: map[string]bool{"ips": true, "mac": true},
 	}
 	for _, subnet := range subnets {
 		plugin.IPAM.Ranges = append(plugin.IPAM.Ranges, []v1.Subnet{subnet})
@@ -299,4 +340,21 @@ func hostAliases(declared []v1.HostAlias) []bundle.HostAlias {
 		aliases = append(aliases, bundle.HostAlias{IP: alias.IP, Names: alias.Hostnames})
 	}
 	return aliases
+}
+
+// dnsOf is what a container's name resolution adds to the node's.
+func dnsOf(spec v1.SandboxFields) bundle.DNS {
+	dns := bundle.DNS{
+		Only:     spec.DNSPolicy == "None",
+		Servers:  spec.DNSConfig.Nameservers,
+		Searches: spec.DNSConfig.Searches,
+	}
+	for _, option := range spec.DNSConfig.Options {
+		text := option.Name
+		if option.Value != "" {
+			text += ":" + option.Value
+		}
+		dns.Options = append(dns.Options, text)
+	}
+	return dns
 }

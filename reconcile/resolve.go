@@ -38,6 +38,10 @@ type Node struct {
 	StorageRoot string
 	// Architecture is Go's name of the node's architecture, such as amd64.
 	Architecture string
+	// Hostname is the node's host name.
+	Hostname string
+	// SeccompProfiles are the node's own, in JSON, by file name below /etc/davit/seccomp.
+	SeccompProfiles map[string][]byte
 }
 
 // Resolve turns objects into the desired state. It applies defaults, binds images to
@@ -45,8 +49,12 @@ type Node struct {
 // be resolved becomes a [Problem] and takes no other object with it.
 func Resolve(in Input) Desired {
 	r := &resolver{
-		in:     in,
-		images: imageObjects(in.Objects),
+		in:        in,
+		images:    imageObjects(in.Objects),
+		configs:   map[string]contents{},
+		secrets:   map[string]contents{},
+		owners:    map[string]v1.Ref{},
+		runnables: runnables(in.Objects),
 		desired: Desired{
 			Images:    map[string]Image{},
 			Networks:  map[string]Network{},
@@ -56,15 +64,9 @@ func Resolve(in Input) Desired {
 	}
 	r.networks()
 	r.volumes()
+	r.collectData()
 	for _, object := range in.Objects {
-		var err error
-		switch value := object.Object.(type) {
-		case *v1.Image:
-			_, err = r.image(value)
-		case *v1.Container:
-			err = r.container(value, object.Source)
-		}
-		if err != nil {
+		if err := r.object(object); err != nil {
 			r.problem(object.Ref(), err)
 		}
 	}
@@ -76,19 +78,36 @@ type resolver struct {
 	in         Input
 	images     map[string]*v1.Image
 	volumeSpec map[string]v1.VolumeSpec
+	configs    map[string]contents
+	secrets    map[string]contents
+	owners     map[string]v1.Ref // by unit name without ".service"
+	runnables  map[v1.Ref][]runnable
 	desired    Desired
+}
+
+func (r *resolver) object(object manifests.Object) error {
+	if image, ok := object.Object.(*v1.Image); ok {
+		_, err := r.image(imageRequest(image.Spec))
+		return err
+	}
+	runs, err := runnablesOf(object.Object)
+	if err != nil {
+		return err
+	}
+	for _, run := range runs {
+		if err := r.container(run, object.Source); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *resolver) problem(ref v1.Ref, err error) {
 	r.desired.Problems = append(r.desired.Problems, Problem{ref, err})
 }
 
-// image binds an object's image to a digest and makes it desired.
-func (r *resolver) image(object v1.Object) (Image, error) {
-	request, ok := requestOf(object, r.images)
-	if !ok {
-		return Image{}, errors.New("its image is not defined: add the Image object, or write image instead of imageRef")
-	}
+// image binds a request to a digest and makes the image desired.
+func (r *resolver) image(request ImageRequest) (Image, error) {
 	result, ok := r.in.Images[request]
 	if !ok {
 		return Image{}, fmt.Errorf("image %s was not resolved", request.Reference)
@@ -100,51 +119,93 @@ func (r *resolver) image(object v1.Object) (Image, error) {
 	return result.Image, nil
 }
 
-func (r *resolver) container(container *v1.Container, source manifests.Position) error {
-	image, err := r.image(container)
+// container resolves one container to a bundle and a unit.
+func (r *resolver) container(run runnable, source manifests.Position) error {
+	if err := r.claimUnit(run); err != nil {
+		return err
+	}
+	request, ok := containerRequest(run.ContainerSpec, r.images)
+	if !ok {
+		return errors.New("its image is not defined: add the Image object, or write image instead of imageRef")
+	}
+	image, err := r.image(request)
 	if err != nil {
 		return err
 	}
-	network, networks, err := r.attach(container)
+	network, networks, err := r.attach(run)
 	if err != nil {
 		return err
 	}
-	storage, err := r.mount(container)
+	environment, err := r.environmentOf(run, image)
 	if err != nil {
 		return err
 	}
-	spec, err := ociSpec(container, image, storage.mounts, r.in.Node.Architecture)
+	storage, err := r.mount(run, environment)
 	if err != nil {
 		return err
 	}
-	b := &bundle.Bundle{
-		Spec: spec,
-		Launch: bundle.Launch{
-			ID:          container.Metadata.Name,
-			Object:      container.Ref().String(),
-			Image:       image.Image,
-			User:        userOf(container.Spec, image),
-			Network:     network,
-			HostAliases: hostAliases(container.Spec.HostAliases),
-			EmptyDirs:   storage.emptyDirs,
-			HostPaths:   storage.hostPaths,
-		},
+	spec, err := r.ociSpec(run, image, environment, storage.mounts)
+	if err != nil {
+		return err
 	}
-	return r.workload(container, source, b, image, networks, storage)
+	secrets, ok, err := environment.secretFile()
+	if err != nil {
+		return err
+	}
+	if ok {
+		storage.files = append(storage.files, secrets)
+	}
+	b := &bundle.Bundle{Spec: spec, Launch: launchOf(run, image, environment, storage)}
+	b.Network = network
+	return r.workload(run, source, b, image, networks, storage)
 }
 
+// launchOf is what the launcher does beside the OCI configuration.
+func launchOf(run runnable, image Image, environment *environment, storage storage) bundle.Launch {
+	launch := bundle.Launch{
+		ID:           run.name,
+		Object:       run.ref.String(),
+		Image:        image.Image,
+		User:         userOf(run.ContainerSpec, image),
+		RunAsNonRoot: run.SecurityContext.RunAsNonRoot != nil && *run.SecurityContext.RunAsNonRoot,
+		Init:         run.Init,
+		Output:       outputs[run.Logging.Driver],
+		HostAliases:  hostAliases(run.HostAliases),
+		DNS:          dnsOf(run.SandboxFields),
+		Devices:      devicesOf(run.Devices),
+		AllDevices:   run.SecurityContext.Privileged,
+		Files:        storage.files,
+		EmptyDirs:    storage.emptyDirs,
+		SubPaths:     storage.subPaths,
+		HostPaths:    storage.hostPaths,
+		Env:          bundle.Env{Dynamic: environment.dynamic},
+		Reload:       bundle.Reload{Signal: run.Reload.Signal},
+	}
+	if run.Reload.Exec != nil {
+		launch.Reload.Exec = run.Reload.Exec.Command
+	}
+	for _, file := range run.EnvFiles {
+		launch.Env.Files = append(launch.Env.Files, bundle.EnvFile{Path: file.Path, Optional: file.Optional})
+		launch.Env.Fixed = environment.fixed()
+	}
+	return launch
+}
+
+// outputs maps the log drivers to where a bundle sends output.
+var outputs = map[string]string{v1.LogPipe: bundle.OutputPipe, v1.LogNone: bundle.OutputNone}
+
 // workload renders the bundle and the unit that starts it.
-func (r *resolver) workload(container *v1.Container, source manifests.Position, b *bundle.Bundle, image Image, networks []string, storage storage) error {
+func (r *resolver) workload(run runnable, source manifests.Position, b *bundle.Bundle, image Image, networks []string, storage storage) error {
 	text, err := b.Encode()
 	if err != nil {
 		return err
 	}
 	dir := bundle.DirName(b.ID, text)
-	stopSignal, err := stopSignal(container.Spec, image)
+	stopSignal, err := stopSignal(run.ContainerSpec, image)
 	if err != nil {
 		return err
 	}
-	unit, err := unitOf(container, b, stopSignal)
+	unit, err := r.unitOf(run, b, stopSignal)
 	if err != nil {
 		return err
 	}
@@ -157,7 +218,7 @@ func (r *resolver) workload(container *v1.Container, source manifests.Position, 
 		return err
 	}
 	r.desired.Workloads[unit.Name] = Workload{
-		Ref:        container.Ref(),
+		Ref:        run.ref,
 		Source:     fmt.Sprintf("%s:%d", source.File, source.Line),
 		Unit:       unit,
 		UnitText:   unitText,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
+	"go.podman.io/common/pkg/seccomp"
 
 	"github.com/davit-project/davit/manifests"
 	v1 "github.com/davit-project/davit/manifests/v1"
@@ -242,13 +243,13 @@ func TestPullPolicyDefaults(t *testing.T) {
 
 func TestCapabilities(t *testing.T) {
 	t.Parallel()
-	if got := capabilitySet(v1.Capabilities{Drop: []string{"ALL"}, Add: []string{"net_bind_service"}}); !cmp.Equal(got, []string{"CAP_NET_BIND_SERVICE"}) {
+	if got := capabilitySet(v1.SecurityContext{ContainerSecurityContext: v1.ContainerSecurityContext{Capabilities: v1.Capabilities{Drop: []string{"ALL"}, Add: []string{"net_bind_service"}}}}); !cmp.Equal(got, []string{"CAP_NET_BIND_SERVICE"}) {
 		t.Errorf("got %v", got)
 	}
-	if got := capabilitySet(v1.Capabilities{}); !cmp.Equal(got, defaultCapabilities) {
+	if got := capabilitySet(v1.SecurityContext{ContainerSecurityContext: v1.ContainerSecurityContext{Capabilities: v1.Capabilities{}}}); !cmp.Equal(got, defaultCapabilities) {
 		t.Errorf("got %v", got)
 	}
-	if got := capabilitySet(v1.Capabilities{Add: []string{"ALL"}}); len(got) != len(allCapabilities) {
+	if got := capabilitySet(v1.SecurityContext{ContainerSecurityContext: v1.ContainerSecurityContext{Capabilities: v1.Capabilities{Add: []string{"ALL"}}}}); len(got) != len(allCapabilities) {
 		t.Errorf("got %d capabilities, want %d", len(got), len(allCapabilities))
 	}
 }
@@ -256,7 +257,7 @@ func TestCapabilities(t *testing.T) {
 func TestSeccompFollowsCapabilities(t *testing.T) {
 	t.Parallel()
 	allows := func(capabilities []string, call string) bool {
-		for _, rule := range seccompFilter(capabilities, "amd64").Syscalls {
+		for _, rule := range seccompFilter(seccomp.DefaultProfile(), capabilities, "amd64").Syscalls {
 			if rule.Action != "SCMP_ACT_ALLOW" {
 				continue
 			}

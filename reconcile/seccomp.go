@@ -1,10 +1,14 @@
 package reconcile
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"go.podman.io/common/pkg/seccomp"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
 // seccompArches maps Go's architectures to libseccomp's, which the profile's conditions
@@ -21,15 +25,37 @@ var seccompArches = map[string]struct {
 	"ppc64le": {"ppc64le", seccomp.ArchPPC64LE},
 }
 
-// seccompFilter is the default profile of Podman and Buildah for a container with these
+// seccomp is the filter a container asks for; nil is none.
+func (r *resolver) seccomp(context v1.SecurityContext, capabilities []string) (*specs.LinuxSeccomp, error) {
+	switch profile := context.SeccompProfile; {
+	case profile.Type == v1.SeccompUnconfined, context.Privileged:
+		return nil, nil
+	case profile.Type == v1.SeccompLocalhost:
+		text, ok := r.in.Node.SeccompProfiles[profile.LocalhostProfile]
+		if !ok {
+			return nil, fmt.Errorf("seccomp profile %s: there is no such file in /etc/davit/seccomp", profile.LocalhostProfile)
+		}
+		custom := &seccomp.Seccomp{}
+		if err := json.Unmarshal(text, custom); err != nil {
+			return nil, fmt.Errorf("seccomp profile %s: %w", profile.LocalhostProfile, err)
+		}
+		return seccompFilter(custom, capabilities, r.in.Node.Architecture), nil
+	default:
+		return seccompFilter(seccomp.DefaultProfile(), capabilities, r.in.Node.Architecture), nil
+	}
+}
+
+// seccompFilter is a profile, in the format of Docker and Podman, for a container with these
 // capabilities. The library can make it only with cgo and libseccomp; picking the rules
 // whose conditions hold needs neither.
-func seccompFilter(capabilities []string, architecture string) *specs.LinuxSeccomp {
-	profile := seccomp.DefaultProfile()
+func seccompFilter(profile *seccomp.Seccomp, capabilities []string, architecture string) *specs.LinuxSeccomp {
 	native := seccompArches[architecture]
 	filter := &specs.LinuxSeccomp{
 		DefaultAction:   specs.LinuxSeccompAction(profile.DefaultAction),
 		DefaultErrnoRet: profile.DefaultErrnoRet,
+	}
+	for _, arch := range profile.Architectures {
+		filter.Architectures = append(filter.Architectures, specs.Arch(arch))
 	}
 	for _, arch := range profile.ArchMap {
 		if arch.Arch != native.arch {

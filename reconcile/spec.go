@@ -11,42 +11,49 @@ import (
 
 // ociSpec renders a container as an OCI configuration
 // (https://github.com/opencontainers/runtime-spec/blob/v1.3.0/config.md).
-func ociSpec(container *v1.Container, image Image, volumes []specs.Mount, architecture string) (*specs.Spec, error) {
-	process, err := process(container, image)
+func (r *resolver) ociSpec(run runnable, image Image, environment *environment, volumes []specs.Mount) (*specs.Spec, error) {
+	process, err := process(run, image, environment)
 	if err != nil {
 		return nil, err
 	}
-	hostname := container.Spec.Hostname
-	if hostname == "" {
-		hostname = container.Metadata.Name
+	mounts, err := systemMounts(run)
+	if err != nil {
+		return nil, err
 	}
+	hostname := run.Hostname
+	if hostname == "" {
+		hostname = run.hostname
+	}
+	context := run.SecurityContext
 	spec := &specs.Spec{
 		Version:  specs.Version,
 		Process:  process,
-		Root:     &specs.Root{Path: "rootfs", Readonly: container.Spec.SecurityContext.ReadOnlyRootFilesystem},
+		Root:     &specs.Root{Path: "rootfs", Readonly: context.ReadOnlyRootFilesystem},
 		Hostname: hostname,
-		Mounts:   append(systemMounts(), volumes...),
+		Mounts:   append(mounts, volumes...),
 		Linux: &specs.Linux{
-			Namespaces:    namespaces(container.Spec.HostNetwork),
-			MaskedPaths:   maskedPaths,
-			ReadonlyPaths: readonlyPaths,
+			Namespaces:    namespaces(run.SandboxFields),
+			MaskedPaths:   append(guarded(maskedPaths, context), context.MaskedPaths...),
+			ReadonlyPaths: guarded(readonlyPaths, context),
+			Sysctl:        sysctls(context.Sysctls),
 			// Nothing but what the runtime allows every container: /dev/null and the like.
-			Resources: &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}}},
+			Resources: &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: context.Privileged, Access: "rwm"}}},
 		},
 	}
-	if container.Spec.SecurityContext.SeccompProfile.Type != v1.SeccompUnconfined {
-		spec.Linux.Seccomp = seccompFilter(process.Capabilities.Bounding, architecture)
+	if spec.Linux.Seccomp, err = r.seccomp(context, process.Capabilities.Bounding); err != nil {
+		return nil, err
 	}
 	return spec, nil
 }
 
-func process(container *v1.Container, image Image) (*specs.Process, error) {
-	args, err := arguments(container.Spec, image)
+func process(run runnable, image Image, environment *environment) (*specs.Process, error) {
+	args, err := arguments(run.ContainerSpec, image, environment)
 	if err != nil {
 		return nil, err
 	}
-	capabilities := capabilitySet(container.Spec.SecurityContext.Capabilities)
-	workingDir := container.Spec.WorkingDir
+	context := run.SecurityContext
+	capabilities := capabilitySet(context)
+	workingDir := run.WorkingDir
 	if workingDir == "" {
 		workingDir = image.Config.WorkingDir
 	}
@@ -58,60 +65,73 @@ func process(container *v1.Container, image Image) (*specs.Process, error) {
 		return nil, fmt.Errorf("working directory %q: want an absolute path outside /proc, /sys and /dev", workingDir)
 	}
 	process := &specs.Process{
-		Args: args,
-		Env:  environment(container.Spec, image),
-		Cwd:  workingDir,
+		Terminal: run.TTY,
+		Args:     args,
+		Env:      environment.plain(),
+		Cwd:      workingDir,
 		Capabilities: &specs.LinuxCapabilities{
 			Bounding: capabilities, Effective: capabilities, Permitted: capabilities,
 		},
-		NoNewPrivileges: !container.Spec.SecurityContext.AllowPrivilegeEscalation,
+		NoNewPrivileges: !context.AllowPrivilegeEscalation && !context.Privileged,
+		Rlimits:         rlimits(run.Ulimits),
 	}
-	for _, gid := range container.Spec.SecurityContext.SupplementalGroups {
+	if profile := context.AppArmorProfile; profile != nil && profile.Type == v1.SeccompLocalhost {
+		process.ApparmorProfile = profile.LocalhostProfile
+	}
+	for _, gid := range context.SupplementalGroups {
 		process.User.AdditionalGids = append(process.User.AdditionalGids, uint32(gid))
 	}
 	return process, nil
 }
 
+// rlimits are the limits as the OCI specification names them.
+func rlimits(declared []v1.Ulimit) []specs.POSIXRlimit {
+	var limits []specs.POSIXRlimit
+	for _, limit := range declared {
+		hard := limit.Soft
+		if limit.Hard != nil {
+			hard = *limit.Hard
+		}
+		// -1 is RLIM_INFINITY, all bits set (setrlimit(2)).
+		limits = append(limits, specs.POSIXRlimit{
+			Type: "RLIMIT_" + strings.ToUpper(limit.Name), Soft: uint64(limit.Soft), Hard: uint64(hard),
+		})
+	}
+	return limits
+}
+
+func sysctls(declared []v1.Sysctl) map[string]string {
+	if len(declared) == 0 {
+		return nil
+	}
+	settings := map[string]string{}
+	for _, sysctl := range declared {
+		settings[sysctl.Name] = sysctl.Value
+	}
+	return settings
+}
+
 // arguments are Kubernetes' rules: command replaces the entry point and drops the
-// image's cmd, args replaces the cmd.
-func arguments(spec v1.ContainerSpec, image Image) ([]string, error) {
+// image's cmd, args replaces the cmd; $(NAME) is expanded in the manifest's own.
+func arguments(spec v1.ContainerSpec, image Image, environment *environment) ([]string, error) {
 	entrypoint, cmd := image.Config.Entrypoint, image.Config.Cmd
+	var err error
 	if len(spec.Command) > 0 {
-		entrypoint, cmd = spec.Command, nil
+		cmd = nil
+		if entrypoint, err = environment.expandArguments(spec.Command); err != nil {
+			return nil, err
+		}
 	}
 	if len(spec.Args) > 0 {
-		cmd = spec.Args
+		if cmd, err = environment.expandArguments(spec.Args); err != nil {
+			return nil, err
+		}
 	}
 	args := append(append([]string{}, entrypoint...), cmd...)
 	if len(args) == 0 || args[0] == "" {
 		return nil, fmt.Errorf("image %s says no command to run: set spec.command", image.Reference)
 	}
 	return args, nil
-}
-
-// environment is the image's, then the manifest's; a later value replaces an earlier
-// one in its place.
-func environment(spec v1.ContainerSpec, image Image) []string {
-	var env []string
-	index := map[string]int{}
-	set := func(name, value string) {
-		if i, ok := index[name]; ok {
-			env[i] = name + "=" + value
-			return
-		}
-		index[name] = len(env)
-		env = append(env, name+"="+value)
-	}
-	set("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-	for _, entry := range image.Config.Env {
-		if name, value, ok := strings.Cut(entry, "="); ok {
-			set(name, value)
-		}
-	}
-	for _, entry := range spec.Env {
-		set(entry.Name, entry.Value)
-	}
-	return env
 }
 
 // userOf returns user[:group] for the launcher to look up in the root filesystem.

@@ -1,9 +1,12 @@
 package reconcile
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -16,7 +19,9 @@ import (
 type storage struct {
 	mounts    []specs.Mount
 	emptyDirs []bundle.EmptyDir
+	subPaths  []bundle.SubPath
 	hostPaths []bundle.HostPath
+	files     []bundle.File
 	hostDirs  []string // host paths that must be mounted before the unit starts
 	volumes   []string // named volumes
 }
@@ -46,64 +51,158 @@ func (r *resolver) volumes() {
 }
 
 // mount turns a container's volumeMounts into mounts of its bundle.
-func (r *resolver) mount(container *v1.Container) (storage, error) {
+func (r *resolver) mount(run runnable, environment *environment) (storage, error) {
 	own := map[string]v1.PodVolume{}
-	for _, volume := range container.Spec.Volumes {
+	for _, volume := range run.Volumes {
 		own[volume.Name] = volume
 	}
-	var s storage
-	for _, mount := range container.Spec.VolumeMounts {
-		var err error
-		if volume, ok := own[mount.Name]; ok {
-			err = s.add(mount, v1.VolumeSpec{HostPath: volume.HostPath, EmptyDir: volume.EmptyDir})
-		} else if spec, ok := r.volumeSpec[mount.Name]; ok {
-			err = s.add(mount, spec)
-		} else {
-			err = fmt.Errorf("volume %s is not defined: add a Volume object or an entry of spec.volumes", mount.Name)
+	s := storage{}
+	for _, mount := range run.VolumeMounts {
+		source, err := r.source(own, mount.Name)
+		if err == nil {
+			err = r.addMount(&s, run, mount, source, environment)
 		}
 		if err != nil {
 			return storage{}, fmt.Errorf("mount %s: %w", mount.MountPath, err)
 		}
 	}
-	if zone := container.Spec.TimeZone; zone != "" {
-		s.bind(filepath.Join("/usr/share/zoneinfo", zone), "/etc/localtime", true)
+	if zone := run.TimeZone; zone != "" {
+		s.mounts = append(s.mounts, bind(filepath.Join("/usr/share/zoneinfo", zone), v1.VolumeMount{MountPath: "/etc/localtime", ReadOnly: true}))
 	}
 	return s, nil
 }
 
-func (s *storage) add(mount v1.VolumeMount, spec v1.VolumeSpec) error {
-	switch {
-	case spec.HostPath != nil:
-		s.bind(spec.HostPath.Path, mount.MountPath, mount.ReadOnly)
-		s.hostDirs = append(s.hostDirs, spec.HostPath.Path)
-		if spec.HostPath.Type != "" {
-			s.hostPaths = append(s.hostPaths, bundle.HostPath{Path: spec.HostPath.Path, Type: spec.HostPath.Type})
-		}
-	case spec.EmptyDir != nil && spec.EmptyDir.Medium == v1.MediumMemory:
-		return s.tmpfs(mount, spec)
-	case spec.EmptyDir != nil:
-		s.bind(bundle.EmptyDirSource(mount.Name), mount.MountPath, mount.ReadOnly)
-		s.emptyDirs = append(s.emptyDirs, bundle.EmptyDir{Name: mount.Name})
-	default:
-		s.bind(filepath.Join(bundle.VolumesDir, mount.Name), mount.MountPath, mount.ReadOnly)
-		s.volumes = append(s.volumes, mount.Name)
+// volume is a volume of any origin: a Volume object, or one of the container's own.
+type volume struct {
+	v1.VolumeSource
+	name string         // of the Volume object
+	spec *v1.VolumeSpec // of the Volume object
+	// readOnly holds for every mount.
+	readOnly bool
+}
+
+// source finds the volume that a volumeMount names.
+func (r *resolver) source(own map[string]v1.PodVolume, name string) (volume, error) {
+	found, ok := own[name]
+	if claim := found.PersistentVolumeClaim; claim != nil {
+		declared, err := r.declaredVolume(claim.ClaimName)
+		declared.readOnly = claim.ReadOnly
+		return declared, err
 	}
+	if ok {
+		return volume{VolumeSource: found.VolumeSource}, nil
+	}
+	return r.declaredVolume(name)
+}
+
+func (r *resolver) declaredVolume(name string) (volume, error) {
+	spec, ok := r.volumeSpec[name]
+	if !ok {
+		return volume{}, fmt.Errorf("volume %s is not defined: add a Volume object or an entry of spec.volumes", name)
+	}
+	return volume{VolumeSource: v1.VolumeSource{HostPath: spec.HostPath, EmptyDir: spec.EmptyDir}, name: name, spec: &spec}, nil
+}
+
+// addMount adds one mount, of the volume or of a path inside it.
+func (r *resolver) addMount(s *storage, run runnable, mount v1.VolumeMount, from volume, environment *environment) error {
+	mount.ReadOnly = mount.ReadOnly || from.readOnly
+	subPath, err := subPathOf(mount, environment)
+	if err != nil {
+		return err
+	}
+	if tree, ok, err := r.files(run, from.VolumeSource); ok || err != nil {
+		return s.addFiles(mount, tree, subPath, err)
+	}
+	var source string
+	switch {
+	case from.Image != nil:
+		return errors.New("davit does not mount images yet: put the files into a volume")
+	case from.HostPath != nil:
+		source = from.HostPath.Path
+		s.hostDirs = append(s.hostDirs, source)
+		if from.HostPath.Type != "" {
+			s.hostPaths = append(s.hostPaths, bundle.HostPath{Path: source, Type: from.HostPath.Type})
+		}
+	case from.EmptyDir != nil && from.EmptyDir.Medium == v1.MediumMemory:
+		if subPath != "" {
+			return errors.New("a tmpfs has no subPath: it is empty")
+		}
+		return s.tmpfs(mount, from)
+	case from.EmptyDir != nil:
+		source = bundle.EmptyDirSource(mount.Name)
+		if empty := (bundle.EmptyDir{Name: mount.Name}); !slices.Contains(s.emptyDirs, empty) {
+			s.emptyDirs = append(s.emptyDirs, empty)
+		}
+	default:
+		source = filepath.Join(bundle.VolumesDir, from.name)
+		s.volumes = append(s.volumes, from.name)
+	}
+	if subPath != "" {
+		s.subPaths = append(s.subPaths, bundle.SubPath{Volume: source, Path: subPath})
+		source = bundle.SubPathSource(len(s.subPaths) - 1)
+	}
+	s.mounts = append(s.mounts, bind(source, mount))
 	return nil
 }
 
-// bind mounts a path of the node. nosuid and nodev are on: data is no place for set-id
-// programs and devices.
-func (s *storage) bind(source, destination string, readOnly bool) {
-	options := []string{"rbind", "rprivate", "nosuid", "nodev"}
-	if readOnly {
-		options = append(options, "ro")
+// subPathOf is the path inside the volume, "" for the volume itself.
+func subPathOf(mount v1.VolumeMount, environment *environment) (string, error) {
+	subPath := mount.SubPath
+	if mount.SubPathExpr != "" {
+		expanded := environment.expand(mount.SubPathExpr)
+		if expanded.secret {
+			return "", fmt.Errorf("subPathExpr %q has the value of a secret", mount.SubPathExpr)
+		}
+		subPath = expanded.text
 	}
-	s.mounts = append(s.mounts, specs.Mount{
-		Type: "bind", Source: source, Destination: destination, Options: options,
-	})
+	if subPath != "" && !filepath.IsLocal(subPath) {
+		return "", fmt.Errorf("subPath %q leads out of the volume", subPath)
+	}
+	return subPath, nil
 }
 
-func (s *storage) tmpfs(mount v1.VolumeMount, spec v1.VolumeSpec) error {
+// addFiles mounts files that the bundle brings along, read-only as in Kubernetes: they are
+// the manifest's.
+func (s *storage) addFiles(mount v1.VolumeMount, tree fileTree, subPath string, err error) error {
+	if err != nil {
+		return err
+	}
+	dir := bundle.VolumePath(mount.Name)
+	for _, file := range tree.files {
+		file.Path = filepath.Join(dir, file.Path)
+		if !slices.ContainsFunc(s.files, func(other bundle.File) bool { return other.Path == file.Path }) {
+			s.files = append(s.files, file)
+		}
+	}
+	mount.ReadOnly = true
+	source := filepath.Join(dir, subPath)
+	if subPath != "" && !slices.ContainsFunc(s.files, func(file bundle.File) bool {
+		return file.Path == source || strings.HasPrefix(file.Path, source+"/")
+	}) {
+		return fmt.Errorf("the volume has no file %s", subPath)
+	}
+	s.mounts = append(s.mounts, bind(bundle.OwnSource(source), mount))
+	return nil
+}
+
+// propagation maps Kubernetes' mount propagation to mount(8)'s.
+var propagation = map[string]string{"": "rprivate", "None": "rprivate", "HostToContainer": "rslave", "Bidirectional": "rshared"}
+
+// bind mounts a path of the node. nosuid and nodev are on: data is no place for set-id
+// programs and devices.
+func bind(source string, mount v1.VolumeMount) specs.Mount {
+	options := []string{"rbind", propagation[mount.MountPropagation], "nosuid", "nodev"}
+	if mount.ReadOnly {
+		options = append(options, "ro")
+	}
+	return specs.Mount{Type: "bind", Source: source, Destination: mount.MountPath, Options: options}
+}
+
+func (s *storage) tmpfs(mount v1.VolumeMount, from volume) error {
+	var spec v1.VolumeSpec
+	if from.spec != nil {
+		spec = *from.spec
+	}
 	mode, err := modeOf(spec.Mode)
 	if err != nil {
 		return err
@@ -113,7 +212,7 @@ func (s *storage) tmpfs(mount v1.VolumeMount, spec v1.VolumeSpec) error {
 		fmt.Sprintf("mode=%04o", mode),
 		fmt.Sprintf("uid=%d", value(spec.UID)), fmt.Sprintf("gid=%d", value(spec.GID)),
 	}
-	if limit := spec.EmptyDir.SizeLimit; limit != "" {
+	if limit := from.EmptyDir.SizeLimit; limit != "" {
 		size, err := resource.ParseQuantity(string(limit))
 		if err != nil {
 			return fmt.Errorf("sizeLimit %s: %w", limit, err)

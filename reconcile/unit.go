@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -18,40 +19,71 @@ import (
 const defaultGracePeriod = 10
 
 // unitOf renders the values of a container's unit, all but what depends on files.
-func unitOf(container *v1.Container, b *bundle.Bundle, stopSignal string) (units.Unit, error) {
-	spec := container.Spec
-	resources, err := resourcesOf(spec.Resources)
+func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal string) (units.Unit, error) {
+	resources, err := resourcesOf(run.Resources)
+	if err != nil {
+		return units.Unit{}, err
+	}
+	dependencies, err := r.dependenciesOf(run)
 	if err != nil {
 		return units.Unit{}, err
 	}
 	unit := units.Unit{
-		Name:        container.Metadata.Name + ".service",
-		Description: fmt.Sprintf("%s (%s)", container.Ref(), b.Image.Reference),
-		Stamp:       units.Stamp{Object: container.Ref().String()},
+		Name:         run.name + ".service",
+		Description:  fmt.Sprintf("%s (%s)", run.ref, b.Image.Reference),
+		Stamp:        units.Stamp{Object: run.ref.String()},
+		Dependencies: dependencies,
 		// CONTAINER_NAME and IMAGE_NAME are the journal fields of Docker's and Podman's
 		// journald log drivers.
 		LogFields: map[string]string{
-			"CONTAINER_NAME": container.Metadata.Name,
+			"CONTAINER_NAME": run.name,
 			"IMAGE_NAME":     b.Image.Reference,
 			"IMAGE_DIGEST":   b.Image.Digest,
 		},
-		Oneshot:     spec.Oneshot,
-		Restart:     restartOf(spec),
+		Oneshot:     run.Oneshot,
+		Reload:      run.Reload.Signal != "" || run.Reload.Exec != nil,
+		Restart:     restartOf(run.ContainerSpec),
 		MaxRestarts: -1,
 		KillSignal:  stopSignal,
 		StopSeconds: defaultGracePeriod,
 		Resources:   resources,
 		Extra: units.Extra{
-			Unit: section(spec.Unit), Service: section(spec.Service), Install: section(spec.Install),
+			Unit: section(run.Unit), Service: section(run.Service), Install: section(run.Install),
 		},
 	}
-	if spec.MaxRestarts != nil {
-		unit.MaxRestarts = int(*spec.MaxRestarts)
+	if run.MaxRestarts != nil {
+		unit.MaxRestarts = int(*run.MaxRestarts)
 	}
-	if spec.TerminationGracePeriodSeconds != nil {
-		unit.StopSeconds = *spec.TerminationGracePeriodSeconds
+	if run.TerminationGracePeriodSeconds != nil {
+		unit.StopSeconds = *run.TerminationGracePeriodSeconds
+	}
+	if run.ActiveDeadlineSeconds != nil {
+		unit.DeadlineSeconds = *run.ActiveDeadlineSeconds
 	}
 	return unit, nil
+}
+
+// dependenciesOf are the units that a container waits for.
+func (r *resolver) dependenciesOf(run runnable) (units.Dependencies, error) {
+	var dependencies units.Dependencies
+	for _, dependency := range run.DependsOn {
+		ref := v1.Ref{Kind: cmp.Or(dependency.Kind, v1.KindContainer), Name: dependency.Name}
+		needed, ok := r.runnables[ref]
+		if !ok {
+			return dependencies, fmt.Errorf("dependsOn: there is no %s", ref)
+		}
+		for _, other := range needed {
+			unit := other.name + ".service"
+			dependencies.After = append(dependencies.After, unit)
+			switch dependency.Condition {
+			case v1.DependencyReady, v1.DependencyCompleted:
+				dependencies.Requires = append(dependencies.Requires, unit)
+			default:
+				dependencies.Wants = append(dependencies.Wants, unit)
+			}
+		}
+	}
+	return dependencies, nil
 }
 
 func restartOf(spec v1.ContainerSpec) string {
@@ -123,6 +155,9 @@ func resourcesOf(declared v1.Resources) (units.Resources, error) {
 		return resources, err
 	}
 	resources.CPUWeight = cpuWeight(shares)
+	if resources.TasksMax, err = quantity(declared.Limits, "pids", 0); err != nil {
+		return resources, err
+	}
 	return resources, nil
 }
 

@@ -21,6 +21,8 @@ const (
 	// argument is a word of a command line, from a set of characters that need no quotes:
 	// ExecStart= also gives meaning to $ and ; (systemd.service(5)).
 	argument
+	// unitName is the name of one of davit's services: After=, Requires=.
+	unitName
 	// raw values were written for systemd by a manifest's author, specifiers included.
 	raw
 )
@@ -47,6 +49,10 @@ func encode(value string, kind kind) (string, error) {
 	case argument:
 		if !plainArgument.MatchString(value) {
 			return "", fmt.Errorf("%q: want only letters, digits and :_./-", value)
+		}
+	case unitName:
+		if !validName.MatchString(value) {
+			return "", fmt.Errorf("%q is not the name of a service of davit's", value)
 		}
 	}
 	return value, nil

@@ -64,6 +64,9 @@ func (r *renderer) unitSection(u Unit) {
 	r.set("Unit", "Documentation", literal, "https://github.com/davit-project/davit")
 	r.set("Unit", "SourcePath", literal, u.SourcePath)
 	r.set("Unit", "RequiresMountsFor", word, u.RequiresMountsFor...)
+	r.set("Unit", "After", unitName, u.Dependencies.After...)
+	r.set("Unit", "Wants", unitName, u.Dependencies.Wants...)
+	r.set("Unit", "Requires", unitName, u.Dependencies.Requires...)
 	if u.MaxRestarts < 0 {
 		r.set("Unit", "StartLimitIntervalSec", literal, "0")
 	} else {
@@ -96,6 +99,7 @@ func (r *renderer) serviceSection(u Unit) {
 		r.set(section, "CPUQuota", literal, strconv.FormatFloat(float64(quota)/10, 'f', -1, 64)+"%")
 	}
 	r.number("CPUWeight", u.Resources.CPUWeight)
+	r.number("TasksMax", u.Resources.TasksMax)
 }
 
 // launch is the contract with davit-run: it hands systemd the container's own process as
@@ -107,14 +111,23 @@ func (r *renderer) launch(u Unit) {
 		r.set(section, "Type", literal, "oneshot")
 		r.set(section, "RemainAfterExit", literal, "yes")
 		timeout = "infinity" // the whole run is the start
+		if u.DeadlineSeconds > 0 {
+			timeout = strconv.FormatInt(u.DeadlineSeconds, 10)
+		}
 	} else {
 		r.set(section, "Type", literal, "notify")
+		if u.DeadlineSeconds > 0 {
+			r.set(section, "RuntimeMaxSec", literal, strconv.FormatInt(u.DeadlineSeconds, 10))
+		}
 	}
 	r.set(section, "NotifyAccess", literal, "main")
 	r.set(section, "TimeoutStartSec", literal, timeout)
 	r.set(section, "Delegate", literal, "yes")
 	r.set(section, "PrivateMounts", literal, "yes")
 	r.command("ExecStart", u.Launcher, "start", u.Bundle)
+	if u.Reload {
+		r.command("ExecReload", u.Launcher, "reload", strings.TrimSuffix(u.Name, ".service"))
+	}
 	r.command("ExecStopPost", u.Launcher, "cleanup", strings.TrimSuffix(u.Name, ".service"))
 }
 

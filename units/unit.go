@@ -25,6 +25,12 @@ type Unit struct {
 	// LogFields are added to every journal entry of the unit, LogExtraFields= of
 	// systemd.exec(5): field → value.
 	LogFields map[string]string
+	// Dependencies are the units that come first.
+	Dependencies Dependencies
+	// Reload is set when the launcher can reload the container.
+	Reload bool
+	// DeadlineSeconds is how long a start may live; 0 means no limit.
+	DeadlineSeconds int64
 	// Oneshot is a unit that is starting until its process has ended.
 	Oneshot bool
 	// Restart is systemd's Restart=: "always", "on-failure" or "no".
@@ -48,6 +54,12 @@ type Resources struct {
 	MemoryLow uint64 // bytes
 	CPUQuota  uint64 // thousandths of one CPU
 	CPUWeight uint64 // 1 to 10000
+	TasksMax  uint64 // processes and threads
+}
+
+// Dependencies are names of units, by the setting of systemd.unit(5) that lists them.
+type Dependencies struct {
+	After, Wants, Requires []string
 }
 
 // Extra is passed through to the sections of a unit: setting → values.

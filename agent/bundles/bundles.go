@@ -30,14 +30,14 @@ const newPrefix = ".new-"
 
 // EnsureBundle leaves the bundle on the disk, durably. Its directory appears with its
 // content or not at all, and stays untouched where it has that content already.
-func (s Store) EnsureBundle(_ context.Context, dirName string, text []byte) error {
-	if err := s.ensure(dirName, text); err != nil {
+func (s Store) EnsureBundle(_ context.Context, dirName string, text []byte, files []bundle.File) error {
+	if err := s.ensure(dirName, text, files); err != nil {
 		return fmt.Errorf("write bundle %s: %w", dirName, err)
 	}
 	return nil
 }
 
-func (s Store) ensure(dirName string, text []byte) error {
+func (s Store) ensure(dirName string, text []byte, files []bundle.File) error {
 	if err := checkName(dirName); err != nil {
 		return err
 	}
@@ -53,7 +53,11 @@ func (s Store) ensure(dirName string, text []byte) error {
 	if err != nil {
 		return err
 	}
-	err = disk.WriteFile(filepath.Join(dir, bundle.ConfigFile), text, 0o600)
+	err = writeFiles(dir, files)
+	if err == nil {
+		// The configuration comes last: with it, a bundle is whole.
+		err = disk.WriteFile(filepath.Join(dir, bundle.ConfigFile), text, 0o600)
+	}
 	if err == nil {
 		err = s.moveIn(dir, path)
 	}
@@ -61,6 +65,27 @@ func (s Store) ensure(dirName string, text []byte) error {
 		return errors.Join(err, os.RemoveAll(dir))
 	}
 	return disk.SyncDir(s.root())
+}
+
+// writeFiles writes what the bundle brings along. Their directories can be read by all, as a
+// container sees them; the bundle's own cannot.
+func writeFiles(dir string, files []bundle.File) error {
+	for _, file := range files {
+		if !filepath.IsLocal(file.Path) {
+			return fmt.Errorf("file %q leads out of the bundle", file.Path)
+		}
+		path := filepath.Join(dir, file.Path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := disk.WriteFile(path, file.Content, os.FileMode(file.Mode)); err != nil {
+			return err
+		}
+		if err := os.Chown(path, file.UID, file.GID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // moveIn gives a written bundle its name. What has the name already is damaged: a name

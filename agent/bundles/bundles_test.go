@@ -14,7 +14,7 @@ import (
 
 func ensure(t *testing.T, s Store, name, text string) {
 	t.Helper()
-	if err := s.EnsureBundle(t.Context(), name, []byte(text)); err != nil {
+	if err := s.EnsureBundle(t.Context(), name, []byte(text), nil); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -119,7 +119,7 @@ func TestNamesThatLeadElsewhereAreRefused(t *testing.T) {
 		if err := s.RemoveBundle(t.Context(), name); err == nil {
 			t.Errorf("%q was removed", name)
 		}
-		if err := s.EnsureBundle(t.Context(), name, nil); err == nil {
+		if err := s.EnsureBundle(t.Context(), name, nil, nil); err == nil {
 			t.Errorf("%q was written", name)
 		}
 	}

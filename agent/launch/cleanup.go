@@ -25,6 +25,9 @@ func Cleanup(ctx context.Context, id string) error {
 	if err := destroy(id); err != nil {
 		failures = append(failures, err)
 	}
+	if err := awaitCopier(id); err != nil {
+		failures = append(failures, err)
+	}
 	own := filepath.Join(bundle.AttachmentsDir, id)
 	if b, err := readBundle(own); err == nil {
 		failures = append(failures, disconnect(ctx, b))

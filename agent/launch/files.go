@@ -28,7 +28,7 @@ func (r *run) writeFiles() error {
 	if err := os.WriteFile(ownFile(r.ID, "hostname"), []byte(r.Spec.Hostname+"\n"), 0o644); err != nil {
 		return err
 	}
-	resolver, err := resolverFile(r.Network.Mode)
+	resolver, err := r.resolver()
 	if err != nil {
 		return err
 	}
@@ -45,6 +45,29 @@ func (r *run) fileMounts() []specs.Mount {
 		})
 	}
 	return mounts
+}
+
+// resolver is the container's resolv.conf(5): the node's, the manifest's, or both. The resolver
+// library takes the first three name servers and the last search line.
+func (r *run) resolver() ([]byte, error) {
+	var text bytes.Buffer
+	for _, server := range r.DNS.Servers {
+		fmt.Fprintf(&text, "nameserver %s\n", server)
+	}
+	if !r.DNS.Only {
+		node, err := resolverFile(r.Network.Mode)
+		if err != nil {
+			return nil, err
+		}
+		text.Write(node)
+	}
+	if len(r.DNS.Searches) > 0 {
+		fmt.Fprintf(&text, "search %s\n", strings.Join(r.DNS.Searches, " "))
+	}
+	if len(r.DNS.Options) > 0 {
+		fmt.Fprintf(&text, "options %s\n", strings.Join(r.DNS.Options, " "))
+	}
+	return text.Bytes(), nil
 }
 
 // resolverFile returns the node's resolv.conf(5) for a container. A name server on the

@@ -9,6 +9,10 @@
 // process to systemd. The parent waits for that, tells systemd, waits until systemd has
 // taken note, and only then lets the process run: one that ends at once would otherwise be
 // gone before systemd knew of it, and its exit status with it.
+//
+// Where the manifest wants a terminal or pipes, somebody has to read what the container
+// writes: then the parent stays and copies it to the journal. It has never had a Go runtime,
+// so it costs a few pages of memory.
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -28,7 +32,7 @@
 // of the unit that ends a start.
 #define BARRIER_TIMEOUT 30000
 
-// The child's end of the pipe to the parent; -1 in any other process.
+// The child's end of the socket to the parent; -1 in any other process.
 int davit_message_fd = -1;
 
 static void fail(const char *doing)
@@ -123,17 +127,84 @@ static void await(pid_t child)
 		_exit(WEXITSTATUS(status));
 }
 
+// message is what the child sends: the container's process and the path of its FIFO as text,
+// and a file descriptor to copy from, or -1.
+struct message {
+	char text[256];
+	size_t length;
+	int output;
+};
+
+// receive reads until the child has closed its end.
+static void receive(int from, struct message *message)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	message->length = 0;
+	message->output = -1;
+	while (message->length < sizeof(message->text) - 1) {
+		struct iovec data = {
+			.iov_base = message->text + message->length,
+			.iov_len = sizeof(message->text) - 1 - message->length,
+		};
+		struct msghdr part = {
+			.msg_iov = &data, .msg_iovlen = 1,
+			.msg_control = &control, .msg_controllen = sizeof(control),
+		};
+		ssize_t got = recvmsg(from, &part, MSG_CMSG_CLOEXEC);
+		if (got == 0)
+			break;
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			fail("read the launcher's message");
+		struct cmsghdr *header = CMSG_FIRSTHDR(&part);
+		if (header != NULL && header->cmsg_type == SCM_RIGHTS)
+			memcpy(&message->output, CMSG_DATA(header), sizeof(int));
+		message->length += got;
+	}
+	message->text[message->length] = '\0';
+}
+
+// copy passes on what the container writes until the last process that could has gone: end
+// of file from a pipe, EIO from a terminal (pty(7)). Nothing asks it to stop before that: it
+// is in the unit's cgroup and ends with the container. While the journal is away, output is
+// dropped and the container goes on.
+static void copy(int from)
+{
+	static char buffer[16384];
+	ssize_t got;
+
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	while ((got = read(from, buffer, sizeof(buffer))) != 0) {
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return;
+		for (ssize_t done = 0, put; done < got; done += put) {
+			put = write(STDOUT_FILENO, buffer + done, got - done);
+			if (put < 0 && errno != EINTR)
+				break;
+			if (put < 0)
+				put = 0;
+		}
+	}
+}
+
 __attribute__((constructor)) static void handover(int argc, char **argv)
 {
 	int ends[2];
-	char message[256];
-	size_t length = 0;
-	ssize_t got;
+	struct message message;
 
 	if (argc < 2 || strcmp(argv[1], "start") != 0)
 		return;
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		fail("make a pipe");
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		fail("make a socket");
 	pid_t child = fork();
 	if (child < 0)
 		fail("fork");
@@ -143,17 +214,11 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 		return; // to the Go runtime
 	}
 	close(ends[1]);
-	while (length < sizeof(message) - 1 &&
-	       (got = read(ends[0], message + length, sizeof(message) - 1 - length)) != 0) {
-		if (got > 0)
-			length += got;
-		else if (errno != EINTR)
-			fail("read the launcher's message");
-	}
+	receive(ends[0], &message);
+	close(ends[0]);
 	await(child);
-	message[length] = '\0';
 	int container, path;
-	if (sscanf(message, "%d %n", &container, &path) != 1) {
+	if (sscanf(message.text, "%d %n", &container, &path) != 1) {
 		fprintf(stderr, "davit-run: the launcher said nothing of a container\n");
 		_exit(1);
 	}
@@ -164,6 +229,9 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 	if (dprintf(systemd, "MAINPID=%d\nREADY=1\nNOTIFYACCESS=none", container) < 0)
 		fail("tell systemd of the container");
 	barrier(systemd);
-	release(message + path, container);
+	close(systemd);
+	release(message.text + path, container);
+	if (message.output >= 0)
+		copy(message.output);
 	_exit(0);
 }

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -17,14 +19,19 @@ import (
 const execFIFO = "exec.fifo"
 
 // handOver names the container's waiting process to the process that systemd started,
-// which tells systemd of it and lets it run once this one has exited; see handover.c.
-func handOver(id string, pid int) error {
+// which tells systemd of it and lets it run once this one has exited; see handover.c. With
+// an output, that process stays and copies it to its own standard output.
+func handOver(id string, pid int, output *os.File) error {
 	if C.davit_message_fd < 0 {
 		return errors.New("tell systemd of the container: this process is not davit-run start")
 	}
-	pipe := os.NewFile(uintptr(C.davit_message_fd), "message to systemd")
-	if _, err := fmt.Fprintf(pipe, "%d %s", pid, filepath.Join(bundle.RuntimeDir, id, execFIFO)); err != nil {
+	var rights []byte
+	if output != nil {
+		rights = unix.UnixRights(int(output.Fd()))
+	}
+	message := fmt.Sprintf("%d %s", pid, filepath.Join(bundle.RuntimeDir, id, execFIFO))
+	if err := unix.Sendmsg(int(C.davit_message_fd), []byte(message), rights, nil, 0); err != nil {
 		return fmt.Errorf("tell systemd of the container: %w", err)
 	}
-	return pipe.Close()
+	return nil // this process's exit closes the socket, which ends the message
 }

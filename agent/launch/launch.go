@@ -26,6 +26,8 @@ type run struct {
 	rootfs  string // where the root filesystem is mounted
 	netns   string // path of the network namespace, or ""
 	account account
+	// addresses are those of all networks, in order.
+	addresses []string
 }
 
 // Start runs the container of the bundle at dir as the main process of the unit that
@@ -66,16 +68,24 @@ func (r *run) start(ctx context.Context) error {
 		r.lookUpUser,
 		func() error { return r.connect(ctx) },
 		r.writeFiles,
+		r.completeEnvironment,
+		r.addDevices,
+		r.addInit,
 	} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
-	pid, err := r.createProcess()
+	pid, output, err := r.createProcess()
 	if err != nil {
 		return err
 	}
-	return handOver(r.ID, pid)
+	if output != nil {
+		if err := recordCopier(r.ID); err != nil {
+			return err
+		}
+	}
+	return handOver(r.ID, pid, output)
 }
 
 // claim makes the container's directories and records what is being started, before

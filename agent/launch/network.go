@@ -53,6 +53,7 @@ func (r *run) connect(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("attach to network %s: %w", attachment.Network, err)
 		}
+		r.addresses = append(r.addresses, addresses...)
 		member.Networks[attachment.Network] = endpoint{Names: attachment.Names, Addresses: addresses}
 	}
 	return join(member, baseHosts(r.Bundle))
@@ -129,8 +130,15 @@ func newCNI() (*libcni.CNIConfig, error) {
 // first network, as Docker and Podman do.
 func runtimeConf(b *bundle.Bundle, index int, netns string) *libcni.RuntimeConf {
 	conf := &libcni.RuntimeConf{ContainerID: b.ID, NetNS: netns, IfName: fmt.Sprintf("eth%d", index)}
+	conf.CapabilityArgs = map[string]any{}
 	if index == 0 && len(b.Network.Ports) > 0 {
-		conf.CapabilityArgs = map[string]any{"portMappings": b.Network.Ports}
+		conf.CapabilityArgs["portMappings"] = b.Network.Ports
+	}
+	if attachment := b.Network.Attachments[index]; len(attachment.Addresses) > 0 {
+		conf.CapabilityArgs["ips"] = attachment.Addresses
+	}
+	if mac := b.Network.Attachments[index].MAC; mac != "" {
+		conf.CapabilityArgs["mac"] = mac
 	}
 	return conf
 }

@@ -29,23 +29,31 @@ func Init() { libcontainer.Init() }
 const payload = "payload"
 
 // createProcess creates the container and returns the id of its first process, which is
-// ready to become the user's program and waits.
-func (r *run) createProcess() (int, error) {
+// ready to become the user's program and waits, and its output where that is to be copied.
+func (r *run) createProcess() (int, *os.File, error) {
 	config, err := r.config()
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	container, err := libcontainer.Create(bundle.RuntimeDir, r.ID, config)
 	if err != nil {
-		return 0, fmt.Errorf("create container: %w", err)
+		return 0, nil, fmt.Errorf("create container: %w", err)
 	}
 	process := newProcess(r.Spec.Process)
 	process.Init = true
-	process.Stdout, process.Stderr = os.Stdout, os.Stderr
-	if err := container.Start(process); err != nil {
-		return 0, fmt.Errorf("run %q of image %s: %w", r.Spec.Process.Args[0], r.Image.Reference, err)
+	out, err := r.openOutput(process)
+	if err != nil {
+		return 0, nil, err
 	}
-	return process.Pid()
+	if err := container.Start(process); err != nil {
+		return 0, nil, fmt.Errorf("run %q of image %s: %w", r.Spec.Process.Args[0], r.Image.Reference, err)
+	}
+	pid, err := process.Pid()
+	if err != nil {
+		return 0, nil, err
+	}
+	reader, err := out.started()
+	return pid, reader, err
 }
 
 // config turns the bundle's OCI configuration, completed with what exists only now, into
@@ -58,9 +66,11 @@ func (r *run) config() (*configs.Config, error) {
 	// must have no way to set those.
 	spec.Annotations = nil
 	for i, mount := range spec.Mounts {
-		if name, ok := bundle.EmptyDirName(mount.Source); ok {
-			spec.Mounts[i].Source = emptyDirPath(r.ID, name)
+		source, err := r.mountSource(mount.Source)
+		if err != nil {
+			return nil, err
 		}
+		spec.Mounts[i].Source = source
 	}
 	for i, namespace := range spec.Linux.Namespaces {
 		if namespace.Type == specs.NetworkNamespace {
@@ -85,6 +95,9 @@ func newProcess(spec *specs.Process) *libcontainer.Process {
 		Cwd:             spec.Cwd,
 		NoNewPrivileges: &spec.NoNewPrivileges,
 	}
+	for _, limit := range spec.Rlimits {
+		process.Rlimits = append(process.Rlimits, configs.Rlimit{Type: rlimits[limit.Type], Soft: limit.Soft, Hard: limit.Hard})
+	}
 	for _, gid := range spec.User.AdditionalGids {
 		process.AdditionalGroups = append(process.AdditionalGroups, int(gid))
 	}
@@ -94,6 +107,16 @@ func newProcess(spec *specs.Process) *libcontainer.Process {
 		}
 	}
 	return process
+}
+
+// rlimits are the numbers of setrlimit(2)'s limits.
+var rlimits = map[string]int{
+	"RLIMIT_AS": unix.RLIMIT_AS, "RLIMIT_CORE": unix.RLIMIT_CORE, "RLIMIT_CPU": unix.RLIMIT_CPU,
+	"RLIMIT_DATA": unix.RLIMIT_DATA, "RLIMIT_FSIZE": unix.RLIMIT_FSIZE, "RLIMIT_LOCKS": unix.RLIMIT_LOCKS,
+	"RLIMIT_MEMLOCK": unix.RLIMIT_MEMLOCK, "RLIMIT_MSGQUEUE": unix.RLIMIT_MSGQUEUE, "RLIMIT_NICE": unix.RLIMIT_NICE,
+	"RLIMIT_NOFILE": unix.RLIMIT_NOFILE, "RLIMIT_NPROC": unix.RLIMIT_NPROC, "RLIMIT_RSS": unix.RLIMIT_RSS,
+	"RLIMIT_RTPRIO": unix.RLIMIT_RTPRIO, "RLIMIT_RTTIME": unix.RLIMIT_RTTIME,
+	"RLIMIT_SIGPENDING": unix.RLIMIT_SIGPENDING, "RLIMIT_STACK": unix.RLIMIT_STACK,
 }
 
 // destroy removes libcontainer's container of this id and kills what still runs in it.

@@ -29,6 +29,9 @@ func (r *run) lookUpUser() error {
 	if r.account, err = lookUp(r.rootfs, r.User); err != nil {
 		return fmt.Errorf("user %q in image %s: %w", r.User, r.Image.Reference, err)
 	}
+	if r.RunAsNonRoot && r.account.uid == 0 {
+		return fmt.Errorf("image %s runs as root, which runAsNonRoot forbids: set runAsUser", r.Image.Reference)
+	}
 	process := r.Spec.Process
 	process.User.UID, process.User.GID = r.account.uid, r.account.gid
 	process.User.AdditionalGids = append(r.account.groups, process.User.AdditionalGids...)

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -38,12 +39,34 @@ type Launch struct {
 	// User is user[:group], names or ids to look up in the root filesystem; empty
 	// means Spec.Process.User as it stands.
 	User string `json:"user,omitempty"`
+	// Output says where standard output and error go: empty is the journal's own socket,
+	// OutputPipe a pipe that is copied there, OutputNone nowhere. A terminal of
+	// Spec.Process.Terminal is copied too.
+	Output string `json:"output,omitempty"`
 	// Network is what the container is attached to.
 	Network Network `json:"network"`
 	// HostAliases are further lines of /etc/hosts: an address and its names.
 	HostAliases []HostAlias `json:"hostAliases,omitempty"`
+	// RunAsNonRoot refuses to start when the user turns out to be root.
+	RunAsNonRoot bool `json:"runAsNonRoot,omitempty"`
+	// Init runs the node's init program as the container's first process.
+	Init bool `json:"init,omitempty"`
+	// Env is what the launcher adds to the environment.
+	Env Env `json:"env,omitzero"`
+	// DNS is what the launcher adds to /etc/resolv.conf.
+	DNS DNS `json:"dns,omitzero"`
+	// Devices are devices of the node.
+	Devices []Device `json:"devices,omitempty"`
+	// AllDevices gives the container every device of the node.
+	AllDevices bool `json:"allDevices,omitempty"`
+	// Files are the files that the bundle brings along, beside its config.json.
+	Files []File `json:"files,omitempty"`
+	// Reload is what a reload of the unit does.
+	Reload Reload `json:"reload,omitzero"`
 	// EmptyDirs are directories the launcher makes for each run.
 	EmptyDirs []EmptyDir `json:"emptyDirs,omitempty"`
+	// SubPaths are files and directories inside volumes that are mounted in their stead.
+	SubPaths []SubPath `json:"subPaths,omitempty"`
 	// HostPaths are checked, or created, before the container starts.
 	HostPaths []HostPath `json:"hostPaths,omitempty"`
 }
@@ -58,6 +81,12 @@ type Image struct {
 	// image's id in containers/storage and the name of its [Rootfs] record.
 	ID string `json:"id"`
 }
+
+// Outputs of a container beside the journal's own socket.
+const (
+	OutputPipe = "pipe"
+	OutputNone = "none"
+)
 
 // Modes of a container's network.
 const (
@@ -88,6 +117,10 @@ type Attachment struct {
 	Masquerade []string `json:"masquerade,omitempty"`
 	// Names are what other containers of the network call this one.
 	Names []string `json:"names,omitempty"`
+	// Addresses are static addresses with their prefixes, "10.1.0.5/24".
+	Addresses []string `json:"addresses,omitempty"`
+	// MAC is the device's hardware address; empty means any.
+	MAC string `json:"mac,omitempty"`
 }
 
 // Port publishes one port. The JSON is the portMappings capability of CNI
@@ -119,6 +152,62 @@ type HostPath struct {
 	Type string `json:"type"`
 }
 
+// Env is what only the launcher can add to the environment.
+type Env struct {
+	// Files are files of the node with NAME=value lines; Fixed are the names they do not
+	// replace.
+	Files []EnvFile `json:"files,omitempty"`
+	Fixed []string  `json:"fixed,omitempty"`
+	// Dynamic are values that are known only at start.
+	Dynamic []DynamicEnv `json:"dynamic,omitempty"`
+}
+
+// EnvFile is a file of the node with variables.
+type EnvFile struct {
+	Path     string `json:"path"`
+	Optional bool   `json:"optional,omitempty"`
+}
+
+// DynamicEnv is a variable of systemd's own environment, or a field of the running
+// container: status.podIP or status.podIPs.
+type DynamicEnv struct {
+	Name     string `json:"name"`
+	HostEnv  string `json:"hostEnv,omitempty"`
+	Field    string `json:"field,omitempty"`
+	Optional bool   `json:"optional,omitempty"`
+}
+
+// DNS is added to /etc/resolv.conf, or with Only replaces it.
+type DNS struct {
+	Only     bool     `json:"only,omitempty"`
+	Servers  []string `json:"servers,omitempty"`
+	Searches []string `json:"searches,omitempty"`
+	Options  []string `json:"options,omitempty"`
+}
+
+// Device is a device of the node, or a directory of devices.
+type Device struct {
+	Path          string `json:"path"`
+	ContainerPath string `json:"containerPath"`
+	Permissions   string `json:"permissions"`
+	Optional      bool   `json:"optional,omitempty"`
+}
+
+// Reload is a signal to the container's main process, or a command in the container.
+type Reload struct {
+	Signal string   `json:"signal,omitempty"`
+	Exec   []string `json:"exec,omitempty"`
+}
+
+// SubPath is a path inside a volume; a mount of the Spec whose source is [SubPathSource]
+// of its index becomes it.
+type SubPath struct {
+	// Volume is the volume's own mount source.
+	Volume string `json:"volume"`
+	// Path is relative, and resolved below the volume.
+	Path string `json:"path"`
+}
+
 // emptyDirScheme marks the mounts whose source is known only at start.
 const emptyDirScheme = "emptydir:"
 
@@ -128,6 +217,22 @@ func EmptyDirSource(name string) string { return emptyDirScheme + name }
 // EmptyDirName is the reverse of [EmptyDirSource]; ok is false for any other source.
 func EmptyDirName(source string) (name string, ok bool) {
 	return strings.CutPrefix(source, emptyDirScheme)
+}
+
+// subPathScheme marks the mounts whose source is inside a volume.
+const subPathScheme = "subpath:"
+
+// SubPathSource is the mount source that stands for the sub-path of this index.
+func SubPathSource(index int) string { return subPathScheme + strconv.Itoa(index) }
+
+// SubPathIndex is the reverse of [SubPathSource]; ok is false for any other source.
+func SubPathIndex(source string) (index int, ok bool) {
+	text, ok := strings.CutPrefix(source, subPathScheme)
+	if !ok {
+		return 0, false
+	}
+	index, err := strconv.Atoi(text)
+	return index, err == nil
 }
 
 // annotationLaunch holds [Launch] as JSON in config.json's annotations.

@@ -21,11 +21,12 @@ const usage = `davit-run starts the containers of davit's systemd units.
 
   davit-run start BUNDLE         start the bundle's container as this unit's main process
   davit-run cleanup ID           remove what a container left on the node
+  davit-run reload ID            do what the container's manifest says a reload is
   davit-run exec [options] ID -- COMMAND [ARG...]
                                  run a command in a container
   davit-run version
 
-start and cleanup are called by the units that davit writes.
+start, cleanup and reload are called by the units that davit writes.
 `
 
 // init comes before main so that nothing else in the program has run when a container's
@@ -53,6 +54,8 @@ func run(ctx context.Context, args []string) (int, error) {
 		return 0, launch.Start(ctx, args[1])
 	case len(args) == 2 && args[0] == "cleanup":
 		return 0, launch.Cleanup(ctx, args[1])
+	case len(args) == 2 && args[0] == "reload":
+		return 0, launch.Reload(args[1])
 	case len(args) > 1 && args[0] == "exec":
 		return exec(args[1:])
 	case len(args) == 1 && args[0] == "version":

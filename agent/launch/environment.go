@@ -1,0 +1,121 @@
+package launch
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// completeEnvironment adds to the environment what is not in the bundle's configuration:
+// secrets, files of the node, and what is known only now.
+func (r *run) completeEnvironment() error {
+	if err := r.addSecrets(); err != nil {
+		return err
+	}
+	for _, file := range r.Env.Files {
+		if err := r.addEnvFile(file); err != nil {
+			return err
+		}
+	}
+	for _, want := range r.Env.Dynamic {
+		value, ok := r.dynamic(want)
+		if !ok && !want.Optional {
+			return fmt.Errorf("variable %s: there is no %s%s", want.Name, want.HostEnv, want.Field)
+		}
+		if ok {
+			r.setEnv(want.Name, value)
+		}
+	}
+	return nil
+}
+
+// addSecrets reads the variables that came from secrets. They lie in a file of root's and
+// were never in the configuration.
+func (r *run) addSecrets() error {
+	text, err := os.ReadFile(filepath.Join(r.dir, bundle.SecretEnvFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var secrets []string
+	if err := json.Unmarshal(text, &secrets); err != nil {
+		return fmt.Errorf("read %s: not a list of variables: run davit apply to write it again", bundle.SecretEnvFile)
+	}
+	for _, entry := range secrets {
+		name, value, _ := strings.Cut(entry, "=")
+		r.setEnv(name, value)
+	}
+	return nil
+}
+
+// maxEnvFile bounds a file of variables, well below what execve(2) takes.
+const maxEnvFile = 1 << 20
+
+// addEnvFile adds the variables of a file: lines NAME=value, the value as it stands, and
+// lines that begin with # and empty ones for people, as podman run --env-file reads them.
+func (r *run) addEnvFile(file bundle.EnvFile) error {
+	info, err := os.Stat(file.Path)
+	if errors.Is(err, fs.ErrNotExist) && file.Optional {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("environment file: %w", err)
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxEnvFile {
+		return fmt.Errorf("environment file %s is not a file of at most %d bytes", file.Path, maxEnvFile)
+	}
+	text, err := os.ReadFile(file.Path)
+	if err != nil {
+		return fmt.Errorf("environment file: %w", err)
+	}
+	number := 0
+	for line := range strings.Lines(string(text)) {
+		number++
+		line = strings.TrimLeft(strings.TrimRight(line, "\r\n"), " \t")
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		name, value, ok := strings.Cut(line, "=")
+		if !ok || name == "" || strings.ContainsAny(name, " \t\x00") || strings.Contains(value, "\x00") {
+			return fmt.Errorf("environment file %s:%d: want NAME=value", file.Path, number)
+		}
+		if !slices.Contains(r.Env.Fixed, name) {
+			r.setEnv(name, value)
+		}
+	}
+	return nil
+}
+
+// dynamic is a value that is known only now.
+func (r *run) dynamic(want bundle.DynamicEnv) (string, bool) {
+	switch {
+	case want.HostEnv != "":
+		return os.LookupEnv(want.HostEnv)
+	case len(r.addresses) == 0:
+		return "", false
+	case want.Field == "status.podIPs":
+		return strings.Join(r.addresses, ","), true
+	default:
+		return r.addresses[0], true
+	}
+}
+
+// setEnv replaces a variable in its place, or adds it.
+func (r *run) setEnv(name, value string) {
+	process := r.Spec.Process
+	i := slices.IndexFunc(process.Env, func(entry string) bool { return strings.HasPrefix(entry, name+"=") })
+	if i < 0 {
+		process.Env = append(process.Env, name+"="+value)
+		return
+	}
+	process.Env[i] = name + "=" + value
+}

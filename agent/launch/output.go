@@ -1,0 +1,112 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/containerd/console"
+	"github.com/opencontainers/runc/libcontainer"
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// output is where a container's standard output goes when that is not the journal's own
+// socket.
+type output struct {
+	inside  *os.File // the container's side, for this process to close
+	console *os.File // brings the terminal once libcontainer has made it
+	reader  *os.File // what the unit's first process is to copy from, or nil
+}
+
+// openOutput connects the process's standard output and error.
+func (r *run) openOutput(process *libcontainer.Process) (*output, error) {
+	var err error
+	o := &output{}
+	process.Stdout, process.Stderr = os.Stdout, os.Stderr
+	switch {
+	case r.Spec.Process.Terminal:
+		process.Stdout, process.Stderr = nil, nil
+		process.ConsoleWidth, process.ConsoleHeight = terminalWidth, terminalHeight
+		o.console, o.inside, err = socketPair()
+		process.ConsoleSocket = o.inside
+	case r.Output == bundle.OutputPipe:
+		o.reader, o.inside, err = os.Pipe()
+		process.Stdout, process.Stderr = o.inside, o.inside
+	case r.Output == bundle.OutputNone:
+		o.inside, err = os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+		process.Stdout, process.Stderr = o.inside, o.inside
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open standard output: %w", err)
+	}
+	return o, nil
+}
+
+// The size of a terminal that nobody looks at: programs fold their lines at it.
+const terminalWidth, terminalHeight = 80, 24
+
+// started closes the container's side and returns what is to be copied, nil for nothing.
+func (o *output) started() (*os.File, error) {
+	if o.inside != nil {
+		o.inside.Close()
+	}
+	if o.console == nil {
+		return o.reader, nil
+	}
+	terminal, err := receiveFile(o.console)
+	if err != nil {
+		return nil, err
+	}
+	// The journal wants lines without carriage returns.
+	if err := console.ClearONLCR(terminal.Fd()); err != nil {
+		return nil, fmt.Errorf("set up the terminal: %w", err)
+	}
+	return terminal, nil
+}
+
+// copierFile names the process that copies a container's output.
+const copierFile = "copier"
+
+// recordCopier notes that the unit's first process stays to copy the output.
+func recordCopier(id string) error {
+	return os.WriteFile(ownFile(id, copierFile), []byte(strconv.Itoa(os.Getppid())), 0o600)
+}
+
+// copierPatience bounds how long a stop waits for the last lines.
+const copierPatience = 5 * time.Second
+
+// awaitCopier waits until what the container has written last is in the journal: systemd kills
+// what is left of the unit once the clean-up has ended.
+func awaitCopier(id string) error {
+	text, err := os.ReadFile(ownFile(id, copierFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	pid, err := strconv.Atoi(string(text))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", copierFile, err)
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return nil // gone
+	}
+	defer unix.Close(fd)
+	// The number may be another process's by now.
+	if cgroup, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid)); err != nil || !strings.Contains(string(cgroup), "/"+id+".service") {
+		return nil
+	}
+	_, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(copierPatience.Milliseconds()))
+	if errors.Is(err, unix.EINTR) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,46 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/opencontainers/runc/libcontainer"
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// Reload does what the bundle of the running container id says a reload is.
+func Reload(id string) error {
+	if err := reload(id); err != nil {
+		return fmt.Errorf("reload %s: %w", id, err)
+	}
+	return nil
+}
+
+func reload(id string) error {
+	if !validID.MatchString(id) {
+		return fmt.Errorf("%q is not the name of a container", id)
+	}
+	b, err := readBundle(filepath.Join(bundle.AttachmentsDir, id))
+	if err != nil {
+		return err
+	}
+	if len(b.Reload.Exec) > 0 {
+		status, err := execIn(id, ExecOptions{Args: b.Reload.Exec})
+		if err == nil && status != 0 {
+			err = fmt.Errorf("%q ended with exit status %d", b.Reload.Exec[0], status)
+		}
+		return err
+	}
+	signal := unix.SignalNum(b.Reload.Signal)
+	if signal == 0 {
+		return errors.New("its manifest says nothing of a reload: set spec.reload")
+	}
+	container, err := libcontainer.Load(bundle.RuntimeDir, id)
+	if err != nil {
+		return fmt.Errorf("not running: %w", err)
+	}
+	return container.Signal(signal)
+}

@@ -1,0 +1,78 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	pathrs "github.com/cyphar/filepath-securejoin/pathrs-lite"
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// mountSource turns a source that stands for something of this start into a path of the
+// node.
+func (r *run) mountSource(source string) (string, error) {
+	if name, ok := bundle.EmptyDirName(source); ok {
+		return emptyDirPath(r.ID, name), nil
+	}
+	if path, ok := bundle.OwnPath(source); ok {
+		return filepath.Join(r.dir, path), nil
+	}
+	if index, ok := bundle.SubPathIndex(source); ok {
+		return r.stageSubPath(index)
+	}
+	return source, nil
+}
+
+// stageSubPath mounts a path inside a volume where nobody can exchange it. A container that
+// shares the volume may have put a symbolic link there: it is followed below the volume's
+// root only, and what was opened is what is mounted (CVE-2017-1002101, CVE-2021-25741).
+func (r *run) stageSubPath(index int) (string, error) {
+	want := r.SubPaths[index]
+	volume, err := r.mountSource(want.Volume)
+	if err != nil {
+		return "", err
+	}
+	found, err := openBelow(volume, want.Path)
+	if err != nil {
+		return "", fmt.Errorf("subPath %s of %s: %w", want.Path, volume, err)
+	}
+	defer found.Close()
+	info, err := found.Stat()
+	if err != nil {
+		return "", err
+	}
+	stage := ownFile(r.ID, fmt.Sprintf("subpath-%d", index))
+	if info.IsDir() {
+		err = os.Mkdir(stage, 0o700)
+	} else {
+		err = os.WriteFile(stage, nil, 0o600)
+	}
+	if err != nil {
+		return "", err
+	}
+	opened := fmt.Sprintf("/proc/self/fd/%d", found.Fd())
+	if err := unix.Mount(opened, stage, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+		return "", fmt.Errorf("mount subPath %s of %s: %w", want.Path, volume, err)
+	}
+	return stage, nil
+}
+
+// openBelow opens a path below root, and makes it a directory when nothing is there, as
+// Kubernetes does.
+func openBelow(root, path string) (*os.File, error) {
+	found, err := pathrs.OpenInRoot(root, path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return found, err
+	}
+	dir, err := os.Open(root)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	return pathrs.MkdirAllHandle(dir, path, 0o755)
+}

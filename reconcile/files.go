@@ -1,0 +1,164 @@
+package reconcile
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"strconv"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// contents is what a Config or Secret holds, by key.
+type contents map[string][]byte
+
+// collectData remembers what Configs and Secrets hold.
+func (r *resolver) collectData() {
+	for _, object := range r.in.Objects {
+		switch declared := object.Object.(type) {
+		case *v1.Config:
+			data := contents{}
+			for key, text := range declared.Data {
+				data[key] = []byte(text)
+			}
+			maps.Copy(data, declared.BinaryData)
+			r.configs[declared.Metadata.Name] = data
+		case *v1.Secret:
+			data := contents{}
+			for key, value := range declared.Data {
+				data[key] = value
+			}
+			for key, value := range declared.StringData {
+				data[key] = []byte(value)
+			}
+			r.secrets[declared.Metadata.Name] = data
+		}
+	}
+}
+
+// fileTree is a directory of files that a bundle brings along.
+type fileTree struct {
+	files    []bundle.File
+	mode     v1.FileMode
+	uid, gid int
+}
+
+// defaultFileMode is Kubernetes'.
+const defaultFileMode = 0o644
+
+func (t *fileTree) add(name string, content []byte, mode v1.FileMode) error {
+	if mode == "" {
+		mode = t.mode
+	}
+	bits := uint64(defaultFileMode)
+	if mode != "" {
+		var err error
+		if bits, err = strconv.ParseUint(string(mode), 8, 12); err != nil {
+			return fmt.Errorf("%s: mode %s: want octal digits", name, mode)
+		}
+	}
+	for _, file := range t.files {
+		if file.Path == name {
+			return fmt.Errorf("two sources make the file %s", name)
+		}
+	}
+	file := bundle.NewFile(name, content, uint32(bits))
+	file.UID, file.GID = t.uid, t.gid
+	t.files = append(t.files, file)
+	return nil
+}
+
+// addKeys adds a file for each item, or for each key when there are no items.
+func (t *fileTree) addKeys(data contents, items []v1.KeyPath, optional bool) error {
+	if items == nil {
+		for _, key := range sortedKeys(data) {
+			items = append(items, v1.KeyPath{Key: key, Path: key})
+		}
+	}
+	for _, item := range items {
+		content, ok := data[item.Key]
+		switch {
+		case ok:
+			if err := t.add(path.Clean(item.Path), content, item.Mode); err != nil {
+				return err
+			}
+		case !optional:
+			return fmt.Errorf("there is no key %q", item.Key)
+		}
+	}
+	return nil
+}
+
+// addObject adds the keys of a Config or Secret.
+func (t *fileTree) addObject(from map[string]contents, kind, name string, items []v1.KeyPath, optional bool) error {
+	data, ok := from[name]
+	if !ok && !optional {
+		return fmt.Errorf("there is no %s %q", kind, name)
+	}
+	if err := t.addKeys(data, items, optional); err != nil {
+		return fmt.Errorf("%s/%s: %w", kind, name, err)
+	}
+	return nil
+}
+
+// addFields adds files with fields of the object.
+func (t *fileTree) addFields(r *resolver, run runnable, items []v1.DownwardFile) error {
+	for _, item := range items {
+		var text string
+		var err error
+		if item.FieldRef != nil {
+			text, err = r.field(run, item.FieldRef.FieldPath)
+		} else if item.ResourceFieldRef != nil {
+			text, err = resourceField(run.Resources, *item.ResourceFieldRef)
+		}
+		if err != nil {
+			return err
+		}
+		if err := t.add(path.Clean(item.Path), []byte(text), item.Mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// files makes the files of a volume that has any; ok is false for other volumes.
+func (r *resolver) files(run runnable, source v1.VolumeSource) (tree fileTree, ok bool, err error) {
+	switch {
+	case source.ConfigMap != nil:
+		s := source.ConfigMap
+		tree = fileTree{mode: s.DefaultMode, uid: int(value(s.UID)), gid: int(value(s.GID))}
+		err = tree.addObject(r.configs, v1.KindConfig, s.Name, s.Items, s.Optional)
+	case source.Secret != nil:
+		s := source.Secret
+		tree = fileTree{mode: s.DefaultMode, uid: int(value(s.UID)), gid: int(value(s.GID))}
+		err = tree.addObject(r.secrets, v1.KindSecret, s.SecretName, s.Items, s.Optional)
+	case source.DownwardAPI != nil:
+		tree = fileTree{mode: source.DownwardAPI.DefaultMode}
+		err = tree.addFields(r, run, source.DownwardAPI.Items)
+	case source.Projected != nil:
+		tree = fileTree{mode: source.Projected.DefaultMode}
+		err = r.project(&tree, run, source.Projected.Sources)
+	default:
+		return fileTree{}, false, nil
+	}
+	return tree, true, err
+}
+
+func (r *resolver) project(tree *fileTree, run runnable, sources []v1.Projection) error {
+	var failures []error
+	for _, source := range sources {
+		switch {
+		case source.ConfigMap != nil:
+			s := source.ConfigMap
+			failures = append(failures, tree.addObject(r.configs, v1.KindConfig, s.Name, s.Items, s.Optional))
+		case source.Secret != nil:
+			s := source.Secret
+			failures = append(failures, tree.addObject(r.secrets, v1.KindSecret, s.Name, s.Items, s.Optional))
+		case source.DownwardAPI != nil:
+			failures = append(failures, tree.addFields(r, run, source.DownwardAPI.Items))
+		}
+	}
+	return errors.Join(failures...)
+}
