@@ -23,6 +23,7 @@ node  ip                         iproute2
 node  iptables                   iptables
 node  nft                        nftables
 node  pgrep                      procps
+node  catatonit                  catatonit
 '
 
 present() {
