@@ -24,6 +24,7 @@ node  iptables                   iptables
 node  nft                        nftables
 node  pgrep                      procps
 node  catatonit                  catatonit
+node  ansible-playbook           ansible-core
 '
 
 present() {
