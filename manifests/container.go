@@ -87,8 +87,6 @@ func kernelTree(value string) bool {
 }
 
 func (d *document) checkLifecycle(spec v1.ContainerSpec) {
-	d.oneOf("spec.restartPolicy", string(spec.RestartPolicy),
-		string(v1.RestartAlways), string(v1.RestartOnFailure), string(v1.RestartNever))
 	if spec.Oneshot && spec.RestartPolicy == v1.RestartAlways {
 		d.errorf("spec.restartPolicy", "a oneshot container ends: want OnFailure or Never")
 	}
@@ -177,7 +175,6 @@ func (d *document) checkPort(field string, port v1.ContainerPort, spec v1.Contai
 	if port.HostPort < 0 || int64(port.HostPort)+int64(last)-int64(port.ContainerPort) > 65535 {
 		d.errorf(field+".hostPort", "want ports from 1 to 65535")
 	}
-	d.oneOf(field+".protocol", port.Protocol, "TCP", "UDP", "SCTP")
 	if port.HostIP != "" {
 		if !isAddress(port.HostIP) {
 			d.errorf(field+".hostIP", "%q is not an IP address", port.HostIP)
@@ -247,7 +244,6 @@ func (d *document) checkSecurity(context v1.SecurityContext) {
 			}
 		}
 	}
-	d.oneOf(field+".seccompProfile.type", context.SeccompProfile.Type, v1.SeccompRuntimeDefault, v1.SeccompUnconfined)
 	for name, id := range map[string]*int64{"runAsUser": context.RunAsUser, "runAsGroup": context.RunAsGroup} {
 		if id != nil {
 			d.checkID(field+"."+name, *id)

@@ -21,8 +21,6 @@ func (d *document) checkImage(spec v1.ImageSpec) {
 
 func (d *document) checkImageFields(spec v1.ImageSpec) {
 	d.checkReference("spec.image", spec.Image)
-	d.oneOf("spec.imagePullPolicy", string(spec.ImagePullPolicy),
-		string(v1.PullAlways), string(v1.PullIfNotPresent), string(v1.PullNever))
 	if spec.Platform != "" && !platform.MatchString(spec.Platform) {
 		d.errorf("spec.platform", "%q: want os/arch or os/arch/variant, such as linux/arm64/v8", spec.Platform)
 	}

@@ -37,7 +37,7 @@ type ContainerFields struct {
 	ImageRef string `json:"imageRef,omitempty"`
 	// ImagePullPolicy is Always, IfNotPresent or Never. The default is Always for
 	// the tag latest or none, IfNotPresent otherwise.
-	ImagePullPolicy PullPolicy `json:"imagePullPolicy,omitempty"`
+	ImagePullPolicy PullPolicy `json:"imagePullPolicy,omitempty" enum:"Always,IfNotPresent,Never"`
 	// Platform is os/arch[/variant], such as linux/arm64/v8; the default is the
 	// node's own.
 	Platform string `json:"platform,omitempty"`
@@ -98,7 +98,7 @@ type ContainerFields struct {
 	Reload Reload `json:"reload,omitzero"`
 	// Notify is Started (the default: ready when the process runs) or Container: the
 	// container says READY=1 itself, by sd_notify(3).
-	Notify string `json:"notify,omitempty"`
+	Notify string `json:"notify,omitempty" enum:"Started,Container"`
 	// StopSignal is the signal that asks the container to stop, such as SIGQUIT; the
 	// default is the image's, or SIGTERM.
 	StopSignal string `json:"stopSignal,omitempty"`
