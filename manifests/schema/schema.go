@@ -20,18 +20,18 @@ type Form string
 
 // The forms.
 const (
-	Object   Form = "Object"    // a mapping with the fields of Type
-	Map      Form = "map"       // a mapping of any keys to values of Item
-	List     Form = "list"      // a list of Item
-	String   Form = "string"    //
-	Integer  Form = "integer"   //
-	Boolean  Form = "boolean"   //
+	Object   Form = "Object" // a mapping with the fields of Type
+	Map      Form = "map"    // a mapping of any keys to values of Item
+	List     Form = "list"   // a list of Item
+	String   Form = "string"
+	Integer  Form = "integer"
+	Boolean  Form = "boolean"
 	Quantity Form = "quantity"  // a number, or one with a suffix as text
 	Port     Form = "port"      // a number or a name
 	FileMode Form = "file mode" // octal digits, or a decimal number
-	Base64   Form = "base64"    //
-	Values   Form = "values"    // of a systemd setting
-	Any      Form = "any"       //
+	Base64   Form = "base64"
+	Values   Form = "values" // of a systemd setting
+	Any      Form = "any"
 )
 
 // Type is a type of manifests/v1.
