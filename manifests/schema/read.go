@@ -18,7 +18,7 @@ func (r *reader) kind(name string) *Type {
 	kind := r.read(reflect.TypeOf(v1.Kinds[name]()).Elem())
 	for i := range kind.Fields {
 		if kind.Fields[i].Name == "kind" {
-			kind.Fields[i].Enum = []string{name}
+			kind.Fields[i].Enum, kind.Fields[i].Doc = []string{name}, "kind is "+name+"."
 		}
 	}
 	return kind
