@@ -91,7 +91,6 @@ func (d *document) checkProcess(at string, spec v1.ContainerFields) {
 	if spec.User != "" && !userSpec.MatchString(spec.User) {
 		d.errorf(at+".user", "%q: want user or user:group, names or numbers", spec.User)
 	}
-	d.oneOf(at+".logging.driver", spec.Logging.Driver, v1.LogJournald, v1.LogPipe, v1.LogNone)
 	if spec.TTY && spec.Logging.Driver != "" {
 		d.errorf(at+".logging.driver", "a terminal's output goes to the journal: want one of tty and logging.driver")
 	}
@@ -159,10 +158,7 @@ func (d *document) checkFieldRef(field string, ref v1.FieldRef) {
 	}
 }
 
-var resourceFields = []string{"limits.cpu", "limits.memory", "requests.cpu", "requests.memory"}
-
 func (d *document) checkResourceFieldRef(field string, ref v1.ResourceFieldRef) {
-	d.oneOf(field+".resource", ref.Resource, resourceFields...)
 	if ref.Divisor != "" && ref.Divisor != "0" {
 		d.quantity(field+".divisor", ref.Divisor)
 	}

@@ -21,8 +21,6 @@ func (d *document) checkImage(spec v1.ImageSpec) {
 
 func (d *document) checkImageFields(at string, spec v1.ImageSpec) {
 	d.checkReference(at+".image", spec.Image)
-	d.oneOf(at+".imagePullPolicy", string(spec.ImagePullPolicy),
-		string(v1.PullAlways), string(v1.PullIfNotPresent), string(v1.PullNever))
 	if spec.Platform != "" && !platform.MatchString(spec.Platform) {
 		d.errorf(at+".platform", "%q: want os/arch or os/arch/variant, such as linux/arm64/v8", spec.Platform)
 	}

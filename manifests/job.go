@@ -48,7 +48,6 @@ func (d *document) checkCronJob(spec v1.CronJobSpec) {
 	if spec.TimeZone != "" && !timeZone.MatchString(spec.TimeZone) {
 		d.errorf("spec.timeZone", "%q: want a name such as Europe/Berlin", spec.TimeZone)
 	}
-	d.oneOf("spec.concurrencyPolicy", spec.ConcurrencyPolicy, "Allow", "Forbid", "Replace")
 	if deadline := spec.StartingDeadlineSeconds; deadline != nil && *deadline < 0 {
 		d.errorf("spec.startingDeadlineSeconds", "%d: want 0 or more", *deadline)
 	}

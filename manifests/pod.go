@@ -49,5 +49,4 @@ func (d *document) checkPodContainer(at string, container v1.PodContainer, sandb
 	names[container.Name] = true
 	d.checkFields(at, container.ContainerFields, sandbox)
 	d.checkSecurity(at+".securityContext", container.SecurityContext)
-	d.oneOf(at+".restartPolicy", string(container.RestartPolicy), string(v1.RestartAlways))
 }

@@ -31,7 +31,6 @@ func (d *document) checkProbes(at string, spec v1.ContainerFields) {
 			d.errorf(field+".sleep.seconds", "%d: want 0 or more", hook.Sleep.Seconds)
 		}
 	}
-	d.oneOf(at+".notify", spec.Notify, v1.NotifyStarted, v1.NotifyContainer)
 }
 
 func (d *document) checkProbe(field string, probe v1.Probe, ports []v1.ContainerPort) {
@@ -57,7 +56,6 @@ func (d *document) checkHandler(field string, handler v1.Handler, ports []v1.Con
 	}
 	if get := handler.HTTPGet; get != nil {
 		d.checkPortRef(field+".httpGet.port", get.Port, ports)
-		d.oneOf(field+".httpGet.scheme", get.Scheme, "HTTP", "HTTPS")
 	}
 	if socket := handler.TCPSocket; socket != nil {
 		d.checkPortRef(field+".tcpSocket.port", socket.Port, ports)

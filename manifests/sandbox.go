@@ -46,8 +46,6 @@ func (d *document) checkSandbox(at string, spec v1.SandboxFields) {
 }
 
 func (d *document) checkLifetime(at string, spec v1.SandboxFields) {
-	d.oneOf(at+".restartPolicy", string(spec.RestartPolicy),
-		string(v1.RestartAlways), string(v1.RestartOnFailure), string(v1.RestartNever))
 	if spec.MaxRestarts != nil && *spec.MaxRestarts < 0 {
 		d.errorf(at+".maxRestarts", "%d: want 0 or more", *spec.MaxRestarts)
 	}
@@ -115,7 +113,6 @@ const (
 var dnsOption = regexp.MustCompile(`^[a-z0-9-]+$`)
 
 func (d *document) checkDNS(at string, spec v1.SandboxFields) {
-	d.oneOf(at+".dnsPolicy", spec.DNSPolicy, "Default", "None", "ClusterFirst", "ClusterFirstWithHostNet")
 	config := spec.DNSConfig
 	field := at + ".dnsConfig"
 	if spec.DNSPolicy == "None" && len(config.Nameservers) == 0 {
@@ -168,7 +165,6 @@ func (d *document) checkPort(field string, port v1.ContainerPort, sandbox v1.San
 	if port.HostPort < 0 || int64(port.HostPort)+int64(last)-int64(port.ContainerPort) > 65535 {
 		d.errorf(field+".hostPort", "want ports from 1 to 65535")
 	}
-	d.oneOf(field+".protocol", port.Protocol, "TCP", "UDP", "SCTP")
 	if port.HostIP != "" && !isAddress(port.HostIP) {
 		d.errorf(field+".hostIP", "%q is not an IP address", port.HostIP)
 	}
@@ -181,15 +177,10 @@ func (d *document) checkPort(field string, port v1.ContainerPort, sandbox v1.San
 	}
 }
 
-// workloadKinds are the kinds that run something.
-var workloadKinds = []string{v1.KindContainer, v1.KindPod, v1.KindJob}
-
 func (d *document) checkDependencies(at string, dependencies []v1.Dependency) {
 	for i, dependency := range dependencies {
 		field := fmt.Sprintf("%s.dependsOn[%d]", at, i)
 		d.checkName(field+".name", dependency.Name)
-		d.oneOf(field+".kind", dependency.Kind, workloadKinds...)
-		d.oneOf(field+".condition", dependency.Condition, v1.DependencyStarted, v1.DependencyReady, v1.DependencyCompleted)
 		if slices.ContainsFunc(dependencies[:i], func(earlier v1.Dependency) bool {
 			return earlier.Name == dependency.Name && earlier.Kind == dependency.Kind
 		}) {

@@ -27,7 +27,6 @@ func (d *document) checkSecurity(field string, context v1.ContainerSecurityConte
 		d.checkAppArmor(field+".appArmorProfile", *profile)
 	}
 	d.checkRunAs(field, context.RunAsUser, context.RunAsGroup, context.RunAsNonRoot)
-	d.oneOf(field+".procMount", context.ProcMount, v1.ProcMountDefault, v1.ProcMountUnmasked)
 	for i, path := range context.MaskedPaths {
 		d.absolute(fmt.Sprintf("%s.maskedPaths[%d]", field, i), path)
 	}
@@ -46,7 +45,6 @@ func (d *document) checkCapability(field, name string) {
 }
 
 func (d *document) checkSeccomp(field string, profile v1.SeccompProfile) {
-	d.oneOf(field+".type", profile.Type, v1.SeccompRuntimeDefault, v1.SeccompUnconfined, v1.SeccompLocalhost)
 	switch localhost := profile.Type == v1.SeccompLocalhost; {
 	case localhost != (profile.LocalhostProfile != ""):
 		d.errorf(field+".localhostProfile", "goes with type Localhost, and only with it")
@@ -56,7 +54,6 @@ func (d *document) checkSeccomp(field string, profile v1.SeccompProfile) {
 }
 
 func (d *document) checkAppArmor(field string, profile v1.AppArmorProfile) {
-	d.oneOf(field+".type", profile.Type, v1.SeccompLocalhost, v1.SeccompUnconfined, v1.SeccompRuntimeDefault)
 	if (profile.Type == v1.SeccompLocalhost) != (profile.LocalhostProfile != "") {
 		d.errorf(field+".localhostProfile", "goes with type Localhost, and only with it")
 	}

@@ -134,7 +134,6 @@ func (d *document) checkMounts(at string, mounts []v1.VolumeMount) {
 }
 
 func (d *document) checkSubPath(field string, mount v1.VolumeMount) {
-	d.oneOf(field+".mountPropagation", mount.MountPropagation, "None", "HostToContainer", "Bidirectional")
 	if mount.SubPath != "" {
 		d.relative(field+".subPath", mount.SubPath)
 		if mount.SubPathExpr != "" {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -67,17 +66,6 @@ func (d *document) checkName(field, name string) {
 		d.errorf(field, "missing")
 	case !label.MatchString(name):
 		d.errorf(field, "%q: want at most 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit", name)
-	}
-}
-
-// oneOf checks an optional field against its possible values.
-func (d *document) oneOf(field, value string, allowed ...string) {
-	if value != "" && !slices.Contains(allowed, value) {
-		hint := didYouMean(value, allowed)
-		if hint == "" {
-			hint = "one of " + strings.Join(allowed, ", ")
-		}
-		d.errorHint(field, hint, "unknown value %q", value)
 	}
 }
 

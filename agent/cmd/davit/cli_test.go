@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -22,6 +23,11 @@ func TestCommands(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
+		Setup: func(env *testscript.Env) error {
+			docs, err := filepath.Abs("../../../docs")
+			env.Setenv("DOCS", docs)
+			return err
+		},
 		Condition: func(name string) (bool, error) {
 			if name != "root" {
 				return false, errors.New("unknown condition " + name)
