@@ -41,6 +41,7 @@ func checkReferences(documents []*document) {
 
 // reportDuplicates reports every document of one name, each with the place of another.
 func reportDuplicates(ref v1.Ref, same []*document) {
+	same = slices.DeleteFunc(same, func(d *document) bool { return d.elsewhere })
 	if len(same) < 2 {
 		return
 	}
@@ -83,7 +84,7 @@ func checkPublished(documents []*document) {
 	taken := map[string][]published{}
 	for _, d := range documents {
 		container, ok := d.object.(*v1.Container)
-		if !ok {
+		if !ok || d.elsewhere {
 			continue
 		}
 		for i, port := range container.Spec.Ports {
@@ -155,7 +156,7 @@ func checkNetworks(documents []*document) {
 	var claims []claim
 	for _, d := range documents {
 		network, ok := d.object.(*v1.Network)
-		if !ok {
+		if !ok || d.elsewhere {
 			continue
 		}
 		if bridge := network.Spec.Interface; bridge != "" {
