@@ -111,7 +111,7 @@ func (d *document) place(base, patch side, kind yaml.Kind) *yaml.Node {
 
 func (d *document) keyNode(key string, base, patch side) *yaml.Node {
 	for _, s := range []side{patch, base} {
-		if node := s.key(key); node != nil {
+		if node := keyOf(s.node, key); node != nil {
 			d.adopt(node, s.from)
 			return node
 		}
@@ -147,18 +147,6 @@ func (s side) at(key string) side {
 		return side{s.from, node, values[key]}
 	}
 	return side{from: s.from}
-}
-
-func (s side) key(name string) *yaml.Node {
-	if s.node == nil || s.node.Kind != yaml.MappingNode {
-		return nil
-	}
-	for i := 0; i+1 < len(s.node.Content); i += 2 {
-		if s.node.Content[i].Value == name {
-			return s.node.Content[i]
-		}
-	}
-	return nil
 }
 
 // item is the side at the element of a list that has the same merge key, or is the same.

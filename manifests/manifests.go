@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/davit-project/davit/manifests/kustomize"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -76,6 +77,7 @@ func Load(files []File, options Options) *Set {
 // cannot stop this one.
 func (s *Set) parse(files []File, node *Node) layers {
 	parsed := layers{}
+	kustomized, files := splitKustomizations(files)
 	for _, file := range files {
 		l, err := layerOf(file.Name)
 		if err != nil {
@@ -86,6 +88,15 @@ func (s *Set) parse(files []File, node *Node) layers {
 			continue
 		}
 		documents, diagnostics := parse(file)
+		s.Diagnostics = append(s.Diagnostics, diagnostics...)
+		parsed[l] = append(parsed[l], documents...)
+	}
+	for _, name := range kustomize.Targets(kustomized.applying(node)) {
+		l, err := layerOf(name)
+		documents, diagnostics := kustomized.build(name)
+		if err != nil {
+			diagnostics = Diagnostics{{Position: Position{kustomized.paths[name], 1, 1}, Message: err.Error()}}
+		}
 		s.Diagnostics = append(s.Diagnostics, diagnostics...)
 		parsed[l] = append(parsed[l], documents...)
 	}

@@ -63,30 +63,37 @@ const factPrefix = "davit.io/"
 // Node returns a node with these facts: as labels davit.io/hostname, arch, os, os-version
 // and machine-id, as variables davit.hostname and so on, and as Kubernetes' well-known labels.
 func (f Facts) Node() Node {
-	node := Node{Hostname: f.Hostname, Labels: map[string]string{}, Variables: map[string]Variable{}}
+	labels := map[string]string{"kubernetes.io/os": "linux"}
 	for name, value := range map[string]string{
 		"hostname": f.Hostname, "arch": f.Arch, "os": f.OS, "os-version": f.OSVersion, "machine-id": f.MachineID,
 	} {
 		if value != "" {
-			node.Labels[factPrefix+name] = value
-			node.Variables["davit."+name] = Variable{Text: value}
+			labels[factPrefix+name] = value
 		}
 	}
 	if f.Hostname != "" {
-		node.Labels["kubernetes.io/hostname"] = f.Hostname
+		labels["kubernetes.io/hostname"] = f.Hostname
 	}
 	if f.Arch != "" {
-		node.Labels["kubernetes.io/arch"] = f.Arch
+		labels["kubernetes.io/arch"] = f.Arch
 	}
-	node.Labels["kubernetes.io/os"] = "linux"
-	return node
+	return Node{Hostname: f.Hostname}.With(labels, nil)
 }
 
-// With returns the node with further labels and variables, which win.
+// With returns the node with further labels and variables, which win. A fact is both.
 func (n Node) With(labels map[string]string, variables map[string]Variable) Node {
-	merged := Node{n.Hostname, maps.Clone(n.Labels), maps.Clone(n.Variables)}
-	maps.Copy(merged.Labels, labels)
-	maps.Copy(merged.Variables, variables)
+	merged := Node{n.Hostname, map[string]string{}, map[string]Variable{}}
+	for _, more := range []map[string]string{n.Labels, labels} {
+		maps.Copy(merged.Labels, more)
+	}
+	for _, more := range []map[string]Variable{n.Variables, variables} {
+		maps.Copy(merged.Variables, more)
+	}
+	for key, value := range labels {
+		if fact, ok := strings.CutPrefix(key, factPrefix); ok {
+			merged.Variables["davit."+fact] = Variable{Text: value}
+		}
+	}
 	return merged
 }
 
@@ -167,6 +174,19 @@ func (d *document) checkVariables() {
 			d.mistyped(value, path, "a string, number or boolean", "")
 		}
 	}
+}
+
+// keyOf is a mapping's key of that name, nil when there is none.
+func keyOf(node *yaml.Node, name string) *yaml.Node {
+	if node == nil || node.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		if node.Content[i].Value == name {
+			return node.Content[i]
+		}
+	}
+	return nil
 }
 
 // child is a mapping's value for a key, nil when there is none.

@@ -60,7 +60,7 @@ func TestNothingIsReplacedUnasked(t *testing.T) {
 func TestVariablesThatAreWrong(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"args: ['${NAMES}']":               `a.yaml:5:10: spec.args[0]: unknown variable "NAMES" (did you mean "NAME"?)`,
+		"args: ['${NAMES}']":              `a.yaml:5:10: spec.args[0]: unknown variable "NAMES" (did you mean "NAME"?)`,
 		"args: ['${HOME}']":               `a.yaml:5:10: spec.args[0]: unknown variable "HOME" (set it under variables in the node's config.yaml; for the text itself write $${)`,
 		"args: ['${HOME:-x}']":            `a.yaml:5:10: spec.args[0]: "${HOME:-x}" is not a variable (want ${NAME}; for the text itself write $${)`,
 		"args: ['${NAME']":                `a.yaml:5:10: spec.args[0]: "${NAME" is not a variable (want ${NAME}; for the text itself write $${)`,

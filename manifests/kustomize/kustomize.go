@@ -42,9 +42,12 @@ type Problem struct {
 // Error returns what is wrong without the place.
 func (p *Problem) Error() string { return p.Message }
 
+// Names are the names that a kustomization's file may have.
+func Names() []string { return konfig.RecognizedKustomizationFileNames() }
+
 // IsKustomization reports whether a file of this name makes its folder one for kustomize.
 func IsKustomization(name string) bool {
-	return slices.Contains(konfig.RecognizedKustomizationFileNames(), path.Base(name))
+	return slices.Contains(Names(), path.Base(name))
 }
 
 // Targets are the kustomizations among files that are built for themselves: components and
