@@ -81,6 +81,10 @@ func decode(text []byte) (*types.Kustomization, error) {
 	if err := k.Unmarshal(text); err != nil {
 		return nil, err
 	}
+	// An empty one is what a file that is only half written looks like.
+	if err := k.CheckEmpty(); err != nil {
+		return nil, err
+	}
 	k.FixKustomization()
 	return &k, nil
 }
@@ -141,7 +145,7 @@ func build(files Files, name string, tracked []byte, keepOrigins bool) (document
 			return nil, err
 		}
 	}
-	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(memory, "/"+path.Dir(name))
+	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(memory, path.Join("/", path.Dir(name)))
 	if err != nil {
 		return nil, err
 	}

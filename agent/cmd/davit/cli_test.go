@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,8 +21,16 @@ func TestMain(m *testing.M) {
 // TestCommands runs what needs no node: testdata/*.txtar.
 func TestCommands(t *testing.T) {
 	t.Parallel()
+	examples, err := filepath.Abs("../../../examples")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("EXAMPLES", examples)
+			return nil
+		},
 		Condition: func(name string) (bool, error) {
 			if name != "root" {
 				return false, errors.New("unknown condition " + name)
