@@ -92,6 +92,8 @@ var (
 func (d *document) value(node *yaml.Node, want reflect.Type, path string) any {
 	d.nodes[path] = node
 	switch {
+	case d.open[node]:
+		return nil
 	case want.Kind() == reflect.Pointer:
 		return d.value(node, want.Elem(), path)
 	case want == valuesType:

@@ -31,6 +31,10 @@ type document struct {
 	object      v1.Object
 	nodes       map[string]*yaml.Node // by field path
 	diagnostics Diagnostics
+
+	files     map[*yaml.Node]string // of nodes that are from another file
+	open      map[*yaml.Node]bool   // scalars whose value is not known yet
+	elsewhere bool                  // only some nodes get it, and which is not known
 }
 
 // parse splits a file into documents. Empty documents are left out.
@@ -129,9 +133,12 @@ func (d *document) checkYAML() {
 }
 
 func (d *document) position(node *yaml.Node) Position {
-	return Position{d.file, max(node.Line, 1), max(node.Column, 1)}
+	return Position{d.fileOf(node), max(node.Line, 1), max(node.Column, 1)}
 }
 
 func (d *document) report(node *yaml.Node, path, message, hint string) {
+	if d.open[node] {
+		return
+	}
 	d.diagnostics = append(d.diagnostics, Diagnostic{d.position(node), path, message, hint})
 }
