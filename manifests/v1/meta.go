@@ -30,6 +30,8 @@ var Kinds = map[string]func() Object{
 type Object interface {
 	// Ref names the object; Kind and Name together are unique on a node.
 	Ref() Ref
+	// Meta is the object's metadata.
+	Meta() ObjectMeta
 }
 
 // Ref names one object.
