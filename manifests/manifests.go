@@ -60,7 +60,7 @@ func Load(files []File, options Options) *Set {
 	checkReferences(documents)
 	for _, d := range documents {
 		set.Diagnostics = append(set.Diagnostics, d.diagnostics...)
-		if d.object != nil && len(d.diagnostics) == 0 {
+		if d.object != nil && len(d.diagnostics) == 0 && !d.held {
 			set.Objects = append(set.Objects, Object{d.object, d.position(d.root)})
 		}
 	}

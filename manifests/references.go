@@ -30,9 +30,10 @@ func checkReferences(documents []*document) {
 		names[ref.Kind] = append(names[ref.Kind], ref.Name)
 		reportDuplicates(ref, same)
 	}
+	broken := brokenNames(documents)
 	for _, d := range documents {
 		if container, ok := d.object.(*v1.Container); ok {
-			d.checkNamed(container.Spec, names)
+			d.checkNamed(container.Spec, names, broken)
 		}
 	}
 	checkPublished(documents)
@@ -50,10 +51,28 @@ func reportDuplicates(ref v1.Ref, same []*document) {
 	}
 }
 
-// checkNamed checks that what a container names exists. Networks are not checked here: a
+// brokenNames are the names of the documents that are there and have an error, by kind.
+func brokenNames(documents []*document) map[v1.Ref]bool {
+	broken := map[v1.Ref]bool{}
+	for _, d := range documents {
+		metadata := d.entry("metadata")
+		if d.object != nil || metadata == nil {
+			continue
+		}
+		if kind, name := d.scalar("kind"), entryOf(metadata, "name"); kind != nil && name != nil {
+			broken[v1.Ref{Kind: kind.Value, Name: name.Value}] = true
+		}
+	}
+	return broken
+}
+
+// checkNamed checks that what a container names exists. What names a broken document is held
+// back without a word: the error is that document's. Networks are not checked here: a
 // node may have CNI networks of its own.
-func (d *document) checkNamed(spec v1.ContainerSpec, names map[string][]string) {
-	if ref := spec.ImageRef; ref != "" && !slices.Contains(names[v1.KindImage], ref) {
+func (d *document) checkNamed(spec v1.ContainerSpec, names map[string][]string, broken map[v1.Ref]bool) {
+	if ref := spec.ImageRef; broken[v1.Ref{Kind: v1.KindImage, Name: ref}] {
+		d.held = true
+	} else if ref != "" && !slices.Contains(names[v1.KindImage], ref) {
 		d.errorHint("spec.imageRef", didYouMean(ref, names[v1.KindImage]), "there is no Image %q", ref)
 	}
 	known := slices.Clone(names[v1.KindVolume])
@@ -61,7 +80,11 @@ func (d *document) checkNamed(spec v1.ContainerSpec, names map[string][]string) 
 		known = append(known, volume.Name)
 	}
 	for i, mount := range spec.VolumeMounts {
-		if mount.Name != "" && !slices.Contains(known, mount.Name) {
+		switch {
+		case mount.Name == "" || slices.Contains(known, mount.Name):
+		case broken[v1.Ref{Kind: v1.KindVolume, Name: mount.Name}]:
+			d.held = true
+		default:
 			d.errorHint(fmt.Sprintf("spec.volumeMounts[%d].name", i), didYouMean(mount.Name, known),
 				"there is no volume %q, neither in spec.volumes nor as a Volume", mount.Name)
 		}
