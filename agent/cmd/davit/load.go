@@ -47,8 +47,17 @@ func (s *settings) load() (*manifests.Set, agent.Guard, error) {
 	return set, guard, nil
 }
 
-// loadFiles reads files and directories that a person names, whoever they belong to.
+// loadFiles reads and loads files and directories that a person names.
 func loadFiles(paths []string) (*manifests.Set, error) {
+	files, err := readFiles(paths)
+	if err != nil {
+		return nil, err
+	}
+	return manifests.Load(files, manifests.Options{}), nil
+}
+
+// readFiles reads files and directories that a person names, whoever they belong to.
+func readFiles(paths []string) ([]manifests.File, error) {
 	var files []manifests.File
 	for _, path := range paths {
 		err := filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error {
@@ -76,5 +85,5 @@ func loadFiles(paths []string) (*manifests.Set, error) {
 	if len(files) == 0 {
 		return nil, errors.New("no manifests there: davit reads *.yaml and *.yml")
 	}
-	return manifests.Load(files, manifests.Options{}), nil
+	return files, nil
 }
