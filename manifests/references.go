@@ -56,7 +56,7 @@ func brokenNames(documents []*document) map[v1.Ref]bool {
 	broken := map[v1.Ref]bool{}
 	for _, d := range documents {
 		metadata := d.entry("metadata")
-		if d.object != nil || metadata == nil {
+		if len(d.diagnostics) == 0 || metadata == nil {
 			continue
 		}
 		if kind, name := d.scalar("kind"), entryOf(metadata, "name"); kind != nil && name != nil {
@@ -75,16 +75,17 @@ func (d *document) checkNamed(spec v1.ContainerSpec, names map[string][]string, 
 	} else if ref != "" && !slices.Contains(names[v1.KindImage], ref) {
 		d.errorHint("spec.imageRef", didYouMean(ref, names[v1.KindImage]), "there is no Image %q", ref)
 	}
-	known := slices.Clone(names[v1.KindVolume])
+	var own []string
 	for _, volume := range spec.Volumes {
-		known = append(known, volume.Name)
+		own = append(own, volume.Name)
 	}
+	known := slices.Concat(names[v1.KindVolume], own)
 	for i, mount := range spec.VolumeMounts {
 		switch {
-		case mount.Name == "" || slices.Contains(known, mount.Name):
+		case mount.Name == "" || slices.Contains(own, mount.Name):
 		case broken[v1.Ref{Kind: v1.KindVolume, Name: mount.Name}]:
 			d.held = true
-		default:
+		case !slices.Contains(known, mount.Name):
 			d.errorHint(fmt.Sprintf("spec.volumeMounts[%d].name", i), didYouMean(mount.Name, known),
 				"there is no volume %q, neither in spec.volumes nor as a Volume", mount.Name)
 		}

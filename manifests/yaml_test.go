@@ -86,6 +86,10 @@ func TestOneMistakeIsReportedOnce(t *testing.T) {
 	wantErrors(t, text,
 		`app.yaml:4:8: spec.emptydir: unknown field (did you mean "emptyDir"?)`,
 		`app.yaml:9:8: spec.imag: unknown field (did you mean "image"?)`)
+	own := strings.Replace(text, "  imageRef: app\n", "  image: example.com/a:1\n  volumes: [{name: data, emptyDir: {}}]\n", 1)
+	if set := loadText(own); len(set.Objects) != 1 {
+		t.Errorf("a volume of its own hides the broken one, got %v", set.Objects)
+	}
 	if set := loadText(text); len(set.Objects) > 0 {
 		t.Errorf("%v needs what is broken, and is in the set", set.Objects)
 	}

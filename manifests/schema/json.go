@@ -17,7 +17,7 @@ func JSON() []byte {
 	var each []node
 	for _, kind := range Kinds() {
 		each = append(each, node{
-			"if":   node{"properties": node{"kind": node{"const": kind.Name}}},
+			"if":   node{"properties": node{"kind": node{"const": kind.Name}}, "required": []string{"kind"}},
 			"then": w.reference(kind),
 		})
 	}

@@ -20,14 +20,14 @@ type excerpts struct {
 	colour bool
 	texts  map[string][]byte
 	// lines are a file's, once they are needed, without those that may hold a secret.
-	lines map[string][]string
+	lines map[string][][]rune
 }
 
 func newExcerpts(w io.Writer, files []manifests.File) *excerpts {
 	file, ok := w.(*os.File)
 	// https://no-color.org
 	colour := ok && term.IsTerminal(int(file.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	e := &excerpts{w: w, colour: colour, texts: map[string][]byte{}, lines: map[string][]string{}}
+	e := &excerpts{w: w, colour: colour, texts: map[string][]byte{}, lines: map[string][][]rune{}}
 	for _, file := range files {
 		e.texts[file.Path] = file.Text
 	}
@@ -44,7 +44,7 @@ var (
 )
 
 // linesToShow splits a file into lines and empties those of documents of kind Secret.
-func linesToShow(text []byte) []string {
+func linesToShow(text []byte) [][]rune {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	lines := lineBreak.Split(string(bytes.ToValidUTF8(text, []byte("\ufffd"))), -1)
 	begin := 0
@@ -57,7 +57,11 @@ func linesToShow(text []byte) []string {
 		}
 		begin = i
 	}
-	return lines
+	shown := make([][]rune, 0, len(lines))
+	for _, line := range lines {
+		shown = append(shown, []rune(line))
+	}
+	return shown
 }
 
 // print writes each diagnostic as one line, and below it the line of the file with a caret
@@ -70,7 +74,7 @@ func (e *excerpts) print(diagnostics manifests.Diagnostics) {
 			lines = linesToShow(e.texts[d.File])
 			e.lines[d.File] = lines
 		}
-		if d.Line > len(lines) || strings.TrimSpace(lines[d.Line-1]) == "" {
+		if d.Line > len(lines) || len(lines[d.Line-1]) == 0 {
 			continue
 		}
 		shown, caret := excerpt(lines[d.Line-1], d.Column)
@@ -86,8 +90,7 @@ const (
 
 // excerpt returns what to show of a line, and below it the caret under a column, which counts
 // characters from 1.
-func excerpt(line string, column int) (shown, caret string) {
-	characters := []rune(line)
+func excerpt(characters []rune, column int) (shown, caret string) {
 	at := min(max(column-1, 0), len(characters))
 	begin, end := 0, len(characters)
 	if end > excerptLength {

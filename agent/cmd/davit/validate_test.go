@@ -29,7 +29,7 @@ func TestExcerpt(t *testing.T) {
 		"long, in between": {strings.Repeat("x", 200), "…" + strings.Repeat("x", 72) + "…",
 			strings.Repeat(" ", 41) + "^", 100},
 	} {
-		shown, caret := excerpt(test.line, test.column)
+		shown, caret := excerpt([]rune(test.line), test.column)
 		if diff := cmp.Diff([]string{test.shown, test.caret}, []string{shown, caret}); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
@@ -64,7 +64,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 func TestErrorsInColour(t *testing.T) {
 	t.Parallel()
 	var printed bytes.Buffer
-	e := excerpts{w: &printed, colour: true, lines: map[string][]string{"a.yaml": {"b: c"}}}
+	e := excerpts{w: &printed, colour: true, texts: map[string][]byte{"a.yaml": []byte("b: c\n")}, lines: map[string][][]rune{}}
 	e.print(manifests.Diagnostics{{Position: manifests.Position{File: "a.yaml", Line: 1, Column: 4}, Message: "no"}})
 	want := "\x1b[1ma.yaml:1:4\x1b[0m: no\n     1 | b: c\n       | \x1b[31m   ^\x1b[0m\n"
 	if diff := cmp.Diff(want, printed.String()); diff != "" {
