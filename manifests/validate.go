@@ -21,6 +21,16 @@ func (d *document) validate() {
 	switch object := d.object.(type) {
 	case *v1.Container:
 		d.checkContainer(object.Spec)
+	case *v1.Pod:
+		d.checkPod("spec", object.Spec)
+	case *v1.Job:
+		d.checkJob("spec", object.Spec)
+	case *v1.CronJob:
+		d.checkCronJob(object.Spec)
+	case *v1.Config:
+		d.checkConfig(object)
+	case *v1.Secret:
+		d.checkSecret(object)
 	case *v1.Image:
 		d.checkImage(object.Spec)
 	case *v1.Network:
@@ -56,6 +66,29 @@ func (d *document) checkName(field, name string) {
 		d.errorf(field, "missing")
 	case !label.MatchString(name):
 		d.errorf(field, "%q: want at most 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit", name)
+	}
+}
+
+// choice is one of several fields, and whether it is set.
+type choice struct {
+	field string
+	set   bool
+}
+
+// exactlyOne checks that one of the choices below a field is set.
+func (d *document) exactlyOne(at string, choices ...choice) {
+	var names, set []string
+	for _, c := range choices {
+		names = append(names, c.field)
+		if c.set {
+			set = append(set, c.field)
+		}
+	}
+	switch {
+	case len(set) == 0:
+		d.errorf(at, "want one of %s", strings.Join(names, ", "))
+	case len(set) > 1:
+		d.errorf(join(at, set[1]), "there is %s already: want one of the two", set[0])
 	}
 }
 

@@ -82,10 +82,16 @@ func TestOneMistakeIsReportedOnce(t *testing.T) {
 	const head = "apiVersion: davit/v1\nkind: "
 	text := head + "Volume\nmetadata: {name: data}\nspec: {emptydir: {}}\n---\n" +
 		head + "Image\nmetadata: {name: app}\nspec: {imag: example.com/a:1}\n---\n" +
-		head + "Container\nmetadata: {name: web}\nspec:\n  imageRef: app\n  volumeMounts: [{name: data, mountPath: /data}]\n"
+		head + "Secret\nmetadata: {name: key}\nstringDate: {}\n---\n" +
+		head + "Container\nmetadata: {name: web}\nspec:\n  imageRef: app\n  volumeMounts: [{name: data, mountPath: /data}]\n---\n" +
+		head + "Pod\nmetadata: {name: pod}\nspec:\n  containers: [{name: a, image: example.com/a:1, envFrom: [{secretRef: {name: key, optional: true}}]}]\n---\n" +
+		head + "Job\nmetadata: {name: job}\nspec: {template: {spec: {restartPolicy: always, containers: []}}}\n---\n" +
+		head + "Container\nmetadata: {name: last}\nspec: {image: example.com/a:1, dependsOn: [{kind: Job, name: job}]}\n"
 	wantErrors(t, text,
 		`app.yaml:4:8: spec.emptydir: unknown field (did you mean "emptyDir"?)`,
-		`app.yaml:9:8: spec.imag: unknown field (did you mean "image"?)`)
+		`app.yaml:9:8: spec.imag: unknown field (did you mean "image"?)`,
+		`app.yaml:14:1: stringDate: unknown field (did you mean "stringData"?)`,
+		`app.yaml:32:41: spec.template.spec.restartPolicy: unknown value "always" (did you mean "Always"?)`)
 	own := strings.Replace(text, "  imageRef: app\n", "  image: example.com/a:1\n  volumes: [{name: data, emptyDir: {}}]\n", 1)
 	if set := loadText(own); len(set.Objects) != 1 {
 		t.Errorf("a volume of its own hides the broken one, got %v", set.Objects)

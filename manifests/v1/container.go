@@ -61,8 +61,9 @@ type ContainerFields struct {
 	Env []EnvVar `json:"env,omitempty" patchStrategy:"merge" patchMergeKey:"name"`
 	// EnvFrom adds a variable for each key of a Config or Secret; later ones win.
 	EnvFrom []EnvFromSource `json:"envFrom,omitempty"`
-	// EnvFiles are files of the node with NAME=value lines, read at each start as
-	// systemd's EnvironmentFile= reads them; later files win, env and envFrom win over them.
+	// EnvFiles are files of the node with NAME=value lines, read at each start as podman run
+	// --env-file reads them: no quotes, no expansion, # for comments. Later files win, and
+	// env and envFrom win over them.
 	EnvFiles []EnvFile `json:"envFiles,omitempty"`
 	// TTY gives the container a terminal for its standard input and output. One small
 	// process of davit's then copies the terminal to the journal.
