@@ -37,13 +37,13 @@ func syntaxError(file File, err error) Diagnostic {
 	switch {
 	case unitSection.MatchString(text):
 		line, d.Message, d.Hint = 1, "a unit or a Quadlet file is no manifest", "write a Container, see docs/manifests.md"
+	case strings.HasPrefix(message, "unknown anchor "):
+		// The name is left out: it may be the beginning of a password.
+		line, d.Message, d.Hint = aliasLine(text, message), "a value that begins with * is an alias", "quote it"
 	case strings.Contains(text, "{{"):
 		d.Hint = "is it a template? " + renderFirst
 	case tab > 0:
 		line, d.Message, d.Hint = tab, "a tab in the indentation", "indent with spaces"
-	case strings.HasPrefix(message, "unknown anchor "):
-		// The name is left out: it may be the beginning of a password.
-		line, d.Message, d.Hint = aliasLine(text, message), "a value that begins with * is an alias", "quote it"
 	case strings.Contains(message, "cannot start any token") && specialBegin.MatchString(lineAt(text, line)):
 		d.Hint = "quote a value that begins with @, % or `"
 	case strings.Contains(message, "mapping values are not allowed"):
@@ -54,8 +54,12 @@ func syntaxError(file File, err error) Diagnostic {
 }
 
 // tabNear finds a line that a tab indents: the one that is not YAML, or the next, because
-// some errors name the line before the one they mean. It is 0 when there is none.
+// some errors name the line before the one they mean. It is 0 when there is none, and in JSON,
+// where tabs are as good as spaces.
 func tabNear(text string, line int) int {
+	if strings.HasPrefix(strings.TrimSpace(text), "{") {
+		return 0
+	}
 	for _, near := range []int{line, line + 1} {
 		if tabIndent.MatchString(lineAt(text, near)) {
 			return near

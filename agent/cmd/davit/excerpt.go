@@ -74,7 +74,7 @@ func (e *excerpts) print(diagnostics manifests.Diagnostics) {
 			lines = linesToShow(e.texts[d.File])
 			e.lines[d.File] = lines
 		}
-		if d.Line > len(lines) || len(lines[d.Line-1]) == 0 {
+		if d.Line < 1 || d.Line > len(lines) || len(lines[d.Line-1]) == 0 {
 			continue
 		}
 		shown, caret := excerpt(lines[d.Line-1], d.Column)

@@ -40,16 +40,18 @@ func TestSecretsAreNotShown(t *testing.T) {
 	t.Parallel()
 	const head = "apiVersion: davit/v1\nmetadata: {name: a}\n"
 	for name, text := range map[string]string{
-		"a wrong type":   head + "kind: Secret\nstringData: {a: 4711}\n",
-		"wrong base64":   head + "kind: Secret\ndata: {a: =4711}\n",
-		"not a mapping":  head + "kind: Secret\nstringData: x4711\n",
-		"not YAML":       head + "kind: 'Secret'\nstringData: {a: \"4711}\n",
-		"JSON":           `{"kind": "Secret", "apiVersion": "davit/v1", "metadata": {"name": 1}, "stringData": {"a": "4711"}}`,
-		"of Kubernetes":  "apiVersion: v1\nkind:\n  Secret\ndata: {a: 4711}\ndata: {}\n",
-		"misplaced":      head + "kind: Secret\nstringDat: {a: x4711}\n",
-		"not an alias":   head + "kind: Secret\nstringData: {a: *x4711}\n",
-		"not a tag":      head + "kind: Secret\nstringData: {a: !x4711}\n",
-		"other, further": "a: b\n---\n" + head + "kind: Secret\nstringData: {a: 4711}\n",
+		"a wrong type":     head + "kind: Secret\nstringData: {a: 4711}\n",
+		"wrong base64":     head + "kind: Secret\ndata: {a: =4711}\n",
+		"not a mapping":    head + "kind: Secret\nstringData: x4711\n",
+		"not YAML":         head + "kind: 'Secret'\nstringData: {a: \"4711}\n",
+		"JSON":             `{"kind": "Secret", "apiVersion": "davit/v1", "metadata": {"name": 1}, "stringData": {"a": "4711"}}`,
+		"of Kubernetes":    "apiVersion: v1\nkind:\n  Secret\ndata: {a: 4711}\ndata: {}\n",
+		"misplaced":        head + "kind: Secret\nstringDat: {a: x4711}\n",
+		"not an alias":     head + "kind: Secret\nstringData: {a: *x4711}\n",
+		"a template":       head + "kind: Secret\nstringData: {a: *x4711, b: '{{ c }}'}\n",
+		"not a tag, alone": head + "kind: Secret\nstringData:\n  a: !x4711 b\n",
+		"not a tag":        head + "kind: Secret\nstringData: {a: !x4711}\n",
+		"other, further":   "a: b\n---\n" + head + "kind: Secret\nstringData: {a: 4711}\n",
 	} {
 		files := []manifests.File{{Path: "a.yaml", Text: []byte(text)}}
 		var printed bytes.Buffer
