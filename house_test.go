@@ -26,6 +26,7 @@ var arrows = map[string][]string{
 	"agent/disk":          {},
 	"agent/launch":        {"units/bundle", "agent/disk", "agent/masquerade"},
 	"agent/watch":         {"manifests"},
+	"agent/facts":         {"manifests"},
 	"agent/images":        {"agent/disk", "manifests/v1", "reconcile", "units/bundle"},
 	"agent/networks":      {"agent/disk", "reconcile", "units/bundle"},
 	"agent/volumes":       {"agent/disk", "reconcile", "units/bundle"},

@@ -21,12 +21,13 @@ type Guard struct {
 // directory looks like.
 const massPrune = 3
 
-// GuardFor holds removals back unless the set of manifests is whole.
+// GuardFor holds removals back unless the set of manifests is whole. What a manifest itself
+// leaves out for this node is not missing.
 func GuardFor(tree watch.Tree, set *manifests.Set) Guard {
 	switch {
 	case len(tree.Problems) > 0 || !set.Complete():
 		return Guard{Hold: "a manifest has errors, so what is missing may only be misread"}
-	case len(set.Objects) == 0:
+	case len(set.Objects) == 0 && len(set.LeftOut) == 0:
 		return Guard{Hold: "there is no manifest at all: delete the last unit with davit apply --confirm-prune"}
 	default:
 		return Guard{}

@@ -22,6 +22,7 @@ func TestNothingIsRemovedByAnIncompleteSet(t *testing.T) {
 	}{
 		"whole":             {watch.Tree{}, good, false},
 		"empty":             {watch.Tree{}, "", true},
+		"only disabled":     {watch.Tree{}, "apiVersion: davit/v1\nkind: Volume\nmetadata: {name: a, disabled: true}\n", false},
 		"an error":          {watch.Tree{}, good + "---\nkind: x\n", true},
 		"a file not read":   {watch.Tree{Problems: problem}, good, true},
 		"a file not parsed": {watch.Tree{}, "a: [", true},

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/davit-project/davit/agent/facts"
 	"github.com/davit-project/davit/agent/watch"
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/reconcile"
@@ -18,6 +19,8 @@ import (
 type Options struct {
 	// Manifests is the directory to watch.
 	Manifests string
+	// Config is the node's configuration file.
+	Config string
 	// Owner is a user beside root whose manifests count; -1 for none.
 	Owner int
 	// Resync is how often the node is compared with the manifests though none changed.
@@ -96,6 +99,14 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 		a.status.Say("%v: nothing changes until it can be read", err)
 		return a.retry()
 	}
+	node, err := facts.Read(a.options.Config)
+	if err != nil {
+		a.once("the node's configuration cannot be used, nothing changes until it can", "error", err)
+		a.status.Say("%v: nothing changes until that is right", err)
+		return a.retry()
+	}
+	// Another label may mean other manifests: a node that changed has to settle too.
+	tree.Fingerprint = fmt.Sprint(tree.Fingerprint, node)
 	verdict := a.settler.See(tree.Fingerprint, time.Now())
 	if !verdict.Apply {
 		return verdict.Wait
@@ -105,7 +116,7 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 		return a.status.UntilResync(a.options.Resync)
 	}
 	*force = false
-	err = a.pass(ctx, tree, verdict.Prune)
+	err = a.pass(ctx, tree, node, verdict.Prune)
 	if err != nil {
 		a.failures++
 		return a.retry()
@@ -125,13 +136,13 @@ func (a *Agent) retry() time.Duration {
 }
 
 // pass loads, plans and applies a tree.
-func (a *Agent) pass(ctx context.Context, tree watch.Tree, prune bool) error {
+func (a *Agent) pass(ctx context.Context, tree watch.Tree, node manifests.Node, prune bool) error {
 	unlock, err := Lock(func() { a.log.Info("waiting for another davit to finish") })
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	set := manifests.Load(tree.Files, manifests.Options{})
+	set := manifests.Load(tree.Files, manifests.Options{Node: &node})
 	for _, diagnostic := range append(tree.Problems, set.Diagnostics...) {
 		a.once("manifest has an error, what it describes stays as it is", "error", diagnostic.String())
 	}

@@ -97,7 +97,7 @@ func (d *document) scalar(key string) *yaml.Node {
 func (d *document) entry(key string) *yaml.Node { return entryOf(d.root, key) }
 
 func entryOf(mapping *yaml.Node, key string) *yaml.Node {
-	if mapping.Kind != yaml.MappingNode {
+	if mapping == nil || mapping.Kind != yaml.MappingNode {
 		return nil
 	}
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
@@ -121,6 +121,8 @@ var (
 func (d *document) value(node *yaml.Node, want reflect.Type, path string) any {
 	d.nodes[path] = node
 	switch {
+	case d.open[node]:
+		return nil
 	case want.Kind() == reflect.Pointer:
 		return d.value(node, want.Elem(), path)
 	case want == valuesType:

@@ -35,6 +35,8 @@ type Diagnostic struct {
 	Message string `json:"message"`
 	// Hint says what to do, where that is known.
 	Hint string `json:"hint,omitempty"`
+	// Confidential means that the lines it points at belong to a Secret.
+	Confidential bool `json:"-"`
 }
 
 // String returns `web.yaml:12:7: spec.imagee: unknown field (did you mean "image"?)`.

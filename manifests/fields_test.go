@@ -211,7 +211,7 @@ func TestObjectsClash(t *testing.T) {
 			`b.yaml:6:38: spec.dependsOn[0].condition: Container/one never completes (set oneshot on it)`,
 		},
 	} {
-		set := Load([]File{{"a.yaml", []byte(test.a)}, {"b.yaml", []byte(test.b)}}, Options{})
+		set := Load([]File{{Path: "a.yaml", Text: []byte(test.a)}, {Path: "b.yaml", Text: []byte(test.b)}}, Options{})
 		if len(set.Diagnostics) == 0 {
 			t.Errorf("no error: want %s", test.want)
 			continue

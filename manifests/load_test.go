@@ -13,7 +13,9 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the list of refused settings in docs/manifests.md")
 
-func loadText(text string) *Set { return Load([]File{{"app.yaml", []byte(text)}}, Options{}) }
+func loadText(text string) *Set {
+	return Load([]File{{Path: "app.yaml", Text: []byte(text)}}, Options{})
+}
 
 const good = `apiVersion: davit/v1
 kind: Container
@@ -181,7 +183,7 @@ func TestSettingsThatPass(t *testing.T) {
 
 func TestDuplicatesNameBothPlaces(t *testing.T) {
 	t.Parallel()
-	set := Load([]File{{"a.yaml", []byte(spec())}, {"b.yaml", []byte(spec())}}, Options{})
+	set := Load([]File{{Path: "a.yaml", Text: []byte(spec())}, {Path: "b.yaml", Text: []byte(spec())}}, Options{})
 	var got []string
 	for _, diagnostic := range set.Diagnostics {
 		got = append(got, diagnostic.String())
@@ -201,7 +203,7 @@ func TestDuplicatesNameBothPlaces(t *testing.T) {
 func TestPortsThatTwoWant(t *testing.T) {
 	t.Parallel()
 	with := func(name, port string) File {
-		return File{name + ".yaml", []byte(strings.Replace(spec("ports: ["+port+"]"), "name: web", "name: "+name, 1))}
+		return File{Path: name + ".yaml", Text: []byte(strings.Replace(spec("ports: ["+port+"]"), "name: web", "name: "+name, 1))}
 	}
 	for name, test := range map[string]struct {
 		a, b  string
@@ -223,7 +225,7 @@ func TestPortsThatTwoWant(t *testing.T) {
 
 func TestOneBadFileCostsOnlyItself(t *testing.T) {
 	t.Parallel()
-	set := Load([]File{{"bad.yaml", []byte("a: [")}, {"good.yaml", []byte(good)}}, Options{})
+	set := Load([]File{{Path: "bad.yaml", Text: []byte("a: [")}, {Path: "good.yaml", Text: []byte(good)}}, Options{})
 	if len(set.Objects) != 4 || set.Complete() {
 		t.Errorf("%d objects, complete %v", len(set.Objects), set.Complete())
 	}

@@ -6,8 +6,10 @@
 package manifests
 
 import (
+	"cmp"
 	"slices"
 
+	"github.com/davit-project/davit/manifests/kustomize"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -15,6 +17,9 @@ import (
 type File struct {
 	// Path is the file's name as people know it.
 	Path string
+	// Name is its path below the manifest directory, with slashes, which says to which nodes
+	// it applies; a file without one applies to all.
+	Name string
 	// Text is its content.
 	Text []byte
 }
@@ -30,6 +35,8 @@ type Object struct {
 type Set struct {
 	// Objects are the valid documents, sorted by kind and name.
 	Objects []Object
+	// LeftOut are those that are not meant for the node, sorted likewise.
+	LeftOut []LeftOut
 	// Diagnostics are all that is wrong in all files, sorted by place.
 	Diagnostics Diagnostics
 }
@@ -39,38 +46,105 @@ type Set struct {
 func (s *Set) Complete() bool { return len(s.Diagnostics) == 0 }
 
 // Options say what a set is loaded for.
-type Options struct{}
+type Options struct {
+	// Node is the node that is to get the set. Without one every document is looked at, those
+	// of overlays one overlay at a time, and none is left out for what a node lacks.
+	Node *Node
+}
 
 // Load decodes and validates all files. It never stops at an error: one bad document
 // costs that document, one file that is not YAML costs that file.
 func Load(files []File, options Options) *Set {
 	set := &Set{}
-	var documents []*document
-	for _, file := range files {
-		parsed, diagnostics := parse(file)
-		set.Diagnostics = append(set.Diagnostics, diagnostics...)
-		documents = append(documents, parsed...)
-	}
-	for _, d := range documents {
-		d.decode()
-		if d.object != nil {
-			d.validate()
+	layers := set.parse(files, options.Node)
+	for _, view := range layers.views(options.Node) {
+		var s stack
+		for _, l := range view {
+			documents := make([]*document, 0, len(layers[l]))
+			for _, d := range layers[l] {
+				documents = append(documents, d.fresh())
+			}
+			s.add(l, documents)
 		}
-	}
-	checkReferences(documents)
-	for _, d := range documents {
-		set.Diagnostics = append(set.Diagnostics, d.diagnostics...)
-		if d.object != nil && len(d.diagnostics) == 0 && !d.held {
-			set.Objects = append(set.Objects, Object{d.object, d.position(d.root)})
-		}
+		set.LeftOut = append(set.LeftOut, s.deleted...)
+		set.take(s.documents, options.Node)
 	}
 	set.sort()
 	return set
 }
 
+// parse reads the files that concern a node, by layer. What is in the folders of other nodes
+// cannot stop this one.
+func (s *Set) parse(files []File, node *Node) layers {
+	parsed := layers{}
+	kustomized, files := splitKustomizations(files)
+	for _, file := range files {
+		l, err := layerOf(file.Name)
+		if err != nil {
+			s.Diagnostics = append(s.Diagnostics, Diagnostic{Position: Position{file.Path, 1, 1}, Message: err.Error()})
+			continue
+		}
+		if node != nil && !l.appliesTo(node) {
+			continue
+		}
+		documents, diagnostics := parse(file)
+		s.Diagnostics = append(s.Diagnostics, diagnostics...)
+		parsed[l] = append(parsed[l], documents...)
+	}
+	for _, name := range kustomize.Targets(kustomized.applying(node)) {
+		l, err := layerOf(name)
+		documents, diagnostics := kustomized.build(name)
+		if err != nil {
+			diagnostics = Diagnostics{{Position: Position{kustomized.paths[name], 1, 1}, Message: err.Error()}}
+		}
+		s.Diagnostics = append(s.Diagnostics, diagnostics...)
+		parsed[l] = append(parsed[l], documents...)
+	}
+	return parsed
+}
+
+// take adds what documents come to together.
+func (s *Set) take(documents []*document, node *Node) {
+	var here []*document
+	for _, d := range documents {
+		d.substitute(node)
+		d.decode()
+		if d.object == nil {
+			continue
+		}
+		d.validate()
+		if reason := d.leftOut(node); reason != "" {
+			s.LeftOut = append(s.LeftOut, LeftOut{Object{d.object, d.position(d.root)}, reason})
+			continue
+		}
+		here = append(here, d)
+	}
+	checkReferences(here, documents)
+	for _, d := range documents {
+		s.Diagnostics = append(s.Diagnostics, d.diagnostics...)
+	}
+	for _, d := range here {
+		if len(d.diagnostics) == 0 && !d.held {
+			s.Objects = append(s.Objects, Object{d.object, d.position(d.root)})
+		}
+	}
+}
+
+// sort also takes out what several views say alike.
 func (s *Set) sort() {
-	slices.SortStableFunc(s.Diagnostics, func(a, b Diagnostic) int { return a.Position.compare(b.Position) })
-	slices.SortFunc(s.Objects, func(a, b Object) int {
-		return compareRefs(a.Ref(), b.Ref())
+	said := map[Diagnostic]bool{}
+	s.Diagnostics = slices.DeleteFunc(s.Diagnostics, func(d Diagnostic) bool {
+		again := said[d]
+		said[d] = true
+		return again
 	})
+	slices.SortStableFunc(s.Diagnostics, func(a, b Diagnostic) int { return a.Position.compare(b.Position) })
+	slices.SortStableFunc(s.Objects, Object.compare)
+	s.Objects = slices.CompactFunc(s.Objects, func(a, b Object) bool { return a.compare(b) == 0 })
+	slices.SortStableFunc(s.LeftOut, func(a, b LeftOut) int { return a.Object.compare(b.Object) })
+	s.LeftOut = slices.CompactFunc(s.LeftOut, func(a, b LeftOut) bool { return a.Object.compare(b.Object) == 0 })
+}
+
+func (o Object) compare(other Object) int {
+	return cmp.Or(compareRefs(o.Ref(), other.Ref()), o.Source.compare(other.Source))
 }

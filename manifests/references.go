@@ -13,8 +13,9 @@ import (
 // maxObjects bounds what one node is asked to run.
 const maxObjects = 10_000
 
-// checkReferences checks what only all documents together can show.
-func checkReferences(documents []*document) {
+// checkReferences checks what only documents together can show. All are those too that have an
+// error.
+func checkReferences(documents, all []*document) {
 	objects := map[v1.Ref][]*document{}
 	for i, d := range documents {
 		if d.object == nil {
@@ -31,7 +32,7 @@ func checkReferences(documents []*document) {
 		names[ref.Kind] = append(names[ref.Kind], ref.Name)
 		reportDuplicates(ref, same)
 	}
-	broken := brokenRefs(documents)
+	broken := brokenRefs(all)
 	for _, d := range documents {
 		for _, c := range d.containers() {
 			c.checkNamed(names, broken)
@@ -46,6 +47,7 @@ func checkReferences(documents []*document) {
 
 // reportDuplicates reports every document of one name, each with the place of another.
 func reportDuplicates(ref v1.Ref, same []*document) {
+	same = slices.DeleteFunc(same, func(d *document) bool { return d.elsewhere })
 	if len(same) < 2 {
 		return
 	}
@@ -131,7 +133,7 @@ func eachReference(field string, source v1.VolumeSource, yield func(field, kind,
 func checkUnits(documents []*document) {
 	owners := map[string]*document{}
 	for _, d := range documents {
-		if d.object == nil {
+		if d.object == nil || d.elsewhere {
 			continue
 		}
 		for _, unit := range slices.Sorted(maps.Keys(d.units())) {
@@ -162,6 +164,9 @@ type published struct {
 func checkPublished(documents []*document) {
 	taken := map[string][]published{}
 	for _, d := range documents {
+		if d.elsewhere {
+			continue
+		}
 		for _, c := range d.containers() {
 			for i, port := range c.Ports {
 				if p, ok := portsOf(d, fmt.Sprintf("%s.ports[%d]", c.at, i), port); ok {
@@ -233,7 +238,7 @@ func checkNetworks(documents []*document) {
 	var claims []claim
 	for _, d := range documents {
 		network, ok := d.object.(*v1.Network)
-		if !ok {
+		if !ok || d.elsewhere {
 			continue
 		}
 		if bridge := network.Spec.Interface; bridge != "" {
@@ -280,7 +285,7 @@ func checkEndpoints(documents []*document) {
 	}
 	for _, d := range documents {
 		containers := d.containers()
-		if len(containers) == 0 {
+		if len(containers) == 0 || d.elsewhere {
 			continue
 		}
 		// The containers of a pod share its addresses.

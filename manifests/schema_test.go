@@ -72,11 +72,11 @@ func manifestsOfTheRepository(t *testing.T) []File {
 			text, err := os.ReadFile(path)
 			switch filepath.Ext(path) {
 			case ".yaml":
-				files = append(files, File{path, text})
+				files = append(files, File{Path: path, Text: text})
 			case ".txtar":
 				for _, file := range txtar.Parse(text).Files {
 					if filepath.Ext(file.Name) == ".yaml" {
-						files = append(files, File{path + "/" + file.Name, file.Data})
+						files = append(files, File{Path: path + "/" + file.Name, Text: file.Data})
 					}
 				}
 			}
@@ -92,7 +92,7 @@ func manifestsOfTheRepository(t *testing.T) []File {
 func TestTheSchemaTakesWhatLoadTakes(t *testing.T) {
 	t.Parallel()
 	against := editorsSchema(t)
-	files := append(manifestsOfTheRepository(t), File{"good", []byte(good)}, File{"passthrough", []byte(spec(
+	files := append(manifestsOfTheRepository(t), File{Path: "good", Text: []byte(good)}, File{Path: "passthrough", Text: []byte(spec(
 		"unit: {After: sshd.service, Before: [a.service, b.target]}", "service: {TasksMax: 5, LimitNOFILE: [1024, '4096'], CPUAccounting: true}",
 		"shmSize: 0.5Gi", "livenessProbe: {httpGet: {port: web}}", "readinessProbe: {tcpSocket: {port: 80}}",
 		"ports: [{name: web, containerPort: 80}]", "volumes: [{name: a, configMap: {name: c, defaultMode: 0640}}, {name: b, hostPath: {path: /srv, type: ''}}]"))})

@@ -30,6 +30,10 @@ type document struct {
 	diagnostics Diagnostics
 	// held keeps the object out of the set although it has no error of its own.
 	held bool
+
+	files     map[*yaml.Node]string // of nodes that are from another file
+	open      map[*yaml.Node]bool   // scalars whose value is not known yet
+	elsewhere bool                  // only some nodes get it, and which is not known
 }
 
 // parse splits a file into documents. Empty documents are left out.
@@ -118,9 +122,14 @@ func (d *document) checkYAML() {
 }
 
 func (d *document) position(node *yaml.Node) Position {
-	return Position{d.file, max(node.Line, 1), max(node.Column, 1)}
+	return Position{d.fileOf(node), max(node.Line, 1), max(node.Column, 1)}
 }
 
 func (d *document) report(node *yaml.Node, path, message, hint string) {
-	d.diagnostics = append(d.diagnostics, Diagnostic{d.position(node), path, message, hint})
+	if d.open[node] {
+		return
+	}
+	d.diagnostics = append(d.diagnostics, Diagnostic{
+		Position: d.position(node), Path: path, Message: message, Hint: hint, Confidential: d.secret(),
+	})
 }

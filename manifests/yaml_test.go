@@ -51,6 +51,16 @@ func TestMistakesInYAMLAreNamed(t *testing.T) {
 	}
 }
 
+func TestErrorsOfSecretsAreConfidential(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[string]bool{"Secret": true, "Config": false} {
+		text := "apiVersion: davit/v1\nkind: " + kind + "\nmetadata: {name: a}\ndatum: {}\n"
+		if d := loadText(text).Diagnostics; len(d) != 1 || d[0].Confidential != want {
+			t.Errorf("%s: %+v", kind, d)
+		}
+	}
+}
+
 func TestYAMLThatIsTaken(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -112,7 +122,7 @@ func TestEveryTruncationIsHandled(t *testing.T) {
 		for end := range file.Text {
 			cut := file.Text[:end]
 			lines := 1 + strings.Count(string(cut), "\n")
-			for _, d := range Load([]File{{file.Path, cut}}, Options{}).Diagnostics {
+			for _, d := range Load([]File{{Path: file.Path, Text: cut}}, Options{}).Diagnostics {
 				if d.Line < 1 || d.Line > lines || d.Column < 1 {
 					t.Fatalf("cut at %d: %v is not in the file", end, d)
 				}

@@ -11,7 +11,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -37,7 +39,8 @@ type Tree struct {
 }
 
 // Scan reads all manifests below root: regular files named *.yaml or *.yml, in
-// sub-directories too, none of them hidden. Root itself may be a symbolic link, which is
+// sub-directories too, none of them hidden; of a folder with a kustomization all files, for it
+// to use. Root itself may be a symbolic link, which is
 // resolved once, so that a tree is never mixed from two checkouts; no other link is
 // followed. A file must belong to root, to the user of this process or to owner, and must
 // not be writable for everybody. A root that is missing is an error, never an empty tree.
@@ -47,7 +50,7 @@ func Scan(root string, owner int) (Tree, error) {
 		return Tree{}, fmt.Errorf("manifest directory: %w", err)
 	}
 	defer dir.Close()
-	s := &scanner{root: root, dir: dir, owner: owner, hash: sha256.New()}
+	s := &scanner{root: root, dir: dir, owner: owner, hash: sha256.New(), kustomized: map[string]bool{}}
 	if err := fs.WalkDir(dir.FS(), ".", s.visit); err != nil {
 		return Tree{}, fmt.Errorf("manifest directory: %w", err)
 	}
@@ -61,6 +64,8 @@ type scanner struct {
 	owner int
 	tree  Tree
 	hash  hash.Hash
+
+	kustomized map[string]bool // by directory
 }
 
 func (s *scanner) visit(name string, entry fs.DirEntry, err error) error {
@@ -71,6 +76,7 @@ func (s *scanner) visit(name string, entry fs.DirEntry, err error) error {
 		s.problem(name, err)
 		return nil
 	case name == ".":
+		s.enter(name)
 		return nil
 	case strings.HasPrefix(entry.Name(), "."):
 		if entry.IsDir() {
@@ -82,8 +88,9 @@ func (s *scanner) visit(name string, entry fs.DirEntry, err error) error {
 			s.problem(name, fmt.Errorf("more than %d directories deep", maxDepth))
 			return fs.SkipDir
 		}
+		s.enter(name)
 		return nil
-	case !isManifest(entry.Name()):
+	case !isManifest(entry.Name()) && !s.kustomized[path.Dir(name)]:
 		return nil
 	case len(s.tree.Files) == maxFiles:
 		return fmt.Errorf("more than %d manifests", maxFiles)
@@ -93,10 +100,19 @@ func (s *scanner) visit(name string, entry fs.DirEntry, err error) error {
 		s.problem(name, err)
 		return nil
 	}
-	path := filepath.Join(s.root, name)
-	s.tree.Files = append(s.tree.Files, manifests.File{Path: path, Text: text})
-	s.fingerprint(path, text)
+	file := filepath.Join(s.root, name)
+	s.tree.Files = append(s.tree.Files, manifests.File{Path: file, Name: name, Text: text})
+	s.fingerprint(file, text)
 	return nil
+}
+
+// enter notes whether a directory belongs to a kustomization, its own or one above.
+func (s *scanner) enter(dir string) {
+	s.kustomized[dir] = dir != "." && s.kustomized[path.Dir(dir)] ||
+		slices.ContainsFunc(manifests.KustomizationNames(), func(name string) bool {
+			_, err := s.dir.Lstat(path.Join(dir, name))
+			return err == nil
+		})
 }
 
 func isManifest(name string) bool {

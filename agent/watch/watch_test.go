@@ -108,6 +108,27 @@ func TestScan(t *testing.T) {
 	}
 }
 
+func TestAKustomizationBringsAllItsFiles(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	for _, name := range []string{
+		"app/a.conf", "app/kustomization.yaml", "app/files/index.html", "app/.env", "apple/b.conf", "c.conf", "z/Kustomization",
+	} {
+		write(t, filepath.Join(root, name), "")
+	}
+	tree, err := Scan(root, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, file := range tree.Files {
+		names = append(names, file.Name)
+	}
+	if diff := cmp.Diff([]string{"app/a.conf", "app/files/index.html", "app/kustomization.yaml", "z/Kustomization"}, names); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestMissingDirectoryIsAnErrorNotAnEmptyTree(t *testing.T) {
 	t.Parallel()
 	if tree, err := Scan(filepath.Join(t.TempDir(), "nothing"), -1); err == nil {

@@ -117,6 +117,10 @@ func (w *writer) value(of *Type) node {
 		return node{"type": "string", "contentEncoding": "base64"}
 	case Any:
 		return node{}
+	case Integer, Boolean:
+		// A variable of the node stands for a number or boolean as a plain scalar.
+		w.definitions["Variable"] = node{"type": "string", "pattern": `^\$\{[A-Za-z_][A-Za-z0-9_.-]*\}$`}
+		return node{"anyOf": []node{{"type": string(of.Form)}, {"$ref": "#/definitions/Variable"}}}
 	default:
 		return node{"type": string(of.Form)}
 	}

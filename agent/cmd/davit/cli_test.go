@@ -21,9 +21,14 @@ func TestMain(m *testing.M) {
 // TestCommands runs what needs no node: testdata/*.txtar.
 func TestCommands(t *testing.T) {
 	t.Parallel()
+	examples, err := filepath.Abs("../../../examples")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("EXAMPLES", examples)
 			docs, err := filepath.Abs("../../../docs")
 			env.Setenv("DOCS", docs)
 			return err

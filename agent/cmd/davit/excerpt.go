@@ -43,7 +43,8 @@ var (
 	kindSecret = regexp.MustCompile(`(?i)kind\W+(!\S*\s+)?\W*secret`)
 )
 
-// linesToShow splits a file into lines and empties those of documents of kind Secret.
+// linesToShow splits a file into lines and empties those of documents of kind Secret: of a
+// file that is not YAML no diagnostic says what it points at.
 func linesToShow(text []byte) [][]rune {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	lines := lineBreak.Split(string(bytes.ToValidUTF8(text, []byte("\ufffd"))), -1)
@@ -69,6 +70,9 @@ func linesToShow(text []byte) [][]rune {
 func (e *excerpts) print(diagnostics manifests.Diagnostics) {
 	for _, d := range diagnostics {
 		fmt.Fprintf(e.w, "%s: %s\n", e.paint(bold, manifests.Printable(d.Position.String())), d.Text())
+		if d.Confidential {
+			continue
+		}
 		lines, ok := e.lines[d.File]
 		if !ok {
 			lines = linesToShow(e.texts[d.File])

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,49 +42,81 @@ func (s *settings) load() (*manifests.Set, agent.Guard, error) {
 	if err != nil {
 		return nil, agent.Guard{}, err
 	}
-	set := manifests.Load(tree.Files, manifests.Options{})
+	options, err := s.thisNode()
+	if err != nil {
+		return nil, agent.Guard{}, err
+	}
+	set := manifests.Load(tree.Files, options)
 	guard := agent.GuardFor(tree, set)
 	set.Diagnostics = append(tree.Problems, set.Diagnostics...)
 	return set, guard, nil
 }
 
 // loadFiles reads and loads files and directories that a person names.
-func loadFiles(paths []string) (*manifests.Set, error) {
+func loadFiles(paths []string, options manifests.Options) (*manifests.Set, error) {
 	files, err := readFiles(paths)
 	if err != nil {
 		return nil, err
 	}
-	return manifests.Load(files, manifests.Options{}), nil
+	return manifests.Load(files, options), nil
 }
 
-// readFiles reads files and directories that a person names, whoever they belong to.
+// readFiles reads files and directories that a person names, whoever they belong to. Each
+// directory is a manifest directory; a file stands for itself.
 func readFiles(paths []string) ([]manifests.File, error) {
 	var files []manifests.File
 	for _, path := range paths {
-		err := filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error {
-			switch {
-			case err != nil:
-				return err
-			case file != path && strings.HasPrefix(entry.Name(), "."):
-				if entry.IsDir() {
-					return fs.SkipDir
-				}
-				return nil
-			case entry.IsDir():
-				return nil
-			case file != path && filepath.Ext(file) != ".yaml" && filepath.Ext(file) != ".yml":
-				return nil
-			}
-			text, err := os.ReadFile(file)
-			files = append(files, manifests.File{Path: file, Text: text})
-			return err
-		})
-		if err != nil {
+		r := reader{root: path, kustomized: map[string]bool{}}
+		if err := filepath.WalkDir(path, r.visit); err != nil {
 			return nil, fmt.Errorf("read manifests: %w", err)
 		}
+		files = append(files, r.files...)
 	}
 	if len(files) == 0 {
 		return nil, errors.New("no manifests there: davit reads *.yaml and *.yml")
 	}
 	return files, nil
+}
+
+// reader reads what one argument names.
+type reader struct {
+	root       string
+	files      []manifests.File
+	kustomized map[string]bool // directories that belong to a kustomization
+}
+
+func (r *reader) visit(file string, entry fs.DirEntry, err error) error {
+	switch {
+	case err != nil:
+		return err
+	case file != r.root && strings.HasPrefix(entry.Name(), "."):
+		if entry.IsDir() {
+			return fs.SkipDir
+		}
+		return nil
+	case entry.IsDir():
+		r.kustomized[file] = r.kustomized[filepath.Dir(file)] || hasKustomization(file)
+		return nil
+	case file != r.root && filepath.Ext(file) != ".yaml" && filepath.Ext(file) != ".yml" && !r.kustomized[filepath.Dir(file)]:
+		return nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	name := ""
+	if file != r.root {
+		if name, err = filepath.Rel(r.root, file); err != nil {
+			return err
+		}
+	}
+	r.files = append(r.files, manifests.File{Path: file, Name: filepath.ToSlash(name), Text: text})
+	return nil
+}
+
+func hasKustomization(dir string) bool {
+	return slices.ContainsFunc(manifests.KustomizationNames(), func(name string) bool {
+		_, err := os.Lstat(filepath.Join(dir, name))
+		return err == nil
+	})
 }

@@ -10,16 +10,26 @@ import (
 )
 
 func renderCommand(s *settings) *cobra.Command {
-	return &cobra.Command{
+	var pretended nodeFlags
+	cmd := &cobra.Command{
 		Use:   "render [FILE|DIRECTORY]...",
 		Short: "Print the units and bundles that manifests become",
 		Long: `Print the units and bundles that manifests become on this node. Images are asked for
-their configuration, at their registry or on the node; nothing is pulled or changed.`,
+their configuration, at their registry or on the node; nothing is pulled or changed.
+
+With --hostname, --label and --set they become what they would be on a node with those.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				args = []string{s.manifests}
 			}
-			set, err := loadFiles(args)
+			options, err := s.thisNode()
+			if err != nil {
+				return err
+			}
+			if *options.Node, err = pretended.laidOver(*options.Node); err != nil {
+				return err
+			}
+			set, err := loadFiles(args, options)
 			if err != nil {
 				return err
 			}
@@ -45,6 +55,8 @@ their configuration, at their registry or on the node; nothing is pulled or chan
 			return s.print(cmd.OutOrStdout(), rendered, func() error { return printRendered(cmd, rendered) })
 		},
 	}
+	pretended.add(cmd)
+	return cmd
 }
 
 // rendering is what one object becomes.

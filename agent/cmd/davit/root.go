@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/davit-project/davit/agent/facts"
 )
 
 // defaultManifests is where manifests are unless --manifests says otherwise.
@@ -12,6 +14,7 @@ const defaultManifests = "/etc/davit/manifests"
 // settings are the flags that most commands share.
 type settings struct {
 	manifests string
+	config    string
 	owner     string
 	output    string
 }
@@ -32,6 +35,7 @@ runs the containers. No davit process is needed while they run.`,
 	}
 	flags := root.PersistentFlags()
 	flags.StringVarP(&s.manifests, "manifests", "m", defaultManifests, "the manifest directory")
+	flags.StringVar(&s.config, "config", facts.DefaultConfig, "the node's configuration: labels and variables")
 	flags.StringVar(&s.owner, "owner", "", "a user beside root whose manifests count, such as davit-git")
 	flags.StringVarP(&s.output, "output", "o", "text", "how to print: text, json or yaml")
 	root.AddCommand(

@@ -11,7 +11,8 @@ import (
 )
 
 func validateCommand(s *settings) *cobra.Command {
-	return &cobra.Command{
+	var node nodeFlags
+	cmd := &cobra.Command{
 		Use:   "validate [FILE|DIRECTORY]...",
 		Short: "Check manifests without a node",
 		Long: `Check manifests: syntax, fields, references between them. Nothing of the node is
@@ -19,48 +20,72 @@ looked at, so it works anywhere, such as in CI. All errors are printed, with the
 they mean unless those are a Secret's; the exit status is 1 when there is one.
 
 With -o json the errors are a list of file, line, column, path, message and hint; with
--o github they are annotations of a workflow on GitHub.`,
+-o github they are annotations of a workflow on GitHub.
+
+Every overlay is checked. With --config, --hostname, --label or --set only what that node
+would get is, and with its variables.`,
 		Example: `  davit validate
   davit validate web.yaml base/
-  davit validate -o github .`,
+  davit validate -o github .
+  davit validate --hostname edge-1 --label site=berlin --set PORT=8080 .`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				args = []string{s.manifests}
+			}
+			options, err := s.someNode(cmd, &node)
+			if err != nil {
+				return err
 			}
 			files, err := readFiles(args)
 			if err != nil {
 				return err
 			}
-			return s.printValidation(cmd, files, manifests.Load(files, manifests.Options{}))
+			return s.printValidation(cmd, files, manifests.Load(files, options))
 		},
 	}
+	node.add(cmd)
+	return cmd
 }
 
 // validation is what validate prints as data.
 type validation struct {
 	Valid       bool                  `json:"valid"`
 	Objects     []string              `json:"objects"`
+	LeftOut     []leftOut             `json:"leftOut"`
 	Diagnostics manifests.Diagnostics `json:"diagnostics"`
 }
 
+// leftOut is an object that the node does not get.
+type leftOut struct {
+	Object string `json:"object"`
+	Source string `json:"source"`
+	Reason string `json:"reason"`
+}
+
 func (s *settings) printValidation(cmd *cobra.Command, files []manifests.File, set *manifests.Set) error {
-	result := validation{Valid: set.Complete(), Objects: []string{}, Diagnostics: set.Diagnostics}
-	if result.Diagnostics == nil {
-		result.Diagnostics = manifests.Diagnostics{}
+	if s.output == "github" {
+		return validity(set, printAnnotations(cmd.OutOrStdout(), set.Diagnostics))
 	}
+	result := validation{Valid: set.Complete(), Objects: []string{}, LeftOut: []leftOut{}, Diagnostics: manifests.Diagnostics{}}
+	result.Diagnostics = append(result.Diagnostics, set.Diagnostics...)
 	for _, object := range set.Objects {
 		result.Objects = append(result.Objects, object.Ref().String())
 	}
-	var err error
-	if s.output == "github" {
-		err = printAnnotations(cmd.OutOrStdout(), set.Diagnostics)
-	} else {
-		err = s.print(cmd.OutOrStdout(), result, func() error {
-			newExcerpts(cmd.ErrOrStderr(), files).print(set.Diagnostics)
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%d objects, %d errors\n", len(set.Objects), len(set.Diagnostics))
-			return err
-		})
+	for _, left := range set.LeftOut {
+		result.LeftOut = append(result.LeftOut, leftOut{left.Ref().String(), left.Source.String(), left.Reason})
 	}
+	return validity(set, s.print(cmd.OutOrStdout(), result, func() error {
+		newExcerpts(cmd.ErrOrStderr(), files).print(set.Diagnostics)
+		for _, left := range result.LeftOut {
+			fmt.Fprintf(cmd.OutOrStdout(), "left out %s: %s\n", left.Object, left.Reason)
+		}
+		_, err := fmt.Fprintf(cmd.OutOrStdout(), "%d objects, %d errors\n", len(set.Objects), len(set.Diagnostics))
+		return err
+	}))
+}
+
+// validity is validate's exit status, given that printing went well.
+func validity(set *manifests.Set, err error) error {
 	if err == nil && !set.Complete() {
 		return exitError(1)
 	}

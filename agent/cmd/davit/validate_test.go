@@ -98,7 +98,7 @@ metadata: {name: data-%d}
 		}
 	}
 	for b.Loop() {
-		set, err := loadFiles([]string{dir})
+		set, err := loadFiles([]string{dir}, manifests.Options{})
 		if err != nil || !set.Complete() {
 			b.Fatal(err, set.Diagnostics.Err())
 		}

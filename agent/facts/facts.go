@@ -1,0 +1,133 @@
+// Package facts reads what a node is, and what its owner says of it in the node's
+// configuration file. What manifests do with that is not its business.
+package facts
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/manifests"
+)
+
+// DefaultConfig is where a node's configuration is; there it may be missing.
+const DefaultConfig = "/etc/davit/config.yaml"
+
+// Read returns this node. A configuration that is wrong, or that others than root and the
+// user of this process could have written, is an error: labels that get lost would take
+// workloads with them.
+func Read(config string) (manifests.Node, error) {
+	facts, err := collect(os.DirFS("/"))
+	if err != nil {
+		return manifests.Node{}, err
+	}
+	if facts.Hostname == "" {
+		if facts.Hostname, err = os.Hostname(); err != nil {
+			return manifests.Node{}, err
+		}
+	}
+	read, err := ReadConfig(config, trusted)
+	if err != nil {
+		return manifests.Node{}, err
+	}
+	return facts.Node().With(read.Labels, read.Variables), nil
+}
+
+// maxConfig is far more than a configuration has.
+const maxConfig = 1 << 20
+
+// ReadConfig reads a configuration file; check may refuse it. The default one may be missing.
+func ReadConfig(path string, check func(*os.File) error) (manifests.Config, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) && path == DefaultConfig {
+		return manifests.Config{}, nil
+	}
+	if err != nil {
+		return manifests.Config{}, fmt.Errorf("node configuration: %w", err)
+	}
+	defer file.Close()
+	if err := check(file); err != nil {
+		return manifests.Config{}, fmt.Errorf("node configuration %s: %w", path, err)
+	}
+	text, err := io.ReadAll(io.LimitReader(file, maxConfig+1))
+	if err != nil {
+		return manifests.Config{}, fmt.Errorf("node configuration: %w", err)
+	}
+	config, diagnostics := manifests.ParseConfig(manifests.File{Path: path, Text: text})
+	return config, diagnostics.Err()
+}
+
+// Anyone accepts a file whoever wrote it.
+func Anyone(*os.File) error { return nil }
+
+func trusted(file *os.File) error {
+	var stat unix.Stat_t
+	if err := unix.Fstat(int(file.Fd()), &stat); err != nil {
+		return err
+	}
+	switch {
+	case stat.Mode&unix.S_IFMT != unix.S_IFREG:
+		return errors.New("not a regular file")
+	case stat.Uid != 0 && int(stat.Uid) != os.Geteuid():
+		return fmt.Errorf("belongs to user %d: chown root", stat.Uid)
+	case stat.Mode&(unix.S_IWGRP|unix.S_IWOTH) != 0:
+		return errors.New("others may write it: chmod go-w")
+	}
+	return nil
+}
+
+// collect reads facts from a root directory. What is not there is not known; what is there
+// and cannot be read is an error.
+func collect(root fs.FS) (manifests.Facts, error) {
+	hostname, nameErr := text(root, "etc/hostname")
+	machine, machineErr := text(root, "etc/machine-id")
+	release, releaseErr := text(root, "etc/os-release")
+	if release == "" && releaseErr == nil {
+		release, releaseErr = text(root, "usr/lib/os-release")
+	}
+	if err := errors.Join(nameErr, machineErr, releaseErr); err != nil {
+		return manifests.Facts{}, fmt.Errorf("read the node's facts: %w", err)
+	}
+	if machine == "uninitialized" { // machine-id(5), during the first boot
+		machine = ""
+	}
+	return manifests.Facts{
+		Hostname: static(hostname), Arch: runtime.GOARCH, MachineID: machine,
+		OS: assigned(release, "ID"), OSVersion: assigned(release, "VERSION_ID"),
+	}, nil
+}
+
+func text(root fs.FS, name string) (string, error) {
+	data, err := fs.ReadFile(root, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return strings.TrimSpace(string(data)), err
+}
+
+// static is the host name of hostname(5). The kernel's may come from DHCP and change; this
+// one only its owner changes.
+func static(text string) string {
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			return strings.ToLower(line)
+		}
+	}
+	return ""
+}
+
+// assigned is a variable of os-release(5), whose values may be quoted as in a shell.
+func assigned(release, name string) string {
+	for line := range strings.Lines(release) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), name+"="); ok {
+			return strings.Trim(value, `"'`)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,133 @@
+package kustomize
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	"sigs.k8s.io/kustomize/api/types"
+)
+
+// check refuses what a kustomization, and those it uses, would get from outside the files.
+// It reads them with the library's own types, so that both see the same.
+func check(files Files, name string, seen map[string]bool) *Problem {
+	if seen[name] {
+		return nil // the library reports cycles
+	}
+	seen[name] = true
+	text := files[name]
+	k, err := decode(text)
+	if err != nil {
+		return &Problem{File: name, Line: 1, Column: 1, Message: oneLine(err)}
+	}
+	if field := refusedField(k); field != "" {
+		return at(name, text, field, field+" is not supported: davit runs no plugins and no helm", "commit what it generates")
+	}
+	for _, reference := range references(k) {
+		if isRemote(reference) {
+			return at(name, text, reference, fmt.Sprintf("%q is not in the repository, and davit fetches nothing", reference), "commit a copy")
+		}
+	}
+	for _, reference := range slices.Concat(k.Resources, k.Components) {
+		target := path.Join(path.Dir(name), reference)
+		used := kustomizationIn(files, target)
+		if _, isFile := files[target]; !isFile && used == "" {
+			return at(name, text, reference, fmt.Sprintf("there is neither a file nor a kustomization %q", reference),
+				"a kustomization is built from the files of folders with a kustomization.yaml")
+		}
+		if used != "" {
+			if problem := check(files, used, seen); problem != nil {
+				return problem
+			}
+		}
+	}
+	return nil
+}
+
+func kustomizationIn(files Files, folder string) string {
+	for name := range files {
+		if path.Dir(name) == folder && IsKustomization(name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// refusedField names a field that runs programs, or takes more references than can be checked.
+func refusedField(k *types.Kustomization) string {
+	for _, field := range []struct {
+		name string
+		used bool
+	}{
+		{"helmCharts", len(k.HelmCharts) > 0}, {"helmGlobals", k.HelmGlobals != nil},
+		{"generators", len(k.Generators) > 0}, {"transformers", len(k.Transformers) > 0}, {"validators", len(k.Validators) > 0},
+	} {
+		if field.used {
+			return field.name
+		}
+	}
+	return ""
+}
+
+// references are all paths of a kustomization.
+func references(k *types.Kustomization) []string {
+	all := slices.Concat(k.Resources, k.Components, k.Crds, k.Configurations)
+	for _, patch := range slices.Concat(k.Patches, k.PatchesJson6902) {
+		all = append(all, patch.Path)
+	}
+	for _, patch := range k.PatchesStrategicMerge {
+		// A patch may stand here itself; only a URL by itself would be fetched.
+		if strings.HasPrefix(strings.ToLower(string(patch)), "http") {
+			all = append(all, string(patch))
+		}
+	}
+	for _, replacement := range k.Replacements {
+		all = append(all, replacement.Path)
+	}
+	for _, file := range k.OpenAPI {
+		all = append(all, file)
+	}
+	for _, generator := range k.ConfigMapGenerator {
+		all = append(all, sources(generator.KvPairSources)...)
+	}
+	for _, generator := range k.SecretGenerator {
+		all = append(all, sources(generator.KvPairSources)...)
+	}
+	return all
+}
+
+func sources(pairs types.KvPairSources) []string {
+	return slices.Concat(pairs.FileSources, pairs.EnvSources, []string{pairs.EnvSource})
+}
+
+// isRemote reports whether the library could take a reference for a URL or a repository: those
+// have a scheme, a host with a user, a query, or are GitHub's (kustomize's repospec.go).
+func isRemote(reference string) bool {
+	return strings.ContainsAny(reference, ":@?") || strings.HasPrefix(strings.ToLower(reference), "github.com")
+}
+
+// at places a problem at the value or key that is the cause.
+func at(name string, text []byte, value, message, hint string) *Problem {
+	problem := &Problem{File: name, Line: 1, Column: 1, Message: message, Hint: hint}
+	var root yaml.Node
+	if yaml.Unmarshal(text, &root) == nil {
+		if node := find(&root, value); node != nil {
+			problem.Line, problem.Column = node.Line, node.Column
+		}
+	}
+	return problem
+}
+
+func find(node *yaml.Node, value string) *yaml.Node {
+	if node.Kind == yaml.ScalarNode && node.Value == value {
+		return node
+	}
+	for _, child := range node.Content {
+		if found := find(child, value); found != nil {
+			return found
+		}
+	}
+	return nil
+}

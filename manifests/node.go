@@ -1,0 +1,205 @@
+package manifests
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Node is what manifests can ask of the node they are loaded for.
+type Node struct {
+	// Hostname picks the folder below nodes/.
+	Hostname string
+	// Labels are facts and what the node's configuration adds; nodeSelector and the folders
+	// below labels/ match them.
+	Labels map[string]string
+	// Variables are what ${NAME} stands for, by name.
+	Variables map[string]Variable
+}
+
+// Variable is a value that keeps the type it was written with.
+type Variable struct {
+	// Text is the value as it was written.
+	Text string
+	// tag is YAML's: !!str, !!int, !!float or !!bool. Empty is !!str.
+	tag string
+}
+
+// ParseVariable takes a value as YAML takes it: 8080 is a number, "8080" and web are text.
+func ParseVariable(text string) Variable {
+	var node yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &node); err == nil && len(node.Content) == 1 {
+		if scalar := node.Content[0]; isPlain(scalar) && scalar.Tag != "!!str" {
+			return Variable{scalar.Value, scalar.Tag}
+		}
+	}
+	return Variable{Text: strings.Trim(text, `"`)}
+}
+
+func isPlain(node *yaml.Node) bool {
+	return node.Kind == yaml.ScalarNode && (isNumber(node) || node.Tag == "!!bool" || node.Tag == "!!str")
+}
+
+// Facts are what a node is by itself. An empty one is not known.
+type Facts struct {
+	Hostname string
+	// Arch is Go's name of the architecture: amd64, arm64, …
+	Arch string
+	// OS and OSVersion are ID and VERSION_ID of os-release(5).
+	OS, OSVersion string
+	MachineID     string
+}
+
+// factPrefix begins the labels that say what a node is; nobody else may set those.
+const factPrefix = "davit.io/"
+
+// Node returns a node with these facts: as labels davit.io/hostname, arch, os, os-version
+// and machine-id, as variables davit.hostname and so on, and as Kubernetes' well-known labels.
+func (f Facts) Node() Node {
+	labels := map[string]string{"kubernetes.io/os": "linux"}
+	for name, value := range map[string]string{
+		"hostname": f.Hostname, "arch": f.Arch, "os": f.OS, "os-version": f.OSVersion, "machine-id": f.MachineID,
+	} {
+		if value != "" {
+			labels[factPrefix+name] = value
+		}
+	}
+	if f.Hostname != "" {
+		labels["kubernetes.io/hostname"] = f.Hostname
+	}
+	if f.Arch != "" {
+		labels["kubernetes.io/arch"] = f.Arch
+	}
+	return Node{Hostname: f.Hostname}.With(labels, nil)
+}
+
+// With returns the node with further labels and variables, which win. A fact is both.
+func (n Node) With(labels map[string]string, variables map[string]Variable) Node {
+	merged := Node{n.Hostname, map[string]string{}, map[string]Variable{}}
+	for _, more := range []map[string]string{n.Labels, labels} {
+		maps.Copy(merged.Labels, more)
+	}
+	for _, more := range []map[string]Variable{n.Variables, variables} {
+		maps.Copy(merged.Variables, more)
+	}
+	for key, value := range labels {
+		if fact, ok := strings.CutPrefix(key, factPrefix); ok {
+			merged.Variables["davit."+fact] = Variable{Text: value}
+		}
+	}
+	return merged
+}
+
+// Config is a node's configuration file.
+type Config struct {
+	// Labels are the node's beside its facts.
+	Labels map[string]string
+	// Variables are values for manifests.
+	Variables map[string]Variable
+}
+
+// configFile is what the file may have.
+type configFile struct {
+	Labels    map[string]string          `json:"labels,omitempty"`
+	Variables map[string]json.RawMessage `json:"variables,omitempty"`
+}
+
+// ParseConfig reads a node's configuration, as strictly as a manifest. An empty file is an
+// empty configuration.
+func ParseConfig(file File) (Config, Diagnostics) {
+	config := Config{Labels: map[string]string{}, Variables: map[string]Variable{}}
+	documents, diagnostics := parse(file)
+	if len(diagnostics) > 0 || len(documents) == 0 {
+		return config, diagnostics
+	}
+	d := documents[0]
+	if len(documents) > 1 {
+		documents[1].report(documents[1].root, "", "want one document", "")
+		return config, documents[1].diagnostics
+	}
+	if len(d.diagnostics) == 0 {
+		d.value(d.root, reflect.TypeFor[configFile](), "")
+	}
+	for _, path := range slices.Sorted(maps.Keys(d.nodes)) {
+		node := d.nodes[path]
+		if key, ok := strings.CutPrefix(path, "labels."); ok {
+			d.checkLabel(path, key, node)
+			config.Labels[key] = node.Value
+		}
+		// Whatever lies deeper than a variable has been refused with it.
+		if name, ok := strings.CutPrefix(path, "variables."); ok && node.Kind == yaml.ScalarNode {
+			config.Variables[name] = Variable{node.Value, node.Tag}
+		}
+	}
+	d.checkVariables()
+	return config, d.diagnostics
+}
+
+var (
+	labelKey     = regexp.MustCompile(`^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$`)
+	labelValue   = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$`)
+	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+)
+
+func (d *document) checkLabel(path, key string, node *yaml.Node) {
+	switch {
+	case strings.HasPrefix(key, factPrefix):
+		d.report(node, path, "labels of "+factPrefix+" are facts that davit finds itself", "leave it out")
+	case !labelKey.MatchString(key):
+		d.report(node, path, fmt.Sprintf("%q is not a label: want NAME or example.com/NAME", key), "")
+	case !labelValue.MatchString(node.Value):
+		d.report(node, path, fmt.Sprintf("%q is not a label's value: want at most 63 letters, digits, '-', '_' and '.'", node.Value), "")
+	}
+}
+
+func (d *document) checkVariables() {
+	variables := child(d.root, "variables")
+	if variables == nil || variables.Kind != yaml.MappingNode {
+		return
+	}
+	for i := 0; i+1 < len(variables.Content); i += 2 {
+		key, value := variables.Content[i], variables.Content[i+1]
+		path := join("variables", key.Value)
+		if !variableName.MatchString(key.Value) {
+			d.report(key, path, "want a name of letters, digits and '_'", "")
+		}
+		if !isPlain(value) {
+			d.mistyped(value, path, "a string, number or boolean", "")
+		}
+	}
+}
+
+// keyOf is a mapping's key of that name, nil when there is none.
+func keyOf(node *yaml.Node, name string) *yaml.Node {
+	if node == nil || node.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		if node.Content[i].Value == name {
+			return node.Content[i]
+		}
+	}
+	return nil
+}
+
+// child is a mapping's value for a key, nil when there is none.
+func child(node *yaml.Node, key string) *yaml.Node {
+	if node == nil || node.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		if node.Content[i].Value == key {
+			return node.Content[i+1]
+		}
+	}
+	return nil
+}
+
+func (v Variable) yamlTag() string { return cmp.Or(v.tag, "!!str") }

@@ -1,0 +1,145 @@
+package manifests
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+// asking makes a container that asks for variables; lines of its spec begin at line 5.
+func asking(lines ...string) string {
+	return "apiVersion: davit/v1\nkind: Container\nmetadata: {name: web, annotations: {davit.io/substitute: \"true\"}}\nspec:\n  " +
+		strings.Join(append(lines, "image: example.com/web:1"), "\n  ") + "\n"
+}
+
+func TestVariables(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]v1.ContainerFields{
+		"args: ['${NAME}']":                                         {Args: []string{"kiosk"}},
+		"args: ['${PORT}']":                                         {Args: []string{"8080"}},
+		"args: ['a ${NAME}-${NAME} b']":                             {Args: []string{"a kiosk-kiosk b"}},
+		"args: ['$${NAME} $NAME ${davit.hostname} $$']":             {Args: []string{"${NAME} $NAME edge-1 $$"}},
+		"args: ['${davit.os}${davit.os-version} on ${davit.arch}']": {Args: []string{"debian13 on arm64"}},
+		"command:\n  - ${TEXT}":                                     {Command: []string{"8080"}},
+		"ports:\n  - containerPort: ${PORT}":                        {Ports: []v1.ContainerPort{{ContainerPort: 8080}}},
+		"tty: ${ON}":                                                {TTY: true},
+		"env: [{name: A, value: '${ON}'}]":                          {Env: []v1.EnvVar{{Name: "A", Value: "true"}}},
+	} {
+		set := Load(files("a.yaml", asking(strings.Split(text, "\n")...)), Options{Node: berlin()})
+		want.Image = "example.com/web:1"
+		if diff := cmp.Diff(want, containerText(t, set).ContainerFields); diff != "" {
+			t.Errorf("%s: %s", text, diff)
+		}
+	}
+}
+
+func TestVariablesAreNoStructure(t *testing.T) {
+	t.Parallel()
+	node := berlin().With(nil, map[string]Variable{"EVIL": {Text: "a\nprivileged: true\n- ${NAME} &x *x"}})
+	got := containerText(t, Load(files("a.yaml", asking("command:", "  - ${EVIL}")), Options{Node: &node}))
+	if diff := cmp.Diff([]string{node.Variables["EVIL"].Text}, got.Command); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestNothingIsReplacedUnasked(t *testing.T) {
+	t.Parallel()
+	text := strings.Replace(asking("args: ['${HOME} ${NAME}']"), `"true"`, `"false"`, 1)
+	for _, text := range []string{text, strings.Replace(text, `, annotations: {davit.io/substitute: "false"}`, "", 1)} {
+		got := containerText(t, Load(files("a.yaml", text), Options{Node: berlin()})).Args
+		if diff := cmp.Diff([]string{"${HOME} ${NAME}"}, got); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+func TestVariablesThatAreWrong(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"args: ['${NAMES}']":   `a.yaml:5:10: spec.args[0]: unknown variable "NAMES" (did you mean "NAME"?)`,
+		"args: ['${HOME}']":    `a.yaml:5:10: spec.args[0]: unknown variable "HOME" (set it under variables in the node's config.yaml; for the text itself write $${)`,
+		"args: ['${HOME:-x}']": `a.yaml:5:10: spec.args[0]: "${HOME:-x}" is not a variable (want ${NAME}; for the text itself write $${)`,
+		"args: ['${NAME']":     `a.yaml:5:10: spec.args[0]: "${NAME" is not a variable (want ${NAME}; for the text itself write $${)`,
+		"hostname: ${PORT}":    `a.yaml:5:13: spec.hostname: want a string, got the number 8080 (quote it: "8080")`,
+		"ports:\n  - {containerPort: 80, hostPort: '${PORT}'}": `a.yaml:6:37: spec.ports[0].hostPort: want a number, got "8080" (leave the quotes out)`,
+	} {
+		set := Load(files("a.yaml", asking(strings.Split(text, "\n")...)), Options{Node: berlin()})
+		if len(set.Diagnostics) == 0 || set.Diagnostics[0].String() != want {
+			t.Errorf("%s:\ngot  %v\nwant %s", text, set.Diagnostics, want)
+		}
+	}
+}
+
+func TestWithoutANodeVariablesAreOpen(t *testing.T) {
+	t.Parallel()
+	set := Load(files("a.yaml", asking("hostname: ${A}", "restartPolicy: ${B}", "ports:", "  - {containerPort: 80}", "  - hostPort: ${C}", "    containerPort: ${D}")), Options{})
+	if err := set.Diagnostics.Err(); err != nil {
+		t.Error(err)
+	}
+	if Load(files("a.yaml", asking("hostname: ${A", "imagee: ${B}")), Options{}).Complete() {
+		t.Error("an error beside them is not seen")
+	}
+}
+
+func TestAPatchMayAsk(t *testing.T) {
+	t.Parallel()
+	patch := "apiVersion: davit/v1\nkind: Container\nmetadata: {name: web, annotations: {davit.io/substitute: \"true\"}}\nspec: {hostname: 'a-${NAME}', user: '${X}'}\n"
+	set := Load(files("base/web.yaml", base, "nodes/edge-1/web.yaml", patch), Options{Node: berlin()})
+	if len(set.Diagnostics) != 1 || set.Diagnostics[0].Position.String() != "nodes/edge-1/web.yaml:4:37" {
+		t.Errorf("got %v", set.Diagnostics)
+	}
+}
+
+func TestParseConfig(t *testing.T) {
+	t.Parallel()
+	config, diagnostics := ParseConfig(File{Path: "config.yaml", Text: []byte("labels: {site: berlin, example.com/rack: '7'}\nvariables: {PORT: 80, NAME: a, ON: true, TEXT: '80'}\n")})
+	if err := diagnostics.Err(); err != nil {
+		t.Fatal(err)
+	}
+	want := Config{
+		Labels:    map[string]string{"site": "berlin", "example.com/rack": "7"},
+		Variables: map[string]Variable{"PORT": {"80", "!!int"}, "NAME": {"a", "!!str"}, "ON": {"true", "!!bool"}, "TEXT": {"80", "!!str"}},
+	}
+	if diff := cmp.Diff(want, config, cmp.AllowUnexported(Variable{})); diff != "" {
+		t.Error(diff)
+	}
+	for text, want := range map[string]string{
+		"label: {a: b}":              `config.yaml:1:1: label: unknown field (did you mean "labels"?)`,
+		"labels: {a: 1}":             `config.yaml:1:13: labels.a: want a string, got the number 1 (quote it: "1")`,
+		"labels: {davit.io/arch: x}": `config.yaml:1:25: labels.davit.io/arch: labels of davit.io/ are facts that davit finds itself (leave it out)`,
+		"labels: {'a b': x}":         `config.yaml:1:17: labels.a b: "a b" is not a label: want NAME or example.com/NAME`,
+		"labels: {a: x/y}":           `config.yaml:1:13: labels.a: "x/y" is not a label's value: want at most 63 letters, digits, '-', '_' and '.'`,
+		"variables: {a.b: 1}":        `config.yaml:1:13: variables.a.b: want a name of letters, digits and '_'`,
+		"variables: {a: [1]}":        `config.yaml:1:16: variables.a: want a string, number or boolean, got a list`,
+		"variables: {a: null}":       `config.yaml:1:16: variables.a: want a string, number or boolean, got nothing`,
+		"variables: {a: 1, a: 2}":    `config.yaml:1:19: variables.a: is there twice, as "a" in line 1 too`,
+		"a: [":                       `config.yaml:1:1: not YAML: did not find expected node content`,
+		"{}\n---\n{}":                `config.yaml:3:1: want one document`,
+		"- a":                        `config.yaml:1:1: want a mapping, got a list`,
+	} {
+		_, diagnostics := ParseConfig(File{Path: "config.yaml", Text: []byte(text)})
+		if len(diagnostics) == 0 || diagnostics[0].String() != want {
+			t.Errorf("%s:\ngot  %v\nwant %s", text, diagnostics, want)
+		}
+	}
+}
+
+func FuzzSubstitute(f *testing.F) {
+	f.Add("$${NAME} ${ON} ${ ${{}")
+	f.Fuzz(func(t *testing.T, text string) {
+		d := &document{}
+		s := substitution{document: d, node: berlin(), room: maxFileSize}
+		got := s.scalar(scalarNode(text), "")
+		if !strings.Contains(text, "${") && got.Value != text {
+			t.Errorf("%q became %q", text, got.Value)
+		}
+	})
+}
+
+func scalarNode(text string) *yaml.Node {
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text}
+}
