@@ -119,12 +119,12 @@ func (s *Set) take(documents []*document, node *Node) {
 		}
 		here = append(here, d)
 	}
-	checkReferences(here)
+	checkReferences(here, documents)
 	for _, d := range documents {
 		s.Diagnostics = append(s.Diagnostics, d.diagnostics...)
 	}
 	for _, d := range here {
-		if len(d.diagnostics) == 0 {
+		if len(d.diagnostics) == 0 && !d.held {
 			s.Objects = append(s.Objects, Object{d.object, d.position(d.root)})
 		}
 	}
