@@ -13,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/davit-project/davit/manifests/kube"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -25,7 +26,15 @@ func (d *document) decode() {
 	if len(d.diagnostics) > 0 {
 		return
 	}
-	object := d.newObject()
+	version, kind := d.head()
+	if kind == nil {
+		return
+	}
+	if of, ok := kube.Type(version.Value, kind.Value); ok {
+		d.decodeKubernetes(version.Value, kind.Value, of)
+		return
+	}
+	object := d.newObject(version, kind)
 	if object == nil {
 		return
 	}
@@ -44,27 +53,31 @@ func (d *document) decode() {
 	d.object = object
 }
 
-// newObject finds the document's type by its apiVersion and kind.
-func (d *document) newObject() v1.Object {
+// head is the document's apiVersion and kind; both are nil when one is missing.
+func (d *document) head() (version, kind *yaml.Node) {
 	if d.root.Kind != yaml.MappingNode {
 		d.report(d.root, "", "want a document with apiVersion, kind, metadata and spec, got "+describe(d.root), "")
-		return nil
+		return nil, nil
 	}
-	version, kind := d.scalar("apiVersion"), d.scalar("kind")
+	version, kind = d.scalar("apiVersion"), d.scalar("kind")
 	switch {
 	case version == nil && d.entry("services") != nil:
 		d.report(d.root, "", "a Compose file is no manifest", "write a Container for each service, see docs/manifests.md")
-		return nil
 	case d.mistypedHead("apiVersion"), d.mistypedHead("kind"):
-		return nil
 	case version == nil:
 		d.report(d.root, "apiVersion", "missing", "davit's own kinds have apiVersion: "+v1.APIVersion)
-		return nil
-	case version.Value != v1.APIVersion:
-		d.report(version, "apiVersion", fmt.Sprintf("unknown apiVersion %q", version.Value), "davit knows "+v1.APIVersion)
-		return nil
 	case kind == nil:
 		d.report(d.root, "kind", "missing", "one of "+strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
+	default:
+		return version, kind
+	}
+	return nil, nil
+}
+
+// newObject makes an empty object of davit's own kinds.
+func (d *document) newObject(version, kind *yaml.Node) v1.Object {
+	if version.Value != v1.APIVersion {
+		d.unknownAPI(version, kind)
 		return nil
 	}
 	create, ok := kinds[kind.Value]
@@ -120,9 +133,15 @@ var (
 // value checks a node against a type and returns it as a value for JSON.
 func (d *document) value(node *yaml.Node, want reflect.Type, path string) any {
 	d.nodes[path] = node
-	switch {
-	case d.open[node]:
+	if d.open[node] {
 		return nil
+	}
+	if d.kubernetes {
+		if value, ok := d.kubernetesValue(node, want, path); ok {
+			return value
+		}
+	}
+	switch {
 	case want.Kind() == reflect.Pointer:
 		return d.value(node, want.Elem(), path)
 	case want == valuesType:

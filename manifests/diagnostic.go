@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -35,12 +36,31 @@ type Diagnostic struct {
 	Message string `json:"message"`
 	// Hint says what to do, where that is known.
 	Hint string `json:"hint,omitempty"`
+	// Severity is error, or warning for what can be done without.
+	Severity Severity `json:"severity"`
 	// Confidential means that the lines it points at belong to a Secret.
 	Confidential bool `json:"-"`
 }
 
+// Severity says how bad a diagnostic is. The zero value is an error.
+type Severity string
+
+// SeverityWarning is a word about something that does not keep the object from running.
+const SeverityWarning Severity = "warning"
+
+// MarshalJSON writes error for the zero value.
+func (s Severity) MarshalJSON() ([]byte, error) {
+	return json.Marshal(cmp.Or(string(s), "error"))
+}
+
 // String returns `web.yaml:12:7: spec.imagee: unknown field (did you mean "image"?)`.
-func (d Diagnostic) String() string { return Printable(d.Position.String()) + ": " + d.Text() }
+func (d Diagnostic) String() string {
+	text := d.Text()
+	if d.Severity == SeverityWarning {
+		text = "warning: " + text
+	}
+	return Printable(d.Position.String()) + ": " + text
+}
 
 // Text is the diagnostic without its place.
 func (d Diagnostic) Text() string {

@@ -99,7 +99,7 @@ func TestErrorsPoint(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"unknown field":      {spec("imagee: x"), `app.yaml:6:3: spec.imagee: unknown field (did you mean "image"?)`},
 		"unknown kind":       {object + "Contaner\n", `app.yaml:2:7: kind: unknown kind "Contaner" (did you mean "Container"?)`},
-		"unknown apiVersion": {"apiVersion: v1\nkind: Pod\n", `app.yaml:1:13: apiVersion: unknown apiVersion "v1" (davit knows davit/v1)`},
+		"unknown apiVersion": {"apiVersion: v2\nkind: Pod\n", `app.yaml:1:13: apiVersion: unknown apiVersion "v2" (did you mean "v1"?)`},
 		"no apiVersion":      {"kind: Container\n", `app.yaml:1:1: apiVersion: missing (davit's own kinds have apiVersion: davit/v1)`},
 		"no image":           {object + "Container\nmetadata: {name: web}\nspec: {}\n", `app.yaml:4:7: spec.image: missing`},
 		"bad name":           {object + "Image\nmetadata: {name: Web_1}\nspec: {image: example.com/a}\n", `app.yaml:3:18: metadata.name: "Web_1": want at most 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit`},

@@ -9,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/davit-project/davit/manifests/kube"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -34,6 +35,14 @@ type document struct {
 	files     map[*yaml.Node]string // of nodes that are from another file
 	open      map[*yaml.Node]bool   // scalars whose value is not known yet
 	elsewhere bool                  // only some nodes get it, and which is not known
+
+	// Of a document of Kubernetes': that it is one, where its object's fields are in it, and
+	// what it is beside the object.
+	kubernetes bool
+	from, to   string
+	others     []*document
+	service    *kube.Service
+	warnings   Diagnostics
 }
 
 // parse splits a file into documents. Empty documents are left out.
@@ -67,6 +76,10 @@ func parse(file File) ([]*document, Diagnostics) {
 		}
 		d := &document{file: file.Path, root: root, nodes: map[string]*yaml.Node{"": root}}
 		d.checkYAML()
+		if items, ok := d.listed(); ok && len(d.diagnostics) == 0 {
+			documents = append(documents, items...)
+			continue
+		}
 		documents = append(documents, d)
 	}
 }

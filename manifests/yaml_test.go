@@ -39,7 +39,7 @@ func TestMistakesInYAMLAreNamed(t *testing.T) {
 		"colon":                    {spec("hostname: a: b"), `app.yaml:6:3: not YAML: mapping values are not allowed in this context (indent fields of one mapping alike, and quote a value with a colon in it)`},
 		"a list":                   {"- a\n", `app.yaml:1:1: want a document with apiVersion, kind, metadata and spec, got a list`},
 		"a very long line":         {spec("command: " + strings.Repeat("x", 10_000)), `app.yaml:6:12: spec.command: want a list, got "` + strings.Repeat("x", 60) + `…"`},
-		"behind a byte order mark": {"\ufeffapiVersion: davit/v2\nkind: Volume\n", `app.yaml:1:13: apiVersion: unknown apiVersion "davit/v2" (davit knows davit/v1)`},
+		"behind a byte order mark": {"\ufeffapiVersion: davit/v2\nkind: Volume\n", `app.yaml:1:13: apiVersion: unknown apiVersion "davit/v2" (did you mean "davit/v1"?)`},
 		"CRLF line ends":           {strings.ReplaceAll(spec("tty: on"), "\n", "\r\n"), `app.yaml:6:8: spec.tty: want true or false, got "on" (write true)`},
 		"terminal escapes":         {spec(`"\e[31mx": 1`), `app.yaml:6:3: spec.\x1b[31mx: unknown field`},
 		"number in a secret":       {head + "Secret\nmetadata: {name: a}\nstringData: {pin: 4711}\n", `app.yaml:4:19: stringData.pin: want a string, got something else (quote it)`},
