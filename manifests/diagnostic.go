@@ -54,13 +54,7 @@ func (s Severity) MarshalJSON() ([]byte, error) {
 }
 
 // String returns `web.yaml:12:7: spec.imagee: unknown field (did you mean "image"?)`.
-func (d Diagnostic) String() string {
-	text := d.Text()
-	if d.Severity == SeverityWarning {
-		text = "warning: " + text
-	}
-	return Printable(d.Position.String()) + ": " + text
-}
+func (d Diagnostic) String() string { return Printable(d.Position.String()) + ": " + d.Text() }
 
 // Text is the diagnostic without its place.
 func (d Diagnostic) Text() string {
@@ -70,6 +64,9 @@ func (d Diagnostic) Text() string {
 	}
 	if d.Hint != "" {
 		text += " (" + d.Hint + ")"
+	}
+	if d.Severity == SeverityWarning {
+		text = "warning: " + text
 	}
 	return Printable(text)
 }

@@ -47,6 +47,9 @@ type Set struct {
 // what is missing from the set be taken for deleted.
 func (s *Set) Complete() bool { return len(s.Diagnostics) == 0 }
 
+// All are the diagnostics and the warnings, by place.
+func (s *Set) All() Diagnostics { return slices.Concat(s.Diagnostics, s.Warnings).sorted() }
+
 // Options say what a set is loaded for.
 type Options struct {
 	// Node is the node that is to get the set. Without one every document is looked at, those

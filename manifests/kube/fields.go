@@ -20,6 +20,7 @@ type field struct {
 	harmless []any
 }
 
+// Reasons that several fields have.
 const (
 	scheduling  = "there is one node to run on"
 	replacing   = "davit replaces a pod when it changes"
@@ -58,16 +59,16 @@ var podSpec = map[string]field{
 	"schedulerName":                 {ignored, scheduling, []any{"default-scheduler"}},
 	"schedulingGates":               {ignored, scheduling, nil},
 	"schedulingGroup":               {ignored, scheduling, nil},
-	"priority":                      {ignored, scheduling, nil},
+	"priority":                      {ignored, scheduling, []any{int64(0)}},
 	"priorityClassName":             {ignored, scheduling, nil},
-	"preemptionPolicy":              {ignored, scheduling, nil},
+	"preemptionPolicy":              {ignored, scheduling, []any{"PreemptLowerPriority"}},
 	"overhead":                      {ignored, scheduling, nil},
 	"readinessGates":                {ignored, scheduling, nil},
 	"evictionResponders":            {ignored, scheduling, nil},
 	"serviceAccountName":            {ignored, noAccounts, []any{"default"}},
 	"serviceAccount":                {ignored, noAccounts, []any{"default"}},
 	"automountServiceAccountToken":  {ignored, noAccounts, []any{false}},
-	"enableServiceLinks":            {ignored, "davit sets no variables of services", []any{false}},
+	"enableServiceLinks":            {silent, "davit sets no variables of services", nil},
 	"imagePullSecrets":              {ignored, "davit pulls with the node's own credentials: see docs/images.md", nil},
 	"subdomain":                     {ignored, "pods are reached by their names", nil},
 	"setHostnameAsFQDN":             {ignored, "there is no cluster domain", []any{false}},
@@ -104,7 +105,7 @@ var container = map[string]field{
 	"stdinOnce":                {ignored, "nobody attaches to a service", []any{false}},
 	"resizePolicy":             {ignored, "systemd changes limits in place", nil},
 	"terminationMessagePath":   {ignored, "the journal has what a container said last", []any{"/dev/termination-log"}},
-	"terminationMessagePolicy": {ignored, "the journal has what a container said last", nil},
+	"terminationMessagePolicy": {ignored, "the journal has what a container said last", []any{"File"}},
 	"restartPolicyRules":       {no, "use restartPolicy", nil},
 	"volumeDevices":            {no, noDevices, nil},
 }

@@ -73,7 +73,7 @@ func (s *settings) apply(cmd *cobra.Command, f applyFlags) error {
 	if err != nil {
 		return err
 	}
-	reportDiagnostics(cmd.ErrOrStderr(), set.Diagnostics)
+	reportDiagnostics(cmd.ErrOrStderr(), set.All())
 	outcome := newOutcome(plan)
 	if !f.dryRun {
 		observe := func(event reconcile.Event) { outcome.note(event, s.eventWriter(cmd)) }

@@ -34,7 +34,7 @@ is 0 when nothing would change, 2 when something would, 1 after an error.`,
 			if err != nil {
 				return err
 			}
-			reportDiagnostics(cmd.ErrOrStderr(), set.Diagnostics)
+			reportDiagnostics(cmd.ErrOrStderr(), set.All())
 			err = s.print(cmd.OutOrStdout(), plan, func() error { return printPlan(cmd.OutOrStdout(), plan) })
 			switch {
 			case err != nil:

@@ -64,10 +64,10 @@ type leftOut struct {
 
 func (s *settings) printValidation(cmd *cobra.Command, files []manifests.File, set *manifests.Set) error {
 	if s.output == "github" {
-		return validity(set, printAnnotations(cmd.OutOrStdout(), set.Diagnostics))
+		return validity(set, printAnnotations(cmd.OutOrStdout(), set.All()))
 	}
 	result := validation{Valid: set.Complete(), Objects: []string{}, LeftOut: []leftOut{}, Diagnostics: manifests.Diagnostics{}}
-	result.Diagnostics = append(result.Diagnostics, set.Diagnostics...)
+	result.Diagnostics = append(result.Diagnostics, set.All()...)
 	for _, object := range set.Objects {
 		result.Objects = append(result.Objects, object.Ref().String())
 	}
@@ -75,11 +75,15 @@ func (s *settings) printValidation(cmd *cobra.Command, files []manifests.File, s
 		result.LeftOut = append(result.LeftOut, leftOut{left.Ref().String(), left.Source.String(), left.Reason})
 	}
 	return validity(set, s.print(cmd.OutOrStdout(), result, func() error {
-		newExcerpts(cmd.ErrOrStderr(), files).print(set.Diagnostics)
+		newExcerpts(cmd.ErrOrStderr(), files).print(set.All())
 		for _, left := range result.LeftOut {
 			fmt.Fprintf(cmd.OutOrStdout(), "left out %s: %s\n", left.Object, left.Reason)
 		}
-		_, err := fmt.Fprintf(cmd.OutOrStdout(), "%d objects, %d errors\n", len(set.Objects), len(set.Diagnostics))
+		summary := fmt.Sprintf("%d objects, %d errors", len(set.Objects), len(set.Diagnostics))
+		if len(set.Warnings) > 0 {
+			summary += fmt.Sprintf(", %d warnings", len(set.Warnings))
+		}
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), summary)
 		return err
 	}))
 }
@@ -102,8 +106,12 @@ var (
 // printAnnotations prints diagnostics so that GitHub shows them beside the lines they mean.
 func printAnnotations(w io.Writer, diagnostics manifests.Diagnostics) error {
 	for _, d := range diagnostics {
-		_, err := fmt.Fprintf(w, "::error file=%s,line=%d,col=%d::%s\n",
-			commandProperty.Replace(d.File), d.Line, d.Column, commandValue.Replace(d.Text()))
+		command := "error"
+		if d.Severity == manifests.SeverityWarning {
+			command = "warning"
+		}
+		_, err := fmt.Fprintf(w, "::%s file=%s,line=%d,col=%d::%s\n",
+			command, commandProperty.Replace(d.File), d.Line, d.Column, commandValue.Replace(d.Text()))
 		if err != nil {
 			return err
 		}
