@@ -1,6 +1,11 @@
 package manifests
 
-import v1 "github.com/davit-project/davit/manifests/v1"
+import (
+	"cmp"
+
+	"github.com/davit-project/davit/manifests/kube"
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
 
 // brokenRefs are the documents that are there and have an error. What names one of them is
 // held back without an error of its own: there is one mistake, and it has been told.
@@ -11,9 +16,12 @@ func brokenRefs(documents []*document) map[v1.Ref]bool {
 		if len(d.diagnostics) == 0 || metadata == nil {
 			continue
 		}
-		if kind, name := d.scalar("kind"), entryOf(metadata, "name"); kind != nil && name != nil {
-			broken[v1.Ref{Kind: kind.Value, Name: name.Value}] = true
+		version, kind, name := d.scalar("apiVersion"), d.scalar("kind"), entryOf(metadata, "name")
+		if version == nil || kind == nil || name == nil {
+			continue
 		}
+		own := cmp.Or(kube.OwnKind(version.Value, kind.Value), kind.Value)
+		broken[v1.Ref{Kind: own, Name: name.Value}] = true
 	}
 	return broken
 }

@@ -288,8 +288,9 @@ func (d *document) fields(node *yaml.Node, want reflect.Type, path string) any {
 		d.checkEnum(value, field, at)
 	})
 	for _, name := range names {
-		// What was meant but misspelt has been reported.
-		if _, there := values[name]; known[name].Required && !there && !meant[name] {
+		// What was meant but misspelt has been reported. Kubernetes' types do not say by
+		// their tags what is required.
+		if _, there := values[name]; !d.kubernetes && known[name].Required && !there && !meant[name] {
 			d.report(node, join(path, name), "missing", "")
 		}
 	}

@@ -27,6 +27,9 @@ func (d *document) decodeKubernetes(apiVersion, kind string, of reflect.Type) {
 	}
 	result := kube.Convert(apiVersion, kind, tree)
 	d.reportAll(result.Problems)
+	if len(d.diagnostics) > 0 {
+		return // what it came to would only say the same again
+	}
 	d.service = result.Service
 	for i, object := range result.Objects {
 		made := d

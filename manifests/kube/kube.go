@@ -20,26 +20,27 @@ import (
 // kind is how documents of one apiVersion and kind are turned.
 type kind struct {
 	goType  reflect.Type
+	own     string // the kind of davit's object; empty when there is none
 	convert func(*conversion)
 }
 
 // kinds are those that davit takes, by apiVersion and kind.
 var kinds = map[string]map[string]kind{
 	"v1": {
-		"Pod":                   {reflect.TypeFor[core.Pod](), (*conversion).pod},
-		"ConfigMap":             {reflect.TypeFor[core.ConfigMap](), (*conversion).configMap},
-		"Secret":                {reflect.TypeFor[core.Secret](), (*conversion).secret},
-		"PersistentVolumeClaim": {reflect.TypeFor[core.PersistentVolumeClaim](), (*conversion).claim},
-		"Service":               {reflect.TypeFor[core.Service](), (*conversion).serviceOf},
+		"Pod":                   {reflect.TypeFor[core.Pod](), v1.KindPod, (*conversion).pod},
+		"ConfigMap":             {reflect.TypeFor[core.ConfigMap](), v1.KindConfig, (*conversion).configMap},
+		"Secret":                {reflect.TypeFor[core.Secret](), v1.KindSecret, (*conversion).secret},
+		"PersistentVolumeClaim": {reflect.TypeFor[core.PersistentVolumeClaim](), v1.KindVolume, (*conversion).claim},
+		"Service":               {reflect.TypeFor[core.Service](), "", (*conversion).serviceOf},
 	},
 	"apps/v1": {
-		"Deployment":  {reflect.TypeFor[apps.Deployment](), (*conversion).deployment},
-		"DaemonSet":   {reflect.TypeFor[apps.DaemonSet](), (*conversion).daemonSet},
-		"StatefulSet": {reflect.TypeFor[apps.StatefulSet](), (*conversion).statefulSet},
+		"Deployment":  {reflect.TypeFor[apps.Deployment](), v1.KindPod, (*conversion).deployment},
+		"DaemonSet":   {reflect.TypeFor[apps.DaemonSet](), v1.KindPod, (*conversion).daemonSet},
+		"StatefulSet": {reflect.TypeFor[apps.StatefulSet](), v1.KindPod, (*conversion).statefulSet},
 	},
 	"batch/v1": {
-		"Job":     {reflect.TypeFor[batch.Job](), (*conversion).job},
-		"CronJob": {reflect.TypeFor[batch.CronJob](), (*conversion).cronJob},
+		"Job":     {reflect.TypeFor[batch.Job](), v1.KindJob, (*conversion).job},
+		"CronJob": {reflect.TypeFor[batch.CronJob](), v1.KindCronJob, (*conversion).cronJob},
 	},
 }
 
@@ -54,6 +55,10 @@ func Type(apiVersion, name string) (reflect.Type, bool) {
 	found, ok := kinds[apiVersion][name]
 	return found.goType, ok
 }
+
+// OwnKind is the kind of davit's object that a document comes to; empty for a kind that is not
+// Kubernetes' or comes to none.
+func OwnKind(apiVersion, name string) string { return kinds[apiVersion][name].own }
 
 // Problem is what is to be said of a field of the document.
 type Problem struct {
