@@ -1,6 +1,7 @@
 package kustomize
 
 import (
+	"bytes"
 	"fmt"
 	"path"
 	"slices"
@@ -10,14 +11,25 @@ import (
 	"sigs.k8s.io/kustomize/api/types"
 )
 
-// check refuses what a kustomization, and those it uses, would get from outside the files.
+// maxDocuments bounds what one kustomization may come to: a few that use each other twice
+// double with each step.
+const maxDocuments = 10_000
+
+// checker refuses what a kustomization, and those it uses, would get from outside the files.
 // It reads them with the library's own types, so that both see the same.
-func check(files Files, name string, seen map[string]bool) *Problem {
-	if seen[name] {
-		return nil // the library reports cycles
+type checker struct {
+	files Files
+	// documents is how many each checked kustomization comes to; one that is being checked
+	// has 0, and the library reports such cycles.
+	documents map[string]int
+}
+
+func (c *checker) check(name string) *Problem {
+	if _, seen := c.documents[name]; seen {
+		return nil
 	}
-	seen[name] = true
-	text := files[name]
+	c.documents[name] = 0
+	files, text := c.files, c.files[name]
 	k, err := decode(text)
 	if err != nil {
 		return &Problem{File: name, Line: 1, Column: 1, Message: oneLine(err)}
@@ -30,19 +42,28 @@ func check(files Files, name string, seen map[string]bool) *Problem {
 			return at(name, text, reference, fmt.Sprintf("%q is not in the repository, and davit fetches nothing", reference), "commit a copy")
 		}
 	}
+	count := len(k.ConfigMapGenerator) + len(k.SecretGenerator)
 	for _, reference := range slices.Concat(k.Resources, k.Components) {
 		target := path.Join(path.Dir(name), reference)
 		used := kustomizationIn(files, target)
-		if _, isFile := files[target]; !isFile && used == "" {
+		resource, isFile := files[target]
+		switch {
+		case isFile:
+			count += 1 + bytes.Count(resource, []byte("\n---"))
+		case used == "":
 			return at(name, text, reference, fmt.Sprintf("there is neither a file nor a kustomization %q", reference),
 				"a kustomization is built from the files of folders with a kustomization.yaml")
-		}
-		if used != "" {
-			if problem := check(files, used, seen); problem != nil {
+		default:
+			if problem := c.check(used); problem != nil {
 				return problem
 			}
+			count += c.documents[used]
 		}
 	}
+	if count > maxDocuments {
+		return at(name, text, "", fmt.Sprintf("comes to more than %d objects", maxDocuments), "")
+	}
+	c.documents[name] = count
 	return nil
 }
 

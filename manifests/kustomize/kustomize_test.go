@@ -103,6 +103,24 @@ func TestProblemsOfAUsedKustomizationAreFound(t *testing.T) {
 	}
 }
 
+func TestDoublingIsBounded(t *testing.T) {
+	t.Parallel()
+	files := Files{"0/kustomization.yaml": []byte("resources: [web.yaml]"), "0/web.yaml": []byte(container)}
+	for i := range 40 {
+		for _, side := range []string{"a", "b"} {
+			text := fmt.Sprintf("namePrefix: %s\nresources: [../%d%s, ../%d%s]\n", side, i, "a", i, "b")
+			if i == 0 {
+				text = "namePrefix: " + side + "\nresources: [../0]\n"
+			}
+			files[fmt.Sprintf("%d%s/kustomization.yaml", i+1, side)] = []byte(text)
+		}
+	}
+	_, problem := Build(files, "40a/kustomization.yaml")
+	if problem == nil || !strings.Contains(problem.Message, "more than 10000 objects") {
+		t.Errorf("got %+v", problem)
+	}
+}
+
 func TestTargets(t *testing.T) {
 	t.Parallel()
 	files := Files{
