@@ -23,6 +23,8 @@ node  ip                         iproute2
 node  iptables                   iptables
 node  nft                        nftables
 node  pgrep                      procps
+node  catatonit                  catatonit
+node  ansible-playbook           ansible-core
 '
 
 present() {

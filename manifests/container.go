@@ -2,9 +2,8 @@ package manifests
 
 import (
 	"fmt"
-	"net/netip"
-	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,25 +13,47 @@ import (
 )
 
 func (d *document) checkContainer(spec v1.ContainerSpec) {
+	d.checkFields("spec", spec.ContainerFields, spec.SandboxFields)
+	d.checkSandbox("spec", spec.SandboxFields)
+	d.checkSecurity("spec.securityContext", spec.SecurityContext.ContainerSecurityContext)
+	d.checkGroups("spec.securityContext", spec.SecurityContext.SupplementalGroups)
+	d.checkSysctls("spec.securityContext", spec.SecurityContext.Sysctls, spec.SandboxFields)
+	if spec.Oneshot && spec.RestartPolicy == v1.RestartAlways {
+		d.errorf("spec.restartPolicy", "a oneshot container ends: want OnFailure or Never")
+	}
+}
+
+// checkFields checks what a Container and a pod's container have in common, at the field of
+// that container.
+func (d *document) checkFields(at string, spec v1.ContainerFields, sandbox v1.SandboxFields) {
+	d.checkContainerImage(at, spec)
+	d.checkProcess(at, spec)
+	d.checkEnvironment(at, spec)
+	d.checkStop(at, spec)
+	for i, port := range spec.Ports {
+		d.checkPort(fmt.Sprintf("%s.ports[%d]", at, i), port, sandbox)
+	}
+	d.checkMounts(at, spec.VolumeMounts)
+	d.checkDevices(at, spec.Devices)
+	d.checkResources(at, spec.Resources)
+	d.checkUlimits(at, spec.Ulimits)
+	d.checkProbes(at, spec)
+	d.checkPassThrough(at, spec)
+}
+
+func (d *document) checkContainerImage(at string, spec v1.ContainerFields) {
 	switch {
 	case spec.Image == "" && spec.ImageRef == "":
-		d.errorf("spec.image", "missing")
+		d.errorf(at+".image", "missing")
 	case spec.Image != "" && spec.ImageRef != "":
-		d.errorf("spec.imageRef", "there is an image already: want one of the two")
+		d.errorf(at+".imageRef", "there is an image already: want one of the two")
 	case spec.Image != "":
-		d.checkImageFields(v1.ImageSpec{
+		d.checkImageFields(at, v1.ImageSpec{
 			Image: spec.Image, ImagePullPolicy: spec.ImagePullPolicy, Platform: spec.Platform, AuthFile: spec.AuthFile,
 		})
 	case spec.ImagePullPolicy != "" || spec.Platform != "" || spec.AuthFile != "":
-		d.errorf("spec.imageRef", "the Image object says how to pull: leave imagePullPolicy, platform and authFile out")
+		d.errorf(at+".imageRef", "the Image object says how to pull: leave imagePullPolicy, platform and authFile out")
 	}
-	d.checkProcess(spec)
-	d.checkLifecycle(spec)
-	d.checkContainerNetwork(spec)
-	d.checkMounts(spec)
-	d.checkResources(spec.Resources)
-	d.checkSecurity(spec.SecurityContext)
-	d.checkPassThrough(spec)
 }
 
 var (
@@ -40,18 +61,17 @@ var (
 	// never meant.
 	environmentName = regexp.MustCompile(`^[^=\x00-\x1f\x7f]+$`)
 	userSpec        = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$`)
-	timeZone        = regexp.MustCompile(`^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$`)
 )
 
 // maxProcess bounds arguments and environment together, well below what execve(2) takes.
 const maxProcess = 1 << 20
 
-func (d *document) checkProcess(spec v1.ContainerSpec) {
+func (d *document) checkProcess(at string, spec v1.ContainerFields) {
 	size := 0
 	for _, list := range []struct {
 		field string
 		items []string
-	}{{"spec.command", spec.Command}, {"spec.args", spec.Args}} {
+	}{{at + ".command", spec.Command}, {at + ".args", spec.Args}} {
 		for i, item := range list.items {
 			size += len(item)
 			if strings.ContainsRune(item, 0) {
@@ -59,26 +79,20 @@ func (d *document) checkProcess(spec v1.ContainerSpec) {
 			}
 		}
 	}
-	for i, entry := range spec.Env {
+	for _, entry := range spec.Env {
 		size += len(entry.Name) + len(entry.Value)
-		if !environmentName.MatchString(entry.Name) {
-			d.errorf(fmt.Sprintf("spec.env[%d].name", i), "%q is not the name of a variable", entry.Name)
-		}
-		if strings.ContainsRune(entry.Value, 0) {
-			d.errorf(fmt.Sprintf("spec.env[%d].value", i), "has a NUL character")
-		}
 	}
 	if size > maxProcess {
-		d.errorf("spec", "command, args and env have %d bytes together, more than %d", size, maxProcess)
+		d.errorf(at, "command, args and env have %d bytes together, more than %d", size, maxProcess)
 	}
-	if spec.WorkingDir != "" && d.absolute("spec.workingDir", spec.WorkingDir) && kernelTree(spec.WorkingDir) {
-		d.errorf("spec.workingDir", "%q: want a directory outside /proc, /sys and /dev", spec.WorkingDir)
+	if spec.WorkingDir != "" && d.absolute(at+".workingDir", spec.WorkingDir) && kernelTree(spec.WorkingDir) {
+		d.errorf(at+".workingDir", "%q: want a directory outside /proc, /sys and /dev", spec.WorkingDir)
 	}
 	if spec.User != "" && !userSpec.MatchString(spec.User) {
-		d.errorf("spec.user", "%q: want user or user:group, names or numbers", spec.User)
+		d.errorf(at+".user", "%q: want user or user:group, names or numbers", spec.User)
 	}
-	if spec.TimeZone != "" && !timeZone.MatchString(spec.TimeZone) {
-		d.errorf("spec.timeZone", "%q: want a name such as Europe/Berlin", spec.TimeZone)
+	if spec.TTY && spec.Logging.Driver != "" {
+		d.errorf(at+".logging.driver", "a terminal's output goes to the journal: want one of tty and logging.driver")
 	}
 }
 
@@ -86,20 +100,85 @@ func kernelTree(value string) bool {
 	return below("/proc", value) || below("/sys", value) || below("/dev", value)
 }
 
-func (d *document) checkLifecycle(spec v1.ContainerSpec) {
-	d.oneOf("spec.restartPolicy", string(spec.RestartPolicy),
-		string(v1.RestartAlways), string(v1.RestartOnFailure), string(v1.RestartNever))
-	if spec.Oneshot && spec.RestartPolicy == v1.RestartAlways {
-		d.errorf("spec.restartPolicy", "a oneshot container ends: want OnFailure or Never")
+func (d *document) checkEnvironment(at string, spec v1.ContainerFields) {
+	for i, entry := range spec.Env {
+		field := fmt.Sprintf("%s.env[%d]", at, i)
+		if !environmentName.MatchString(entry.Name) {
+			d.errorf(field+".name", "%q is not the name of a variable", entry.Name)
+		}
+		if strings.ContainsRune(entry.Value, 0) {
+			d.errorf(field+".value", "has a NUL character")
+		}
+		if entry.ValueFrom != nil {
+			d.checkValueFrom(field, entry)
+		}
 	}
-	if spec.MaxRestarts != nil && *spec.MaxRestarts < 0 {
-		d.errorf("spec.maxRestarts", "%d: want 0 or more", *spec.MaxRestarts)
+	for i, source := range spec.EnvFrom {
+		field := fmt.Sprintf("%s.envFrom[%d]", at, i)
+		d.exactlyOne(field, choice{"configMapRef", source.ConfigMapRef != nil}, choice{"secretRef", source.SecretRef != nil})
+		if source.Prefix != "" && !environmentName.MatchString(source.Prefix) {
+			d.errorf(field+".prefix", "%q cannot begin the name of a variable", source.Prefix)
+		}
 	}
-	if grace := spec.TerminationGracePeriodSeconds; grace != nil && *grace < 0 {
-		d.errorf("spec.terminationGracePeriodSeconds", "%d: want 0 or more", *grace)
+	for i, file := range spec.EnvFiles {
+		d.absolute(fmt.Sprintf("%s.envFiles[%d].path", at, i), file.Path)
 	}
-	if spec.StopSignal != "" && !knownSignal(spec.StopSignal) {
-		d.errorf("spec.stopSignal", "%q: want the name of a signal such as SIGTERM, SIGQUIT or SIGRTMIN+3", spec.StopSignal)
+}
+
+func (d *document) checkValueFrom(field string, entry v1.EnvVar) {
+	from := entry.ValueFrom
+	if entry.Value != "" {
+		d.errorf(field+".valueFrom", "there is a value already: want one of the two")
+	}
+	field += ".valueFrom"
+	d.exactlyOne(field, choice{"configMapKeyRef", from.ConfigMapKeyRef != nil}, choice{"secretKeyRef", from.SecretKeyRef != nil},
+		choice{"fieldRef", from.FieldRef != nil}, choice{"resourceFieldRef", from.ResourceFieldRef != nil}, choice{"hostEnv", from.HostEnv != nil})
+	if from.FieldRef != nil {
+		d.checkFieldRef(field+".fieldRef", *from.FieldRef)
+	}
+	if from.ResourceFieldRef != nil {
+		d.checkResourceFieldRef(field+".resourceFieldRef", *from.ResourceFieldRef)
+	}
+	if from.HostEnv != nil && !environmentName.MatchString(from.HostEnv.Name) {
+		d.errorf(field+".hostEnv.name", "%q is not the name of a variable", from.HostEnv.Name)
+	}
+}
+
+// fieldPaths are the fields of the downward API that mean something on one node.
+var fieldPaths = []string{
+	"metadata.name", "metadata.namespace", "metadata.labels", "metadata.annotations",
+	"spec.nodeName", "spec.serviceAccountName", "status.podIP", "status.podIPs",
+}
+
+var fieldPathOfKey = regexp.MustCompile(`^metadata\.(labels|annotations)\['[^'\]]+'\]$`)
+
+func (d *document) checkFieldRef(field string, ref v1.FieldRef) {
+	if !slices.Contains(fieldPaths, ref.FieldPath) && !fieldPathOfKey.MatchString(ref.FieldPath) {
+		d.errorHint(field+".fieldPath", didYouMean(ref.FieldPath, fieldPaths), "davit has no field %q", ref.FieldPath)
+	}
+}
+
+func (d *document) checkResourceFieldRef(field string, ref v1.ResourceFieldRef) {
+	if ref.Divisor != "" && ref.Divisor != "0" {
+		d.quantity(field+".divisor", ref.Divisor)
+	}
+}
+
+func (d *document) checkStop(at string, spec v1.ContainerFields) {
+	if spec.StopSignal != "" {
+		d.checkSignal(at+".stopSignal", spec.StopSignal)
+	}
+	if spec.Reload.Signal != "" {
+		d.checkSignal(at+".reload.signal", spec.Reload.Signal)
+		if spec.Reload.Exec != nil {
+			d.errorf(at+".reload", "want one of signal and exec")
+		}
+	}
+}
+
+func (d *document) checkSignal(field, name string) {
+	if !knownSignal(name) {
+		d.errorf(field, "%q: want the name of a signal such as SIGTERM, SIGQUIT or SIGRTMIN+3", name)
 	}
 }
 
@@ -111,124 +190,15 @@ func knownSignal(name string) bool {
 	return unix.SignalNum(name) != 0
 }
 
-func (d *document) checkContainerNetwork(spec v1.ContainerSpec) {
-	if spec.HostNetwork && len(spec.Networks) > 0 {
-		d.errorf("spec.networks", "hostNetwork has the node's networks: want one of the two")
-	}
-	for i, attachment := range spec.Networks {
-		field := fmt.Sprintf("spec.networks[%d]", i)
-		switch {
-		case attachment.Name == "host":
-			d.errorHint(field+".name", "write hostNetwork: true", "there is no network host")
-		case attachment.Name == "none" && len(spec.Networks) > 1:
-			d.errorf(field+".name", "none stands alone")
-		default:
-			d.checkName(field+".name", attachment.Name)
-		}
-		for j, alias := range attachment.Aliases {
-			d.checkHostname(fmt.Sprintf("%s.aliases[%d]", field, j), alias)
-		}
-		for _, earlier := range spec.Networks[:i] {
-			if earlier.Name == attachment.Name {
-				d.errorf(field+".name", "network %s is there twice", attachment.Name)
-			}
-		}
-	}
-	for i, port := range spec.Ports {
-		d.checkPort(fmt.Sprintf("spec.ports[%d]", i), port, spec)
-	}
-	if spec.Hostname != "" {
-		d.checkHostname("spec.hostname", spec.Hostname)
-	}
-	for i, alias := range spec.HostAliases {
-		field := fmt.Sprintf("spec.hostAliases[%d]", i)
-		if !isAddress(alias.IP) {
-			d.errorf(field+".ip", "%q is not an IP address", alias.IP)
-		}
-		for j, name := range alias.Hostnames {
-			d.checkHostname(fmt.Sprintf("%s.hostnames[%d]", field, j), name)
-		}
-	}
-}
+// resourceSettings are the resources that systemd limits.
+var resourceSettings = []string{"cpu", "memory", "pids"}
 
-// isAddress wants no zone: one may hold anything, line ends too.
-func isAddress(text string) bool {
-	address, err := netip.ParseAddr(text)
-	return err == nil && address.Zone() == ""
-}
-
-// hostname is a DNS name; '_' is common in names of containers.
-var hostname = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$`)
-
-func (d *document) checkHostname(field, name string) {
-	if len(name) > 253 || !hostname.MatchString(name) {
-		d.errorf(field, "%q is not a host name", name)
-	}
-}
-
-func (d *document) checkPort(field string, port v1.ContainerPort, spec v1.ContainerSpec) {
-	last := max(port.EndPort, port.ContainerPort)
-	if port.ContainerPort < 1 || last > 65535 {
-		d.errorf(field+".containerPort", "want a port from 1 to 65535")
-	}
-	if port.EndPort != 0 && port.EndPort < port.ContainerPort {
-		d.errorf(field+".endPort", "%d is below containerPort %d", port.EndPort, port.ContainerPort)
-	}
-	if port.HostPort < 0 || int64(port.HostPort)+int64(last)-int64(port.ContainerPort) > 65535 {
-		d.errorf(field+".hostPort", "want ports from 1 to 65535")
-	}
-	d.oneOf(field+".protocol", port.Protocol, "TCP", "UDP", "SCTP")
-	if port.HostIP != "" {
-		if !isAddress(port.HostIP) {
-			d.errorf(field+".hostIP", "%q is not an IP address", port.HostIP)
-		}
-	}
-	switch {
-	case port.HostPort == 0:
-	case spec.HostNetwork && port.HostPort != port.ContainerPort:
-		d.errorf(field+".hostPort", "with hostNetwork a port is the node's already: leave hostPort out")
-	case len(spec.Networks) == 1 && spec.Networks[0].Name == "none":
-		d.errorf(field+".hostPort", "network none has no ports to publish")
-	}
-}
-
-func (d *document) checkMounts(spec v1.ContainerSpec) {
-	names := map[string]bool{}
-	for i, volume := range spec.Volumes {
-		field := fmt.Sprintf("spec.volumes[%d]", i)
-		d.checkName(field+".name", volume.Name)
-		if names[volume.Name] {
-			d.errorf(field+".name", "volume %s is there twice", volume.Name)
-		}
-		names[volume.Name] = true
-		if (volume.HostPath == nil) == (volume.EmptyDir == nil) {
-			d.errorf(field, "want one of hostPath and emptyDir")
-		}
-		d.checkVolumeSource(field, volume.HostPath, volume.EmptyDir)
-	}
-	for i, mount := range spec.VolumeMounts {
-		field := fmt.Sprintf("spec.volumeMounts[%d]", i)
-		d.checkName(field+".name", mount.Name)
-		if !d.absolute(field+".mountPath", mount.MountPath) {
-			continue
-		}
-		if mount.MountPath == "/" || kernelTree(mount.MountPath) && !below("/dev/shm", mount.MountPath) {
-			d.errorf(field+".mountPath", "%q: want a path outside /, /proc, /sys and /dev", mount.MountPath)
-		}
-		for _, earlier := range spec.VolumeMounts[:i] {
-			if earlier.MountPath == mount.MountPath {
-				d.errorf(field+".mountPath", "%s has a volume already", mount.MountPath)
-			}
-		}
-	}
-}
-
-func (d *document) checkResources(resources v1.Resources) {
+func (d *document) checkResources(at string, resources v1.Resources) {
 	for name, list := range map[string]v1.ResourceList{"limits": resources.Limits, "requests": resources.Requests} {
 		for resource, quantity := range list {
-			field := path.Join("spec.resources." + name + "." + resource)
-			if resource != "cpu" && resource != "memory" {
-				d.errorf(field, "unknown resource: want cpu or memory")
+			field := at + ".resources." + name + "." + resource
+			if !slices.Contains(resourceSettings, resource) || resource == "pids" && name == "requests" {
+				d.errorf(field, "unknown resource: want cpu, memory, or a limit of pids")
 				continue
 			}
 			d.quantity(field, quantity)
@@ -236,31 +206,24 @@ func (d *document) checkResources(resources v1.Resources) {
 	}
 }
 
-var capability = regexp.MustCompile(`^(CAP_)?[A-Z_]+$`)
-
-func (d *document) checkSecurity(context v1.SecurityContext) {
-	const field = "spec.securityContext"
-	for name, list := range map[string][]string{"add": context.Capabilities.Add, "drop": context.Capabilities.Drop} {
-		for i, c := range list {
-			if !capability.MatchString(c) {
-				d.errorf(fmt.Sprintf("%s.capabilities.%s[%d]", field, name, i), "%q: want a capability such as NET_ADMIN, or ALL", c)
-			}
-		}
-	}
-	d.oneOf(field+".seccompProfile.type", context.SeccompProfile.Type, v1.SeccompRuntimeDefault, v1.SeccompUnconfined)
-	for name, id := range map[string]*int64{"runAsUser": context.RunAsUser, "runAsGroup": context.RunAsGroup} {
-		if id != nil {
-			d.checkID(field+"."+name, *id)
-		}
-	}
-	for i, gid := range context.SupplementalGroups {
-		d.checkID(fmt.Sprintf("%s.supplementalGroups[%d]", field, i), gid)
-	}
+// limits are those of setrlimit(2).
+var limits = []string{
+	"as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss",
+	"rtprio", "rttime", "sigpending", "stack",
 }
 
-// checkID checks a user or group id; the highest one means "no change" (chown(2)).
-func (d *document) checkID(field string, id int64) {
-	if id < 0 || id >= 1<<32-1 {
-		d.errorf(field, "%d is not a user or group id", id)
+func (d *document) checkUlimits(at string, declared []v1.Ulimit) {
+	for i, limit := range declared {
+		field := fmt.Sprintf("%s.ulimits[%d]", at, i)
+		if !slices.Contains(limits, limit.Name) {
+			d.errorHint(field+".name", didYouMean(limit.Name, limits), "there is no limit %q", limit.Name)
+		}
+		hard := limit.Soft
+		if limit.Hard != nil {
+			hard = *limit.Hard
+		}
+		if limit.Soft < -1 || hard < -1 || hard != -1 && (limit.Soft == -1 || limit.Soft > hard) {
+			d.errorf(field, "want soft at most hard, and -1 for no limit")
+		}
 	}
 }

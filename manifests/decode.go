@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 
@@ -16,17 +17,7 @@ import (
 )
 
 // kinds are the types a document can have.
-var kinds = map[string]func() v1.Object{
-	v1.KindContainer: func() v1.Object { return &v1.Container{} },
-	v1.KindPod:       func() v1.Object { return &v1.Pod{} },
-	v1.KindJob:       func() v1.Object { return &v1.Job{} },
-	v1.KindCronJob:   func() v1.Object { return &v1.CronJob{} },
-	v1.KindNetwork:   func() v1.Object { return &v1.Network{} },
-	v1.KindVolume:    func() v1.Object { return &v1.Volume{} },
-	v1.KindImage:     func() v1.Object { return &v1.Image{} },
-	v1.KindConfig:    func() v1.Object { return &v1.Config{} },
-	v1.KindSecret:    func() v1.Object { return &v1.Secret{} },
-}
+var kinds = v1.Kinds
 
 // decode makes the document's object. Values are first checked against the type, which
 // gives every error its place, and then decoded through JSON.
@@ -199,18 +190,40 @@ func (d *document) fields(node *yaml.Node, want reflect.Type, path string) any {
 	if node.Kind != yaml.MappingNode {
 		return d.mistyped(node, path, "a mapping", "")
 	}
-	known := fieldTypes(want)
-	values := map[string]any{}
+	known := fieldsOf(want)
+	names := slices.Sorted(maps.Keys(known))
+	values, meant := map[string]any{}, map[string]bool{}
 	d.eachEntry(node, path, func(key, value *yaml.Node) {
-		field := join(path, key.Value)
-		fieldType, ok := known[key.Value]
+		at := join(path, key.Value)
+		field, ok := known[key.Value]
 		if !ok {
-			d.report(key, field, "unknown field", didYouMean(key.Value, slices.Sorted(maps.Keys(known))))
+			meant[nearest(key.Value, names)] = true
+			d.report(key, at, "unknown field", didYouMean(key.Value, names))
 			return
 		}
-		values[key.Value] = d.value(value, fieldType, field)
+		values[key.Value] = d.value(value, field.Type, at)
+		d.checkEnum(value, field, at)
 	})
+	for _, name := range names {
+		// What was meant but misspelt has been reported.
+		if _, there := values[name]; known[name].Required && !there && !meant[name] {
+			d.report(node, join(path, name), "missing", "")
+		}
+	}
 	return values
+}
+
+// checkEnum checks a field that has a set of values.
+func (d *document) checkEnum(node *yaml.Node, field v1.Field, path string) {
+	// A value that is no string has been reported.
+	if field.Enum == nil || node.Tag != "!!str" || slices.Contains(field.Enum, node.Value) {
+		return
+	}
+	hint := didYouMean(node.Value, field.Enum)
+	if hint == "" {
+		hint = "one of " + v1.EnumText(field.Enum)
+	}
+	d.report(node, path, fmt.Sprintf("unknown value %q", node.Value), hint)
 }
 
 func (d *document) entries(node *yaml.Node, want reflect.Type, path string) any {
@@ -298,18 +311,20 @@ func (d *document) any(node *yaml.Node, path string) any {
 	return value
 }
 
-// fieldTypes maps a struct's JSON names to types, those of embedded structs included.
-func fieldTypes(of reflect.Type) map[string]reflect.Type {
-	types := map[string]reflect.Type{}
-	for field := range of.Fields() {
-		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if name == "" && strings.Contains(options, "inline") {
-			maps.Copy(types, fieldTypes(field.Type))
-			continue
-		}
-		types[name] = field.Type
+// fieldsByType holds what fieldsOf has found: reflection is most of the work otherwise.
+var fieldsByType sync.Map
+
+// fieldsOf maps a struct's fields by name, those of inlined structs included.
+func fieldsOf(of reflect.Type) map[string]v1.Field {
+	if known, ok := fieldsByType.Load(of); ok {
+		return known.(map[string]v1.Field)
 	}
-	return types
+	fields := map[string]v1.Field{}
+	for _, field := range v1.Fields(of) {
+		fields[field.Name] = field
+	}
+	fieldsByType.Store(of, fields)
+	return fields
 }
 
 // describe names what a node is, for "want …, got …".

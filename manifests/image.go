@@ -16,18 +16,16 @@ func (d *document) checkImage(spec v1.ImageSpec) {
 		d.errorf("spec.image", "missing")
 		return
 	}
-	d.checkImageFields(spec)
+	d.checkImageFields("spec", spec)
 }
 
-func (d *document) checkImageFields(spec v1.ImageSpec) {
-	d.checkReference("spec.image", spec.Image)
-	d.oneOf("spec.imagePullPolicy", string(spec.ImagePullPolicy),
-		string(v1.PullAlways), string(v1.PullIfNotPresent), string(v1.PullNever))
+func (d *document) checkImageFields(at string, spec v1.ImageSpec) {
+	d.checkReference(at+".image", spec.Image)
 	if spec.Platform != "" && !platform.MatchString(spec.Platform) {
-		d.errorf("spec.platform", "%q: want os/arch or os/arch/variant, such as linux/arm64/v8", spec.Platform)
+		d.errorf(at+".platform", "%q: want os/arch or os/arch/variant, such as linux/arm64/v8", spec.Platform)
 	}
 	if spec.AuthFile != "" {
-		d.absolute("spec.authFile", spec.AuthFile)
+		d.absolute(at+".authFile", spec.AuthFile)
 	}
 }
 

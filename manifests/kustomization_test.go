@@ -84,7 +84,7 @@ func TestABuiltDocumentPatches(t *testing.T) {
 		"nodes/edge-1/kustomization.yaml", "resources: [web.yaml]\n",
 		"nodes/edge-1/web.yaml", head+"spec: {hostname: a}\n",
 	), Options{Node: berlin()})
-	if got := container(t, set); got.Hostname != "a" || got.Image != "example.com/web:1" {
+	if got := containerText(t, set); got.Hostname != "a" || got.Image != "example.com/web:1" {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -117,7 +117,7 @@ func TestErrorsPoint(t *testing.T) {
 		"not YAML":           {"a: [\n", `app.yaml:1:1: not YAML: did not find expected node content`},
 		"not UTF-8":          {"a: b\nc: \xff\n", `app.yaml:2:1: not UTF-8`},
 		"enum":               {spec("restartPolicy: always"), `app.yaml:6:18: spec.restartPolicy: unknown value "always" (did you mean "Always"?)`},
-		"missing volume":     {spec("volumeMounts: [{name: dat, mountPath: /d}]", "volumes: [{name: data, emptyDir: {}}]"), `app.yaml:6:25: spec.volumeMounts[0].name: there is no volume "dat", neither in spec.volumes nor as a Volume (did you mean "data"?)`},
+		"missing volume":     {spec("volumeMounts: [{name: dat, mountPath: /d}]", "volumes: [{name: data, emptyDir: {}}]"), `app.yaml:6:25: spec.volumeMounts[0].name: there is no volume "dat", neither in volumes nor as a Volume (did you mean "data"?)`},
 		"mount over /proc":   {spec("volumeMounts: [{name: a, mountPath: /proc/x}]", "volumes: [{name: a, emptyDir: {}}]"), `app.yaml:6:39: spec.volumeMounts[0].mountPath: "/proc/x": want a path outside /, /proc, /sys and /dev`},
 		"own state":          {spec("volumes: [{name: a, hostPath: {path: /var/lib}}]"), `app.yaml:6:40: spec.volumes[0].hostPath.path: /var/lib would open /var/lib/davit to the container`},
 		"a way around":       {spec("volumes: [{name: a, hostPath: {path: /proc/1/root/etc}}]"), `app.yaml:6:40: spec.volumes[0].hostPath.path: /proc/1/root/etc may lead to any file of the node`},

@@ -107,8 +107,8 @@ type Config struct {
 
 // configFile is what the file may have.
 type configFile struct {
-	Labels    map[string]string          `json:"labels"`
-	Variables map[string]json.RawMessage `json:"variables"`
+	Labels    map[string]string          `json:"labels,omitempty"`
+	Variables map[string]json.RawMessage `json:"variables,omitempty"`
 }
 
 // ParseConfig reads a node's configuration, as strictly as a manifest. An empty file is an

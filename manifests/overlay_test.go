@@ -39,7 +39,7 @@ const (
 `
 )
 
-func container(t *testing.T, set *Set) v1.ContainerSpec {
+func containerText(t *testing.T, set *Set) v1.ContainerSpec {
 	t.Helper()
 	if err := set.Diagnostics.Err(); err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func TestOverlaysPatch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := Load(files("base/web.yaml", base, "nodes/edge-1/web.yaml", head+test.patch+"\n"), Options{Node: berlin()})
-			if diff := cmp.Diff(set(test.want), container(t, got)); diff != "" {
+			if diff := cmp.Diff(set(test.want), containerText(t, got)); diff != "" {
 				t.Error(diff)
 			}
 			if at := got.Objects[0].Source.String(); at != "base/web.yaml:1:1" {
@@ -122,7 +122,7 @@ func TestLayersApplyInOrder(t *testing.T) {
 		"nodes/edge-2/web.yaml", "a: [",
 	}
 	for end, want := range map[int]string{2: "0", 4: "0", 6: "arm64", 8: "rack", 10: "berlin", 12: "node", 14: "node"} {
-		got := container(t, Load(files(all[:end]...), Options{Node: berlin()})).Image
+		got := containerText(t, Load(files(all[:end]...), Options{Node: berlin()})).Image
 		if got != "example.com/web:"+want {
 			t.Errorf("of %d files: got %s, want %s", end/2, got, want)
 		}

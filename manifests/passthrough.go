@@ -62,14 +62,14 @@ var aliasName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*[a-z0-9]\.service$`)
 
 var settingName = regexp.MustCompile(`^[A-Z][A-Za-z0-9]*$`)
 
-func (d *document) checkPassThrough(spec v1.ContainerSpec) {
+func (d *document) checkPassThrough(at string, spec v1.ContainerFields) {
 	name := d.object.Ref().Name
 	for _, s := range []struct {
 		name     string
 		settings v1.UnitSection
 	}{{"unit", spec.Unit}, {"service", spec.Service}, {"install", spec.Install}} {
 		for setting, values := range s.settings {
-			field := "spec." + s.name + "." + setting
+			field := at + "." + s.name + "." + setting
 			if !settingName.MatchString(setting) {
 				d.errorf(field, "is not the name of a systemd setting")
 				continue

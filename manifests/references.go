@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
@@ -31,12 +32,15 @@ func checkReferences(documents []*document) {
 		reportDuplicates(ref, same)
 	}
 	for _, d := range documents {
-		if container, ok := d.object.(*v1.Container); ok {
-			d.checkNamed(container.Spec, names)
+		for _, c := range d.containers() {
+			c.checkNamed(names)
 		}
 	}
+	checkUnits(documents)
 	checkPublished(documents)
 	checkNetworks(documents)
+	checkEndpoints(documents)
+	checkOrder(documents)
 }
 
 // reportDuplicates reports every document of one name, each with the place of another.
@@ -53,18 +57,85 @@ func reportDuplicates(ref v1.Ref, same []*document) {
 
 // checkNamed checks that what a container names exists. Networks are not checked here: a
 // node may have CNI networks of its own.
-func (d *document) checkNamed(spec v1.ContainerSpec, names map[string][]string) {
-	if ref := spec.ImageRef; ref != "" && !slices.Contains(names[v1.KindImage], ref) {
-		d.errorHint("spec.imageRef", didYouMean(ref, names[v1.KindImage]), "there is no Image %q", ref)
+func (c container) checkNamed(names map[string][]string) {
+	exists := func(field, kind, name string, optional bool) {
+		if name != "" && !optional && !slices.Contains(names[kind], name) {
+			c.errorHint(field, didYouMean(name, names[kind]), "there is no %s %q", kind, name)
+		}
+	}
+	exists(c.at+".imageRef", v1.KindImage, c.ImageRef, false)
+	for i, entry := range c.Env {
+		field := fmt.Sprintf("%s.env[%d].valueFrom", c.at, i)
+		if from := entry.ValueFrom; from != nil && from.ConfigMapKeyRef != nil {
+			exists(field+".configMapKeyRef.name", v1.KindConfig, from.ConfigMapKeyRef.Name, from.ConfigMapKeyRef.Optional)
+		} else if from != nil && from.SecretKeyRef != nil {
+			exists(field+".secretKeyRef.name", v1.KindSecret, from.SecretKeyRef.Name, from.SecretKeyRef.Optional)
+		}
+	}
+	for i, from := range c.EnvFrom {
+		field := fmt.Sprintf("%s.envFrom[%d]", c.at, i)
+		if ref := from.ConfigMapRef; ref != nil {
+			exists(field+".configMapRef.name", v1.KindConfig, ref.Name, ref.Optional)
+		}
+		if ref := from.SecretRef; ref != nil {
+			exists(field+".secretRef.name", v1.KindSecret, ref.Name, ref.Optional)
+		}
 	}
 	known := slices.Clone(names[v1.KindVolume])
-	for _, volume := range spec.Volumes {
+	for i, volume := range c.Volumes {
 		known = append(known, volume.Name)
+		field := fmt.Sprintf("%s.volumes[%d]", c.sandboxAt, i)
+		eachReference(field, volume.VolumeSource, exists)
 	}
-	for i, mount := range spec.VolumeMounts {
+	for i, mount := range c.VolumeMounts {
 		if mount.Name != "" && !slices.Contains(known, mount.Name) {
-			d.errorHint(fmt.Sprintf("spec.volumeMounts[%d].name", i), didYouMean(mount.Name, known),
-				"there is no volume %q, neither in spec.volumes nor as a Volume", mount.Name)
+			c.errorHint(fmt.Sprintf("%s.volumeMounts[%d].name", c.at, i), didYouMean(mount.Name, known),
+				"there is no volume %q, neither in volumes nor as a Volume", mount.Name)
+		}
+	}
+}
+
+// eachReference calls yield for each object that a volume is made from.
+func eachReference(field string, source v1.VolumeSource, yield func(field, kind, name string, optional bool)) {
+	if s := source.ConfigMap; s != nil {
+		yield(field+".configMap.name", v1.KindConfig, s.Name, s.Optional)
+	}
+	if s := source.Secret; s != nil {
+		yield(field+".secret.secretName", v1.KindSecret, s.SecretName, s.Optional)
+	}
+	if s := source.PersistentVolumeClaim; s != nil {
+		yield(field+".persistentVolumeClaim.claimName", v1.KindVolume, s.ClaimName, false)
+	}
+	if s := source.Projected; s != nil {
+		for i, projection := range s.Sources {
+			at := fmt.Sprintf("%s.projected.sources[%d]", field, i)
+			if p := projection.ConfigMap; p != nil {
+				yield(at+".configMap.name", v1.KindConfig, p.Name, p.Optional)
+			}
+			if p := projection.Secret; p != nil {
+				yield(at+".secret.name", v1.KindSecret, p.Name, p.Optional)
+			}
+		}
+	}
+}
+
+// checkUnits reports objects of different names, or kinds, that come to one unit.
+func checkUnits(documents []*document) {
+	owners := map[string]*document{}
+	for _, d := range documents {
+		if d.object == nil || d.elsewhere {
+			continue
+		}
+		for _, unit := range slices.Sorted(maps.Keys(d.units())) {
+			owner, taken := owners[unit]
+			if !taken {
+				owners[unit] = d
+				continue
+			}
+			// Two of one name are reported as such.
+			if owner.object.Ref() != d.object.Ref() {
+				d.errorf(d.units()[unit], "its unit %s.service is that of %s too, in %s", unit, owner.object.Ref(), owner.position(owner.root))
+			}
 		}
 	}
 }
@@ -83,13 +154,14 @@ type published struct {
 func checkPublished(documents []*document) {
 	taken := map[string][]published{}
 	for _, d := range documents {
-		container, ok := d.object.(*v1.Container)
-		if !ok || d.elsewhere {
+		if d.elsewhere {
 			continue
 		}
-		for i, port := range container.Spec.Ports {
-			if p, ok := portsOf(d, fmt.Sprintf("spec.ports[%d]", i), port); ok {
-				taken[p.protocol] = append(taken[p.protocol], p)
+		for _, c := range d.containers() {
+			for i, port := range c.Ports {
+				if p, ok := portsOf(d, fmt.Sprintf("%s.ports[%d]", c.at, i), port); ok {
+					taken[p.protocol] = append(taken[p.protocol], p)
+				}
 			}
 		}
 	}
@@ -180,5 +252,43 @@ func checkNetworks(documents []*document) {
 		}
 		c.document.errorf(c.field, "%s of %s, in %s", what, other.document.object.Ref(),
 			other.document.position(other.document.nodeAt(other.field)))
+	}
+}
+
+// checkEndpoints reports static addresses and hardware addresses that two objects want on
+// one network.
+func checkEndpoints(documents []*document) {
+	type place struct {
+		document *document
+		field    string
+	}
+	taken := map[string]place{}
+	claim := func(d *document, field, network, address string) {
+		key := network + " " + address
+		other, twice := taken[key]
+		if !twice {
+			taken[key] = place{d, field}
+			return
+		}
+		d.errorf(field, "%s is %s's address on network %s already, in %s", address, other.document.object.Ref(), network,
+			other.document.position(other.document.nodeAt(other.field)))
+	}
+	for _, d := range documents {
+		containers := d.containers()
+		if len(containers) == 0 || d.elsewhere {
+			continue
+		}
+		// The containers of a pod share its addresses.
+		for i, attachment := range containers[0].Networks {
+			field := fmt.Sprintf("%s.networks[%d]", containers[0].sandboxAt, i)
+			for j, text := range attachment.Addresses {
+				if address, err := netip.ParseAddr(text); err == nil {
+					claim(d, fmt.Sprintf("%s.addresses[%d]", field, j), attachment.Name, address.String())
+				}
+			}
+			if mac := attachment.MACAddress; mac != "" {
+				claim(d, field+".macAddress", attachment.Name, strings.ToLower(mac))
+			}
+		}
 	}
 }

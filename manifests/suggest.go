@@ -8,6 +8,10 @@ import (
 	"github.com/agext/levenshtein"
 )
 
+// DidYouMean is didYouMean for names that are no part of a manifest, such as a command's
+// arguments.
+func DidYouMean(word string, candidates []string) string { return didYouMean(word, candidates) }
+
 // didYouMean returns a hint with the candidate nearest to a word, or nothing when none is
 // near.
 func didYouMean(word string, candidates []string) string {

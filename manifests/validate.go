@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -22,6 +21,16 @@ func (d *document) validate() {
 	switch object := d.object.(type) {
 	case *v1.Container:
 		d.checkContainer(object.Spec)
+	case *v1.Pod:
+		d.checkPod("spec", object.Spec)
+	case *v1.Job:
+		d.checkJob("spec", object.Spec)
+	case *v1.CronJob:
+		d.checkCronJob(object.Spec)
+	case *v1.Config:
+		d.checkConfig(object)
+	case *v1.Secret:
+		d.checkSecret(object)
 	case *v1.Image:
 		d.checkImage(object.Spec)
 	case *v1.Network:
@@ -60,14 +69,26 @@ func (d *document) checkName(field, name string) {
 	}
 }
 
-// oneOf checks an optional field against its possible values.
-func (d *document) oneOf(field, value string, allowed ...string) {
-	if value != "" && !slices.Contains(allowed, value) {
-		hint := didYouMean(value, allowed)
-		if hint == "" {
-			hint = "one of " + strings.Join(allowed, ", ")
+// choice is one of several fields, and whether it is set.
+type choice struct {
+	field string
+	set   bool
+}
+
+// exactlyOne checks that one of the choices below a field is set.
+func (d *document) exactlyOne(at string, choices ...choice) {
+	var names, set []string
+	for _, c := range choices {
+		names = append(names, c.field)
+		if c.set {
+			set = append(set, c.field)
 		}
-		d.errorHint(field, hint, "unknown value %q", value)
+	}
+	switch {
+	case len(set) == 0:
+		d.errorf(at, "want one of %s", strings.Join(names, ", "))
+	case len(set) > 1:
+		d.errorf(join(at, set[1]), "there is %s already: want one of the two", set[0])
 	}
 }
 

@@ -31,7 +31,7 @@ func TestVariables(t *testing.T) {
 	} {
 		set := Load(files("a.yaml", asking(strings.Split(text, "\n")...)), Options{Node: berlin()})
 		want.Image = "example.com/web:1"
-		if diff := cmp.Diff(want, container(t, set).ContainerFields); diff != "" {
+		if diff := cmp.Diff(want, containerText(t, set).ContainerFields); diff != "" {
 			t.Errorf("%s: %s", text, diff)
 		}
 	}
@@ -40,7 +40,7 @@ func TestVariables(t *testing.T) {
 func TestVariablesAreNoStructure(t *testing.T) {
 	t.Parallel()
 	node := berlin().With(nil, map[string]Variable{"EVIL": {Text: "a\nprivileged: true\n- ${NAME} &x *x"}})
-	got := container(t, Load(files("a.yaml", asking("command:", "  - ${EVIL}")), Options{Node: &node}))
+	got := containerText(t, Load(files("a.yaml", asking("command:", "  - ${EVIL}")), Options{Node: &node}))
 	if diff := cmp.Diff([]string{node.Variables["EVIL"].Text}, got.Command); diff != "" {
 		t.Error(diff)
 	}
@@ -50,7 +50,7 @@ func TestNothingIsReplacedUnasked(t *testing.T) {
 	t.Parallel()
 	text := strings.Replace(asking("args: ['${HOME} ${NAME}']"), `"true"`, `"false"`, 1)
 	for _, text := range []string{text, strings.Replace(text, `, annotations: {davit.io/substitute: "false"}`, "", 1)} {
-		got := container(t, Load(files("a.yaml", text), Options{Node: berlin()})).Args
+		got := containerText(t, Load(files("a.yaml", text), Options{Node: berlin()})).Args
 		if diff := cmp.Diff([]string{"${HOME} ${NAME}"}, got); diff != "" {
 			t.Error(diff)
 		}
@@ -60,12 +60,12 @@ func TestNothingIsReplacedUnasked(t *testing.T) {
 func TestVariablesThatAreWrong(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"args: ['${NAMES}']":              `a.yaml:5:10: spec.args[0]: unknown variable "NAMES" (did you mean "NAME"?)`,
-		"args: ['${HOME}']":               `a.yaml:5:10: spec.args[0]: unknown variable "HOME" (set it under variables in the node's config.yaml; for the text itself write $${)`,
-		"args: ['${HOME:-x}']":            `a.yaml:5:10: spec.args[0]: "${HOME:-x}" is not a variable (want ${NAME}; for the text itself write $${)`,
-		"args: ['${NAME']":                `a.yaml:5:10: spec.args[0]: "${NAME" is not a variable (want ${NAME}; for the text itself write $${)`,
-		"hostname: ${PORT}":               `a.yaml:5:13: spec.hostname: want a string, got the number 8080 (quote it: "8080")`,
-		"ports:\n  - hostPort: '${PORT}'": `a.yaml:6:17: spec.ports[0].hostPort: want a number, got "8080"`,
+		"args: ['${NAMES}']":   `a.yaml:5:10: spec.args[0]: unknown variable "NAMES" (did you mean "NAME"?)`,
+		"args: ['${HOME}']":    `a.yaml:5:10: spec.args[0]: unknown variable "HOME" (set it under variables in the node's config.yaml; for the text itself write $${)`,
+		"args: ['${HOME:-x}']": `a.yaml:5:10: spec.args[0]: "${HOME:-x}" is not a variable (want ${NAME}; for the text itself write $${)`,
+		"args: ['${NAME']":     `a.yaml:5:10: spec.args[0]: "${NAME" is not a variable (want ${NAME}; for the text itself write $${)`,
+		"hostname: ${PORT}":    `a.yaml:5:13: spec.hostname: want a string, got the number 8080 (quote it: "8080")`,
+		"ports:\n  - {containerPort: 80, hostPort: '${PORT}'}": `a.yaml:6:37: spec.ports[0].hostPort: want a number, got "8080"`,
 	} {
 		set := Load(files("a.yaml", asking(strings.Split(text, "\n")...)), Options{Node: berlin()})
 		if len(set.Diagnostics) == 0 || set.Diagnostics[0].String() != want {

@@ -26,11 +26,6 @@ func (d *document) checkVolume(spec v1.VolumeSpec) {
 	}
 }
 
-// hostPathTypes are Kubernetes'.
-var hostPathTypes = []string{
-	"Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket", "CharDevice", "BlockDevice",
-}
-
 // ownTrees belong to davit and the image storage: a container that could write there
 // would decide what the node runs.
 var ownTrees = []string{
@@ -39,7 +34,6 @@ var ownTrees = []string{
 
 func (d *document) checkVolumeSource(field string, host *v1.HostPath, empty *v1.EmptyDir) {
 	if host != nil {
-		d.oneOf(field+".hostPath.type", host.Type, hostPathTypes...)
 		if d.absolute(field+".hostPath.path", host.Path) {
 			for _, tree := range ownTrees {
 				if below(tree, host.Path) || below(host.Path, tree) && host.Path != "/" {
@@ -55,7 +49,6 @@ func (d *document) checkVolumeSource(field string, host *v1.HostPath, empty *v1.
 		}
 	}
 	if empty != nil {
-		d.oneOf(field+".emptyDir.medium", empty.Medium, v1.MediumMemory)
 		if empty.SizeLimit == "" {
 			return
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/davit-project/davit/manifests"
 	v1 "github.com/davit-project/davit/manifests/v1"
@@ -174,12 +175,14 @@ func launchOf(run runnable, image Image, environment *environment, storage stora
 		DNS:          dnsOf(run.SandboxFields),
 		Devices:      devicesOf(run.Devices),
 		AllDevices:   run.SecurityContext.Privileged,
-		Files:        storage.files,
-		EmptyDirs:    storage.emptyDirs,
-		SubPaths:     storage.subPaths,
-		HostPaths:    storage.hostPaths,
-		Env:          bundle.Env{Dynamic: environment.dynamic},
-		Reload:       bundle.Reload{Signal: run.Reload.Signal},
+		// ALL means what there is; a capability asked for by name must be there.
+		AllCapabilities: run.SecurityContext.Privileged || slices.Contains(run.SecurityContext.Capabilities.Add, "ALL"),
+		Files:           storage.files,
+		EmptyDirs:       storage.emptyDirs,
+		SubPaths:        storage.subPaths,
+		HostPaths:       storage.hostPaths,
+		Env:             bundle.Env{Dynamic: environment.dynamic},
+		Reload:          bundle.Reload{Signal: run.Reload.Signal},
 	}
 	if run.Reload.Exec != nil {
 		launch.Reload.Exec = run.Reload.Exec.Command

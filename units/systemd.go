@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
 )
@@ -174,16 +175,29 @@ func (s *Systemd) job(ctx context.Context, conn *dbus.Conn, verb, name string, s
 	if _, err := start(ctx, name, "replace", done); err != nil {
 		return fmt.Errorf("%s %s: %w", verb, name, err)
 	}
-	select {
-	case result := <-done:
-		if result == "done" || result == "skipped" {
-			return nil
+	alive := time.NewTicker(lossCheck)
+	defer alive.Stop()
+	for {
+		select {
+		case result := <-done:
+			if result == "done" || result == "skipped" {
+				return nil
+			}
+			return fmt.Errorf("%s %s: job ended as %q%s: see journalctl -u %s", verb, name, result, s.cause(ctx, conn, name), name)
+		case <-alive.C:
+			// The signal went with the connection. What became of the job is seen when the node
+			// is observed again.
+			if !conn.Connected() {
+				return fmt.Errorf("%s %s: systemd closed the connection, as it does when it re-executes itself: it goes on with the job", verb, name)
+			}
+		case <-ctx.Done():
+			return fmt.Errorf("%s %s: %w: systemd goes on with it", verb, name, context.Cause(ctx))
 		}
-		return fmt.Errorf("%s %s: job ended as %q%s: see journalctl -u %s", verb, name, result, s.cause(ctx, conn, name), name)
-	case <-ctx.Done():
-		return fmt.Errorf("%s %s: %w: systemd goes on with it", verb, name, context.Cause(ctx))
 	}
 }
+
+// lossCheck is how often a wait for a job looks whether the connection is still there.
+const lossCheck = time.Second
 
 // cause says how the unit's process ended, as far as systemd knows.
 func (s *Systemd) cause(ctx context.Context, conn *dbus.Conn, name string) string {

@@ -43,7 +43,10 @@ func (r *run) addDevice(want bundle.Device) error {
 		return r.allow(want)
 	}
 	return filepath.WalkDir(want.Path, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.Type()&fs.ModeDevice == 0 {
+		if err != nil {
+			return err
+		}
+		if info, err := entry.Info(); err != nil || info.Mode()&fs.ModeDevice == 0 {
 			return err
 		}
 		inside := want.ContainerPath + strings.TrimPrefix(path, want.Path)
@@ -105,7 +108,8 @@ func (r *run) addAllDevices() error {
 			}
 			return nil
 		}
-		if entry.Type()&fs.ModeDevice == 0 {
+		// The entry's own type is that of what a device was bind-mounted over.
+		if info, err := entry.Info(); err != nil || info.Mode()&fs.ModeDevice == 0 {
 			return nil
 		}
 		device, err := lookUpDevice(path)

@@ -13,10 +13,15 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
+// environmentFile has the environment of a container whose bundle does not have all of it,
+// for the processes that join it later.
+const environmentFile = "environment.json"
+
 // completeEnvironment adds to the environment what is not in the bundle's configuration:
 // secrets, files of the node, and what is known only now.
 func (r *run) completeEnvironment() error {
-	if err := r.addSecrets(); err != nil {
+	secrets, err := r.addSecrets()
+	if err != nil {
 		return err
 	}
 	for _, file := range r.Env.Files {
@@ -33,28 +38,47 @@ func (r *run) completeEnvironment() error {
 			r.setEnv(want.Name, value)
 		}
 	}
-	return nil
+	if !secrets && len(r.Env.Files) == 0 && len(r.Env.Dynamic) == 0 {
+		return nil
+	}
+	text, err := json.Marshal(r.Spec.Process.Env)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(ownFile(r.ID, environmentFile), text, 0o600)
 }
 
-// addSecrets reads the variables that came from secrets. They lie in a file of root's and
-// were never in the configuration.
-func (r *run) addSecrets() error {
-	text, err := os.ReadFile(filepath.Join(r.dir, bundle.SecretEnvFile))
+// recallEnvironment is the environment that a running container was started with.
+func (r *run) recallEnvironment() error {
+	text, err := os.ReadFile(ownFile(r.ID, environmentFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
+	return json.Unmarshal(text, &r.Spec.Process.Env)
+}
+
+// addSecrets reads the variables that came from secrets. They lie in a file of root's and
+// were never in the configuration.
+func (r *run) addSecrets() (found bool, err error) {
+	text, err := os.ReadFile(filepath.Join(r.dir, bundle.SecretEnvFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
 	var secrets []string
 	if err := json.Unmarshal(text, &secrets); err != nil {
-		return fmt.Errorf("read %s: not a list of variables: run davit apply to write it again", bundle.SecretEnvFile)
+		return false, fmt.Errorf("read %s: not a list of variables: run davit apply to write it again", bundle.SecretEnvFile)
 	}
 	for _, entry := range secrets {
 		name, value, _ := strings.Cut(entry, "=")
 		r.setEnv(name, value)
 	}
-	return nil
+	return true, nil
 }
 
 // maxEnvFile bounds a file of variables, well below what execve(2) takes.

@@ -76,8 +76,10 @@ func execProcess(container *libcontainer.Container, b *bundle.Bundle, options Ex
 	if options.User != "" {
 		r.User = options.User
 	}
-	if err := r.lookUpUser(); err != nil {
-		return nil, err
+	for _, step := range []func() error{r.recallEnvironment, r.lookUpUser, r.limitCapabilities} {
+		if err := step(); err != nil {
+			return nil, err
+		}
 	}
 	spec := r.Spec.Process
 	spec.Args = options.Args

@@ -69,6 +69,7 @@ func (r *run) start(ctx context.Context) error {
 		func() error { return r.connect(ctx) },
 		r.writeFiles,
 		r.completeEnvironment,
+		r.limitCapabilities,
 		r.addDevices,
 		r.addInit,
 	} {
@@ -132,7 +133,9 @@ func ownCgroup(id string) (string, error) {
 		if !ok {
 			continue
 		}
-		if filepath.Base(path) != id+".service" {
+		// systemd puts a '_' before names that the kernel could take for one of its own, such as
+		// devices.service (cg_escape in systemd's src/basic/cgroup-util.c).
+		if strings.TrimPrefix(filepath.Base(path), "_") != id+".service" {
 			return "", fmt.Errorf("this process runs in %s, not in %s.service: containers are started by systemctl start %s", path, id, id)
 		}
 		return path, nil

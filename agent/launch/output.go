@@ -101,7 +101,7 @@ func awaitCopier(id string) error {
 	}
 	defer unix.Close(fd)
 	// The number may be another process's by now.
-	if cgroup, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid)); err != nil || !strings.Contains(string(cgroup), "/"+id+".service") {
+	if cgroup, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid)); err != nil || !strings.Contains(string(cgroup), id+".service") {
 		return nil
 	}
 	_, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(copierPatience.Milliseconds()))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	// The init function of nsenter is what makes a child of this program the container's
 	// first process; devices adds device rules to libcontainer's cgroup manager.
@@ -120,15 +121,12 @@ var rlimits = map[string]int{
 }
 
 // destroy removes libcontainer's container of this id and kills what still runs in it.
-// One whose state cannot be read is removed by hand: its processes are in the unit's
-// cgroup, which systemd empties.
+// One whose state cannot be read, or was not written yet when its launcher was killed, is
+// removed by hand: its processes are in the unit's cgroup, which systemd empties.
 func destroy(id string) error {
 	container, err := libcontainer.Load(bundle.RuntimeDir, id)
-	switch {
-	case errors.Is(err, libcontainer.ErrNotExist):
-		return nil
-	case err != nil:
-		return os.RemoveAll(bundle.RuntimeDir + "/" + id)
+	if err != nil {
+		return os.RemoveAll(filepath.Join(bundle.RuntimeDir, id))
 	}
 	if err := container.Signal(unix.SIGKILL); err != nil && !errors.Is(err, libcontainer.ErrNotRunning) {
 		return fmt.Errorf("kill container: %w", err)

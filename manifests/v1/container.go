@@ -37,7 +37,7 @@ type ContainerFields struct {
 	ImageRef string `json:"imageRef,omitempty"`
 	// ImagePullPolicy is Always, IfNotPresent or Never. The default is Always for
 	// the tag latest or none, IfNotPresent otherwise.
-	ImagePullPolicy PullPolicy `json:"imagePullPolicy,omitempty"`
+	ImagePullPolicy PullPolicy `json:"imagePullPolicy,omitempty" enum:"Always,IfNotPresent,Never"`
 	// Platform is os/arch[/variant], such as linux/arm64/v8; the default is the
 	// node's own.
 	Platform string `json:"platform,omitempty"`
@@ -61,8 +61,9 @@ type ContainerFields struct {
 	Env []EnvVar `json:"env,omitempty" patchStrategy:"merge" patchMergeKey:"name"`
 	// EnvFrom adds a variable for each key of a Config or Secret; later ones win.
 	EnvFrom []EnvFromSource `json:"envFrom,omitempty"`
-	// EnvFiles are files of the node with NAME=value lines, read at each start as
-	// systemd's EnvironmentFile= reads them; later files win, env and envFrom win over them.
+	// EnvFiles are files of the node with NAME=value lines, read at each start as podman run
+	// --env-file reads them: no quotes, no expansion, # for comments. Later files win, and
+	// env and envFrom win over them.
 	EnvFiles []EnvFile `json:"envFiles,omitempty"`
 	// TTY gives the container a terminal for its standard input and output. One small
 	// process of davit's then copies the terminal to the journal.
@@ -98,7 +99,7 @@ type ContainerFields struct {
 	Reload Reload `json:"reload,omitzero"`
 	// Notify is Started (the default: ready when the process runs) or Container: the
 	// container says READY=1 itself, by sd_notify(3).
-	Notify string `json:"notify,omitempty"`
+	Notify string `json:"notify,omitempty" enum:"Started,Container"`
 	// StopSignal is the signal that asks the container to stop, such as SIGQUIT; the
 	// default is the image's, or SIGTERM.
 	StopSignal string `json:"stopSignal,omitempty"`

@@ -42,7 +42,7 @@ type KeyRef struct {
 // FieldRef names a field of the object.
 type FieldRef struct {
 	// APIVersion is v1, and may be left out.
-	APIVersion string `json:"apiVersion,omitempty"`
+	APIVersion string `json:"apiVersion,omitempty" enum:"v1"`
 	// FieldPath is the field's path.
 	FieldPath string `json:"fieldPath"`
 }
@@ -52,7 +52,7 @@ type ResourceFieldRef struct {
 	// ContainerName is the pod's container; in env the container itself is the default.
 	ContainerName string `json:"containerName,omitempty"`
 	// Resource is limits.cpu, limits.memory, requests.cpu or requests.memory.
-	Resource string `json:"resource"`
+	Resource string `json:"resource" enum:"limits.cpu,limits.memory,requests.cpu,requests.memory"`
 	// Divisor is the unit of the result, rounded up; the default is 1: whole CPUs, bytes.
 	Divisor Quantity `json:"divisor,omitempty"`
 }

@@ -18,7 +18,7 @@ type ImageSpec struct {
 	// Image is a reference as in a Container.
 	Image string `json:"image"`
 	// ImagePullPolicy is Always, IfNotPresent or Never, with a Container's default.
-	ImagePullPolicy PullPolicy `json:"imagePullPolicy,omitempty"`
+	ImagePullPolicy PullPolicy `json:"imagePullPolicy,omitempty" enum:"Always,IfNotPresent,Never"`
 	// Platform is os/arch[/variant]; the default is the node's own.
 	Platform string `json:"platform,omitempty"`
 	// AuthFile is the absolute path of a containers-auth.json(5) on the node.

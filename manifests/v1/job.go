@@ -55,7 +55,7 @@ type CronJobSpec struct {
 	// ConcurrencyPolicy is Allow, Forbid or Replace: what happens when the time comes and the
 	// last run has not ended. The default is Forbid, what systemd's timers do; Kubernetes'
 	// is Allow, and holds for what comes from Kubernetes' kinds.
-	ConcurrencyPolicy string `json:"concurrencyPolicy,omitempty"`
+	ConcurrencyPolicy string `json:"concurrencyPolicy,omitempty" enum:"Allow,Forbid,Replace"`
 	// StartingDeadlineSeconds is how late a missed run may start, in seconds; the default is
 	// no limit.
 	StartingDeadlineSeconds *int64 `json:"startingDeadlineSeconds,omitempty"`

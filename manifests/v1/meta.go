@@ -13,6 +13,19 @@ const (
 	KindSecret    = "Secret"
 )
 
+// Kinds makes an empty object of each kind.
+var Kinds = map[string]func() Object{
+	KindContainer: func() Object { return &Container{} },
+	KindPod:       func() Object { return &Pod{} },
+	KindJob:       func() Object { return &Job{} },
+	KindCronJob:   func() Object { return &CronJob{} },
+	KindNetwork:   func() Object { return &Network{} },
+	KindVolume:    func() Object { return &Volume{} },
+	KindImage:     func() Object { return &Image{} },
+	KindConfig:    func() Object { return &Config{} },
+	KindSecret:    func() Object { return &Secret{} },
+}
+
 // Object is any document of this package.
 type Object interface {
 	// Ref names the object; Kind and Name together are unique on a node.
@@ -31,7 +44,7 @@ func (r Ref) String() string { return r.Kind + "/" + r.Name }
 // TypeMeta says which type a document is of.
 type TypeMeta struct {
 	// APIVersion is davit/v1.
-	APIVersion string `json:"apiVersion"`
+	APIVersion string `json:"apiVersion" enum:"davit/v1"`
 	// Kind is one of Container, Pod, Job, CronJob, Network, Volume, Image, Config, Secret.
 	Kind string `json:"kind"`
 }
@@ -40,7 +53,7 @@ type TypeMeta struct {
 type ObjectMeta struct {
 	// Name is an RFC 1123 label: 1 to 63 of a-z, 0-9 and '-', beginning and
 	// ending with a letter or digit. A Container's name is its unit's name.
-	Name string `json:"name"`
+	Name string `json:"name" pattern:"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"`
 	// Labels are for people and tools, and for the downward API.
 	Labels map[string]string `json:"labels,omitempty"`
 	// Annotations are for people and tools, and for the downward API.

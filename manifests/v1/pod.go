@@ -35,7 +35,7 @@ type PodContainer struct {
 	Name            string `json:"name"`
 	ContainerFields `json:",inline"`
 	// RestartPolicy Always makes an init container a sidecar; not for others.
-	RestartPolicy RestartPolicy `json:"restartPolicy,omitempty"`
+	RestartPolicy RestartPolicy `json:"restartPolicy,omitempty" enum:"Always"`
 	// SecurityContext tightens or loosens this container's confinement.
 	SecurityContext ContainerSecurityContext `json:"securityContext,omitzero"`
 }

@@ -14,7 +14,7 @@ type ContainerPort struct {
 	// HostIP is the node's address to publish on, IPv4 or IPv6; the default is all.
 	HostIP string `json:"hostIP,omitempty"`
 	// Protocol is TCP (the default), UDP or SCTP.
-	Protocol string `json:"protocol,omitempty"`
+	Protocol string `json:"protocol,omitempty" enum:"TCP,UDP,SCTP"`
 }
 
 // Resources are limits and requests by resource name: cpu, memory.
@@ -88,7 +88,7 @@ type HTTPGetAction struct {
 	// Host is the address to connect to; the default is the container's own.
 	Host string `json:"host,omitempty"`
 	// Scheme is HTTP (the default) or HTTPS, whose certificate is not checked.
-	Scheme string `json:"scheme,omitempty"`
+	Scheme string `json:"scheme,omitempty" enum:"HTTP,HTTPS"`
 	// HTTPHeaders are sent with the request.
 	HTTPHeaders []HTTPHeader `json:"httpHeaders,omitempty"`
 }
@@ -154,7 +154,7 @@ type Logging struct {
 	// Driver is journald (the default): they are sockets of the journal; pipe: they are
 	// pipes, as programs need that open /dev/stdout by name, and one small process of
 	// davit's copies them to the journal; or none: they are /dev/null.
-	Driver string `json:"driver,omitempty"`
+	Driver string `json:"driver,omitempty" enum:"journald,pipe,none"`
 }
 
 // The log drivers.

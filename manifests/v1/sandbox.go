@@ -19,7 +19,7 @@ type SandboxFields struct {
 	HostAliases []HostAlias `json:"hostAliases,omitempty" patchStrategy:"merge" patchMergeKey:"ip"`
 	// DNSPolicy is Default (the node's name servers, then those of dnsConfig) or None
 	// (those of dnsConfig alone). ClusterFirst and ClusterFirstWithHostNet mean Default.
-	DNSPolicy string `json:"dnsPolicy,omitempty"`
+	DNSPolicy string `json:"dnsPolicy,omitempty" enum:"Default,None,ClusterFirst,ClusterFirstWithHostNet"`
 	// DNSConfig is added to /etc/resolv.conf.
 	DNSConfig DNSConfig `json:"dnsConfig,omitzero"`
 	// TimeZone is a name of the IANA database such as Europe/Berlin, from the
@@ -32,7 +32,7 @@ type SandboxFields struct {
 	Volumes []PodVolume `json:"volumes,omitempty" patchStrategy:"merge,retainKeys" patchMergeKey:"name"`
 
 	// RestartPolicy is Always (the default), OnFailure or Never: systemd's Restart=.
-	RestartPolicy RestartPolicy `json:"restartPolicy,omitempty"`
+	RestartPolicy RestartPolicy `json:"restartPolicy,omitempty" enum:"Always,OnFailure,Never"`
 	// MaxRestarts is how often systemd restarts a container before its unit stays
 	// failed; a manual systemctl reset-failed starts the count again. The default is no
 	// limit.
@@ -92,12 +92,12 @@ type DNSOption struct {
 // Dependency is a workload that has to come first.
 type Dependency struct {
 	// Kind is Container (the default), Pod or Job.
-	Kind string `json:"kind,omitempty"`
+	Kind string `json:"kind,omitempty" enum:"Container,Pod,Job"`
 	// Name is the workload's.
 	Name string `json:"name"`
 	// Condition is Started (the default): it was started; Ready: it is ready, and when it
 	// stops so does this one; or Completed: it has run to its end with success.
-	Condition string `json:"condition,omitempty"`
+	Condition string `json:"condition,omitempty" enum:"Started,Ready,Completed"`
 }
 
 // The conditions of a dependency.

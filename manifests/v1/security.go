@@ -55,7 +55,7 @@ type ContainerSecurityContext struct {
 	// none.
 	AppArmorProfile *AppArmorProfile `json:"appArmorProfile,omitempty"`
 	// ProcMount is Default or Unmasked, which shows all of /proc and makes it writable.
-	ProcMount string `json:"procMount,omitempty"`
+	ProcMount string `json:"procMount,omitempty" enum:"Default,Unmasked"`
 	// MaskedPaths are hidden in addition to what davit hides.
 	MaskedPaths []string `json:"maskedPaths,omitempty"`
 	// UnmaskedPaths are not hidden and not read-only; ALL means none are.
@@ -64,7 +64,7 @@ type ContainerSecurityContext struct {
 
 // Capabilities are capabilities(7) without the CAP_ prefix, or ALL.
 type Capabilities struct {
-	// Add is added after Drop was applied.
+	// Add is added after drop was applied.
 	Add []string `json:"add,omitempty"`
 	// Drop is removed from the default set.
 	Drop []string `json:"drop,omitempty"`
@@ -73,7 +73,7 @@ type Capabilities struct {
 // SeccompProfile selects a system call filter.
 type SeccompProfile struct {
 	// Type is RuntimeDefault (the default), Unconfined or Localhost.
-	Type string `json:"type,omitempty"`
+	Type string `json:"type,omitempty" enum:"RuntimeDefault,Unconfined,Localhost"`
 	// LocalhostProfile is, for Localhost, a profile in JSON below /etc/davit/seccomp on the
 	// node, read at each start.
 	LocalhostProfile string `json:"localhostProfile,omitempty"`
@@ -82,7 +82,7 @@ type SeccompProfile struct {
 // AppArmorProfile selects an AppArmor profile.
 type AppArmorProfile struct {
 	// Type is Localhost or Unconfined.
-	Type string `json:"type"`
+	Type string `json:"type" enum:"Localhost,Unconfined"`
 	// LocalhostProfile is, for Localhost, the name of a profile the kernel has loaded.
 	LocalhostProfile string `json:"localhostProfile,omitempty"`
 }

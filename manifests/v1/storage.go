@@ -14,7 +14,7 @@ type VolumeMount struct {
 	SubPathExpr string `json:"subPathExpr,omitempty"`
 	// MountPropagation is None (the default), HostToContainer or Bidirectional, as in
 	// Kubernetes.
-	MountPropagation string `json:"mountPropagation,omitempty"`
+	MountPropagation string `json:"mountPropagation,omitempty" enum:"None,HostToContainer,Bidirectional"`
 }
 
 // PodVolume is a volume that belongs to one Container or Pod. Exactly one source is
@@ -162,7 +162,7 @@ type ImageVolume struct {
 	// Reference is an image reference as in a container's image.
 	Reference string `json:"reference"`
 	// PullPolicy is as a container's imagePullPolicy.
-	PullPolicy PullPolicy `json:"pullPolicy,omitempty"`
+	PullPolicy PullPolicy `json:"pullPolicy,omitempty" enum:"Always,IfNotPresent,Never"`
 }
 
 // Device is a device of the node.

@@ -37,13 +37,13 @@ type HostPath struct {
 	// Type is what must be there before the container starts: "" (no check),
 	// Directory, DirectoryOrCreate, File, FileOrCreate, Socket, CharDevice or
 	// BlockDevice, as in Kubernetes.
-	Type string `json:"type,omitempty"`
+	Type string `json:"type,omitempty" enum:",Directory,DirectoryOrCreate,File,FileOrCreate,Socket,CharDevice,BlockDevice"`
 }
 
 // EmptyDir is an empty directory.
 type EmptyDir struct {
 	// Medium is "" (a directory on disk) or Memory (a tmpfs).
-	Medium string `json:"medium,omitempty"`
+	Medium string `json:"medium,omitempty" enum:",Memory"`
 	// SizeLimit bounds a tmpfs, as a Kubernetes quantity; without one the kernel's
 	// default holds, half of the memory. Only with medium Memory.
 	SizeLimit Quantity `json:"sizeLimit,omitempty"`

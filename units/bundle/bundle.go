@@ -59,6 +59,8 @@ type Launch struct {
 	Devices []Device `json:"devices,omitempty"`
 	// AllDevices gives the container every device of the node.
 	AllDevices bool `json:"allDevices,omitempty"`
+	// AllCapabilities gives the container those of the Spec's capabilities that the node has.
+	AllCapabilities bool `json:"allCapabilities,omitempty"`
 	// Files are the files that the bundle brings along, beside its config.json.
 	Files []File `json:"files,omitempty"`
 	// Reload is what a reload of the unit does.

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime"
 
 	"github.com/sirupsen/logrus"
 
@@ -31,7 +32,11 @@ start, cleanup and reload are called by the units that davit writes.
 
 // init comes before main so that nothing else in the program has run when a container's
 // first process begins.
+//
+// It keeps the main goroutine on the main thread, whose namespaces are the process's own in
+// /proc: a thread that makes a container's network namespace must be another.
 func init() {
+	runtime.LockOSThread()
 	if len(os.Args) > 1 && os.Args[1] == "init" {
 		launch.Init()
 	}

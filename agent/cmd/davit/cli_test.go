@@ -29,7 +29,9 @@ func TestCommands(t *testing.T) {
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("EXAMPLES", examples)
-			return nil
+			docs, err := filepath.Abs("../../../docs")
+			env.Setenv("DOCS", docs)
+			return err
 		},
 		Condition: func(name string) (bool, error) {
 			if name != "root" {

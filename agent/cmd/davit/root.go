@@ -40,7 +40,7 @@ runs the containers. No davit process is needed while they run.`,
 	flags.StringVarP(&s.output, "output", "o", "text", "how to print: text, json or yaml")
 	root.AddCommand(
 		agentCommand(&s), applyCommand(&s), planCommand(&s), statusCommand(&s), validateCommand(&s),
-		renderCommand(&s), logsCommand(), execCommand(), versionCommand(&s),
+		renderCommand(&s), explainCommand(), schemaCommand(), logsCommand(), execCommand(), versionCommand(&s),
 	)
 	return root
 }

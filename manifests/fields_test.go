@@ -1,0 +1,223 @@
+package manifests
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestFieldsAreChecked has a wrong value for each field that can have one; want is the
+// beginning of what is said of it, the field's path first.
+func TestFieldsAreChecked(t *testing.T) {
+	t.Parallel()
+	const (
+		mount  = "volumeMounts: [{name: v, mountPath: /v}]"
+		config = "volumes: [{name: v, configMap: "
+	)
+	for _, test := range []struct{ text, want string }{
+		{spec("imageRef: base"), `spec.imageRef: there is an image already`},
+		{spec("platform: arm64"), `spec.platform: "arm64": want os/arch`},
+		{spec("authFile: auth.json"), `spec.authFile: "auth.json": want an absolute path`},
+		{spec(`command: ["a\0b"]`), `spec.command[0]: has a NUL character`},
+		{spec("workingDir: /proc/self"), `spec.workingDir: "/proc/self": want a directory outside`},
+		{spec("user: 'a b'"), `spec.user: "a b": want user or user:group`},
+		{spec("env: [{name: A=B}]"), `spec.env[0].name: "A=B" is not the name of a variable`},
+		{spec("env: [{name: A, valueFrom: {}}]"), `spec.env[0].valueFrom: want one of configMapKeyRef, secretKeyRef`},
+		{spec("env: [{name: A, value: x, valueFrom: {hostEnv: {name: B}}}]"), `spec.env[0].valueFrom: there is a value already`},
+		{spec("env: [{name: A, valueFrom: {hostEnv: {name: B}, fieldRef: {fieldPath: metadata.name}}}]"), `spec.env[0].valueFrom.hostEnv: there is fieldRef already`},
+		{spec("env: [{name: A, valueFrom: {hostEnv: {name: 'A='}}}]"), `spec.env[0].valueFrom.hostEnv.name: "A=" is not`},
+		{spec("env: [{name: A, valueFrom: {fieldRef: {fieldPath: metadata.nam}}}]"), `spec.env[0].valueFrom.fieldRef.fieldPath: davit has no field "metadata.nam"`},
+		{spec("env: [{name: A, valueFrom: {resourceFieldRef: {resource: limits.gpu}}}]"), `spec.env[0].valueFrom.resourceFieldRef.resource: unknown value "limits.gpu"`},
+		{spec("env: [{name: A, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: x}}}]"), `spec.env[0].valueFrom.resourceFieldRef.divisor: "x": want a positive quantity`},
+		{spec("env: [{name: A, valueFrom: {configMapKeyRef: {name: nowhere, key: a}}}]"), `spec.env[0].valueFrom.configMapKeyRef.name: there is no Config "nowhere"`},
+		{spec("env: [{name: A, valueFrom: {secretKeyRef: {name: nowhere, key: a}}}]"), `spec.env[0].valueFrom.secretKeyRef.name: there is no Secret "nowhere"`},
+		{spec("envFrom: [{prefix: A}]"), `spec.envFrom[0]: want one of configMapRef, secretRef`},
+		{spec("envFrom: [{prefix: '=', configMapRef: {name: a, optional: true}}]"), `spec.envFrom[0].prefix: "=" cannot begin`},
+		{spec("envFrom: [{secretRef: {name: nowhere}}]"), `spec.envFrom[0].secretRef.name: there is no Secret "nowhere"`},
+		{spec("envFiles: [{path: a.env}]"), `spec.envFiles[0].path: "a.env": want an absolute path`},
+		{spec("logging: {driver: syslog}"), `spec.logging.driver: unknown value "syslog"`},
+		{spec("tty: true", "logging: {driver: pipe}"), `spec.logging.driver: a terminal's output goes to the journal`},
+		{spec("ports: [{containerPort: 0}]"), `spec.ports[0].containerPort: want a port from 1 to 65535`},
+		{spec("ports: [{containerPort: 80, endPort: 79}]"), `spec.ports[0].endPort: 79 is below containerPort 80`},
+		{spec("ports: [{containerPort: 80, hostPort: 65536}]"), `spec.ports[0].hostPort: want ports from 1 to 65535`},
+		{spec("ports: [{containerPort: 80, protocol: ICMP}]"), `spec.ports[0].protocol: unknown value "ICMP"`},
+		{spec("ports: [{containerPort: 80, hostIP: localhost}]"), `spec.ports[0].hostIP: "localhost" is not an IP address`},
+		{spec("hostNetwork: true", "ports: [{containerPort: 80, hostPort: 81}]"), `spec.ports[0].hostPort: with hostNetwork`},
+		{spec("hostNetwork: true", "networks: [{name: a}]"), `spec.networks: hostNetwork has the node's networks`},
+		{spec("networks: [{name: none}, {name: a}]"), `spec.networks[0].name: none stands alone`},
+		{spec("networks: [{name: a}, {name: a}]"), `spec.networks[1].name: network a is there twice`},
+		{spec("networks: [{name: a, aliases: ['x y']}]"), `spec.networks[0].aliases[0]: "x y" is not a host name`},
+		{spec("networks: [{name: a, addresses: [10.0.0]}]"), `spec.networks[0].addresses[0]: "10.0.0" is not an IP address`},
+		{spec("networks: [{name: a, addresses: [10.0.0.1, 10.0.0.2]}]"), `spec.networks[0].addresses[1]: want at most one IPv4`},
+		{spec("networks: [{name: none, addresses: [10.0.0.1]}]"), `spec.networks[0].addresses[0]: network none has no addresses`},
+		{spec("networks: [{name: a, macAddress: '01:00:00:00:00:01'}]"), `spec.networks[0].macAddress: "01:00:00:00:00:01": want a unicast`},
+		{spec("hostname: " + strings.Repeat("a", 65)), `spec.hostname: 65 bytes are more than Linux allows (64)`},
+		{spec("hostAliases: [{ip: x, hostnames: [a]}]"), `spec.hostAliases[0].ip: "x" is not an IP address`},
+		{spec("hostAliases: [{ip: '::1', hostnames: ['a b']}]"), `spec.hostAliases[0].hostnames[0]: "a b" is not a host name`},
+		{spec("dnsPolicy: Cluster"), `spec.dnsPolicy: unknown value "Cluster"`},
+		{spec("dnsPolicy: None"), `spec.dnsPolicy: None needs dnsConfig.nameservers`},
+		{spec("dnsConfig: {nameservers: [dns.example]}"), `spec.dnsConfig.nameservers[0]: "dns.example" is not an IP address`},
+		{spec("dnsConfig: {nameservers: ['::1', '::2', '::3', '::4']}"), `spec.dnsConfig.nameservers: want at most 3`},
+		{spec("dnsConfig: {searches: ['a b']}"), `spec.dnsConfig.searches[0]: "a b" is not a host name`},
+		{spec(`dnsConfig: {options: [{name: "ndots\nnameserver"}]}`), `spec.dnsConfig.options[0]: "ndots\nnameserver" is not an option`},
+		{spec("timeZone: ../../etc/shadow"), `spec.timeZone: "../../etc/shadow": want a name such as`},
+		{spec("shmSize: -1"), `spec.shmSize: "-1": want a positive quantity`},
+		{spec("hostIPC: true", "shmSize: 1Mi"), `spec.shmSize: hostIPC has the node's shared memory`},
+		{spec("volumes: [{name: v}]"), `spec.volumes[0]: want one of hostPath, emptyDir, configMap`},
+		{spec("volumes: [{name: v, emptyDir: {}, hostPath: {path: /a}}]"), `spec.volumes[0].emptyDir: there is hostPath already`},
+		{spec("volumes: [{name: v, emptyDir: {}}, {name: v, emptyDir: {}}]"), `spec.volumes[1].name: volume v is there twice`},
+		{spec("volumes: [{name: v, hostPath: {path: /a/../b}}]"), `spec.volumes[0].hostPath.path: "/a/../b": want an absolute path`},
+		{spec("volumes: [{name: v, hostPath: {path: /a, type: Dir}}]"), `spec.volumes[0].hostPath.type: unknown value "Dir"`},
+		{spec("volumes: [{name: v, emptyDir: {medium: RAM}}]"), `spec.volumes[0].emptyDir.medium: unknown value "RAM"`},
+		{spec("volumes: [{name: v, emptyDir: {sizeLimit: 1Mi}}]"), `spec.volumes[0].emptyDir.sizeLimit: only a tmpfs has a size`},
+		{spec(config + "{name: nowhere}}]"), `spec.volumes[0].configMap.name: there is no Config "nowhere"`},
+		{spec(config + "{name: a, optional: true, items: [{key: a/b, path: x}]}}]"), `spec.volumes[0].configMap.items[0].key: "a/b": want a key`},
+		{spec(config + "{name: a, optional: true, items: [{key: a, path: ../x}]}}]"), `spec.volumes[0].configMap.items[0].path: "../x": want a path inside the volume`},
+		{spec(config + "{name: a, optional: true, items: [{key: a, path: a, mode: 644}]}}]"), `spec.volumes[0].configMap.items[0].mode: want a mode, got the number 644`},
+		{spec(config + "{name: a, optional: true, defaultMode: rw}}]"), `spec.volumes[0].configMap.defaultMode: want a mode in octal digits`},
+		{spec(config + "{name: a, optional: true, uid: -1}}]"), `spec.volumes[0].configMap.uid: -1 is not a user or group id`},
+		{spec("volumes: [{name: v, secret: {secretName: nowhere}}]"), `spec.volumes[0].secret.secretName: there is no Secret "nowhere"`},
+		{spec("volumes: [{name: v, downwardAPI: {items: [{path: a}]}}]"), `spec.volumes[0].downwardAPI.items[0]: want one of fieldRef, resourceFieldRef`},
+		{spec("volumes: [{name: v, downwardAPI: {items: [{path: a, fieldRef: {fieldPath: status.podIP}}]}}]"), `spec.volumes[0].downwardAPI.items[0].fieldRef.fieldPath: status.podIP is known only at start`},
+		{spec("volumes: [{name: v, projected: {sources: [{}]}}]"), `spec.volumes[0].projected.sources[0]: want one of configMap, secret, downwardAPI`},
+		{spec("volumes: [{name: v, projected: {sources: [{secret: {name: nowhere}}]}}]"), `spec.volumes[0].projected.sources[0].secret.name: there is no Secret "nowhere"`},
+		{spec("volumes: [{name: v, persistentVolumeClaim: {claimName: nowhere}}]"), `spec.volumes[0].persistentVolumeClaim.claimName: there is no Volume "nowhere"`},
+		{spec("volumes: [{name: v, image: {reference: nginx}}]"), `spec.volumes[0].image.reference: "nginx" is a short name`},
+		{spec(mount), `spec.volumeMounts[0].name: there is no volume "v"`},
+		{spec("volumes: [{name: v, emptyDir: {}}]", "volumeMounts: [{name: v, mountPath: v}]"), `spec.volumeMounts[0].mountPath: "v": want an absolute path`},
+		{spec("volumes: [{name: v, emptyDir: {}}]", "volumeMounts: [{name: v, mountPath: /v}, {name: v, mountPath: /v}]"), `spec.volumeMounts[1].mountPath: /v has a volume already`},
+		{spec("volumes: [{name: v, emptyDir: {}}]", "volumeMounts: [{name: v, mountPath: /v, subPath: ../x}]"), `spec.volumeMounts[0].subPath: "../x": want a path inside`},
+		{spec("volumes: [{name: v, emptyDir: {}}]", "volumeMounts: [{name: v, mountPath: /v, subPath: x, subPathExpr: y}]"), `spec.volumeMounts[0].subPathExpr: there is a subPath already`},
+		{spec("volumes: [{name: v, emptyDir: {}}]", "volumeMounts: [{name: v, mountPath: /v, mountPropagation: Both}]"), `spec.volumeMounts[0].mountPropagation: unknown value "Both"`},
+		{spec("devices: [{path: /etc/shadow}]"), `spec.devices[0].path: "/etc/shadow": want a device below /dev`},
+		{spec("devices: [{path: /dev/a, containerPath: /etc/x}]"), `spec.devices[0].containerPath: "/etc/x": want a path below /dev`},
+		{spec("devices: [{path: /dev/a, permissions: wr}]"), `spec.devices[0].permissions: "wr": want r, w and m`},
+		{spec("resources: {limits: {gpu: 1}}"), `spec.resources.limits.gpu: unknown resource`},
+		{spec("resources: {requests: {pids: 1}}"), `spec.resources.requests.pids: unknown resource`},
+		{spec("ulimits: [{name: files, soft: 1}]"), `spec.ulimits[0].name: there is no limit "files"`},
+		{spec("ulimits: [{name: nofile, soft: 2, hard: 1}]"), `spec.ulimits[0]: want soft at most hard`},
+		{spec("livenessProbe: {}"), `spec.livenessProbe: want one of exec, httpGet, tcpSocket, grpc`},
+		{spec("livenessProbe: {httpGet: {port: web}}"), `spec.livenessProbe.httpGet.port: the container has no port "web"`},
+		{spec("livenessProbe: {httpGet: {port: 0}}"), `spec.livenessProbe.httpGet.port: want a port from 1 to 65535`},
+		{spec("livenessProbe: {httpGet: {port: 80, scheme: FTP}}"), `spec.livenessProbe.httpGet.scheme: unknown value "FTP"`},
+		{spec("livenessProbe: {tcpSocket: {port: 80}, successThreshold: 2}"), `spec.livenessProbe.successThreshold: want 1`},
+		{spec("readinessProbe: {exec: {command: []}}"), `spec.readinessProbe.exec.command: missing`},
+		{spec("readinessProbe: {grpc: {port: 0}}"), `spec.readinessProbe.grpc.port: want a port from 1 to 65535`},
+		{spec("startupProbe: {tcpSocket: {port: 80}, periodSeconds: -1}"), `spec.startupProbe.periodSeconds: -1: want 0 or more`},
+		{spec("lifecycle: {preStop: {}}"), `spec.lifecycle.preStop: want one of exec, httpGet, tcpSocket, sleep`},
+		{spec("lifecycle: {postStart: {sleep: {seconds: -1}}}"), `spec.lifecycle.postStart.sleep.seconds: -1: want 0 or more`},
+		{spec("notify: ready"), `spec.notify: unknown value "ready"`},
+		{spec("reload: {signal: HUP}"), `spec.reload.signal: "HUP": want the name of a signal`},
+		{spec("reload: {signal: SIGHUP, exec: {command: [a]}}"), `spec.reload: want one of signal and exec`},
+		{spec("maxRestarts: -1"), `spec.maxRestarts: -1: want 0 or more`},
+		{spec("terminationGracePeriodSeconds: -1"), `spec.terminationGracePeriodSeconds: -1: want 0 or more`},
+		{spec("activeDeadlineSeconds: 0"), `spec.activeDeadlineSeconds: 0: want 1 or more`},
+		{spec("dependsOn: [{name: nowhere}]"), `spec.dependsOn[0].name: there is no Container/nowhere`},
+		{spec("dependsOn: [{name: web}]"), `spec.dependsOn[0]: waits for itself: Container/web → Container/web`},
+		{spec("dependsOn: [{condition: Up, name: a}]"), `spec.dependsOn[0].condition: unknown value "Up"`},
+		{spec("securityContext: {capabilities: {add: [NET_ADMNI]}}"), `spec.securityContext.capabilities.add[0]: "NET_ADMNI": want a capability`},
+		{spec("securityContext: {seccompProfile: {type: Localhost}}"), `spec.securityContext.seccompProfile.localhostProfile: goes with type Localhost`},
+		{spec("securityContext: {seccompProfile: {type: Localhost, localhostProfile: ../x}}"), `spec.securityContext.seccompProfile.localhostProfile: "../x": want the name of a file`},
+		{spec("securityContext: {appArmorProfile: {type: Localhost}}"), `spec.securityContext.appArmorProfile.localhostProfile: goes with type Localhost`},
+		{spec("securityContext: {runAsUser: -1}"), `spec.securityContext.runAsUser: -1 is not a user or group id`},
+		{spec("securityContext: {runAsNonRoot: true, runAsUser: 0}"), `spec.securityContext.runAsUser: 0 is root`},
+		{spec("securityContext: {procMount: None}"), `spec.securityContext.procMount: unknown value "None"`},
+		{spec("securityContext: {maskedPaths: [x]}"), `spec.securityContext.maskedPaths[0]: "x": want an absolute path`},
+		{spec("securityContext: {supplementalGroups: [4294967295]}"), `spec.securityContext.supplementalGroups[0]: 4294967295 is not`},
+		{spec("securityContext: {sysctls: [{name: kernel.core_pattern, value: x}]}"), `spec.securityContext.sysctls[0].name: "kernel.core_pattern" is not a setting that a container has`},
+		{spec("hostNetwork: true", "securityContext: {sysctls: [{name: net.core.somaxconn, value: '1'}]}"), `spec.securityContext.sysctls[0].name: with hostNetwork`},
+		{pod("containers: []"), `spec.containers: want at least one`},
+		{pod("containers: [{name: a, image: x/y}, {name: a, image: x/y}]"), `spec.containers[0].image: "x/y" is a short name`},
+		{pod("containers: [{name: a, image: x.y/z}, {name: a, image: x.y/z}]"), `spec.containers[1].name: container a is there twice`},
+		{pod("containers: [{name: a, image: x.y/z, restartPolicy: Always}]"), `spec.containers[0].restartPolicy: is the pod's`},
+		{pod("replicas: -1", "containers: [{name: a, image: x.y/z}]"), `spec.replicas: -1: want 0 or more`},
+		{pod("securityContext: {fsGroup: -1}", "containers: [{name: a, image: x.y/z}]"), `spec.securityContext.fsGroup: -1 is not`},
+		{pod("containers: [{name: a, image: x.y/z, securityContext: {sysctls: []}}]"), `spec.containers[0].securityContext.sysctls: unknown field`},
+		{job("restartPolicy: Always"), `spec.template.spec.restartPolicy: a job ends`},
+		{job("restartPolicy: Never", "replicas: 2"), `spec.template.spec.replicas: a job has completions`},
+		{cronJob("schedule: '* * * *'"), `spec.schedule: "* * * *": expected exactly 5 fields`},
+		{cronJob("schedule: '61 * * * *'"), `spec.schedule: "61 * * * *": end of range (61) above maximum (59)`},
+		{cronJob("schedule: 'TZ=UTC * * * * *'"), `spec.schedule: a time zone has a field of its own`},
+		{cronJob("schedule: '@every 1h'"), `spec.schedule: "@every 1h" is not a time`},
+		{cronJob("onCalendar: [someday]"), `spec.onCalendar[0]: "someday": want a calendar event`},
+		{cronJob("schedule: '@daily'", "onCalendar: [daily]"), `spec.onCalendar: there is schedule already`},
+		{cronJob("schedule: '@daily'", "concurrencyPolicy: Queue"), `spec.concurrencyPolicy: unknown value "Queue"`},
+		{manifest("Config", "data: {a/b: x}"), `data.a/b: "a/b": want a key`},
+		{manifest("Config", "binaryData: {a: '%'}"), `binaryData.a: want base64, got "%"`},
+		{manifest("Config", "data: {a: x}", "binaryData: {a: eA==}"), `binaryData.a: is in data already`},
+		{manifest("Secret", "data: {a: hunter2!}"), `data.a: want base64`},
+		{manifest("Network", "spec: {interface: a/b}"), `spec.interface: "a/b": want at most 15`},
+		{manifest("Network", "spec: {mtu: 1}"), `spec.mtu: 1: want 68 to 65535`},
+		{manifest("Network", "spec: {plugins: [{type: a}], internal: true}"), `spec.plugins: the plugins say it all`},
+		{manifest("Network", "spec: {plugins: [{}]}"), `spec.plugins[0].type: want the name of a CNI plugin`},
+		{manifest("Network", "spec: {subnets: [{subnet: 10.0.0.0/24, gateway: 10.1.0.1}]}"), `spec.subnets[0].gateway: "10.1.0.1" is not an address of`},
+		{manifest("Volume", "spec: {uid: -1}"), `spec.uid: -1 is not a user or group id`},
+		{manifest("Volume", "spec: {hostPath: {path: /srv}, uid: 1}"), `spec.hostPath: davit does not change the owner`},
+	} {
+		set := loadText(test.text)
+		if len(set.Diagnostics) == 0 {
+			t.Errorf("no error: want %s\n%s", test.want, test.text)
+			continue
+		}
+		first := set.Diagnostics[0]
+		if got := first.Path + ": " + first.Message; !strings.HasPrefix(got, test.want) {
+			t.Errorf("got  %s\nwant %s", first, test.want)
+		}
+	}
+}
+
+// manifest is one of any kind with further lines.
+func manifest(kind string, lines ...string) string {
+	return "apiVersion: davit/v1\nkind: " + kind + "\nmetadata: {name: a}\n" + strings.Join(lines, "\n") + "\n"
+}
+
+func pod(lines ...string) string {
+	return manifest("Pod", "spec:\n  "+strings.Join(lines, "\n  "))
+}
+
+func job(lines ...string) string {
+	return manifest("Job", "spec:\n  template:\n    spec:\n      containers: [{name: a, image: x.y/z}]\n      "+strings.Join(lines, "\n      "))
+}
+
+func cronJob(lines ...string) string {
+	return manifest("CronJob", "spec:\n  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: x.y/z}]}}}}\n  "+strings.Join(lines, "\n  "))
+}
+
+// TestObjectsClash has what two objects cannot both have.
+func TestObjectsClash(t *testing.T) {
+	t.Parallel()
+	container := func(name string, lines ...string) string {
+		text := manifest("Container", "spec:\n  image: x.y/z\n  "+strings.Join(lines, "\n  "))
+		return strings.Replace(text, "{name: a}", "{name: "+name+"}", 1)
+	}
+	for _, test := range []struct{ a, b, want string }{
+		{
+			container("web-main"), strings.Replace(pod("containers: [{name: main, image: x.y/z}]"), "{name: a}", "{name: web}", 1),
+			`b.yaml:5:23: spec.containers[0].name: its unit web-main.service is that of Container/web-main too, in a.yaml:1:1`,
+		},
+		{
+			container("one", "networks: [{name: n, addresses: [10.0.0.5]}]"), container("two", "networks: [{name: n, addresses: [10.0.0.5]}]"),
+			`b.yaml:6:36: spec.networks[0].addresses[0]: 10.0.0.5 is Container/one's address on network n already, in a.yaml:6:36`,
+		},
+		{
+			container("one", "networks: [{name: n, macAddress: '02:00:00:00:00:0A'}]"), container("two", "networks: [{name: n, macAddress: '02:00:00:00:00:0a'}]"),
+			`b.yaml:6:36: spec.networks[0].macAddress: 02:00:00:00:00:0a is Container/one's address on network n already, in a.yaml:6:36`,
+		},
+		{
+			container("one", "dependsOn: [{name: two}]"), container("two", "dependsOn: [{name: one}]"),
+			`a.yaml:6:14: spec.dependsOn: waits for itself: Container/one → Container/two → Container/one`,
+		},
+		{
+			container("one"), container("two", "dependsOn: [{name: one, condition: Completed}]"),
+			`b.yaml:6:38: spec.dependsOn[0].condition: Container/one never completes (set oneshot on it)`,
+		},
+	} {
+		set := Load([]File{{Path: "a.yaml", Text: []byte(test.a)}, {Path: "b.yaml", Text: []byte(test.b)}}, Options{})
+		if len(set.Diagnostics) == 0 {
+			t.Errorf("no error: want %s", test.want)
+			continue
+		}
+		if got := set.Diagnostics[0].String(); got != test.want {
+			t.Errorf("got  %s\nwant %s", got, test.want)
+		}
+	}
+}

@@ -1,0 +1,52 @@
+package manifests
+
+import (
+	"fmt"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+// checkPod checks a pod at the field of its specification.
+func (d *document) checkPod(at string, spec v1.PodSpec) {
+	d.checkSandbox(at, spec.SandboxFields)
+	context := spec.SecurityContext
+	field := at + ".securityContext"
+	d.checkSeccomp(field+".seccompProfile", context.SeccompProfile)
+	if context.AppArmorProfile != nil {
+		d.checkAppArmor(field+".appArmorProfile", *context.AppArmorProfile)
+	}
+	d.checkRunAs(field, context.RunAsUser, context.RunAsGroup, context.RunAsNonRoot)
+	d.checkGroups(field, context.SupplementalGroups)
+	d.checkSysctls(field, context.Sysctls, spec.SandboxFields)
+	if context.FSGroup != nil {
+		d.checkID(field+".fsGroup", *context.FSGroup)
+	}
+	if spec.Replicas != nil && *spec.Replicas < 0 {
+		d.errorf(at+".replicas", "%d: want 0 or more", *spec.Replicas)
+	}
+	if len(spec.Containers) == 0 {
+		d.errorf(at+".containers", "want at least one")
+	}
+	names := map[string]bool{}
+	for i, container := range spec.InitContainers {
+		d.checkPodContainer(fmt.Sprintf("%s.initContainers[%d]", at, i), container, spec.SandboxFields, names)
+	}
+	for i, container := range spec.Containers {
+		field := fmt.Sprintf("%s.containers[%d]", at, i)
+		d.checkPodContainer(field, container, spec.SandboxFields, names)
+		if container.RestartPolicy != "" {
+			d.errorf(field+".restartPolicy", "is the pod's: only init containers have one of their own")
+		}
+	}
+}
+
+// checkPodContainer checks one container; names are those of the pod's others.
+func (d *document) checkPodContainer(at string, container v1.PodContainer, sandbox v1.SandboxFields, names map[string]bool) {
+	d.checkName(at+".name", container.Name)
+	if names[container.Name] {
+		d.errorf(at+".name", "container %s is there twice", container.Name)
+	}
+	names[container.Name] = true
+	d.checkFields(at, container.ContainerFields, sandbox)
+	d.checkSecurity(at+".securityContext", container.SecurityContext)
+}

@@ -1,0 +1,80 @@
+package manifests
+
+import (
+	"slices"
+	"strconv"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+func (d *document) checkProbes(at string, spec v1.ContainerFields) {
+	for name, probe := range map[string]*v1.Probe{
+		"startupProbe": spec.StartupProbe, "readinessProbe": spec.ReadinessProbe, "livenessProbe": spec.LivenessProbe,
+	} {
+		if probe != nil {
+			d.checkProbe(at+"."+name, *probe, spec.Ports)
+			if name != "readinessProbe" && probe.SuccessThreshold > 1 {
+				d.errorf(at+"."+name+".successThreshold", "want 1: only a readiness probe counts successes")
+			}
+		}
+	}
+	for name, hook := range map[string]*v1.Hook{
+		"postStart": spec.Lifecycle.PostStart, "preStop": spec.Lifecycle.PreStop,
+	} {
+		if hook == nil {
+			continue
+		}
+		field := at + ".lifecycle." + name
+		d.exactlyOne(field, choice{"exec", hook.Exec != nil}, choice{"httpGet", hook.HTTPGet != nil}, choice{"tcpSocket", hook.TCPSocket != nil}, choice{"sleep", hook.Sleep != nil})
+		d.checkHandler(field, hook.Handler, spec.Ports)
+		if hook.Sleep != nil && hook.Sleep.Seconds < 0 {
+			d.errorf(field+".sleep.seconds", "%d: want 0 or more", hook.Sleep.Seconds)
+		}
+	}
+}
+
+func (d *document) checkProbe(field string, probe v1.Probe, ports []v1.ContainerPort) {
+	d.exactlyOne(field, choice{"exec", probe.Exec != nil}, choice{"httpGet", probe.HTTPGet != nil}, choice{"tcpSocket", probe.TCPSocket != nil}, choice{"grpc", probe.GRPC != nil})
+	d.checkHandler(field, probe.Handler, ports)
+	if probe.GRPC != nil && (probe.GRPC.Port < 1 || probe.GRPC.Port > 65535) {
+		d.errorf(field+".grpc.port", "want a port from 1 to 65535")
+	}
+	for name, value := range map[string]int32{
+		"initialDelaySeconds": probe.InitialDelaySeconds, "periodSeconds": probe.PeriodSeconds,
+		"timeoutSeconds": probe.TimeoutSeconds, "successThreshold": probe.SuccessThreshold,
+		"failureThreshold": probe.FailureThreshold,
+	} {
+		if value < 0 {
+			d.errorf(field+"."+name, "%d: want 0 or more", value)
+		}
+	}
+}
+
+func (d *document) checkHandler(field string, handler v1.Handler, ports []v1.ContainerPort) {
+	if handler.Exec != nil && len(handler.Exec.Command) == 0 {
+		d.errorf(field+".exec.command", "missing")
+	}
+	if get := handler.HTTPGet; get != nil {
+		d.checkPortRef(field+".httpGet.port", get.Port, ports)
+	}
+	if socket := handler.TCPSocket; socket != nil {
+		d.checkPortRef(field+".tcpSocket.port", socket.Port, ports)
+	}
+}
+
+// checkPortRef checks a port's number, or name.
+func (d *document) checkPortRef(field string, ref v1.PortRef, ports []v1.ContainerPort) {
+	if number, err := strconv.Atoi(string(ref)); err == nil {
+		if number < 1 || number > 65535 {
+			d.errorf(field, "want a port from 1 to 65535")
+		}
+		return
+	}
+	var names []string
+	for _, port := range ports {
+		names = append(names, port.Name)
+	}
+	if !slices.Contains(names, string(ref)) || ref == "" {
+		d.errorHint(field, didYouMean(string(ref), names), "the container has no port %q", ref)
+	}
+}

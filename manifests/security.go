@@ -1,0 +1,108 @@
+package manifests
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+// capabilities are those of capabilities(7) as of Linux 5.9, without CAP_.
+var capabilities = strings.Fields(`AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN
+	DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE
+	MKNOD NET_ADMIN NET_BIND_SERVICE NET_BROADCAST NET_RAW PERFMON SETFCAP SETGID SETPCAP SETUID SYSLOG SYS_ADMIN
+	SYS_BOOT SYS_CHROOT SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG
+	WAKE_ALARM`)
+
+func (d *document) checkSecurity(field string, context v1.ContainerSecurityContext) {
+	for name, list := range map[string][]string{"add": context.Capabilities.Add, "drop": context.Capabilities.Drop} {
+		for i, c := range list {
+			d.checkCapability(fmt.Sprintf("%s.capabilities.%s[%d]", field, name, i), c)
+		}
+	}
+	d.checkSeccomp(field+".seccompProfile", context.SeccompProfile)
+	if profile := context.AppArmorProfile; profile != nil {
+		d.checkAppArmor(field+".appArmorProfile", *profile)
+	}
+	d.checkRunAs(field, context.RunAsUser, context.RunAsGroup, context.RunAsNonRoot)
+	for i, path := range context.MaskedPaths {
+		d.absolute(fmt.Sprintf("%s.maskedPaths[%d]", field, i), path)
+	}
+	for i, path := range context.UnmaskedPaths {
+		if path != "ALL" {
+			d.absolute(fmt.Sprintf("%s.unmaskedPaths[%d]", field, i), path)
+		}
+	}
+}
+
+func (d *document) checkCapability(field, name string) {
+	name = strings.TrimPrefix(name, "CAP_")
+	if name != "ALL" && !slices.Contains(capabilities, name) {
+		d.errorHint(field, didYouMean(name, capabilities), "%q: want a capability such as NET_ADMIN, or ALL", name)
+	}
+}
+
+func (d *document) checkSeccomp(field string, profile v1.SeccompProfile) {
+	switch localhost := profile.Type == v1.SeccompLocalhost; {
+	case localhost != (profile.LocalhostProfile != ""):
+		d.errorf(field+".localhostProfile", "goes with type Localhost, and only with it")
+	case localhost && filepath.Base(profile.LocalhostProfile) != profile.LocalhostProfile:
+		d.errorf(field+".localhostProfile", "%q: want the name of a file in /etc/davit/seccomp", profile.LocalhostProfile)
+	}
+}
+
+func (d *document) checkAppArmor(field string, profile v1.AppArmorProfile) {
+	if (profile.Type == v1.SeccompLocalhost) != (profile.LocalhostProfile != "") {
+		d.errorf(field+".localhostProfile", "goes with type Localhost, and only with it")
+	}
+}
+
+func (d *document) checkRunAs(field string, user, group *int64, nonRoot *bool) {
+	for name, id := range map[string]*int64{"runAsUser": user, "runAsGroup": group} {
+		if id != nil {
+			d.checkID(field+"."+name, *id)
+		}
+	}
+	if nonRoot != nil && *nonRoot && user != nil && *user == 0 {
+		d.errorf(field+".runAsUser", "0 is root, which runAsNonRoot forbids")
+	}
+}
+
+func (d *document) checkGroups(field string, groups []int64) {
+	for i, gid := range groups {
+		d.checkID(fmt.Sprintf("%s.supplementalGroups[%d]", field, i), gid)
+	}
+}
+
+// checkID checks a user or group id; the highest one means "no change" (chown(2)).
+func (d *document) checkID(field string, id int64) {
+	if id < 0 || id >= 1<<32-1 {
+		d.errorf(field, "%d is not a user or group id", id)
+	}
+}
+
+// checkSysctls takes the settings that a namespace has for itself
+// (https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/).
+func (d *document) checkSysctls(field string, sysctls []v1.Sysctl, sandbox v1.SandboxFields) {
+	for i, sysctl := range sysctls {
+		at := fmt.Sprintf("%s.sysctls[%d]", field, i)
+		ipc := sysctl.Name == "kernel.sem" || hasAnyPrefix(sysctl.Name, "kernel.shm", "kernel.msg", "fs.mqueue.")
+		net := strings.HasPrefix(sysctl.Name, "net.")
+		switch {
+		case !ipc && !net || strings.ContainsAny(sysctl.Name, "/ \t") || strings.Contains(sysctl.Name, ".."):
+			d.errorf(at+".name", "%q is not a setting that a container has for itself: want kernel.shm*, kernel.msg*, kernel.sem, fs.mqueue.* or net.*", sysctl.Name)
+		case net && sandbox.HostNetwork:
+			d.errorf(at+".name", "with hostNetwork, %s is the node's own", sysctl.Name)
+		case ipc && sandbox.HostIPC:
+			d.errorf(at+".name", "with hostIPC, %s is the node's own", sysctl.Name)
+		case strings.ContainsFunc(sysctl.Value, isControl):
+			d.errorf(at+".value", "has a control character")
+		}
+	}
+}
+
+func hasAnyPrefix(text string, prefixes ...string) bool {
+	return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(text, prefix) })
+}

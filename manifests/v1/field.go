@@ -1,0 +1,63 @@
+package v1
+
+import (
+	"reflect"
+	"strings"
+)
+
+// Field is one field of a type, as manifests know it.
+type Field struct {
+	// Name is the field's in manifests, Go its name in this package.
+	Name, Go string
+	// Owner is the struct that declares the field: an inlined one, or the type itself.
+	Owner reflect.Type
+	// Type is the field's.
+	Type reflect.Type
+	// Required means that a manifest must have the field: its json tag has neither omitempty
+	// nor omitzero.
+	Required bool
+	// Enum are the values it can have, by the tag enum:"A,B"; none means any. The empty
+	// string is among them only where the tag says so.
+	Enum []string
+	// Pattern is a regular expression that its value matches, by the tag of that name.
+	Pattern string
+}
+
+// Fields lists a struct's fields in order, those of inlined structs in their place.
+func Fields(of reflect.Type) []Field {
+	var fields []Field
+	for field := range of.Fields() {
+		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name == "" && strings.Contains(options, "inline") {
+			fields = append(fields, Fields(field.Type)...)
+			continue
+		}
+		fields = append(fields, Field{
+			Name: name, Go: field.Name, Owner: of, Type: field.Type,
+			Required: !strings.Contains(options, "omit"),
+			Enum:     enum(field.Tag),
+			Pattern:  field.Tag.Get("pattern"),
+		})
+	}
+	return fields
+}
+
+func enum(tag reflect.StructTag) []string {
+	values, ok := tag.Lookup("enum")
+	if !ok {
+		return nil
+	}
+	return strings.Split(values, ",")
+}
+
+// EnumText lists values for people; the empty one is written "".
+func EnumText(values []string) string {
+	words := make([]string, 0, len(values))
+	for _, value := range values {
+		if value == "" {
+			value = `""`
+		}
+		words = append(words, value)
+	}
+	return strings.Join(words, ", ")
+}

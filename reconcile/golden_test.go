@@ -1,0 +1,133 @@
+package reconcile
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"go.podman.io/common/pkg/seccomp"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// goldenImage is what every image of the golden files says of itself.
+var goldenImage = imagespec.ImageConfig{
+	Entrypoint: []string{"/docker-entrypoint.sh"}, Cmd: []string{"nginx"}, Env: []string{"LANG=C.UTF-8", "MODE=image"},
+	User: "nginx", WorkingDir: "/srv", StopSignal: "SIGQUIT",
+}
+
+// TestGolden shows, for each manifest of testdata/manifests, the units and bundles that it
+// becomes.
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	paths, err := filepath.Glob(filepath.Join("testdata", "manifests", "*.yaml"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no manifests: %v", err)
+	}
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".yaml"), func(t *testing.T) {
+			t.Parallel()
+			manifest, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			compareGolden(t, strings.TrimSuffix(path, ".yaml")+".golden", render(t, resolve(t, string(manifest), goldenImage)))
+		})
+	}
+}
+
+// render is the desired state as text.
+func render(t *testing.T, desired Desired) string {
+	t.Helper()
+	var text strings.Builder
+	for _, problem := range desired.Problems {
+		t.Errorf("%s: %v", problem.Ref, problem.Err)
+	}
+	for _, name := range sortedKeys(desired.Networks) {
+		network := desired.Networks[name]
+		fmt.Fprintf(&text, "-- network %s, bridge %q, masquerade %s --\n%s\n", name, network.Bridge, network.Masquerade, network.Conflist)
+	}
+	for _, name := range sortedKeys(desired.Volumes) {
+		volume := desired.Volumes[name]
+		fmt.Fprintf(&text, "-- volume %s, owner %d:%d, mode %04o --\n", name, volume.UID, volume.GID, volume.Mode)
+	}
+	for _, name := range sortedKeys(desired.Workloads) {
+		workload := desired.Workloads[name]
+		fmt.Fprintf(&text, "-- %s --\n%s-- bundle of %s --\n%s", name, workload.UnitText, name, renderBundle(t, workload.Bundle))
+		for _, file := range workload.Bundle.Files {
+			fmt.Fprintf(&text, "-- %s of the bundle, owner %d:%d, mode %04o --\n%s\n", file.Path, file.UID, file.GID, file.Mode, file.Content)
+		}
+	}
+	return text.String()
+}
+
+// renderBundle is the bundle with its two parts beside each other. What most containers have
+// alike is left out, or a word: the networks' configurations, which are above, the system's
+// mounts, the hidden paths, the system call filter.
+func renderBundle(t *testing.T, b *bundle.Bundle) string {
+	t.Helper()
+	launch, spec, linux := b.Launch, *b.Spec, *b.Spec.Linux
+	spec.Linux = &linux
+	launch.Network.Attachments = slices.Clone(launch.Network.Attachments)
+	for i := range launch.Network.Attachments {
+		launch.Network.Attachments[i].Conflist = nil
+	}
+	usual, err := systemMounts(runnable{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec.Mounts = slices.DeleteFunc(slices.Clone(spec.Mounts), func(mount specs.Mount) bool {
+		return slices.ContainsFunc(usual, func(other specs.Mount) bool { return reflect.DeepEqual(mount, other) })
+	})
+	linux.MaskedPaths = usually(linux.MaskedPaths, maskedPaths)
+	linux.ReadonlyPaths = usually(linux.ReadonlyPaths, readonlyPaths)
+	filter := "its own"
+	if linux.Seccomp == nil {
+		filter = "none"
+	} else if reflect.DeepEqual(linux.Seccomp, seccompFilter(seccomp.DefaultProfile(), spec.Process.Capabilities.Bounding, testNode.Architecture)) {
+		filter = "default"
+		linux.Seccomp = nil
+	}
+	text, err := json.MarshalIndent(struct {
+		Launch  bundle.Launch
+		Spec    *specs.Spec
+		Seccomp string
+	}{launch, &spec, filter}, "", "\t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text) + "\n"
+}
+
+// usually is a word for the usual list.
+func usually(list, usual []string) []string {
+	if slices.Equal(list, usual) {
+		return []string{"default"}
+	}
+	return list
+}
+
+func compareGolden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s differs (-want +got); -update rewrites it:\n%s", path, diff)
+	}
+}
