@@ -95,9 +95,11 @@ func refusedField(k *types.Kustomization) string {
 // references are all paths of a kustomization.
 func references(k *types.Kustomization) []string {
 	all := slices.Concat(k.Resources, k.Components, k.Crds, k.Configurations)
+	//lint:ignore SA1019 old kustomizations have it, and it is fetched as any other
 	for _, patch := range slices.Concat(k.Patches, k.PatchesJson6902) {
 		all = append(all, patch.Path)
 	}
+	//lint:ignore SA1019 as above
 	for _, patch := range k.PatchesStrategicMerge {
 		// A patch may stand here itself; only a URL by itself would be fetched.
 		if strings.HasPrefix(strings.ToLower(string(patch)), "http") {
