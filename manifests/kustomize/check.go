@@ -8,12 +8,20 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	"sigs.k8s.io/kustomize/api/types"
 )
 
 // maxDocuments bounds what one kustomization may come to: a few that use each other twice
 // double with each step.
 const maxDocuments = 10_000
+
+// JSON patches that copy a value into itself double with each step too; the library that applies
+// them has a bound, which is off unless it is set. It is for all of the program, which applies
+// JSON patches nowhere else.
+func init() { jsonpatch.AccumulatedCopySizeLimit = maxCopied }
+
+const maxCopied = 1 << 20
 
 // checker refuses what a kustomization, and those it uses, would get from outside the files.
 // It reads them with the library's own types, so that both see the same.

@@ -123,6 +123,19 @@ func TestDoublingIsBounded(t *testing.T) {
 	}
 }
 
+func TestCopyingIsBounded(t *testing.T) {
+	t.Parallel()
+	var operations []string
+	for i := range 40 {
+		operations = append(operations, fmt.Sprintf(`{"op": "copy", "from": "/spec", "path": "/spec/x%d"}`, i))
+	}
+	text := "resources: [web.yaml]\npatches: [{target: {kind: Container}, patch: '[" + strings.Join(operations, ",") + "]'}]"
+	_, problem := Build(Files{"a/kustomization.yaml": []byte(text), "a/web.yaml": []byte(container)}, "a/kustomization.yaml")
+	if problem == nil || !strings.Contains(problem.Message, "exceeding the limit") {
+		t.Errorf("got %+v", problem)
+	}
+}
+
 func TestAliasesAreNotWrittenOut(t *testing.T) {
 	t.Parallel()
 	laughs := "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
