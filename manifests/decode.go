@@ -13,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/davit-project/davit/manifests/kube"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -25,7 +26,15 @@ func (d *document) decode() {
 	if len(d.diagnostics) > 0 {
 		return
 	}
-	object := d.newObject()
+	version, kind := d.head()
+	if kind == nil {
+		return
+	}
+	if of, ok := kube.Type(version.Value, kind.Value); ok {
+		d.decodeKubernetes(version.Value, kind.Value, of)
+		return
+	}
+	object := d.newObject(version, kind)
 	if object == nil {
 		return
 	}
@@ -44,22 +53,31 @@ func (d *document) decode() {
 	d.object = object
 }
 
-// newObject finds the document's type by its apiVersion and kind.
-func (d *document) newObject() v1.Object {
+// head is the document's apiVersion and kind; both are nil when one is missing.
+func (d *document) head() (version, kind *yaml.Node) {
 	if d.root.Kind != yaml.MappingNode {
 		d.report(d.root, "", "want a document with apiVersion, kind, metadata and spec, got "+describe(d.root), "")
-		return nil
+		return nil, nil
 	}
-	version, kind := d.scalar("apiVersion"), d.scalar("kind")
+	version, kind = d.scalar("apiVersion"), d.scalar("kind")
 	switch {
+	case version == nil && d.entry("services") != nil:
+		d.report(d.root, "", "a Compose file is no manifest", "write a Container for each service, see docs/manifests.md")
+	case d.mistypedHead("apiVersion"), d.mistypedHead("kind"):
 	case version == nil:
 		d.report(d.root, "apiVersion", "missing", "davit's own kinds have apiVersion: "+v1.APIVersion)
-		return nil
-	case version.Value != v1.APIVersion:
-		d.report(version, "apiVersion", fmt.Sprintf("unknown apiVersion %q", version.Value), "davit knows "+v1.APIVersion)
-		return nil
 	case kind == nil:
 		d.report(d.root, "kind", "missing", "one of "+strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
+	default:
+		return version, kind
+	}
+	return nil, nil
+}
+
+// newObject makes an empty object of davit's own kinds.
+func (d *document) newObject(version, kind *yaml.Node) v1.Object {
+	if version.Value != v1.APIVersion {
+		d.unknownAPI(version, kind)
 		return nil
 	}
 	create, ok := kinds[kind.Value]
@@ -70,10 +88,34 @@ func (d *document) newObject() v1.Object {
 	return create()
 }
 
+// mistypedHead reports an apiVersion or kind that is there and is no text.
+func (d *document) mistypedHead(key string) bool {
+	node := d.entry(key)
+	if node == nil || node.Kind == yaml.ScalarNode && node.Tag != "!!null" {
+		return false
+	}
+	d.mistyped(node, key, "a string", "")
+	return true
+}
+
+// scalar is the value of one of the document's own keys, nil when there is none.
 func (d *document) scalar(key string) *yaml.Node {
-	for i := 0; i+1 < len(d.root.Content); i += 2 {
-		if d.root.Content[i].Value == key && d.root.Content[i+1].Kind == yaml.ScalarNode {
-			return d.root.Content[i+1]
+	if node := d.entry(key); node != nil && node.Kind == yaml.ScalarNode {
+		return node
+	}
+	return nil
+}
+
+// entry is what one of the document's own keys has, nil when it is not there.
+func (d *document) entry(key string) *yaml.Node { return entryOf(d.root, key) }
+
+func entryOf(mapping *yaml.Node, key string) *yaml.Node {
+	if mapping == nil || mapping.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Value == key {
+			return mapping.Content[i+1]
 		}
 	}
 	return nil
@@ -91,9 +133,15 @@ var (
 // value checks a node against a type and returns it as a value for JSON.
 func (d *document) value(node *yaml.Node, want reflect.Type, path string) any {
 	d.nodes[path] = node
-	switch {
-	case d.open[node]:
+	if d.open[node] {
 		return nil
+	}
+	if d.kubernetes {
+		if value, ok := d.kubernetesValue(node, want, path); ok {
+			return value
+		}
+	}
+	switch {
 	case want.Kind() == reflect.Pointer:
 		return d.value(node, want.Elem(), path)
 	case want == valuesType:
@@ -118,18 +166,39 @@ func (d *document) value(node *yaml.Node, want reflect.Type, path string) any {
 		if node.Kind == yaml.ScalarNode && node.Tag == "!!str" {
 			return node.Value
 		}
-		hint := ""
-		if node.Kind == yaml.ScalarNode && node.Tag != "!!null" {
-			hint = fmt.Sprintf("quote it: %q", node.Value)
-		}
-		return d.mistyped(node, path, "a string", hint)
+		return d.mistyped(node, path, "a string", d.quoteHint(node))
 	case reflect.Bool:
 		if node.Kind == yaml.ScalarNode && node.Tag == "!!bool" {
 			return node.Value == "true" || node.Value == "True" || node.Value == "TRUE"
 		}
-		return d.mistyped(node, path, "true or false", "")
+		return d.mistyped(node, path, "true or false", booleanHint(node))
 	default:
 		return d.integer(node, want, path)
+	}
+}
+
+func (d *document) quoteHint(node *yaml.Node) string {
+	switch {
+	case node.Kind != yaml.ScalarNode:
+		return ""
+	case node.Tag == "!!null":
+		return `leave the field out, or write ""`
+	case d.secret():
+		return "quote it"
+	default:
+		return fmt.Sprintf("quote it: %q", node.Value)
+	}
+}
+
+// booleanHint knows the words that YAML 1.1 took for booleans.
+func booleanHint(node *yaml.Node) string {
+	switch strings.ToLower(node.Value) {
+	case "yes", "y", "on", "true", "1":
+		return "write true"
+	case "no", "n", "off", "false", "0":
+		return "write false"
+	default:
+		return ""
 	}
 }
 
@@ -169,15 +238,29 @@ func (d *document) base64(node *yaml.Node, path string) any {
 }
 
 func (d *document) mistyped(node *yaml.Node, path, want, hint string) any {
-	d.report(node, path, fmt.Sprintf("want %s, got %s", want, describe(node)), hint)
+	got := describe(node)
+	if d.secret() && node.Kind == yaml.ScalarNode && node.Tag != "!!null" {
+		got = "something else"
+	}
+	d.report(node, path, fmt.Sprintf("want %s, got %s", want, got), hint)
 	return nil
+}
+
+// secret reports whether the document's values are shown to nobody.
+func (d *document) secret() bool {
+	kind := d.scalar("kind")
+	return kind != nil && kind.Value == v1.KindSecret
 }
 
 // integer takes decimal numbers only: 0644 means different numbers in different versions
 // of YAML.
 func (d *document) integer(node *yaml.Node, want reflect.Type, path string) any {
 	if node.Kind != yaml.ScalarNode || node.Tag != "!!int" {
-		return d.mistyped(node, path, "a number", "")
+		hint := ""
+		if _, err := strconv.ParseInt(node.Value, 10, 64); err == nil {
+			hint = "leave the quotes out"
+		}
+		return d.mistyped(node, path, "a number", hint)
 	}
 	number, err := strconv.ParseInt(node.Value, 10, want.Bits())
 	if err != nil || strings.TrimLeft(node.Value, "-") != "0" && strings.HasPrefix(strings.TrimLeft(node.Value, "-"), "0") {
@@ -188,7 +271,7 @@ func (d *document) integer(node *yaml.Node, want reflect.Type, path string) any 
 
 func (d *document) fields(node *yaml.Node, want reflect.Type, path string) any {
 	if node.Kind != yaml.MappingNode {
-		return d.mistyped(node, path, "a mapping", "")
+		return d.mistyped(node, path, "a mapping", requiredHint(node, want))
 	}
 	known := fieldsOf(want)
 	names := slices.Sorted(maps.Keys(known))
@@ -211,6 +294,20 @@ func (d *document) fields(node *yaml.Node, want reflect.Type, path string) any {
 		}
 	}
 	return values
+}
+
+// requiredHint names what a mapping must have, to who wrote Compose's "80:80" or "data:/data".
+func requiredHint(node *yaml.Node, want reflect.Type) string {
+	var parts []string
+	for _, field := range v1.Fields(want) {
+		if field.Required {
+			parts = append(parts, field.Name+": …")
+		}
+	}
+	if node.Kind != yaml.ScalarNode || node.Tag == "!!null" || len(parts) == 0 {
+		return ""
+	}
+	return "write {" + strings.Join(parts, ", ") + "}"
 }
 
 // checkEnum checks a field that has a set of values.
@@ -343,8 +440,17 @@ func describe(node *yaml.Node) string {
 	case node.Tag == "!!timestamp":
 		return "the date " + node.Value
 	default:
-		return fmt.Sprintf("%q", node.Value)
+		return fmt.Sprintf("%q", shorten(node.Value))
 	}
+}
+
+// shorten cuts what a message need not show as a whole.
+func shorten(text string) string {
+	const most = 60
+	if characters := []rune(text); len(characters) > most {
+		return string(characters[:most]) + "…"
+	}
+	return text
 }
 
 func join(path, key string) string {

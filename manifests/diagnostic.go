@@ -2,9 +2,12 @@ package manifests
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
@@ -33,20 +36,62 @@ type Diagnostic struct {
 	Message string `json:"message"`
 	// Hint says what to do, where that is known.
 	Hint string `json:"hint,omitempty"`
+	// Severity is error, or warning for what can be done without.
+	Severity Severity `json:"severity"`
+	// Confidential means that the lines it points at belong to a Secret.
+	Confidential bool `json:"-"`
+}
+
+// Severity says how bad a diagnostic is. The zero value is an error.
+type Severity string
+
+// SeverityWarning is a word about something that does not keep the object from running.
+const SeverityWarning Severity = "warning"
+
+// MarshalJSON writes error for the zero value.
+func (s Severity) MarshalJSON() ([]byte, error) {
+	return json.Marshal(cmp.Or(string(s), "error"))
 }
 
 // String returns `web.yaml:12:7: spec.imagee: unknown field (did you mean "image"?)`.
 func (d Diagnostic) String() string {
-	var text strings.Builder
-	text.WriteString(d.Position.String() + ": ")
+	text := d.Text()
+	if d.Severity == SeverityWarning {
+		text = "warning: " + text
+	}
+	return Printable(d.Position.String()) + ": " + text
+}
+
+// Text is the diagnostic without its place.
+func (d Diagnostic) Text() string {
+	text := d.Message
 	if d.Path != "" {
-		text.WriteString(d.Path + ": ")
+		text = d.Path + ": " + text
 	}
-	text.WriteString(d.Message)
 	if d.Hint != "" {
-		text.WriteString(" (" + d.Hint + ")")
+		text += " (" + d.Hint + ")"
 	}
-	return text.String()
+	return Printable(text)
+}
+
+// Printable escapes what a terminal would obey or hide: control characters, and those that
+// change the direction of text. Manifests come from anywhere.
+func Printable(text string) string {
+	var printable strings.Builder
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRuneInString(text[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&printable, `\x%02x`, text[i])
+		case strconv.IsPrint(r):
+			printable.WriteRune(r)
+		default:
+			quoted := strconv.QuoteRuneToASCII(r)
+			printable.WriteString(quoted[1 : len(quoted)-1])
+		}
+		i += size
+	}
+	return printable.String()
 }
 
 // Diagnostics are several.

@@ -57,7 +57,7 @@ func TestErrorsPointToWhatWasBuilt(t *testing.T) {
 		},
 		"in what it cannot find": {"resources: [none.yaml]\n", `/m/a/kustomization.yaml:1:13: there is neither a file nor a kustomization "none.yaml" (a kustomization is built from the files of folders with a kustomization.yaml)`},
 		"in itself":              {"resource: []\n", `/m/a/kustomization.yaml:1:1: invalid Kustomization: json: unknown field "resource"`},
-		"in what it generates":   {"configMapGenerator: [{name: a, literals: [a=b]}]\n", `/m/a/kustomization.yaml:1:1: apiVersion: unknown apiVersion "v1" (davit knows davit/v1)`},
+		"in what it generates":   {"configMapGenerator: [{name: a, literals: [a=b]}]\nnamespace: b\npatches: [{target: {kind: ConfigMap}, patch: '[{\"op\": \"add\", \"path\": \"/date\", \"value\": {}}]'}]\n", `/m/a/kustomization.yaml:1:1: date: unknown field (did you mean "data"?)`},
 	} {
 		set := Load([]File{
 			{Path: "/m/a/kustomization.yaml", Name: "a/kustomization.yaml", Text: []byte(test.kustomization)},

@@ -39,6 +39,8 @@ type Set struct {
 	LeftOut []LeftOut
 	// Diagnostics are all that is wrong in all files, sorted by place.
 	Diagnostics Diagnostics
+	// Warnings are what was left out of documents that are right, sorted likewise.
+	Warnings Diagnostics
 }
 
 // Complete reports whether every document of every file became an object. Only then may
@@ -105,44 +107,64 @@ func (s *Set) parse(files []File, node *Node) layers {
 
 // take adds what documents come to together.
 func (s *Set) take(documents []*document, node *Node) {
+	documents = decodeAll(documents, node)
 	var here []*document
 	for _, d := range documents {
-		d.substitute(node)
-		d.decode()
 		if d.object == nil {
 			continue
 		}
-		d.validate()
 		if reason := d.leftOut(node); reason != "" {
+			d.validate()
 			s.LeftOut = append(s.LeftOut, LeftOut{Object{d.object, d.position(d.root)}, reason})
 			continue
 		}
 		here = append(here, d)
 	}
-	checkReferences(here)
+	connectServices(documents, here)
+	for _, d := range here {
+		d.validate()
+	}
+	checkReferences(here, documents)
 	for _, d := range documents {
 		s.Diagnostics = append(s.Diagnostics, d.diagnostics...)
+		s.Warnings = append(s.Warnings, d.warnings...)
 	}
 	for _, d := range here {
-		if len(d.diagnostics) == 0 {
+		if len(d.diagnostics) == 0 && !d.held {
 			s.Objects = append(s.Objects, Object{d.object, d.position(d.root)})
 		}
 	}
 }
 
+// decodeAll decodes documents; one of Kubernetes' may come to several.
+func decodeAll(documents []*document, node *Node) []*document {
+	var decoded []*document
+	for _, d := range documents {
+		d.substitute(node)
+		d.decode()
+		decoded = append(append(decoded, d), d.others...)
+	}
+	return decoded
+}
+
 // sort also takes out what several views say alike.
 func (s *Set) sort() {
-	said := map[Diagnostic]bool{}
-	s.Diagnostics = slices.DeleteFunc(s.Diagnostics, func(d Diagnostic) bool {
-		again := said[d]
-		said[d] = true
-		return again
-	})
-	slices.SortStableFunc(s.Diagnostics, func(a, b Diagnostic) int { return a.Position.compare(b.Position) })
+	s.Diagnostics, s.Warnings = s.Diagnostics.sorted(), s.Warnings.sorted()
 	slices.SortStableFunc(s.Objects, Object.compare)
 	s.Objects = slices.CompactFunc(s.Objects, func(a, b Object) bool { return a.compare(b) == 0 })
 	slices.SortStableFunc(s.LeftOut, func(a, b LeftOut) int { return a.Object.compare(b.Object) })
 	s.LeftOut = slices.CompactFunc(s.LeftOut, func(a, b LeftOut) bool { return a.Object.compare(b.Object) == 0 })
+}
+
+func (d Diagnostics) sorted() Diagnostics {
+	said := map[Diagnostic]bool{}
+	once := slices.DeleteFunc(d, func(d Diagnostic) bool {
+		again := said[d]
+		said[d] = true
+		return again
+	})
+	slices.SortStableFunc(once, func(a, b Diagnostic) int { return a.Position.compare(b.Position) })
+	return once
 }
 
 func (o Object) compare(other Object) int {

@@ -12,7 +12,7 @@ import (
 // checkOrder checks what objects wait for: that it is there, that it ends where its end is
 // waited for, and that nothing waits for itself. systemd would break a cycle by leaving one of
 // its members out.
-func checkOrder(documents []*document) {
+func checkOrder(documents []*document, broken map[v1.Ref]bool) {
 	objects := map[v1.Ref]*document{}
 	for _, d := range documents {
 		if len(d.containers()) > 0 {
@@ -27,6 +27,10 @@ func checkOrder(documents []*document) {
 	for _, d := range documents {
 		at, dependencies := d.dependencies()
 		for i, dependency := range dependencies {
+			if ref := refOf(dependency); broken[ref] && objects[ref] == nil {
+				d.held = true
+				continue
+			}
 			d.checkDependency(fmt.Sprintf("%s.dependsOn[%d]", at, i), dependency, objects, names)
 		}
 		if d.object != nil {

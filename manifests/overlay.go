@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 
 	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 
+	"github.com/davit-project/davit/manifests/kube"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -36,6 +38,9 @@ func (i identity) String() string { return i.kind + "/" + i.name }
 func patchSchema(id identity) any {
 	if create, ok := kinds[id.kind]; ok && id.apiVersion == v1.APIVersion {
 		return create()
+	}
+	if kubernetes, ok := kube.Type(id.apiVersion, id.kind); ok {
+		return reflect.New(kubernetes).Interface()
 	}
 	return nil
 }
@@ -123,6 +128,9 @@ type deleted struct{ ref v1.Ref }
 
 // Ref implements [v1.Object].
 func (d deleted) Ref() v1.Ref { return d.ref }
+
+// Meta implements [v1.Object].
+func (d deleted) Meta() v1.ObjectMeta { return v1.ObjectMeta{Name: d.ref.Name} }
 
 // patchedBy returns the document with a patch merged in as Kubernetes' strategic merge does.
 // Every field keeps the place of the document that set it last; where it begins is where

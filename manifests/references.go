@@ -13,8 +13,9 @@ import (
 // maxObjects bounds what one node is asked to run.
 const maxObjects = 10_000
 
-// checkReferences checks what only all documents together can show.
-func checkReferences(documents []*document) {
+// checkReferences checks what only documents together can show. All are those too that have an
+// error.
+func checkReferences(documents, all []*document) {
 	objects := map[v1.Ref][]*document{}
 	for i, d := range documents {
 		if d.object == nil {
@@ -31,16 +32,17 @@ func checkReferences(documents []*document) {
 		names[ref.Kind] = append(names[ref.Kind], ref.Name)
 		reportDuplicates(ref, same)
 	}
+	broken := brokenRefs(all)
 	for _, d := range documents {
 		for _, c := range d.containers() {
-			c.checkNamed(names)
+			c.checkNamed(names, broken)
 		}
 	}
 	checkUnits(documents)
 	checkPublished(documents)
 	checkNetworks(documents)
 	checkEndpoints(documents)
-	checkOrder(documents)
+	checkOrder(documents, broken)
 }
 
 // reportDuplicates reports every document of one name, each with the place of another.
@@ -57,9 +59,12 @@ func reportDuplicates(ref v1.Ref, same []*document) {
 
 // checkNamed checks that what a container names exists. Networks are not checked here: a
 // node may have CNI networks of its own.
-func (c container) checkNamed(names map[string][]string) {
+func (c container) checkNamed(names map[string][]string, broken map[v1.Ref]bool) {
 	exists := func(field, kind, name string, optional bool) {
-		if name != "" && !optional && !slices.Contains(names[kind], name) {
+		switch {
+		case broken[v1.Ref{Kind: kind, Name: name}]:
+			c.held = true
+		case name != "" && !optional && !slices.Contains(names[kind], name):
 			c.errorHint(field, didYouMean(name, names[kind]), "there is no %s %q", kind, name)
 		}
 	}
@@ -81,14 +86,19 @@ func (c container) checkNamed(names map[string][]string) {
 			exists(field+".secretRef.name", v1.KindSecret, ref.Name, ref.Optional)
 		}
 	}
-	known := slices.Clone(names[v1.KindVolume])
+	var own []string
 	for i, volume := range c.Volumes {
-		known = append(known, volume.Name)
+		own = append(own, volume.Name)
 		field := fmt.Sprintf("%s.volumes[%d]", c.sandboxAt, i)
 		eachReference(field, volume.VolumeSource, exists)
 	}
+	known := slices.Concat(names[v1.KindVolume], own)
 	for i, mount := range c.VolumeMounts {
-		if mount.Name != "" && !slices.Contains(known, mount.Name) {
+		switch {
+		case mount.Name == "" || slices.Contains(own, mount.Name):
+		case broken[v1.Ref{Kind: v1.KindVolume, Name: mount.Name}]:
+			c.held = true
+		case !slices.Contains(known, mount.Name):
 			c.errorHint(fmt.Sprintf("%s.volumeMounts[%d].name", c.at, i), didYouMean(mount.Name, known),
 				"there is no volume %q, neither in volumes nor as a Volume", mount.Name)
 		}

@@ -96,6 +96,9 @@ func TestTheSchemaTakesWhatLoadTakes(t *testing.T) {
 		"unit: {After: sshd.service, Before: [a.service, b.target]}", "service: {TasksMax: 5, LimitNOFILE: [1024, '4096'], CPUAccounting: true}",
 		"shmSize: 0.5Gi", "livenessProbe: {httpGet: {port: web}}", "readinessProbe: {tcpSocket: {port: 80}}",
 		"ports: [{name: web, containerPort: 80}]", "volumes: [{name: a, configMap: {name: c, defaultMode: 0640}}, {name: b, hostPath: {path: /srv, type: ''}}]"))})
+	files = append(files, File{Path: "variables", Text: []byte(strings.Replace(spec(
+		"restartPolicy: ${A}", "maxRestarts: ${B}", "tty: ${C}", "shmSize: ${D}Mi", "volumes: [{name: a, configMap: {name: '${E}', defaultMode: '${F}'}}]"),
+		"{name: web}", "{name: '${G}', annotations: {davit.io/substitute: 'true'}}", 1))})
 	taken := 0
 	for _, file := range files {
 		if !Load([]File{file}, Options{}).decoded() {

@@ -12,12 +12,21 @@ import (
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
+// subdomain is an RFC 1123 subdomain, what Kubernetes allows as the name of a ConfigMap or
+// Secret.
+var subdomain = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
+
 // label is an RFC 1123 label.
 var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // validate checks what the types cannot say.
 func (d *document) validate() {
-	d.checkName("metadata.name", d.object.Ref().Name)
+	switch d.object.(type) {
+	case *v1.Config, *v1.Secret:
+		d.checkDataName("metadata.name", d.object.Ref().Name)
+	default:
+		d.checkName("metadata.name", d.object.Ref().Name)
+	}
 	switch object := d.object.(type) {
 	case *v1.Container:
 		d.checkContainer(object.Spec)
@@ -43,11 +52,12 @@ func (d *document) validate() {
 // errorf reports what is wrong with a field, at the field, or at the nearest one around
 // it when it is not there.
 func (d *document) errorf(field, format string, args ...any) {
-	d.report(d.nodeAt(field), field, fmt.Sprintf(format, args...), "")
+	d.errorHint(field, "", format, args...)
 }
 
 // errorHint is errorf with what to do about it.
 func (d *document) errorHint(field, hint, format string, args ...any) {
+	field = d.sourcePath(field)
 	d.report(d.nodeAt(field), field, fmt.Sprintf(format, args...), hint)
 }
 
@@ -57,6 +67,16 @@ func (d *document) nodeAt(field string) *yaml.Node {
 			return node
 		}
 		field = field[:max(strings.LastIndexAny(field, ".["), 0)]
+	}
+}
+
+// checkDataName checks the name of what becomes neither a unit nor a host name.
+func (d *document) checkDataName(field, name string) {
+	switch {
+	case name == "":
+		d.errorf(field, "missing")
+	case !subdomain.MatchString(name) || strings.Contains(name, ".."):
+		d.errorf(field, "%q: want at most 253 of a-z, 0-9, '-' and '.', beginning and ending with a letter or digit", name)
 	}
 }
 

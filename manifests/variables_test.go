@@ -65,7 +65,7 @@ func TestVariablesThatAreWrong(t *testing.T) {
 		"args: ['${HOME:-x}']": `a.yaml:5:10: spec.args[0]: "${HOME:-x}" is not a variable (want ${NAME}; for the text itself write $${)`,
 		"args: ['${NAME']":     `a.yaml:5:10: spec.args[0]: "${NAME" is not a variable (want ${NAME}; for the text itself write $${)`,
 		"hostname: ${PORT}":    `a.yaml:5:13: spec.hostname: want a string, got the number 8080 (quote it: "8080")`,
-		"ports:\n  - {containerPort: 80, hostPort: '${PORT}'}": `a.yaml:6:37: spec.ports[0].hostPort: want a number, got "8080"`,
+		"ports:\n  - {containerPort: 80, hostPort: '${PORT}'}": `a.yaml:6:37: spec.ports[0].hostPort: want a number, got "8080" (leave the quotes out)`,
 	} {
 		set := Load(files("a.yaml", asking(strings.Split(text, "\n")...)), Options{Node: berlin()})
 		if len(set.Diagnostics) == 0 || set.Diagnostics[0].String() != want {

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
-	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/davit-project/davit/manifests/kube"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -31,10 +29,20 @@ type document struct {
 	object      v1.Object
 	nodes       map[string]*yaml.Node // by field path
 	diagnostics Diagnostics
+	// held keeps the object out of the set although it has no error of its own.
+	held bool
 
 	files     map[*yaml.Node]string // of nodes that are from another file
 	open      map[*yaml.Node]bool   // scalars whose value is not known yet
 	elsewhere bool                  // only some nodes get it, and which is not known
+
+	// Of a document of Kubernetes': that it is one, where its object's fields are in it, and
+	// what it is beside the object.
+	kubernetes bool
+	from, to   string
+	others     []*document
+	service    *kube.Service
+	warnings   Diagnostics
 }
 
 // parse splits a file into documents. Empty documents are left out.
@@ -57,8 +65,7 @@ func parse(file File) ([]*document, Diagnostics) {
 			return documents, nil
 		}
 		if err != nil {
-			line, message := syntaxError(err)
-			return nil, broken(line, message)
+			return nil, Diagnostics{syntaxError(file, err)}
 		}
 		if len(documents) == maxDocuments {
 			return nil, broken(node.Line, fmt.Sprintf("more than %d documents in one file", maxDocuments))
@@ -69,6 +76,10 @@ func parse(file File) ([]*document, Diagnostics) {
 		}
 		d := &document{file: file.Path, root: root, nodes: map[string]*yaml.Node{"": root}}
 		d.checkYAML()
+		if items, ok := d.listed(); ok && len(d.diagnostics) == 0 {
+			documents = append(documents, items...)
+			continue
+		}
 		documents = append(documents, d)
 	}
 }
@@ -82,22 +93,6 @@ func invalidUTF8(text []byte) int {
 		i += size
 	}
 	return -1
-}
-
-var yamlErrorLine = regexp.MustCompile(`^(?:yaml: )?line (\d+): `)
-
-// syntaxError takes the line out of the YAML library's error.
-func syntaxError(err error) (line int, message string) {
-	message = err.Error()
-	match := yamlErrorLine.FindStringSubmatch(message)
-	if match == nil {
-		return 1, "not YAML: " + strings.TrimPrefix(message, "yaml: ")
-	}
-	line, err = strconv.Atoi(match[1])
-	if err != nil {
-		line = 1
-	}
-	return line, "not YAML: " + strings.TrimPrefix(message, match[0])
 }
 
 // checkYAML refuses what YAML can do and a manifest has no use for.
@@ -118,8 +113,15 @@ func (d *document) checkYAML() {
 		case node.Tag == "!!merge":
 			d.report(node, "", "merge keys are not supported", "write the fields out")
 			return
+		case isTemplate(node):
+			d.report(node, "", "a template is no manifest", renderFirst)
+			return
 		case node.Style&yaml.TaggedStyle != 0:
-			d.report(node, "", "tag "+node.Tag+" is not supported", "leave it out")
+			tag := node.Tag
+			if d.secret() {
+				tag = "of a Secret" // a password may begin with an exclamation mark
+			}
+			d.report(node, "", "tag "+tag+" is not supported", "leave it out")
 			return
 		}
 		for _, child := range node.Content {
@@ -140,5 +142,7 @@ func (d *document) report(node *yaml.Node, path, message, hint string) {
 	if d.open[node] {
 		return
 	}
-	d.diagnostics = append(d.diagnostics, Diagnostic{d.position(node), path, message, hint})
+	d.diagnostics = append(d.diagnostics, Diagnostic{
+		Position: d.position(node), Path: path, Message: message, Hint: hint, Confidential: d.secret(),
+	})
 }

@@ -17,7 +17,7 @@ func JSON() []byte {
 	var each []node
 	for _, kind := range Kinds() {
 		each = append(each, node{
-			"if":   node{"properties": node{"kind": node{"const": kind.Name}}},
+			"if":   node{"properties": node{"kind": node{"const": kind.Name}}, "required": []string{"kind"}},
 			"then": w.reference(kind),
 		})
 	}
@@ -78,21 +78,26 @@ func (w *writer) object(into node, object *Type) {
 func (w *writer) field(field Field) node {
 	of := w.value(field.Type)
 	of["description"] = field.Doc
-	if field.Enum != nil {
+	switch {
+	case len(field.Enum) == 1:
 		of["enum"] = field.Enum
-	}
-	if field.Pattern != "" {
-		of["pattern"] = field.Pattern
+	case field.Enum != nil:
+		of["anyOf"] = []node{{"enum": field.Enum}, {"pattern": variable}}
+	case field.Pattern != "":
+		of["pattern"] = field.Pattern + "|" + variable
 	}
 	return of
 }
 
+// variable is in a value that a node's variable is put into; what it will be is not known.
+const variable = `\$\{[A-Za-z_][A-Za-z0-9_.-]*\}`
+
 // scalars are the types in which numbers stand for text and text for numbers. 0644 is 420 to
 // some readers of YAML and 644 to others, so a mode has no upper bound.
 var scalars = map[Form]node{
-	Quantity: {"type": []string{"string", "number"}, "pattern": `^[0-9]*\.?[0-9]+([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?$`},
+	Quantity: {"type": []string{"string", "number"}, "pattern": `^[0-9]*\.?[0-9]+([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?$|` + variable},
 	Port:     {"type": []string{"string", "integer"}},
-	FileMode: {"type": []string{"string", "integer"}, "pattern": `^(0o)?[0-7]+$`, "minimum": 0},
+	FileMode: {"type": []string{"string", "integer"}, "pattern": `^(0o)?[0-7]+$|` + variable, "minimum": 0},
 }
 
 func (w *writer) value(of *Type) node {
@@ -119,7 +124,7 @@ func (w *writer) value(of *Type) node {
 		return node{}
 	case Integer, Boolean:
 		// A variable of the node stands for a number or boolean as a plain scalar.
-		w.definitions["Variable"] = node{"type": "string", "pattern": `^\$\{[A-Za-z_][A-Za-z0-9_.-]*\}$`}
+		w.definitions["Variable"] = node{"type": "string", "pattern": "^" + variable + "$"}
 		return node{"anyOf": []node{{"type": string(of.Form)}, {"$ref": "#/definitions/Variable"}}}
 	default:
 		return node{"type": string(of.Form)}

@@ -13,12 +13,15 @@ type reader struct {
 	types    map[reflect.Type]*Type
 }
 
-// kind is a document's type: its kind field has one value only.
+// kind is a document's type, whose first two fields have one value only.
 func (r *reader) kind(name string) *Type {
 	kind := r.read(reflect.TypeOf(v1.Kinds[name]()).Elem())
 	for i := range kind.Fields {
-		if kind.Fields[i].Name == "kind" {
-			kind.Fields[i].Enum, kind.Fields[i].Doc = []string{name}, "kind is "+name+"."
+		switch field := &kind.Fields[i]; field.Name {
+		case "apiVersion":
+			field.Enum = []string{v1.APIVersion}
+		case "kind":
+			field.Enum, field.Doc = []string{name}, "kind is "+name+"."
 		}
 	}
 	return kind

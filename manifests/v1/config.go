@@ -19,6 +19,9 @@ type Config struct {
 // Ref implements [Object].
 func (c *Config) Ref() Ref { return Ref{KindConfig, c.Metadata.Name} }
 
+// Meta implements [Object].
+func (c *Config) Meta() ObjectMeta { return c.Metadata }
+
 // Secret is a Config whose values are shown to nobody: not in plans, logs, units or
 // bundles.
 type Secret struct {
@@ -35,6 +38,9 @@ type Secret struct {
 
 // Ref implements [Object].
 func (s *Secret) Ref() Ref { return Ref{KindSecret, s.Metadata.Name} }
+
+// Meta implements [Object].
+func (s *Secret) Meta() ObjectMeta { return s.Metadata }
 
 // redacted is what is printed of a secret.
 const redacted = "[redacted]"

@@ -12,6 +12,9 @@ type Container struct {
 // Ref implements [Object].
 func (c *Container) Ref() Ref { return Ref{KindContainer, c.Metadata.Name} }
 
+// Meta implements [Object].
+func (c *Container) Meta() ObjectMeta { return c.Metadata }
+
 // ContainerSpec says what runs and how: a container, and the namespaces it has to itself.
 type ContainerSpec struct {
 	ContainerFields `json:",inline"`

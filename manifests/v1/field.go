@@ -28,7 +28,7 @@ func Fields(of reflect.Type) []Field {
 	var fields []Field
 	for field := range of.Fields() {
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if name == "" && strings.Contains(options, "inline") {
+		if name == "" && field.Anonymous {
 			fields = append(fields, Fields(field.Type)...)
 			continue
 		}

@@ -12,6 +12,9 @@ type Image struct {
 // Ref implements [Object].
 func (i *Image) Ref() Ref { return Ref{KindImage, i.Metadata.Name} }
 
+// Meta implements [Object].
+func (i *Image) Meta() ObjectMeta { return i.Metadata }
+
 // ImageSpec is an image and how to pull it. The fields mean what they mean in
 // [ContainerSpec].
 type ImageSpec struct {

@@ -12,6 +12,9 @@ type Job struct {
 // Ref implements [Object].
 func (j *Job) Ref() Ref { return Ref{KindJob, j.Metadata.Name} }
 
+// Meta implements [Object].
+func (j *Job) Meta() ObjectMeta { return j.Metadata }
+
 // JobSpec is Kubernetes' JobSpec, as far as it has a meaning on one node.
 type JobSpec struct {
 	// Template is the pod; its restartPolicy must be OnFailure or Never.
@@ -42,6 +45,9 @@ type CronJob struct {
 
 // Ref implements [Object].
 func (c *CronJob) Ref() Ref { return Ref{KindCronJob, c.Metadata.Name} }
+
+// Meta implements [Object].
+func (c *CronJob) Meta() ObjectMeta { return c.Metadata }
 
 // CronJobSpec is Kubernetes' CronJobSpec. One of schedule and onCalendar is required.
 type CronJobSpec struct {

@@ -30,6 +30,8 @@ var Kinds = map[string]func() Object{
 type Object interface {
 	// Ref names the object; Kind and Name together are unique on a node.
 	Ref() Ref
+	// Meta is the object's metadata.
+	Meta() ObjectMeta
 }
 
 // Ref names one object.
@@ -44,7 +46,7 @@ func (r Ref) String() string { return r.Kind + "/" + r.Name }
 // TypeMeta says which type a document is of.
 type TypeMeta struct {
 	// APIVersion is davit/v1.
-	APIVersion string `json:"apiVersion" enum:"davit/v1"`
+	APIVersion string `json:"apiVersion"`
 	// Kind is one of Container, Pod, Job, CronJob, Network, Volume, Image, Config, Secret.
 	Kind string `json:"kind"`
 }

@@ -14,6 +14,9 @@ type Network struct {
 // Ref implements [Object].
 func (n *Network) Ref() Ref { return Ref{KindNetwork, n.Metadata.Name} }
 
+// Meta implements [Object].
+func (n *Network) Meta() ObjectMeta { return n.Metadata }
+
 // NetworkSpec describes a bridge network, or with plugins any CNI network.
 type NetworkSpec struct {
 	// Interface is the bridge device's name, at most 15 bytes; the default is

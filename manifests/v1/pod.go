@@ -13,6 +13,9 @@ type Pod struct {
 // Ref implements [Object].
 func (p *Pod) Ref() Ref { return Ref{KindPod, p.Metadata.Name} }
 
+// Meta implements [Object].
+func (p *Pod) Meta() ObjectMeta { return p.Metadata }
+
 // PodSpec is what runs: Kubernetes' PodSpec, and how many of it.
 type PodSpec struct {
 	SandboxFields `json:",inline"`

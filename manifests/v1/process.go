@@ -1,5 +1,7 @@
 package v1
 
+import "encoding/json"
+
 // ContainerPort publishes a port, or a range of them, on the node.
 type ContainerPort struct {
 	// Name is for people, and for probes that name it.
@@ -119,6 +121,16 @@ type GRPCAction struct {
 
 // PortRef is a port's number or name.
 type PortRef string
+
+// UnmarshalJSON takes a name or a number.
+func (p *PortRef) UnmarshalJSON(data []byte) error {
+	var number json.Number
+	if err := json.Unmarshal(data, &number); err == nil {
+		*p = PortRef(number)
+		return nil
+	}
+	return json.Unmarshal(data, (*string)(p))
+}
 
 // Lifecycle are hooks.
 type Lifecycle struct {

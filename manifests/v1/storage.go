@@ -1,5 +1,10 @@
 package v1
 
+import (
+	"encoding/json"
+	"fmt"
+)
+
 // VolumeMount mounts a volume into the container.
 type VolumeMount struct {
 	// Name is that of one of spec.volumes or of a Volume object.
@@ -48,6 +53,16 @@ type VolumeSource struct {
 // FileMode is the mode of a file: an octal string such as "0640", or as in Kubernetes a
 // decimal number (416 is 0640).
 type FileMode string
+
+// UnmarshalJSON takes octal digits as text, or a decimal number.
+func (m *FileMode) UnmarshalJSON(data []byte) error {
+	var number uint32
+	if err := json.Unmarshal(data, &number); err == nil {
+		*m = FileMode(fmt.Sprintf("%04o", number))
+		return nil
+	}
+	return json.Unmarshal(data, (*string)(m))
+}
 
 // ConfigVolume are files made of a Config's keys.
 type ConfigVolume struct {

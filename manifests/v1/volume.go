@@ -12,6 +12,9 @@ type Volume struct {
 // Ref implements [Object].
 func (v *Volume) Ref() Ref { return Ref{KindVolume, v.Metadata.Name} }
 
+// Meta implements [Object].
+func (v *Volume) Meta() ObjectMeta { return v.Metadata }
+
 // VolumeSpec says where a volume's data is. Without a source the volume is named: a
 // directory below /var/lib/davit/volumes, kept when the manifest is deleted. At
 // most one source may be given.

@@ -52,9 +52,18 @@ func (s *settings) load() (*manifests.Set, agent.Guard, error) {
 	return set, guard, nil
 }
 
-// loadFiles reads files and directories that a person names, whoever they belong to. Each
-// directory is a manifest directory; a file stands for itself.
+// loadFiles reads and loads files and directories that a person names.
 func loadFiles(paths []string, options manifests.Options) (*manifests.Set, error) {
+	files, err := readFiles(paths)
+	if err != nil {
+		return nil, err
+	}
+	return manifests.Load(files, options), nil
+}
+
+// readFiles reads files and directories that a person names, whoever they belong to. Each
+// directory is a manifest directory; a file stands for itself.
+func readFiles(paths []string) ([]manifests.File, error) {
 	var files []manifests.File
 	for _, path := range paths {
 		r := reader{root: path, kustomized: map[string]bool{}}
@@ -66,7 +75,7 @@ func loadFiles(paths []string, options manifests.Options) (*manifests.Set, error
 	if len(files) == 0 {
 		return nil, errors.New("no manifests there: davit reads *.yaml and *.yml")
 	}
-	return manifests.Load(files, options), nil
+	return files, nil
 }
 
 // reader reads what one argument names.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,13 +16,17 @@ func validateCommand(s *settings) *cobra.Command {
 		Use:   "validate [FILE|DIRECTORY]...",
 		Short: "Check manifests without a node",
 		Long: `Check manifests: syntax, fields, references between them. Nothing of the node is
-looked at, so it works anywhere, such as in CI. All errors are printed; the exit
-status is 1 when there is one.
+looked at, so it works anywhere, such as in CI. All errors are printed, with the lines
+they mean unless those are a Secret's; the exit status is 1 when there is one.
+
+With -o json the errors are a list of file, line, column, path, message and hint; with
+-o github they are annotations of a workflow on GitHub.
 
 Every overlay is checked. With --config, --hostname, --label or --set only what that node
 would get is, and with its variables.`,
 		Example: `  davit validate
   davit validate web.yaml base/
+  davit validate -o github .
   davit validate --hostname edge-1 --label site=berlin --set PORT=8080 .`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -30,11 +36,11 @@ would get is, and with its variables.`,
 			if err != nil {
 				return err
 			}
-			set, err := loadFiles(args, options)
+			files, err := readFiles(args)
 			if err != nil {
 				return err
 			}
-			return s.printValidation(cmd, set)
+			return s.printValidation(cmd, files, manifests.Load(files, options))
 		},
 	}
 	node.add(cmd)
@@ -56,26 +62,51 @@ type leftOut struct {
 	Reason string `json:"reason"`
 }
 
-func (s *settings) printValidation(cmd *cobra.Command, set *manifests.Set) error {
-	result := validation{Valid: set.Complete(), Objects: []string{}, LeftOut: []leftOut{}, Diagnostics: set.Diagnostics}
+func (s *settings) printValidation(cmd *cobra.Command, files []manifests.File, set *manifests.Set) error {
+	if s.output == "github" {
+		return validity(set, printAnnotations(cmd.OutOrStdout(), set.Diagnostics))
+	}
+	result := validation{Valid: set.Complete(), Objects: []string{}, LeftOut: []leftOut{}, Diagnostics: manifests.Diagnostics{}}
+	result.Diagnostics = append(result.Diagnostics, set.Diagnostics...)
 	for _, object := range set.Objects {
 		result.Objects = append(result.Objects, object.Ref().String())
 	}
 	for _, left := range set.LeftOut {
 		result.LeftOut = append(result.LeftOut, leftOut{left.Ref().String(), left.Source.String(), left.Reason})
 	}
-	err := s.print(cmd.OutOrStdout(), result, func() error {
-		for _, diagnostic := range set.Diagnostics {
-			fmt.Fprintln(cmd.ErrOrStderr(), diagnostic)
-		}
+	return validity(set, s.print(cmd.OutOrStdout(), result, func() error {
+		newExcerpts(cmd.ErrOrStderr(), files).print(set.Diagnostics)
 		for _, left := range result.LeftOut {
 			fmt.Fprintf(cmd.OutOrStdout(), "left out %s: %s\n", left.Object, left.Reason)
 		}
 		_, err := fmt.Fprintf(cmd.OutOrStdout(), "%d objects, %d errors\n", len(set.Objects), len(set.Diagnostics))
 		return err
-	})
+	}))
+}
+
+// validity is validate's exit status, given that printing went well.
+func validity(set *manifests.Set, err error) error {
 	if err == nil && !set.Complete() {
 		return exitError(1)
 	}
 	return err
+}
+
+// Values and properties of GitHub's workflow commands are escaped differently
+// (https://github.com/actions/toolkit/blob/main/packages/core/src/command.ts).
+var (
+	commandValue    = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	commandProperty = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+)
+
+// printAnnotations prints diagnostics so that GitHub shows them beside the lines they mean.
+func printAnnotations(w io.Writer, diagnostics manifests.Diagnostics) error {
+	for _, d := range diagnostics {
+		_, err := fmt.Fprintf(w, "::error file=%s,line=%d,col=%d::%s\n",
+			commandProperty.Replace(d.File), d.Line, d.Column, commandValue.Replace(d.Text()))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

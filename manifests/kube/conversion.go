@@ -1,0 +1,210 @@
+package kube
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+// conversion carries one [Convert].
+type conversion struct {
+	document map[string]any
+	kind     string
+	meta     v1.ObjectMeta
+	result   Result
+}
+
+func (c *conversion) errorf(path, hint, format string, args ...any) {
+	c.result.Problems = append(c.result.Problems, Problem{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+func (c *conversion) warnf(path, format string, args ...any) {
+	c.result.Problems = append(c.result.Problems, Problem{Path: path, Message: fmt.Sprintf(format, args...), Warning: true})
+}
+
+// The annotations that say for any kind what davit's own have fields for.
+const (
+	nodeSelectorAnnotation = "davit.io/node-selector"
+	disabledAnnotation     = "davit.io/disabled"
+)
+
+// metadata reads what a document says of itself. What only a server sets means nothing here.
+func (c *conversion) metadata() {
+	meta := mapAt(c.document, "metadata")
+	c.meta = v1.ObjectMeta{
+		Name: textAt(meta, "name"), Labels: textsAt(meta, "labels"), Annotations: textsAt(meta, "annotations"),
+	}
+	if c.meta.Name == "" && meta["generateName"] != nil {
+		c.errorf("metadata.generateName", "write name", "davit makes up no names")
+	}
+	if namespace := textAt(meta, "namespace"); namespace != "" && namespace != "default" {
+		c.warnf("metadata.namespace", "davit has no namespaces: %s is left out", namespace)
+	}
+	c.meta.Disabled = c.meta.Annotations[disabledAnnotation] == "true"
+	for _, pair := range strings.Split(c.meta.Annotations[nodeSelectorAnnotation], ",") {
+		if key, value, ok := strings.Cut(strings.TrimSpace(pair), "="); ok {
+			c.selectNode(key, value)
+		} else if pair != "" {
+			c.errorf("metadata.annotations."+nodeSelectorAnnotation, "", "%q: want labels key=value, with commas between", pair)
+		}
+	}
+}
+
+func (c *conversion) selectNode(key, value string) {
+	if c.meta.NodeSelector == nil {
+		c.meta.NodeSelector = map[string]string{}
+	}
+	c.meta.NodeSelector[key] = value
+}
+
+// sort returns the fields that davit honours and says what happens to the others.
+func (c *conversion) sort(from map[string]any, fields map[string]field, path string) map[string]any {
+	kept := map[string]any{}
+	for _, name := range slices.Sorted(maps.Keys(from)) {
+		f, at := fields[name], join(path, name)
+		switch {
+		case f.treatment == yes:
+			kept[name] = from[name]
+		case isEmpty(from[name]) || slices.ContainsFunc(f.harmless, func(value any) bool { return reflect.DeepEqual(value, from[name]) }):
+		case f.treatment == ignored:
+			c.warnf(at, "is ignored: %s", f.reason)
+		case f.treatment == no:
+			c.errorf(at, f.reason, "davit cannot honour this field")
+		}
+	}
+	return kept
+}
+
+// without takes out the fields that a table names, and says what happens to them; other fields
+// stay.
+func (c *conversion) without(from map[string]any, fields map[string]field, path string) map[string]any {
+	listed, kept := map[string]any{}, map[string]any{}
+	for name, value := range from {
+		if _, ok := fields[name]; ok {
+			listed[name] = value
+		} else {
+			kept[name] = value
+		}
+	}
+	c.sort(listed, fields, path)
+	return kept
+}
+
+// isEmpty reports whether a value says nothing.
+func isEmpty(value any) bool {
+	switch value := value.(type) {
+	case map[string]any:
+		return len(value) == 0
+	case []any:
+		return len(value) == 0
+	default:
+		return value == nil || value == ""
+	}
+}
+
+// object decodes a tree of davit's own fields and adds the object. What Kubernetes has below a
+// field and davit has not is refused by name.
+func (c *conversion) object(into v1.Object, tree map[string]any, from, to string) {
+	c.known(tree["spec"], reflect.TypeOf(into).Elem(), "spec", from, to)
+	text, err := json.Marshal(tree)
+	if err == nil {
+		decoder := json.NewDecoder(bytes.NewReader(text))
+		err = decoder.Decode(into)
+	}
+	if err != nil {
+		c.errorf("", "", "%s: %v", c.kind, err)
+		return
+	}
+	c.result.Objects = append(c.result.Objects, Object{into, from, to})
+}
+
+// known refuses fields of a tree that a type does not have. The path is that of davit's
+// object.
+func (c *conversion) known(tree any, of reflect.Type, path, from, to string) {
+	if path == "spec" {
+		field, ok := fieldOf(of, "spec")
+		if !ok {
+			return
+		}
+		of = field.Type
+	}
+	for of.Kind() == reflect.Pointer {
+		of = of.Elem()
+	}
+	switch value := tree.(type) {
+	case []any:
+		if of.Kind() == reflect.Slice {
+			for i, item := range value {
+				c.known(item, of.Elem(), fmt.Sprintf("%s[%d]", path, i), from, to)
+			}
+		}
+	case map[string]any:
+		if of.Kind() != reflect.Struct {
+			return
+		}
+		for _, name := range slices.Sorted(maps.Keys(value)) {
+			field, ok := fieldOf(of, name)
+			if !ok {
+				at := path + "." + name
+				if rest, found := strings.CutPrefix(at, from); found {
+					at = to + rest
+				}
+				c.errorf(at, "", "davit cannot honour this field")
+				continue
+			}
+			c.known(value[name], field.Type, path+"."+name, from, to)
+		}
+	}
+}
+
+func fieldOf(of reflect.Type, name string) (v1.Field, bool) {
+	for _, field := range v1.Fields(of) {
+		if field.Name == name {
+			return field, true
+		}
+	}
+	return v1.Field{}, false
+}
+
+func (c *conversion) tree(spec map[string]any) map[string]any {
+	return map[string]any{"metadata": c.meta, "spec": spec}
+}
+
+func mapAt(from map[string]any, name string) map[string]any {
+	value, _ := from[name].(map[string]any)
+	return value
+}
+
+func textAt(from map[string]any, name string) string {
+	value, _ := from[name].(string)
+	return value
+}
+
+func textsAt(from map[string]any, name string) map[string]string {
+	var texts map[string]string
+	for key, value := range mapAt(from, name) {
+		if texts == nil {
+			texts = map[string]string{}
+		}
+		texts[key], _ = value.(string)
+	}
+	return texts
+}
+
+func listAt(from map[string]any, name string) []any {
+	value, _ := from[name].([]any)
+	return value
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}

@@ -1,0 +1,246 @@
+package kube
+
+// treatment is what davit does with a field.
+type treatment int
+
+// The treatments of a field. The zero value refuses: a field that is not listed is not
+// dropped in silence.
+const (
+	no      treatment = iota // would change what runs: an error
+	yes                      // honoured
+	ignored                  // matters to a cluster only: a warning
+	silent                   // says nothing that a node could do: no word
+)
+
+// field is how one field is treated, and why.
+type field struct {
+	treatment treatment
+	reason    string
+	// harmless are values that mean what davit does anyway.
+	harmless []any
+}
+
+const (
+	scheduling  = "there is one node to run on"
+	replacing   = "davit replaces a pod when it changes"
+	noAccounts  = "there is no Kubernetes API to talk to"
+	noClaims    = "davit has no device claims: use a Container with devices"
+	noDevices   = "davit has no raw block volumes: use a Container with devices"
+	ownDirs     = "davit keeps the volume as a directory of the node"
+	noBalancing = "a service is a name and published ports here"
+	selected    = "a pod belongs to what defines it"
+	windows     = "davit runs Linux containers"
+	selinux     = "davit sets no SELinux labels yet"
+)
+
+// podSpec are the fields of core/v1 PodSpec.
+var podSpec = map[string]field{
+	"volumes":                       {treatment: yes},
+	"initContainers":                {treatment: yes},
+	"containers":                    {treatment: yes},
+	"restartPolicy":                 {treatment: yes},
+	"terminationGracePeriodSeconds": {treatment: yes},
+	"activeDeadlineSeconds":         {treatment: yes},
+	"dnsPolicy":                     {treatment: yes},
+	"dnsConfig":                     {treatment: yes},
+	"nodeSelector":                  {treatment: yes},
+	"nodeName":                      {treatment: yes},
+	"hostNetwork":                   {treatment: yes},
+	"hostPID":                       {treatment: yes},
+	"hostIPC":                       {treatment: yes},
+	"shareProcessNamespace":         {treatment: yes},
+	"securityContext":               {treatment: yes},
+	"hostname":                      {treatment: yes},
+	"hostAliases":                   {treatment: yes},
+	"affinity":                      {ignored, scheduling, nil},
+	"tolerations":                   {ignored, scheduling, nil},
+	"topologySpreadConstraints":     {ignored, scheduling, nil},
+	"schedulerName":                 {ignored, scheduling, []any{"default-scheduler"}},
+	"schedulingGates":               {ignored, scheduling, nil},
+	"schedulingGroup":               {ignored, scheduling, nil},
+	"priority":                      {ignored, scheduling, nil},
+	"priorityClassName":             {ignored, scheduling, nil},
+	"preemptionPolicy":              {ignored, scheduling, nil},
+	"overhead":                      {ignored, scheduling, nil},
+	"readinessGates":                {ignored, scheduling, nil},
+	"evictionResponders":            {ignored, scheduling, nil},
+	"serviceAccountName":            {ignored, noAccounts, []any{"default"}},
+	"serviceAccount":                {ignored, noAccounts, []any{"default"}},
+	"automountServiceAccountToken":  {ignored, noAccounts, []any{false}},
+	"enableServiceLinks":            {ignored, "davit sets no variables of services", []any{false}},
+	"imagePullSecrets":              {ignored, "davit pulls with the node's own credentials: see docs/images.md", nil},
+	"subdomain":                     {ignored, "pods are reached by their names", nil},
+	"setHostnameAsFQDN":             {ignored, "there is no cluster domain", []any{false}},
+	"os":                            {no, windows, []any{map[string]any{"name": "linux"}}},
+	"ephemeralContainers":           {no, "use davit exec", nil},
+	"runtimeClassName":              {no, "davit runs containers with its own runtime", nil},
+	"hostUsers":                     {no, "davit has no user namespaces yet", []any{true}},
+	"hostnameOverride":              {no, "use hostname", nil},
+	"resourceClaims":                {no, noClaims, nil},
+	"resources":                     {no, "davit limits containers, not pods: give each container its limits", nil},
+}
+
+// container are the fields of core/v1 Container.
+var container = map[string]field{
+	"name":                     {treatment: yes},
+	"image":                    {treatment: yes},
+	"command":                  {treatment: yes},
+	"args":                     {treatment: yes},
+	"workingDir":               {treatment: yes},
+	"ports":                    {treatment: yes},
+	"env":                      {treatment: yes},
+	"envFrom":                  {treatment: yes},
+	"resources":                {treatment: yes},
+	"restartPolicy":            {treatment: yes},
+	"volumeMounts":             {treatment: yes},
+	"livenessProbe":            {treatment: yes},
+	"readinessProbe":           {treatment: yes},
+	"startupProbe":             {treatment: yes},
+	"lifecycle":                {treatment: yes},
+	"imagePullPolicy":          {treatment: yes},
+	"securityContext":          {treatment: yes},
+	"tty":                      {treatment: yes},
+	"stdin":                    {no, "a service has no standard input: with tty it stays open", []any{false}},
+	"stdinOnce":                {ignored, "nobody attaches to a service", []any{false}},
+	"resizePolicy":             {ignored, "systemd changes limits in place", nil},
+	"terminationMessagePath":   {ignored, "the journal has what a container said last", []any{"/dev/termination-log"}},
+	"terminationMessagePolicy": {ignored, "the journal has what a container said last", nil},
+	"restartPolicyRules":       {no, "use restartPolicy", nil},
+	"volumeDevices":            {no, noDevices, nil},
+}
+
+// deploymentSpec are the fields of apps/v1 DeploymentSpec.
+var deploymentSpec = map[string]field{
+	"replicas":                {treatment: yes},
+	"template":                {treatment: yes},
+	"selector":                {silent, selected, nil},
+	"strategy":                {ignored, replacing, nil},
+	"minReadySeconds":         {ignored, replacing, nil},
+	"progressDeadlineSeconds": {ignored, replacing, nil},
+	"revisionHistoryLimit":    {ignored, replacing, nil},
+	"paused":                  {no, "take the change out of the manifest instead", []any{false}},
+}
+
+// statefulSetSpec are the fields of apps/v1 StatefulSetSpec.
+var statefulSetSpec = map[string]field{
+	"replicas":                             {treatment: yes},
+	"template":                             {treatment: yes},
+	"volumeClaimTemplates":                 {treatment: yes},
+	"selector":                             {silent, selected, nil},
+	"serviceName":                          {silent, "pods are reached by their names", nil},
+	"podManagementPolicy":                  {ignored, replacing, nil},
+	"updateStrategy":                       {ignored, replacing, nil},
+	"minReadySeconds":                      {ignored, replacing, nil},
+	"revisionHistoryLimit":                 {ignored, replacing, nil},
+	"persistentVolumeClaimRetentionPolicy": {no, "davit never deletes a volume", []any{map[string]any{"whenDeleted": "Retain", "whenScaled": "Retain"}}},
+	"ordinals":                             {no, "davit counts from 0", []any{map[string]any{"start": int64(0)}}},
+}
+
+// daemonSetSpec are the fields of apps/v1 DaemonSetSpec.
+var daemonSetSpec = map[string]field{
+	"template":             {treatment: yes},
+	"selector":             {silent, selected, nil},
+	"updateStrategy":       {ignored, replacing, nil},
+	"minReadySeconds":      {ignored, replacing, nil},
+	"revisionHistoryLimit": {ignored, replacing, nil},
+}
+
+// jobSpec are the fields of batch/v1 JobSpec.
+var jobSpec = map[string]field{
+	"parallelism":             {treatment: yes},
+	"completions":             {treatment: yes},
+	"activeDeadlineSeconds":   {treatment: yes},
+	"backoffLimit":            {treatment: yes},
+	"template":                {treatment: yes},
+	"ttlSecondsAfterFinished": {treatment: yes},
+	"suspend":                 {treatment: yes},
+	"selector":                {silent, selected, nil},
+	"manualSelector":          {silent, selected, nil},
+	"podReplacementPolicy":    {ignored, replacing, nil},
+	"scheduling":              {ignored, scheduling, nil},
+	"managedBy":               {no, "davit runs the job", []any{"kubernetes.io/job-controller"}},
+	"completionMode":          {no, "davit has no indexed jobs", []any{"NonIndexed"}},
+	"podFailurePolicy":        {no, "use backoffLimit", nil},
+	"successPolicy":           {no, "davit has no indexed jobs", nil},
+	"backoffLimitPerIndex":    {no, "davit has no indexed jobs", nil},
+	"maxFailedIndexes":        {no, "davit has no indexed jobs", nil},
+}
+
+// cronJobSpec are the fields of batch/v1 CronJobSpec.
+var cronJobSpec = map[string]field{
+	"schedule":                   {treatment: yes},
+	"timeZone":                   {treatment: yes},
+	"startingDeadlineSeconds":    {treatment: yes},
+	"concurrencyPolicy":          {treatment: yes},
+	"suspend":                    {treatment: yes},
+	"jobTemplate":                {treatment: yes},
+	"successfulJobsHistoryLimit": {treatment: yes},
+	"failedJobsHistoryLimit":     {treatment: yes},
+}
+
+// claimSpec are the fields of core/v1 PersistentVolumeClaimSpec.
+var claimSpec = map[string]field{
+	"accessModes":               {silent, ownDirs, nil},
+	"resources":                 {ignored, ownDirs, nil},
+	"storageClassName":          {ignored, ownDirs, nil},
+	"selector":                  {ignored, ownDirs, nil},
+	"volumeName":                {ignored, ownDirs, nil},
+	"volumeAttributesClassName": {ignored, ownDirs, nil},
+	"volumeMode":                {no, noDevices, []any{"Filesystem"}},
+	"dataSource":                {no, "davit fills no volumes", nil},
+	"dataSourceRef":             {no, "davit fills no volumes", nil},
+}
+
+// serviceSpec are the fields of core/v1 ServiceSpec.
+var serviceSpec = map[string]field{
+	"ports":                         {treatment: yes},
+	"selector":                      {treatment: yes},
+	"type":                          {treatment: yes},
+	"clusterIP":                     {ignored, noBalancing, []any{"None"}},
+	"clusterIPs":                    {ignored, noBalancing, nil},
+	"sessionAffinity":               {ignored, noBalancing, []any{"None"}},
+	"sessionAffinityConfig":         {ignored, noBalancing, nil},
+	"externalTrafficPolicy":         {ignored, noBalancing, nil},
+	"internalTrafficPolicy":         {ignored, noBalancing, nil},
+	"trafficDistribution":           {ignored, noBalancing, nil},
+	"healthCheckNodePort":           {ignored, noBalancing, nil},
+	"publishNotReadyAddresses":      {ignored, noBalancing, nil},
+	"ipFamilies":                    {ignored, noBalancing, nil},
+	"ipFamilyPolicy":                {ignored, noBalancing, nil},
+	"allocateLoadBalancerNodePorts": {ignored, noBalancing, nil},
+	"loadBalancerClass":             {ignored, noBalancing, nil},
+	"loadBalancerIP":                {no, "give the container's port a hostIP", nil},
+	"loadBalancerSourceRanges":      {no, "davit filters no addresses: use the node's firewall", nil},
+	"externalIPs":                   {no, "give the container's port a hostIP", nil},
+	"externalName":                  {no, "use hostAliases", nil},
+}
+
+// The fields of v1 ConfigMap and Secret beside metadata.
+var (
+	configMap = map[string]field{
+		"data": {treatment: yes}, "binaryData": {treatment: yes}, "immutable": {silent, "manifests change, not objects", nil},
+	}
+	secret = map[string]field{
+		"data": {treatment: yes}, "stringData": {treatment: yes}, "type": {treatment: yes},
+		"immutable": {silent, "manifests change, not objects", nil},
+	}
+)
+
+// The fields of the security contexts that are not davit's.
+var (
+	podSecurity = map[string]field{
+		"supplementalGroupsPolicy": {no, "davit adds the groups of the image's user", []any{"Merge"}},
+		"fsGroupChangePolicy":      {ignored, "davit changes no owner of what is in a volume", nil},
+		"seLinuxOptions":           {no, selinux, nil},
+		"seLinuxChangePolicy":      {no, selinux, nil},
+		"windowsOptions":           {no, windows, nil},
+	}
+	containerSecurity = map[string]field{
+		"seLinuxOptions": {no, selinux, nil},
+		"windowsOptions": {no, windows, nil},
+	}
+	volumeMount = map[string]field{
+		"recursiveReadOnly": {no, "read-only mounts are not recursive", []any{"Disabled", "IfPossible"}},
+		"bindMountOptions":  {no, "mounts are nosuid and nodev", nil},
+	}
+)

@@ -1,0 +1,90 @@
+// Package kube turns Kubernetes' kinds into davit's own objects, so that nothing after it
+// knows Kubernetes.
+//
+// It knows Kubernetes' types and what each of their fields means on one node: honoured,
+// ignored with a word, or refused. It is pure, and must never know files or a node.
+package kube
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+
+	apps "k8s.io/api/apps/v1"
+	batch "k8s.io/api/batch/v1"
+	core "k8s.io/api/core/v1"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+// kind is how documents of one apiVersion and kind are turned.
+type kind struct {
+	goType  reflect.Type
+	convert func(*conversion)
+}
+
+// kinds are those that davit takes, by apiVersion and kind.
+var kinds = map[string]map[string]kind{
+	"v1": {
+		"Pod":                   {reflect.TypeFor[core.Pod](), (*conversion).pod},
+		"ConfigMap":             {reflect.TypeFor[core.ConfigMap](), (*conversion).configMap},
+		"Secret":                {reflect.TypeFor[core.Secret](), (*conversion).secret},
+		"PersistentVolumeClaim": {reflect.TypeFor[core.PersistentVolumeClaim](), (*conversion).claim},
+		"Service":               {reflect.TypeFor[core.Service](), (*conversion).serviceOf},
+	},
+	"apps/v1": {
+		"Deployment":  {reflect.TypeFor[apps.Deployment](), (*conversion).deployment},
+		"DaemonSet":   {reflect.TypeFor[apps.DaemonSet](), (*conversion).daemonSet},
+		"StatefulSet": {reflect.TypeFor[apps.StatefulSet](), (*conversion).statefulSet},
+	},
+	"batch/v1": {
+		"Job":     {reflect.TypeFor[batch.Job](), (*conversion).job},
+		"CronJob": {reflect.TypeFor[batch.CronJob](), (*conversion).cronJob},
+	},
+}
+
+// APIVersions are those that davit knows of Kubernetes', sorted.
+func APIVersions() []string { return slices.Sorted(maps.Keys(kinds)) }
+
+// Kinds are the kinds that davit takes of an apiVersion, sorted.
+func Kinds(apiVersion string) []string { return slices.Sorted(maps.Keys(kinds[apiVersion])) }
+
+// Type is the Kubernetes type of a kind.
+func Type(apiVersion, name string) (reflect.Type, bool) {
+	found, ok := kinds[apiVersion][name]
+	return found.goType, ok
+}
+
+// Problem is what is to be said of a field of the document.
+type Problem struct {
+	// Path is the field's, as in the document.
+	Path string
+	// Message says what is wrong, Hint what to do.
+	Message, Hint string
+	// Warning is set where the object can do without the field.
+	Warning bool
+}
+
+// Object is one of davit's objects and where in the document it came from: a path that begins
+// with From there begins with To in the document.
+type Object struct {
+	v1.Object
+	From, To string
+}
+
+// Result is what one document came to.
+type Result struct {
+	Objects []Object
+	// Service is set for a Service, which is no object of davit's; see [Connect].
+	Service  *Service
+	Problems []Problem
+}
+
+// Convert turns a document, decoded into JSON's values and known to be of its type, into
+// davit's objects. What it comes to is of use only when no problem is an error.
+func Convert(apiVersion, name string, document map[string]any) Result {
+	c := &conversion{document: document, kind: name}
+	c.metadata()
+	kinds[apiVersion][name].convert(c)
+	return c.result
+}

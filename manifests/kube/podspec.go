@@ -1,0 +1,100 @@
+package kube
+
+import (
+	"fmt"
+	"maps"
+
+	"go.podman.io/image/v5/docker/reference"
+)
+
+// podSpec turns a PodSpec into that of davit's Pod, whose fields are named alike.
+func (c *conversion) podSpec(from map[string]any, path string) map[string]any {
+	spec := maps.Clone(c.sort(from, podSpec, path))
+	for key, value := range textsAt(spec, "nodeSelector") {
+		c.selectNode(key, value)
+	}
+	if node := textAt(spec, "nodeName"); node != "" {
+		c.selectNode("kubernetes.io/hostname", node)
+	}
+	delete(spec, "nodeSelector")
+	delete(spec, "nodeName")
+	if spec["terminationGracePeriodSeconds"] == nil {
+		spec["terminationGracePeriodSeconds"] = defaultGracePeriod
+	}
+	if security := mapAt(spec, "securityContext"); security != nil {
+		spec["securityContext"] = c.without(security, podSecurity, path+".securityContext")
+	}
+	for _, list := range []string{"initContainers", "containers"} {
+		if spec[list] != nil {
+			spec[list] = c.containers(listAt(spec, list), path+"."+list)
+		}
+	}
+	return spec
+}
+
+func (c *conversion) containers(from []any, path string) []any {
+	containers := make([]any, 0, len(from))
+	for i, item := range from {
+		member, _ := item.(map[string]any)
+		containers = append(containers, c.container(member, fmt.Sprintf("%s[%d]", path, i)))
+	}
+	return containers
+}
+
+func (c *conversion) container(from map[string]any, path string) map[string]any {
+	from = maps.Clone(from)
+	if from["tty"] == true {
+		delete(from, "stdin") // a terminal's input stays open
+	}
+	spec := c.sort(from, container, path)
+	if image := textAt(spec, "image"); image != "" {
+		spec["image"] = normalize(image)
+	}
+	if security := mapAt(spec, "securityContext"); security != nil {
+		spec["securityContext"] = c.without(security, containerSecurity, path+".securityContext")
+	}
+	if resources := mapAt(spec, "resources"); resources != nil {
+		spec["resources"] = c.resources(resources, path+".resources")
+	}
+	for i, item := range listAt(spec, "volumeMounts") {
+		if mount, ok := item.(map[string]any); ok {
+			listAt(spec, "volumeMounts")[i] = c.without(mount, volumeMount, fmt.Sprintf("%s.volumeMounts[%d]", path, i))
+		}
+	}
+	if lifecycle := mapAt(spec, "lifecycle"); lifecycle["stopSignal"] != nil {
+		lifecycle = maps.Clone(lifecycle)
+		spec["stopSignal"] = lifecycle["stopSignal"]
+		delete(lifecycle, "stopSignal")
+		spec["lifecycle"] = lifecycle
+	}
+	return spec
+}
+
+// ephemeralStorage is a resource that davit cannot limit.
+const ephemeralStorage = "ephemeral-storage"
+
+// resources takes out what davit cannot limit and a container can do without.
+func (c *conversion) resources(from map[string]any, path string) map[string]any {
+	resources := maps.Clone(from)
+	for _, list := range []string{"limits", "requests"} {
+		quantities := maps.Clone(mapAt(resources, list))
+		if quantities[ephemeralStorage] != nil {
+			c.warnf(path+"."+list+"."+ephemeralStorage, "is ignored: davit does not limit what a container writes")
+			delete(quantities, ephemeralStorage)
+		}
+		if quantities != nil {
+			resources[list] = quantities
+		}
+	}
+	return resources
+}
+
+// normalize writes out what a short name means in Kubernetes: nginx is
+// docker.io/library/nginx (https://kubernetes.io/docs/concepts/containers/images/#image-names).
+func normalize(image string) string {
+	named, err := reference.ParseNormalizedNamed(image)
+	if err != nil {
+		return image // the check of references says what is wrong
+	}
+	return named.String()
+}

@@ -1,0 +1,163 @@
+package kube
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+// Service is what a Service asks of the pods that it selects: a name, and published ports.
+type Service struct {
+	Name     string
+	Type     string
+	Selector map[string]string
+	Ports    []ServicePort
+}
+
+// ServicePort is one port of a service.
+type ServicePort struct {
+	Name, Protocol string
+	// Port is the service's, Target the container's: a number or a name.
+	Port   int64
+	Target string
+	// NodePort is the node's, 0 for none.
+	NodePort int64
+	// AppProtocol is for people.
+	AppProtocol string
+}
+
+// The types of a service.
+const (
+	clusterIP    = "ClusterIP"
+	nodePort     = "NodePort"
+	loadBalancer = "LoadBalancer"
+)
+
+func (c *conversion) serviceOf() {
+	spec := c.sort(mapAt(c.document, "spec"), serviceSpec, "spec")
+	service := &Service{Name: c.meta.Name, Type: textAt(spec, "type"), Selector: textsAt(spec, "selector")}
+	if service.Type == "" {
+		service.Type = clusterIP
+	}
+	if !slices.Contains([]string{clusterIP, nodePort, loadBalancer}, service.Type) {
+		c.errorf("spec.type", "", "davit has no services of type %s", service.Type)
+	}
+	for _, item := range listAt(spec, "ports") {
+		port, _ := item.(map[string]any)
+		service.Ports = append(service.Ports, servicePort(port))
+	}
+	c.result.Service = service
+}
+
+func servicePort(from map[string]any) ServicePort {
+	port := ServicePort{Name: textAt(from, "name"), Protocol: textAt(from, "protocol"), AppProtocol: textAt(from, "appProtocol")}
+	port.Port, _ = from["port"].(int64)
+	port.NodePort, _ = from["nodePort"].(int64)
+	switch target := from["targetPort"].(type) {
+	case int64:
+		port.Target = strconv.FormatInt(target, 10)
+	case string:
+		port.Target = target
+	default:
+		port.Target = strconv.FormatInt(port.Port, 10)
+	}
+	if port.Protocol == "" {
+		port.Protocol = "TCP"
+	}
+	return port
+}
+
+// Connect gives the pods that the service selects its name and ports, and says what it cannot
+// do.
+func Connect(service *Service, pods []*v1.Pod) []Problem {
+	c := &conversion{kind: "Service"}
+	found := false
+	for _, pod := range pods {
+		if !service.selects(pod) {
+			continue
+		}
+		found = true
+		service.name(c, pod)
+		for i, port := range service.Ports {
+			service.publish(c, pod, port, fmt.Sprintf("spec.ports[%d]", i))
+		}
+	}
+	if !found {
+		c.warnf("spec.selector", "selects no pod")
+	}
+	return c.result.Problems
+}
+
+func (s *Service) selects(pod *v1.Pod) bool {
+	for key, value := range s.Selector {
+		if pod.Metadata.Labels[key] != value {
+			return false
+		}
+	}
+	return len(s.Selector) > 0
+}
+
+// defaultNetwork is the network of pods that name none.
+const defaultNetwork = "default"
+
+// name makes the service's name one of the pod's.
+func (s *Service) name(c *conversion, pod *v1.Pod) {
+	if pod.Spec.HostNetwork || s.Name == pod.Metadata.Name {
+		return
+	}
+	if len(pod.Spec.Networks) == 0 {
+		pod.Spec.Networks = []v1.NetworkAttachment{{Name: defaultNetwork}}
+	}
+	pod.Spec.Networks[0].Aliases = append(pod.Spec.Networks[0].Aliases, s.Name)
+}
+
+// publish publishes a port of the service on the node, where the service's type says so.
+func (s *Service) publish(c *conversion, pod *v1.Pod, port ServicePort, path string) {
+	target, inside := s.target(pod, port)
+	if target == 0 {
+		c.errorf(path+".targetPort", "", "no container of Pod/%s has the port %q", pod.Metadata.Name, port.Target)
+		return
+	}
+	if target != int32(port.Port) && s.Type == clusterIP {
+		c.errorf(path+".targetPort", "connect to port "+strconv.Itoa(int(target))+", or publish the port with type NodePort",
+			"davit has no proxy that turns port %d into %d", port.Port, target)
+		return
+	}
+	host := int32(port.NodePort)
+	switch {
+	case pod.Spec.HostNetwork, s.Type == clusterIP:
+		return
+	case s.Type == loadBalancer:
+		host = int32(port.Port)
+	case host == 0:
+		c.errorf(path+".nodePort", "write one", "davit picks no port of the node")
+		return
+	}
+	if inside != nil && (inside.HostPort == 0 || inside.HostPort == host) {
+		inside.HostPort = host
+		return
+	}
+	first := &pod.Spec.Containers[0]
+	first.Ports = append(first.Ports, v1.ContainerPort{ContainerPort: target, HostPort: host, Protocol: port.Protocol})
+}
+
+// target is the container's port, and its declaration where there is one.
+func (s *Service) target(pod *v1.Pod, port ServicePort) (int32, *v1.ContainerPort) {
+	number, err := strconv.ParseInt(port.Target, 10, 32)
+	for i := range pod.Spec.Containers {
+		for j := range pod.Spec.Containers[i].Ports {
+			declared := &pod.Spec.Containers[i].Ports[j]
+			protocol := strings.ToUpper(declared.Protocol)
+			if protocol != "" && protocol != port.Protocol || protocol == "" && port.Protocol != "TCP" {
+				continue
+			}
+			if err == nil && declared.ContainerPort == int32(number) || err != nil && declared.Name == port.Target {
+				return declared.ContainerPort, declared
+			}
+		}
+	}
+	return int32(number), nil
+}

@@ -1,0 +1,140 @@
+package kube
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+// The defaults of Kubernetes that are not davit's.
+const (
+	defaultGracePeriod       = int64(30)
+	defaultConcurrencyPolicy = "Allow"
+)
+
+func (c *conversion) pod() {
+	spec := c.podSpec(mapAt(c.document, "spec"), "spec")
+	c.object(&v1.Pod{}, c.tree(spec), "", "")
+}
+
+// templatePath is where a Deployment and its like have the pod.
+const templatePath = "spec.template.spec"
+
+func (c *conversion) deployment()  { c.replicated(deploymentSpec) }
+func (c *conversion) daemonSet()   { c.replicated(daemonSetSpec) }
+func (c *conversion) statefulSet() { c.replicated(statefulSetSpec) }
+
+// replicated turns what makes pods out of a template into the pod itself, and claim templates
+// into volumes.
+func (c *conversion) replicated(fields map[string]field) {
+	spec := c.sort(mapAt(c.document, "spec"), fields, "spec")
+	pod := c.podSpec(mapAt(mapAt(spec, "template"), "spec"), templatePath)
+	if policy := textAt(pod, "restartPolicy"); policy != "" && policy != string(v1.RestartAlways) {
+		c.errorf(templatePath+".restartPolicy", "", "a %s restarts its pods always", c.kind)
+	}
+	replicas, counted := spec["replicas"].(int64)
+	if counted {
+		pod["replicas"] = replicas
+	}
+	if replicas < 0 {
+		c.errorf("spec.replicas", "", "%d: want 0 or more", replicas)
+	}
+	claims := c.claims(spec, pod)
+	if replicas > 1 && len(claims) > 0 {
+		c.errorf("spec.replicas", "", "davit keeps claims for one replica only, got %d", replicas)
+	}
+	c.describe(mapAt(spec, "template"))
+	c.object(&v1.Pod{}, c.tree(pod), "spec.", templatePath+".")
+	c.result.Objects = append(c.result.Objects, claims...)
+}
+
+// claims makes a volume of each claim template, named as Kubernetes names the claim, and has
+// the pod use it.
+func (c *conversion) claims(spec, pod map[string]any) []Object {
+	var claims []Object
+	volumes := slices.Clone(listAt(pod, "volumes"))
+	for i, item := range listAt(spec, "volumeClaimTemplates") {
+		template, _ := item.(map[string]any)
+		path := fmt.Sprintf("spec.volumeClaimTemplates[%d]", i)
+		c.sort(mapAt(template, "spec"), claimSpec, path+".spec")
+		name := textAt(mapAt(template, "metadata"), "name")
+		claim := fmt.Sprintf("%s-%s-0", name, c.meta.Name)
+		volumes = append(volumes, map[string]any{"name": name, "persistentVolumeClaim": map[string]any{"claimName": claim}})
+		meta := c.meta
+		meta.Name = claim
+		claims = append(claims, Object{&v1.Volume{Metadata: meta}, "", path + "."})
+	}
+	if len(volumes) > 0 {
+		pod["volumes"] = volumes
+	}
+	return claims
+}
+
+// describe takes the labels and annotations of a template: they are the pod's.
+func (c *conversion) describe(template map[string]any) {
+	meta := mapAt(template, "metadata")
+	c.meta.Labels, c.meta.Annotations = textsAt(meta, "labels"), textsAt(meta, "annotations")
+}
+
+func (c *conversion) job() {
+	c.object(&v1.Job{}, c.tree(c.jobSpec(mapAt(c.document, "spec"), "spec")), "", "")
+}
+
+func (c *conversion) jobSpec(from map[string]any, path string) map[string]any {
+	spec := maps.Clone(c.sort(from, jobSpec, path))
+	template := mapAt(spec, "template")
+	spec["template"] = map[string]any{
+		"metadata": described(template),
+		"spec":     c.podSpec(mapAt(template, "spec"), path+".template.spec"),
+	}
+	return spec
+}
+
+// described is the part of a template's metadata that its pods get.
+func described(template map[string]any) v1.TemplateMeta {
+	meta := mapAt(template, "metadata")
+	return v1.TemplateMeta{Labels: textsAt(meta, "labels"), Annotations: textsAt(meta, "annotations")}
+}
+
+func (c *conversion) cronJob() {
+	spec := maps.Clone(c.sort(mapAt(c.document, "spec"), cronJobSpec, "spec"))
+	if spec["concurrencyPolicy"] == nil {
+		spec["concurrencyPolicy"] = defaultConcurrencyPolicy
+	}
+	template := mapAt(spec, "jobTemplate")
+	spec["jobTemplate"] = map[string]any{
+		"metadata": described(template),
+		"spec":     c.jobSpec(mapAt(template, "spec"), "spec.jobTemplate.spec"),
+	}
+	c.object(&v1.CronJob{}, c.tree(spec), "", "")
+}
+
+func (c *conversion) configMap() {
+	c.data(&v1.Config{}, configMap)
+}
+
+func (c *conversion) secret() {
+	c.data(&v1.Secret{}, secret)
+}
+
+func (c *conversion) data(into v1.Object, fields map[string]field) {
+	tree := c.sort(c.ownFields(), fields, "")
+	tree["metadata"] = c.meta
+	c.object(into, tree, "", "")
+}
+
+// ownFields are those of the document beside what every document has.
+func (c *conversion) ownFields() map[string]any {
+	fields := maps.Clone(c.document)
+	for _, name := range []string{"apiVersion", "kind", "metadata", "status"} {
+		delete(fields, name)
+	}
+	return fields
+}
+
+func (c *conversion) claim() {
+	c.sort(mapAt(c.document, "spec"), claimSpec, "spec")
+	c.result.Objects = append(c.result.Objects, Object{Object: &v1.Volume{Metadata: c.meta}})
+}
