@@ -81,7 +81,7 @@ func (d *document) graftMap(merged map[string]any, base, patch side, schema stra
 	node := d.place(base, patch, yaml.MappingNode)
 	for _, key := range keysInOrder(merged, base, patch) {
 		name := d.keyNode(key, base, patch)
-		sub, mergeKey := schemaOf(schema, key, merged[key])
+		sub, mergeKey := schemaOf(schema, key, kindOf(merged[key]))
 		node.Content = append(node.Content, name, d.graft(merged[key], base.at(key), patch.at(key), sub, mergeKey))
 	}
 	return node
@@ -193,17 +193,17 @@ func keysInOrder(merged map[string]any, sides ...side) []string {
 }
 
 // schemaOf is what the library looks a field up by; a field it does not know has none.
-func schemaOf(schema strategicpatch.LookupPatchMeta, key string, value any) (strategicpatch.LookupPatchMeta, string) {
+func schemaOf(schema strategicpatch.LookupPatchMeta, key string, kind yaml.Kind) (strategicpatch.LookupPatchMeta, string) {
 	if schema == nil {
 		return nil, ""
 	}
 	var sub strategicpatch.LookupPatchMeta
 	var meta strategicpatch.PatchMeta
 	var err error
-	switch value.(type) {
-	case map[string]any:
+	switch kind {
+	case yaml.MappingNode:
 		sub, meta, err = schema.LookupPatchMetadataForStruct(key)
-	case []any:
+	case yaml.SequenceNode:
 		sub, meta, err = schema.LookupPatchMetadataForSlice(key)
 	default:
 		return nil, ""
@@ -212,4 +212,15 @@ func schemaOf(schema strategicpatch.LookupPatchMeta, key string, value any) (str
 		return nil, ""
 	}
 	return sub, meta.GetPatchMergeKey()
+}
+
+func kindOf(value any) yaml.Kind {
+	switch value.(type) {
+	case map[string]any:
+		return yaml.MappingNode
+	case []any:
+		return yaml.SequenceNode
+	default:
+		return yaml.ScalarNode
+	}
 }

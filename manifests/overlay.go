@@ -144,10 +144,14 @@ func (d *document) patchedBy(patch *document) *document {
 		return merged
 	}
 	base, over := d.side(merged), patch.side(merged)
+	meta, err := strategicpatch.NewPatchMetaFromStruct(schema)
+	if err == nil {
+		merged.diagnostics = append(merged.diagnostics, d.checkMergeKeys(meta)...)
+		merged.diagnostics = append(merged.diagnostics, patch.checkMergeKeys(meta)...)
+	}
 	if len(merged.diagnostics) > 0 {
 		return merged
 	}
-	meta, err := strategicpatch.NewPatchMetaFromStruct(schema)
 	if err == nil {
 		// The library writes into what it is given, so it gets values of its own.
 		var result strategicpatch.JSONMap
@@ -204,6 +208,35 @@ func (d *document) checkKeys(node *yaml.Node, path string) {
 	case yaml.SequenceNode:
 		for i, item := range node.Content {
 			d.checkKeys(item, fmt.Sprintf("%s[%d]", path, i))
+		}
+	}
+}
+
+// checkMergeKeys reports elements of lists that lack what they would be merged by: the library
+// would only print them.
+func (d *document) checkMergeKeys(schema strategicpatch.LookupPatchMeta) Diagnostics {
+	check := d.fresh()
+	check.diagnostics = nil
+	check.elementsHaveKeys(check.root, "", schema, "")
+	return check.diagnostics
+}
+
+func (d *document) elementsHaveKeys(node *yaml.Node, path string, schema strategicpatch.LookupPatchMeta, mergeKey string) {
+	switch node.Kind {
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(node.Content); i += 2 {
+			key, value := node.Content[i].Value, node.Content[i+1]
+			sub, mergeKey := schemaOf(schema, key, value.Kind)
+			d.elementsHaveKeys(value, join(path, key), sub, mergeKey)
+		}
+	case yaml.SequenceNode:
+		for i, item := range node.Content {
+			at := fmt.Sprintf("%s[%d]", path, i)
+			directive := child(item, "$patch")
+			if mergeKey != "" && child(item, mergeKey) == nil && (directive == nil || directive.Value == "delete") {
+				d.report(item, at, "has no "+mergeKey+", by which the list is merged", "")
+			}
+			d.elementsHaveKeys(item, at, schema, "")
 		}
 	}
 }

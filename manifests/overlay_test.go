@@ -138,7 +138,7 @@ func TestErrorsPointIntoTheOverlay(t *testing.T) {
 		"in an element":         {"nodes/edge-1/a.yaml", head + "spec: {env: [{name: B, value: 1}]}\n", `nodes/edge-1/a.yaml:4:31: spec.env[1].value: want a string, got the number 1 (quote it: "1")`},
 		"what is missing now":   {"nodes/edge-1/a.yaml", head + "spec: {image: null}\n", `base/web.yaml:5:3: spec.image: missing`},
 		"a key twice":           {"nodes/edge-1/a.yaml", head + "spec: {image: a, image: b}\n", `nodes/edge-1/a.yaml:4:18: spec.image: is there twice, as "image" in line 4 too`},
-		"an element's key":      {"nodes/edge-1/a.yaml", head + "spec: {env: [{value: b}]}\n", `nodes/edge-1/a.yaml:1:1: cannot be merged into base/web.yaml:1:1: map: map[value:b] does not contain declared merge key: name`},
+		"an element's key":      {"nodes/edge-1/a.yaml", head + "spec: {env: [{value: b}]}\n", `nodes/edge-1/a.yaml:4:14: spec.env[0]: has no name, by which the list is merged`},
 		"nothing to delete":     {"nodes/edge-1/a.yaml", "apiVersion: davit/v1\nkind: Container\nmetadata: {name: wep}\n$patch: delete\n", `nodes/edge-1/a.yaml:4:9: $patch: there is no Container/wep to patch (did you mean "web"?)`},
 		"two patches":           {"nodes/edge-1/a.yaml", head + "---\n" + head, `nodes/edge-1/a.yaml:5:1: Container/web is there twice in nodes/edge-1, also in nodes/edge-1/a.yaml:1:1`},
 		"YAML's anchors":        {"nodes/edge-1/a.yaml", head + "spec: {image: &a b}\n", `nodes/edge-1/a.yaml:4:15: anchors and aliases are not supported (write the value out)`},

@@ -91,7 +91,8 @@ func decode(text []byte) (*types.Kustomization, error) {
 
 // Build returns what the kustomization of a name comes to.
 func Build(files Files, name string) ([]Document, *Problem) {
-	if problem := check(files, name, map[string]bool{}); problem != nil {
+	c := checker{files, map[string]int{}}
+	if problem := c.check(name); problem != nil {
 		return nil, problem
 	}
 	tracked, keep, err := withOrigins(files[name])

@@ -67,6 +67,8 @@ func TestWhatLeadsOutsideIsRefused(t *testing.T) {
 		"configMapGenerator: [{name: a, files: ['a=https://x.com/']}]": `1:40: "a=https://x.com/" is not in the repository, and davit fetches nothing`,
 		"secretGenerator: [{name: a, env: 'https://x.com/'}]":          `1:34: "https://x.com/" is not in the repository, and davit fetches nothing`,
 		"openapi: {path: 'https://x.com/'}":                            `1:17: "https://x.com/" is not in the repository, and davit fetches nothing`,
+		"patches: [{path: /site/web.yaml}]":                            `1:18: "/site/web.yaml" is not in the repository, and davit fetches nothing`,
+		"patchesStrategicMerge: ['/site/a:b.yaml']":                    `1:25: "/site/a:b.yaml" is not in the repository, and davit fetches nothing`,
 		"crds: ['https://x.com/']":                                     `1:8: "https://x.com/" is not in the repository, and davit fetches nothing`,
 		"replacements: [{path: 'https://x.com/'}]":                     `1:23: "https://x.com/" is not in the repository, and davit fetches nothing`,
 		"helmCharts: [{name: a}]":                                      `1:1: helmCharts is not supported: davit runs no plugins and no helm`,
@@ -75,7 +77,7 @@ func TestWhatLeadsOutsideIsRefused(t *testing.T) {
 		"validators: [a.yaml]":                                         `1:1: validators is not supported: davit runs no plugins and no helm`,
 		"resources: [../base, none.yaml]":                              `1:22: there is neither a file nor a kustomization "none.yaml"`,
 		"resources: [../outside.yaml]":                                 `1:1: accumulating resources: accumulation err='accumulating resources from '../outside.yaml': security; file '/outside.yaml' is not in or below '/site'': must build at directory: '/outside.yaml': file is not directory`,
-		"resources: [/etc/passwd]":                                     `1:13: there is neither a file nor a kustomization "/etc/passwd"`,
+		"resources: [/etc/passwd]":                                     `1:13: "/etc/passwd" is not in the repository, and davit fetches nothing`,
 		"namePrefixx: a":                                               `1:1: invalid Kustomization: json: unknown field "namePrefixx"`,
 		"a: [":                                                         `1:1: invalid Kustomization: yaml: line 1: did not find expected node content`,
 		"":                                                             `1:1: kustomization.yaml is empty`,
@@ -100,6 +102,63 @@ func TestProblemsOfAUsedKustomizationAreFound(t *testing.T) {
 	}, "site/kustomization.yaml")
 	if problem == nil || problem.File != "base/kustomization.yaml" {
 		t.Errorf("got %+v", problem)
+	}
+}
+
+func TestDoublingIsBounded(t *testing.T) {
+	t.Parallel()
+	files := Files{"0/kustomization.yaml": []byte("resources: [web.yaml]"), "0/web.yaml": []byte(container)}
+	for i := range 40 {
+		for _, side := range []string{"a", "b"} {
+			text := fmt.Sprintf("namePrefix: %s\nresources: [../%d%s, ../%d%s]\n", side, i, "a", i, "b")
+			if i == 0 {
+				text = "namePrefix: " + side + "\nresources: [../0]\n"
+			}
+			files[fmt.Sprintf("%d%s/kustomization.yaml", i+1, side)] = []byte(text)
+		}
+	}
+	_, problem := Build(files, "40a/kustomization.yaml")
+	if problem == nil || !strings.Contains(problem.Message, "more than 10000 objects") {
+		t.Errorf("got %+v", problem)
+	}
+}
+
+func TestCopyingIsBounded(t *testing.T) {
+	t.Parallel()
+	var operations []string
+	for i := range 40 {
+		operations = append(operations, fmt.Sprintf(`{"op": "copy", "from": "/spec", "path": "/spec/x%d"}`, i))
+	}
+	text := "resources: [web.yaml]\npatches: [{target: {kind: Container}, patch: '[" + strings.Join(operations, ",") + "]'}]"
+	_, problem := Build(Files{"a/kustomization.yaml": []byte(text), "a/web.yaml": []byte(container)}, "a/kustomization.yaml")
+	if problem == nil || !strings.Contains(problem.Message, "exceeding the limit") {
+		t.Errorf("got %+v", problem)
+	}
+}
+
+func TestAliasesAreNotWrittenOut(t *testing.T) {
+	t.Parallel()
+	laughs := "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
+	indented := "    " + strings.ReplaceAll(laughs, "\n", "\n    ")
+	for kustomization, want := range map[string]string{
+		"resources: [laughs.yaml]\n":                            "a/laughs.yaml:2:8",
+		"patches: [{path: laughs.yaml}]\n":                      "a/laughs.yaml:2:8",
+		"patchesStrategicMerge: [laughs.yaml]\n":                "a/laughs.yaml:2:8",
+		"replacements: [{path: laughs.yaml}]\n":                 "a/laughs.yaml:2:8",
+		"patches:\n- patch: |\n" + indented + "\n":              "a/kustomization.yaml:2:10",
+		"patchesStrategicMerge:\n- |\n" + indented + "\n":       "a/kustomization.yaml:2:3",
+		"resources: [../b]\n":                                   "b/laughs.yaml:2:8",
+		"resources: [fine.yaml]\nconfigurations: [laughs.yaml]": "a/laughs.yaml:2:8",
+	} {
+		_, problem := Build(Files{
+			"a/kustomization.yaml": []byte(kustomization), "a/laughs.yaml": []byte(laughs), "a/fine.yaml": []byte(container),
+			"b/kustomization.yaml": []byte("resources: [laughs.yaml]"), "b/laughs.yaml": []byte(laughs),
+		}, "a/kustomization.yaml")
+		if problem == nil || !strings.Contains(problem.Message, "aliases") {
+			t.Errorf("%s: got %v", kustomization, problem)
+		} else if got := fmt.Sprintf("%s:%d:%d", problem.File, problem.Line, problem.Column); got != want {
+			t.Errorf("%s: got %s, want %s", kustomization, got, want)
+		}
 	}
 }
 

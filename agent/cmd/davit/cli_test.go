@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -40,6 +41,24 @@ func TestCommands(t *testing.T) {
 			return os.Geteuid() == 0, nil
 		},
 	})
+}
+
+// TestDocumentedCommandsAreRun keeps docs/fleet.md to what fleet.txtar runs.
+func TestDocumentedCommandsAreRun(t *testing.T) {
+	t.Parallel()
+	document, err := os.ReadFile("../../../docs/fleet.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scenario, err := os.ReadFile("testdata/fleet.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(document)) {
+		if command, ok := strings.CutPrefix(line, "    davit "); ok && !strings.Contains(string(scenario), "\ndavit "+command) {
+			t.Errorf("no test runs davit %s", command)
+		}
+	}
 }
 
 func TestOutcomeCounts(t *testing.T) {
