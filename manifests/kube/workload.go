@@ -64,7 +64,7 @@ func (c *conversion) claims(spec, pod map[string]any) []Object {
 		volumes = append(volumes, map[string]any{"name": name, "persistentVolumeClaim": map[string]any{"claimName": claim}})
 		meta := c.meta
 		meta.Name = claim
-		claims = append(claims, Object{&v1.Volume{Metadata: meta}, "", path + "."})
+		claims = append(claims, Object{volume(meta), "", path + "."})
 	}
 	if len(volumes) > 0 {
 		pod["volumes"] = volumes
@@ -136,5 +136,11 @@ func (c *conversion) ownFields() map[string]any {
 
 func (c *conversion) claim() {
 	c.sort(mapAt(c.document, "spec"), claimSpec, "spec")
-	c.result.Objects = append(c.result.Objects, Object{Object: &v1.Volume{Metadata: c.meta}})
+	c.result.Objects = append(c.result.Objects, Object{Object: volume(c.meta)})
+}
+
+// volume is what a claim comes to. Whatever user a container runs as can write there, as with
+// the directories that other single nodes provision; the way to it is root's alone.
+func volume(meta v1.ObjectMeta) *v1.Volume {
+	return &v1.Volume{Metadata: meta, Spec: v1.VolumeSpec{Mode: "0777"}}
 }
