@@ -3,7 +3,10 @@ package schema
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"slices"
 
+	"github.com/davit-project/davit/manifests/kube"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -14,12 +17,18 @@ type node map[string]any
 // yaml-language-server, which most editors use, understands.
 func JSON() []byte {
 	w := writer{definitions: node{}}
-	var each []node
+	each := []node{versionKinds(v1.APIVersion, kindNames())}
+	versions := []string{v1.APIVersion}
 	for _, kind := range Kinds() {
 		each = append(each, node{
-			"if":   node{"properties": node{"kind": node{"const": kind.Name}}, "required": []string{"kind"}},
+			"if":   constants(node{"apiVersion": v1.APIVersion, "kind": kind.Name}),
 			"then": w.reference(kind),
 		})
+	}
+	// Kubernetes' kinds are checked by their own schemas, and by davit validate.
+	for _, version := range kube.APIVersions() {
+		versions = append(versions, version)
+		each = append(each, versionKinds(version, append(kube.Kinds(version), "List")))
 	}
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
@@ -32,8 +41,8 @@ func JSON() []byte {
 		"type":     "object",
 		"required": []string{"apiVersion", "kind"},
 		"properties": node{
-			"apiVersion": node{"enum": []string{v1.APIVersion}},
-			"kind":       node{"enum": kindNames()},
+			"apiVersion": node{"enum": versions},
+			"kind":       node{"type": "string"},
 		},
 		// A condition for each kind, not oneOf: editors then show the errors of the kind that
 		// is meant, not those of all.
@@ -41,6 +50,23 @@ func JSON() []byte {
 		"definitions": w.definitions,
 	})
 	return text.Bytes()
+}
+
+// versionKinds limits kind to those of an apiVersion.
+func versionKinds(version string, kinds []string) node {
+	return node{
+		"if":   constants(node{"apiVersion": version}),
+		"then": node{"properties": node{"kind": node{"enum": kinds}}},
+	}
+}
+
+// constants is the condition that properties have values.
+func constants(values node) node {
+	properties, required := node{}, slices.Sorted(maps.Keys(values))
+	for name, value := range values {
+		properties[name] = node{"const": value}
+	}
+	return node{"properties": properties, "required": required}
 }
 
 // writer turns types into JSON Schemas; each object is one definition.
