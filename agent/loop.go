@@ -21,6 +21,8 @@ type Options struct {
 	Manifests string
 	// Config is the node's configuration file.
 	Config string
+	// Policy is the node's policy file, or the name of a preset.
+	Policy string
 	// Owner is a user beside root whose manifests count; -1 for none.
 	Owner int
 	// Resync is how often the node is compared with the manifests though none changed.
@@ -105,8 +107,15 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 		a.status.Say("%v: nothing changes until that is right", err)
 		return a.retry()
 	}
-	// Another label may mean other manifests: a node that changed has to settle too.
-	tree.Fingerprint = fmt.Sprint(tree.Fingerprint, node)
+	nodePolicy, err := facts.NodePolicy(a.options.Policy, tree.Writable)
+	if err != nil {
+		a.once("the node's policy cannot be used, nothing changes until it can", "error", err)
+		a.status.Say("%v: nothing changes until that is right", err)
+		return a.retry()
+	}
+	// Another label, or another policy, may mean other manifests: a node that changed has to
+	// settle too.
+	tree.Fingerprint = fmt.Sprint(tree.Fingerprint, node, *nodePolicy.Policy)
 	verdict := a.settler.See(tree.Fingerprint, time.Now())
 	if !verdict.Apply {
 		return verdict.Wait
@@ -116,7 +125,7 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 		return a.status.UntilResync(a.options.Resync)
 	}
 	*force = false
-	err = a.pass(ctx, tree, node, verdict.Prune)
+	err = a.pass(ctx, tree, manifests.Options{Node: &node, Policy: nodePolicy}, verdict.Prune)
 	if err != nil {
 		a.failures++
 		return a.retry()
@@ -136,13 +145,13 @@ func (a *Agent) retry() time.Duration {
 }
 
 // pass loads, plans and applies a tree.
-func (a *Agent) pass(ctx context.Context, tree watch.Tree, node manifests.Node, prune bool) error {
+func (a *Agent) pass(ctx context.Context, tree watch.Tree, options manifests.Options, prune bool) error {
 	unlock, err := Lock(func() { a.log.Info("waiting for another davit to finish") })
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	set := manifests.Load(tree.Files, manifests.Options{Node: &node})
+	set := manifests.Load(tree.Files, options)
 	for _, diagnostic := range append(tree.Problems, set.Diagnostics...) {
 		a.once("manifest has an error, what it describes stays as it is", "error", diagnostic.String())
 	}

@@ -55,6 +55,9 @@ type Options struct {
 	// Node is the node that is to get the set. Without one every document is looked at, those
 	// of overlays one overlay at a time, and none is left out for what a node lacks.
 	Node *Node
+	// Policy says what manifests may ask of the node; nil refuses nothing but what is always
+	// refused.
+	Policy *NodePolicy
 }
 
 // Load decodes and validates all files. It never stops at an error: one bad document
@@ -72,7 +75,7 @@ func Load(files []File, options Options) *Set {
 			s.add(l, documents)
 		}
 		set.LeftOut = append(set.LeftOut, s.deleted...)
-		set.take(s.documents, options.Node)
+		set.take(s.documents, options)
 	}
 	set.sort()
 	return set
@@ -109,14 +112,14 @@ func (s *Set) parse(files []File, node *Node) layers {
 }
 
 // take adds what documents come to together.
-func (s *Set) take(documents []*document, node *Node) {
-	documents = decodeAll(documents, node)
+func (s *Set) take(documents []*document, options Options) {
+	documents = decodeAll(documents, options.Node)
 	var here []*document
 	for _, d := range documents {
 		if d.object == nil {
 			continue
 		}
-		if reason := d.leftOut(node); reason != "" {
+		if reason := d.leftOut(options.Node); reason != "" {
 			d.validate()
 			s.LeftOut = append(s.LeftOut, LeftOut{Object{d.object, d.position(d.root)}, reason})
 			continue
@@ -127,6 +130,7 @@ func (s *Set) take(documents []*document, node *Node) {
 	for _, d := range here {
 		d.validate()
 	}
+	checkPolicy(here, options.Policy)
 	checkReferences(here, documents)
 	for _, d := range documents {
 		s.Diagnostics = append(s.Diagnostics, d.diagnostics...)

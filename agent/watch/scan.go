@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -36,6 +37,9 @@ type Tree struct {
 	Problems manifests.Diagnostics
 	// Fingerprint changes when a file's name or content does.
 	Fingerprint string
+	// Writable names something of the tree, or above it, that others than root can write;
+	// empty when there is nothing.
+	Writable string
 }
 
 // Scan reads all manifests below root: regular files named *.yaml or *.yml, in
@@ -51,6 +55,9 @@ func Scan(root string, owner int) (Tree, error) {
 	}
 	defer dir.Close()
 	s := &scanner{root: root, dir: dir, owner: owner, hash: sha256.New(), kustomized: map[string]bool{}}
+	if err := s.above(); err != nil {
+		return Tree{}, fmt.Errorf("manifest directory: %w", err)
+	}
 	if err := fs.WalkDir(dir.FS(), ".", s.visit); err != nil {
 		return Tree{}, fmt.Errorf("manifest directory: %w", err)
 	}
@@ -106,8 +113,48 @@ func (s *scanner) visit(name string, entry fs.DirEntry, err error) error {
 	return nil
 }
 
+// above looks at the directories on the way to the root, as it is named and where a link leads.
+func (s *scanner) above() error {
+	named, err := filepath.Abs(s.root)
+	if err != nil {
+		return err
+	}
+	real, err := filepath.EvalSymlinks(named)
+	if err != nil {
+		return err
+	}
+	for _, dir := range []string{filepath.Dir(named), real} {
+		for ; ; dir = filepath.Dir(dir) {
+			info, err := os.Stat(dir)
+			if err != nil {
+				return err
+			}
+			s.trust(dir, info)
+			if dir == "/" {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// trust notes what others than root can write.
+func (s *scanner) trust(name string, info fs.FileInfo) {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case s.tree.Writable != "" || !ok:
+	case stat.Uid != 0:
+		s.tree.Writable = fmt.Sprintf("%s belongs to user %d", name, stat.Uid)
+	case info.Mode().Perm()&0o022 != 0:
+		s.tree.Writable = fmt.Sprintf("%s is writable for others than root", name)
+	}
+}
+
 // enter notes whether a directory belongs to a kustomization, its own or one above.
 func (s *scanner) enter(dir string) {
+	if info, err := s.dir.Lstat(dir); err == nil {
+		s.trust(filepath.Join(s.root, dir), info)
+	}
 	s.kustomized[dir] = dir != "." && s.kustomized[path.Dir(dir)] ||
 		slices.ContainsFunc(manifests.KustomizationNames(), func(name string) bool {
 			_, err := s.dir.Lstat(path.Join(dir, name))
@@ -146,6 +193,7 @@ func (s *scanner) read(name string) ([]byte, error) {
 	if info.Mode()&fs.ModeSymlink != 0 {
 		return nil, errors.New("symbolic links are not followed: put the file itself here")
 	}
+	s.trust(filepath.Join(s.root, name), info)
 	file, err := s.dir.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ only when all manifests are free of errors.`,
 			if err != nil {
 				return err
 			}
-			options.Manifests, options.Config, options.Owner = s.manifests, s.config, owner
+			options.Manifests, options.Config, options.Policy, options.Owner = s.manifests, s.config, s.policy, owner
 			return runAgent(cmd, options)
 		},
 	}

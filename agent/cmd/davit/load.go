@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/davit-project/davit/agent"
+	"github.com/davit-project/davit/agent/facts"
 	"github.com/davit-project/davit/agent/watch"
 	"github.com/davit-project/davit/manifests"
 )
@@ -44,6 +45,9 @@ func (s *settings) load() (*manifests.Set, agent.Guard, error) {
 	}
 	options, err := s.thisNode()
 	if err != nil {
+		return nil, agent.Guard{}, err
+	}
+	if options.Policy, err = facts.NodePolicy(s.policy, tree.Writable); err != nil {
 		return nil, agent.Guard{}, err
 	}
 	set := manifests.Load(tree.Files, options)

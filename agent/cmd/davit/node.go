@@ -59,17 +59,25 @@ func (s *settings) thisNode() (manifests.Options, error) {
 // someNode loads for the node that the flags describe, and for none in particular when there
 // are none.
 func (s *settings) someNode(cmd *cobra.Command, f *nodeFlags) (manifests.Options, error) {
+	var options manifests.Options
+	if cmd.Flags().Changed("policy") {
+		var err error
+		if options.Policy, err = facts.ReadPolicy(s.policy, facts.Anyone); err != nil {
+			return options, err
+		}
+	}
 	configured := cmd.Flags().Changed("config")
 	if !configured && f.hostname == "" && len(f.labels) == 0 && len(f.variables) == 0 {
-		return manifests.Options{}, nil
+		return options, nil
 	}
 	var config manifests.Config
 	if configured {
 		var err error
 		if config, err = facts.ReadConfig(s.config, facts.Anyone); err != nil {
-			return manifests.Options{}, err
+			return options, err
 		}
 	}
 	node, err := f.laidOver(manifests.Facts{}.Node().With(config.Labels, config.Variables))
-	return manifests.Options{Node: &node}, err
+	options.Node = &node
+	return options, err
 }

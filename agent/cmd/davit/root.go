@@ -15,6 +15,7 @@ const defaultManifests = "/etc/davit/manifests"
 type settings struct {
 	manifests string
 	config    string
+	policy    string
 	owner     string
 	output    string
 }
@@ -36,6 +37,7 @@ runs the containers. No davit process is needed while they run.`,
 	flags := root.PersistentFlags()
 	flags.StringVarP(&s.manifests, "manifests", "m", defaultManifests, "the manifest directory")
 	flags.StringVar(&s.config, "config", facts.DefaultConfig, "the node's configuration: labels and variables")
+	flags.StringVar(&s.policy, "policy", facts.DefaultPolicy, "what manifests may ask of the node: a file, or privileged, baseline or restricted")
 	flags.StringVar(&s.owner, "owner", "", "a user beside root whose manifests count, such as davit-git")
 	flags.StringVarP(&s.output, "output", "o", "text", "how to print: text, json or yaml")
 	root.AddCommand(

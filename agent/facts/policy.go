@@ -1,0 +1,62 @@
+package facts
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/policy"
+)
+
+// DefaultPolicy is where a node's policy is; there it may be missing.
+const DefaultPolicy = "/etc/davit/policy.yaml"
+
+// presets are policies that need no file.
+var presets = []policy.Preset{policy.Privileged, policy.Baseline, policy.Restricted}
+
+// NodePolicy returns this node's policy: the file's, or without one what follows from who can
+// write the manifests: privileged when root alone can, baseline otherwise. writable names what
+// others can write. A file that cannot be used is an error: it must not come to mean that all
+// is allowed.
+func NodePolicy(path, writable string) (*manifests.NodePolicy, error) {
+	found, err := ReadPolicy(path, trusted)
+	switch {
+	case err != nil || found != nil:
+		return found, err
+	case writable != "":
+		return manifests.PresetPolicy(policy.Baseline, fmt.Sprintf("there is no %s, and %s", path, writable)), nil
+	default:
+		return manifests.PresetPolicy(policy.Privileged, fmt.Sprintf("there is no %s, and root alone can write the manifests", path)), nil
+	}
+}
+
+// ReadPolicy returns a preset, or reads a policy file; check may refuse it. The default one may
+// be missing, which gives nil.
+func ReadPolicy(path string, check func(*os.File) error) (*manifests.NodePolicy, error) {
+	if slices.Contains(presets, policy.Preset(path)) {
+		return manifests.PresetPolicy(policy.Preset(path), "--policy "+path), nil
+	}
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) && path == DefaultPolicy {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("node policy: %w", err)
+	}
+	defer file.Close()
+	if err := check(file); err != nil {
+		return nil, fmt.Errorf("node policy %s: %w", path, err)
+	}
+	text, err := io.ReadAll(io.LimitReader(file, maxConfig+1))
+	if err != nil {
+		return nil, fmt.Errorf("node policy: %w", err)
+	}
+	read, diagnostics := manifests.ParsePolicy(manifests.File{Path: path, Text: text})
+	return read, diagnostics.Err()
+}

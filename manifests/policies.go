@@ -1,0 +1,106 @@
+package manifests
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+
+	"github.com/davit-project/davit/manifests/policy"
+)
+
+// NodePolicy is a node's policy, and where it says what it says.
+type NodePolicy struct {
+	*policy.Policy
+	// Reason says why there is a preset alone and no file.
+	Reason string
+
+	lines map[string]Position // by field of the policy
+}
+
+// PresetPolicy is a preset alone; reason says why it holds.
+func PresetPolicy(preset policy.Preset, reason string) *NodePolicy {
+	return &NodePolicy{Policy: policy.Of(preset), Reason: reason}
+}
+
+// ParsePolicy reads a node's policy, as strictly as a manifest. A policy that is wrong, or says
+// nothing, is an error: it must not come to mean that everything is allowed.
+func ParsePolicy(file File) (*NodePolicy, Diagnostics) {
+	documents, diagnostics := parse(file)
+	if len(diagnostics) > 0 {
+		return nil, diagnostics
+	}
+	if len(documents) != 1 {
+		return nil, Diagnostics{{Position: Position{file.Path, 1, 1}, Message: fmt.Sprintf("want one document, got %d", len(documents))}}
+	}
+	d := documents[0]
+	parsed := &policy.Policy{}
+	if len(d.diagnostics) == 0 {
+		d.decodeInto(parsed)
+		d.checkPolicyFile(parsed)
+	}
+	lines := map[string]Position{}
+	for field, node := range d.nodes {
+		lines[field] = d.position(node)
+	}
+	return &NodePolicy{Policy: parsed, lines: lines}, d.diagnostics
+}
+
+// decodeInto decodes the document into a value that is no object.
+func (d *document) decodeInto(into any) {
+	tree := d.value(d.root, reflect.TypeOf(into).Elem(), "")
+	if len(d.diagnostics) > 0 {
+		return
+	}
+	text, err := json.Marshal(tree)
+	if err == nil {
+		err = json.Unmarshal(text, into)
+	}
+	if err != nil {
+		d.report(d.root, "", err.Error(), "")
+	}
+}
+
+func (d *document) checkPolicyFile(p *policy.Policy) {
+	for i, host := range p.HostPaths {
+		d.absolute(fmt.Sprintf("hostPaths[%d].path", i), host.Path)
+	}
+	for i, ports := range p.HostPorts {
+		if ports.Min < 1 || ports.Max < ports.Min || ports.Max > 65535 {
+			d.errorf(fmt.Sprintf("hostPorts[%d]", i), "want min at most max, from 1 to 65535")
+		}
+	}
+	for i, name := range p.Capabilities {
+		d.checkCapability(fmt.Sprintf("capabilities[%d]", i), name)
+	}
+}
+
+// where says which line of the policy decided.
+func (p *NodePolicy) where(rule string) string {
+	if p.lines == nil {
+		return p.Reason
+	}
+	for _, field := range []string{rule, "preset"} {
+		if at, ok := p.lines[field]; ok {
+			return fmt.Sprintf("%s of %s", field, at)
+		}
+	}
+	return p.lines[""].String()
+}
+
+// checkPolicy refuses what the node's policy does not allow.
+func checkPolicy(documents []*document, nodePolicy *NodePolicy) {
+	if nodePolicy == nil {
+		return
+	}
+	units := map[string]bool{}
+	for _, d := range documents {
+		for unit := range d.units() {
+			units[unit+".service"] = true
+		}
+	}
+	for _, d := range documents {
+		for _, violation := range nodePolicy.Check(d.object, func(unit string) bool { return units[unit] }) {
+			d.errorHint(violation.Path, nodePolicy.where(violation.Rule), "refused by policy %s: %s", nodePolicy.Preset, violation.Message)
+		}
+	}
+}

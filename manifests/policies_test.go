@@ -1,0 +1,195 @@
+package manifests
+
+import (
+	"cmp"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	// Its test data are Kubernetes' own cases of the Pod Security Standards.
+	_ "k8s.io/pod-security-admission/policy"
+
+	"github.com/davit-project/davit/manifests/policy"
+)
+
+// loadUnder loads one text under a policy.
+func loadUnder(text string, p *NodePolicy) *Set {
+	return Load([]File{{Path: "app.yaml", Text: []byte(text)}}, Options{Policy: p})
+}
+
+// notPolicy are cases that fail in Kubernetes and that no policy of davit's has to refuse, with
+// the reason.
+var notPolicy = map[string]string{
+	"apparmorprofile":           "an annotation of old that davit does not read",
+	"allowprivilegeescalation2": "davit's default is what Kubernetes wants to be said",
+	"capabilities_baseline3":    "CAP_CHOWN is a name for CHOWN here",
+	"seccompprofile_restricted": "davit's default is what Kubernetes wants to be said",
+	"procmount_restricted":      "davit has no user namespaces",
+	"restrictedvolumes":         "davit has no such volumes",
+	"selinuxoptions":            "davit sets no labels",
+	"windowshostprocess":        "davit runs Linux containers",
+}
+
+// TestPodSecurityStandards holds the presets against Kubernetes' own cases: what passes there
+// is refused by no policy here, what fails there is refused.
+func TestPodSecurityStandards(t *testing.T) {
+	t.Parallel()
+	for _, preset := range []policy.Preset{policy.Baseline, policy.Restricted} {
+		for _, outcome := range []string{"pass", "fail"} {
+			for _, file := range podSecurityCases(t, preset, outcome) {
+				text, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+				refused := refusals(loadUnder(string(text), PresetPolicy(preset, "test")))
+				switch {
+				case outcome == "pass" && len(refused) > 0:
+					t.Errorf("%s: %s passes in Kubernetes: %v", preset, name, refused)
+				case outcome == "fail" && len(refused) == 0 && !isNotPolicy(name):
+					t.Errorf("%s: %s fails in Kubernetes and is not refused", preset, name)
+				}
+			}
+		}
+	}
+}
+
+// podSecurityCases are the files of the newest version of the standards.
+func podSecurityCases(t *testing.T, preset policy.Preset, outcome string) []string {
+	t.Helper()
+	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "k8s.io/pod-security-admission").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	versions, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(module)), "test", "testdata", string(preset), "v1.*"))
+	if err != nil || len(versions) == 0 {
+		t.Fatalf("no cases for %s: %v", preset, err)
+	}
+	latest := slices.MaxFunc(versions, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
+	files, err := filepath.Glob(filepath.Join(latest, outcome, "*.yaml"))
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%d cases in %s/%s: %v", len(files), latest, outcome, err)
+	}
+	return files
+}
+
+func refusals(set *Set) []string {
+	var refused []string
+	for _, diagnostic := range set.Diagnostics {
+		if strings.Contains(diagnostic.Message, "refused by policy") {
+			refused = append(refused, diagnostic.String())
+		}
+	}
+	return refused
+}
+
+func isNotPolicy(name string) bool {
+	for prefix := range notPolicy {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+const policyFile = `apiVersion: davit/v1
+kind: NodePolicy
+preset: baseline
+hostPaths:
+  - path: /srv/data
+  - {path: /srv/read, readOnly: true}
+registries: [docker.io/library, ghcr.io/acme/app]
+hostPorts: [{min: 8000, max: 8100}]
+capabilities: [NET_ADMIN]
+sysctls: [net.core.*]
+targets: [kiosk.target]
+units: [chrony.service]
+passThrough: [service.WatchdogSec]
+`
+
+func TestPolicySays(t *testing.T) {
+	t.Parallel()
+	nodePolicy, diagnostics := ParsePolicy(File{Path: "policy.yaml", Text: []byte(policyFile)})
+	if err := diagnostics.Err(); err != nil {
+		t.Fatal(err)
+	}
+	const at = " (preset of policy.yaml:3:9)"
+	container := func(lines ...string) string {
+		return strings.Replace(spec(lines...), "example.com/a:1", "docker.io/library/a:1", 1)
+	}
+	for text, want := range map[string]string{
+		container("hostPID: true"):                                                                                                   "app.yaml:6:12: spec.hostPID: refused by policy baseline: it would see the node's processes" + at,
+		container("securityContext: {privileged: true}"):                                                                             "spec.securityContext.privileged: refused by policy baseline: root in it would be root on the node" + at,
+		container("securityContext: {capabilities: {add: [NET_ADMIN, CHOWN, SYS_ADMIN]}}"):                                           "app.yaml:6:60: spec.securityContext.capabilities.add[2]: refused by policy baseline: it may not have the capability SYS_ADMIN (capabilities of policy.yaml:9:15)",
+		container("volumes: [{name: v, hostPath: {path: /srv/other}}]"):                                                              "spec.volumes[0].hostPath.path: refused by policy baseline: it may not use /srv/other of the node (hostPaths of policy.yaml:5:3)",
+		container("volumes: [{name: v, hostPath: {path: /srv/database}}]"):                                                           "it may not use /srv/database of the node",
+		container("volumes: [{name: v, hostPath: {path: /srv/read/x}}]", "volumeMounts: [{name: v, mountPath: /v}]"):                 "/srv/read/x of the node may be mounted read-only alone",
+		container("volumes: [{name: v, hostPath: {path: /srv/read/x}}]", "volumeMounts: [{name: v, mountPath: /v, readOnly: true}]"): "",
+		container("volumes: [{name: v, hostPath: {path: /srv/data/x}}]", "volumeMounts: [{name: v, mountPath: /v}]"):                 "",
+		container("devices: [{path: /dev/ttyUSB0}]"):                                                                                 "spec.devices[0].path: refused by policy baseline: it may not use /dev/ttyUSB0 of the node",
+		container("envFiles: [{path: /root/x.env}]"):                                                                                 "it may not use /root/x.env of the node",
+		container("authFile: /root/auth.json"):                                                                                       "it may not use /root/auth.json of the node",
+		container("ports: [{containerPort: 80, hostPort: 8099, endPort: 81}]"):                                                       "",
+		container("ports: [{containerPort: 80, hostPort: 8100, endPort: 81}]"):                                                       "it may not publish port 8100 of the node (hostPorts of policy.yaml:8:12)",
+		container("securityContext: {sysctls: [{name: net.core.somaxconn, value: '1'}]}"):                                            "",
+		container("securityContext: {sysctls: [{name: kernel.msgmax, value: '1'}]}"):                                                 "it may not set kernel.msgmax",
+		container("securityContext: {unmaskedPaths: [/proc/kcore]}"):                                                                 "it would see what is hidden from containers",
+		container("install: {WantedBy: [multi-user.target, kiosk.target]}"):                                                          "",
+		container("install: {WantedBy: ssh.service}"):                                                                                "it may not name ssh.service, which is not davit's (targets of policy.yaml:11:10)",
+		container("unit: {After: [network-online.target, chrony.service], Requires: chrony.service, PartOf: web.service}"):           "",
+		container("unit: {PartOf: ssh.service}"):                                                                                     "it may not name ssh.service, which is not davit's (units of policy.yaml:12:8)",
+		container("service: {Nice: 5, MemoryHigh: 1G, WatchdogSec: 5, LimitNOFILE: 5}"):                                              "",
+		container("service: {CPUSchedulingPolicy: fifo, IODeviceWeight: x, ReadWritePaths: /}"):                                      "it may not set ReadWritePaths (passThrough of policy.yaml:13:14)",
+		spec("hostname: a"): "images may not come from example.com/a:1 (registries of policy.yaml:7:13)",
+		strings.Replace(spec("hostname: a"), "example.com/a:1", "ghcr.io/acme/application:1", 1): "images may not come from ghcr.io/acme/application:1",
+		strings.Replace(spec("hostname: a"), "example.com/a:1", "ghcr.io/acme/app:1", 1):         "",
+		strings.Replace(spec("hostname: a"), "example.com/a:1", "oci:/srv/image", 1):             "images may not come by the transport oci",
+		manifest("Network", "spec: {plugins: [{type: host-device}]}"):                            "a chain of CNI plugins runs programs of the node",
+		manifest("Volume", "spec: {hostPath: {path: /etc}}"):                                     "it may not use /etc of the node",
+	} {
+		refused := refusals(loadUnder(text, nodePolicy))
+		switch {
+		case want == "" && len(refused) > 0:
+			t.Errorf("%s\nis refused: %v", text, refused)
+		case want != "" && (len(refused) != 1 || !strings.Contains(refused[0], want)):
+			t.Errorf("%s\ngot  %v\nwant %s", text, refused, want)
+		}
+	}
+}
+
+func TestPolicyFilesThatAreWrong(t *testing.T) {
+	t.Parallel()
+	const head = "apiVersion: davit/v1\nkind: NodePolicy\npreset: baseline\n"
+	for text, want := range map[string]string{
+		"":                       "policy.yaml:1:1: want one document, got 0",
+		head + "---\n" + head:    "policy.yaml:1:1: want one document, got 2",
+		"apiVersion: davit/v1\n": "policy.yaml:1:1: kind: missing",
+		strings.Replace(head, "baseline", "none", 1): `policy.yaml:3:9: preset: unknown value "none" (one of privileged, baseline, restricted)`,
+		head + "hostPath: []\n":                      `policy.yaml:4:1: hostPath: unknown field (did you mean "hostPaths"?)`,
+		head + "hostPaths: [{path: srv}]\n":          `policy.yaml:4:20: hostPaths[0].path: "srv": want an absolute path without . and ..`,
+		head + "hostPorts: [{min: 2, max: 1}]\n":     `policy.yaml:4:13: hostPorts[0]: want min at most max, from 1 to 65535`,
+		head + "capabilities: [ROOT]\n":              `policy.yaml:4:16: capabilities[0]: "ROOT": want a capability such as NET_ADMIN, or ALL`,
+	} {
+		_, diagnostics := ParsePolicy(File{Path: "policy.yaml", Text: []byte(text)})
+		if len(diagnostics) == 0 || diagnostics[0].String() != want {
+			t.Errorf("%s\ngot  %v\nwant %s", text, diagnostics, want)
+		}
+	}
+}
+
+// TestExposures lists what an object asks of the host, for plans.
+func TestExposures(t *testing.T) {
+	t.Parallel()
+	set := loadText(spec("hostNetwork: true", "securityContext: {capabilities: {add: [SYS_TIME]}}"))
+	var got []string
+	for _, exposure := range policy.Exposures(set.Objects[0].Object) {
+		got = append(got, exposure.Path)
+	}
+	if diff := gocmp.Diff([]string{"spec.hostNetwork", "spec.securityContext.capabilities.add[0]"}, got); diff != "" {
+		t.Error(diff)
+	}
+}

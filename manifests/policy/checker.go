@@ -1,0 +1,258 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+// checker carries one check.
+type checker struct {
+	policy     *Policy
+	own        func(unit string) bool
+	violations []Violation
+}
+
+func (c *checker) refuse(path, rule, format string, args ...any) {
+	c.violations = append(c.violations, Violation{path, fmt.Sprintf(format, args...), rule})
+}
+
+func (c *checker) confines() bool { return c.policy.Preset != Privileged }
+
+func (c *checker) restricts() bool { return c.policy.Preset == Restricted }
+
+func (c *checker) object(object v1.Object) {
+	switch object := object.(type) {
+	case *v1.Container:
+		context := object.Spec.SecurityContext
+		c.sandbox("spec", object.Spec.SandboxFields)
+		c.sysctls("spec.securityContext.sysctls", context.Sysctls)
+		c.container("spec", object.Spec.ContainerFields, context.ContainerSecurityContext, v1.PodSecurityContext{})
+		c.mounts("spec", object.Spec.ContainerFields, object.Spec.SandboxFields)
+	case *v1.Pod:
+		c.pod("spec", object.Spec)
+	case *v1.Job:
+		c.pod("spec.template.spec", object.Spec.Template.Spec)
+	case *v1.CronJob:
+		c.pod("spec.jobTemplate.spec.template.spec", object.Spec.JobTemplate.Spec.Template.Spec)
+	case *v1.Volume:
+		if object.Spec.HostPath != nil {
+			c.hostPath("spec.hostPath.path", object.Spec.HostPath.Path, false)
+		}
+	case *v1.Image:
+		c.image("spec.image", object.Spec.Image)
+		c.authFile("spec.authFile", object.Spec.AuthFile)
+	case *v1.Network:
+		if len(object.Spec.Plugins) > 0 && c.confines() && !c.policy.NetworkPlugins {
+			c.refuse("spec.plugins", "networkPlugins", "a chain of CNI plugins runs programs of the node")
+		}
+	}
+}
+
+func (c *checker) pod(at string, spec v1.PodSpec) {
+	context := spec.SecurityContext
+	c.sandbox(at, spec.SandboxFields)
+	c.sysctls(at+".securityContext.sysctls", context.Sysctls)
+	c.profiles(at+".securityContext", context.SeccompProfile, context.AppArmorProfile)
+	c.users(at+".securityContext", context.RunAsUser, context.RunAsNonRoot)
+	for list, containers := range map[string][]v1.PodContainer{"initContainers": spec.InitContainers, "containers": spec.Containers} {
+		for i, container := range containers {
+			field := fmt.Sprintf("%s.%s[%d]", at, list, i)
+			c.container(field, container.ContainerFields, container.SecurityContext, context)
+			c.mounts(field, container.ContainerFields, spec.SandboxFields)
+		}
+	}
+}
+
+// sandbox checks what containers share.
+func (c *checker) sandbox(at string, spec v1.SandboxFields) {
+	if !c.confines() {
+		return
+	}
+	for _, namespace := range []struct {
+		field string
+		set   bool
+		what  string
+	}{
+		{"hostNetwork", spec.HostNetwork, "it would share the node's network"},
+		{"hostPID", spec.HostPID, "it would see the node's processes"},
+		{"hostIPC", spec.HostIPC, "it would share the node's IPC objects"},
+	} {
+		if namespace.set {
+			c.refuse(at+"."+namespace.field, "preset", "%s", namespace.what)
+		}
+	}
+	for i, volume := range spec.Volumes {
+		if volume.Image != nil {
+			c.image(fmt.Sprintf("%s.volumes[%d].image.reference", at, i), volume.Image.Reference)
+		}
+	}
+}
+
+// mounts checks the host paths that a container mounts, where it is known whether it writes.
+func (c *checker) mounts(at string, spec v1.ContainerFields, sandbox v1.SandboxFields) {
+	for i, volume := range sandbox.Volumes {
+		if volume.HostPath == nil {
+			continue
+		}
+		writes := !slices.ContainsFunc(spec.VolumeMounts, func(m v1.VolumeMount) bool { return m.Name == volume.Name }) ||
+			slices.ContainsFunc(spec.VolumeMounts, func(m v1.VolumeMount) bool { return m.Name == volume.Name && !m.ReadOnly })
+		shared := at[:strings.LastIndex(at, "spec")+len("spec")]
+		c.hostPath(fmt.Sprintf("%s.volumes[%d].hostPath.path", shared, i), volume.HostPath.Path, !writes)
+	}
+	for i, mount := range spec.VolumeMounts {
+		if mount.MountPropagation == "Bidirectional" && c.confines() {
+			c.refuse(fmt.Sprintf("%s.volumeMounts[%d].mountPropagation", at, i), "preset", "its mounts would reach the node")
+		}
+	}
+}
+
+// container checks one container; pod is what its pod says.
+func (c *checker) container(at string, spec v1.ContainerFields, context v1.ContainerSecurityContext, pod v1.PodSecurityContext) {
+	if spec.Image != "" {
+		c.image(at+".image", spec.Image)
+	}
+	c.authFile(at+".authFile", spec.AuthFile)
+	for i, port := range spec.Ports {
+		c.hostPort(fmt.Sprintf("%s.ports[%d].hostPort", at, i), port)
+	}
+	c.passThrough(at, spec)
+	if !c.confines() {
+		return
+	}
+	for i, device := range spec.Devices {
+		c.hostPath(fmt.Sprintf("%s.devices[%d].path", at, i), device.Path, false)
+	}
+	for i, file := range spec.EnvFiles {
+		c.hostPath(fmt.Sprintf("%s.envFiles[%d].path", at, i), file.Path, true)
+	}
+	c.probes(at, spec)
+	field := at + ".securityContext"
+	if context.Privileged {
+		c.refuse(field+".privileged", "preset", "root in it would be root on the node")
+	}
+	c.capabilities(field+".capabilities", context.Capabilities)
+	c.profiles(field, context.SeccompProfile, context.AppArmorProfile)
+	if context.ProcMount == v1.ProcMountUnmasked {
+		c.refuse(field+".procMount", "preset", "it would see and change the kernel's settings")
+	}
+	if len(context.UnmaskedPaths) > 0 {
+		c.refuse(field+".unmaskedPaths", "preset", "it would see what is hidden from containers")
+	}
+	if !c.restricts() {
+		return
+	}
+	if context.AllowPrivilegeEscalation {
+		c.refuse(field+".allowPrivilegeEscalation", "preset", "set-id programs would give it more privileges")
+	}
+	c.users(field, context.RunAsUser, context.RunAsNonRoot)
+	if context.RunAsNonRoot == nil && (pod.RunAsNonRoot == nil || !*pod.RunAsNonRoot) {
+		c.refuse(field+".runAsNonRoot", "preset", "it might run as root: want true")
+	}
+	if !slices.Contains(context.Capabilities.Drop, "ALL") {
+		c.refuse(field+".capabilities.drop", "preset", "it keeps the default capabilities: want [ALL]")
+	}
+}
+
+// users checks what a pod or a container says of its user.
+func (c *checker) users(field string, user *int64, nonRoot *bool) {
+	if !c.restricts() {
+		return
+	}
+	if user != nil && *user == 0 {
+		c.refuse(field+".runAsUser", "preset", "0 is root")
+	}
+	if nonRoot != nil && !*nonRoot {
+		c.refuse(field+".runAsNonRoot", "preset", "it might run as root: want true")
+	}
+}
+
+// profiles checks the kernel's confinement of a pod or a container.
+func (c *checker) profiles(field string, seccomp v1.SeccompProfile, appArmor *v1.AppArmorProfile) {
+	if !c.confines() {
+		return
+	}
+	if seccomp.Type == v1.SeccompUnconfined {
+		c.refuse(field+".seccompProfile.type", "preset", "it could make any system call")
+	}
+	if appArmor != nil && appArmor.Type == v1.SeccompUnconfined {
+		c.refuse(field+".appArmorProfile.type", "preset", "AppArmor would not confine it")
+	}
+}
+
+// baselineCapabilities may be added under baseline.
+var baselineCapabilities = []string{
+	"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP",
+	"SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+}
+
+func (c *checker) capabilities(field string, capabilities v1.Capabilities) {
+	allowed := baselineCapabilities
+	if c.restricts() {
+		allowed = []string{"NET_BIND_SERVICE"}
+	}
+	for i, name := range capabilities.Add {
+		name = strings.TrimPrefix(name, "CAP_")
+		if !slices.Contains(allowed, name) && !slices.Contains(c.policy.Capabilities, name) {
+			c.refuse(fmt.Sprintf("%s.add[%d]", field, i), "capabilities", "it may not have the capability %s", name)
+		}
+	}
+}
+
+// safeSysctls cannot hurt others on the node.
+var safeSysctls = []string{
+	"kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ip_local_reserved_ports",
+	"net.ipv4.ip_unprivileged_port_start", "net.ipv4.ping_group_range", "net.ipv4.tcp_fin_timeout",
+	"net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_keepalive_time",
+	"net.ipv4.tcp_notsent_lowat", "net.ipv4.tcp_rmem", "net.ipv4.tcp_slow_start_after_idle",
+	"net.ipv4.tcp_syncookies", "net.ipv4.tcp_wmem",
+}
+
+func (c *checker) sysctls(field string, sysctls []v1.Sysctl) {
+	if !c.confines() {
+		return
+	}
+	for i, sysctl := range sysctls {
+		if !slices.Contains(safeSysctls, sysctl.Name) && !matchesAny(c.policy.Sysctls, sysctl.Name) {
+			c.refuse(fmt.Sprintf("%s[%d].name", field, i), "sysctls", "it may not set %s", sysctl.Name)
+		}
+	}
+}
+
+// probes checks that probes and hooks go nowhere but to their own container.
+func (c *checker) probes(at string, spec v1.ContainerFields) {
+	handlers := map[string]v1.Handler{}
+	for name, probe := range map[string]*v1.Probe{
+		"startupProbe": spec.StartupProbe, "readinessProbe": spec.ReadinessProbe, "livenessProbe": spec.LivenessProbe,
+	} {
+		if probe != nil {
+			handlers[name] = probe.Handler
+		}
+	}
+	for name, hook := range map[string]*v1.Hook{
+		"lifecycle.postStart": spec.Lifecycle.PostStart, "lifecycle.preStop": spec.Lifecycle.PreStop,
+	} {
+		if hook != nil {
+			handlers[name] = hook.Handler
+		}
+	}
+	for name, handler := range handlers {
+		field := at + "." + name
+		if handler.HTTPGet != nil && handler.HTTPGet.Host != "" {
+			c.refuse(field+".httpGet.host", "preset", "it may connect to its own container alone")
+		}
+		if handler.TCPSocket != nil && handler.TCPSocket.Host != "" {
+			c.refuse(field+".tcpSocket.host", "preset", "it may connect to its own container alone")
+		}
+	}
+}
+
+// matchesAny matches names against patterns that may end in *.
+func matchesAny(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		prefix, wild := strings.CutSuffix(pattern, "*")
+		return pattern == name || wild && strings.HasPrefix(name, prefix)
+	})
+}

@@ -1,0 +1,141 @@
+package policy
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+// hostPath checks a path of the node.
+func (c *checker) hostPath(field, path string, readOnly bool) {
+	if !c.confines() {
+		return
+	}
+	for _, allowed := range c.policy.HostPaths {
+		if path != allowed.Path && !strings.HasPrefix(path, strings.TrimSuffix(allowed.Path, "/")+"/") {
+			continue
+		}
+		if allowed.ReadOnly && !readOnly {
+			c.refuse(field, "hostPaths", "%s of the node may be mounted read-only alone", path)
+		}
+		return
+	}
+	c.refuse(field, "hostPaths", "it may not use %s of the node", path)
+}
+
+// hostPort checks a port of the node.
+func (c *checker) hostPort(field string, port v1.ContainerPort) {
+	if port.HostPort == 0 || !c.confines() && len(c.policy.HostPorts) == 0 {
+		return
+	}
+	last := port.HostPort + max(port.EndPort-port.ContainerPort, 0)
+	if !slices.ContainsFunc(c.policy.HostPorts, func(r PortRange) bool { return r.Min <= port.HostPort && last <= r.Max }) {
+		c.refuse(field, "hostPorts", "it may not publish port %d of the node", port.HostPort)
+	}
+}
+
+// image checks where an image comes from.
+func (c *checker) image(field, reference string) {
+	transport, rest, ok := strings.Cut(reference, ":")
+	known := []string{"docker", "oci", "oci-archive", "docker-archive", "dir", "containers-storage"}
+	if !ok || !slices.Contains(known, transport) {
+		transport, rest = "docker", reference
+	}
+	allowed := c.policy.Transports
+	if len(allowed) == 0 {
+		allowed = []string{"docker"}
+		if !c.confines() {
+			allowed = known
+		}
+	}
+	if !slices.Contains(allowed, transport) {
+		c.refuse(field, "transports", "images may not come by the transport %s", transport)
+		return
+	}
+	name := strings.TrimPrefix(rest, "//")
+	if transport == "docker" && len(c.policy.Registries) > 0 && !slices.ContainsFunc(c.policy.Registries, func(prefix string) bool {
+		return name == prefix || strings.HasPrefix(name, strings.TrimSuffix(prefix, "/")+"/") ||
+			strings.HasPrefix(name, prefix+":") || strings.HasPrefix(name, prefix+"@")
+	}) {
+		c.refuse(field, "registries", "images may not come from %s", name)
+	}
+}
+
+// authFile checks a file of credentials: a manifest that names one uses what is not its own.
+func (c *checker) authFile(field, path string) {
+	if path != "" {
+		c.hostPath(field, path, true)
+	}
+}
+
+// The settings that may be passed through under baseline and restricted: they say how the unit
+// is run and limited, not what it may do to others.
+var harmless = map[string][]string{
+	"unit": {
+		"Description", "Documentation", "StartLimit*", "JobTimeoutSec", "JobRunningTimeoutSec", "StopWhenUnneeded",
+		"IgnoreOnIsolate", "CollectMode", "Condition*", "RequiresMountsFor", "WantsMountsFor",
+	},
+	"service": {
+		"Memory*", "CPU*", "AllowedCPUs", "AllowedMemoryNodes", "Tasks*", "IO*", "Startup*", "OOMPolicy", "OOMScoreAdjust",
+		"Managed*", "Nice", "Limit*", "Restart*", "Timeout*", "RuntimeMaxSec", "RuntimeRandomizedExtraSec", "Success*",
+		"Log*", "Syslog*", "IPAccounting", "IPAddress*", "Slice", "KillSignal", "FinalKillSignal", "SendSIGHUP", "SendSIGKILL",
+	},
+}
+
+// unitLists are the settings that name other units.
+var unitLists = []string{
+	"After", "Before", "Wants", "Requires", "Requisite", "BindsTo", "PartOf", "Upholds", "Conflicts", "OnFailure",
+	"OnSuccess", "PropagatesReloadTo", "ReloadPropagatedFrom", "PropagatesStopTo", "StopPropagatedFrom",
+}
+
+// passive targets order a unit and pull in nothing that runs.
+var passive = []string{
+	"network.target", "network-online.target", "time-sync.target", "time-set.target", "nss-lookup.target",
+	"remote-fs.target", "local-fs.target", "multi-user.target", "basic.target", "sysinit.target",
+}
+
+// wanted are the targets that may want a unit.
+var wanted = []string{"multi-user.target", "graphical.target"}
+
+func (c *checker) passThrough(at string, spec v1.ContainerFields) {
+	if !c.confines() {
+		return
+	}
+	for _, section := range []struct {
+		name     string
+		settings v1.UnitSection
+	}{{"unit", spec.Unit}, {"service", spec.Service}, {"install", spec.Install}} {
+		for _, setting := range slices.Sorted(maps.Keys(section.settings)) {
+			c.setting(at+"."+section.name+"."+setting, section.name, setting, section.settings[setting])
+		}
+	}
+}
+
+func (c *checker) setting(field, section, setting string, values []string) {
+	switch {
+	case matchesAny(c.policy.PassThrough, section+"."+setting), matchesAny(harmless[section], setting):
+	case section == "install" && setting == "Alias": // its own name, by the always-refused list
+	case section == "install":
+		c.units(field, "targets", values, append(slices.Clone(wanted), c.policy.Targets...))
+	case section == "unit" && slices.Contains([]string{"After", "Before", "Wants"}, setting):
+		c.units(field, "units", values, append(slices.Clone(passive), c.policy.Units...))
+	case section == "unit" && slices.Contains(unitLists, setting):
+		c.units(field, "units", values, c.policy.Units)
+	default:
+		c.refuse(field, "passThrough", "it may not set %s", setting)
+	}
+}
+
+// units checks that a setting names davit's own units, or allowed ones.
+func (c *checker) units(field, rule string, values, allowed []string) {
+	for _, value := range values {
+		for _, unit := range strings.Fields(value) {
+			unit = strings.Trim(unit, `"'`)
+			if !c.own(unit) && !slices.Contains(allowed, unit) {
+				c.refuse(field, rule, "it may not name %s, which is not davit's", unit)
+			}
+		}
+	}
+}

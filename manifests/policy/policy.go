@@ -1,0 +1,102 @@
+// Package policy says what manifests may ask of a node, and checks that they ask no more.
+//
+// A policy belongs to the node's owner: it is never read from the manifest directory. The
+// package is pure; it knows davit's objects and must never know files or a node.
+package policy
+
+import v1 "github.com/davit-project/davit/manifests/v1"
+
+// Preset is how much a policy allows to begin with. baseline and restricted cut where
+// Kubernetes' Pod Security Standards do
+// (https://kubernetes.io/docs/concepts/security/pod-security-standards/), and davit's own
+// fields in their spirit.
+type Preset string
+
+// The presets.
+const (
+	// Privileged refuses nothing but what is always refused.
+	Privileged Preset = "privileged"
+	// Baseline refuses known ways to more privileges.
+	Baseline Preset = "baseline"
+	// Restricted also wants what hardens a container.
+	Restricted Preset = "restricted"
+)
+
+// Policy is a node's policy, /etc/davit/policy.yaml. Its lists allow what the preset would
+// refuse, but for registries, transports and hostPorts under privileged, which then refuse
+// all others.
+type Policy struct {
+	// APIVersion is davit/v1.
+	APIVersion string `json:"apiVersion" enum:"davit/v1"`
+	// Kind is NodePolicy.
+	Kind string `json:"kind" enum:"NodePolicy"`
+	// Preset is privileged, baseline or restricted.
+	Preset Preset `json:"preset" enum:"privileged,baseline,restricted"`
+	// HostPaths are directories of the node that volumes, devices and environment files may
+	// come from.
+	HostPaths []HostPath `json:"hostPaths,omitempty"`
+	// Registries are prefixes of image names, whole components each: ghcr.io/acme. When there
+	// are any, images come from nowhere else, under every preset.
+	Registries []string `json:"registries,omitempty"`
+	// Transports are those of containers-transports(5) that images may come by. The default is
+	// docker alone, under privileged any.
+	Transports []string `json:"transports,omitempty"`
+	// HostPorts are the ports of the node that may be published.
+	HostPorts []PortRange `json:"hostPorts,omitempty"`
+	// Capabilities may be added, without CAP_.
+	Capabilities []string `json:"capabilities,omitempty"`
+	// Sysctls may be set; a name may end in *.
+	Sysctls []string `json:"sysctls,omitempty"`
+	// Targets are units that an [Install] section may name, beside multi-user.target,
+	// graphical.target and davit's own.
+	Targets []string `json:"targets,omitempty"`
+	// Units are units of the node that a [Unit] section may name, beside davit's own.
+	Units []string `json:"units,omitempty"`
+	// PassThrough are further settings that may be passed through, as section.Setting:
+	// service.Nice, service.LoadCredential*. What is always refused stays refused.
+	PassThrough []string `json:"passThrough,omitempty"`
+	// Networks lets Network objects bring CNI plugins of their own.
+	NetworkPlugins bool `json:"networkPlugins,omitempty"`
+}
+
+// HostPath is a directory of the node.
+type HostPath struct {
+	// Path is absolute; what is below it is meant too.
+	Path string `json:"path"`
+	// ReadOnly allows it to be mounted read-only alone.
+	ReadOnly bool `json:"readOnly,omitempty"`
+}
+
+// PortRange is a range of ports.
+type PortRange struct {
+	// Min and Max are its ends, which belong to it.
+	Min int32 `json:"min"`
+	Max int32 `json:"max"`
+}
+
+// Of returns the policy that is a preset and nothing more.
+func Of(preset Preset) *Policy { return &Policy{Preset: preset} }
+
+// Violation is something that an object asks for and the policy refuses.
+type Violation struct {
+	// Path is the field's in the object.
+	Path string
+	// Message says what is refused.
+	Message string
+	// Rule is the field of the policy that refuses it, or that could allow it.
+	Rule string
+}
+
+// Check returns what an object asks for that the policy refuses. own reports whether a unit is
+// one of davit's own.
+func (p *Policy) Check(object v1.Object, own func(unit string) bool) []Violation {
+	c := &checker{policy: p, own: own}
+	c.object(object)
+	return c.violations
+}
+
+// Exposures is what an object asks of the host, whether a policy lets it or not: what baseline
+// refuses.
+func Exposures(object v1.Object) []Violation {
+	return Of(Baseline).Check(object, func(string) bool { return true })
+}
