@@ -108,6 +108,7 @@ func TestFieldsAreChecked(t *testing.T) {
 		{spec("notify: ready"), `spec.notify: unknown value "ready"`},
 		{spec("reload: {signal: HUP}"), `spec.reload.signal: "HUP": want the name of a signal`},
 		{spec("reload: {signal: SIGHUP, exec: {command: [a]}}"), `spec.reload: want one of signal and exec`},
+		{spec("service: {Slice: a b.slice}"), `spec.service.Slice: "a b.slice": want the name of a slice`},
 		{spec("maxRestarts: -1"), `spec.maxRestarts: -1: want 0 or more`},
 		{spec("terminationGracePeriodSeconds: -1"), `spec.terminationGracePeriodSeconds: -1: want 0 or more`},
 		{spec("activeDeadlineSeconds: 0"), `spec.activeDeadlineSeconds: 0: want 1 or more`},
@@ -193,6 +194,10 @@ func TestObjectsClash(t *testing.T) {
 		{
 			container("web-main"), strings.Replace(pod("containers: [{name: main, image: x.y/z}]"), "{name: a}", "{name: web}", 1),
 			`b.yaml:5:23: spec.containers[0].name: its unit web-main.service is that of Container/web-main too, in a.yaml:1:1`,
+		},
+		{
+			container("web-db"), container("web", "install: {Alias: web-db.service}"),
+			`b.yaml:6:20: spec.install.Alias: its unit web-db.service is that of Container/web-db too, in a.yaml:1:1`,
 		},
 		{
 			container("one", "networks: [{name: n, addresses: [10.0.0.5]}]"), container("two", "networks: [{name: n, addresses: [10.0.0.5]}]"),

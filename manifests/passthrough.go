@@ -11,7 +11,7 @@ import (
 
 // rule refuses settings of a unit's section.
 type rule struct {
-	// section is unit, service or install; empty means each of them.
+	// section is unit, service or install.
 	section string
 	// settings are names, in which * stands for anything.
 	settings []string
@@ -57,6 +57,9 @@ var rules = []rule{
 // know, because new versions add some.
 var installSettings = []string{"WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also", "DefaultInstance"}
 
+// sliceName is a slice's (systemd.slice(5)).
+var sliceName = regexp.MustCompile(`^[a-zA-Z0-9_]+(-[a-zA-Z0-9_]+)*\.slice$`)
+
 // aliasName is one unit name; several on a line are a list of them.
 var aliasName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*[a-z0-9]\.service$`)
 
@@ -79,6 +82,9 @@ func (d *document) checkPassThrough(at string, spec v1.ContainerFields) {
 			}
 			for _, value := range values {
 				d.checkSetting(field, s.name, setting, value)
+				if setting == "Slice" && s.name == "service" && value != "-.slice" && !sliceName.MatchString(value) {
+					d.errorf(field, "%q: want the name of a slice such as apps.slice", value)
+				}
 				if setting == "Alias" && s.name == "install" && (!strings.HasPrefix(value, name+"-") || !aliasName.MatchString(value)) {
 					d.errorf(field, "%q: want one alias, %s-….service", value, name)
 				}

@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"fmt"
+	"strings"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
@@ -61,6 +62,11 @@ func (d *document) units() map[string]string {
 		}
 	case *v1.Job, *v1.CronJob:
 		units[d.object.Ref().Name] = "metadata.name"
+	}
+	for _, c := range d.containers() {
+		for _, alias := range c.Install["Alias"] {
+			units[strings.TrimSuffix(alias, ".service")] = c.at + ".install.Alias"
+		}
 	}
 	return units
 }

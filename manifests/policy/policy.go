@@ -55,7 +55,7 @@ type Policy struct {
 	// PassThrough are further settings that may be passed through, as section.Setting:
 	// service.Nice, service.LoadCredential*. What is always refused stays refused.
 	PassThrough []string `json:"passThrough,omitempty"`
-	// Networks lets Network objects bring CNI plugins of their own.
+	// NetworkPlugins lets Network objects bring CNI plugins of their own.
 	NetworkPlugins bool `json:"networkPlugins,omitempty"`
 }
 

@@ -3,11 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/davit-project/davit/agent"
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/policy"
 	"github.com/davit-project/davit/reconcile"
 )
 
@@ -35,7 +37,8 @@ is 0 when nothing would change, 2 when something would, 1 after an error.`,
 				return err
 			}
 			reportDiagnostics(cmd.ErrOrStderr(), set.All())
-			err = s.print(cmd.OutOrStdout(), plan, func() error { return printPlan(cmd.OutOrStdout(), plan) })
+			planned := planned{plan, exposuresOf(plan, set.Objects)}
+			err = s.print(cmd.OutOrStdout(), planned, func() error { return printPlan(cmd.OutOrStdout(), planned) })
 			switch {
 			case err != nil:
 				return err
@@ -55,12 +58,43 @@ func reportDiagnostics(w io.Writer, diagnostics manifests.Diagnostics) {
 	}
 }
 
-func printPlan(w io.Writer, plan reconcile.Plan) error {
+// planned is what plan prints as data.
+type planned struct {
+	reconcile.Plan
+	// Exposures are what changed objects ask of the host.
+	Exposures []exposure `json:"exposures,omitempty"`
+}
+
+// exposure is one thing that an object asks of the host.
+type exposure struct {
+	Object  string `json:"object"`
+	Path    string `json:"path"`
+	Message string `json:"message"`
+}
+
+func exposuresOf(plan reconcile.Plan, objects []manifests.Object) []exposure {
+	var exposures []exposure
+	for _, object := range objects {
+		name := object.Ref().String()
+		if !slices.ContainsFunc(plan.Actions, func(a reconcile.Action) bool { return a.Object == name }) {
+			continue
+		}
+		for _, found := range policy.Exposures(object.Object) {
+			exposures = append(exposures, exposure{name, found.Path, found.Message})
+		}
+	}
+	return exposures
+}
+
+func printPlan(w io.Writer, plan planned) error {
 	for _, action := range plan.Actions {
 		fmt.Fprintf(w, "%-15s %s: %s\n", action.Verb, action.Object, action.Reason)
 	}
 	for _, held := range plan.Held {
 		fmt.Fprintf(w, "%-15s %s: %s\n", "held", held.Object, held.Reason)
+	}
+	for _, e := range plan.Exposures {
+		fmt.Fprintf(w, "%-15s %s: %s: %s\n", "exposes", e.Object, e.Path, e.Message)
 	}
 	_, err := fmt.Fprintf(w, "%d actions, %d workloads unchanged, %d held back\n", len(plan.Actions), plan.Unchanged, len(plan.Held))
 	return err
