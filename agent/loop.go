@@ -62,7 +62,7 @@ func NewAgent(node *Node, options Options, log *slog.Logger, status *Status) *Ag
 
 // Run watches and applies until the context ends. A value on now asks for a pass at once.
 func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
-	watcher, err := watch.New(a.options.Manifests)
+	watcher, err := watch.New(watch.RootsOf(a.options.Manifests).All...)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 // nothing is to be done unless something happens.
 func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	a.status.Beat()
-	tree, err := watch.Scan(a.options.Manifests, a.options.Owner)
+	tree, err := watch.ScanRoots(watch.RootsOf(a.options.Manifests), a.options.Owner)
 	if err != nil {
 		a.once("manifests cannot be read, nothing changes until they can", "error", err)
 		a.status.Say("%v: nothing changes until it can be read", err)

@@ -190,6 +190,9 @@ func (s *scanner) read(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if target, err := s.dir.Readlink(name); err == nil && target == os.DevNull {
+		return nil, nil // masks the file of that name in lower roots
+	}
 	if info.Mode()&fs.ModeSymlink != 0 {
 		return nil, errors.New("symbolic links are not followed: put the file itself here")
 	}

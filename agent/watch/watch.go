@@ -6,31 +6,35 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/fsnotify/fsnotify"
 )
 
-// Watcher tells when a manifest directory may have changed.
+// Watcher tells when manifest directories may have changed.
 type Watcher struct {
-	root    string
+	roots   []string
 	notify  *fsnotify.Watcher
 	changes chan struct{}
 	errors  chan error
 }
 
-// New watches root and all directories in it from now on; [Watcher.Run] tells of it. Where root is a symbolic link, as git-sync
-// makes them, its target is watched and so is the link.
-func New(root string) (*Watcher, error) {
+// New watches roots and all directories in them from now on; [Watcher.Run] tells of it. Where a
+// root is a symbolic link, as git-sync makes them, its target is watched and so is the link. A
+// root whose parent is missing is not seen to come; the periodic scan sees it.
+func New(roots ...string) (*Watcher, error) {
 	notify, err := fsnotify.NewWatcher()
 	if err != nil {
-		return nil, fmt.Errorf("watch %s: %w", root, err)
+		return nil, fmt.Errorf("watch manifests: %w", err)
 	}
 	w := &Watcher{
-		root:    filepath.Clean(root),
 		notify:  notify,
 		changes: make(chan struct{}, 1),
 		errors:  make(chan error, 1),
+	}
+	for _, root := range roots {
+		w.roots = append(w.roots, filepath.Clean(root))
 	}
 	w.arm()
 	return w, nil
@@ -67,17 +71,24 @@ func (w *Watcher) Run(ctx context.Context) {
 	}
 }
 
-// concerns filters what else happens beside the root.
+// concerns filters what else happens beside the roots.
 func (w *Watcher) concerns(name string) bool {
-	return filepath.Dir(name) != filepath.Dir(w.root) || filepath.Base(name) == filepath.Base(w.root)
+	beside := slices.ContainsFunc(w.roots, func(root string) bool { return filepath.Dir(name) == filepath.Dir(root) })
+	return !beside || slices.Contains(w.roots, name)
 }
 
 // arm adds watches where they are missing; adding one twice is nothing.
 func (w *Watcher) arm() {
-	if err := w.notify.Add(filepath.Dir(w.root)); err != nil {
-		signal(w.errors, fmt.Errorf("watch %s: %w", filepath.Dir(w.root), err))
+	for _, root := range w.roots {
+		w.armRoot(root)
 	}
-	target, err := filepath.EvalSymlinks(w.root)
+}
+
+func (w *Watcher) armRoot(root string) {
+	if err := w.notify.Add(filepath.Dir(root)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		signal(w.errors, fmt.Errorf("watch %s: %w", filepath.Dir(root), err))
+	}
+	target, err := filepath.EvalSymlinks(root)
 	if err != nil {
 		return // the root is missing: its parent is watched for it to come
 	}
@@ -95,7 +106,7 @@ func (w *Watcher) arm() {
 		return w.notify.Add(path)
 	})
 	if err != nil {
-		signal(w.errors, fmt.Errorf("watch %s: %w", w.root, err))
+		signal(w.errors, fmt.Errorf("watch %s: %w", root, err))
 	}
 }
 

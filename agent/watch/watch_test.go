@@ -229,3 +229,45 @@ func awaitChange(t *testing.T, watcher *Watcher, name string, change func() erro
 		}
 	}
 }
+
+func TestHigherRootsHideLowerFiles(t *testing.T) {
+	t.Parallel()
+	run, etc, usr := t.TempDir(), t.TempDir(), t.TempDir()
+	put := func(dir, name, text string) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(usr, "a.yaml", "usr a")
+	put(usr, "sub/b.yaml", "usr b")
+	put(usr, "c.yaml", "usr c")
+	put(usr, "d.yaml", "usr d")
+	put(etc, "a.yaml", "etc a")
+	put(etc, "c.yaml", "")
+	if err := os.Symlink("/dev/null", filepath.Join(etc, "d.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	put(run, "sub/b.yaml", "run b")
+	roots := Roots{Main: etc, All: []string{run, filepath.Join(run, "missing"), etc, usr}}
+	tree, err := ScanRoots(roots, os.Getuid())
+	if err != nil || len(tree.Problems) > 0 {
+		t.Fatal(err, tree.Problems)
+	}
+	got := map[string]string{}
+	for _, file := range tree.Files {
+		got[file.Name] = string(file.Text)
+	}
+	want := map[string]string{"a.yaml": "etc a", "sub/b.yaml": "run b", "c.yaml": "", "d.yaml": ""}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	roots.Main = filepath.Join(run, "missing")
+	if _, err := ScanRoots(roots, os.Getuid()); err == nil {
+		t.Error("a main root that is missing is no error")
+	}
+}

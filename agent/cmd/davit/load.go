@@ -39,7 +39,7 @@ func (s *settings) load() (*manifests.Set, agent.Guard, error) {
 	if err != nil {
 		return nil, agent.Guard{}, err
 	}
-	tree, err := watch.Scan(s.manifests, owner)
+	tree, err := watch.ScanRoots(watch.RootsOf(s.manifests), owner)
 	if err != nil {
 		return nil, agent.Guard{}, err
 	}

@@ -1,0 +1,60 @@
+package watch
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+)
+
+// The directories beside the main one, as systemd has them for units: what an operator puts
+// there until the next boot comes before it, what packages bring after it.
+var (
+	runtimeRoots = []string{"/run/davit/manifests"}
+	vendorRoots  = []string{"/usr/local/lib/davit/manifests", "/usr/lib/davit/manifests"}
+)
+
+// Roots are manifest directories, the highest first.
+type Roots struct {
+	// Main must exist; the others may.
+	Main string
+	// All has Main in its place.
+	All []string
+}
+
+// RootsOf returns the roots of a node whose main directory this is.
+func RootsOf(main string) Roots {
+	return Roots{Main: main, All: slices.Concat(runtimeRoots, []string{main}, vendorRoots)}
+}
+
+// ScanRoots reads several roots as [Scan] reads one. A file hides those of its relative path in
+// lower roots, as with systemd's units; an empty one, or a link to /dev/null, masks them.
+func ScanRoots(roots Roots, owner int) (Tree, error) {
+	var merged Tree
+	seen := map[string]bool{}
+	sum := sha256.New()
+	for _, root := range roots.All {
+		tree, err := Scan(root, owner)
+		if errors.Is(err, fs.ErrNotExist) && root != roots.Main {
+			continue
+		}
+		if err != nil {
+			return Tree{}, err
+		}
+		for _, file := range tree.Files {
+			if !seen[file.Name] {
+				seen[file.Name] = true
+				merged.Files = append(merged.Files, file)
+			}
+		}
+		merged.Problems = append(merged.Problems, tree.Problems...)
+		if merged.Writable == "" {
+			merged.Writable = tree.Writable
+		}
+		fmt.Fprintln(sum, root, tree.Fingerprint)
+	}
+	merged.Fingerprint = hex.EncodeToString(sum.Sum(nil))
+	return merged, nil
+}
