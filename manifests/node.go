@@ -55,17 +55,22 @@ type Facts struct {
 	// OS and OSVersion are ID and VERSION_ID of os-release(5).
 	OS, OSVersion string
 	MachineID     string
+	// Address and Address6 are the node's own addresses towards the world; empty without a
+	// route there.
+	Address, Address6 string
 }
 
 // factPrefix begins the labels that say what a node is; nobody else may set those.
 const factPrefix = "davit.io/"
 
-// Node returns a node with these facts: as labels davit.io/hostname, arch, os, os-version
-// and machine-id, as variables davit.hostname and so on, and as Kubernetes' well-known labels.
+// Node returns a node with these facts: as labels davit.io/hostname, arch, os, os-version,
+// machine-id and address, as variables davit.hostname and so on, and as Kubernetes' well-known
+// labels. An IPv6 address cannot be a label, so it is a variable alone.
 func (f Facts) Node() Node {
 	labels := map[string]string{"kubernetes.io/os": "linux"}
 	for name, value := range map[string]string{
 		"hostname": f.Hostname, "arch": f.Arch, "os": f.OS, "os-version": f.OSVersion, "machine-id": f.MachineID,
+		"address": f.Address,
 	} {
 		if value != "" {
 			labels[factPrefix+name] = value
@@ -77,7 +82,11 @@ func (f Facts) Node() Node {
 	if f.Arch != "" {
 		labels["kubernetes.io/arch"] = f.Arch
 	}
-	return Node{Hostname: f.Hostname}.With(labels, nil)
+	variables := map[string]Variable{}
+	if f.Address6 != "" {
+		variables["davit.address6"] = Variable{Text: f.Address6}
+	}
+	return Node{Hostname: f.Hostname}.With(labels, variables)
 }
 
 // With returns the node with further labels and variables, which win. A fact is both.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"runtime"
 	"strings"
@@ -32,11 +33,27 @@ func Read(config string) (manifests.Node, error) {
 			return manifests.Node{}, err
 		}
 	}
+	facts.Address, facts.Address6 = sourceAddress("udp4", "192.0.2.1:9"), sourceAddress("udp6", "[2001:db8::1]:9")
 	read, err := ReadConfig(config, trusted)
 	if err != nil {
 		return manifests.Node{}, err
 	}
 	return facts.Node().With(read.Labels, read.Variables), nil
+}
+
+// sourceAddress is the address that the kernel would send from. The destination is one for
+// documentation, and nothing is sent (RFC 5737, RFC 3849).
+func sourceAddress(network, destination string) string {
+	connection, err := net.Dial(network, destination)
+	if err != nil {
+		return "" // no route
+	}
+	defer connection.Close()
+	host, _, err := net.SplitHostPort(connection.LocalAddr().String())
+	if err != nil {
+		return ""
+	}
+	return host
 }
 
 // maxConfig is far more than a configuration has.

@@ -111,6 +111,7 @@ func isEmpty(value any) bool {
 // object decodes a tree of davit's own fields and adds the object. What Kubernetes has below a
 // field and davit has not is refused by name.
 func (c *conversion) object(into v1.Object, tree map[string]any, from, to string) {
+	tree["apiVersion"], tree["kind"] = v1.APIVersion, into.Ref().Kind
 	c.known(tree["spec"], reflect.TypeOf(into).Elem(), "spec", from, to)
 	text, err := json.Marshal(tree)
 	if err == nil {

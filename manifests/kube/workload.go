@@ -142,5 +142,5 @@ func (c *conversion) claim() {
 // volume is what a claim comes to. Whatever user a container runs as can write there, as with
 // the directories that other single nodes provision; the way to it is root's alone.
 func volume(meta v1.ObjectMeta) *v1.Volume {
-	return &v1.Volume{Metadata: meta, Spec: v1.VolumeSpec{Mode: "0777"}}
+	return &v1.Volume{TypeMeta: v1.TypeMeta{APIVersion: v1.APIVersion, Kind: v1.KindVolume}, Metadata: meta, Spec: v1.VolumeSpec{Mode: "0777"}}
 }

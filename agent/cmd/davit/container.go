@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -15,15 +14,6 @@ import (
 	"github.com/davit-project/davit/agent"
 	"github.com/davit-project/davit/units"
 )
-
-func printRendered(cmd *cobra.Command, rendered map[string]rendering) error {
-	for _, name := range slices.Sorted(maps.Keys(rendered)) {
-		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "# %s\n%s\n# bundle of %s\n%s\n", name, rendered[name].Unit, name, rendered[name].Bundle); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 func logsCommand() *cobra.Command {
 	var follow bool

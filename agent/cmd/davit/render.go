@@ -3,18 +3,23 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
 
 	"github.com/davit-project/davit/agent"
+	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
 func renderCommand(s *settings) *cobra.Command {
 	var pretended nodeFlags
 	cmd := &cobra.Command{
 		Use:   "render [FILE|DIRECTORY]...",
-		Short: "Print the units and bundles that manifests become",
-		Long: `Print the units and bundles that manifests become on this node. Images are asked for
+		Short: "Print the objects, units and bundles that manifests become",
+		Long: `Print what manifests become on this node: objects with overlays and variables applied,
+units, bundles. Images are asked for
 their configuration, at their registry or on the node; nothing is pulled or changed.
 
 With --hostname, --label and --set they become what they would be on a node with those.`,
@@ -48,9 +53,13 @@ With --hostname, --label and --set they become what they would be on a node with
 			for _, problem := range desired.Problems {
 				return fmt.Errorf("%s: %w", problem.Ref, problem.Err)
 			}
+			objects := map[v1.Ref]v1.Object{}
+			for _, object := range set.Objects {
+				objects[object.Ref()] = object.Object
+			}
 			rendered := map[string]rendering{}
 			for name, workload := range desired.Workloads {
-				rendered[name] = rendering{workload.UnitText, workload.BundleText}
+				rendered[name] = rendering{objects[workload.Ref], workload.UnitText, workload.BundleText}
 			}
 			return s.print(cmd.OutOrStdout(), rendered, func() error { return printRendered(cmd, rendered) })
 		},
@@ -61,6 +70,23 @@ With --hostname, --label and --set they become what they would be on a node with
 
 // rendering is what one object becomes.
 type rendering struct {
+	// Object is the object as it was resolved for the node: overlays merged, variables replaced,
+	// Kubernetes' kinds turned into davit's.
+	Object v1.Object       `json:"object"`
 	Unit   string          `json:"unit"`
 	Bundle json.RawMessage `json:"bundle"`
+}
+
+func printRendered(cmd *cobra.Command, rendered map[string]rendering) error {
+	for _, name := range slices.Sorted(maps.Keys(rendered)) {
+		r := rendered[name]
+		object, err := yaml.Marshal(r.Object)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "# object of %[1]s\n%[2]s\n# %[1]s\n%[3]s\n# bundle of %[1]s\n%[4]s\n", name, object, r.Unit, r.Bundle); err != nil {
+			return err
+		}
+	}
+	return nil
 }
