@@ -60,6 +60,7 @@ var (
 	// environmentName is anything but '=' and NUL (environ(7)); control characters are
 	// never meant.
 	environmentName = regexp.MustCompile(`^[^=\x00-\x1f\x7f]+$`)
+	logTag          = regexp.MustCompile(`^[A-Za-z0-9_.:/-]{1,128}$`)
 	userSpec        = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$`)
 )
 
@@ -90,6 +91,12 @@ func (d *document) checkProcess(at string, spec v1.ContainerFields) {
 	}
 	if spec.User != "" && !userSpec.MatchString(spec.User) {
 		d.errorf(at+".user", "%q: want user or user:group, names or numbers", spec.User)
+	}
+	if tag := spec.Logging.Tag; tag != "" && !logTag.MatchString(tag) {
+		d.errorf(at+".logging.tag", "%q: want at most 128 letters, digits and _.:/-", tag)
+	}
+	if limit := spec.Logging.RateLimit; limit != nil && (limit.IntervalSeconds < 0 || limit.Burst < 0) {
+		d.errorf(at+".logging.rateLimit", "want 0 or more")
 	}
 	if spec.TTY && spec.Logging.Driver != "" {
 		d.errorf(at+".logging.driver", "a terminal's output goes to the journal: want one of tty and logging.driver")

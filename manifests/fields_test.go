@@ -35,6 +35,8 @@ func TestFieldsAreChecked(t *testing.T) {
 		{spec("envFrom: [{secretRef: {name: nowhere}}]"), `spec.envFrom[0].secretRef.name: there is no Secret "nowhere"`},
 		{spec("envFiles: [{path: a.env}]"), `spec.envFiles[0].path: "a.env": want an absolute path`},
 		{spec("logging: {driver: syslog}"), `spec.logging.driver: unknown value "syslog"`},
+		{spec("logging: {tag: 'a b'}"), `spec.logging.tag: "a b": want at most 128`},
+		{spec("logging: {rateLimit: {intervalSeconds: -1}}"), `spec.logging.rateLimit: want 0 or more`},
 		{spec("tty: true", "logging: {driver: pipe}"), `spec.logging.driver: a terminal's output goes to the journal`},
 		{spec("ports: [{containerPort: 0}]"), `spec.ports[0].containerPort: want a port from 1 to 65535`},
 		{spec("ports: [{containerPort: 80, endPort: 79}]"), `spec.ports[0].endPort: 79 is below containerPort 80`},

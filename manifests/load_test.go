@@ -3,6 +3,7 @@ package manifests
 import (
 	"flag"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -269,6 +270,17 @@ func FuzzLoad(f *testing.F) {
 	f.Add(good)
 	f.Add("a: &a [*a]")
 	f.Add("\x00\t- !!map {? [a] : b}")
+	manifests, err := filepath.Glob("../reconcile/testdata/manifests/*.yaml")
+	if err != nil || len(manifests) == 0 {
+		f.Fatalf("no manifests: %v", err)
+	}
+	for _, manifest := range manifests {
+		text, err := os.ReadFile(manifest)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text))
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		lines := 2 // all that YAML 1.1 takes for a line break, and one
 		for _, lineBreak := range []string{"\n", "\r", "\u0085", "\u2028", "\u2029"} {

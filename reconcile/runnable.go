@@ -50,6 +50,9 @@ func podRunnables(ref v1.Ref, meta v1.ObjectMeta, pod v1.PodSpec) ([]runnable, e
 		return nil, nil
 	}
 	container := pod.Containers[0]
+	if container.StartWithPod != nil && !*container.StartWithPod {
+		return nil, errors.New("davit does not run startWithPod: false yet: leave it out")
+	}
 	spec := v1.ContainerSpec{
 		ContainerFields: container.ContainerFields,
 		SandboxFields:   pod.SandboxFields,

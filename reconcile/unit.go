@@ -51,6 +51,10 @@ func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal string) (un
 			Unit: section(run.Unit), Service: section(run.Service), Install: section(run.Install),
 		},
 	}
+	unit.LogTag = run.Logging.Tag
+	if limit := run.Logging.RateLimit; limit != nil {
+		unit.LogRateLimit = &units.LogRateLimit{Seconds: limit.IntervalSeconds, Burst: int64(limit.Burst)}
+	}
 	if run.MaxRestarts != nil {
 		unit.MaxRestarts = int(*run.MaxRestarts)
 	}

@@ -1,6 +1,7 @@
 package units
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
@@ -87,7 +88,11 @@ func (r *renderer) serviceSection(u Unit) {
 	r.set(section, "KillMode", literal, "mixed")
 	r.set(section, "KillSignal", literal, u.KillSignal)
 	r.set(section, "TimeoutStopSec", literal, strconv.FormatInt(u.StopSeconds, 10))
-	r.set(section, "SyslogIdentifier", literal, strings.TrimSuffix(u.Name, ".service"))
+	r.set(section, "SyslogIdentifier", text, cmp.Or(u.LogTag, strings.TrimSuffix(u.Name, ".service")))
+	if limit := u.LogRateLimit; limit != nil {
+		r.set(section, "LogRateLimitIntervalSec", literal, strconv.FormatInt(limit.Seconds, 10))
+		r.set(section, "LogRateLimitBurst", literal, strconv.FormatInt(limit.Burst, 10))
+	}
 	var fields []string
 	for _, name := range slices.Sorted(maps.Keys(u.LogFields)) {
 		fields = append(fields, name+"="+u.LogFields[name])

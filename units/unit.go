@@ -31,6 +31,10 @@ type Unit struct {
 	Reload bool
 	// DeadlineSeconds is how long a start may live; 0 means no limit.
 	DeadlineSeconds int64
+	// LogTag is the identifier of every journal entry; empty means Name without ".service".
+	LogTag string
+	// LogRateLimit bounds the journal entries; nil leaves that to journald.
+	LogRateLimit *LogRateLimit
 	// Oneshot is a unit that is starting until its process has ended.
 	Oneshot bool
 	// Restart is systemd's Restart=: "always", "on-failure" or "no".
@@ -55,6 +59,11 @@ type Resources struct {
 	CPUQuota  uint64 // thousandths of one CPU
 	CPUWeight uint64 // 1 to 10000
 	TasksMax  uint64 // processes and threads
+}
+
+// LogRateLimit is how many journal entries are taken in a time; 0 seconds means all.
+type LogRateLimit struct {
+	Seconds, Burst int64
 }
 
 // Dependencies are names of units, by the setting of systemd.unit(5) that lists them.

@@ -39,6 +39,9 @@ type PodContainer struct {
 	ContainerFields `json:",inline"`
 	// RestartPolicy Always makes an init container a sidecar; not for others.
 	RestartPolicy RestartPolicy `json:"restartPolicy,omitempty" enum:"Always"`
+	// StartWithPod false leaves the container to be started by hand, or by another unit; the
+	// default is true.
+	StartWithPod *bool `json:"startWithPod,omitempty"`
 	// SecurityContext tightens or loosens this container's confinement.
 	SecurityContext ContainerSecurityContext `json:"securityContext,omitzero"`
 }

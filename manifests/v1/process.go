@@ -167,6 +167,19 @@ type Logging struct {
 	// pipes, as programs need that open /dev/stdout by name, and one small process of
 	// davit's copies them to the journal; or none: they are /dev/null.
 	Driver string `json:"driver,omitempty" enum:"journald,pipe,none"`
+	// Tag is the identifier that the journal shows beside each line; the default is the unit's
+	// name without ".service".
+	Tag string `json:"tag,omitempty" pattern:"^[A-Za-z0-9_.:/-]{1,128}$"`
+	// RateLimit is how much the journal takes; the default is journald.conf(5)'s.
+	RateLimit *LogRateLimit `json:"rateLimit,omitempty"`
+}
+
+// LogRateLimit drops what a container says beyond a number of messages in a time.
+type LogRateLimit struct {
+	// IntervalSeconds is the time, in seconds; 0 takes all.
+	IntervalSeconds int64 `json:"intervalSeconds"`
+	// Burst is how many messages the journal takes in that time.
+	Burst int32 `json:"burst,omitempty"`
 }
 
 // The log drivers.
