@@ -31,39 +31,63 @@ var shutdown = []string{
 	"systemd-hibernate.service", "systemd-hybrid-sleep.service", "systemd-suspend-then-hibernate.service",
 }
 
+// boot are the units that the rest of the system waits for when it starts.
+var boot = []string{"sysinit.target", "basic.target", "local-fs*", "cryptsetup*", "initrd*", "sockets.target", "paths.target", "slices.target", "swap.target", "*.slice", "*.scope"}
+
 // rules are the settings that no manifest can pass through: they would break the contract
 // between the unit and its launcher, or hand out the node's root behind davit's back.
 // docs/manifests.md lists them.
 var rules = []rule{
 	{"service", []string{"Exec*"}, nil, "davit runs the launcher, nothing else"},
-	{"service", []string{"Type", "NotifyAccess", "PIDFile", "Delegate*", "KillMode", "GuessMainPID", "BusName", "RemainAfterExit", "PrivateMounts", "MountFlags", "RootDirectory*", "RootImage*", "RootHash*", "RootVerity*", "FileDescriptorStore*", "Sockets", "NonBlocking", "Personality", "SyslogIdentifier"}, nil, "the launcher depends on it"},
+	{"service", []string{"Type", "NotifyAccess", "PIDFile", "Delegate*", "KillMode", "GuessMainPID", "BusName", "RemainAfterExit", "PrivateMounts", "MountFlags", "Root*", "WorkingDirectory", "FileDescriptorStore*", "Sockets", "NonBlocking", "Personality", "SyslogIdentifier"}, nil, "the launcher depends on it"},
 	{"service", []string{"User", "Group", "DynamicUser", "SupplementaryGroups", "PAMName", "AmbientCapabilities", "CapabilityBoundingSet", "SecureBits"}, nil, "the launcher needs root: use spec.user and spec.securityContext for the container"},
 	{"service", []string{"Environment", "PassEnvironment", "UnsetEnvironment"}, nil, "it would not reach the container: use spec.env"},
-	{"service", []string{"LoadCredential*", "SetCredential*", "ImportCredential", "EnvironmentFile", "BindPaths", "BindReadOnlyPaths", "MountImages", "ExtensionImages", "ExtensionDirectories", "OpenFile", "TemporaryFileSystem", "NetworkNamespacePath", "IPCNamespacePath"}, nil, "it reads files of the node: use spec.volumes"},
+	{"service", []string{"LoadCredential*", "SetCredential*", "ImportCredential*", "EnvironmentFile", "BindPaths", "BindReadOnlyPaths", "MountImages", "Extension*", "OpenFile", "USBFunction*", "TemporaryFileSystem", "NetworkNamespacePath", "IPCNamespacePath"}, nil, "it reads files of the node: use spec.volumes"},
 	{"service", []string{"StateDirectory*", "RuntimeDirectory*", "CacheDirectory*", "LogsDirectory*", "ConfigurationDirectory*"}, nil, "it changes and removes directories of the node: use spec.volumes"},
 	{"service", []string{"StandardInput*"}, nil, "a container has no standard input"},
+	{"service", []string{"TTY*", "Utmp*"}, nil, "it takes a terminal of the node: use spec.tty"},
+	{"service", []string{"BPFProgram", "IPIngressFilterPath", "IPEgressFilterPath", "NFTSet"}, nil, "it changes how the node filters: use IPAddressAllow and IPAddressDeny"},
 	{"service", []string{"StandardOutput", "StandardError"}, []string{"file:*", "append:*", "truncate:*", "fd:*", "socket", "tty*"}, "it writes files of the node"},
-	{"service", []string{"Slice"}, []string{"-.slice", "init.scope", "*/*", "*..*"}, "a service stays out of the root slice"},
 	{"unit", []string{"FailureAction*", "SuccessAction*", "StartLimitAction", "JobTimeoutAction", "RebootArgument", "JobTimeoutRebootArgument", "OnFailureJobMode", "OnSuccessJobMode", "OnFailureIsolate"}, nil, "it can end the whole node's run"},
 	{"service", []string{"FailureAction*", "SuccessAction*", "StartLimitAction", "RebootArgument", "TimeoutStartFailureMode", "TimeoutStopFailureMode"}, nil, "it can end the whole node's run"},
-	{"unit", []string{"OnFailure", "OnSuccess", "Wants", "Requires", "BindsTo", "PropagatesStopTo", "Upholds", "Requisite"}, shutdown, "it can end the whole node's run"},
+	{"unit", []string{"OnFailure", "OnSuccess", "Wants", "Requires", "RequiresOverridable", "BindsTo", "BindTo", "PropagatesStopTo", "Upholds", "Requisite"}, shutdown, "it can end the whole node's run"},
 	{"unit", []string{"Conflicts", "PropagatesStopTo"}, []string{"*.target", "*.slice", "*.mount", "*.socket", "sshd.service", "ssh.service", "davit*.service", "dbus*", "systemd-*"}, "it stops units the node needs"},
+	{"unit", []string{"Before"}, boot, "it would hold up the node's boot"},
+	{"unit", namesUnits, []string{"*%*"}, "what a specifier stands for cannot be checked: write the unit's name out"},
 	{"unit", []string{"SourcePath", "DefaultDependencies", "RefuseManual*", "JoinsNamespaceOf"}, nil, "davit sets it"},
 	{"install", []string{"Also", "DefaultInstance"}, nil, "it changes other units"},
-	{"install", []string{"WantedBy", "RequiredBy", "UpheldBy"}, append([]string{"sysinit.target", "basic.target", "local-fs*", "cryptsetup*", "initrd*", "*.slice", "*.scope"}, shutdown...), "it would hold up or end the node's boot"},
+	{"install", []string{"WantedBy", "RequiredBy", "UpheldBy"}, slices.Concat(boot, shutdown), "it would hold up or end the node's boot"},
+	{"install", []string{"WantedBy", "RequiredBy", "UpheldBy"}, []string{"*%*"}, "what a specifier stands for cannot be checked: write the unit's name out"},
+}
+
+// namesUnits are the settings of [Unit] that name other units.
+var namesUnits = []string{
+	"Wants", "Requires", "RequiresOverridable", "Requisite", "RequisiteOverridable", "BindsTo", "BindTo", "PartOf", "Upholds", "Conflicts", "Before", "After", "OnFailure",
+	"OnSuccess", "Propagate*", "ReloadPropagatedFrom", "StopPropagatedFrom",
 }
 
 // installSettings are the settings that [Install] has; the other sections' are systemd's to
 // know, because new versions add some.
 var installSettings = []string{"WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also", "DefaultInstance"}
 
-// sliceName is a slice's (systemd.slice(5)).
-var sliceName = regexp.MustCompile(`^[a-zA-Z0-9_]+(-[a-zA-Z0-9_]+)*\.slice$`)
-
 // aliasName is one unit name; several on a line are a list of them.
 var aliasName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*[a-z0-9]\.service$`)
 
+// sliceName is a slice below the root slice (systemd.slice(5)): each '-' parts a slice from
+// the one it is in.
+var sliceName = regexp.MustCompile(`^[A-Za-z0-9:_.\\]+(-[A-Za-z0-9:_.\\]+)*\.slice$`)
+
 var settingName = regexp.MustCompile(`^[A-Z][A-Za-z0-9]*$`)
+
+// checkAnnotations refuses what runtimes with OCI's conventions take for settings of systemd
+// (runc's initSystemdProps). davit hands no annotation on, and nobody is to rely on that.
+func (d *document) checkAnnotations() {
+	for field := range d.nodes {
+		if strings.Contains(field, "metadata.annotations.org.systemd.property.") {
+			d.errorf(field, "is refused: settings of the unit are spec.unit, spec.service and spec.install")
+		}
+	}
+}
 
 func (d *document) checkPassThrough(at string, spec v1.ContainerFields) {
 	name := d.object.Ref().Name
@@ -82,9 +106,6 @@ func (d *document) checkPassThrough(at string, spec v1.ContainerFields) {
 			}
 			for _, value := range values {
 				d.checkSetting(field, s.name, setting, value)
-				if setting == "Slice" && s.name == "service" && value != "-.slice" && !sliceName.MatchString(value) {
-					d.errorf(field, "%q: want the name of a slice such as apps.slice", value)
-				}
 				if setting == "Alias" && s.name == "install" && (!strings.HasPrefix(value, name+"-") || !aliasName.MatchString(value)) {
 					d.errorf(field, "%q: want one alias, %s-….service", value, name)
 				}
@@ -96,6 +117,10 @@ func (d *document) checkPassThrough(at string, spec v1.ContainerFields) {
 func (d *document) checkSetting(field, section, setting, value string) {
 	if strings.ContainsFunc(value, isControl) || strings.HasSuffix(value, `\`) || strings.TrimSpace(value) != value {
 		d.errorf(field, "%q has a control character, a trailing backslash or white space around it", value)
+		return
+	}
+	if section == "service" && setting == "Slice" && (len(value) > 255 || !sliceName.MatchString(value)) {
+		d.errorf(field, "%q: want a slice below the root slice, such as apps.slice", value)
 		return
 	}
 	for _, rule := range rules {

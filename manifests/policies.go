@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/davit-project/davit/manifests/policy"
 )
@@ -94,8 +95,9 @@ func checkPolicy(documents []*document, nodePolicy *NodePolicy) {
 	}
 	units := map[string]bool{}
 	for _, d := range documents {
-		for unit := range d.units() {
-			units[unit+".service"] = true
+		for unit, field := range d.units() {
+			// An alias can be refused, and must not make a unit of the system davit's.
+			units[unit+".service"] = !strings.HasSuffix(field, ".install.Alias")
 		}
 	}
 	for _, d := range documents {

@@ -2,9 +2,11 @@ package manifests
 
 import (
 	"cmp"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -96,6 +98,59 @@ func isNotPolicy(name string) bool {
 	return false
 }
 
+// wanted is "# want: RULE [FIELD]" at the end of a line of a hostile manifest; the rule always
+// holds under every policy.
+var wanted = regexp.MustCompile(`# want: (\w+)(?: (\S+))?$`)
+
+// TestHostileManifests has a manifest for each way in which one could reach the node; what is
+// refused stands beside the line that asks for it.
+func TestHostileManifests(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/deny/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			always, baseline := refusedLines(string(text))
+			if diff := gocmp.Diff(always, linesOf(loadUnder(string(text), nil))); diff != "" {
+				t.Errorf("under no policy: %s", diff)
+			}
+			if diff := gocmp.Diff(baseline, linesOf(loadUnder(string(text), PresetPolicy(policy.Baseline, "test")))); diff != "" {
+				t.Errorf("under baseline: %s", diff)
+			}
+		})
+	}
+}
+
+// refusedLines are what a hostile manifest says is refused: always, and under baseline.
+func refusedLines(text string) (always, baseline []string) {
+	for i, line := range strings.Split(text, "\n") {
+		if match := wanted.FindStringSubmatch(line); match != nil {
+			place := fmt.Sprintf("line %d: %s", i+1, match[2])
+			baseline = append(baseline, place)
+			if match[1] == "always" {
+				always = append(always, place)
+			}
+		}
+	}
+	return always, baseline
+}
+
+func linesOf(set *Set) []string {
+	var lines []string
+	for _, diagnostic := range set.Diagnostics {
+		field, _, _ := strings.Cut(diagnostic.Path, "\n") // a field's name may be hostile too
+		lines = append(lines, fmt.Sprintf("line %d: %s", diagnostic.Line, field))
+	}
+	return slices.Compact(lines)
+}
+
 const policyFile = `apiVersion: davit/v1
 kind: NodePolicy
 preset: baseline
@@ -141,9 +196,15 @@ func TestPolicySays(t *testing.T) {
 		container("install: {WantedBy: [multi-user.target, kiosk.target]}"):                                                          "",
 		container("install: {WantedBy: ssh.service}"):                                                                                "it may not name ssh.service, which is not davit's (targets of policy.yaml:11:10)",
 		container("unit: {After: [network-online.target, chrony.service], Requires: chrony.service, PartOf: web.service}"):           "",
+		container("install: {RequiredBy: multi-user.target}"):                                                                        "it may not name multi-user.target",
+		container("service: {Slice: apps.slice}"):                                                                                    "it may not name apps.slice",
+		container("service: {Nice: '-5'}"):                                                                                           "it may not set Nice",
+		container("ulimits: [{name: nofile, soft: 5}, {name: memlock, soft: -1}]"):                                                   "spec.ulimits[1].name: refused by policy baseline: it may not set the limit memlock",
+		container("env: [{name: A, valueFrom: {hostEnv: {name: TOKEN}}}]"):                                                           "it may not read the environment of the node's systemd",
+		strings.Replace(container("hostname: a"), "name: web", "name: sshd", 1):                                                      "sshd.service is a name of the system's",
 		container("unit: {PartOf: ssh.service}"):                                                                                     "it may not name ssh.service, which is not davit's (units of policy.yaml:12:8)",
-		container("service: {Nice: 5, MemoryHigh: 1G, WatchdogSec: 5, LimitNOFILE: 5}"):                                              "",
-		container("service: {CPUSchedulingPolicy: fifo, IODeviceWeight: x, ReadWritePaths: /}"):                                      "it may not set ReadWritePaths (passThrough of policy.yaml:13:14)",
+		container("service: {CPUWeight: 5, MemoryHigh: 1G, WatchdogSec: 5}"):                                                         "",
+		container("service: {CPUQuota: 10%, IODeviceWeight: x, ReadWritePaths: /}"):                                                  "it may not set ReadWritePaths (passThrough of policy.yaml:13:14)",
 		spec("hostname: a"): "images may not come from example.com/a:1 (registries of policy.yaml:7:13)",
 		strings.Replace(spec("hostname: a"), "example.com/a:1", "ghcr.io/acme/application:1", 1): "images may not come from ghcr.io/acme/application:1",
 		strings.Replace(spec("hostname: a"), "example.com/a:1", "ghcr.io/acme/app:1", 1):         "",

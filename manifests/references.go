@@ -144,10 +144,16 @@ func checkUnits(documents []*document) {
 			}
 			// Two of one name are reported as such.
 			if owner.object.Ref() != d.object.Ref() {
-				d.errorf(d.units()[unit], "its unit %s.service is that of %s too, in %s", unit, owner.object.Ref(), owner.position(owner.root))
+				d.sharesUnit(unit, owner)
+				owner.sharesUnit(unit, d)
 			}
 		}
 	}
+}
+
+// sharesUnit reports that a unit is another document's too.
+func (d *document) sharesUnit(unit string, other *document) {
+	d.errorf(d.units()[unit], "its unit %s.service is that of %s too, in %s", unit, other.object.Ref(), other.position(other.root))
 }
 
 // published are the ports that one entry of a container takes on the node.

@@ -27,6 +27,7 @@ func (d *document) validate() {
 	default:
 		d.checkName("metadata.name", d.object.Ref().Name)
 	}
+	d.checkAnnotations()
 	switch object := d.object.(type) {
 	case *v1.Container:
 		d.checkContainer(object.Spec)

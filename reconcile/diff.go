@@ -61,8 +61,8 @@ func (d *differ) decide() {
 	}
 	for _, unit := range sortedKeys(d.desired.Workloads) {
 		workload := d.desired.Workloads[unit]
-		if owner, foreign := d.actual.Foreign[unit]; foreign {
-			d.plan.hold(workload.Ref.String(), fmt.Sprintf("%s exists already (%s) and is not davit's: rename the object", unit, owner))
+		if reason := d.foreign(unit, workload); reason != "" {
+			d.plan.hold(workload.Ref.String(), reason)
 			if current, ok := d.actual.Workloads[unit]; ok {
 				d.kept[unit] = current
 			}

@@ -333,6 +333,23 @@ func TestForeignUnitIsRefused(t *testing.T) {
 	}
 }
 
+func TestWhatNamesAForeignUnitIsRefused(t *testing.T) {
+	t.Parallel()
+	n := newNode()
+	n.actual.Foreign["postgresql.service"] = "/lib/systemd/system/postgresql.service"
+	text := container("postgresql") + container("web", "unit: {Conflicts: 'a.service \"postgresql.service\"'}") + container("db", "unit: {After: a.service}")
+	plan := n.mustApply(t, resolve(t, text, command))
+	for _, action := range plan.Actions {
+		if action.Object == "Container/web" {
+			t.Errorf("%s %s", action.Verb, action.Object)
+		}
+	}
+	const want = "Conflicts=postgresql.service names a unit that is not davit's, /lib/systemd/system/postgresql.service: rename the object of that name"
+	if len(plan.Held) != 2 || plan.Held[1].Object != "Container/web" || plan.Held[1].Reason != want {
+		t.Errorf("held %v", plan.Held)
+	}
+}
+
 func TestActivity(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

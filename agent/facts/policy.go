@@ -21,8 +21,8 @@ const DefaultPolicy = "/etc/davit/policy.yaml"
 var presets = []policy.Preset{policy.Privileged, policy.Baseline, policy.Restricted}
 
 // NodePolicy returns this node's policy: the file's, or without one what follows from who can
-// write the manifests: privileged when root alone can, baseline otherwise. writable names what
-// others can write. A file that cannot be used is an error: it must not come to mean that all
+// write the manifests: privileged when root alone can, baseline otherwise. writable says who
+// beside root can. A file that cannot be used is an error: it must not come to mean that all
 // is allowed.
 func NodePolicy(path, writable string) (*manifests.NodePolicy, error) {
 	found, err := ReadPolicy(path, trusted)
@@ -30,7 +30,7 @@ func NodePolicy(path, writable string) (*manifests.NodePolicy, error) {
 	case err != nil || found != nil:
 		return found, err
 	case writable != "":
-		return manifests.PresetPolicy(policy.Baseline, fmt.Sprintf("there is no %s, and %s", path, writable)), nil
+		return manifests.PresetPolicy(policy.Baseline, fmt.Sprintf("there is no %s, and %s can write the manifests", path, writable)), nil
 	default:
 		return manifests.PresetPolicy(policy.Privileged, fmt.Sprintf("there is no %s, and root alone can write the manifests", path)), nil
 	}

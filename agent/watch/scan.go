@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -37,8 +36,8 @@ type Tree struct {
 	Problems manifests.Diagnostics
 	// Fingerprint changes when a file's name or content does.
 	Fingerprint string
-	// Writable names something of the tree, or above it, that others than root can write;
-	// empty when there is nothing.
+	// Writable says who beside root can write the tree or replace it, "user 1000"; empty when
+	// nobody can.
 	Writable string
 }
 
@@ -55,12 +54,14 @@ func Scan(root string, owner int) (Tree, error) {
 	}
 	defer dir.Close()
 	s := &scanner{root: root, dir: dir, owner: owner, hash: sha256.New(), kustomized: map[string]bool{}}
-	if err := s.above(); err != nil {
+	if s.tree.Writable, err = WritableBy(root); err != nil {
 		return Tree{}, fmt.Errorf("manifest directory: %w", err)
 	}
 	if err := fs.WalkDir(dir.FS(), ".", s.visit); err != nil {
 		return Tree{}, fmt.Errorf("manifest directory: %w", err)
 	}
+	// Who can write the tree decides what it may ask for.
+	fmt.Fprintln(s.hash, s.tree.Writable)
 	s.tree.Fingerprint = hex.EncodeToString(s.hash.Sum(nil))
 	return s.tree, nil
 }
@@ -113,47 +114,10 @@ func (s *scanner) visit(name string, entry fs.DirEntry, err error) error {
 	return nil
 }
 
-// above looks at the directories on the way to the root, as it is named and where a link leads.
-func (s *scanner) above() error {
-	named, err := filepath.Abs(s.root)
-	if err != nil {
-		return err
-	}
-	real, err := filepath.EvalSymlinks(named)
-	if err != nil {
-		return err
-	}
-	for _, dir := range []string{filepath.Dir(named), real} {
-		for ; ; dir = filepath.Dir(dir) {
-			info, err := os.Stat(dir)
-			if err != nil {
-				return err
-			}
-			s.trust(dir, info)
-			if dir == "/" {
-				break
-			}
-		}
-	}
-	return nil
-}
-
-// trust notes what others than root can write.
-func (s *scanner) trust(name string, info fs.FileInfo) {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	switch {
-	case s.tree.Writable != "" || !ok:
-	case stat.Uid != 0:
-		s.tree.Writable = fmt.Sprintf("%s belongs to user %d", name, stat.Uid)
-	case info.Mode().Perm()&0o022 != 0:
-		s.tree.Writable = fmt.Sprintf("%s is writable for others than root", name)
-	}
-}
-
 // enter notes whether a directory belongs to a kustomization, its own or one above.
 func (s *scanner) enter(dir string) {
 	if info, err := s.dir.Lstat(dir); err == nil {
-		s.trust(filepath.Join(s.root, dir), info)
+		s.trust(info)
 	}
 	s.kustomized[dir] = dir != "." && s.kustomized[path.Dir(dir)] ||
 		slices.ContainsFunc(manifests.KustomizationNames(), func(name string) bool {
@@ -196,7 +160,7 @@ func (s *scanner) read(name string) ([]byte, error) {
 	if info.Mode()&fs.ModeSymlink != 0 {
 		return nil, errors.New("symbolic links are not followed: put the file itself here")
 	}
-	s.trust(filepath.Join(s.root, name), info)
+	s.trust(info)
 	file, err := s.dir.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err

@@ -24,6 +24,7 @@ func (c *checker) confines() bool { return c.policy.Preset != Privileged }
 func (c *checker) restricts() bool { return c.policy.Preset == Restricted }
 
 func (c *checker) object(object v1.Object) {
+	c.name(object.Ref())
 	switch object := object.(type) {
 	case *v1.Container:
 		context := object.Spec.SecurityContext
@@ -128,6 +129,12 @@ func (c *checker) container(at string, spec v1.ContainerFields, context v1.Conta
 	for i, file := range spec.EnvFiles {
 		c.hostPath(fmt.Sprintf("%s.envFiles[%d].path", at, i), file.Path, true)
 	}
+	for i, entry := range spec.Env {
+		if from := entry.ValueFrom; from != nil && from.HostEnv != nil {
+			c.refuse(fmt.Sprintf("%s.env[%d].valueFrom.hostEnv.name", at, i), "preset", "it may not read the environment of the node's systemd")
+		}
+	}
+	c.ulimits(at+".ulimits", spec.Ulimits)
 	c.probes(at, spec)
 	field := at + ".securityContext"
 	if context.Privileged {
@@ -138,8 +145,8 @@ func (c *checker) container(at string, spec v1.ContainerFields, context v1.Conta
 	if context.ProcMount == v1.ProcMountUnmasked {
 		c.refuse(field+".procMount", "preset", "it would see and change the kernel's settings")
 	}
-	if len(context.UnmaskedPaths) > 0 {
-		c.refuse(field+".unmaskedPaths", "preset", "it would see what is hidden from containers")
+	for i := range context.UnmaskedPaths {
+		c.refuse(fmt.Sprintf("%s.unmaskedPaths[%d]", field, i), "preset", "it would see what is hidden from containers")
 	}
 	if !c.restricts() {
 		return
@@ -217,6 +224,18 @@ func (c *checker) sysctls(field string, sysctls []v1.Sysctl) {
 	for i, sysctl := range sysctls {
 		if !slices.Contains(safeSysctls, sysctl.Name) && !matchesAny(c.policy.Sysctls, sysctl.Name) {
 			c.refuse(fmt.Sprintf("%s[%d].name", field, i), "sysctls", "it may not set %s", sysctl.Name)
+		}
+	}
+}
+
+// costly are the resource limits (getrlimit(2)) by which a container takes from the whole node:
+// memory that cannot be swapped or is the kernel's, and priority.
+var costly = []string{"memlock", "msgqueue", "sigpending", "nice", "rtprio", "rttime"}
+
+func (c *checker) ulimits(field string, ulimits []v1.Ulimit) {
+	for i, ulimit := range ulimits {
+		if slices.Contains(costly, ulimit.Name) {
+			c.refuse(fmt.Sprintf("%s[%d].name", field, i), "preset", "it may not set the limit %s", ulimit.Name)
 		}
 	}
 }

@@ -78,10 +78,22 @@ var harmless = map[string][]string{
 		"IgnoreOnIsolate", "CollectMode", "Condition*", "RequiresMountsFor", "WantsMountsFor",
 	},
 	"service": {
-		"Memory*", "CPU*", "AllowedCPUs", "AllowedMemoryNodes", "Tasks*", "IO*", "Startup*", "OOMPolicy", "OOMScoreAdjust",
-		"Managed*", "Nice", "Limit*", "Restart*", "Timeout*", "RuntimeMaxSec", "RuntimeRandomizedExtraSec", "Success*",
-		"Log*", "Syslog*", "IPAccounting", "IPAddress*", "Slice", "KillSignal", "FinalKillSignal", "SendSIGHUP", "SendSIGKILL",
+		"Memory*", "CPUAccounting", "CPUWeight", "CPUQuota*", "AllowedCPUs", "AllowedMemoryNodes", "Tasks*", "IO*", "Startup*",
+		"OOMPolicy", "Managed*", "Restart*", "Timeout*", "RuntimeMaxSec", "RuntimeRandomizedExtraSec", "Success*",
+		"Log*", "Syslog*", "IPAccounting", "IPAddress*", "KillSignal", "FinalKillSignal", "SendSIGHUP", "SendSIGKILL",
 	},
+}
+
+// reserved are names of units that the system or its administrator depends on, installed or not.
+var reserved = []string{
+	"davit", "davit-*", "systemd-*", "dbus*", "ssh", "ssh-*", "sshd*", "init", "getty*", "serial-getty*", "console-getty*",
+	"udev*", "networking", "networkd*", "NetworkManager*", "cron", "crond", "polkit*", "emergency", "rescue",
+}
+
+func (c *checker) name(ref v1.Ref) {
+	if ref.Kind != v1.KindConfig && ref.Kind != v1.KindSecret && c.confines() && matchesAny(reserved, ref.Name) {
+		c.refuse("metadata.name", "preset", "%s.service is a name of the system's", ref.Name)
+	}
 }
 
 // unitLists are the settings that name other units.
@@ -117,8 +129,12 @@ func (c *checker) setting(field, section, setting string, values []string) {
 	switch {
 	case matchesAny(c.policy.PassThrough, section+"."+setting), matchesAny(harmless[section], setting):
 	case section == "install" && setting == "Alias": // its own name, by the always-refused list
-	case section == "install":
+	case section == "install" && setting == "WantedBy":
 		c.units(field, "targets", values, append(slices.Clone(wanted), c.policy.Targets...))
+	case section == "install":
+		c.units(field, "targets", values, c.policy.Targets)
+	case section == "service" && setting == "Slice":
+		c.units(field, "units", values, c.policy.Units)
 	case section == "unit" && slices.Contains([]string{"After", "Before", "Wants"}, setting):
 		c.units(field, "units", values, append(slices.Clone(passive), c.policy.Units...))
 	case section == "unit" && slices.Contains(unitLists, setting):

@@ -47,8 +47,8 @@ type Policy struct {
 	Capabilities []string `json:"capabilities,omitempty"`
 	// Sysctls may be set; a name may end in *.
 	Sysctls []string `json:"sysctls,omitempty"`
-	// Targets are units that an [Install] section may name, beside multi-user.target,
-	// graphical.target and davit's own.
+	// Targets are units that an [Install] section may name, beside davit's own and, in WantedBy,
+	// multi-user.target and graphical.target.
 	Targets []string `json:"targets,omitempty"`
 	// Units are units of the node that a [Unit] section may name, beside davit's own.
 	Units []string `json:"units,omitempty"`
