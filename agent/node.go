@@ -53,11 +53,16 @@ func Open(ctx context.Context, progress func(images.Progress)) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	version, err := systemd.Version(ctx)
+	if err != nil {
+		systemd.Close()
+		return nil, err
+	}
 	return &Node{
 		Systemd: systemd,
 		images:  images.New(progress),
 		facts: reconcile.Node{
-			Launcher: launcher, StorageRoot: root, Architecture: runtime.GOARCH, Hostname: hostname,
+			Launcher: launcher, StorageRoot: root, Architecture: runtime.GOARCH, Hostname: hostname, Systemd: version,
 		},
 		plugins: []string{bundle.UserPluginDir, filepath.Join(filepath.Dir(launcher), "cni")},
 	}, nil

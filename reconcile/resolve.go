@@ -41,6 +41,8 @@ type Node struct {
 	Architecture string
 	// Hostname is the node's host name.
 	Hostname string
+	// Systemd is the version of the node's systemd, such as 252: some settings came later.
+	Systemd int
 	// SeccompProfiles are the node's own, in JSON, by file name below /etc/davit/seccomp.
 	SeccompProfiles map[string][]byte
 }

@@ -43,7 +43,7 @@ func resolved(objects []manifests.Object, config imagespec.ImageConfig) map[Imag
 }
 
 var testNode = Node{
-	Launcher: "/usr/local/libexec/davit/davit-run", StorageRoot: "/var/lib/containers/storage", Architecture: "amd64", Hostname: "node",
+	Launcher: "/usr/local/libexec/davit/davit-run", StorageRoot: "/var/lib/containers/storage", Architecture: "amd64", Hostname: "node", Systemd: 252,
 	SeccompProfiles: map[string][]byte{"strict.json": []byte(`{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW"}]}`)},
 }
 

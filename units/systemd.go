@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"sync"
 	"time"
 
@@ -56,6 +58,26 @@ func (s *Systemd) Close() {
 	if s.conn != nil {
 		s.conn.Close()
 	}
+}
+
+// versionNumber begins the version that systemd tells: "252.39-1~deb12u1", "257~rc1".
+var versionNumber = regexp.MustCompile(`^"?v?(\d+)`)
+
+// Version is systemd's, 252 or newer.
+func (s *Systemd) Version(ctx context.Context) (int, error) {
+	conn, err := s.connection(ctx)
+	if err != nil {
+		return 0, err
+	}
+	text, err := conn.GetManagerProperty("Version")
+	if err != nil {
+		return 0, fmt.Errorf("ask for systemd's version: %w", err)
+	}
+	match := versionNumber.FindStringSubmatch(text)
+	if match == nil {
+		return 0, fmt.Errorf("systemd calls its version %s: want a number", text)
+	}
+	return strconv.Atoi(match[1])
 }
 
 // EnsureUnit leaves the unit file with this text, durably; systemd reads it at the next
