@@ -60,6 +60,7 @@ func (s services) RestartUnit(ctx context.Context, name string) error {
 }
 
 func (s services) waitsFor(name string) bool {
-	oneshot := s.desired.Workloads[name].Unit.Oneshot
+	unit := s.desired.Workloads[name].Unit
+	oneshot := unit != nil && (unit.Role == units.RoleOneshot || unit.Role == units.RoleJob)
 	return s.wait == WaitAll || s.wait == WaitServices && !oneshot
 }

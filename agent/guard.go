@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/davit-project/davit/agent/watch"
 	"github.com/davit-project/davit/manifests"
@@ -35,16 +36,29 @@ func GuardFor(tree watch.Tree, set *manifests.Set) Guard {
 }
 
 func (g Guard) diff(desired reconcile.Desired, actual reconcile.Actual) reconcile.Plan {
-	plan := reconcile.Diff(desired, actual, reconcile.Options{HoldPrune: g.Hold})
-	removed := 0
-	for _, action := range plan.Actions {
-		if action.Verb == reconcile.RemoveUnit {
-			removed++
-		}
-	}
-	if g.Confirmed || removed <= massPrune || removed*2 <= len(actual.Workloads) {
+	now := time.Now()
+	plan := reconcile.Diff(desired, actual, reconcile.Options{HoldPrune: g.Hold, Now: now})
+	removed, all := removals(plan, desired, actual)
+	if g.Confirmed || removed <= massPrune || removed*2 <= all {
 		return plan
 	}
-	hold := fmt.Sprintf("%d of %d workloads would go at once: confirm with davit apply --confirm-prune", removed, len(actual.Workloads))
-	return reconcile.Diff(desired, actual, reconcile.Options{HoldPrune: hold})
+	hold := fmt.Sprintf("%d of %d workloads would go at once: confirm with davit apply --confirm-prune", removed, all)
+	return reconcile.Diff(desired, actual, reconcile.Options{HoldPrune: hold, Now: now})
+}
+
+// removals counts the objects that a plan removes altogether, and those that are on the node.
+func removals(plan reconcile.Plan, desired reconcile.Desired, actual reconcile.Actual) (removed, all int) {
+	objects, gone := map[string]bool{}, map[string]bool{}
+	for _, workload := range actual.Workloads {
+		objects[workload.Ref.String()] = true
+	}
+	for _, action := range plan.Actions {
+		if action.Verb == reconcile.RemoveUnit {
+			gone[action.Object] = true
+		}
+	}
+	for _, workload := range desired.Workloads {
+		delete(gone, workload.Ref.String())
+	}
+	return len(gone), len(objects)
 }

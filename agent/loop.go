@@ -197,7 +197,7 @@ func (a *Agent) summarize(plan reconcile.Plan, set *manifests.Set, err error) {
 
 func (a *Agent) logEvent(event reconcile.Event) {
 	a.status.Beat()
-	attributes := []any{"action", event.Action.Verb, "object", event.Action.Object, "reason", event.Action.Reason}
+	attributes := []any{"action", event.Action.Verb, "object", event.Action.Subject(), "reason", event.Action.Reason}
 	switch event.Status {
 	case reconcile.Done:
 		a.log.Info("done", attributes...)

@@ -27,6 +27,7 @@ func (n *Node) Observe(ctx context.Context, desired reconcile.Desired) (reconcil
 		func() (err error) { actual.Networks, err = networks.List(); return },
 		func() (err error) { actual.Volumes, err = volumes.List(); return },
 		func() (err error) { actual.Bundles, err = bundles.List(); return },
+		func() (err error) { actual.Completed, err = bundles.Completed(); return },
 		func() (err error) { actual.Workloads, err = n.workloads(ctx); return },
 		func() (err error) { actual.Foreign, err = n.foreign(ctx, desired, actual); return },
 	} {
@@ -57,13 +58,16 @@ func (n *Node) workloads(ctx context.Context) (map[string]reconcile.ActualWorklo
 		if err != nil {
 			return nil, err
 		}
-		dir := filepath.Base(own.Bundle)
+		dir := ""
+		if own.Bundle != "" {
+			dir = filepath.Base(own.Bundle)
+		}
 		workloads[name] = reconcile.ActualWorkload{
 			Ref:        parseRef(own.Object),
 			SourcePath: own.SourcePath,
 			UnitText:   text,
 			BundleDir:  dir,
-			Bundle:     bundles.Read(dir),
+			Bundle:     readBundle(dir),
 			RunningDir: running,
 			NeedReload: units.PendingReload() && state.NeedDaemonReload || state.LoadState == "not-found",
 			Enabled:    enabled(state),
@@ -74,6 +78,14 @@ func (n *Node) workloads(ctx context.Context) (map[string]reconcile.ActualWorklo
 		}
 	}
 	return workloads, nil
+}
+
+// readBundle reads a unit's bundle; a timer or a target has none.
+func readBundle(dir string) *bundle.Bundle {
+	if dir == "" {
+		return nil
+	}
+	return bundles.Read(dir)
 }
 
 // enabled is the unit file's state; a mask counts wherever systemd shows it.

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -49,11 +50,7 @@ func (n *Node) Report(ctx context.Context, set *manifests.Set, guard Guard) (Rep
 	report := Report{Objects: []ObjectReport{}, Diagnostics: set.Diagnostics}
 	for unit, workload := range desired.Workloads {
 		if _, exists := actual.Workloads[unit]; !exists {
-			object := workload.Ref.String()
-			report.Objects = append(report.Objects, ObjectReport{
-				Object: object, Unit: unit, State: "absent", Source: workload.Source,
-				Image: workload.Bundle.Image.Reference, Digest: workload.Bundle.Image.Digest, Note: notes[object],
-			})
+			report.Objects = append(report.Objects, reportAbsent(unit, workload, actual, notes))
 		}
 	}
 	for _, problem := range desired.Problems {
@@ -69,10 +66,28 @@ func (n *Node) Report(ctx context.Context, set *manifests.Set, guard Guard) (Rep
 			return Report{}, err
 		}
 		object.Note = notes[object.Object]
+		if ended, ok := actual.Completed[workload.BundleDir]; ok && object.State == "inactive (dead)" {
+			object.State, object.Since = "completed", &ended
+		}
 		report.Objects = append(report.Objects, object)
 	}
-	slices.SortFunc(report.Objects, func(a, b ObjectReport) int { return strings.Compare(a.Object, b.Object) })
+	slices.SortFunc(report.Objects, func(a, b ObjectReport) int {
+		return cmp.Or(strings.Compare(a.Object, b.Object), strings.Compare(a.Unit, b.Unit))
+	})
 	return report, nil
+}
+
+// reportAbsent reports a workload whose unit is not there: not yet, or a finished job's no more.
+func reportAbsent(unit string, workload reconcile.Workload, actual reconcile.Actual, notes map[string]string) ObjectReport {
+	object := workload.Ref.String()
+	report := ObjectReport{Object: object, Unit: unit, State: "absent", Source: workload.Source, Note: notes[object]}
+	if ended, ok := actual.Completed[workload.BundleDir]; ok {
+		report.State, report.Since = "completed", &ended
+	}
+	if workload.Bundle != nil {
+		report.Image, report.Digest = workload.Bundle.Image.Reference, workload.Bundle.Image.Digest
+	}
+	return report
 }
 
 func (n *Node) reportUnit(ctx context.Context, unit string, workload reconcile.ActualWorkload) (ObjectReport, error) {

@@ -90,7 +90,7 @@ func (c container) checkNamed(names map[string][]string, broken map[v1.Ref]bool)
 	for i, volume := range c.Volumes {
 		own = append(own, volume.Name)
 		field := fmt.Sprintf("%s.volumes[%d]", c.sandboxAt, i)
-		eachReference(field, volume.VolumeSource, exists)
+		eachReference(field, volume.VolumeSource, c.claims, exists)
 	}
 	known := slices.Concat(names[v1.KindVolume], own)
 	for i, mount := range c.VolumeMounts {
@@ -105,8 +105,9 @@ func (c container) checkNamed(names map[string][]string, broken map[v1.Ref]bool)
 	}
 }
 
-// eachReference calls yield for each object that a volume is made from.
-func eachReference(field string, source v1.VolumeSource, yield func(field, kind, name string, optional bool)) {
+// eachReference calls yield for each object that a volume is made from; claims names the Volumes
+// of a claim.
+func eachReference(field string, source v1.VolumeSource, claims func(v1.ClaimVolume) []string, yield func(field, kind, name string, optional bool)) {
 	if s := source.ConfigMap; s != nil {
 		yield(field+".configMap.name", v1.KindConfig, s.Name, s.Optional)
 	}
@@ -114,7 +115,9 @@ func eachReference(field string, source v1.VolumeSource, yield func(field, kind,
 		yield(field+".secret.secretName", v1.KindSecret, s.SecretName, s.Optional)
 	}
 	if s := source.PersistentVolumeClaim; s != nil {
-		yield(field+".persistentVolumeClaim.claimName", v1.KindVolume, s.ClaimName, false)
+		for _, name := range claims(*s) {
+			yield(field+".persistentVolumeClaim.claimName", v1.KindVolume, name, false)
+		}
 	}
 	if s := source.Projected; s != nil {
 		for i, projection := range s.Sources {

@@ -48,6 +48,24 @@ func (d *document) podContainers(at, name string, pod *v1.PodSpec) []container {
 	return all
 }
 
+// claims are the Volumes that a claim of the container's pod means: one for each replica where they
+// have their own.
+func (c container) claims(claim v1.ClaimVolume) []string {
+	pod, ok := c.object.(*v1.Pod)
+	if !ok || !claim.PerReplica {
+		return []string{claim.ClaimName}
+	}
+	count := int32(1)
+	if pod.Spec.Replicas != nil {
+		count = *pod.Spec.Replicas
+	}
+	var names []string
+	for i := range min(count, maxObjects) {
+		names = append(names, claim.Replica(pod.Spec.FirstReplica()+i))
+	}
+	return names
+}
+
 // units are the names of the units that a document comes to, without suffix, each with the
 // field it comes from.
 func (d *document) units() map[string]string {

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"encoding/json"
+	"time"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units/bundle"
@@ -21,6 +22,9 @@ type Actual struct {
 	// Foreign are units of others, by name: the file they come from, or a word of
 	// what they are. It holds at least the desired workloads' names where taken.
 	Foreign map[string]string
+	// Completed are the bundles of jobs that have ended well, by their directory's name, and
+	// when.
+	Completed map[string]time.Time
 	// Bundles are the names of the bundle directories on the disk.
 	Bundles []string
 }

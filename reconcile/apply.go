@@ -89,7 +89,7 @@ func (a *applier) run(ctx context.Context, action Action) {
 	}
 	a.tell(Event{Action: action, Status: Begun})
 	if err := a.do(ctx, action); err != nil {
-		own.err = fmt.Errorf("%s %s: %w", action.Verb, action.Object, err)
+		own.err = fmt.Errorf("%s %s: %w", action.Verb, action.Subject(), err)
 		a.tell(Event{action, Failed, own.err})
 		return
 	}
@@ -134,6 +134,8 @@ func (a *applier) do(ctx context.Context, action Action) error {
 	case WriteBundle:
 		text, files := a.bundle(target)
 		return a.drivers.Bundles.EnsureBundle(ctx, target, text, files)
+	case ForgetJob:
+		return a.drivers.Bundles.ForgetJob(ctx, target)
 	case RemoveBundle:
 		return a.drivers.Bundles.RemoveBundle(ctx, target)
 	case WriteUnit:

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"k8s.io/apimachinery/pkg/api/resource"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units/bundle"
@@ -117,13 +116,9 @@ const defaultShmSize = "64Mi"
 // systemMounts are what every container finds: the file systems that
 // the OCI specification lists for Linux, all without set-id programs.
 func systemMounts(run runnable) ([]specs.Mount, error) {
-	size := run.ShmSize
-	if size == "" {
-		size = defaultShmSize
-	}
-	shm, err := resource.ParseQuantity(string(size))
+	shm, err := shmSize(run.SandboxFields)
 	if err != nil {
-		return nil, fmt.Errorf("shmSize %q: %w", size, err)
+		return nil, err
 	}
 	kernel := "ro"
 	if run.SecurityContext.Privileged {
@@ -133,7 +128,7 @@ func systemMounts(run runnable) ([]specs.Mount, error) {
 		{Destination: "/proc", Type: "proc", Source: "proc", Options: []string{"nosuid", "noexec", "nodev"}},
 		{Destination: "/dev", Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "strictatime", "mode=755", "size=65536k"}},
 		{Destination: "/dev/pts", Type: "devpts", Source: "devpts", Options: []string{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}},
-		{Destination: "/dev/shm", Type: "tmpfs", Source: "shm", Options: []string{"nosuid", "noexec", "nodev", "mode=1777", fmt.Sprintf("size=%d", shm.Value())}},
+		{Destination: "/dev/shm", Type: "tmpfs", Source: "shm", Options: []string{"nosuid", "noexec", "nodev", "mode=1777", fmt.Sprintf("size=%d", shm)}},
 		{Destination: "/dev/mqueue", Type: "mqueue", Source: "mqueue", Options: []string{"nosuid", "noexec", "nodev"}},
 		{Destination: "/sys", Type: "sysfs", Source: "sysfs", Options: []string{"nosuid", "noexec", "nodev", kernel}},
 		{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup", Options: []string{"nosuid", "noexec", "nodev", "relatime", kernel}},

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"encoding/json"
+	"time"
 
 	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -74,14 +75,34 @@ type Volume struct {
 	Mode     uint32
 }
 
-// Workload is one service, rendered.
+// Keep says when [Diff] starts a unit that does not run.
+type Keep int
+
+// The ways to keep a unit.
+const (
+	// KeepRunning starts it whenever it does not run.
+	KeepRunning Keep = iota
+	// KeepStarted starts it once a boot: it may end.
+	KeepStarted
+	// KeepIdle leaves it to others to start.
+	KeepIdle
+	// KeepApart does so too, and does not disturb a run that has begun.
+	KeepApart
+)
+
+// Workload is one unit, rendered.
 type Workload struct {
 	Ref v1.Ref
 	// Source is the manifest's file and line, for people.
 	Source string
-	// Unit is the unit's values, UnitText their rendering.
-	Unit     units.Unit
+	// UnitText is the unit file's text, Unit the values of a service; nil for a unit that has
+	// no bundle, a timer or a target.
 	UnitText string
+	Unit     *units.Unit
+	// Keep says when the unit is started.
+	Keep Keep
+	// TTL is how long a finished job's unit is kept; nil means for ever.
+	TTL *time.Duration
 	// Bundle is what the unit starts, BundleText its rendering, BundleDir the name
 	// of its directory.
 	Bundle     *bundle.Bundle

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/davit-project/davit/units"
 )
 
 // Options are the guards of a [Diff].
 type Options struct {
+	// Now is the time, for jobs that are kept for a while.
+	Now time.Time
 	// HoldPrune says why nothing may be removed now; empty lets removals happen.
 	HoldPrune string
 }
@@ -50,6 +53,7 @@ type change struct {
 	stageOnly bool   // the bundle is missing, the unit file is as it should be
 	verb      Verb   // Start, Restart or ""
 	why       string // why it is started or restarted
+	with      string // the unit whose restart stops this one
 }
 
 // decide sorts every unit into changed, removed or kept.
@@ -61,6 +65,9 @@ func (d *differ) decide() {
 	}
 	for _, unit := range sortedKeys(d.desired.Workloads) {
 		workload := d.desired.Workloads[unit]
+		if d.expired(workload) {
+			continue
+		}
 		if reason := d.foreign(unit, workload); reason != "" {
 			d.plan.hold(workload.Ref.String(), reason)
 			if current, ok := d.actual.Workloads[unit]; ok {
@@ -74,8 +81,9 @@ func (d *differ) decide() {
 			d.plan.Unchanged++
 		}
 	}
+	d.restartDependents()
 	for _, unit := range sortedKeys(d.actual.Workloads) {
-		if _, ok := d.desired.Workloads[unit]; ok {
+		if workload, ok := d.desired.Workloads[unit]; ok && !d.expired(workload) {
 			continue
 		}
 		current := d.actual.Workloads[unit]
@@ -98,10 +106,13 @@ func (d *differ) compare(unit string, workload Workload) change {
 	c := change{unit: unit, workload: workload}
 	current, exists := d.actual.Workloads[unit]
 	if !exists {
-		c.write, c.verb, c.why = "not on the node yet", Start, "new"
+		c.write = "not on the node yet"
+		if workload.Keep == KeepRunning || workload.Keep == KeepStarted {
+			c.verb, c.why = Start, "new"
+		}
 		return c
 	}
-	c.stageOnly = !slices.Contains(d.actual.Bundles, workload.BundleDir)
+	c.stageOnly = workload.BundleDir != "" && !slices.Contains(d.actual.Bundles, workload.BundleDir)
 	if current.UnitText != workload.UnitText {
 		c.write = differences(workload, current)
 	} else if current.NeedReload {
@@ -119,9 +130,11 @@ func (d *differ) compare(unit string, workload Workload) change {
 
 // activity decides whether a workload must be started or restarted, and why.
 func (d *differ) activity(workload Workload, current ActualWorkload, write string) (Verb, string) {
-	running := current.Active == "active" || current.Active == "activating" || current.Active == "reloading"
+	running := current.running()
 	replaced := units.NeedsRestart(current.UnitText, workload.UnitText)
 	switch {
+	case workload.Keep == KeepApart:
+		return "", ""
 	case running && current.RunningDir != "" && current.RunningDir != workload.BundleDir:
 		if write == "" {
 			write = "runs an older version than its unit file says"
@@ -131,11 +144,15 @@ func (d *differ) activity(workload Workload, current ActualWorkload, write strin
 		return Restart, write
 	case running:
 		return "", ""
-	case replaced:
+	case workload.Keep == KeepIdle:
+		return "", ""
+	case replaced && !d.completed(workload):
 		return Start, write
-	case current.Result == "start-limit-hit" || workload.Unit.MaxRestarts >= 0 && current.Active == "failed":
+	case d.completed(workload):
+		return "", "" // a job runs once
+	case current.Result == "start-limit-hit" || workload.Unit != nil && workload.Unit.MaxRestarts >= 0 && current.Active == "failed":
 		return "", "" // systemd gave up, as the manifest asked: status tells
-	case workload.Unit.Restart == "always":
+	case workload.Keep == KeepRunning:
 		return Start, fmt.Sprintf("not running: %s (%s)", current.Active, current.Result)
 	case !current.Started:
 		return Start, "has not run since boot"
@@ -191,7 +208,7 @@ func (d *differ) fetch() {
 // stage plans the bundles. They are new directories: nothing running sees them.
 func (d *differ) stage() {
 	for _, c := range d.changes {
-		if slices.Contains(d.actual.Bundles, c.workload.BundleDir) {
+		if c.workload.BundleDir == "" || slices.Contains(d.actual.Bundles, c.workload.BundleDir) {
 			continue
 		}
 		reason := c.write
@@ -212,6 +229,9 @@ func (d *differ) requirements(w Workload) []string {
 			needs = append(needs, id)
 		}
 	}
+	if w.Bundle == nil {
+		return nil
+	}
 	need("image " + w.Bundle.Image.Reference + "@" + w.Bundle.Image.Digest)
 	for _, name := range w.Networks {
 		need("network " + name)
@@ -228,8 +248,7 @@ func (d *differ) requirements(w Workload) []string {
 func (d *differ) switchOver() {
 	var stops, files []string
 	for _, unit := range d.removals {
-		object := d.actual.Workloads[unit].Ref.String()
-		const reason = "manifest is gone"
+		object, reason := d.actual.Workloads[unit].Ref.String(), d.removal(unit)
 		stop := d.plan.add(Action{Verb: Stop, Object: object, Target: unit, Reason: reason})
 		stops = append(stops, stop)
 		files = append(files, d.plan.add(Action{
@@ -254,19 +273,35 @@ func (d *differ) switchOver() {
 			Verb: Reload, Object: "systemd", Reason: fmt.Sprintf("%d unit files changed", len(files)), After: files,
 		})}
 	}
-	for _, c := range d.changes {
-		if c.verb == "" {
-			continue
-		}
+	for _, c := range d.inOrder() {
 		needs := d.requirements(c.workload)
 		if id, ok := written[c.unit]; ok {
 			needs = append([]string{id}, reload...)
+		} else if c.with != "" {
+			needs = append(needs, reload...)
+		}
+		if c.with != "" {
+			needs = append(needs, string(Restart)+" "+c.with)
 		}
 		d.starts = append(d.starts, d.plan.add(Action{
 			Verb: c.verb, Object: c.workload.Ref.String(), Target: c.unit, Reason: c.why,
 			Needs: needs, After: stops,
 		}))
 	}
+}
+
+// removal says why a unit goes.
+func (d *differ) removal(unit string) string {
+	if _, ok := d.desired.Workloads[unit]; ok {
+		return "its job is done, and its ttlSecondsAfterFinished is over"
+	}
+	ref := d.actual.Workloads[unit].Ref
+	for _, workload := range d.desired.Workloads {
+		if workload.Ref == ref {
+			return "no part of the object any more"
+		}
+	}
+	return "manifest is gone"
 }
 
 // prune plans the removal of what nothing uses any more, after everything else. With
@@ -287,8 +322,13 @@ func (d *differ) prune() {
 		}
 	}
 	for _, dir := range slices.Sorted(slices.Values(d.actual.Bundles)) {
-		if !used["bundle "+dir] {
+		if !used["bundle "+dir] || d.expiredBundle(dir) {
 			d.plan.add(Action{Verb: RemoveBundle, Object: dir, Target: dir, Reason: reason, Needs: done})
+		}
+	}
+	for _, dir := range sortedKeys(d.actual.Completed) {
+		if !used["bundle "+dir] {
+			d.plan.add(Action{Verb: ForgetJob, Object: dir, Target: dir, Reason: "its job is gone", Needs: done})
 		}
 	}
 	for _, id := range sortedKeys(d.actual.Images) {
@@ -309,7 +349,8 @@ func (d *differ) uses() map[string]bool {
 	}
 	for unit, workload := range d.desired.Workloads {
 		used["bundle "+workload.BundleDir] = true
-		if current, ok := d.actual.Workloads[unit]; ok && current.Active == "deactivating" {
+		current, ok := d.actual.Workloads[unit]
+		if ok && (current.Active == "deactivating" || workload.Keep == KeepApart) {
 			used["bundle "+current.RunningDir] = true
 		}
 	}

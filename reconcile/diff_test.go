@@ -75,6 +75,11 @@ func (n *node) EnsureBundle(_ context.Context, dir string, _ []byte, _ []bundle.
 	return n.do("bundle", dir, func() { n.actual.Bundles = append(n.actual.Bundles, dir) })
 }
 
+func (n *node) ForgetJob(_ context.Context, dir string) error {
+	delete(n.actual.Completed, dir)
+	return nil
+}
+
 func (n *node) RemoveBundle(_ context.Context, dir string) error {
 	return n.do("remove-bundle", dir, func() {
 		n.actual.Bundles = slices.DeleteFunc(n.actual.Bundles, func(d string) bool { return d == dir })

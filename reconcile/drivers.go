@@ -40,6 +40,8 @@ type Bundles interface {
 	EnsureBundle(ctx context.Context, dirName string, text []byte, files []bundle.File) error
 	// RemoveBundle removes it.
 	RemoveBundle(ctx context.Context, dirName string) error
+	// ForgetJob removes the note that the bundle's job has ended well.
+	ForgetJob(ctx context.Context, dirName string) error
 }
 
 // UnitFiles keeps unit files.

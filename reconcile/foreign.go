@@ -13,6 +13,9 @@ func (d *differ) foreign(unit string, workload Workload) string {
 	if owner, taken := d.actual.Foreign[unit]; taken {
 		return fmt.Sprintf("%s exists already (%s) and is not davit's: rename the object", unit, owner)
 	}
+	if workload.Unit == nil {
+		return ""
+	}
 	extra := workload.Unit.Extra
 	for _, section := range []map[string][]string{extra.Unit, extra.Service, extra.Install} {
 		for _, setting := range sortedKeys(section) {

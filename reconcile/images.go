@@ -25,8 +25,8 @@ func Requests(objects []manifests.Object) []ImageRequest {
 			add(imageRequest(image.Spec), true)
 		}
 		// What cannot run is a problem that Resolve reports.
-		runs, _ := runnablesOf(object.Object)
-		for _, run := range runs {
+		l, _ := lower(object.Object)
+		for _, run := range l.containers {
 			add(containerRequest(run.ContainerSpec, byName))
 		}
 	}

@@ -57,7 +57,7 @@ func (r *resolver) network(declared *v1.Network, owners map[string]string) error
 
 // attach returns how a container reaches the world and the names of the networks it
 // needs davit to make.
-func (r *resolver) attach(spec runnable) (bundle.Network, []string, error) {
+func (r *resolver) attach(spec v1.SandboxFields, published []v1.ContainerPort, names []string) (bundle.Network, []string, error) {
 	switch {
 	case spec.HostNetwork:
 		return bundle.Network{Mode: bundle.NetworkHost}, nil, nil
@@ -68,12 +68,12 @@ func (r *resolver) attach(spec runnable) (bundle.Network, []string, error) {
 	if len(wanted) == 0 {
 		wanted = []v1.NetworkAttachment{{Name: defaultNetwork}}
 	}
-	network := bundle.Network{Mode: bundle.NetworkCNI, Ports: ports(spec.Ports)}
+	network := bundle.Network{Mode: bundle.NetworkCNI, Ports: ports(published)}
 	var managed []string
 	for _, want := range wanted {
 		attachment := bundle.Attachment{
 			Network: want.Name,
-			Names:   append(namesOf(spec), want.Aliases...),
+			Names:   slices.Concat(names, want.Aliases),
 			MAC:     want.MACAddress,
 		}
 		var subnets []string
@@ -95,14 +95,6 @@ func (r *resolver) attach(spec runnable) (bundle.Network, []string, error) {
 		network.Attachments = append(network.Attachments, attachment)
 	}
 	return network, managed, nil
-}
-
-// namesOf are the names under which a container is reached: its unit's, and its pod's.
-func namesOf(run runnable) []string {
-	if run.name == run.hostname {
-		return []string{run.name}
-	}
-	return []string{run.name, run.hostname}
 }
 
 // staticAddresses completes addresses with the prefix length of the subnet they are in, as

@@ -1,6 +1,10 @@
 package reconcile
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Plan is what [Diff] found to do: actions in an order in which they could be done one
 // after the other. It is data, to be printed, compared and tested; [Apply] walks it.
@@ -34,6 +38,26 @@ type Action struct {
 	After []string `json:"after,omitempty"`
 }
 
+// Subject is what the action is about, for people: the object and, where it has others, the unit.
+func (a Action) Subject() string {
+	switch a.Verb {
+	case Stop, WriteUnit, RemoveUnit, Start, Restart:
+		return Subject(a.Object, a.Target)
+	default:
+		return a.Object
+	}
+}
+
+// Subject is an object and one of its units, for people: "Pod/app (app-web)", or only the object
+// where the unit has its name.
+func Subject(object, unit string) string {
+	_, name, _ := strings.Cut(object, "/")
+	if unit == name+".service" {
+		return object
+	}
+	return fmt.Sprintf("%s (%s)", object, strings.TrimSuffix(unit, ".service"))
+}
+
 // Verb is what an action does.
 type Verb string
 
@@ -52,6 +76,7 @@ const (
 	RemoveNetwork Verb = "remove-network"
 	ReleaseImage  Verb = "release-image"
 	RemoveBundle  Verb = "remove-bundle"
+	ForgetJob     Verb = "forget-job"
 )
 
 // Held is a change that a guard holds back.

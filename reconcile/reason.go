@@ -43,10 +43,10 @@ func bundleDifferences(want, have *bundle.Bundle) []string {
 	} else if want.Image.Reference != have.Image.Reference {
 		found = append(found, fmt.Sprintf("image changed %s → %s", have.Image.Reference, want.Image.Reference))
 	}
-	if have.Spec.Process != nil && !slices.Equal(want.Spec.Process.Args, have.Spec.Process.Args) {
+	if have.Spec.Process != nil && want.Spec.Process != nil && !slices.Equal(want.Spec.Process.Args, have.Spec.Process.Args) {
 		found = append(found, "arguments changed")
 	}
-	if have.Spec.Process != nil {
+	if have.Spec.Process != nil && want.Spec.Process != nil {
 		if names := changedNames(want.Spec.Process.Env, have.Spec.Process.Env); len(names) > 0 {
 			found = append(found, "environment changed: "+strings.Join(names, ", "))
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/davit-project/davit/manifests"
 	v1 "github.com/davit-project/davit/manifests/v1"
@@ -52,12 +53,12 @@ type Node struct {
 // be resolved becomes a [Problem] and takes no other object with it.
 func Resolve(in Input) Desired {
 	r := &resolver{
-		in:        in,
-		images:    imageObjects(in.Objects),
-		configs:   map[string]contents{},
-		secrets:   map[string]contents{},
-		owners:    map[string]v1.Ref{},
-		runnables: runnables(in.Objects),
+		in:      in,
+		images:  imageObjects(in.Objects),
+		configs: map[string]contents{},
+		secrets: map[string]contents{},
+		owners:  map[string]v1.Ref{},
+		all:     lowerAll(in.Objects),
 		desired: Desired{
 			Images:    map[string]Image{},
 			Networks:  map[string]Network{},
@@ -83,8 +84,8 @@ type resolver struct {
 	volumeSpec map[string]v1.VolumeSpec
 	configs    map[string]contents
 	secrets    map[string]contents
-	owners     map[string]v1.Ref // by unit name without ".service"
-	runnables  map[v1.Ref][]runnable
+	owners     map[string]v1.Ref // by unit name
+	all        map[v1.Ref]lowered
 	desired    Desired
 }
 
@@ -93,16 +94,7 @@ func (r *resolver) object(object manifests.Object) error {
 		_, err := r.image(imageRequest(image.Spec))
 		return err
 	}
-	runs, err := runnablesOf(object.Object)
-	if err != nil {
-		return err
-	}
-	for _, run := range runs {
-		if err := r.container(run, object.Source); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.lowered(object)
 }
 
 func (r *resolver) problem(ref v1.Ref, err error) {
@@ -124,7 +116,7 @@ func (r *resolver) image(request ImageRequest) (Image, error) {
 
 // container resolves one container to a bundle and a unit.
 func (r *resolver) container(run runnable, source manifests.Position) error {
-	if err := r.claimUnit(run); err != nil {
+	if err := r.claimUnit(run.unit(), run.ref); err != nil {
 		return err
 	}
 	request, ok := containerRequest(run.ContainerSpec, r.images)
@@ -135,9 +127,11 @@ func (r *resolver) container(run runnable, source manifests.Position) error {
 	if err != nil {
 		return err
 	}
-	network, networks, err := r.attach(run)
-	if err != nil {
-		return err
+	network, networks := bundle.Network{Mode: bundle.NetworkSandbox}, []string(nil)
+	if run.sandbox == "" {
+		if network, networks, err = r.attach(run.SandboxFields, run.Ports, run.names); err != nil {
+			return err
+		}
 	}
 	environment, err := r.environmentOf(run, image)
 	if err != nil {
@@ -160,7 +154,21 @@ func (r *resolver) container(run runnable, source manifests.Position) error {
 	}
 	b := &bundle.Bundle{Spec: spec, Launch: launchOf(run, image, environment, storage)}
 	b.Network = network
-	return r.workload(run, source, b, image, networks, storage)
+	signal, err := stopSignal(run.ContainerSpec, image)
+	if err != nil {
+		return err
+	}
+	unit, err := r.unitOf(run, b, signal)
+	if err != nil {
+		return err
+	}
+	unit.RequiresMountsFor = append([]string{bundle.StateDir, r.in.Node.StorageRoot}, storage.hostDirs...)
+	workload := Workload{Ref: run.ref, Keep: run.keep, Unit: &unit, Bundle: b, Networks: networks, Volumes: storage.volumes}
+	if run.ttl != nil {
+		ttl := time.Duration(*run.ttl) * time.Second
+		workload.TTL = &ttl
+	}
+	return r.workload(workload, source)
 }
 
 // launchOf is what the launcher does beside the OCI configuration.
@@ -172,6 +180,9 @@ func launchOf(run runnable, image Image, environment *environment, storage stora
 		User:         userOf(run.ContainerSpec, image),
 		RunAsNonRoot: run.SecurityContext.RunAsNonRoot != nil && *run.SecurityContext.RunAsNonRoot,
 		Init:         run.Init,
+		Sandbox:      run.sandbox,
+		RunOnce:      run.role == units.RoleJob,
+		Due:          run.due,
 		Output:       outputs[run.Logging.Driver],
 		HostAliases:  hostAliases(run.HostAliases),
 		DNS:          dnsOf(run.SandboxFields),
@@ -199,39 +210,23 @@ func launchOf(run runnable, image Image, environment *environment, storage stora
 // outputs maps the log drivers to where a bundle sends output.
 var outputs = map[string]string{v1.LogPipe: bundle.OutputPipe, v1.LogNone: bundle.OutputNone}
 
-// workload renders the bundle and the unit that starts it.
-func (r *resolver) workload(run runnable, source manifests.Position, b *bundle.Bundle, image Image, networks []string, storage storage) error {
-	text, err := b.Encode()
-	if err != nil {
+// workload renders the bundle and the unit that starts it, and makes them desired.
+func (r *resolver) workload(w Workload, source manifests.Position) error {
+	var err error
+	if w.BundleText, err = w.Bundle.Encode(); err != nil {
 		return err
 	}
-	dir := bundle.DirName(b.ID, text)
-	stopSignal, err := stopSignal(run.ContainerSpec, image)
-	if err != nil {
+	w.BundleDir = bundle.DirName(w.Bundle.ID, w.BundleText)
+	w.Source = fmt.Sprintf("%s:%d", source.File, source.Line)
+	unit := w.Unit
+	unit.SourcePath, unit.Stamp = source.File, units.Stamp{Object: w.Ref.String()}
+	unit.Launcher, unit.Bundle = r.in.Node.Launcher, bundle.Path(w.BundleDir)
+	if unit.Role == units.RoleJob {
+		unit.CompletedFile = bundle.CompletedFile(w.BundleDir)
+	}
+	if w.UnitText, err = units.Render(*unit); err != nil {
 		return err
 	}
-	unit, err := r.unitOf(run, b, stopSignal)
-	if err != nil {
-		return err
-	}
-	unit.SourcePath = source.File
-	unit.Launcher = r.in.Node.Launcher
-	unit.Bundle = bundle.Path(dir)
-	unit.RequiresMountsFor = append([]string{bundle.StateDir, r.in.Node.StorageRoot}, storage.hostDirs...)
-	unitText, err := units.Render(unit)
-	if err != nil {
-		return err
-	}
-	r.desired.Workloads[unit.Name] = Workload{
-		Ref:        run.ref,
-		Source:     fmt.Sprintf("%s:%d", source.File, source.Line),
-		Unit:       unit,
-		UnitText:   unitText,
-		Bundle:     b,
-		BundleText: text,
-		BundleDir:  dir,
-		Networks:   networks,
-		Volumes:    storage.volumes,
-	}
+	r.desired.Workloads[unit.Name] = w
 	return nil
 }

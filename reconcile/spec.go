@@ -40,6 +40,9 @@ func (r *resolver) ociSpec(run runnable, image Image, environment *environment, 
 			Resources: &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: context.Privileged, Access: "rwm"}}},
 		},
 	}
+	if run.sandbox != "" {
+		run.joinSandbox(spec)
+	}
 	if spec.Linux.Seccomp, err = r.seccomp(context, process.Capabilities.Bounding); err != nil {
 		return nil, err
 	}

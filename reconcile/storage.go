@@ -123,6 +123,8 @@ func (r *resolver) addMount(s *storage, run runnable, mount v1.VolumeMount, from
 		if from.HostPath.Type != "" {
 			s.hostPaths = append(s.hostPaths, bundle.HostPath{Path: source, Type: from.HostPath.Type})
 		}
+	case from.EmptyDir != nil && from.name == "" && run.sandbox != "":
+		source = bundle.EmptyDirSource(mount.Name) // the sandbox makes it
 	case from.EmptyDir != nil && from.EmptyDir.Medium == v1.MediumMemory:
 		if subPath != "" {
 			return errors.New("a tmpfs has no subPath: it is empty")
@@ -130,8 +132,8 @@ func (r *resolver) addMount(s *storage, run runnable, mount v1.VolumeMount, from
 		return s.tmpfs(mount, from)
 	case from.EmptyDir != nil:
 		source = bundle.EmptyDirSource(mount.Name)
-		if empty := (bundle.EmptyDir{Name: mount.Name}); !slices.Contains(s.emptyDirs, empty) {
-			s.emptyDirs = append(s.emptyDirs, empty)
+		if !slices.ContainsFunc(s.emptyDirs, func(dir bundle.EmptyDir) bool { return dir.Name == mount.Name }) {
+			s.emptyDirs = append(s.emptyDirs, bundle.EmptyDir{Name: mount.Name})
 		}
 	default:
 		source = filepath.Join(bundle.VolumesDir, from.name)
@@ -199,25 +201,14 @@ func bind(source string, mount v1.VolumeMount) specs.Mount {
 }
 
 func (s *storage) tmpfs(mount v1.VolumeMount, from volume) error {
-	var spec v1.VolumeSpec
+	// Kubernetes' emptyDir can be written by any user.
+	spec := v1.VolumeSpec{Mode: "0777"}
 	if from.spec != nil {
 		spec = *from.spec
 	}
-	mode, err := modeOf(spec.Mode)
+	options, err := tmpfsOptions(spec, *from.EmptyDir)
 	if err != nil {
 		return err
-	}
-	options := []string{
-		"nosuid", "nodev",
-		fmt.Sprintf("mode=%04o", mode),
-		fmt.Sprintf("uid=%d", value(spec.UID)), fmt.Sprintf("gid=%d", value(spec.GID)),
-	}
-	if limit := from.EmptyDir.SizeLimit; limit != "" {
-		size, err := resource.ParseQuantity(string(limit))
-		if err != nil {
-			return fmt.Errorf("sizeLimit %s: %w", limit, err)
-		}
-		options = append(options, fmt.Sprintf("size=%d", size.Value()))
 	}
 	if mount.ReadOnly {
 		options = append(options, "ro")
@@ -226,6 +217,27 @@ func (s *storage) tmpfs(mount v1.VolumeMount, from volume) error {
 		Type: "tmpfs", Source: "tmpfs", Destination: mount.MountPath, Options: options,
 	})
 	return nil
+}
+
+// tmpfsOptions are the mount options of a volume in memory.
+func tmpfsOptions(spec v1.VolumeSpec, declared v1.EmptyDir) ([]string, error) {
+	mode, err := modeOf(spec.Mode)
+	if err != nil {
+		return nil, err
+	}
+	options := []string{
+		"nosuid", "nodev",
+		fmt.Sprintf("mode=%04o", mode),
+		fmt.Sprintf("uid=%d", value(spec.UID)), fmt.Sprintf("gid=%d", value(spec.GID)),
+	}
+	if limit := declared.SizeLimit; limit != "" {
+		size, err := resource.ParseQuantity(string(limit))
+		if err != nil {
+			return nil, fmt.Errorf("sizeLimit %s: %w", limit, err)
+		}
+		options = append(options, fmt.Sprintf("size=%d", size.Value()))
+	}
+	return options, nil
 }
 
 // modeOf parses a volume's mode; the default is 0755.

@@ -24,15 +24,23 @@ func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal string) (un
 	if err != nil {
 		return units.Unit{}, err
 	}
-	dependencies, err := r.dependenciesOf(run)
-	if err != nil {
-		return units.Unit{}, err
+	dependencies := run.dependencies
+	if run.sandbox == "" {
+		declared, err := r.dependenciesOf(run.SandboxFields)
+		if err != nil {
+			return units.Unit{}, err
+		}
+		dependencies = joined(declared, dependencies)
 	}
 	unit := units.Unit{
-		Name:         run.name + ".service",
-		Description:  fmt.Sprintf("%s (%s)", run.ref, b.Image.Reference),
-		Stamp:        units.Stamp{Object: run.ref.String()},
-		Dependencies: dependencies,
+		Head: units.Head{
+			Name:         run.unit(),
+			Description:  fmt.Sprintf("%s (%s)", run.ref, b.Image.Reference),
+			Dependencies: dependencies,
+			WantedBy:     run.wantedBy,
+		},
+		Role:             run.role,
+		StopWhenUnneeded: run.whileNeeded,
 		// CONTAINER_NAME and IMAGE_NAME are the journal fields of Docker's and Podman's
 		// journald log drivers.
 		LogFields: map[string]string{
@@ -40,7 +48,7 @@ func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal string) (un
 			"IMAGE_NAME":     b.Image.Reference,
 			"IMAGE_DIGEST":   b.Image.Digest,
 		},
-		Oneshot:     run.Oneshot,
+		Due:         run.due.Seconds > 0,
 		Reload:      run.Reload.Signal != "" || run.Reload.Exec != nil,
 		Restart:     restartOf(run.ContainerSpec),
 		MaxRestarts: -1,
@@ -55,6 +63,16 @@ func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal string) (un
 	if limit := run.Logging.RateLimit; limit != nil {
 		unit.LogRateLimit = &units.LogRateLimit{Seconds: limit.IntervalSeconds, Burst: int64(limit.Burst)}
 	}
+	if run.role == units.RoleOneshot || run.role == units.RoleJob || run.role == units.RoleTask {
+		unit.RestartDirect = r.in.Node.Systemd >= systemdRestartMode && unit.Restart != restartNever
+		if !unit.RestartDirect {
+			unit.StartAfterwards = run.startAfterwards
+		}
+	}
+	if run.retryPeriod > 0 {
+		// A little less than from one run to the next, so that each has its own count.
+		unit.RestartPeriod = run.retryPeriod * 9 / 10
+	}
 	if run.MaxRestarts != nil {
 		unit.MaxRestarts = int(*run.MaxRestarts)
 	}
@@ -68,16 +86,15 @@ func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal string) (un
 }
 
 // dependenciesOf are the units that a container waits for.
-func (r *resolver) dependenciesOf(run runnable) (units.Dependencies, error) {
+func (r *resolver) dependenciesOf(declared v1.SandboxFields) (units.Dependencies, error) {
 	var dependencies units.Dependencies
-	for _, dependency := range run.DependsOn {
+	for _, dependency := range declared.DependsOn {
 		ref := v1.Ref{Kind: cmp.Or(dependency.Kind, v1.KindContainer), Name: dependency.Name}
-		needed, ok := r.runnables[ref]
+		needed, ok := r.all[ref]
 		if !ok {
 			return dependencies, fmt.Errorf("dependsOn: there is no %s", ref)
 		}
-		for _, other := range needed {
-			unit := other.name + ".service"
+		for _, unit := range needed.main() {
 			dependencies.After = append(dependencies.After, unit)
 			switch dependency.Condition {
 			case v1.DependencyReady, v1.DependencyCompleted:
@@ -90,14 +107,24 @@ func (r *resolver) dependenciesOf(run runnable) (units.Dependencies, error) {
 	return dependencies, nil
 }
 
+// systemd's values of Restart= (systemd.service(5)).
+const (
+	restartAlways    = "always"
+	restartOnFailure = "on-failure"
+	restartNever     = "no"
+)
+
+// systemdRestartMode is the version that RestartMode= came with.
+const systemdRestartMode = 254
+
 func restartOf(spec v1.ContainerSpec) string {
 	switch {
 	case spec.RestartPolicy == v1.RestartOnFailure:
-		return "on-failure"
+		return restartOnFailure
 	case spec.RestartPolicy == v1.RestartNever, spec.RestartPolicy == "" && spec.Oneshot:
-		return "no"
+		return restartNever
 	default:
-		return "always"
+		return restartAlways
 	}
 }
 

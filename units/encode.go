@@ -21,7 +21,7 @@ const (
 	// argument is a word of a command line, from a set of characters that need no quotes:
 	// ExecStart= also gives meaning to $ and ; (systemd.service(5)).
 	argument
-	// unitName is the name of one of davit's services: After=, Requires=.
+	// unitName is the name of one of davit's units: After=, Requires=.
 	unitName
 	// raw values were written for systemd by a manifest's author, specifiers included.
 	raw
@@ -30,7 +30,7 @@ const (
 // maxValue is systemd's bound on a line (LONG_LINE_MAX), less room for the name.
 const maxValue = 1<<20 - 256
 
-var plainArgument = regexp.MustCompile(`^[A-Za-z0-9/][A-Za-z0-9:_./-]*$`)
+var plainArgument = regexp.MustCompile(`^[A-Za-z0-9/-][A-Za-z0-9:_./@-]*$`)
 
 // encode is the one way into a unit file. It returns the value as systemd must read it,
 // or an error: systemd ends a line at LF, CR and NUL, joins lines at a trailing
@@ -48,11 +48,11 @@ func encode(value string, kind kind) (string, error) {
 		return `"` + quoted + `"`, nil
 	case argument:
 		if !plainArgument.MatchString(value) {
-			return "", fmt.Errorf("%q: want only letters, digits and :_./-", value)
+			return "", fmt.Errorf("%q: want only letters, digits and :_./@-", value)
 		}
 	case unitName:
 		if !validName.MatchString(value) {
-			return "", fmt.Errorf("%q is not the name of a service of davit's", value)
+			return "", fmt.Errorf("%q is not the name of a unit of davit's", value)
 		}
 	}
 	return value, nil

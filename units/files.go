@@ -29,12 +29,15 @@ func PendingReload() bool {
 
 // List returns the texts of the unit files that carry davit's stamp, by unit name.
 func List() (map[string]string, error) {
-	files, err := filepath.Glob(filepath.Join(Dir, "*.service"))
+	files, err := filepath.Glob(filepath.Join(Dir, "*.*"))
 	if err != nil {
 		return nil, fmt.Errorf("list units in %s: %w", Dir, err)
 	}
 	own := map[string]string{}
 	for _, file := range files {
+		if !validName.MatchString(filepath.Base(file)) {
+			continue
+		}
 		text, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // a dangling link, or removed since

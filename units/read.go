@@ -36,7 +36,7 @@ func ParseOwn(text string) (Own, error) {
 		own.SourcePath = source[len(source)-1]
 	}
 	for _, command := range settings[key{"Service", "ExecStart"}] {
-		if words := strings.Fields(command); len(words) == 3 && words[1] == "start" {
+		if words := strings.Fields(command); len(words) == 3 && (words[1] == "start" || words[1] == "sandbox") {
 			own.Bundle = words[2]
 		}
 	}

@@ -15,15 +15,18 @@ const header = `# Written by davit from the manifest that SourcePath= names; cha
 # To change settings of this unit on this node: systemctl edit %s
 `
 
-// validName is a service name without template: systemd.unit(5) allows more, davit's
-// objects need no more. 255 bytes is systemd's bound (UNIT_NAME_MAX).
-var validName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,244}[a-z0-9])?\.service$`)
+// validName is a name that davit gives: systemd.unit(5) allows more. What follows an @ is the
+// number of one of several that are alike.
+var validName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(@[0-9]+)?\.(service|timer|target)$`)
+
+// maxName is systemd's bound (UNIT_NAME_MAX, its closing zero left out).
+const maxName = 255
 
 // validSetting is the name of a setting.
 var validSetting = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,63}$`)
 
 // sections are a unit's sections in the order in which they are written.
-var sections = []string{"Unit", "Service", "Install", stampSection}
+var sections = []string{"Unit", "Service", "Timer", "Install", stampSection}
 
 // setting is one setting with a line for each of its values.
 type setting struct {
@@ -34,24 +37,53 @@ type setting struct {
 // Render returns the unit file's text. The same unit always gives the same text. An
 // error names the setting that cannot be written.
 func Render(u Unit) (string, error) {
-	if !validName.MatchString(u.Name) {
-		return "", fmt.Errorf("unit name %q: want a lower-case name of letters, digits and '-', ending in .service", u.Name)
-	}
 	r := &renderer{}
-	r.unitSection(u)
+	r.head(u.Head)
+	r.serviceUnit(u)
 	r.serviceSection(u)
-	r.set("Install", "WantedBy", literal, "multi-user.target")
 	if len(u.Extra.Install) > 0 {
 		r.drop("Install", "WantedBy")
 	}
 	r.extra("Unit", u.Extra.Unit)
 	r.extra("Service", u.Extra.Service)
 	r.extra("Install", u.Extra.Install)
-	r.set(stampSection, "Object", literal, u.Stamp.Object)
-	if r.err != nil {
-		return "", fmt.Errorf("render unit %s: %w", u.Name, r.err)
+	return r.text(u.Name)
+}
+
+// RenderTimer is [Render] for a timer.
+func RenderTimer(t Timer) (string, error) {
+	r := &renderer{}
+	r.head(t.Head)
+	r.set("Timer", "Unit", unitName, t.Unit)
+	r.set("Timer", "OnCalendar", literal, t.OnCalendar...)
+	if t.Persistent {
+		r.set("Timer", "Persistent", literal, "yes")
 	}
-	return fmt.Sprintf(header, u.Name) + r.String(), nil
+	// systemd's minute would be a surprise to who wrote a time.
+	r.set("Timer", "AccuracySec", literal, "1s")
+	return r.text(t.Name)
+}
+
+// RenderTrigger is [Render] for a trigger.
+func RenderTrigger(t Trigger) (string, error) {
+	r := &renderer{}
+	r.head(t.Head)
+	r.set("Service", "Type", literal, "oneshot")
+	if _, err := encode(t.Restarts, unitName); err != nil {
+		return "", fmt.Errorf("render unit %s: %w", t.Name, err)
+	}
+	r.command("ExecStart", systemctl, "--no-block", "restart", t.Restarts)
+	return r.text(t.Name)
+}
+
+// systemctl is where every distribution with merged /usr has it.
+const systemctl = "/usr/bin/systemctl"
+
+// RenderTarget is [Render] for a target.
+func RenderTarget(t Target) (string, error) {
+	r := &renderer{}
+	r.head(t.Head)
+	return r.text(t.Name)
 }
 
 // renderer collects settings; the first error stops it.
@@ -60,19 +92,63 @@ type renderer struct {
 	err      error
 }
 
-func (r *renderer) unitSection(u Unit) {
-	r.set("Unit", "Description", text, u.Description)
+// head begins [Unit], and fills [Install] and davit's own section.
+func (r *renderer) head(h Head) {
+	r.set("Unit", "Description", text, h.Description)
 	r.set("Unit", "Documentation", literal, "https://github.com/davit-project/davit")
-	r.set("Unit", "SourcePath", literal, u.SourcePath)
+	r.set("Unit", "SourcePath", literal, h.SourcePath)
+	r.set("Unit", "After", unitName, h.Dependencies.After...)
+	r.set("Unit", "Wants", unitName, h.Dependencies.Wants...)
+	r.set("Unit", "Requires", unitName, h.Dependencies.Requires...)
+	r.set("Unit", "BindsTo", unitName, h.Dependencies.BindsTo...)
+	r.set("Unit", "PartOf", unitName, h.Dependencies.PartOf...)
+	for _, unit := range h.WantedBy {
+		kind := unitName
+		if unit == MultiUser || unit == Timers {
+			kind = literal
+		}
+		r.set("Install", "WantedBy", kind, unit)
+	}
+	r.set(stampSection, "Object", literal, h.Stamp.Object)
+}
+
+// Targets of systemd.special(7) that start davit's units.
+const (
+	MultiUser = "multi-user.target"
+	Timers    = "timers.target"
+)
+
+// text is the whole file.
+func (r *renderer) text(name string) (string, error) {
+	if !validName.MatchString(name) || len(name) > maxName {
+		return "", fmt.Errorf("unit name %q: want a lower-case name of letters, digits and '-', with a suffix such as .service", name)
+	}
+	if r.err != nil {
+		return "", fmt.Errorf("render unit %s: %w", name, r.err)
+	}
+	return fmt.Sprintf(header, name) + r.String(), nil
+}
+
+// serviceUnit completes a service's [Unit].
+func (r *renderer) serviceUnit(u Unit) {
 	r.set("Unit", "RequiresMountsFor", word, u.RequiresMountsFor...)
-	r.set("Unit", "After", unitName, u.Dependencies.After...)
-	r.set("Unit", "Wants", unitName, u.Dependencies.Wants...)
-	r.set("Unit", "Requires", unitName, u.Dependencies.Requires...)
+	if u.Role == RoleJob {
+		// Conditions are checked at each start, and a start that they skip counts as good to
+		// what waits for it (systemd.unit(5)).
+		r.set("Unit", "ConditionPathExists", literal, "!"+u.CompletedFile)
+	}
+	if u.StopWhenUnneeded {
+		r.set("Unit", "StopWhenUnneeded", literal, "yes")
+	}
 	if u.MaxRestarts < 0 {
 		r.set("Unit", "StartLimitIntervalSec", literal, "0")
 	} else {
 		// The first start counts too.
-		r.set("Unit", "StartLimitIntervalSec", literal, "infinity")
+		interval := "infinity"
+		if u.RestartPeriod > 0 {
+			interval = strconv.FormatInt(int64(u.RestartPeriod.Seconds()), 10)
+		}
+		r.set("Unit", "StartLimitIntervalSec", literal, interval)
 		r.set("Unit", "StartLimitBurst", literal, strconv.Itoa(u.MaxRestarts+1))
 	}
 }
@@ -81,6 +157,9 @@ func (r *renderer) serviceSection(u Unit) {
 	const section = "Service"
 	r.launch(u)
 	r.set(section, "Restart", literal, u.Restart)
+	if u.RestartDirect {
+		r.set(section, "RestartMode", literal, "direct")
+	}
 	// systemd's 100 ms would make a crash loop a busy loop.
 	r.set(section, "RestartSec", literal, "1")
 	// Only the container's first process gets the stop signal, as Docker and Podman do;
@@ -111,29 +190,57 @@ func (r *renderer) serviceSection(u Unit) {
 // the main process and exits, its cgroup below the unit's own, its mounts private.
 func (r *renderer) launch(u Unit) {
 	const section = "Service"
-	timeout := "60" // bounds a CNI plugin that hangs
-	if u.Oneshot {
-		r.set(section, "Type", literal, "oneshot")
-		r.set(section, "RemainAfterExit", literal, "yes")
-		timeout = "infinity" // the whole run is the start
-		if u.DeadlineSeconds > 0 {
-			timeout = strconv.FormatInt(u.DeadlineSeconds, 10)
-		}
-	} else {
-		r.set(section, "Type", literal, "notify")
-		if u.DeadlineSeconds > 0 {
-			r.set(section, "RuntimeMaxSec", literal, strconv.FormatInt(u.DeadlineSeconds, 10))
-		}
-	}
+	id := strings.TrimSuffix(u.Name, ".service")
+	r.serviceType(u)
 	r.set(section, "NotifyAccess", literal, "main")
-	r.set(section, "TimeoutStartSec", literal, timeout)
-	r.set(section, "Delegate", literal, "yes")
-	r.set(section, "PrivateMounts", literal, "yes")
-	r.command("ExecStart", u.Launcher, "start", u.Bundle)
-	if u.Reload {
-		r.command("ExecReload", u.Launcher, "reload", strings.TrimSuffix(u.Name, ".service"))
+	if u.Role == RoleSandbox || u.Role == RoleReaper {
+		r.command("ExecStart", u.Launcher, "sandbox", u.Bundle)
+	} else {
+		if u.Due {
+			r.command("ExecCondition", u.Launcher, "due", u.Bundle)
+		}
+		r.set(section, "Delegate", literal, "yes")
+		r.set(section, "PrivateMounts", literal, "yes")
+		r.command("ExecStart", u.Launcher, "start", u.Bundle)
 	}
-	r.command("ExecStopPost", u.Launcher, "cleanup", strings.TrimSuffix(u.Name, ".service"))
+	if u.Role == RoleOneshot || u.Role == RoleJob {
+		r.command("ExecStartPost", u.Launcher, "finish", id)
+	}
+	if u.StartAfterwards != "" {
+		r.command("ExecStartPost", systemctl, "--no-block", "start", u.StartAfterwards)
+	}
+	if u.Reload {
+		r.command("ExecReload", u.Launcher, "reload", id)
+	}
+	r.command("ExecStopPost", u.Launcher, "cleanup", id)
+}
+
+// serviceType says what systemd takes for the service's being up, and how long that may take.
+func (r *renderer) serviceType(u Unit) {
+	const section = "Service"
+	deadline := "infinity"
+	if u.DeadlineSeconds > 0 {
+		deadline = strconv.FormatInt(u.DeadlineSeconds, 10)
+	}
+	const timeout = "60" // bounds a CNI plugin that hangs
+	switch u.Role {
+	case RoleOneshot, RoleJob, RoleTask:
+		r.set(section, "Type", literal, "oneshot")
+		r.set(section, "TimeoutStartSec", literal, deadline) // the whole run is the start
+		if u.Role == RoleOneshot {
+			r.set(section, "RemainAfterExit", literal, "yes")
+		}
+	case RoleSandbox:
+		r.set(section, "Type", literal, "oneshot")
+		r.set(section, "TimeoutStartSec", literal, timeout)
+		r.set(section, "RemainAfterExit", literal, "yes")
+	default:
+		r.set(section, "Type", literal, "notify")
+		r.set(section, "TimeoutStartSec", literal, timeout)
+		if u.DeadlineSeconds > 0 {
+			r.set(section, "RuntimeMaxSec", literal, deadline)
+		}
+	}
 }
 
 // set adds a setting with a line for each value; no value adds nothing.
@@ -192,11 +299,13 @@ func (r *renderer) drop(section, name string) {
 func (r *renderer) String() string {
 	var b strings.Builder
 	for _, section := range sections {
-		fmt.Fprintf(&b, "\n[%s]\n", section)
+		title := fmt.Sprintf("\n[%s]\n", section)
 		for _, s := range r.settings {
 			if s.section != section {
 				continue
 			}
+			b.WriteString(title)
+			title = ""
 			for _, line := range s.lines {
 				fmt.Fprintf(&b, "%s=%s\n", s.name, line)
 			}

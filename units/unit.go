@@ -6,8 +6,10 @@
 // in one place.
 package units
 
-// Unit is a service davit writes.
-type Unit struct {
+import "time"
+
+// Head is what davit's units of every type have.
+type Head struct {
 	// Name is the unit's whole name, "web.service".
 	Name string
 	// Description is a line for people.
@@ -16,6 +18,64 @@ type Unit struct {
 	SourcePath string
 	// Stamp is what davit recognises its own unit by.
 	Stamp Stamp
+	// Dependencies are the units it has to do with.
+	Dependencies Dependencies
+	// WantedBy are the units that start it; none means that it is started by name.
+	WantedBy []string
+}
+
+// Timer starts a unit at set times.
+type Timer struct {
+	Head
+	// Unit is what it starts.
+	Unit string
+	// OnCalendar are calendar events of systemd.time(7).
+	OnCalendar []string
+	// Persistent makes up for a run that was missed while the node was off.
+	Persistent bool
+}
+
+// Trigger is a service that restarts another unit, for a timer to start.
+type Trigger struct {
+	Head
+	// Restarts is the other unit.
+	Restarts string
+}
+
+// Target groups units.
+type Target struct {
+	Head
+}
+
+// Role is what a service does.
+type Role int
+
+// The roles.
+const (
+	// RoleContainer runs a container's process.
+	RoleContainer Role = iota
+	// RoleOneshot is starting until its container's process has ended, and active after that.
+	RoleOneshot
+	// RoleJob is starting until its container's process has ended; it does not start again
+	// once it has succeeded.
+	RoleJob
+	// RoleTask is starting until its container's process has ended, each time anew.
+	RoleTask
+	// RoleSandbox keeps the namespaces of a pod; it has no process.
+	RoleSandbox
+	// RoleReaper is a sandbox with a process, the first of the pod's process namespace.
+	RoleReaper
+)
+
+// Unit is a service davit writes.
+type Unit struct {
+	Head
+	// Role is what it does.
+	Role Role
+	// CompletedFile exists when a RoleJob has succeeded.
+	CompletedFile string
+	// StopWhenUnneeded stops it when no unit that needs it is left.
+	StopWhenUnneeded bool
 	// RequiresMountsFor are the absolute paths that must be mounted first.
 	RequiresMountsFor []string
 	// Launcher is the absolute path of davit-run.
@@ -25,8 +85,6 @@ type Unit struct {
 	// LogFields are added to every journal entry of the unit, LogExtraFields= of
 	// systemd.exec(5): field → value.
 	LogFields map[string]string
-	// Dependencies are the units that come first.
-	Dependencies Dependencies
 	// Reload is set when the launcher can reload the container.
 	Reload bool
 	// DeadlineSeconds is how long a start may live; 0 means no limit.
@@ -35,12 +93,19 @@ type Unit struct {
 	LogTag string
 	// LogRateLimit bounds the journal entries; nil leaves that to journald.
 	LogRateLimit *LogRateLimit
-	// Oneshot is a unit that is starting until its process has ended.
-	Oneshot bool
 	// Restart is systemd's Restart=: "always", "on-failure" or "no".
 	Restart string
-	// MaxRestarts bounds the restarts; negative means no limit.
-	MaxRestarts int
+	// RestartDirect keeps what waits for the unit waiting while it is restarted (systemd 254).
+	RestartDirect bool
+	// StartAfterwards is a unit to start once this one has succeeded, for what waits for it and
+	// was given up when it first failed (systemd before 254).
+	StartAfterwards string
+	// MaxRestarts bounds the restarts; negative means no limit. They are counted since boot, or
+	// over RestartPeriod where that is set.
+	MaxRestarts   int
+	RestartPeriod time.Duration
+	// Due is set when a start by a timer may come too late.
+	Due bool
 	// KillSignal is the name of the signal that asks to stop, "SIGTERM".
 	KillSignal string
 	// StopSeconds is how long a stop waits before it kills.
@@ -68,7 +133,7 @@ type LogRateLimit struct {
 
 // Dependencies are names of units, by the setting of systemd.unit(5) that lists them.
 type Dependencies struct {
-	After, Wants, Requires []string
+	After, Wants, Requires, BindsTo, PartOf []string
 }
 
 // Extra is passed through to the sections of a unit: setting → values.

@@ -17,10 +17,13 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 func plain() Unit {
 	return Unit{
-		Name:              "web.service",
-		Description:       "Container/web (example.com/web:1)",
-		SourcePath:        "/etc/davit/manifests/web.yaml",
-		Stamp:             Stamp{Object: "Container/web"},
+		Head: Head{
+			Name:        "web.service",
+			Description: "Container/web (example.com/web:1)",
+			SourcePath:  "/etc/davit/manifests/web.yaml",
+			Stamp:       Stamp{Object: "Container/web"},
+			WantedBy:    []string{MultiUser},
+		},
 		RequiresMountsFor: []string{"/var/lib/davit", "/srv/with space"},
 		Launcher:          "/bin/true",
 		Bundle:            "/var/lib/davit/bundles/web-0123456789abcdef",
@@ -35,7 +38,7 @@ func plain() Unit {
 // examples are units by the name of their golden file.
 func examples() map[string]Unit {
 	oneshot := plain()
-	oneshot.Oneshot, oneshot.Restart = true, "no"
+	oneshot.Role, oneshot.Restart = RoleOneshot, "no"
 	limited := plain()
 	limited.MaxRestarts, limited.Restart = 3, "on-failure"
 	limited.Resources = Resources{MemoryMax: 1 << 28, MemoryLow: 1 << 26, CPUQuota: 1505, CPUWeight: 50}

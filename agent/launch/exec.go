@@ -50,7 +50,7 @@ func execIn(id string, options ExecOptions) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	container, err := libcontainer.Load(bundle.RuntimeDir, id)
+	container, err := libcontainer.Load(bundle.RuntimeDir, runtimeID(id))
 	if err != nil {
 		return 0, fmt.Errorf("not running: %w", err)
 	}

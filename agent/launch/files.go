@@ -25,6 +25,9 @@ func ownFile(id, name string) string {
 // writeFiles writes the files of /etc that depend on the node and the network. /etc/hosts
 // was written when the network was connected.
 func (r *run) writeFiles() error {
+	if r.Sandbox != "" {
+		return nil // it has them
+	}
 	if err := os.WriteFile(ownFile(r.ID, "hostname"), []byte(r.Spec.Hostname+"\n"), 0o644); err != nil {
 		return err
 	}
@@ -40,7 +43,7 @@ func (r *run) fileMounts() []specs.Mount {
 	var mounts []specs.Mount
 	for _, name := range []string{"hosts", "hostname", "resolv.conf"} {
 		mounts = append(mounts, specs.Mount{
-			Type: "bind", Source: ownFile(r.ID, name), Destination: "/etc/" + name,
+			Type: "bind", Source: ownFile(r.shared(), name), Destination: "/etc/" + name,
 			Options: []string{"bind", "rprivate", "nosuid", "nodev", "noexec"},
 		})
 	}

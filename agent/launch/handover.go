@@ -22,16 +22,23 @@ const execFIFO = "exec.fifo"
 // which tells systemd of it and lets it run once this one has exited; see handover.c. With
 // an output, that process stays and copies it to its own standard output.
 func handOver(id string, pid int, output *os.File) error {
-	if C.davit_message_fd < 0 {
-		return errors.New("tell systemd of the container: this process is not davit-run start")
-	}
 	var rights []byte
 	if output != nil {
 		rights = unix.UnixRights(int(output.Fd()))
 	}
-	message := fmt.Sprintf("%d %s", pid, filepath.Join(bundle.RuntimeDir, id, execFIFO))
+	return send(fmt.Sprintf("%d %s", pid, filepath.Join(bundle.RuntimeDir, runtimeID(id), execFIFO)), rights)
+}
+
+// handOverProcess names a process that runs already.
+func handOverProcess(pid int) error { return send(fmt.Sprintf("%d -", pid), nil) }
+
+// send sends the message; this process's exit closes the socket, which ends it.
+func send(message string, rights []byte) error {
+	if C.davit_message_fd < 0 {
+		return errors.New("tell systemd of the container: this process is not davit-run start")
+	}
 	if err := unix.Sendmsg(int(C.davit_message_fd), []byte(message), rights, nil, 0); err != nil {
 		return fmt.Errorf("tell systemd of the container: %w", err)
 	}
-	return nil // this process's exit closes the socket, which ends the message
+	return nil
 }

@@ -51,19 +51,13 @@ func (r *run) start(ctx context.Context) error {
 	if r.cgroup, err = ownCgroup(r.ID); err != nil {
 		return err
 	}
-	if err := Cleanup(ctx, r.ID); err != nil {
-		// A plugin that cannot delete must not keep the container down for ever; what it
-		// left is gone with the next boot.
-		fmt.Fprintln(os.Stderr, "davit-run: an earlier run left something behind:", err)
-		if err := os.RemoveAll(filepath.Dir(bundle.RunningBundle(r.ID))); err != nil {
-			return err
-		}
-	}
-	if err := r.claim(); err != nil {
+	if err := r.cleanUpBefore(ctx); err != nil {
 		return err
 	}
 	for _, step := range []func() error{
+		r.claim,
 		r.checkHostPaths,
+		r.makeEmptyDirs,
 		r.mountRootfs,
 		r.lookUpUser,
 		func() error { return r.connect(ctx) },
@@ -87,6 +81,17 @@ func (r *run) start(ctx context.Context) error {
 		}
 	}
 	return handOver(r.ID, pid, output)
+}
+
+// cleanUpBefore undoes what an earlier run may have left.
+func (r *run) cleanUpBefore(ctx context.Context) error {
+	if err := Cleanup(ctx, r.ID); err != nil {
+		// A plugin that cannot delete must not keep the container down for ever; what it
+		// left is gone with the next boot.
+		fmt.Fprintln(os.Stderr, "davit-run: an earlier run left something behind:", err)
+		return os.RemoveAll(filepath.Dir(bundle.RunningBundle(r.ID)))
+	}
+	return nil
 }
 
 // claim makes the container's directories and records what is being started, before

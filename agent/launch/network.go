@@ -37,16 +37,20 @@ func PluginDirs() ([]string, error) {
 // connect makes the container's network namespace, attaches it to its networks and
 // writes its /etc/hosts.
 func (r *run) connect(ctx context.Context) error {
-	if r.Network.Mode != bundle.NetworkCNI {
+	switch {
+	case r.Sandbox != "":
+		return r.joinSandbox()
+	case r.Network.Mode != bundle.NetworkCNI:
 		return writeHosts(r.ID, baseHosts(r.Bundle))
+	case r.netns == "":
+		namespace, err := newNetworkNamespace()
+		if err != nil {
+			return fmt.Errorf("make a network namespace: %w", err)
+		}
+		// The descriptor keeps the namespace until this process exits; by then the container's
+		// own process is in it, and when that ends the kernel removes it with its devices.
+		r.netns = fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), namespace.Fd())
 	}
-	namespace, err := newNetworkNamespace()
-	if err != nil {
-		return fmt.Errorf("make a network namespace: %w", err)
-	}
-	// The descriptor keeps the namespace until this process exits; by then the container's
-	// own process is in it, and when that ends the kernel removes it with its devices.
-	r.netns = fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), namespace.Fd())
 	member := member{ID: r.ID, Hostname: r.Spec.Hostname, Networks: map[string]endpoint{}}
 	for i, attachment := range r.Network.Attachments {
 		addresses, err := r.attach(ctx, i, attachment)
@@ -129,7 +133,7 @@ func newCNI() (*libcni.CNIConfig, error) {
 // runtimeConf is what one attachment tells the plugins. Ports are published through the
 // first network, as Docker and Podman do.
 func runtimeConf(b *bundle.Bundle, index int, netns string) *libcni.RuntimeConf {
-	conf := &libcni.RuntimeConf{ContainerID: b.ID, NetNS: netns, IfName: fmt.Sprintf("eth%d", index)}
+	conf := &libcni.RuntimeConf{ContainerID: runtimeID(b.ID), NetNS: netns, IfName: fmt.Sprintf("eth%d", index)}
 	conf.CapabilityArgs = map[string]any{}
 	if index == 0 && len(b.Network.Ports) > 0 {
 		conf.CapabilityArgs["portMappings"] = b.Network.Ports
@@ -176,14 +180,19 @@ func unshareNetwork() (*os.File, error) {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		return nil, err
 	}
-	loopback, err := netlink.LinkByName("lo")
-	if err != nil {
-		return nil, err
-	}
-	if err := netlink.LinkSetUp(loopback); err != nil {
+	if err := upLoopback(); err != nil {
 		return nil, err
 	}
 	return os.Open("/proc/thread-self/ns/net")
+}
+
+// upLoopback brings up the loopback device of this thread's network namespace.
+func upLoopback() error {
+	loopback, err := netlink.LinkByName("lo")
+	if err != nil {
+		return err
+	}
+	return netlink.LinkSetUp(loopback)
 }
 
 // lockNetwork takes the network's lock, shared: launchers may add and delete at once,

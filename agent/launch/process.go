@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	// The init function of nsenter is what makes a child of this program the container's
 	// first process; devices adds device rules to libcontainer's cgroup manager.
@@ -36,7 +37,7 @@ func (r *run) createProcess() (int, *os.File, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	container, err := libcontainer.Create(bundle.RuntimeDir, r.ID, config)
+	container, err := libcontainer.Create(bundle.RuntimeDir, runtimeID(r.ID), config)
 	if err != nil {
 		return 0, nil, fmt.Errorf("create container: %w", err)
 	}
@@ -57,6 +58,9 @@ func (r *run) createProcess() (int, *os.File, error) {
 	return pid, reader, err
 }
 
+// runtimeID is the id for libcontainer and CNI, which know no @. No object's name has a dot.
+func runtimeID(id string) string { return strings.ReplaceAll(id, "@", ".") }
+
 // config turns the bundle's OCI configuration, completed with what exists only now, into
 // libcontainer's.
 func (r *run) config() (*configs.Config, error) {
@@ -74,13 +78,13 @@ func (r *run) config() (*configs.Config, error) {
 		spec.Mounts[i].Source = source
 	}
 	for i, namespace := range spec.Linux.Namespaces {
-		if namespace.Type == specs.NetworkNamespace {
+		if namespace.Type == specs.NetworkNamespace && r.Sandbox == "" {
 			spec.Linux.Namespaces[i].Path = r.netns
 		}
 	}
 	// First, so that a mount of the manifest's at the same place wins.
 	spec.Mounts = append(r.fileMounts(), spec.Mounts...)
-	config, err := specconv.CreateLibcontainerConfig(&specconv.CreateOpts{CgroupName: r.ID, Spec: spec})
+	config, err := specconv.CreateLibcontainerConfig(&specconv.CreateOpts{CgroupName: runtimeID(r.ID), Spec: spec})
 	if err != nil {
 		return nil, fmt.Errorf("container configuration: %w", err)
 	}
@@ -124,9 +128,9 @@ var rlimits = map[string]int{
 // One whose state cannot be read, or was not written yet when its launcher was killed, is
 // removed by hand: its processes are in the unit's cgroup, which systemd empties.
 func destroy(id string) error {
-	container, err := libcontainer.Load(bundle.RuntimeDir, id)
+	container, err := libcontainer.Load(bundle.RuntimeDir, runtimeID(id))
 	if err != nil {
-		return os.RemoveAll(filepath.Join(bundle.RuntimeDir, id))
+		return os.RemoveAll(filepath.Join(bundle.RuntimeDir, runtimeID(id)))
 	}
 	if err := container.Signal(unix.SIGKILL); err != nil && !errors.Is(err, libcontainer.ErrNotRunning) {
 		return fmt.Errorf("kill container: %w", err)

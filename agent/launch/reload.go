@@ -38,7 +38,7 @@ func reload(id string) error {
 	if signal == 0 {
 		return errors.New("its manifest says nothing of a reload: set spec.reload")
 	}
-	container, err := libcontainer.Load(bundle.RuntimeDir, id)
+	container, err := libcontainer.Load(bundle.RuntimeDir, runtimeID(id))
 	if err != nil {
 		return fmt.Errorf("not running: %w", err)
 	}

@@ -100,14 +100,6 @@ func (r *run) checkHostPaths() error {
 			return err
 		}
 	}
-	for _, dir := range r.EmptyDirs {
-		if err := os.MkdirAll(emptyDirPath(r.ID, dir.Name), 0o777); err != nil {
-			return err
-		}
-		if err := os.Chmod(emptyDirPath(r.ID, dir.Name), 0o777); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 

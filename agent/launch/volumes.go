@@ -17,7 +17,7 @@ import (
 // node.
 func (r *run) mountSource(source string) (string, error) {
 	if name, ok := bundle.EmptyDirName(source); ok {
-		return emptyDirPath(r.ID, name), nil
+		return emptyDirPath(r.shared(), name), nil
 	}
 	if path, ok := bundle.OwnPath(source); ok {
 		return filepath.Join(r.dir, path), nil

@@ -134,7 +134,7 @@ var statefulSetSpec = map[string]field{
 	"minReadySeconds":                      {ignored, replacing, nil},
 	"revisionHistoryLimit":                 {ignored, replacing, nil},
 	"persistentVolumeClaimRetentionPolicy": {no, "davit never deletes a volume", []any{map[string]any{"whenDeleted": "Retain", "whenScaled": "Retain"}}},
-	"ordinals":                             {no, "davit counts from 0", []any{map[string]any{"start": int64(0)}}},
+	"ordinals":                             {treatment: yes},
 }
 
 // daemonSetSpec are the fields of apps/v1 DaemonSetSpec.
@@ -160,7 +160,7 @@ var jobSpec = map[string]field{
 	"podReplacementPolicy":    {ignored, replacing, nil},
 	"scheduling":              {ignored, scheduling, nil},
 	"managedBy":               {no, "davit runs the job", []any{"kubernetes.io/job-controller"}},
-	"completionMode":          {no, "davit has no indexed jobs", []any{"NonIndexed"}},
+	"completionMode":          {silent, "every pod of a job has its index", nil},
 	"podFailurePolicy":        {no, "use backoffLimit", nil},
 	"successPolicy":           {no, "davit has no indexed jobs", nil},
 	"backoffLimitPerIndex":    {no, "davit has no indexed jobs", nil},

@@ -41,18 +41,20 @@ func (c *conversion) replicated(fields map[string]field) {
 	if replicas < 0 {
 		c.errorf("spec.replicas", "", "%d: want 0 or more", replicas)
 	}
-	claims := c.claims(spec, pod)
-	if replicas > 1 && len(claims) > 0 {
-		c.errorf("spec.replicas", "", "davit keeps claims for one replica only, got %d", replicas)
-	}
+	claims := c.claims(spec, pod, max(int(replicas), 1))
 	c.describe(mapAt(spec, "template"))
 	c.object(&v1.Pod{}, c.tree(pod), "spec.", templatePath+".")
 	c.result.Objects = append(c.result.Objects, claims...)
 }
 
-// claims makes a volume of each claim template, named as Kubernetes names the claim, and has
-// the pod use it.
-func (c *conversion) claims(spec, pod map[string]any) []Object {
+// claims numbers the pods of a StatefulSet, makes a volume of each claim template for each of
+// them, named as Kubernetes names the claim, and has the pods use them.
+func (c *conversion) claims(spec, pod map[string]any, replicas int) []Object {
+	if c.kind != "StatefulSet" {
+		return nil
+	}
+	start, _ := mapAt(spec, "ordinals")["start"].(int64)
+	pod["ordinals"] = map[string]any{"start": start}
 	var claims []Object
 	volumes := slices.Clone(listAt(pod, "volumes"))
 	for i, item := range listAt(spec, "volumeClaimTemplates") {
@@ -60,11 +62,15 @@ func (c *conversion) claims(spec, pod map[string]any) []Object {
 		path := fmt.Sprintf("spec.volumeClaimTemplates[%d]", i)
 		c.sort(mapAt(template, "spec"), claimSpec, path+".spec")
 		name := textAt(mapAt(template, "metadata"), "name")
-		claim := fmt.Sprintf("%s-%s-0", name, c.meta.Name)
-		volumes = append(volumes, map[string]any{"name": name, "persistentVolumeClaim": map[string]any{"claimName": claim}})
-		meta := c.meta
-		meta.Name = claim
-		claims = append(claims, Object{volume(meta), "", path + "."})
+		claim := v1.ClaimVolume{ClaimName: fmt.Sprintf("%s-%s", name, c.meta.Name), PerReplica: true}
+		volumes = append(volumes, map[string]any{
+			"name": name, "persistentVolumeClaim": map[string]any{"claimName": claim.ClaimName, "perReplica": true},
+		})
+		for i := range replicas {
+			meta := c.meta
+			meta.Name = claim.Replica(int32(start) + int32(i))
+			claims = append(claims, Object{volume(meta), "", path + "."})
+		}
 	}
 	if len(volumes) > 0 {
 		pod["volumes"] = volumes

@@ -75,6 +75,13 @@ type CronJobSpec struct {
 	JobTemplate JobTemplate `json:"jobTemplate"`
 }
 
+// The values of concurrencyPolicy.
+const (
+	ConcurrencyAllow   = "Allow"
+	ConcurrencyForbid  = "Forbid"
+	ConcurrencyReplace = "Replace"
+)
+
 // JobTemplate is the job a CronJob makes.
 type JobTemplate struct {
 	// Metadata describes it; a name has no meaning.

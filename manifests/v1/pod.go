@@ -1,5 +1,7 @@
 package v1
 
+import "fmt"
+
 // Pod is one container or several that share namespaces: each runs as a service of its
 // own, <pod>-<container>.service.
 type Pod struct {
@@ -28,8 +30,35 @@ type PodSpec struct {
 	ShareProcessNamespace bool `json:"shareProcessNamespace,omitempty"`
 	// SecurityContext holds for all containers.
 	SecurityContext PodSecurityContext `json:"securityContext,omitzero"`
-	// Replicas is how many of the pod run; the default is 1.
+	// Replicas is how many of the pod run; the default is 1. Several are numbered, the units
+	// <pod>@1.service and so on, with the host names <pod>-1 and so on, and grouped by
+	// <pod>.target.
 	Replicas *int32 `json:"replicas,omitempty"`
+	// Ordinals says how replicas are numbered. With it a single one has a numbered host name
+	// too, as in a StatefulSet.
+	Ordinals *Ordinals `json:"ordinals,omitempty"`
+}
+
+// Ordinals numbers replicas.
+type Ordinals struct {
+	// Start is the first replica's number; default 0.
+	Start int32 `json:"start,omitempty"`
+}
+
+// FirstReplica is the number of the first replica: 1 without ordinals.
+func (p PodSpec) FirstReplica() int32 {
+	if p.Ordinals == nil {
+		return 1
+	}
+	return p.Ordinals.Start
+}
+
+// ReplicaName is the host name of a replica of the pod name, where the manifest has none.
+func (p PodSpec) ReplicaName(name string, number int32) string {
+	if p.Ordinals == nil && (p.Replicas == nil || *p.Replicas == 1) {
+		return name
+	}
+	return fmt.Sprintf("%s-%d", name, number)
 }
 
 // PodContainer is one container of a pod.

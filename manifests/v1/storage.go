@@ -170,6 +170,16 @@ type ClaimVolume struct {
 	ClaimName string `json:"claimName"`
 	// ReadOnly mounts it read-only everywhere.
 	ReadOnly bool `json:"readOnly,omitempty"`
+	// PerReplica gives each replica a Volume of its own, <claimName>-<number>.
+	PerReplica bool `json:"perReplica,omitempty"`
+}
+
+// Replica is the Volume's name for a replica.
+func (c ClaimVolume) Replica(number int32) string {
+	if !c.PerReplica {
+		return c.ClaimName
+	}
+	return fmt.Sprintf("%s-%d", c.ClaimName, number)
 }
 
 // ImageVolume is an image's content.

@@ -43,6 +43,13 @@ type Launch struct {
 	// OutputPipe a pipe that is copied there, OutputNone nowhere. A terminal of
 	// Spec.Process.Terminal is copied too.
 	Output string `json:"output,omitempty"`
+	// Sandbox is the id of the sandbox that the container runs in, with its network, its files
+	// of /etc and its empty directories; empty means that it has its own.
+	Sandbox string `json:"sandbox,omitempty"`
+	// RunOnce is set when the container must not run again once it has ended well.
+	RunOnce bool `json:"runOnce,omitempty"`
+	// Due says when a start by a timer comes too late; the zero value means never.
+	Due Due `json:"due,omitzero"`
 	// Network is what the container is attached to.
 	Network Network `json:"network"`
 	// HostAliases are further lines of /etc/hosts: an address and its names.
@@ -73,6 +80,13 @@ type Launch struct {
 	HostPaths []HostPath `json:"hostPaths,omitempty"`
 }
 
+// Due are times at which a container is to start, and how late it may start, in seconds.
+type Due struct {
+	// Events are calendar events of systemd.time(7).
+	Events  []string `json:"events"`
+	Seconds int64    `json:"seconds"`
+}
+
 // Image names an image in the node's storage.
 type Image struct {
 	// Reference is what the manifest says.
@@ -95,11 +109,13 @@ const (
 	NetworkCNI  = "cni"  // a namespace of its own, attached to networks
 	NetworkHost = "host" // the node's namespace
 	NetworkNone = "none" // a namespace of its own, loopback only
+	// NetworkSandbox is the namespace of the container's sandbox.
+	NetworkSandbox = "sandbox"
 )
 
 // Network says how a container reaches the world.
 type Network struct {
-	// Mode is one of NetworkCNI, NetworkHost and NetworkNone.
+	// Mode is one of NetworkCNI, NetworkHost, NetworkNone and NetworkSandbox.
 	Mode string `json:"mode"`
 	// Attachments are the networks of mode cni, in order: eth0, eth1, …
 	Attachments []Attachment `json:"attachments,omitempty"`
@@ -140,12 +156,23 @@ type HostAlias struct {
 	Names []string `json:"names"`
 }
 
-// EmptyDir is a directory that exists for one run of the container.
+// EmptyDir is a directory that exists for one run of the container, or of its sandbox.
 type EmptyDir struct {
 	// Name is the directory's name below the container's own directory; a mount of the
 	// Spec whose source is [EmptyDirSource] of it becomes that directory.
 	Name string `json:"name"`
+	// Tmpfs are the mount options of a file system in memory; none means a directory on the
+	// disk.
+	Tmpfs []string `json:"tmpfs,omitempty"`
 }
+
+// ShmDir is the name of the empty directory that the containers of a sandbox have as /dev/shm.
+// No volume can have it.
+const ShmDir = ".shm"
+
+// SandboxPath is the path, in the Spec's list of namespaces, of a namespace that is the
+// sandbox's.
+const SandboxPath = "sandbox:"
 
 // HostPath is a path of the node that must be there, with the check's name as in
 // Kubernetes' hostPath.type.

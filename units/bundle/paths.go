@@ -14,6 +14,9 @@ const (
 	RootfsDir = StateDir + "/images"
 	// VolumesDir holds the data of named volumes, one directory each.
 	VolumesDir = StateDir + "/volumes"
+	// CompletedDir holds one empty file for each bundle with RunOnce that has ended well, named
+	// as the bundle's directory.
+	CompletedDir = StateDir + "/completed"
 	// ContainersDir holds the writable layer and empty directories of each
 	// container while it runs.
 	ContainersDir = StateDir + "/containers"
@@ -38,6 +41,13 @@ const (
 // collection exclusively: CNI forbids that they overlap
 // (https://www.cni.dev/docs/spec/#gc-clean-up-any-stale-resources).
 func NetworkLock(network string) string { return filepath.Join(NetworksDir, network, "lock") }
+
+// CompletedFile exists when the bundle of this directory name must not run again.
+func CompletedFile(dirName string) string { return filepath.Join(CompletedDir, dirName) }
+
+// SandboxFile is a file of a running sandbox: a namespace of that name, which is pinned there,
+// or one of /etc.
+func SandboxFile(id, name string) string { return filepath.Join(AttachmentsDir, id, name) }
 
 // RunningBundle is the symbolic link that names the bundle a container was started
 // from. It exists while the container runs, and says what runs when a unit was

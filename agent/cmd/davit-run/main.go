@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"time"
 
 	"github.com/sirupsen/logrus"
 
@@ -21,13 +22,16 @@ var version = "devel"
 const usage = `davit-run starts the containers of davit's systemd units.
 
   davit-run start BUNDLE         start the bundle's container as this unit's main process
-  davit-run cleanup ID           remove what a container left on the node
+  davit-run sandbox BUNDLE       make what the containers of a pod share
+  davit-run due BUNDLE           exit with status 1 when a timer starts the bundle too late
+  davit-run finish ID            remove what a container left that has run to its end
+  davit-run cleanup ID           remove what a container or a sandbox left on the node
   davit-run reload ID            do what the container's manifest says a reload is
   davit-run exec [options] ID -- COMMAND [ARG...]
                                  run a command in a container
   davit-run version
 
-start, cleanup and reload are called by the units that davit writes.
+All but exec and version are called by the units that davit writes.
 `
 
 // init comes before main so that nothing else in the program has run when a container's
@@ -57,6 +61,12 @@ func run(ctx context.Context, args []string) (int, error) {
 	switch {
 	case len(args) == 2 && args[0] == "start":
 		return 0, launch.Start(ctx, args[1])
+	case len(args) == 2 && args[0] == "sandbox":
+		return 0, launch.StartSandbox(ctx, args[1])
+	case len(args) == 2 && args[0] == "due":
+		return due(ctx, args[1])
+	case len(args) == 2 && args[0] == "finish":
+		return 0, launch.Finish(ctx, args[1])
 	case len(args) == 2 && args[0] == "cleanup":
 		return 0, launch.Cleanup(ctx, args[1])
 	case len(args) == 2 && args[0] == "reload":
@@ -69,6 +79,21 @@ func run(ctx context.Context, args []string) (int, error) {
 	default:
 		fmt.Fprint(os.Stderr, usage)
 		return 0, errors.New("unknown command")
+	}
+}
+
+// due is an ExecCondition=: status 1 skips the start, 255 fails it (systemd.service(5)).
+func due(ctx context.Context, dir string) (int, error) {
+	due, err := launch.Due(ctx, dir, time.Now())
+	switch {
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "davit-run:", err)
+		return 255, nil
+	case !due:
+		fmt.Println("its time is too long ago: startingDeadlineSeconds has passed")
+		return 1, nil
+	default:
+		return 0, nil
 	}
 }
 

@@ -148,19 +148,19 @@ func (o *outcome) note(event reconcile.Event, w io.Writer) {
 	switch event.Status {
 	case reconcile.Done:
 		o.Changed++
-		fmt.Fprintf(w, "%-15s %s: %s\n", event.Action.Verb, event.Action.Object, event.Action.Reason)
+		fmt.Fprintf(w, "%-15s %s: %s\n", event.Action.Verb, event.Action.Subject(), event.Action.Reason)
 	case reconcile.Failed:
 		o.Failed++
 		fmt.Fprintf(w, "%-15s %s\n", "failed", event.Err)
 	case reconcile.Skipped:
-		fmt.Fprintf(w, "%-15s %s %s: %v\n", "skipped", event.Action.Verb, event.Action.Object, event.Err)
+		fmt.Fprintf(w, "%-15s %s %s: %v\n", "skipped", event.Action.Verb, event.Action.Subject(), event.Err)
 	}
 }
 
 func (o *outcome) print(w io.Writer, planned bool) error {
 	if planned {
 		for _, action := range o.Actions {
-			fmt.Fprintf(w, "%-15s %s: %s\n", action.Verb, action.Object, action.Reason)
+			fmt.Fprintf(w, "%-15s %s: %s\n", action.Verb, action.Subject(), action.Reason)
 		}
 	}
 	for _, held := range o.Held {

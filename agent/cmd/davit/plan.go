@@ -88,7 +88,7 @@ func exposuresOf(plan reconcile.Plan, objects []manifests.Object) []exposure {
 
 func printPlan(w io.Writer, plan planned) error {
 	for _, action := range plan.Actions {
-		fmt.Fprintf(w, "%-15s %s: %s\n", action.Verb, action.Object, action.Reason)
+		fmt.Fprintf(w, "%-15s %s: %s\n", action.Verb, action.Subject(), action.Reason)
 	}
 	for _, held := range plan.Held {
 		fmt.Fprintf(w, "%-15s %s: %s\n", "held", held.Object, held.Reason)

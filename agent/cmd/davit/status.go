@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/davit-project/davit/agent"
+	"github.com/davit-project/davit/reconcile"
 )
 
 func statusCommand(s *settings) *cobra.Command {
@@ -39,7 +40,7 @@ func printReport(w io.Writer, report agent.Report) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "OBJECT\tSTATE\tSINCE\tIMAGE\tNOTE")
 	for _, object := range report.Objects {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", object.Object, object.State, since(object.Since), object.Image, object.Note)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", reconcile.Subject(object.Object, object.Unit), object.State, since(object.Since), object.Image, object.Note)
 	}
 	if err := table.Flush(); err != nil {
 		return err

@@ -1,0 +1,252 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// StartSandbox makes what the containers of a pod share: namespaces, network, files of /etc and
+// empty directories. The namespaces are pinned by mounts, so no process has to keep them; but a
+// process namespace needs one, which becomes the unit's main process. [Cleanup] undoes all of it.
+func StartSandbox(ctx context.Context, dir string) error {
+	b, err := readBundle(dir)
+	if err != nil {
+		return err
+	}
+	r := &run{Bundle: b, dir: dir}
+	if err := r.startSandbox(ctx); err != nil {
+		return fmt.Errorf("start %s: %w", b.ID, err)
+	}
+	return nil
+}
+
+func (r *run) startSandbox(ctx context.Context) error {
+	if err := r.cleanUpBefore(ctx); err != nil {
+		return err
+	}
+	for _, step := range []func() error{
+		r.claim, r.makeEmptyDirs, r.makeNamespaces, func() error { return r.connect(ctx) }, r.writeFiles,
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	if !r.has(specs.PIDNamespace) {
+		return nil
+	}
+	reaper, err := r.startReaper()
+	if err != nil {
+		return fmt.Errorf("make a process namespace: %w", err)
+	}
+	return handOverProcess(reaper)
+}
+
+// has reports whether the sandbox has a namespace of its own of this kind.
+func (r *run) has(kind specs.LinuxNamespaceType) bool {
+	return slices.ContainsFunc(r.Spec.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == kind })
+}
+
+// unshareFlags make the namespaces that need no process.
+var unshareFlags = map[specs.LinuxNamespaceType]int{
+	specs.NetworkNamespace: unix.CLONE_NEWNET, specs.IPCNamespace: unix.CLONE_NEWIPC, specs.UTSNamespace: unix.CLONE_NEWUTS,
+}
+
+// namespaceFiles are what /proc/PID/ns calls them.
+var namespaceFiles = map[specs.LinuxNamespaceType]string{
+	specs.NetworkNamespace: "net", specs.IPCNamespace: "ipc", specs.UTSNamespace: "uts", specs.PIDNamespace: "pid",
+}
+
+// makeNamespaces makes and pins the namespaces, on a thread of its own, which ends with the
+// goroutine because it stays locked.
+func (r *run) makeNamespaces() error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		done <- r.unshare()
+	}()
+	if err := <-done; err != nil {
+		return fmt.Errorf("make namespaces: %w", err)
+	}
+	if r.has(specs.NetworkNamespace) {
+		r.netns = bundle.SandboxFile(r.ID, string(specs.NetworkNamespace))
+	}
+	return nil
+}
+
+func (r *run) unshare() error {
+	flags := 0
+	for _, namespace := range r.Spec.Linux.Namespaces {
+		flags |= unshareFlags[namespace.Type]
+	}
+	if err := unix.Unshare(flags); err != nil {
+		return err
+	}
+	if r.has(specs.NetworkNamespace) {
+		if err := upLoopback(); err != nil {
+			return err
+		}
+	}
+	if err := unix.Sethostname([]byte(r.Spec.Hostname)); err != nil {
+		return err
+	}
+	// What /proc/sys shows of a namespace is the reading thread's.
+	for _, name := range slices.Sorted(maps.Keys(r.Spec.Linux.Sysctl)) {
+		path := filepath.Join("/proc/sys", strings.ReplaceAll(name, ".", "/"))
+		if err := os.WriteFile(path, []byte(r.Spec.Linux.Sysctl[name]), 0); err != nil {
+			return fmt.Errorf("sysctl %s: %w", name, err)
+		}
+	}
+	for _, namespace := range r.Spec.Linux.Namespaces {
+		if unshareFlags[namespace.Type] == 0 {
+			continue
+		}
+		if err := r.pin(namespace.Type, "/proc/thread-self"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pin mounts a namespace of a process where the pod's containers find it.
+func (r *run) pin(kind specs.LinuxNamespaceType, process string) error {
+	path := bundle.SandboxFile(r.ID, string(kind))
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		return err
+	}
+	if err := unix.Mount(filepath.Join(process, "ns", namespaceFiles[kind]), path, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("keep the %s namespace: %w", kind, err)
+	}
+	return nil
+}
+
+// startReaper starts the first process of the pod's process namespace, see reaper.c.
+func (r *run) startReaper() (int, error) {
+	ready, tell, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	defer ready.Close()
+	reaper := exec.Command("/proc/self/exe", "reap")
+	reaper.Stderr = os.Stderr
+	reaper.Env = []string{}
+	reaper.ExtraFiles = []*os.File{tell}
+	reaper.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET, Setsid: true}
+	if err := reaper.Start(); err != nil {
+		return 0, err
+	}
+	if err := tell.Close(); err != nil {
+		return 0, err
+	}
+	if _, err := io.ReadFull(ready, make([]byte, 1)); err != nil {
+		return 0, errors.New("its first process did not come up")
+	}
+	return reaper.Process.Pid, r.pin(specs.PIDNamespace, fmt.Sprintf("/proc/%d", reaper.Process.Pid))
+}
+
+// makeEmptyDirs makes the empty directories, those in memory as file systems of their own.
+func (r *run) makeEmptyDirs() error {
+	for _, dir := range r.EmptyDirs {
+		path := emptyDirPath(r.ID, dir.Name)
+		if err := os.MkdirAll(path, 0o777); err != nil {
+			return err
+		}
+		if len(dir.Tmpfs) > 0 {
+			if err := mountTmpfs(path, dir.Tmpfs); err != nil {
+				return fmt.Errorf("empty directory %s: %w", dir.Name, err)
+			}
+			continue
+		}
+		if err := os.Chmod(path, 0o777); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tmpfsFlags are mount options that mount(2) takes as flags.
+var tmpfsFlags = map[string]uintptr{"nosuid": unix.MS_NOSUID, "nodev": unix.MS_NODEV, "noexec": unix.MS_NOEXEC}
+
+func mountTmpfs(path string, options []string) error {
+	var flags uintptr
+	var data []string
+	for _, option := range options {
+		if flag, ok := tmpfsFlags[option]; ok {
+			flags |= flag
+		} else {
+			data = append(data, option)
+		}
+	}
+	return unix.Mount("tmpfs", path, "tmpfs", flags, strings.Join(data, ","))
+}
+
+// joinSandbox finds what the container shares with others of its pod.
+func (r *run) joinSandbox() error {
+	shared, err := readBundle(filepath.Dir(bundle.RunningBundle(r.Sandbox)))
+	if err != nil {
+		return fmt.Errorf("its sandbox is not up: %w: try systemctl start %s", err, r.Sandbox)
+	}
+	for i, namespace := range r.Spec.Linux.Namespaces {
+		if namespace.Path == bundle.SandboxPath {
+			r.Spec.Linux.Namespaces[i].Path = bundle.SandboxFile(r.Sandbox, string(namespace.Type))
+		}
+	}
+	if len(r.Env.Dynamic) == 0 {
+		return nil
+	}
+	own, err := readMember(filepath.Join(membersDir, r.Sandbox))
+	if err != nil && len(shared.Network.Attachments) > 0 {
+		return fmt.Errorf("its sandbox has no network: %w", err)
+	}
+	for _, attachment := range shared.Network.Attachments {
+		r.addresses = append(r.addresses, own.Networks[attachment.Network].Addresses...)
+	}
+	return nil
+}
+
+// shared is the id of what has the container's files of /etc and its empty directories.
+func (r *run) shared() string {
+	if r.Sandbox != "" {
+		return r.Sandbox
+	}
+	return r.ID
+}
+
+// releaseSandbox unmounts what a sandbox has mounted; the kernel takes the namespaces apart once
+// the last process has left them.
+func releaseSandbox(b *bundle.Bundle) error {
+	var mounts []string
+	for kind := range namespaceFiles {
+		mounts = append(mounts, bundle.SandboxFile(b.ID, string(kind)))
+	}
+	for _, dir := range b.EmptyDirs {
+		if len(dir.Tmpfs) > 0 {
+			mounts = append(mounts, emptyDirPath(b.ID, dir.Name))
+		}
+	}
+	var failures []error
+	for _, path := range mounts {
+		// EINVAL is a path that is not mounted.
+		if err := unix.Unmount(path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+			failures = append(failures, fmt.Errorf("unmount %s: %w", path, err))
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// isSandbox reports whether a bundle is that of a sandbox, which runs nothing.
+func isSandbox(b *bundle.Bundle) bool { return b.Spec.Process == nil }

@@ -1,0 +1,120 @@
+package reconcile
+
+import (
+	"fmt"
+	"slices"
+)
+
+// restartDependents adds what a restart takes along: systemd stops and starts again what
+// requires the restarted unit, or is bound to it. One that was to be restarted itself is so
+// restarted once, not twice.
+func (d *differ) restartDependents() {
+	with := map[string]string{}
+	for again := true; again; {
+		again = false
+		for _, unit := range sortedKeys(d.desired.Workloads) {
+			cause := d.restartedBy(d.desired.Workloads[unit], with)
+			if cause != "" && with[unit] == "" && d.actual.Workloads[unit].running() {
+				with[unit], again = cause, true
+			}
+		}
+	}
+	for _, unit := range sortedKeys(with) {
+		reason := fmt.Sprintf("%s is restarted", with[unit])
+		i := slices.IndexFunc(d.changes, func(c change) bool { return c.unit == unit })
+		if i < 0 {
+			d.plan.Unchanged--
+			d.changes = append(d.changes, change{unit: unit, workload: d.desired.Workloads[unit], why: reason})
+			i = len(d.changes) - 1
+		}
+		c := &d.changes[i]
+		if c.why == "" {
+			c.why = reason
+		}
+		c.verb, c.with = Start, with[unit]
+	}
+}
+
+// restartedBy is the unit whose restart takes the workload along, or "".
+func (d *differ) restartedBy(workload Workload, with map[string]string) string {
+	if workload.Unit == nil {
+		return ""
+	}
+	for _, needed := range slices.Concat(workload.Unit.Dependencies.BindsTo, workload.Unit.Dependencies.Requires) {
+		if cause := with[needed]; cause != "" {
+			return cause
+		}
+		if slices.ContainsFunc(d.changes, func(c change) bool { return c.unit == needed && c.verb == Restart }) {
+			return needed
+		}
+	}
+	return ""
+}
+
+// inOrder are the changes that start something, what others need first.
+func (d *differ) inOrder() []change {
+	byUnit := map[string]change{}
+	for _, c := range d.changes {
+		if c.verb != "" {
+			byUnit[c.unit] = c
+		}
+	}
+	var ordered []change
+	done := map[string]bool{}
+	var visit func(unit string)
+	visit = func(unit string) {
+		c, ok := byUnit[unit]
+		if !ok || done[unit] {
+			return
+		}
+		done[unit] = true
+		if c.workload.Unit != nil {
+			for _, before := range slices.Sorted(slices.Values(c.workload.Unit.Dependencies.After)) {
+				visit(before)
+			}
+		}
+		ordered = append(ordered, c)
+	}
+	for _, unit := range sortedKeys(byUnit) {
+		visit(unit)
+	}
+	return ordered
+}
+
+func (w ActualWorkload) running() bool {
+	return w.Active == "active" || w.Active == "activating" || w.Active == "reloading"
+}
+
+// completed reports whether a job has ended well.
+func (d *differ) completed(workload Workload) bool {
+	_, ok := d.actual.Completed[workload.BundleDir]
+	return ok
+}
+
+// expired reports whether a job has ended well so long ago that its unit goes. What another
+// object waits for stays.
+func (d *differ) expired(workload Workload) bool {
+	ended, ok := d.actual.Completed[workload.BundleDir]
+	return ok && workload.TTL != nil && d.options.Now.Sub(ended) >= *workload.TTL && !d.needed(workload)
+}
+
+// needed reports whether a unit of another object requires the workload's.
+func (d *differ) needed(workload Workload) bool {
+	for _, other := range d.desired.Workloads {
+		if other.Ref != workload.Ref && other.Unit != nil && slices.Contains(other.Unit.Dependencies.Requires, workload.Unit.Name) {
+			return true
+		}
+	}
+	return false
+}
+
+// expiredBundle reports whether a bundle is that of an expired job, of which only the fact is
+// kept that it has ended.
+func (d *differ) expiredBundle(dir string) bool {
+	for _, workload := range d.desired.Workloads {
+		if workload.BundleDir == dir {
+			return d.expired(workload)
+		}
+	}
+	return false
+}

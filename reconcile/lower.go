@@ -1,0 +1,247 @@
+package reconcile
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/davit-project/davit/manifests"
+	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// lowered is what one object comes to: services, and the units that group and start them.
+type lowered struct {
+	sandboxes  []sandbox
+	containers []runnable
+	targets    []units.Target
+	timers     []units.Timer
+	triggers   []units.Trigger
+}
+
+// runnable is one container to run as one service, whatever kind of object asks for it.
+type runnable struct {
+	ref v1.Ref
+	// name is the unit's without ".service", and the container's id.
+	name string
+	// hostname is its host name where the manifest has none, names are how others reach it.
+	hostname string
+	names    []string
+	// meta is what the downward API shows.
+	meta v1.ObjectMeta
+	// sandbox is the id of the sandbox it shares; empty means that it has its own.
+	sandbox string
+	// sharesProcesses is set when the sandbox has a process namespace.
+	sharesProcesses bool
+	// helper is set for what only prepares or serves the others: an init container or a sidecar.
+	helper bool
+	service
+	v1.ContainerSpec
+}
+
+// service is how a container or a sandbox stands among the node's units.
+type service struct {
+	role units.Role
+	keep Keep
+	// dependencies come on top of those that the manifest declares.
+	dependencies units.Dependencies
+	wantedBy     []string
+	// startAfterwards is started once a oneshot has succeeded.
+	startAfterwards string
+	// ttl is how long a finished job's units are kept, in seconds; nil means for ever.
+	ttl *int32
+	// retryPeriod is the time over which retries are counted; 0 means since boot.
+	retryPeriod time.Duration
+	due         bundle.Due
+	// whileNeeded stops it when nothing needs it any more.
+	whileNeeded bool
+}
+
+// lower returns what an object runs; an object of another kind runs nothing. An error says what
+// davit cannot run.
+func lower(object v1.Object) (lowered, error) {
+	switch object := object.(type) {
+	case *v1.Container:
+		return lowered{containers: []runnable{containerOf(object)}}, notYet(object.Spec.ContainerFields)
+	case *v1.Pod:
+		return lowerPod(object)
+	case *v1.Job:
+		return lowerJob(object.Ref(), object.Metadata, object.Spec, service{wantedBy: []string{units.MultiUser}, keep: KeepStarted})
+	case *v1.CronJob:
+		return lowerCronJob(object)
+	default:
+		return lowered{}, nil
+	}
+}
+
+func containerOf(object *v1.Container) runnable {
+	name := object.Metadata.Name
+	run := runnable{
+		ref: object.Ref(), name: name, hostname: name, names: []string{name}, meta: object.Metadata,
+		service:       service{wantedBy: []string{units.MultiUser}, keep: keepOf(object.Spec)},
+		ContainerSpec: object.Spec,
+	}
+	if object.Spec.Oneshot {
+		run.role = units.RoleOneshot
+	}
+	return run
+}
+
+// keepOf says when a container that does not run is started.
+func keepOf(spec v1.ContainerSpec) Keep {
+	if restartOf(spec) == restartAlways {
+		return KeepRunning
+	}
+	return KeepStarted
+}
+
+// notYet names a field that davit accepts and cannot honour yet. Running without it would be
+// running something else.
+func notYet(spec v1.ContainerFields) error {
+	for field, set := range map[string]bool{
+		"startupProbe":   spec.StartupProbe != nil,
+		"readinessProbe": spec.ReadinessProbe != nil,
+		"livenessProbe":  spec.LivenessProbe != nil,
+		"lifecycle":      spec.Lifecycle != (v1.Lifecycle{}),
+		"notify":         spec.Notify == v1.NotifyContainer,
+	} {
+		if set {
+			return fmt.Errorf("davit does not run %s yet: leave it out", field)
+		}
+	}
+	return nil
+}
+
+// main are the units that other objects wait for when they wait for this one.
+func (l lowered) main() []string {
+	var names []string
+	for _, run := range l.containers {
+		if !run.helper && run.keep != KeepIdle {
+			names = append(names, run.name+".service")
+		}
+	}
+	return names
+}
+
+// add joins what one instance of an object comes to with that of the others.
+func (l *lowered) add(other lowered) {
+	l.sandboxes = append(l.sandboxes, other.sandboxes...)
+	l.containers = append(l.containers, other.containers...)
+	l.targets = append(l.targets, other.targets...)
+	l.timers = append(l.timers, other.timers...)
+	l.triggers = append(l.triggers, other.triggers...)
+}
+
+// lowerAll lowers all objects that can be, by reference.
+func lowerAll(objects []manifests.Object) map[v1.Ref]lowered {
+	all := map[v1.Ref]lowered{}
+	for _, object := range objects {
+		if l, err := lower(object.Object); err == nil {
+			all[object.Ref()] = l
+		}
+	}
+	return all
+}
+
+// claimUnit reports two objects that come to one unit.
+func (r *resolver) claimUnit(unit string, ref v1.Ref) error {
+	if owner, taken := r.owners[unit]; taken {
+		return fmt.Errorf("its unit %s is %s's already: rename one of them", unit, owner)
+	}
+	r.owners[unit] = ref
+	return nil
+}
+
+// lowered makes desired what one object comes to, all of it or nothing.
+func (r *resolver) lowered(object manifests.Object) error {
+	l, err := lower(object.Object)
+	if err != nil {
+		return err
+	}
+	for _, step := range []func() error{
+		func() error { return each(l.sandboxes, func(s sandbox) error { return r.sandbox(s, object.Source) }) },
+		func() error {
+			return each(l.containers, func(run runnable) error { return r.container(run, object.Source) })
+		},
+		func() error { return r.groups(l, object) },
+	} {
+		if err := step(); err != nil {
+			r.withdraw(object.Ref())
+			return err
+		}
+	}
+	return nil
+}
+
+func each[T any](all []T, f func(T) error) error {
+	for _, one := range all {
+		if err := f(one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withdraw takes back what an object that cannot be resolved has made desired so far.
+func (r *resolver) withdraw(ref v1.Ref) {
+	for unit, workload := range r.desired.Workloads {
+		if workload.Ref == ref {
+			delete(r.desired.Workloads, unit)
+		}
+	}
+}
+
+// groups makes the units desired that have no process of their own.
+func (r *resolver) groups(l lowered, object manifests.Object) error {
+	for _, target := range l.targets {
+		r.describe(&target.Head, object)
+		text, err := units.RenderTarget(target)
+		if err := r.group(target.Name, KeepRunning, text, err, object); err != nil {
+			return err
+		}
+	}
+	for _, timer := range l.timers {
+		r.describe(&timer.Head, object)
+		text, err := units.RenderTimer(timer)
+		if err := r.group(timer.Name, KeepRunning, text, err, object); err != nil {
+			return err
+		}
+	}
+	for _, trigger := range l.triggers {
+		r.describe(&trigger.Head, object)
+		text, err := units.RenderTrigger(trigger)
+		if err := r.group(trigger.Name, KeepIdle, text, err, object); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *resolver) describe(head *units.Head, object manifests.Object) {
+	head.SourcePath, head.Description = object.Source.File, object.Ref().String()
+	head.Stamp = units.Stamp{Object: object.Ref().String()}
+}
+
+// group makes one desired, unless it could not be rendered.
+func (r *resolver) group(unit string, keep Keep, text string, err error, object manifests.Object) error {
+	if err != nil {
+		return err
+	}
+	if err := r.claimUnit(unit, object.Ref()); err != nil {
+		return err
+	}
+	r.desired.Workloads[unit] = Workload{Ref: object.Ref(), Source: object.Source.String(), Keep: keep, UnitText: text}
+	return nil
+}
+
+// joined returns the dependencies of both.
+func joined(a, b units.Dependencies) units.Dependencies {
+	return units.Dependencies{
+		After:    slices.Concat(a.After, b.After),
+		Wants:    slices.Concat(a.Wants, b.Wants),
+		Requires: slices.Concat(a.Requires, b.Requires),
+		BindsTo:  slices.Concat(a.BindsTo, b.BindsTo),
+		PartOf:   slices.Concat(a.PartOf, b.PartOf),
+	}
+}

@@ -1,0 +1,223 @@
+package reconcile
+
+import (
+	"fmt"
+	"slices"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/units"
+)
+
+// instance is one of the pods that an object asks for.
+type instance struct {
+	ref  v1.Ref
+	meta v1.ObjectMeta
+	spec v1.PodSpec
+	// name is the object's, number tells the instance from others: "@2", or nothing.
+	name, number string
+	// hostname is the instance's, names are how others reach it.
+	hostname string
+	names    []string
+	service
+	// prepare completes each container that is not there for the others alone.
+	prepare func(*runnable)
+	// single is the unit's name when there is but one container.
+	single string
+}
+
+// lowerPod lowers a pod: each container is a service, <pod>-<container>.service. Several of them
+// share a sandbox, <pod>-pod.service; a container that is alone needs none. Replicas are numbered,
+// <pod>@1.service, and grouped by <pod>.target.
+func lowerPod(pod *v1.Pod) (lowered, error) {
+	name, spec := pod.Metadata.Name, pod.Spec
+	if spec.Replicas == nil || *spec.Replicas == 1 {
+		return instance{
+			ref: pod.Ref(), meta: pod.Metadata, spec: claimsOf(spec, spec.FirstReplica()), name: name,
+			single: name + "-" + spec.Containers[0].Name, hostname: spec.ReplicaName(name, spec.FirstReplica()),
+			names:   []string{name},
+			service: service{wantedBy: []string{units.MultiUser}},
+		}.lower()
+	}
+	var all lowered
+	if *spec.Replicas == 0 {
+		return all, nil
+	}
+	target := units.Target{Head: units.Head{Name: name + ".target", WantedBy: []string{units.MultiUser}}}
+	for i := range *spec.Replicas {
+		number := spec.FirstReplica() + i
+		one, err := instance{
+			ref: pod.Ref(), meta: pod.Metadata, spec: claimsOf(spec, number),
+			name: name, number: fmt.Sprintf("@%d", number), single: fmt.Sprintf("%s@%d", name, number),
+			hostname: spec.ReplicaName(name, number), names: []string{name},
+			service: service{
+				wantedBy:     []string{target.Name},
+				dependencies: units.Dependencies{PartOf: []string{target.Name}},
+			},
+		}.lower()
+		if err != nil {
+			return lowered{}, err
+		}
+		all.add(one)
+	}
+	all.targets = append(all.targets, target)
+	return all, nil
+}
+
+// claimsOf gives a replica the volumes that are its own.
+func claimsOf(spec v1.PodSpec, number int32) v1.PodSpec {
+	spec.Volumes = slices.Clone(spec.Volumes)
+	for i, volume := range spec.Volumes {
+		if claim := volume.PersistentVolumeClaim; claim != nil && claim.PerReplica {
+			own := *claim
+			own.ClaimName = claim.Replica(number)
+			spec.Volumes[i].PersistentVolumeClaim = &own
+		}
+	}
+	return spec
+}
+
+// lower lowers one pod.
+func (i instance) lower() (lowered, error) {
+	for _, container := range slices.Concat(i.spec.InitContainers, i.spec.Containers) {
+		if err := notYet(container.ContainerFields); err != nil {
+			return lowered{}, err
+		}
+	}
+	if len(i.spec.Containers) == 1 && len(i.spec.InitContainers) == 0 && !i.spec.ShareProcessNamespace {
+		return lowered{containers: []runnable{i.alone()}}, nil
+	}
+	box := i.sandbox()
+	var all lowered
+	chain := units.Dependencies{After: []string{box.unit()}, BindsTo: []string{box.unit()}}
+	for _, container := range i.spec.InitContainers {
+		run := i.member(container, box)
+		run.helper, run.keep = true, i.helperKeep()
+		if i.ends() {
+			run.wantedBy, run.whileNeeded = nil, true // the job's containers pull it in
+		}
+		run.dependencies = chain
+		if container.RestartPolicy == v1.RestartAlways {
+			// Later ones wait for a sidecar and go on when it fails.
+			chain = joined(chain, units.Dependencies{After: []string{run.unit()}, Wants: []string{run.unit()}})
+		} else {
+			if !i.ends() {
+				run.keep = KeepStarted
+			}
+			run.role, run.startAfterwards = units.RoleOneshot, box.unit()
+			if run.RestartPolicy != v1.RestartNever {
+				run.RestartPolicy = v1.RestartOnFailure
+			}
+			chain = joined(chain, units.Dependencies{After: []string{run.unit()}, Requires: []string{run.unit()}})
+		}
+		all.containers = append(all.containers, run)
+	}
+	for _, container := range i.spec.Containers {
+		run := i.member(container, box)
+		run.dependencies = chain
+		i.complete(&run, container)
+		if len(i.wantedBy) > 0 && i.ends() {
+			run.wantedBy = i.wantedBy // and the sandbox is there because the container needs it
+		}
+		all.containers = append(all.containers, run)
+	}
+	all.sandboxes = []sandbox{box}
+	return all, nil
+}
+
+// ends reports whether the pod runs to its end, as a job's does.
+func (i instance) ends() bool { return i.role == units.RoleJob || i.role == units.RoleTask }
+
+// helperKeep is how a sandbox, an init container or a sidecar is kept: in a job, what needs it
+// starts it.
+func (i instance) helperKeep() Keep {
+	switch {
+	case i.keep == KeepApart:
+		return KeepApart
+	case i.ends():
+		return KeepIdle
+	default:
+		return KeepRunning
+	}
+}
+
+// alone is the only container of a pod.
+func (i instance) alone() runnable {
+	container := i.spec.Containers[0]
+	run := i.runnable(container)
+	run.name, run.service = i.single, i.service
+	run.keep = keepOf(run.ContainerSpec)
+	if i.number == "" && i.single != i.name {
+		run.names = append([]string{i.single}, run.names...)
+	}
+	i.complete(&run, container)
+	return run
+}
+
+// member is one container of several.
+func (i instance) member(container v1.PodContainer, box sandbox) runnable {
+	run := i.runnable(container)
+	run.name = i.name + "-" + container.Name + i.number
+	run.sandbox, run.sharesProcesses = box.name, box.sharesProcesses
+	run.wantedBy = []string{box.unit()}
+	run.keep = keepOf(run.ContainerSpec)
+	return run
+}
+
+// complete applies what only a pod's own containers have, as opposed to its helpers.
+func (i instance) complete(run *runnable, container v1.PodContainer) {
+	if i.prepare != nil {
+		i.prepare(run)
+	}
+	if start := container.StartWithPod; start != nil && !*start {
+		run.wantedBy, run.keep = nil, KeepIdle
+	}
+}
+
+// runnable is what a container is in any pod.
+func (i instance) runnable(container v1.PodContainer) runnable {
+	spec := v1.ContainerSpec{
+		ContainerFields: container.ContainerFields,
+		SandboxFields:   i.spec.SandboxFields,
+		SecurityContext: mergeSecurity(i.spec.SecurityContext, container.SecurityContext),
+	}
+	if container.RestartPolicy != "" {
+		spec.RestartPolicy = container.RestartPolicy
+	}
+	meta := i.meta
+	if i.number != "" {
+		meta.Name = i.hostname
+	}
+	return runnable{
+		ref: i.ref, hostname: i.hostname, names: slices.Compact(append([]string{i.hostname}, i.names...)), meta: meta, ContainerSpec: spec,
+	}
+}
+
+// mergeSecurity applies a pod's security context to a container that says nothing itself.
+func mergeSecurity(pod v1.PodSecurityContext, container v1.ContainerSecurityContext) v1.SecurityContext {
+	merged := v1.SecurityContext{
+		ContainerSecurityContext: container,
+		SupplementalGroups:       pod.SupplementalGroups,
+		Sysctls:                  pod.Sysctls,
+	}
+	if merged.RunAsUser == nil {
+		merged.RunAsUser = pod.RunAsUser
+	}
+	if merged.RunAsGroup == nil {
+		merged.RunAsGroup = pod.RunAsGroup
+	}
+	if merged.RunAsNonRoot == nil {
+		merged.RunAsNonRoot = pod.RunAsNonRoot
+	}
+	if merged.SeccompProfile.Type == "" {
+		merged.SeccompProfile = pod.SeccompProfile
+	}
+	if merged.AppArmorProfile == nil {
+		merged.AppArmorProfile = pod.AppArmorProfile
+	}
+	if pod.FSGroup != nil {
+		merged.SupplementalGroups = append([]int64{*pod.FSGroup}, merged.SupplementalGroups...)
+	}
+	return merged
+}
+
+func (r runnable) unit() string { return r.name + ".service" }
