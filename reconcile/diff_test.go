@@ -125,9 +125,10 @@ func (n *node) run(verb, name string) error {
 		switch {
 		case current.NeedReload:
 			missing = fmt.Errorf("%s was not reloaded", name)
+		case current.Bundle == nil:
 		case !slices.Contains(n.actual.Bundles, current.BundleDir):
 			missing = fmt.Errorf("%s has no bundle", name)
-		case n.actual.Images[current.Bundle.Image.ID] == nil:
+		case current.Bundle.Image.ID != "" && n.actual.Images[current.Bundle.Image.ID] == nil:
 			missing = fmt.Errorf("%s has no image", name)
 		}
 		current.Active, current.Result, current.Started, current.RunningDir = "active", "success", true, current.BundleDir

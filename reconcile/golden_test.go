@@ -61,7 +61,11 @@ func render(t *testing.T, desired Desired) string {
 	}
 	for _, name := range sortedKeys(desired.Workloads) {
 		workload := desired.Workloads[name]
-		fmt.Fprintf(&text, "-- %s --\n%s-- bundle of %s --\n%s", name, workload.UnitText, name, renderBundle(t, workload.Bundle))
+		fmt.Fprintf(&text, "-- %s --\n%s", name, workload.UnitText)
+		if workload.Bundle == nil {
+			continue
+		}
+		fmt.Fprintf(&text, "-- bundle of %s --\n%s", name, renderBundle(t, workload.Bundle))
 		for _, file := range workload.Bundle.Files {
 			fmt.Fprintf(&text, "-- %s of the bundle, owner %d:%d, mode %04o --\n%s\n", file.Path, file.UID, file.GID, file.Mode, file.Content)
 		}

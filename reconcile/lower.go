@@ -47,8 +47,8 @@ type service struct {
 	// dependencies come on top of those that the manifest declares.
 	dependencies units.Dependencies
 	wantedBy     []string
-	// startAfterwards is started once a oneshot has succeeded.
-	startAfterwards string
+	// startAfterwards are started once a oneshot has succeeded.
+	startAfterwards []string
 	// ttl is how long a finished job's units are kept, in seconds; nil means for ever.
 	ttl *int32
 	// retryPeriod is the time over which retries are counted; 0 means since boot.

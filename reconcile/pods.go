@@ -103,7 +103,7 @@ func (i instance) lower() (lowered, error) {
 			if !i.ends() {
 				run.keep = KeepStarted
 			}
-			run.role, run.startAfterwards = units.RoleOneshot, box.unit()
+			run.role, run.startAfterwards = units.RoleOneshot, i.startedBy(box)
 			if run.RestartPolicy != v1.RestartNever {
 				run.RestartPolicy = v1.RestartOnFailure
 			}
@@ -122,6 +122,18 @@ func (i instance) lower() (lowered, error) {
 	}
 	all.sandboxes = []sandbox{box}
 	return all, nil
+}
+
+// startedBy are the units whose start starts the pod's own containers.
+func (i instance) startedBy(box sandbox) []string {
+	if len(i.wantedBy) == 0 || !i.ends() {
+		return []string{box.unit()}
+	}
+	var names []string
+	for _, container := range i.spec.Containers {
+		names = append(names, i.member(container, box).unit())
+	}
+	return names
 }
 
 // ends reports whether the pod runs to its end, as a job's does.

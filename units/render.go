@@ -206,8 +206,8 @@ func (r *renderer) launch(u Unit) {
 	if u.Role == RoleOneshot || u.Role == RoleJob {
 		r.command("ExecStartPost", u.Launcher, "finish", id)
 	}
-	if u.StartAfterwards != "" {
-		r.command("ExecStartPost", systemctl, "--no-block", "start", u.StartAfterwards)
+	if len(u.StartAfterwards) > 0 {
+		r.command("ExecStartPost", append([]string{systemctl, "--no-block", "start"}, u.StartAfterwards...)...)
 	}
 	if u.Reload {
 		r.command("ExecReload", u.Launcher, "reload", id)

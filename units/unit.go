@@ -97,9 +97,9 @@ type Unit struct {
 	Restart string
 	// RestartDirect keeps what waits for the unit waiting while it is restarted (systemd 254).
 	RestartDirect bool
-	// StartAfterwards is a unit to start once this one has succeeded, for what waits for it and
-	// was given up when it first failed (systemd before 254).
-	StartAfterwards string
+	// StartAfterwards are units to start once this one has succeeded: what waits for it was given
+	// up when it first failed (systemd before 254).
+	StartAfterwards []string
 	// MaxRestarts bounds the restarts; negative means no limit. They are counted since boot, or
 	// over RestartPeriod where that is set.
 	MaxRestarts   int

@@ -42,6 +42,9 @@ static void enter_nothing(void)
 
 static void drop_privileges(void)
 {
+	// Past the last capability that the kernel knows there is an error.
+	for (int capability = 0; prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0; capability++)
+		;
 	if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0)
 		fail("become nobody");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -55,6 +58,7 @@ __attribute__((constructor)) static void reap(int argc, char **argv)
 
 	if (argc != 2 || strcmp(argv[1], "reap") != 0)
 		return;
+	prctl(PR_SET_NAME, "davit-reaper", 0, 0, 0);
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	enter_nothing();

@@ -142,6 +142,7 @@ func (r *run) startReaper() (int, error) {
 	}
 	defer ready.Close()
 	reaper := exec.Command("/proc/self/exe", "reap")
+	reaper.Args[0] = "davit-run"
 	reaper.Stderr = os.Stderr
 	reaper.Env = []string{}
 	reaper.ExtraFiles = []*os.File{tell}
