@@ -192,7 +192,7 @@ func TestStartOutsideItsUnitIsRefused(t *testing.T) {
 
 func TestCleanupTakesOnlyIDs(t *testing.T) {
 	t.Parallel()
-	for _, id := range []string{"", "..", "a/b", "-a", "A", strings.Repeat("a", 64)} {
+	for _, id := range []string{"", "..", "a/b", "-a", "A", "a@", "a@b", "@1", strings.Repeat("a", 128)} {
 		if err := Cleanup(context.Background(), id); err == nil {
 			t.Errorf("%q is taken for an id", id)
 		}
