@@ -43,6 +43,7 @@ require (
 require (
 	github.com/cyphar/filepath-securejoin v0.7.0
 	github.com/moby/sys/capability v0.4.0
+	github.com/moby/term v0.5.2
 	github.com/robfig/cron/v3 v3.0.1
 	k8s.io/api v0.37.0
 	k8s.io/pod-security-admission v0.37.0
@@ -51,6 +52,7 @@ require (
 
 require (
 	cyphar.com/go-pathrs v0.2.6 // indirect
+	github.com/Azure/go-ansiterm v0.0.0-20261006220739-8c912ac31dd4 // indirect
 	github.com/BurntSushi/toml v1.6.0 // indirect
 	github.com/ProtonMail/go-crypto v1.5.2 // indirect
 	github.com/VividCortex/ewma v1.2.0 // indirect

@@ -246,6 +246,9 @@ type State struct {
 	ActiveState, SubState, Result string
 	// MainPID is the container's first process; 0 when none runs.
 	MainPID uint32
+	// ControlGroup is the unit's cgroup, a path below the node's hierarchy; empty when nothing
+	// runs.
+	ControlGroup string
 	// Since is when ActiveState last changed, in microseconds since 1970; 0 for never.
 	Since uint64
 	// Started is when the unit last left the inactive state, in the same unit.
@@ -267,6 +270,7 @@ func (s *Systemd) State(ctx context.Context, name string) (State, error) {
 	for property, field := range map[string]*string{
 		"LoadState": &state.LoadState, "FragmentPath": &state.FragmentPath, "UnitFileState": &state.UnitFileState,
 		"ActiveState": &state.ActiveState, "SubState": &state.SubState, "Result": &state.Result,
+		"ControlGroup": &state.ControlGroup,
 	} {
 		*field, _ = p[property].(string)
 	}

@@ -63,6 +63,7 @@ func (r *run) start(ctx context.Context) error {
 		func() error { return r.connect(ctx) },
 		r.writeFiles,
 		r.completeEnvironment,
+		r.defaultEnvironment,
 		r.limitCapabilities,
 		r.addDevices,
 		r.addInit,
@@ -75,7 +76,7 @@ func (r *run) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if output != nil {
+	if output.from != nil {
 		if err := recordCopier(r.ID); err != nil {
 			return err
 		}

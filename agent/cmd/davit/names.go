@@ -1,0 +1,169 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// ownUnit is a unit of davit's that has a bundle: a container, or the sandbox of a pod.
+type ownUnit struct {
+	// ID is the unit's name without ".service".
+	ID string
+	// Object is the manifest's object, "Pod/app".
+	Object string
+	// Bundle is what runs; nil when nothing does.
+	Bundle *bundle.Bundle
+}
+
+// sandbox reports whether the unit keeps a pod's namespaces and runs nothing.
+func (u ownUnit) sandbox() bool { return u.Bundle != nil && u.Bundle.Spec.Process == nil }
+
+// runs reports whether its container runs.
+func (u ownUnit) runs() bool { return u.Bundle != nil && !u.sandbox() }
+
+// number is what a replica's name ends in, "@2".
+func (u ownUnit) number() string { return numberOf(u.ID) }
+
+func numberOf(name string) string {
+	if i := strings.LastIndexByte(name, '@'); i >= 0 {
+		return name[i:]
+	}
+	return ""
+}
+
+// ownUnits lists them by name.
+func ownUnits() ([]ownUnit, error) {
+	texts, err := units.List()
+	if err != nil {
+		return nil, err
+	}
+	var found []ownUnit
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		own, err := units.ParseOwn(texts[name])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if own.Bundle == "" {
+			continue // a timer, or a target
+		}
+		unit := ownUnit{ID: strings.TrimSuffix(name, ".service"), Object: own.Object}
+		if unit.Bundle, err = runningBundle(unit.ID); err != nil {
+			return nil, err
+		}
+		found = append(found, unit)
+	}
+	return found, nil
+}
+
+// runningBundle reads the bundle of what runs; nil when nothing does.
+func runningBundle(id string) (*bundle.Bundle, error) {
+	text, err := os.ReadFile(filepath.Join(bundle.AttachmentsDir, id, bundle.ConfigFile))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case errors.Is(err, fs.ErrPermission):
+		return nil, errors.New("davit needs root to see what runs: try sudo")
+	case err != nil:
+		return nil, err
+	}
+	return bundle.Decode(text)
+}
+
+// matching returns the containers that a person means by a name: that of a unit, of a pod's
+// container as POD/CONTAINER, or of an object, whose containers are all meant. POD@2 is the
+// second replica.
+func matching(name string, all []ownUnit) []ownUnit {
+	name = strings.TrimSuffix(name, ".service")
+	for _, unit := range all {
+		if unit.ID == name {
+			return []ownUnit{unit}
+		}
+	}
+	pod, container, isMember := strings.Cut(name, "/")
+	number := numberOf(pod)
+	pod = strings.TrimSuffix(pod, number)
+	var found []ownUnit
+	for _, unit := range all {
+		_, object, _ := strings.Cut(unit.Object, "/")
+		switch {
+		case unit.sandbox(), object != pod, number != "" && unit.number() != number:
+		case isMember && strings.TrimSuffix(unit.ID, unit.number()) != pod+"-"+container:
+		default:
+			found = append(found, unit)
+		}
+	}
+	return found
+}
+
+// find returns the containers that a person means, at least one.
+func find(name string) ([]ownUnit, error) {
+	all, err := ownUnits()
+	if err != nil {
+		return nil, err
+	}
+	if found := matching(name, all); len(found) > 0 {
+		return found, nil
+	}
+	hint := manifests.DidYouMean(name, ids(all))
+	if hint == "" {
+		hint = "see davit status"
+	}
+	return nil, fmt.Errorf("no container %q on this node: %s", name, hint)
+}
+
+// findRunning returns the one container that a person means, which runs.
+func findRunning(name string) (ownUnit, error) {
+	found, err := find(name)
+	if err != nil {
+		return ownUnit{}, err
+	}
+	if len(found) > 1 {
+		return ownUnit{}, fmt.Errorf("%s has several containers: name one of %s", name, strings.Join(ids(found), ", "))
+	}
+	if found[0].Bundle == nil {
+		return ownUnit{}, fmt.Errorf("%s does not run: see systemctl status %s", name, found[0].ID)
+	}
+	if found[0].sandbox() {
+		return ownUnit{}, fmt.Errorf("%s is the sandbox of a pod, which runs nothing: name one of its containers", name)
+	}
+	return found[0], nil
+}
+
+func ids(all []ownUnit) []string {
+	var names []string
+	for _, unit := range all {
+		names = append(names, unit.ID)
+	}
+	return names
+}
+
+// completeNames offers containers to the shell.
+func completeNames(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return completeWhere(args, func(unit ownUnit) bool { return !unit.sandbox() })
+}
+
+// completeRunning offers containers that run.
+func completeRunning(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return completeWhere(args, ownUnit.runs)
+}
+
+func completeWhere(args []string, wanted func(ownUnit) bool) ([]string, cobra.ShellCompDirective) {
+	all, err := ownUnits()
+	if err != nil || len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	all = slices.DeleteFunc(all, func(unit ownUnit) bool { return !wanted(unit) })
+	return ids(all), cobra.ShellCompDirectiveNoFileComp
+}
