@@ -31,6 +31,8 @@ func runTerminal(ctx context.Context, s scene, args []string) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	seen := newTranscript(master)
 	ended := make(chan error, 1)
 	go func() {
@@ -39,13 +41,13 @@ func runTerminal(ctx context.Context, s scene, args []string) error {
 		})
 		ended <- errors.Join(err, slave.Close())
 	}()
-	spoken := speak(ctx, string(text), master, seen)
-	if spoken != nil {
-		master.Close() // hangs up
+	if err := speak(ctx, string(text), master, seen); err != nil {
+		return err // which tells what was seen
 	}
 	err = <-ended
-	_, writeErr := io.WriteString(s.out, seen.wait())
-	return errors.Join(spoken, err, writeErr)
+	<-seen.done
+	_, writeErr := io.WriteString(s.out, seen.text)
+	return errors.Join(err, writeErr)
 }
 
 // openTerminal opens both sides of a terminal of 80 columns and 24 rows.
@@ -148,10 +150,4 @@ func (t *transcript) expect(ctx context.Context, pattern string) error {
 		t.from += at[1]
 		return nil
 	})
-}
-
-// wait returns the whole text once the other side is closed.
-func (t *transcript) wait() string {
-	<-t.done
-	return t.text
 }

@@ -28,10 +28,14 @@ ctrl-c.`,
 			if err != nil {
 				return err
 			}
-			if unit.Bundle.Spec.Process.Terminal {
+			b, err := unit.bundle()
+			if err != nil {
+				return err
+			}
+			if b.Spec.Process.Terminal {
 				return becomeLauncher([]string{"attach", "--detach-keys", keys, unit.ID})
 			}
-			if unit.Bundle.Output == bundle.OutputNone {
+			if b.Output == bundle.OutputNone {
 				return fmt.Errorf("%s has no terminal, and its output goes nowhere: its manifest says logging: {driver: none}", args[0])
 			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "davit: %s has no terminal: its output follows, its standard input is empty\n", args[0])

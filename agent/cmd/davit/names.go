@@ -23,15 +23,14 @@ type ownUnit struct {
 	ID string
 	// Object is the manifest's object, "Pod/app".
 	Object string
-	// Bundle is what runs; nil when nothing does.
-	Bundle *bundle.Bundle
+	// Sandbox is set when it keeps a pod's namespaces and runs nothing.
+	Sandbox bool
+	// Running is set when it was started and not cleaned up yet.
+	Running bool
 }
 
-// sandbox reports whether the unit keeps a pod's namespaces and runs nothing.
-func (u ownUnit) sandbox() bool { return u.Bundle != nil && u.Bundle.Spec.Process == nil }
-
 // runs reports whether its container runs.
-func (u ownUnit) runs() bool { return u.Bundle != nil && !u.sandbox() }
+func (u ownUnit) runs() bool { return u.Running && !u.Sandbox }
 
 // number is what a replica's name ends in, "@2".
 func (u ownUnit) number() string { return numberOf(u.ID) }
@@ -58,25 +57,27 @@ func ownUnits() ([]ownUnit, error) {
 		if own.Bundle == "" {
 			continue // a timer, or a target
 		}
-		unit := ownUnit{ID: strings.TrimSuffix(name, ".service"), Object: own.Object}
-		if unit.Bundle, err = runningBundle(unit.ID); err != nil {
-			return nil, err
+		unit := ownUnit{ID: strings.TrimSuffix(name, ".service"), Object: own.Object, Sandbox: own.Sandbox}
+		_, err = os.Stat(runningConfig(unit.ID))
+		if errors.Is(err, fs.ErrPermission) {
+			return nil, errors.New("davit needs root to see what runs: try sudo")
 		}
+		unit.Running = err == nil
 		found = append(found, unit)
 	}
 	return found, nil
 }
 
-// runningBundle reads the bundle of what runs; nil when nothing does.
-func runningBundle(id string) (*bundle.Bundle, error) {
-	text, err := os.ReadFile(filepath.Join(bundle.AttachmentsDir, id, bundle.ConfigFile))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil
-	case errors.Is(err, fs.ErrPermission):
-		return nil, errors.New("davit needs root to see what runs: try sudo")
-	case err != nil:
-		return nil, err
+// runningConfig is the configuration of what runs.
+func runningConfig(id string) string {
+	return filepath.Join(bundle.AttachmentsDir, id, bundle.ConfigFile)
+}
+
+// bundle reads what runs.
+func (u ownUnit) bundle() (*bundle.Bundle, error) {
+	text, err := os.ReadFile(runningConfig(u.ID))
+	if err != nil {
+		return nil, fmt.Errorf("%s does not run: %w", u.ID, err)
 	}
 	return bundle.Decode(text)
 }
@@ -98,7 +99,7 @@ func matching(name string, all []ownUnit) []ownUnit {
 	for _, unit := range all {
 		_, object, _ := strings.Cut(unit.Object, "/")
 		switch {
-		case unit.sandbox(), object != pod, number != "" && unit.number() != number:
+		case unit.Sandbox, object != pod, number != "" && unit.number() != number:
 		case isMember && strings.TrimSuffix(unit.ID, unit.number()) != pod+"-"+container:
 		default:
 			found = append(found, unit)
@@ -116,11 +117,16 @@ func find(name string) ([]ownUnit, error) {
 	if found := matching(name, all); len(found) > 0 {
 		return found, nil
 	}
+	return nil, noContainer(name, all)
+}
+
+// noContainer is the error for a name that means none.
+func noContainer(name string, all []ownUnit) error {
 	hint := manifests.DidYouMean(name, ids(all))
 	if hint == "" {
 		hint = "see davit status"
 	}
-	return nil, fmt.Errorf("no container %q on this node: %s", name, hint)
+	return fmt.Errorf("no container %q on this node: %s", name, hint)
 }
 
 // findRunning returns the one container that a person means, which runs.
@@ -132,10 +138,10 @@ func findRunning(name string) (ownUnit, error) {
 	if len(found) > 1 {
 		return ownUnit{}, fmt.Errorf("%s has several containers: name one of %s", name, strings.Join(ids(found), ", "))
 	}
-	if found[0].Bundle == nil {
+	if !found[0].Running {
 		return ownUnit{}, fmt.Errorf("%s does not run: see systemctl status %s", name, found[0].ID)
 	}
-	if found[0].sandbox() {
+	if found[0].Sandbox {
 		return ownUnit{}, fmt.Errorf("%s is the sandbox of a pod, which runs nothing: name one of its containers", name)
 	}
 	return found[0], nil
@@ -151,7 +157,7 @@ func ids(all []ownUnit) []string {
 
 // completeNames offers containers to the shell.
 func completeNames(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return completeWhere(args, func(unit ownUnit) bool { return !unit.sandbox() })
+	return completeWhere(args, func(unit ownUnit) bool { return !unit.Sandbox })
 }
 
 // completeRunning offers containers that run.
