@@ -232,7 +232,9 @@ func (d *differ) requirements(w Workload) []string {
 	if w.Bundle == nil {
 		return nil
 	}
-	need("image " + w.Bundle.Image.Reference + "@" + w.Bundle.Image.Digest)
+	for _, image := range w.Bundle.Images() {
+		need("image " + image.Reference + "@" + image.Digest)
+	}
 	for _, name := range w.Networks {
 		need("network " + name)
 	}
@@ -360,7 +362,9 @@ func (d *differ) uses() map[string]bool {
 		if current.Bundle == nil {
 			continue
 		}
-		used["image "+current.Bundle.Image.ID] = true
+		for _, image := range current.Bundle.Images() {
+			used["image "+image.ID] = true
+		}
 		for _, attachment := range current.Bundle.Network.Attachments {
 			used["network "+attachment.Network] = true
 		}

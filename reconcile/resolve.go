@@ -193,6 +193,7 @@ func launchOf(run runnable, image Image, environment *environment, storage stora
 		Files:           storage.files,
 		EmptyDirs:       storage.emptyDirs,
 		SubPaths:        storage.subPaths,
+		ImageVolumes:    storage.images,
 		HostPaths:       storage.hostPaths,
 		Env:             bundle.Env{Dynamic: environment.dynamic},
 		Reload:          bundle.Reload{Signal: run.Reload.Signal},

@@ -59,6 +59,7 @@ func (r *run) start(ctx context.Context) error {
 		r.checkHostPaths,
 		r.makeEmptyDirs,
 		r.mountRootfs,
+		r.mountImageVolumes,
 		r.lookUpUser,
 		func() error { return r.connect(ctx) },
 		r.writeFiles,
