@@ -38,11 +38,7 @@ type ObjectReport struct {
 
 // Report compares the manifests with the node, object by object.
 func (n *Node) Report(ctx context.Context, set *manifests.Set, guard Guard) (Report, error) {
-	desired, err := n.Resolve(ctx, set.Objects)
-	if err != nil {
-		return Report{}, err
-	}
-	actual, err := n.Observe(ctx, desired)
+	desired, actual, err := n.look(ctx, set.Objects)
 	if err != nil {
 		return Report{}, err
 	}

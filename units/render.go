@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math/bits"
 	"regexp"
 	"slices"
 	"strconv"
@@ -160,8 +161,7 @@ func (r *renderer) serviceSection(u Unit) {
 	if u.RestartDirect {
 		r.set(section, "RestartMode", literal, "direct")
 	}
-	// systemd's 100 ms would make a crash loop a busy loop.
-	r.set(section, "RestartSec", literal, "1")
+	r.restartDelay(u)
 	// Only the container's first process gets the stop signal, as Docker and Podman do;
 	// what is left after the grace period is killed.
 	r.set(section, "KillMode", literal, "mixed")
@@ -184,6 +184,20 @@ func (r *renderer) serviceSection(u Unit) {
 	}
 	r.number("CPUWeight", u.Resources.CPUWeight)
 	r.number("TasksMax", u.Resources.TasksMax)
+}
+
+// restartDelay says how long systemd waits before a restart. Who sets RestartSec= in the manifest
+// means a wait that stays as it is.
+func (r *renderer) restartDelay(u Unit) {
+	// systemd's 100 ms would make a crash loop a busy loop.
+	r.set("Service", "RestartSec", literal, "1")
+	if u.RestartMaxDelay == 0 || len(u.Extra.Service["RestartSec"]) > 0 {
+		return
+	}
+	// The steps from one second to the bound, each about twice the one before.
+	steps := bits.Len64(uint64(u.RestartMaxDelay.Seconds())) - 1
+	r.set("Service", "RestartSteps", literal, strconv.Itoa(steps))
+	r.set("Service", "RestartMaxDelaySec", literal, strconv.FormatInt(int64(u.RestartMaxDelay.Seconds()), 10))
 }
 
 // launch is the contract with davit-run: it hands systemd the container's own process as

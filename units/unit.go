@@ -95,6 +95,9 @@ type Unit struct {
 	LogRateLimit *LogRateLimit
 	// Restart is systemd's Restart=: "always", "on-failure" or "no".
 	Restart string
+	// RestartMaxDelay bounds the wait before a restart, which begins at a second and doubles with
+	// each (systemd 254); 0 leaves it at a second.
+	RestartMaxDelay time.Duration
 	// RestartDirect keeps what waits for the unit waiting while it is restarted (systemd 254).
 	RestartDirect bool
 	// StartAfterwards are units to start once this one has succeeded: what waits for it was given
