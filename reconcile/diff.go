@@ -285,9 +285,13 @@ func (d *differ) switchOver() {
 		if c.with != "" {
 			needs = append(needs, string(Restart)+" "+c.with)
 		}
+		after := stops
+		if restart := string(Restart) + " " + c.workload.Triggers; slices.Contains(d.starts, restart) {
+			after = append(slices.Clone(stops), restart)
+		}
 		d.starts = append(d.starts, d.plan.add(Action{
 			Verb: c.verb, Object: c.workload.Ref.String(), Target: c.unit, Reason: c.why,
-			Needs: needs, After: stops,
+			Needs: needs, After: after,
 		}))
 	}
 }

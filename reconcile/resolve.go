@@ -183,6 +183,7 @@ func launchOf(run runnable, image Image, environment *environment, storage stora
 		Sandbox:      run.sandbox,
 		RunOnce:      run.role == units.RoleJob,
 		Due:          run.due,
+		Sockets:      socketNames(run.Sockets),
 		Output:       outputs[run.Logging.Driver],
 		HostAliases:  hostAliases(run.HostAliases),
 		DNS:          dnsOf(run.SandboxFields),

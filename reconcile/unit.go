@@ -130,7 +130,7 @@ const restartMaxDelay = 5 * time.Minute
 
 func restartOf(spec v1.ContainerSpec) string {
 	switch {
-	case spec.RestartPolicy == v1.RestartOnFailure:
+	case spec.RestartPolicy == v1.RestartOnFailure, spec.RestartPolicy == "" && len(spec.Sockets) > 0:
 		return restartOnFailure
 	case spec.RestartPolicy == v1.RestartNever, spec.RestartPolicy == "" && spec.Oneshot:
 		return restartNever

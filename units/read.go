@@ -79,11 +79,11 @@ var inPlace = map[key]bool{
 	{"Service", "KillSignal"}: true, {"Service", "TimeoutStopSec"}: true, {"Service", "ExecStopPost"}: true,
 }
 
-// NeedsRestart reports whether a running service must be restarted for a change of its
-// unit file to count. All of [Unit], [Install] and [X-Davit] counts at once.
+// NeedsRestart reports whether a running unit must be restarted for a change of its unit
+// file to count. All of [Unit], [Install] and [X-Davit] counts at once.
 func NeedsRestart(old, new string) bool {
 	for _, k := range changed(old, new) {
-		if k.section == "Service" && !inPlace[k] {
+		if k.section == "Socket" || k.section == "Service" && !inPlace[k] {
 			return true
 		}
 	}

@@ -35,6 +35,15 @@ type Timer struct {
 	Persistent bool
 }
 
+// Socket starts a service when somebody connects, and hands it the sockets.
+type Socket struct {
+	Head
+	// Service is what it starts.
+	Service string
+	// Streams and Datagrams are what it listens on: addresses and paths of systemd.socket(5).
+	Streams, Datagrams []string
+}
+
 // Trigger is a service that restarts another unit, for a timer to start.
 type Trigger struct {
 	Head

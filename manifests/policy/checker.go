@@ -119,6 +119,11 @@ func (c *checker) container(at string, spec v1.ContainerFields, context v1.Conta
 	for i, port := range spec.Ports {
 		c.hostPort(fmt.Sprintf("%s.ports[%d].hostPort", at, i), port)
 	}
+	for i, socket := range spec.Sockets {
+		field := fmt.Sprintf("%s.sockets[%d]", at, i)
+		c.listen(field+".listenStream", socket.ListenStream)
+		c.listen(field+".listenDatagram", socket.ListenDatagram)
+	}
 	c.passThrough(at, spec)
 	if !c.confines() {
 		return

@@ -52,6 +52,8 @@ type Launch struct {
 	Due Due `json:"due,omitzero"`
 	// Network is what the container is attached to.
 	Network Network `json:"network"`
+	// Sockets are the names of the listening sockets that systemd hands over, in their order.
+	Sockets []string `json:"sockets,omitempty"`
 	// HostAliases are further lines of /etc/hosts: an address and its names.
 	HostAliases []HostAlias `json:"hostAliases,omitempty"`
 	// RunAsNonRoot refuses to start when the user turns out to be root.
