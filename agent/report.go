@@ -32,17 +32,15 @@ type ObjectReport struct {
 	Image   string     `json:"image,omitempty"`
 	Digest  string     `json:"digest,omitempty"`
 	Source  string     `json:"source,omitempty"`
+	// Runs are a job's last runs, the last one first.
+	Runs []Run `json:"runs,omitempty"`
 	// Note says what differs from the manifest and what would be done about it.
 	Note string `json:"note,omitempty"`
 }
 
 // Report compares the manifests with the node, object by object.
 func (n *Node) Report(ctx context.Context, set *manifests.Set, guard Guard) (Report, error) {
-	desired, err := n.Resolve(ctx, set.Objects)
-	if err != nil {
-		return Report{}, err
-	}
-	actual, err := n.Observe(ctx, desired)
+	desired, actual, err := n.look(ctx, set.Objects)
 	if err != nil {
 		return Report{}, err
 	}
@@ -66,6 +64,11 @@ func (n *Node) Report(ctx context.Context, set *manifests.Set, guard Guard) (Rep
 			return Report{}, err
 		}
 		object.Note = notes[object.Object]
+		if successful, failed := kept(set, workload.Ref); workload.Bundle != nil && successful+failed > 0 {
+			if object.Runs, err = Runs(ctx, unit, successful, failed); err != nil {
+				return Report{}, err
+			}
+		}
 		if ended, ok := actual.Completed[workload.BundleDir]; ok && object.State == "inactive (dead)" {
 			object.State, object.Since = "completed", &ended
 		}

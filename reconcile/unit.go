@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -69,6 +70,9 @@ func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal string) (un
 			unit.StartAfterwards = run.startAfterwards
 		}
 	}
+	if r.in.Node.Systemd >= systemdRestartSteps && unit.Restart != restartNever {
+		unit.RestartMaxDelay = restartMaxDelay
+	}
 	if run.retryPeriod > 0 {
 		// A little less than from one run to the next, so that each has its own count.
 		unit.RestartPeriod = run.retryPeriod * 9 / 10
@@ -114,12 +118,19 @@ const (
 	restartNever     = "no"
 )
 
-// systemdRestartMode is the version that RestartMode= came with.
-const systemdRestartMode = 254
+// The versions that RestartMode= and RestartSteps= came with.
+const (
+	systemdRestartMode  = 254
+	systemdRestartSteps = 254
+)
+
+// restartMaxDelay is Kubernetes' bound of the wait before a restart
+// (https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy).
+const restartMaxDelay = 5 * time.Minute
 
 func restartOf(spec v1.ContainerSpec) string {
 	switch {
-	case spec.RestartPolicy == v1.RestartOnFailure:
+	case spec.RestartPolicy == v1.RestartOnFailure, spec.RestartPolicy == "" && len(spec.Sockets) > 0:
 		return restartOnFailure
 	case spec.RestartPolicy == v1.RestartNever, spec.RestartPolicy == "" && spec.Oneshot:
 		return restartNever
