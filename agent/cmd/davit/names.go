@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -25,7 +24,7 @@ type ownUnit struct {
 	Object string
 	// Sandbox is set when it keeps a pod's namespaces and runs nothing.
 	Sandbox bool
-	// Running is set when it was started and not cleaned up yet.
+	// Running is set when it was started and not cleaned up yet, as far as root can see.
 	Running bool
 }
 
@@ -59,10 +58,7 @@ func ownUnits() ([]ownUnit, error) {
 		}
 		unit := ownUnit{ID: strings.TrimSuffix(name, ".service"), Object: own.Object, Sandbox: own.Sandbox}
 		_, err = os.Stat(runningConfig(unit.ID))
-		if errors.Is(err, fs.ErrPermission) {
-			return nil, errors.New("davit needs root to see what runs: try sudo")
-		}
-		unit.Running = err == nil
+		unit.Running = err == nil // only root can see that
 		found = append(found, unit)
 	}
 	return found, nil
@@ -131,6 +127,9 @@ func noContainer(name string, all []ownUnit) error {
 
 // findRunning returns the one container that a person means, which runs.
 func findRunning(name string) (ownUnit, error) {
+	if err := needRoot(); err != nil {
+		return ownUnit{}, err
+	}
 	found, err := find(name)
 	if err != nil {
 		return ownUnit{}, err
@@ -145,6 +144,13 @@ func findRunning(name string) (ownUnit, error) {
 		return ownUnit{}, fmt.Errorf("%s is the sandbox of a pod, which runs nothing: name one of its containers", name)
 	}
 	return found[0], nil
+}
+
+func needRoot() error {
+	if os.Geteuid() != 0 {
+		return errors.New("davit needs root to see what runs: try sudo")
+	}
+	return nil
 }
 
 func ids(all []ownUnit) []string {

@@ -45,6 +45,9 @@ theirs.`,
 
 // publishedPorts are those of containers that run, each pod's once.
 func publishedPorts(all []ownUnit) ([]bundle.Port, error) {
+	if err := needRoot(); err != nil {
+		return nil, err
+	}
 	published := []bundle.Port{}
 	seen := map[string]bool{}
 	for _, unit := range all {
