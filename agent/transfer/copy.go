@@ -1,7 +1,6 @@
 package transfer
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -23,7 +22,7 @@ type Options struct {
 // Copy copies a file or a directory as cp -R does: into a directory that is there, or to a new
 // name. The link that source may be is followed, links below it are kept. A source that ends
 // in "/." means what is in the directory.
-func Copy(ctx context.Context, from *Place, source string, to *Place, destination string, options Options) error {
+func Copy(from *Place, source string, to *Place, destination string, options Options) error {
 	handle, info, err := from.openSource(source)
 	if err != nil {
 		return err
@@ -36,22 +35,22 @@ func Copy(ctx context.Context, from *Place, source string, to *Place, destinatio
 		}
 		defer target.close()
 		u := &unpacker{to: to, root: target.root, existing: target.existing, owners: options.Owners, skipped: options.Skipped}
-		return stream(ctx, u, func(w io.Writer) error { return pack(w, from, handle, target.name, options.Skipped) })
+		return stream(u, func(w io.Writer) error { return pack(w, from, handle, target.name, options.Skipped) })
 	})
 }
 
 // Pack writes a file or a directory as a tar stream.
-func Pack(ctx context.Context, from *Place, source string, w io.Writer, options Options) error {
+func Pack(from *Place, source string, w io.Writer, options Options) error {
 	handle, _, err := from.openSource(source)
 	if err != nil {
 		return err
 	}
 	defer handle.Close()
-	return pack(cancellable{ctx, w}, from, handle, sourceName(source), options.Skipped)
+	return pack(w, from, handle, sourceName(source), options.Skipped)
 }
 
 // Unpack puts a tar stream into a directory.
-func Unpack(ctx context.Context, r io.Reader, to *Place, destination string, options Options) error {
+func Unpack(r io.Reader, to *Place, destination string, options Options) error {
 	return to.asOwner(func() error {
 		root, err := to.openRoot(destination)
 		if err != nil {
@@ -80,11 +79,11 @@ func (p *Place) openSource(path string) (*os.File, fs.FileInfo, error) {
 }
 
 // stream packs and unpacks at once.
-func stream(ctx context.Context, u *unpacker, pack func(io.Writer) error) error {
+func stream(u *unpacker, pack func(io.Writer) error) error {
 	r, w := io.Pipe()
 	packed := make(chan error, 1)
 	go func() {
-		err := pack(cancellable{ctx, w})
+		err := pack(w)
 		w.CloseWithError(err)
 		packed <- err
 	}()
@@ -99,19 +98,6 @@ func stream(ctx context.Context, u *unpacker, pack func(io.Writer) error) error 
 
 // errUnpack is what packing fails of when unpacking has failed.
 var errUnpack = errors.New("the other side has failed")
-
-// cancellable is a writer that fails once its context has ended.
-type cancellable struct {
-	ctx context.Context
-	io.Writer
-}
-
-func (c cancellable) Write(p []byte) (int, error) {
-	if err := context.Cause(c.ctx); err != nil {
-		return 0, err
-	}
-	return c.Writer.Write(p)
-}
 
 // target is where a copy goes: the entry name of a directory, the directory itself where name is
 // ".", or a file that is there.

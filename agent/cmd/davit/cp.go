@@ -37,7 +37,16 @@ does meanwhile.`,
 		ValidArgsFunction: completePaths,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			options.Skipped = func(name, why string) { fmt.Fprintf(cmd.ErrOrStderr(), "davit: skipped %s: %s\n", name, why) }
-			if err := copyFiles(cmd.Context(), args[0], args[1], options); err != nil {
+			done := make(chan error, 1)
+			go func() { done <- copyFiles(cmd.Context(), args[0], args[1], options) }()
+			var err error
+			select {
+			case err = <-done:
+			case <-cmd.Context().Done():
+				// It ends with this process: nobody can cancel a read from a terminal.
+				err = context.Cause(cmd.Context())
+			}
+			if err != nil {
 				return fmt.Errorf("copy %s to %s: %w", args[0], args[1], err)
 			}
 			return nil
@@ -65,7 +74,7 @@ func copyFiles(ctx context.Context, source, destination string, options transfer
 	case fromName == "" && toName == "":
 		return errors.New("neither is in a container: want NAME:PATH on one side")
 	case fromName != "" && fromPath == "", toName != "" && toPath == "":
-		return errors.New("want a path after NAME:")
+		return errors.New("there is no path after the colon")
 	case fromName == toName:
 		return fmt.Errorf("both are in one container: davit exec %s -- cp", fromName)
 	}
@@ -81,13 +90,13 @@ func copyFiles(ctx context.Context, source, destination string, options transfer
 	defer to.Close()
 	switch {
 	case source == "-":
-		return transfer.Unpack(ctx, os.Stdin, to, toPath, options)
+		return transfer.Unpack(os.Stdin, to, toPath, options)
 	case destination == "-" && term.IsTerminal(int(os.Stdout.Fd())):
 		return errors.New("a tar stream is nothing for a terminal: redirect standard output")
 	case destination == "-":
-		return transfer.Pack(ctx, from, fromPath, os.Stdout, options)
+		return transfer.Pack(from, fromPath, os.Stdout, options)
 	default:
-		return transfer.Copy(ctx, from, fromPath, to, toPath, options)
+		return transfer.Copy(from, fromPath, to, toPath, options)
 	}
 }
 
