@@ -60,6 +60,9 @@ func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal string) (un
 			Unit: section(run.Unit), Service: section(run.Service), Install: section(run.Install),
 		},
 	}
+	if run.role == units.RoleContainer {
+		unit.SuccessStatus = stoppedStatus(stopSignal)
+	}
 	unit.LogTag = run.Logging.Tag
 	if limit := run.Logging.RateLimit; limit != nil {
 		unit.LogRateLimit = &units.LogRateLimit{Seconds: limit.IntervalSeconds, Burst: int64(limit.Burst)}
@@ -177,6 +180,15 @@ func stopSignal(spec v1.ContainerSpec, image Image) (string, error) {
 		return "", fmt.Errorf("stop signal %q: no such signal", signal)
 	}
 	return name, nil
+}
+
+// stoppedStatus is the status with which many programs end that a signal asks to stop: what a shell
+// makes of it. It is no failure of a service, and none of a job's successes.
+func stoppedStatus(signal string) int {
+	if number := unix.SignalNum(signal); number != 0 {
+		return 128 + int(number)
+	}
+	return 0
 }
 
 // resourcesOf maps Kubernetes' limits and requests to systemd.resource-control(5).

@@ -79,6 +79,7 @@ var inPlace = map[key]bool{
 	{"Service", "Restart"}: true, {"Service", "RestartSec"}: true, {"Service", "RestartMode"}: true,
 	{"Service", "RestartSteps"}: true, {"Service", "RestartMaxDelaySec"}: true,
 	{"Service", "KillSignal"}: true, {"Service", "TimeoutStopSec"}: true, {"Service", "ExecStopPost"}: true,
+	{"Service", "SuccessExitStatus"}: true,
 }
 
 // NeedsRestart reports whether a running unit must be restarted for a change of its unit

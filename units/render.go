@@ -180,6 +180,9 @@ func (r *renderer) serviceSection(u Unit) {
 	// what is left after the grace period is killed.
 	r.set(section, "KillMode", literal, "mixed")
 	r.set(section, "KillSignal", literal, u.KillSignal)
+	if u.SuccessStatus > 0 {
+		r.set(section, "SuccessExitStatus", literal, strconv.Itoa(u.SuccessStatus))
+	}
 	r.set(section, "TimeoutStopSec", literal, strconv.FormatInt(u.StopSeconds, 10))
 	r.set(section, "SyslogIdentifier", text, cmp.Or(u.LogTag, strings.TrimSuffix(u.Name, ".service")))
 	if limit := u.LogRateLimit; limit != nil {

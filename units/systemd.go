@@ -205,6 +205,9 @@ func (s *Systemd) job(ctx context.Context, conn *dbus.Conn, verb, name string, s
 			if result == "done" || result == "skipped" {
 				return nil
 			}
+			if result == "dependency" {
+				return fmt.Errorf("%s %s: a unit that it requires did not start: see davit status", verb, name)
+			}
 			return fmt.Errorf("%s %s: job ended as %q%s: see journalctl -u %s", verb, name, result, s.cause(ctx, conn, name), name)
 		case <-alive.C:
 			// The signal went with the connection. What became of the job is seen when the node

@@ -120,6 +120,8 @@ type Unit struct {
 	Due bool
 	// KillSignal is the name of the signal that asks to stop, "SIGTERM".
 	KillSignal string
+	// SuccessStatus is an exit status that counts as a success; 0, which always does, adds none.
+	SuccessStatus int
 	// StopSeconds is how long a stop waits before it kills.
 	StopSeconds int64
 	// Resources are the unit's limits; the zero value has none.
