@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os/exec"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -19,7 +21,8 @@ func logsCommand(s *settings) *cobra.Command {
 		Short: "Show a container's journal",
 		Long: `Show what a container wrote, from the journal. NAME is a container, one of a pod as
 POD/CONTAINER, or an object with several containers, whose lines are shown in the order of
-their times. -o json prints the journal's own fields, one line an entry.`,
+their times. One that is gone is known by its unit's name. -o json prints the journal's own
+fields, one line an entry.`,
 		Example: `  davit logs -f web
   davit logs -n 20 -t app/db
   davit logs --since "10 min ago" -o json web`,
@@ -27,8 +30,12 @@ their times. -o json prints the journal's own fields, one line an entry.`,
 		ValidArgsFunction: completeNames,
 		RunE: func(_ *cobra.Command, args []string) error {
 			found, err := find(args[0])
+			gone := strings.TrimSuffix(args[0], ".service")
+			if err != nil && hasEntries(gone) {
+				found, err = []ownUnit{{ID: gone}}, nil
+			}
 			if err != nil {
-				return fmt.Errorf("%w: what is gone may still be in journalctl --unit %s", err, args[0])
+				return err
 			}
 			command, err := f.journalctl(s.output)
 			if err != nil {
@@ -47,6 +54,12 @@ their times. -o json prints the journal's own fields, one line an entry.`,
 	flags.StringVar(&f.since, "since", "", `only since then, as journalctl takes it: "10 min ago"`)
 	flags.StringVar(&f.until, "until", "", "only until then")
 	return cmd
+}
+
+// hasEntries reports whether the journal has lines of a container that may be gone.
+func hasEntries(id string) bool {
+	entry, err := exec.Command("journalctl", "--quiet", "--lines", "1", "--output", "cat", "CONTAINER_NAME="+id).Output()
+	return err == nil && len(entry) > 0
 }
 
 // journalctl is the command that shows entries as the flags say; of which units is left to add.
