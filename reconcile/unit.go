@@ -48,6 +48,8 @@ func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal string) (un
 			"IMAGE_NAME":     b.Image.Reference,
 			"IMAGE_DIGEST":   b.Image.Digest,
 		},
+		HoldsStart:  b.Health.HoldsStart() && !runsToItsEnd(run.role),
+		PreStop:     b.Health.PreStop != nil,
 		Due:         run.due.Seconds > 0,
 		Reload:      run.Reload.Signal != "" || run.Reload.Exec != nil,
 		Restart:     restartOf(run.ContainerSpec),
@@ -58,6 +60,9 @@ func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal string) (un
 		Extra: units.Extra{
 			Unit: section(run.Unit), Service: section(run.Service), Install: section(run.Install),
 		},
+	}
+	if unit.HoldsStart {
+		unit.HoldSeconds = startBudget(b.Health)
 	}
 	unit.LogTag = run.Logging.Tag
 	if limit := run.Logging.RateLimit; limit != nil {

@@ -76,6 +76,7 @@ var inPlace = map[key]bool{
 	{"Service", "TasksMax"}: true, {"Service", "IOWeight"}: true,
 	{"Service", "Restart"}: true, {"Service", "RestartSec"}: true,
 	{"Service", "KillSignal"}: true, {"Service", "TimeoutStopSec"}: true, {"Service", "ExecStopPost"}: true,
+	{"Service", "TimeoutStartSec"}: true, {"Service", "ExecStartPost"}: true, {"Service", "ExecStop"}: true,
 }
 
 // NeedsRestart reports whether a running service must be restarted for a change of its

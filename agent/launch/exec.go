@@ -40,13 +40,7 @@ func Exec(id string, options ExecOptions) (int, error) {
 }
 
 func execIn(id string, options ExecOptions) (int, error) {
-	if !validID.MatchString(id) {
-		return 0, fmt.Errorf("%q is not the name of a container", id)
-	}
-	b, err := readBundle(filepath.Join(bundle.AttachmentsDir, id))
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, fmt.Errorf("not running: see systemctl status %s", id)
-	}
+	b, err := readRunning(id)
 	if err != nil {
 		return 0, err
 	}
@@ -142,4 +136,16 @@ func runOnTerminal(container *libcontainer.Container, process *libcontainer.Proc
 		return 0, err
 	}
 	return status, <-joined
+}
+
+// readRunning reads the bundle of a running container.
+func readRunning(id string) (*bundle.Bundle, error) {
+	if !validID.MatchString(id) {
+		return nil, fmt.Errorf("%q is not the name of a container", id)
+	}
+	b, err := readBundle(filepath.Join(bundle.AttachmentsDir, id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("not running: see systemctl status %s", id)
+	}
+	return b, err
 }

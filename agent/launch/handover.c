@@ -10,6 +10,8 @@
 // taken note, and only then lets the process run: one that ends at once would otherwise be
 // gone before systemd knew of it, and its exit status with it.
 //
+// Where more than the process makes the container ready, the unit's ExecStartPost= waits for it.
+//
 // Where the manifest wants a terminal or pipes, somebody has to read what the container
 // writes: then the parent stays and copies it to the journal. It has never had a Go runtime,
 // so it costs a few pages of memory.
@@ -31,6 +33,10 @@
 // How long systemd may take to read a message, in milliseconds; it is TimeoutStartSec=
 // of the unit that ends a start.
 #define BARRIER_TIMEOUT 30000
+
+// How long a start may take until the container's process waits, in seconds: what may follow, in
+// systemd's eyes part of the start too, can take longer than any bound on a plugin that hangs.
+#define LAUNCH_TIMEOUT 60
 
 // The child's end of the socket to the parent; -1 in any other process.
 int davit_message_fd = -1;
@@ -127,10 +133,10 @@ static void await(pid_t child)
 		_exit(WEXITSTATUS(status));
 }
 
-// message is what the child sends: the container's process and the path of its FIFO as text,
-// and a file descriptor to copy from, or -1.
+// message is what the child sends: as text the container's process, the path of its FIFO and,
+// after a line feed, what to tell systemd; and a file descriptor to copy from, or -1.
 struct message {
-	char text[256];
+	char text[1024];
 	size_t length;
 	int output;
 };
@@ -196,6 +202,13 @@ static void copy(int from)
 	}
 }
 
+static void give_up(int signal)
+{
+	static const char text[] = "davit-run: the container was not up after a minute: see systemctl status for what hung\n";
+	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+	_exit(1);
+}
+
 __attribute__((constructor)) static void handover(int argc, char **argv)
 {
 	int ends[2];
@@ -208,6 +221,10 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 	pid_t child = fork();
 	if (child < 0)
 		fail("fork");
+	if (child > 0) {
+		signal(SIGALRM, give_up);
+		alarm(LAUNCH_TIMEOUT);
+	}
 	if (child == 0) {
 		close(ends[0]);
 		davit_message_fd = ends[1];
@@ -220,15 +237,15 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 	if (strcmp(argv[1], "sandbox") == 0 && message.length == 0)
 		_exit(0); // it needs no process
 	int container, path;
-	if (sscanf(message.text, "%d %n", &container, &path) != 1) {
+	char *state = strchr(message.text, '\n');
+	if (state == NULL || sscanf(message.text, "%d %n", &container, &path) != 1) {
 		fprintf(stderr, "davit-run: the launcher said nothing of a container\n");
 		_exit(1);
 	}
+	*state++ = '\0';
+	alarm(0);
 	int systemd = connect_systemd();
-	// NOTIFYACCESS=none closes the socket to whatever else runs in the unit: a process that
-	// root runs could name any other as the main one. It came with systemd 254
-	// (sd_notify(3)); older versions ignore it.
-	if (dprintf(systemd, "MAINPID=%d\nREADY=1\nNOTIFYACCESS=none", container) < 0)
+	if (send(systemd, state, strlen(state), MSG_NOSIGNAL) < 0)
 		fail("tell systemd of the container");
 	barrier(systemd);
 	close(systemd);

@@ -21,16 +21,33 @@ const execFIFO = "exec.fifo"
 // handOver names the container's waiting process to the process that systemd started,
 // which tells systemd of it and lets it run once this one has exited; see handover.c. With
 // an output, that process stays and copies it to its own standard output.
-func handOver(id string, pid int, output *os.File) error {
+func handOver(b *bundle.Bundle, pid int, output *os.File) error {
 	var rights []byte
 	if output != nil {
 		rights = unix.UnixRights(int(output.Fd()))
 	}
-	return send(fmt.Sprintf("%d %s", pid, filepath.Join(bundle.RuntimeDir, runtimeID(id), execFIFO)), rights)
+	fifo := filepath.Join(bundle.RuntimeDir, runtimeID(b.ID), execFIFO)
+	return send(fmt.Sprintf("%d %s\n%s", pid, fifo, startedState(b, pid)), rights)
 }
 
 // handOverProcess names a process that runs already.
-func handOverProcess(pid int) error { return send(fmt.Sprintf("%d -", pid), nil) }
+func handOverProcess(b *bundle.Bundle, pid int) error {
+	return send(fmt.Sprintf("%d -\n%s", pid, startedState(b, pid)), nil)
+}
+
+// startedState is what systemd is told of a container whose process is there.
+func startedState(b *bundle.Bundle, pid int) string {
+	state := fmt.Sprintf("MAINPID=%d\nREADY=1", pid)
+	if !b.Health.HoldsStart() {
+		state += "\n" + closeSocket
+	}
+	return state
+}
+
+// closeSocket closes systemd's socket to whatever else runs in the unit: a process that root runs
+// could name any other as the main one. It came with systemd 254 (sd_notify(3)); older versions
+// ignore it.
+const closeSocket = "NOTIFYACCESS=none"
 
 // send sends the message; this process's exit closes the socket, which ends it.
 func send(message string, rights []byte) error {

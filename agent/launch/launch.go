@@ -80,7 +80,7 @@ func (r *run) start(ctx context.Context) error {
 			return err
 		}
 	}
-	return handOver(r.ID, pid, output)
+	return handOver(r.Bundle, pid, output)
 }
 
 // cleanUpBefore undoes what an earlier run may have left.

@@ -60,6 +60,11 @@ func (r *run) connect(ctx context.Context) error {
 		r.addresses = append(r.addresses, addresses...)
 		member.Networks[attachment.Network] = endpoint{Names: attachment.Names, Addresses: addresses}
 	}
+	if len(r.addresses) > 0 {
+		if err := os.WriteFile(bundle.AddressFile(r.ID), []byte(r.addresses[0]), 0o600); err != nil {
+			return err
+		}
+	}
 	return join(member, baseHosts(r.Bundle))
 }
 

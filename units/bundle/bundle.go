@@ -72,6 +72,8 @@ type Launch struct {
 	Files []File `json:"files,omitempty"`
 	// Reload is what a reload of the unit does.
 	Reload Reload `json:"reload,omitzero"`
+	// Health is how the container is probed, and its hooks.
+	Health Health `json:"health,omitzero"`
 	// EmptyDirs are directories the launcher makes for each run.
 	EmptyDirs []EmptyDir `json:"emptyDirs,omitempty"`
 	// SubPaths are files and directories inside volumes that are mounted in their stead.

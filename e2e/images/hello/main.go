@@ -6,9 +6,14 @@
 //	/env       its environment
 //	/visits    counts a visit in Redis and PostgreSQL and says how many each has seen
 //	/exit      ends the process with status 1
+//	/ready     status 200 once there is a file /tmp/ready or HELLO_READY_AFTER (such as 2s) is
+//	           over, 503 before
+//	/redirect  leads to where ?to= says
 //
 // HELLO_VERSION, HELLO_PORT (default 80), HELLO_REDIS (host:port) and HELLO_POSTGRES
-// (postgres://user:password@host:port/database) configure it.
+// (postgres://user:password@host:port/database) configure it. With HELLO_TLS_PORT it serves HTTPS
+// too, with HELLO_GRPC_PORT the health service of gRPC. hello -touch FILE makes a file,
+// hello -remove FILE removes it.
 package main
 
 import (
@@ -24,6 +29,13 @@ import (
 )
 
 func main() {
+	if len(os.Args) == 3 {
+		if err := manage(os.Args[1], os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, "hello:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "hello:", err)
 		os.Exit(1)
@@ -34,6 +46,10 @@ func run() error {
 	http.HandleFunc("/{$}", hello)
 	http.HandleFunc("/env", environment)
 	http.HandleFunc("/visits", visits)
+	http.HandleFunc("/ready", ready)
+	http.HandleFunc("/redirect", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, r.FormValue("to"), http.StatusFound)
+	})
 	http.HandleFunc("/exit", func(http.ResponseWriter, *http.Request) { os.Exit(1) })
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
@@ -46,12 +62,38 @@ func run() error {
 		<-ctx.Done()
 		server.Close()
 	}()
+	if err := serveMore(); err != nil {
+		return err
+	}
 	fmt.Println("listening on", server.Addr)
 	if err := server.ListenAndServe(); ctx.Err() == nil {
 		return err
 	}
 	fmt.Println("asked to stop")
 	return nil
+}
+
+// manage does something to a file: the image has no shell.
+func manage(verb, path string) error {
+	switch verb {
+	case "-touch":
+		return os.WriteFile(path, nil, 0o644)
+	case "-remove":
+		return os.Remove(path)
+	default:
+		return fmt.Errorf("%s: want -touch or -remove", verb)
+	}
+}
+
+var started = time.Now()
+
+func ready(w http.ResponseWriter, _ *http.Request) {
+	if after, err := time.ParseDuration(os.Getenv("HELLO_READY_AFTER")); err == nil && time.Since(started) >= after {
+		return
+	}
+	if _, err := os.Stat("/tmp/ready"); err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+	}
 }
 
 func hello(w http.ResponseWriter, r *http.Request) {
