@@ -34,13 +34,20 @@ func healthOf(run runnable) bundle.Health {
 	return health
 }
 
-// checkHooks refuses the hooks that systemd has no time for: of a service whose start is its whole
-// run, it runs ExecStartPost= after that and no ExecStop= before it (systemd.service(5)).
-func checkHooks(run runnable) error {
-	if !runsToItsEnd(run.role) || run.Lifecycle == (v1.Lifecycle{}) {
+// checkEnding refuses what systemd has no time for in a service whose start is its whole run: it
+// runs ExecStartPost= after that and no ExecStop= before it, and is ready when it has ended
+// (systemd.service(5)).
+func checkEnding(run runnable) error {
+	switch {
+	case !runsToItsEnd(run.role):
+		return nil
+	case run.Lifecycle != v1.Lifecycle{}:
+		return errors.New("a container that runs to its end has no hooks: leave lifecycle out")
+	case run.Notify == v1.NotifyContainer:
+		return errors.New("a container that runs to its end is ready when it has ended: leave notify out")
+	default:
 		return nil
 	}
-	return errors.New("davit runs no hooks of a container that runs to its end: leave lifecycle out")
 }
 
 // onFailure is what a liveness probe does that has failed.

@@ -232,8 +232,11 @@ func (r *renderer) serviceType(u Unit) {
 	if u.DeadlineSeconds > 0 {
 		deadline = strconv.FormatInt(u.DeadlineSeconds, 10)
 	}
-	const launch = 60 // bounds a CNI plugin that hangs
-	timeout := strconv.Itoa(launch)
+	launch := int64(60) // bounds a CNI plugin that hangs
+	if u.Notify {
+		launch = 90 // systemd's own for any service
+	}
+	timeout := strconv.FormatInt(launch, 10)
 	switch u.Role {
 	case RoleOneshot, RoleJob, RoleTask:
 		r.set(section, "Type", literal, "oneshot")

@@ -91,6 +91,8 @@ type Unit struct {
 	// may take HoldSeconds; 0 means for ever.
 	HoldsStart  bool
 	HoldSeconds int64
+	// Notify is set when the container says itself that it is up.
+	Notify bool
 	// PreStop is set when the launcher runs something before the container is asked to stop.
 	PreStop bool
 	// DeadlineSeconds is how long a start may live; 0 means no limit.

@@ -13,8 +13,9 @@
 // Where more than the process makes the container ready, the unit's ExecStartPost= waits for it.
 //
 // Where the manifest wants a terminal or pipes, somebody has to read what the container
-// writes: then the parent stays and copies it to the journal. It has never had a Go runtime,
-// so it costs a few pages of memory.
+// writes: then the parent stays and copies it to the journal. Where the container tells systemd
+// itself how it is, somebody has to stand between: see relay.c. What stays has never had a Go
+// runtime, so it costs a few pages of memory.
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -29,6 +30,8 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "relay.h"
 
 // How long systemd may take to read a message, in milliseconds; it is TimeoutStartSec=
 // of the unit that ends a start.
@@ -133,23 +136,31 @@ static void await(pid_t child)
 		_exit(WEXITSTATUS(status));
 }
 
-// message is what the child sends: as text the container's process, the path of its FIFO and,
-// after a line feed, what to tell systemd; and a file descriptor to copy from, or -1.
+// message is what the child sends: as text the container's process, a letter for each file
+// descriptor or '-', the path of its FIFO and, after a line feed, what to tell systemd; and the
+// descriptors, or -1: the output to copy, o, and the socket to relay from, n.
 struct message {
 	char text[1024];
 	size_t length;
-	int output;
+	int descriptors[2];
 };
+
+// descriptor is the one that a letter of the message's kinds stands for, or -1.
+static int descriptor(const struct message *message, const char *kinds, char kind)
+{
+	const char *found = strchr(kinds, kind);
+	return found == NULL ? -1 : message->descriptors[found - kinds];
+}
 
 // receive reads until the child has closed its end.
 static void receive(int from, struct message *message)
 {
 	union {
 		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
+		char space[CMSG_SPACE(sizeof(message->descriptors))];
 	} control;
 	message->length = 0;
-	message->output = -1;
+	memset(message->descriptors, -1, sizeof(message->descriptors));
 	while (message->length < sizeof(message->text) - 1) {
 		struct iovec data = {
 			.iov_base = message->text + message->length,
@@ -168,7 +179,7 @@ static void receive(int from, struct message *message)
 			fail("read the launcher's message");
 		struct cmsghdr *header = CMSG_FIRSTHDR(&part);
 		if (header != NULL && header->cmsg_type == SCM_RIGHTS)
-			memcpy(&message->output, CMSG_DATA(header), sizeof(int));
+			memcpy(message->descriptors, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
 		message->length += got;
 	}
 	message->text[message->length] = '\0';
@@ -237,8 +248,9 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 	if (strcmp(argv[1], "sandbox") == 0 && message.length == 0)
 		_exit(0); // it needs no process
 	int container, path;
+	char kinds[3];
 	char *state = strchr(message.text, '\n');
-	if (state == NULL || sscanf(message.text, "%d %n", &container, &path) != 1) {
+	if (state == NULL || sscanf(message.text, "%d %2s %n", &container, kinds, &path) != 2) {
 		fprintf(stderr, "davit-run: the launcher said nothing of a container\n");
 		_exit(1);
 	}
@@ -248,10 +260,15 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 	if (send(systemd, state, strlen(state), MSG_NOSIGNAL) < 0)
 		fail("tell systemd of the container");
 	barrier(systemd);
-	close(systemd);
 	if (strcmp(message.text + path, "-") != 0)
 		release(message.text + path, container);
-	if (message.output >= 0)
-		copy(message.output);
+	int output = descriptor(&message, kinds, 'o'), socket = descriptor(&message, kinds, 'n');
+	// Neither may hold up the other.
+	if (socket >= 0 && (output < 0 || fork() == 0)) {
+		davit_relay(socket, systemd, container);
+		_exit(0);
+	}
+	if (output >= 0)
+		copy(output);
 	_exit(0);
 }

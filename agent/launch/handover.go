@@ -4,6 +4,7 @@ package launch
 import "C"
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -20,24 +21,36 @@ const execFIFO = "exec.fifo"
 
 // handOver names the container's waiting process to the process that systemd started,
 // which tells systemd of it and lets it run once this one has exited; see handover.c. With
-// an output, that process stays and copies it to its own standard output.
-func handOver(b *bundle.Bundle, pid int, output *os.File) error {
-	var rights []byte
+// an output, that process stays and copies it to its own standard output; with a notify socket, it
+// stays and relays to systemd what the container says there.
+func handOver(b *bundle.Bundle, pid int, output, notify *os.File) error {
+	kinds, descriptors := "", []int(nil)
 	if output != nil {
-		rights = unix.UnixRights(int(output.Fd()))
+		kinds, descriptors = kinds+"o", append(descriptors, int(output.Fd()))
+	}
+	if notify != nil {
+		kinds, descriptors = kinds+"n", append(descriptors, int(notify.Fd()))
+	}
+	var rights []byte
+	if len(descriptors) > 0 {
+		rights = unix.UnixRights(descriptors...)
 	}
 	fifo := filepath.Join(bundle.RuntimeDir, runtimeID(b.ID), execFIFO)
-	return send(fmt.Sprintf("%d %s\n%s", pid, fifo, startedState(b, pid)), rights)
+	return send(fmt.Sprintf("%d %s %s\n%s", pid, cmp.Or(kinds, "-"), fifo, startedState(b, pid)), rights)
 }
 
 // handOverProcess names a process that runs already.
 func handOverProcess(b *bundle.Bundle, pid int) error {
-	return send(fmt.Sprintf("%d -\n%s", pid, startedState(b, pid)), nil)
+	return send(fmt.Sprintf("%d - -\n%s", pid, startedState(b, pid)), nil)
 }
 
 // startedState is what systemd is told of a container whose process is there.
 func startedState(b *bundle.Bundle, pid int) string {
-	state := fmt.Sprintf("MAINPID=%d\nREADY=1", pid)
+	state := fmt.Sprintf("MAINPID=%d", pid)
+	if b.Notify {
+		return state // the rest is the container's to say
+	}
+	state += "\nREADY=1"
 	if !b.Health.HoldsStart() {
 		state += "\n" + closeSocket
 	}

@@ -28,6 +28,8 @@ type run struct {
 	account account
 	// addresses are those of all networks, in order.
 	addresses []string
+	// notify is the socket on which the container says how it is, or nil.
+	notify *os.File
 }
 
 // Start runs the container of the bundle at dir as the main process of the unit that
@@ -66,6 +68,7 @@ func (r *run) start(ctx context.Context) error {
 		r.limitCapabilities,
 		r.addDevices,
 		r.addInit,
+		r.addNotify,
 	} {
 		if err := step(); err != nil {
 			return err
@@ -80,7 +83,7 @@ func (r *run) start(ctx context.Context) error {
 			return err
 		}
 	}
-	return handOver(r.Bundle, pid, output)
+	return handOver(r.Bundle, pid, output, r.notify)
 }
 
 // cleanUpBefore undoes what an earlier run may have left.

@@ -71,6 +71,9 @@ func ready(ctx context.Context, id string) error {
 			return err
 		}
 	}
+	if w.Notify {
+		return nil // the line is the container's, and so is the socket
+	}
 	w.say("")
 	return w.notify(closeSocket)
 }

@@ -12,8 +12,8 @@
 //
 // HELLO_VERSION, HELLO_PORT (default 80), HELLO_REDIS (host:port) and HELLO_POSTGRES
 // (postgres://user:password@host:port/database) configure it. With HELLO_TLS_PORT it serves HTTPS
-// too, with HELLO_GRPC_PORT the health service of gRPC. hello -touch FILE makes a file,
-// hello -remove FILE removes it.
+// too, with HELLO_GRPC_PORT the health service of gRPC. With NOTIFY_SOCKET it tells systemd how
+// it is, see notify.go. hello -touch FILE makes a file, hello -remove FILE removes it.
 package main
 
 import (
@@ -63,6 +63,9 @@ func run() error {
 		server.Close()
 	}()
 	if err := serveMore(); err != nil {
+		return err
+	}
+	if err := tellSystemd(); err != nil {
 		return err
 	}
 	fmt.Println("listening on", server.Addr)
