@@ -26,6 +26,7 @@ var arrows = map[string][]string{
 	"agent/disk":          {},
 	"agent/launch":        {"units/bundle", "agent/disk", "agent/masquerade", "agent/probe"},
 	"agent/probe":         {"units/bundle"},
+	"agent/health":        {"agent/disk", "agent/probe", "units"},
 	"agent/watch":         {"manifests"},
 	"agent/facts":         {"manifests"},
 	"agent/images":        {"agent/disk", "manifests/v1", "reconcile", "units/bundle"},

@@ -88,7 +88,8 @@ func runCommand(ctx context.Context, b *bundle.Bundle, args []string, stdout, st
 	}
 }
 
-// Check makes one check of the named probe of a running container, whose check is a command.
+// Check makes one check of the named probe of a running container, whose check is a command. Its
+// error is what the check has come to.
 func Check(ctx context.Context, id, name string) error {
 	b, err := readRunning(id)
 	if err != nil {

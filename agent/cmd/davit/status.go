@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -38,9 +39,10 @@ func statusCommand(s *settings) *cobra.Command {
 
 func printReport(w io.Writer, report agent.Report) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "OBJECT\tSTATE\tSINCE\tIMAGE\tNOTE")
+	fmt.Fprintln(table, "OBJECT\tSTATE\tREADY\tSINCE\tIMAGE\tNOTE")
 	for _, object := range report.Objects {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", reconcile.Subject(object.Object, object.Unit), object.State, since(object.Since), object.Image, object.Note)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", reconcile.Subject(object.Object, object.Unit), object.State,
+			ready(object), since(object.Since), object.Image, cmp.Or(object.Note, object.Status))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -49,6 +51,20 @@ func printReport(w io.Writer, report agent.Report) error {
 		fmt.Fprintln(w, diagnostic)
 	}
 	return nil
+}
+
+// ready is what the readiness probe comes to: unknown when the agent, which makes it, is not there.
+func ready(object agent.ObjectReport) string {
+	switch {
+	case !object.Probed:
+		return "-"
+	case object.Ready == nil:
+		return "unknown"
+	case *object.Ready:
+		return "yes"
+	default:
+		return "no"
+	}
 }
 
 func since(at *time.Time) string {

@@ -8,6 +8,9 @@
 //	/exit      ends the process with status 1
 //	/ready     status 200 once there is a file /tmp/ready or HELLO_READY_AFTER (such as 2s) is
 //	           over, 503 before
+//	/alive     status 200, and 500 while there is a file /tmp/ill
+//	/served    status 200, and 503 while there is a file /tmp/unready
+//	/checks    how often /alive was asked for
 //	/redirect  leads to where ?to= says
 //
 // HELLO_VERSION, HELLO_PORT (default 80), HELLO_REDIS (host:port) and HELLO_POSTGRES
@@ -24,6 +27,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -47,6 +51,13 @@ func run() error {
 	http.HandleFunc("/env", environment)
 	http.HandleFunc("/visits", visits)
 	http.HandleFunc("/ready", ready)
+	http.HandleFunc("/alive", alive)
+	http.HandleFunc("/served", func(w http.ResponseWriter, _ *http.Request) {
+		if _, err := os.Stat("/tmp/unready"); err == nil {
+			http.Error(w, "not now", http.StatusServiceUnavailable)
+		}
+	})
+	http.HandleFunc("/checks", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, checks.Load()) })
 	http.HandleFunc("/redirect", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, r.FormValue("to"), http.StatusFound)
 	})
@@ -85,6 +96,15 @@ func manage(verb, path string) error {
 		return os.Remove(path)
 	default:
 		return fmt.Errorf("%s: want -touch or -remove", verb)
+	}
+}
+
+var checks atomic.Int64
+
+func alive(w http.ResponseWriter, _ *http.Request) {
+	checks.Add(1)
+	if _, err := os.Stat("/tmp/ill"); err == nil {
+		http.Error(w, "ill", http.StatusInternalServerError)
 	}
 }
 
