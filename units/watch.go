@@ -28,28 +28,36 @@ func Watch(ctx context.Context) (<-chan string, error) {
 	go func() {
 		defer close(names)
 		defer conn.Close()
-		alive := time.NewTicker(lossCheck)
-		defer alive.Stop()
-		for {
-			name := ""
-			select {
-			case change := <-changes:
-				name = change.UnitName
-			case <-missed:
-			case <-alive.C:
-				if !conn.Connected() {
-					return
-				}
-				continue
-			case <-ctx.Done():
-				return
-			}
-			select {
-			case names <- name:
-			case <-ctx.Done():
-				return
-			}
-		}
+		passOn(ctx, conn, changes, missed, names)
 	}()
 	return names, nil
+}
+
+// passOn passes each name on once, however often its unit changes while nobody asks.
+func passOn(ctx context.Context, conn *dbus.Conn, changes <-chan *dbus.PropertiesUpdate, missed <-chan error, names chan<- string) {
+	alive := time.NewTicker(lossCheck)
+	defer alive.Stop()
+	waiting := map[string]bool{}
+	for {
+		var out chan<- string
+		next := ""
+		for next = range waiting {
+			out = names
+			break
+		}
+		select {
+		case change := <-changes:
+			waiting[change.UnitName] = true
+		case <-missed:
+			waiting[""] = true
+		case out <- next:
+			delete(waiting, next)
+		case <-alive.C:
+			if !conn.Connected() {
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/davit-project/davit/agent/disk"
@@ -25,6 +26,8 @@ type run struct {
 	cgroup  string // the unit's cgroup
 	rootfs  string // where the root filesystem is mounted
 	netns   string // path of the network namespace, or ""
+	// namespace is the open network namespace, where this process has made one.
+	namespace *os.File
 	account account
 	// addresses are those of all networks, in order.
 	addresses []string
@@ -83,6 +86,7 @@ func (r *run) start(ctx context.Context) error {
 			return err
 		}
 	}
+	defer runtime.KeepAlive(r)
 	return handOver(r.Bundle, pid, output, r.notify)
 }
 
