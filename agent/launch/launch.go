@@ -22,17 +22,19 @@ import (
 // run is one start of a container.
 type run struct {
 	*bundle.Bundle
-	dir     string // the bundle's directory
-	cgroup  string // the unit's cgroup
-	rootfs  string // where the root filesystem is mounted
-	netns   string // path of the network namespace, or ""
+	dir    string // the bundle's directory
+	cgroup string // the unit's cgroup
+	rootfs string // where the root filesystem is mounted
+	netns  string // path of the network namespace, or ""
 	// namespace is the open network namespace, where this process has made one.
 	namespace *os.File
-	account account
+	account   account
 	// addresses are those of all networks, in order.
 	addresses []string
 	// notify is the socket on which the container says how it is, or nil.
 	notify *os.File
+	// sockets are those that systemd listens on.
+	sockets []*os.File
 }
 
 // Start runs the container of the bundle at dir as the main process of the unit that
@@ -61,9 +63,11 @@ func (r *run) start(ctx context.Context) error {
 	}
 	for _, step := range []func() error{
 		r.claim,
+		r.receiveSockets,
 		r.checkHostPaths,
 		r.makeEmptyDirs,
 		r.mountRootfs,
+		r.mountImageVolumes,
 		r.lookUpUser,
 		func() error { return r.connect(ctx) },
 		r.writeFiles,

@@ -42,7 +42,7 @@ func (r *run) createProcess() (int, *os.File, error) {
 		return 0, nil, fmt.Errorf("create container: %w", err)
 	}
 	process := newProcess(r.Spec.Process)
-	process.Init = true
+	process.Init, process.ExtraFiles = true, r.sockets
 	out, err := r.openOutput(process)
 	if err != nil {
 		return 0, nil, err

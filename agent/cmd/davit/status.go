@@ -43,6 +43,9 @@ func printReport(w io.Writer, report agent.Report) error {
 	for _, object := range report.Objects {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", reconcile.Subject(object.Object, object.Unit), object.State,
 			ready(object), since(object.Since), object.Image, cmp.Or(object.Note, object.Status))
+		for _, run := range object.Runs {
+			fmt.Fprintf(table, "  run\t%s\t\t%s\t\t\n", runState(run), since(&run.Started))
+		}
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -65,6 +68,18 @@ func ready(object agent.ObjectReport) string {
 	default:
 		return "no"
 	}
+}
+
+// runState says how a run of a job ended, and how long it took.
+func runState(run agent.Run) string {
+	if run.Ended == nil {
+		return "goes on"
+	}
+	state := run.Result
+	if run.Exit != "" {
+		state += " " + run.Exit
+	}
+	return fmt.Sprintf("%s (%s)", state, run.Ended.Sub(run.Started).Round(time.Second))
 }
 
 func since(at *time.Time) string {
