@@ -68,21 +68,11 @@ func execIn(id string, options ExecOptions) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	container, err := libcontainer.Load(bundle.RuntimeDir, runtimeID(id))
-	if err != nil {
-		return 0, fmt.Errorf("not running: %w", err)
-	}
-	state, err := container.State()
+	container, first, err := loadRunning(id)
 	if err != nil {
 		return 0, err
 	}
-	if status, err := container.Status(); err != nil || status == libcontainer.Stopped {
-		return 0, errors.Join(fmt.Errorf("not running: see systemctl status %s", id), err)
-	}
-	if frozen(state.CgroupPaths[""]) {
-		return 0, fmt.Errorf("it is frozen: systemctl thaw %s", id)
-	}
-	process, err := execProcess(b, state.InitProcessPid, options)
+	process, err := execProcess(b, first, options)
 	if err != nil {
 		return 0, err
 	}
@@ -105,6 +95,26 @@ func readRunning(id string) (*bundle.Bundle, error) {
 		return nil, errors.New("it is the sandbox of a pod, which runs nothing: name one of its containers")
 	}
 	return b, err
+}
+
+// loadRunning returns libcontainer's view of a container that a process can join, and the id of its
+// first process.
+func loadRunning(id string) (*libcontainer.Container, int, error) {
+	container, err := libcontainer.Load(bundle.RuntimeDir, runtimeID(id))
+	if err != nil {
+		return nil, 0, fmt.Errorf("not running: %w", err)
+	}
+	state, err := container.State()
+	if err != nil {
+		return nil, 0, err
+	}
+	if status, err := container.Status(); err != nil || status == libcontainer.Stopped {
+		return nil, 0, errors.Join(fmt.Errorf("not running: see systemctl status %s", id), err)
+	}
+	if frozen(state.CgroupPaths[""]) {
+		return nil, 0, fmt.Errorf("it is frozen: systemctl thaw %s", id)
+	}
+	return container, state.InitProcessPid, nil
 }
 
 // frozen reports whether processes of a cgroup stand still, by its own setting or by one
