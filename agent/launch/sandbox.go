@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/opencontainers/runc/libcontainer/exeseal"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -141,7 +142,14 @@ func (r *run) startReaper() (int, error) {
 		return 0, err
 	}
 	defer ready.Close()
-	reaper := exec.Command("/proc/self/exe", "reap")
+	// The pod's containers may reach this program by /proc/1/exe: what they find is no file of the
+	// node's that they could write to (CVE-2019-5736).
+	program, err := exeseal.CloneSelfExe(filepath.Dir(bundle.RunningBundle(r.ID)))
+	if err != nil {
+		return 0, err
+	}
+	defer program.Close()
+	reaper := exec.Command(fmt.Sprintf("/proc/self/fd/%d", program.Fd()), "reap")
 	reaper.Args[0] = "davit-run"
 	reaper.Stderr = os.Stderr
 	reaper.Env = []string{}
