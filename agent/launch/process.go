@@ -82,6 +82,9 @@ func (r *run) config() (*configs.Config, error) {
 			spec.Linux.Namespaces[i].Path = r.netns
 		}
 	}
+	if err := r.maskThrottling(); err != nil {
+		return nil, err
+	}
 	// First, so that a mount of the manifest's at the same place wins.
 	spec.Mounts = append(r.fileMounts(), spec.Mounts...)
 	config, err := specconv.CreateLibcontainerConfig(&specconv.CreateOpts{CgroupName: runtimeID(r.ID), Spec: spec})
