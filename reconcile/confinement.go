@@ -92,6 +92,10 @@ func expandCapabilities(names []string) []string {
 
 func namespaces(shared v1.SandboxFields) []specs.LinuxNamespace {
 	var namespaces []specs.LinuxNamespace
+	if ownUsers(shared) {
+		// First: the others belong to it.
+		namespaces = append(namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
+	}
 	for _, namespace := range []struct {
 		kind specs.LinuxNamespaceType
 		host bool
@@ -109,6 +113,14 @@ func namespaces(shared v1.SandboxFields) []specs.LinuxNamespace {
 	}
 	return namespaces
 }
+
+// ownUsers reports whether it runs in a user namespace. The launcher makes that, with a range of
+// the node's ids that nothing else has.
+func ownUsers(shared v1.SandboxFields) bool { return shared.HostUsers != nil && !*shared.HostUsers }
+
+// mappedMount makes the owners of a mount's files those that they are inside
+// (https://github.com/opencontainers/runtime-spec/blob/v1.3.0/config.md#posix-platform-mounts).
+const mappedMount = "ridmap"
 
 // defaultShmSize is Docker's and Podman's.
 const defaultShmSize = "64Mi"

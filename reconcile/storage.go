@@ -66,6 +66,13 @@ func (r *resolver) mount(run runnable, environment *environment) (storage, error
 			return storage{}, fmt.Errorf("mount %s: %w", mount.MountPath, err)
 		}
 	}
+	if ownUsers(run.SandboxFields) {
+		for i, mount := range s.mounts {
+			if mount.Type == "bind" {
+				s.mounts[i].Options = append(mount.Options, mappedMount)
+			}
+		}
+	}
 	if zone := run.TimeZone; zone != "" {
 		s.mounts = append(s.mounts, bind(filepath.Join("/usr/share/zoneinfo", zone), v1.VolumeMount{MountPath: "/etc/localtime", ReadOnly: true}))
 	}

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+
 	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -21,11 +23,17 @@ import (
 // run is one start of a container.
 type run struct {
 	*bundle.Bundle
-	dir     string // the bundle's directory
-	cgroup  string // the unit's cgroup
-	rootfs  string // where the root filesystem is mounted
-	netns   string // path of the network namespace, or ""
+	dir     string   // the bundle's directory
+	cgroup  string   // the unit's cgroup
+	rootfs  string   // where the root filesystem is mounted
+	netns   string   // path of the network namespace, or ""
+	users   *os.File // the user namespace, or nil for the node's
+	ids     idRange  // of the node, that the users have
 	account account
+	// namespaces are those that were made with the user namespace, reaper is the first process of
+	// its process namespace, or 0.
+	namespaces map[specs.LinuxNamespaceType]*os.File
+	reaper     int
 	// addresses are those of all networks, in order.
 	addresses []string
 }
@@ -58,6 +66,7 @@ func (r *run) start(ctx context.Context) error {
 		r.claim,
 		r.checkHostPaths,
 		r.makeEmptyDirs,
+		r.makeUsers,
 		r.mountRootfs,
 		r.lookUpUser,
 		func() error { return r.connect(ctx) },

@@ -49,7 +49,7 @@ func (r *run) connect(ctx context.Context) error {
 		}
 		// The descriptor keeps the namespace until this process exits; by then the container's
 		// own process is in it, and when that ends the kernel removes it with its devices.
-		r.netns = fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), namespace.Fd())
+		r.netns = descriptorPath(namespace)
 	}
 	member := member{ID: r.ID, Hostname: r.Spec.Hostname, Networks: map[string]endpoint{}}
 	for i, attachment := range r.Network.Attachments {

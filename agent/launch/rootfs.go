@@ -35,18 +35,26 @@ func (r *run) mountRootfs() error {
 		return fmt.Errorf("make the init layer: %w", err)
 	}
 	own := filepath.Join(bundle.ContainersDir, r.ID)
-	upper, work := filepath.Join(own, "upper"), filepath.Join(own, "work")
+	layers := layers{base: record.Base, lower: append([]string{initLayerDir}, record.Lower...), writable: filepath.Join(own, "writable")}
 	r.rootfs = filepath.Join(own, "rootfs")
-	for _, dir := range []string{upper, work, r.rootfs} {
+	if r.users != nil {
+		r.rootfs = filepath.Join(bundle.MountsDir, r.ID)
+	}
+	for _, dir := range []string{layers.writable, layers.upper(), layers.work(), r.rootfs} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return err
 		}
 	}
+	if r.users != nil {
+		if layers, err = r.mapLayers(layers); err != nil {
+			return fmt.Errorf("image %s: %w", r.Image.Reference, err)
+		}
+	}
 	// The layers' names are relative to keep the options within mount(2)'s page.
-	if err := os.Chdir(record.Base); err != nil {
+	if err := os.Chdir(layers.base); err != nil {
 		return fmt.Errorf("image %s: %w: run davit apply to pull it again", r.Image.Reference, err)
 	}
-	options := overlayOptions(record.Lower, upper, work)
+	options := layers.options()
 	if len(options) >= os.Getpagesize() {
 		return fmt.Errorf("image %s has too many layers (%d) for one overlay mount: build it with fewer", r.Image.Reference, len(record.Lower))
 	}
@@ -56,11 +64,20 @@ func (r *run) mountRootfs() error {
 	return os.Chdir("/")
 }
 
-// overlayOptions are overlayfs' mount options. The writable layer does not outlive the
+// layers are what an overlay is mounted from.
+type layers struct {
+	base     string   // what lower is relative to
+	lower    []string // the topmost first
+	writable string   // has the upper and the work directory
+}
+
+func (l layers) upper() string { return filepath.Join(l.writable, "upper") }
+func (l layers) work() string  { return filepath.Join(l.writable, "work") }
+
+// options are overlayfs' mount options. The writable layer does not outlive the
 // container, so nothing of it needs to reach the disk (volatile, Linux 5.10).
-func overlayOptions(lower []string, upper, work string) string {
-	layers := append([]string{initLayerDir}, lower...)
-	return fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s,volatile", strings.Join(layers, ":"), upper, work)
+func (l layers) options() string {
+	return fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s,volatile", strings.Join(l.lower, ":"), l.upper(), l.work())
 }
 
 func readRootfs(imageID string) (*bundle.Rootfs, error) {
