@@ -7,9 +7,9 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// hostileImages are images that try to make a runtime act on the node. Where it took their links
-// for the node's own paths, /canary of the node would change.
-func hostileImages(shell v1.Layer) ([]named, error) {
+// hostileLinks are symbolic links that make a runtime act on the node where it takes them for the
+// node's own paths: /canary of the node would change.
+func hostileLinks() map[string]string {
 	links := map[string]string{
 		// CVE-2026-41579, CVE-2023-27561: the runtime makes links, devices and mounts there.
 		"dev": "/canary", "proc": "/canary", "sys": "/canary", "etc": "/canary",
@@ -23,8 +23,13 @@ func hostileImages(shell v1.Layer) ([]named, error) {
 	for descriptor := 3; descriptor <= 40; descriptor++ {
 		links[fmt.Sprintf("fd%d", descriptor)] = fmt.Sprintf("/proc/self/fd/%d", descriptor)
 	}
+	return links
+}
+
+// hostileImages are images that try to make a runtime act on the node.
+func hostileImages(shell v1.Layer) ([]named, error) {
 	entries := map[string]entry{}
-	for name, target := range links {
+	for name, target := range hostileLinks() {
 		entries[name] = entry{mode: fs.ModeSymlink | 0o777, link: target}
 	}
 	layer, err := (&content{entries: entries}).layer(nil)

@@ -126,7 +126,8 @@ func cacheKey(dir string) (string, error) {
 		Recipes    []recipe
 		Release    []byte
 		Programs   [][]byte
-	}{generation, packages, configFiles, recipes, release, sums})
+		Hostile    map[string]string
+	}{generation, packages, configFiles, recipes, release, sums, hostileLinks()})
 	if err != nil {
 		return "", err
 	}
