@@ -36,6 +36,8 @@ type run struct {
 	reaper     int
 	// addresses are those of all networks, in order.
 	addresses []string
+	// sockets are those that systemd listens on.
+	sockets []*os.File
 }
 
 // Start runs the container of the bundle at dir as the main process of the unit that
@@ -64,14 +66,17 @@ func (r *run) start(ctx context.Context) error {
 	}
 	for _, step := range []func() error{
 		r.claim,
+		r.receiveSockets,
 		r.checkHostPaths,
 		r.makeEmptyDirs,
 		r.makeUsers,
 		r.mountRootfs,
+		r.mountImageVolumes,
 		r.lookUpUser,
 		func() error { return r.connect(ctx) },
 		r.writeFiles,
 		r.completeEnvironment,
+		r.defaultEnvironment,
 		r.limitCapabilities,
 		r.addDevices,
 		r.addInit,
@@ -84,7 +89,7 @@ func (r *run) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if output != nil {
+	if output.from != nil {
 		if err := recordCopier(r.ID); err != nil {
 			return err
 		}

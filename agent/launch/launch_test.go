@@ -121,8 +121,8 @@ func TestNameServersOnLoopbackAreDropped(t *testing.T) {
 
 func TestInitLayerIsTheTopmost(t *testing.T) {
 	t.Parallel()
-	got := layers{lower: []string{initLayerDir, "l/A", "l/B"}, writable: "/w"}.options()
-	if want := "lowerdir=" + initLayerDir + ":l/A:l/B,upperdir=/w/upper,workdir=/w/work,volatile"; got != want {
+	got := overlayOptions(initLayerDir, []string{"l/A", "l/B"}, "/u", "/w")
+	if want := "lowerdir=" + initLayerDir + ":l/A:l/B,upperdir=/u,workdir=/w,volatile"; got != want {
 		t.Errorf("got %s", got)
 	}
 }

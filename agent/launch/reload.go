@@ -3,7 +3,6 @@ package launch
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/opencontainers/runc/libcontainer"
 	"golang.org/x/sys/unix"
@@ -20,10 +19,7 @@ func Reload(id string) error {
 }
 
 func reload(id string) error {
-	if !validID.MatchString(id) {
-		return fmt.Errorf("%q is not the name of a container", id)
-	}
-	b, err := readBundle(filepath.Join(bundle.AttachmentsDir, id))
+	b, err := readRunning(id)
 	if err != nil {
 		return err
 	}

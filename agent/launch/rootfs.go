@@ -27,57 +27,88 @@ var (
 // top of each other. The unit's mount namespace is private, so the mount ends with the
 // container and the node never sees it.
 func (r *run) mountRootfs() error {
-	record, err := readRootfs(r.Image.ID)
-	if err != nil {
-		return fmt.Errorf("image %s: %w", r.Image.Reference, err)
-	}
 	if err := makeInitLayer(); err != nil {
 		return fmt.Errorf("make the init layer: %w", err)
 	}
 	own := filepath.Join(bundle.ContainersDir, r.ID)
-	layers := layers{base: record.Base, lower: append([]string{initLayerDir}, record.Lower...), writable: filepath.Join(own, "writable")}
+	writable := filepath.Join(own, "writable")
+	upper, work := filepath.Join(writable, "upper"), filepath.Join(writable, "work")
 	r.rootfs = filepath.Join(own, "rootfs")
 	if r.users != nil {
 		r.rootfs = filepath.Join(bundle.MountsDir, r.ID)
 	}
-	for _, dir := range []string{layers.writable, layers.upper(), layers.work(), r.rootfs} {
+	for _, dir := range []string{writable, upper, work, r.rootfs} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return err
 		}
 	}
+	first := initLayerDir
 	if r.users != nil {
-		if layers, err = r.mapLayers(layers); err != nil {
-			return fmt.Errorf("image %s: %w", r.Image.Reference, err)
+		var err error
+		if first, err = r.prepareMapped(upper); err != nil {
+			return err
+		}
+	}
+	return r.mountLayers(r.Image, r.rootfs, 0, func(lower []string) string { return overlayOptions(first, lower, upper, work) })
+}
+
+// mountImageVolumes mounts the content of images, read-only, where [run.mountSource] finds it.
+func (r *run) mountImageVolumes() error {
+	own := filepath.Join(bundle.ContainersDir, r.ID)
+	for i, image := range r.ImageVolumes {
+		target := imageVolumePath(r.ID, i)
+		// Without a writable layer overlayfs wants two others (overlayfs.rst in Linux'
+		// documentation), and the image may have but one.
+		empty := filepath.Join(own, "empty")
+		for _, dir := range []string{empty, target} {
+			if err := os.MkdirAll(dir, 0o755); err != nil {
+				return err
+			}
+		}
+		options := func(lower []string) string { return "lowerdir=" + strings.Join(append(lower, empty), ":") }
+		if err := r.mountLayers(image, target, unix.MS_RDONLY, options); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func imageVolumePath(id string, index int) string {
+	return filepath.Join(bundle.ContainersDir, id, fmt.Sprintf("image-%d", index))
+}
+
+// mountLayers mounts an image's layers with the options made for them.
+func (r *run) mountLayers(image bundle.Image, target string, flags uintptr, optionsFor func(lower []string) string) error {
+	record, err := readRootfs(image.ID)
+	if err != nil {
+		return fmt.Errorf("image %s: %w", image.Reference, err)
+	}
+	base := record.Base
+	if r.users != nil {
+		base = filepath.Join(bundle.ContainersDir, r.ID, "layers-of-"+filepath.Base(target))
+		if err := r.mountMapped(record.Base, base); err != nil {
+			return fmt.Errorf("image %s: %w", image.Reference, err)
 		}
 	}
 	// The layers' names are relative to keep the options within mount(2)'s page.
-	if err := os.Chdir(layers.base); err != nil {
-		return fmt.Errorf("image %s: %w: run davit apply to pull it again", r.Image.Reference, err)
+	if err := os.Chdir(base); err != nil {
+		return fmt.Errorf("image %s: %w: run davit apply to pull it again", image.Reference, err)
 	}
-	options := layers.options()
+	options := optionsFor(record.Lower)
 	if len(options) >= os.Getpagesize() {
-		return fmt.Errorf("image %s has too many layers (%d) for one overlay mount: build it with fewer", r.Image.Reference, len(record.Lower))
+		return fmt.Errorf("image %s has too many layers (%d) for one overlay mount: build it with fewer", image.Reference, len(record.Lower))
 	}
-	if err := unix.Mount("overlay", r.rootfs, "overlay", 0, options); err != nil {
-		return fmt.Errorf("mount the layers of image %s: %w", r.Image.Reference, err)
+	if err := unix.Mount("overlay", target, "overlay", flags, options); err != nil {
+		return fmt.Errorf("mount the layers of image %s: %w", image.Reference, err)
 	}
 	return os.Chdir("/")
 }
 
-// layers are what an overlay is mounted from.
-type layers struct {
-	base     string   // what lower is relative to
-	lower    []string // the topmost first
-	writable string   // has the upper and the work directory
-}
-
-func (l layers) upper() string { return filepath.Join(l.writable, "upper") }
-func (l layers) work() string  { return filepath.Join(l.writable, "work") }
-
-// options are overlayfs' mount options. The writable layer does not outlive the
+// overlayOptions are overlayfs' mount options. The writable layer does not outlive the
 // container, so nothing of it needs to reach the disk (volatile, Linux 5.10).
-func (l layers) options() string {
-	return fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s,volatile", strings.Join(l.lower, ":"), l.upper(), l.work())
+func overlayOptions(first string, lower []string, upper, work string) string {
+	layers := append([]string{first}, lower...)
+	return fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s,volatile", strings.Join(layers, ":"), upper, work)
 }
 
 func readRootfs(imageID string) (*bundle.Rootfs, error) {

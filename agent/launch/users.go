@@ -280,38 +280,31 @@ func inNamespaces(namespaces []*os.File, f func() error) error {
 	return <-done
 }
 
-// mapLayers mounts the layers with the owners that their files have inside, and a /proc with
-// nothing over it, without which the kernel lets no other be mounted in a user namespace
-// (mount_too_revealing in its fs/namespace.c): the node's may have something. The writable layer
-// cannot be mapped: overlayfs works in it as root of the node, who has no id there. It has the
-// container's own ids of the node, for as long as that runs.
-func (r *run) mapLayers(l layers) (layers, error) {
+// prepareMapped makes the writable layer the users' own, and mounts the init layer, whose path it
+// returns, and a /proc with nothing over it, without which the kernel lets no other be mounted in a
+// user namespace (mount_too_revealing in its fs/namespace.c): the node's may have something. The
+// writable layer cannot be mapped: overlayfs works in it as root of the node, who has no id there.
+func (r *run) prepareMapped(upper string) (string, error) {
 	own := filepath.Join(bundle.ContainersDir, r.ID)
-	mapped := layers{base: filepath.Join(own, "layers"), writable: l.writable}
-	first := filepath.Join(own, "init")
-	mapped.lower = append([]string{first}, l.lower[1:]...)
+	if err := os.Chown(upper, int(r.ids.uid), int(r.ids.gid)); err != nil {
+		return "", err
+	}
 	kernel := filepath.Join(own, "proc")
-	for _, dir := range []string{mapped.base, first, kernel} {
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			return layers{}, err
-		}
-	}
-	if err := os.Chown(l.upper(), int(r.ids.uid), int(r.ids.gid)); err != nil {
-		return layers{}, err
-	}
-	for _, mount := range []struct{ source, target string }{{l.base, mapped.base}, {l.lower[0], first}} {
-		if err := r.mountMapped(mount.source, mount.target); err != nil {
-			return layers{}, err
-		}
+	if err := os.Mkdir(kernel, 0o755); err != nil {
+		return "", err
 	}
 	if err := unix.Mount("proc", kernel, "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
-		return layers{}, fmt.Errorf("mount a proc file system: %w", err)
+		return "", fmt.Errorf("mount a proc file system: %w", err)
 	}
-	return mapped, nil
+	first := filepath.Join(own, "init")
+	return first, r.mountMapped(initLayerDir, first)
 }
 
-// mountMapped mounts a directory at another with its files' owners mapped.
+// mountMapped mounts a directory at a new one with its files' owners mapped.
 func (r *run) mountMapped(source, target string) error {
+	if err := os.Mkdir(target, 0o755); err != nil {
+		return err
+	}
 	tree, err := unix.OpenTree(unix.AT_FDCWD, source, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 	if err != nil {
 		return &os.PathError{Op: "open_tree", Path: source, Err: err}

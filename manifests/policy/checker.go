@@ -71,6 +71,11 @@ func (c *checker) pod(at string, spec v1.PodSpec) {
 
 // sandbox checks what containers share.
 func (c *checker) sandbox(at string, spec v1.SandboxFields) {
+	for i, volume := range spec.Volumes {
+		if volume.Image != nil {
+			c.image(fmt.Sprintf("%s.volumes[%d].image.reference", at, i), volume.Image.Reference)
+		}
+	}
 	if !c.confines() {
 		return
 	}
@@ -85,11 +90,6 @@ func (c *checker) sandbox(at string, spec v1.SandboxFields) {
 	} {
 		if namespace.set {
 			c.refuse(at+"."+namespace.field, "preset", "%s", namespace.what)
-		}
-	}
-	for i, volume := range spec.Volumes {
-		if volume.Image != nil {
-			c.image(fmt.Sprintf("%s.volumes[%d].image.reference", at, i), volume.Image.Reference)
 		}
 	}
 }
@@ -120,6 +120,11 @@ func (c *checker) container(at string, spec v1.ContainerFields, context v1.Conta
 	c.authFile(at+".authFile", spec.AuthFile)
 	for i, port := range spec.Ports {
 		c.hostPort(fmt.Sprintf("%s.ports[%d].hostPort", at, i), port)
+	}
+	for i, socket := range spec.Sockets {
+		field := fmt.Sprintf("%s.sockets[%d]", at, i)
+		c.listen(field+".listenStream", socket.ListenStream)
+		c.listen(field+".listenDatagram", socket.ListenDatagram)
 	}
 	c.passThrough(at, spec)
 	if !c.confines() {
