@@ -48,6 +48,10 @@ func (r *run) createProcess() (int, copied, error) {
 		return 0, copied{}, err
 	}
 	if err := container.Start(process); err != nil {
+		// It comes from another process, as text.
+		if strings.Contains(err.Error(), "MOUNT_ATTR_IDMAP") {
+			err = fmt.Errorf("%w: hostUsers: false needs volumes on file systems that can map owners, and Linux 5.19", err)
+		}
 		return 0, copied{}, fmt.Errorf("run %q of image %s: %w", r.Spec.Process.Args[0], r.Image.Reference, err)
 	}
 	pid, err := process.Pid()
@@ -78,9 +82,15 @@ func (r *run) config() (*configs.Config, error) {
 		spec.Mounts[i].Source = source
 	}
 	for i, namespace := range spec.Linux.Namespaces {
-		if namespace.Type == specs.NetworkNamespace && r.Sandbox == "" {
+		switch {
+		case namespace.Type == specs.NetworkNamespace && r.Sandbox == "":
 			spec.Linux.Namespaces[i].Path = r.netns
+		case namespace.Type == specs.UserNamespace:
+			spec.Linux.Namespaces[i].Path = descriptorPath(r.users)
 		}
+	}
+	if err := r.maskThrottling(); err != nil {
+		return nil, err
 	}
 	// First, so that a mount of the manifest's at the same place wins.
 	spec.Mounts = append(r.fileMounts(), spec.Mounts...)
