@@ -35,6 +35,8 @@ func TestFieldsAreChecked(t *testing.T) {
 		{spec("envFrom: [{prefix: '=', configMapRef: {name: a, optional: true}}]"), `spec.envFrom[0].prefix: "=" cannot begin`},
 		{spec("envFrom: [{secretRef: {name: nowhere}}]"), `spec.envFrom[0].secretRef.name: there is no Secret "nowhere"`},
 		{spec("envFiles: [{path: a.env}]"), `spec.envFiles[0].path: "a.env": want an absolute path`},
+		{spec("hostUsers: false", "hostNetwork: true"), `spec.hostUsers: false: users of its own have no power over the node's: leave hostNetwork out`},
+		{spec("hostUsers: false", "hostPID: true"), `spec.hostUsers: false: users`},
 		{spec("logging: {driver: syslog}"), `spec.logging.driver: unknown value "syslog"`},
 		{spec("logging: {tag: 'a b'}"), `spec.logging.tag: "a b": want at most 128`},
 		{spec("logging: {rateLimit: {intervalSeconds: -1}}"), `spec.logging.rateLimit: want 0 or more`},

@@ -15,6 +15,7 @@ var timeZone = regexp.MustCompile(`^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$`)
 // checkSandbox checks what the containers of a pod share.
 func (d *document) checkSandbox(at string, spec v1.SandboxFields) {
 	d.checkAttachments(at, spec)
+	d.checkUsers(at, spec)
 	if spec.Hostname != "" {
 		d.checkHostname(at+".hostname", spec.Hostname)
 		if len(spec.Hostname) > 64 {
@@ -43,6 +44,22 @@ func (d *document) checkSandbox(at string, spec v1.SandboxFields) {
 	d.checkVolumes(at, spec.Volumes)
 	d.checkLifetime(at, spec)
 	d.checkDependencies(at, spec.DependsOn)
+}
+
+// checkUsers refuses what a user namespace cannot be had with, as Kubernetes does
+// (https://kubernetes.io/docs/concepts/workloads/pods/user-namespaces/#limitations).
+func (d *document) checkUsers(at string, spec v1.SandboxFields) {
+	if spec.HostUsers == nil || *spec.HostUsers {
+		return
+	}
+	for _, host := range []struct {
+		field string
+		set   bool
+	}{{"hostNetwork", spec.HostNetwork}, {"hostPID", spec.HostPID}, {"hostIPC", spec.HostIPC}} {
+		if host.set {
+			d.errorf(at+".hostUsers", "false: users of its own have no power over the node's: leave %s out", host.field)
+		}
+	}
 }
 
 func (d *document) checkLifetime(at string, spec v1.SandboxFields) {

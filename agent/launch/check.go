@@ -9,7 +9,6 @@ import (
 	"os"
 	"strings"
 
-	"github.com/opencontainers/runc/libcontainer"
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/probe"
@@ -57,15 +56,15 @@ func lastLine(reader io.Reader) string {
 
 // runCommand runs a command in a container to its end, or kills it when the context ends.
 func runCommand(ctx context.Context, b *bundle.Bundle, args []string, stdout, stderr io.Writer) error {
-	container, err := libcontainer.Load(bundle.RuntimeDir, runtimeID(b.ID))
+	container, first, err := loadRunning(b.ID)
 	if err != nil {
-		return fmt.Errorf("not running: %w", err)
+		return err
 	}
 	// The command has an environment of its own; the bundle is used again.
 	copied := *b.Spec.Process
 	spec := *b.Spec
 	spec.Process = &copied
-	process, err := execProcess(container, &bundle.Bundle{Spec: &spec, Launch: b.Launch}, ExecOptions{Args: args})
+	process, err := execProcess(&bundle.Bundle{Spec: &spec, Launch: b.Launch}, first, ExecOptions{Args: args})
 	if err != nil {
 		return err
 	}

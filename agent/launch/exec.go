@@ -7,8 +7,9 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
+	"syscall"
 
-	"github.com/containerd/console"
 	"github.com/opencontainers/runc/libcontainer"
 	"golang.org/x/sys/unix"
 
@@ -19,24 +20,47 @@ import (
 type ExecOptions struct {
 	// Args is the command line.
 	Args []string
-	// Env is added to the container's environment.
+	// Env is added to the container's environment, NAME=value.
 	Env []string
 	// User is user[:group] as in a manifest; empty means the container's own.
 	User string
 	// WorkingDir is a path in the container; empty means the container's own.
 	WorkingDir string
+	// Interactive passes this process's standard input on; without it there is none.
+	Interactive bool
 	// Terminal gives the process a terminal of its own, joined to this process's.
 	Terminal bool
+	// DetachKeys leave the process on its terminal running; none means that nothing does.
+	DetachKeys []byte
 }
 
+// Exit statuses of [Exec]'s own errors, as podman exec and docker exec have them.
+const (
+	StatusError         = 125
+	statusNotExecutable = 126
+	statusNotFound      = 127
+)
+
 // Exec runs a process in the container id, confined as the container is, and returns its
-// exit status.
+// exit status. With an error, the status tells whether the command was found.
 func Exec(id string, options ExecOptions) (int, error) {
 	status, err := execIn(id, options)
 	if err != nil {
-		return 0, fmt.Errorf("exec in %s: %w", id, err)
+		return statusOf(err), fmt.Errorf("exec in %s: %w", id, err)
 	}
 	return status, nil
+}
+
+// statusOf knows libcontainer's errors by their text: they come from another process.
+func statusOf(err error) int {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "executable file not found in $PATH"), strings.Contains(text, "exec: ") && strings.Contains(text, unix.ENOENT.Error()):
+		return statusNotFound
+	case strings.Contains(text, "exec: ") && strings.Contains(text, unix.EACCES.Error()):
+		return statusNotExecutable
+	}
+	return StatusError
 }
 
 func execIn(id string, options ExecOptions) (int, error) {
@@ -44,98 +68,18 @@ func execIn(id string, options ExecOptions) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	container, err := libcontainer.Load(bundle.RuntimeDir, runtimeID(id))
+	container, first, err := loadRunning(id)
 	if err != nil {
-		return 0, fmt.Errorf("not running: %w", err)
+		return 0, err
 	}
-	process, err := execProcess(container, b, options)
+	process, err := execProcess(b, first, options)
 	if err != nil {
 		return 0, err
 	}
 	if options.Terminal {
-		return runOnTerminal(container, process)
+		return runOnTerminal(container, process, options)
 	}
-	process.Stdin, process.Stdout, process.Stderr = os.Stdin, os.Stdout, os.Stderr
-	return runToEnd(container, process)
-}
-
-// execProcess is the container's own process with other arguments. The user is looked up
-// through the container's first process, whose root is the container's.
-func execProcess(container *libcontainer.Container, b *bundle.Bundle, options ExecOptions) (*libcontainer.Process, error) {
-	state, err := container.State()
-	if err != nil {
-		return nil, err
-	}
-	r := &run{Bundle: b, rootfs: fmt.Sprintf("/proc/%d/root", state.InitProcessPid)}
-	if options.User != "" {
-		r.User = options.User
-	}
-	for _, step := range []func() error{r.recallEnvironment, r.lookUpUser, r.limitCapabilities} {
-		if err := step(); err != nil {
-			return nil, err
-		}
-	}
-	spec := r.Spec.Process
-	spec.Args = options.Args
-	spec.Env = append(spec.Env, options.Env...)
-	if options.Terminal {
-		spec.Env = append(spec.Env, "TERM="+os.Getenv("TERM"))
-	}
-	if options.WorkingDir != "" {
-		spec.Cwd = options.WorkingDir
-	}
-	return newProcess(spec), nil
-}
-
-func runToEnd(container *libcontainer.Container, process *libcontainer.Process) (int, error) {
-	if err := container.Run(process); err != nil {
-		return 0, fmt.Errorf("run %q: %w", process.Args[0], err)
-	}
-	// The process gets the signals this one gets: a terminal sends them to both, a
-	// service manager only to this one.
-	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
-	defer signal.Stop(signals)
-	go func() {
-		for received := range signals {
-			// The process may have ended; its status tells more than this error.
-			_ = process.Signal(received)
-		}
-	}()
-	state, err := process.Wait()
-	if err != nil && state == nil {
-		return 0, err
-	}
-	if status, ok := state.Sys().(unix.WaitStatus); ok && status.Signaled() {
-		return 128 + int(status.Signal()), nil // as shells say it
-	}
-	return state.ExitCode(), nil
-}
-
-// runOnTerminal joins this process's terminal with one that libcontainer makes in the
-// container and sends over a socket.
-func runOnTerminal(container *libcontainer.Container, process *libcontainer.Process) (int, error) {
-	host, err := console.ConsoleFromFile(os.Stdin)
-	if err != nil {
-		return 0, errors.New("standard input is not a terminal: leave out --tty")
-	}
-	if err := host.SetRaw(); err != nil {
-		return 0, err
-	}
-	defer host.Reset()
-	parent, child, err := socketPair()
-	if err != nil {
-		return 0, err
-	}
-	defer parent.Close()
-	process.ConsoleSocket = child
-	joined := make(chan error, 1)
-	go func() { joined <- joinTerminal(host, parent) }()
-	status, err := runToEnd(container, process)
-	if err != nil {
-		return 0, err
-	}
-	return status, <-joined
+	return runOnPipes(container, process, options.Interactive)
 }
 
 // readRunning reads the bundle of a running container.
@@ -147,5 +91,121 @@ func readRunning(id string) (*bundle.Bundle, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("not running: see systemctl status %s", id)
 	}
+	if err == nil && isSandbox(b) {
+		return nil, errors.New("it is the sandbox of a pod, which runs nothing: name one of its containers")
+	}
 	return b, err
+}
+
+// loadRunning returns libcontainer's view of a container that a process can join, and the id of its
+// first process.
+func loadRunning(id string) (*libcontainer.Container, int, error) {
+	container, err := libcontainer.Load(bundle.RuntimeDir, runtimeID(id))
+	if err != nil {
+		return nil, 0, fmt.Errorf("not running: %w", err)
+	}
+	state, err := container.State()
+	if err != nil {
+		return nil, 0, err
+	}
+	if status, err := container.Status(); err != nil || status == libcontainer.Stopped {
+		return nil, 0, errors.Join(fmt.Errorf("not running: see systemctl status %s", id), err)
+	}
+	if frozen(state.CgroupPaths[""]) {
+		return nil, 0, fmt.Errorf("it is frozen: systemctl thaw %s", id)
+	}
+	return container, state.InitProcessPid, nil
+}
+
+// frozen reports whether processes of a cgroup stand still, by its own setting or by one
+// above it: a process that joins it would stand still with them, and its starter too.
+func frozen(cgroup string) bool {
+	events, err := os.ReadFile(filepath.Join(cgroup, "cgroup.events"))
+	return err == nil && strings.Contains(string(events), "frozen 1")
+}
+
+// execProcess is the container's own process with other arguments. The user is looked up
+// through the container's first process, whose root is the container's.
+func execProcess(b *bundle.Bundle, pid int, options ExecOptions) (*libcontainer.Process, error) {
+	r := &run{Bundle: b, rootfs: fmt.Sprintf("/proc/%d/root", pid)}
+	if options.User != "" {
+		// Who asks for root by name gets it, with no more rights than the container has.
+		r.User, r.RunAsNonRoot = options.User, false
+	}
+	for _, step := range []func() error{r.recallEnvironment, r.lookUpUser, r.defaultEnvironment, r.limitCapabilities} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	spec := r.Spec.Process
+	spec.Args = options.Args
+	if options.Terminal {
+		r.setEnv("TERM", os.Getenv("TERM"))
+	}
+	for _, entry := range options.Env {
+		name, value, _ := strings.Cut(entry, "=")
+		r.setEnv(name, value)
+	}
+	if options.WorkingDir != "" {
+		spec.Cwd = options.WorkingDir
+	}
+	return newProcess(spec), nil
+}
+
+// forwarded are the signals that this process passes on. The process in the container has a
+// session of its own, so nothing but this one sends it any.
+var forwarded = []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2}
+
+// running is a process that was started, and how it ended.
+type running struct {
+	*libcontainer.Process
+	signals chan os.Signal
+	ended   chan struct{}
+	// status and err are there once ended is closed.
+	status int
+	err    error
+}
+
+// start starts the process and passes signals on to it until it has ended.
+func start(container *libcontainer.Container, process *libcontainer.Process) (*running, error) {
+	r := &running{Process: process, signals: make(chan os.Signal, 16), ended: make(chan struct{})}
+	signal.Notify(r.signals, forwarded...)
+	if err := container.Run(process); err != nil {
+		signal.Stop(r.signals)
+		return nil, fmt.Errorf("run %q: %w", process.Args[0], err)
+	}
+	go r.wait()
+	go r.forward()
+	return r, nil
+}
+
+func (r *running) wait() {
+	defer close(r.ended)
+	state, err := r.Wait()
+	if state == nil {
+		r.err = err
+		return
+	}
+	r.status = exitStatus(state)
+}
+
+func (r *running) forward() {
+	defer signal.Stop(r.signals)
+	for {
+		select {
+		case received := <-r.signals:
+			// The process may have ended; its status tells more than this error.
+			_ = r.Signal(received)
+		case <-r.ended:
+			return
+		}
+	}
+}
+
+// exitStatus is how a process ended, as shells say it.
+func exitStatus(state *os.ProcessState) int {
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return state.ExitCode()
 }

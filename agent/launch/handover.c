@@ -13,9 +13,9 @@
 // Where more than the process makes the container ready, the unit's ExecStartPost= waits for it.
 //
 // Where the manifest wants a terminal or pipes, somebody has to read what the container
-// writes: then the parent stays and copies it to the journal. Where the container tells systemd
-// itself how it is, somebody has to stand between: see relay.c. What stays has never had a Go
-// runtime, so it costs a few pages of memory.
+// writes: then the parent stays and copies it to the journal, see copier.c. Where the container
+// tells systemd itself how it is, somebody has to stand between: see relay.c. What stays has never
+// had a Go runtime, so it costs a few pages of memory.
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -31,6 +31,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "copier.h"
 #include "relay.h"
 
 // How long systemd may take to read a message, in milliseconds; it is TimeoutStartSec=
@@ -76,23 +77,9 @@ static int connect_systemd(void)
 static void barrier(int systemd)
 {
 	int ends[2];
-	char text[] = "BARRIER=1";
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct iovec data = { .iov_base = text, .iov_len = strlen(text) };
-	struct msghdr message = {
-		.msg_iov = &data, .msg_iovlen = 1,
-		.msg_control = &control, .msg_controllen = sizeof(control),
-	};
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		fail("make a pipe");
-	control.header.cmsg_level = SOL_SOCKET;
-	control.header.cmsg_type = SCM_RIGHTS;
-	control.header.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.header), &ends[1], sizeof(int));
-	if (sendmsg(systemd, &message, MSG_NOSIGNAL) < 0)
+	if (davit_send_descriptor(systemd, "BARRIER=1", ends[1]) < 0)
 		fail("tell systemd of the container");
 	close(ends[1]);
 	struct pollfd closed = { .fd = ends[0] };
@@ -138,11 +125,12 @@ static void await(pid_t child)
 
 // message is what the child sends: as text the container's process, a letter for each file
 // descriptor or '-', the path of its FIFO and, after a line feed, what to tell systemd; and the
-// descriptors, or -1: the output to copy, o, and the socket to relay from, n.
+// descriptors, or -1: the output to copy, o, the socket for those who attach to it, a, and the
+// socket to relay from, n.
 struct message {
 	char text[1024];
 	size_t length;
-	int descriptors[2];
+	int descriptors[3];
 };
 
 // descriptor is the one that a letter of the message's kinds stands for, or -1.
@@ -185,34 +173,6 @@ static void receive(int from, struct message *message)
 	message->text[message->length] = '\0';
 }
 
-// copy passes on what the container writes until the last process that could has gone: end
-// of file from a pipe, EIO from a terminal (pty(7)). Nothing asks it to stop before that: it
-// is in the unit's cgroup and ends with the container. While the journal is away, output is
-// dropped and the container goes on.
-static void copy(int from)
-{
-	static char buffer[16384];
-	ssize_t got;
-
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGINT, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
-	while ((got = read(from, buffer, sizeof(buffer))) != 0) {
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return;
-		for (ssize_t done = 0, put; done < got; done += put) {
-			put = write(STDOUT_FILENO, buffer + done, got - done);
-			if (put < 0 && errno != EINTR)
-				break;
-			if (put < 0)
-				put = 0;
-		}
-	}
-}
-
 static void give_up(int signal)
 {
 	static const char text[] = "davit-run: the container was not up after a minute: see systemctl status for what hung\n";
@@ -248,9 +208,9 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 	if (strcmp(argv[1], "sandbox") == 0 && message.length == 0)
 		_exit(0); // it needs no process
 	int container, path;
-	char kinds[3];
+	char kinds[4];
 	char *state = strchr(message.text, '\n');
-	if (state == NULL || sscanf(message.text, "%d %2s %n", &container, kinds, &path) != 2) {
+	if (state == NULL || sscanf(message.text, "%d %3s %n", &container, kinds, &path) != 2) {
 		fprintf(stderr, "davit-run: the launcher said nothing of a container\n");
 		_exit(1);
 	}
@@ -269,6 +229,6 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 		_exit(0);
 	}
 	if (output >= 0)
-		copy(output);
+		davit_copy(output, descriptor(&message, kinds, 'a'));
 	_exit(0);
 }

@@ -23,13 +23,15 @@ const execFIFO = "exec.fifo"
 // which tells systemd of it and lets it run once this one has exited; see handover.c. With
 // an output, that process stays and copies it to its own standard output; with a notify socket, it
 // stays and relays to systemd what the container says there.
-func handOver(b *bundle.Bundle, pid int, output, notify *os.File) error {
+func handOver(b *bundle.Bundle, pid int, output copied, notify *os.File) error {
 	kinds, descriptors := "", []int(nil)
-	if output != nil {
-		kinds, descriptors = kinds+"o", append(descriptors, int(output.Fd()))
-	}
-	if notify != nil {
-		kinds, descriptors = kinds+"n", append(descriptors, int(notify.Fd()))
+	for _, handed := range []struct {
+		kind string
+		file *os.File
+	}{{"o", output.from}, {"a", output.listener}, {"n", notify}} {
+		if handed.file != nil {
+			kinds, descriptors = kinds+handed.kind, append(descriptors, int(handed.file.Fd()))
+		}
 	}
 	var rights []byte
 	if len(descriptors) > 0 {

@@ -21,7 +21,13 @@ import (
 type output struct {
 	inside  *os.File // the container's side, for this process to close
 	console *os.File // brings the terminal once libcontainer has made it
-	reader  *os.File // what the unit's first process is to copy from, or nil
+	copied           // what the unit's first process is to copy
+}
+
+// copied is what the unit's first process copies to the journal, and a socket for those who want
+// to follow it; nil where there is none.
+type copied struct {
+	from, listener *os.File
 }
 
 // openOutput connects the process's standard output and error.
@@ -36,7 +42,7 @@ func (r *run) openOutput(process *libcontainer.Process) (*output, error) {
 		o.console, o.inside, err = socketPair()
 		process.ConsoleSocket = o.inside
 	case r.Output == bundle.OutputPipe:
-		o.reader, o.inside, err = os.Pipe()
+		o.from, o.inside, err = os.Pipe()
 		process.Stdout, process.Stderr = o.inside, o.inside
 	case r.Output == bundle.OutputNone:
 		o.inside, err = os.OpenFile(os.DevNull, os.O_WRONLY, 0)
@@ -51,23 +57,26 @@ func (r *run) openOutput(process *libcontainer.Process) (*output, error) {
 // The size of a terminal that nobody looks at: programs fold their lines at it.
 const terminalWidth, terminalHeight = 80, 24
 
-// started closes the container's side and returns what is to be copied, nil for nothing.
-func (o *output) started() (*os.File, error) {
+// started closes the container's side and returns what is to be copied.
+func (o *output) started(id string) (copied, error) {
 	if o.inside != nil {
 		o.inside.Close()
 	}
 	if o.console == nil {
-		return o.reader, nil
+		return o.copied, nil
 	}
-	terminal, err := receiveFile(o.console)
-	if err != nil {
-		return nil, err
+	var err error
+	if o.from, err = receiveFile(o.console); err != nil {
+		return copied{}, err
 	}
 	// The journal wants lines without carriage returns.
-	if err := console.ClearONLCR(terminal.Fd()); err != nil {
-		return nil, fmt.Errorf("set up the terminal: %w", err)
+	if err := console.ClearONLCR(o.from.Fd()); err != nil {
+		return copied{}, fmt.Errorf("set up the terminal: %w", err)
 	}
-	return terminal, nil
+	if o.listener, err = listenAttach(id); err != nil {
+		return copied{}, fmt.Errorf("make a socket to attach to: %w", err)
+	}
+	return o.copied, nil
 }
 
 // copierFile names the process that copies a container's output.

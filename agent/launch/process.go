@@ -32,30 +32,34 @@ const payload = "payload"
 
 // createProcess creates the container and returns the id of its first process, which is
 // ready to become the user's program and waits, and its output where that is to be copied.
-func (r *run) createProcess() (int, *os.File, error) {
+func (r *run) createProcess() (int, copied, error) {
 	config, err := r.config()
 	if err != nil {
-		return 0, nil, err
+		return 0, copied{}, err
 	}
 	container, err := libcontainer.Create(bundle.RuntimeDir, runtimeID(r.ID), config)
 	if err != nil {
-		return 0, nil, fmt.Errorf("create container: %w", err)
+		return 0, copied{}, fmt.Errorf("create container: %w", err)
 	}
 	process := newProcess(r.Spec.Process)
 	process.Init, process.ExtraFiles = true, r.sockets
 	out, err := r.openOutput(process)
 	if err != nil {
-		return 0, nil, err
+		return 0, copied{}, err
 	}
 	if err := container.Start(process); err != nil {
-		return 0, nil, fmt.Errorf("run %q of image %s: %w", r.Spec.Process.Args[0], r.Image.Reference, err)
+		// It comes from another process, as text.
+		if strings.Contains(err.Error(), "MOUNT_ATTR_IDMAP") {
+			err = fmt.Errorf("%w: hostUsers: false needs volumes on file systems that can map owners, and Linux 5.19", err)
+		}
+		return 0, copied{}, fmt.Errorf("run %q of image %s: %w", r.Spec.Process.Args[0], r.Image.Reference, err)
 	}
 	pid, err := process.Pid()
 	if err != nil {
-		return 0, nil, err
+		return 0, copied{}, err
 	}
-	reader, err := out.started()
-	return pid, reader, err
+	output, err := out.started(r.ID)
+	return pid, output, err
 }
 
 // runtimeID is the id for libcontainer and CNI, which know no @. No object's name has a dot.
@@ -78,9 +82,15 @@ func (r *run) config() (*configs.Config, error) {
 		spec.Mounts[i].Source = source
 	}
 	for i, namespace := range spec.Linux.Namespaces {
-		if namespace.Type == specs.NetworkNamespace && r.Sandbox == "" {
+		switch {
+		case namespace.Type == specs.NetworkNamespace && r.Sandbox == "":
 			spec.Linux.Namespaces[i].Path = r.netns
+		case namespace.Type == specs.UserNamespace:
+			spec.Linux.Namespaces[i].Path = descriptorPath(r.users)
 		}
+	}
+	if err := r.maskThrottling(); err != nil {
+		return nil, err
 	}
 	// First, so that a mount of the manifest's at the same place wins.
 	spec.Mounts = append(r.fileMounts(), spec.Mounts...)
