@@ -9,7 +9,7 @@ tags    := containers_image_openpgp,exclude_graphdriver_btrfs
 ldflags := -s -w -X main.version=$(VERSION)
 plugins := $(shell sed -n 's,^\t\(github.com/containernetworking/plugins/plugins/.*\),\1,p' go.mod)
 libexec := build/libexec/davit
-units   := $(wildcard deploy/*.service deploy/*.timer)
+units   := $(wildcard deploy/*.service deploy/*.slice deploy/*.timer)
 
 # What a plain `go test ./...`, or an editor, needs to build the same code.
 export GOFLAGS := -tags=$(tags)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -244,6 +245,8 @@ type State struct {
 	NeedDaemonReload bool
 	// ActiveState, SubState and Result tell what it does and how it last ended.
 	ActiveState, SubState, Result string
+	// ControlGroup is the unit's control group below the root of the tree; empty while it has none.
+	ControlGroup string
 	// MainPID is the container's first process; 0 when none runs.
 	MainPID uint32
 	// Since is when ActiveState last changed, in microseconds since 1970; 0 for never.
@@ -267,6 +270,7 @@ func (s *Systemd) State(ctx context.Context, name string) (State, error) {
 	for property, field := range map[string]*string{
 		"LoadState": &state.LoadState, "FragmentPath": &state.FragmentPath, "UnitFileState": &state.UnitFileState,
 		"ActiveState": &state.ActiveState, "SubState": &state.SubState, "Result": &state.Result,
+		"ControlGroup": &state.ControlGroup,
 	} {
 		*field, _ = p[property].(string)
 	}
@@ -290,6 +294,8 @@ func (s *Systemd) Foreign(ctx context.Context, name string) (string, error) {
 		return "", nil
 	case state.FragmentPath != "":
 		return state.FragmentPath, nil
+	case strings.HasSuffix(name, ".slice"):
+		return "", nil // systemd makes up a slice that has no file
 	default:
 		return state.LoadState, nil
 	}

@@ -37,6 +37,15 @@ const (
 	UserPluginDir = "/opt/cni/bin"
 )
 
+// Groups below a unit's own control group: systemd owns that one, and a group that hands
+// controllers down must hold no process itself.
+const (
+	// PayloadGroup holds the container.
+	PayloadGroup = "payload"
+	// LauncherGroup holds the launcher.
+	LauncherGroup = "launcher"
+)
+
 // NetworkLock is the file a network's ADD and DEL lock shared, and its garbage
 // collection exclusively: CNI forbids that they overlap
 // (https://www.cni.dev/docs/spec/#gc-clean-up-any-stale-resources).
