@@ -37,3 +37,16 @@ func TestCPUWeightIsAHundredForOneCPU(t *testing.T) {
 		}
 	}
 }
+
+func TestSystemdStartsTheLauncherInItsGroupWhereItCan(t *testing.T) {
+	t.Parallel()
+	objects := load(t, container("web"))
+	for version, want := range map[int]bool{252: false, 254: true} {
+		node := testNode
+		node.Systemd = version
+		desired := Resolve(Input{Objects: objects, Images: resolved(objects, command), Node: node})
+		if got := strings.Contains(desired.Workloads["web.service"].UnitText, "\nDelegateSubgroup=launcher\n"); got != want {
+			t.Errorf("systemd %d: got %v, want %v", version, got, want)
+		}
+	}
+}

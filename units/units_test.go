@@ -47,7 +47,7 @@ func examples() map[string]Unit {
 			{Path: "/dev/disk/by-label/50% of \"it\"", ReadBandwidth: 1 << 20, WriteIOPS: 100}, {Path: "/var/lib", ReadBandwidth: 1 << 21},
 		},
 	}
-	limited.OOMScoreAdjust, limited.Slice, limited.LauncherGroup = -5, "davit-app.slice", true
+	limited.OOMScoreAdjust, limited.Slice = -5, "davit-app.slice"
 	extra := plain()
 	extra.Extra = Extra{
 		Unit:    map[string][]string{"After": {"a.service", "b.service"}, "Description": {"of %H"}},
