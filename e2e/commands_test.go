@@ -85,7 +85,7 @@ func runHTTP(ctx context.Context, s scene, args []string) error {
 	if len(args) != 1 {
 		return usage("http URL")
 	}
-	body, err := Get(ctx, s.lab.Node, args[0])
+	body, err := Get(ctx, s.lab.Machine, args[0])
 	_, writeErr := io.WriteString(s.out, body)
 	return errors.Join(err, writeErr)
 }

@@ -249,6 +249,8 @@ type State struct {
 	ControlGroup string
 	// MainPID is the container's first process; 0 when none runs.
 	MainPID uint32
+	// Restarts counts how often systemd restarted it by itself since it was last started.
+	Restarts uint32
 	// Since is when ActiveState last changed, in microseconds since 1970; 0 for never.
 	Since uint64
 	// Started is when the unit last left the inactive state, in the same unit.
@@ -275,6 +277,7 @@ func (s *Systemd) State(ctx context.Context, name string) (State, error) {
 		*field, _ = p[property].(string)
 	}
 	state.NeedDaemonReload, _ = p["NeedDaemonReload"].(bool)
+	state.Restarts, _ = p["NRestarts"].(uint32)
 	state.MainPID, _ = p["MainPID"].(uint32)
 	state.Since, _ = p["StateChangeTimestamp"].(uint64)
 	state.Started, _ = p["InactiveExitTimestamp"].(uint64)

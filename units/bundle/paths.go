@@ -25,6 +25,8 @@ const (
 	RuntimeDir = RunDir + "/runtime"
 	// AttachmentsDir holds, for each container, what the launcher must undo.
 	AttachmentsDir = RunDir + "/containers"
+	// LastRunsDir holds one [LastRun] a container that has ended since boot.
+	LastRunsDir = RunDir + "/last-runs"
 	// NetworksDir holds each network's lock and the names of its members.
 	NetworksDir = RunDir + "/networks"
 	// CNIDataDir is host-local's leases. They lie on a tmpfs because host-local
