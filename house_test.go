@@ -108,7 +108,7 @@ func TestTheLauncherStaysSmall(t *testing.T) {
 	}
 }
 
-var proof = regexp.MustCompile(`(scenario) ([a-z-]+)|test ([a-z/-]+) (Test\w+)`)
+var proof = regexp.MustCompile(`(scenario) ([a-z/-]+)|test ([a-z/-]+) (Test\w+)`)
 
 func TestFeaturesNameTestsThatExist(t *testing.T) {
 	t.Parallel()

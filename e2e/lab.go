@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/davit-project/davit/e2e/images"
 	"github.com/davit-project/davit/e2e/node"
@@ -117,6 +118,8 @@ type Machine interface {
 type Lab struct {
 	Machine
 	Registry *registry.Registry
+	// Patience is how many times longer things may take than on a node.
+	Patience time.Duration
 	kit      *Kit
 }
 
@@ -126,7 +129,7 @@ func NewLab(ctx context.Context, kit *Kit, hostname string) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newLab(kit, n)
+	return newLab(kit, n, 1)
 }
 
 // NewVirtualLab boots a virtual machine with a release of Debian. The caller owns it and must
@@ -138,16 +141,19 @@ func NewVirtualLab(ctx context.Context, kit *Kit, hostname, release string) (*La
 	if err != nil {
 		return nil, err
 	}
-	return newLab(kit, m)
+	return newLab(kit, m, emulated)
 }
 
+// emulated is the patience with a processor that is emulated, on a machine that has others to run.
+const emulated = 10
+
 // newLab brings the registry to a machine, which is the lab's from now on.
-func newLab(kit *Kit, machine Machine) (*Lab, error) {
+func newLab(kit *Kit, machine Machine, patience time.Duration) (*Lab, error) {
 	images, err := registry.New(kit.Images)
 	if err != nil {
 		return nil, errors.Join(err, machine.Close())
 	}
-	lab := &Lab{Machine: machine, Registry: images, kit: kit}
+	lab := &Lab{Machine: machine, Registry: images, Patience: patience, kit: kit}
 	if err := lab.configure(); err != nil {
 		return nil, errors.Join(err, lab.Close())
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
+	godbus "github.com/godbus/dbus/v5"
 )
 
 // Systemd is the node's service manager. Its methods may be called from several
@@ -136,6 +137,22 @@ func (s *Systemd) enableEach(ctx context.Context, conn *dbus.Conn, names []strin
 		}
 	}
 	return failures
+}
+
+// ApplyLimits makes systemd put the limits that it has read on the control group of a unit that
+// runs. A reload leaves that to the next start of another unit in the same slice. Setting a property
+// has it done at once, and Markers, to which nothing is added here, leaves no drop-in behind
+// (bus_unit_set_properties in systemd's src/core/dbus-unit.c).
+func (s *Systemd) ApplyLimits(ctx context.Context, name string) error {
+	conn, err := s.connection(ctx)
+	if err != nil {
+		return err
+	}
+	nothing := dbus.Property{Name: "Markers", Value: godbus.MakeVariant([]string{})}
+	if err := conn.SetUnitPropertiesContext(ctx, name, true, nothing); err != nil {
+		return fmt.Errorf("apply the limits of %s: %w", name, err)
+	}
+	return nil
 }
 
 // StartUnit starts the unit and waits until systemd's job has ended.
