@@ -2,6 +2,8 @@
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
+# The release of Debian in the virtual machines of test-vm; bookworm has the oldest systemd supported.
+RELEASE ?= trixie
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 # containers/image and containers/storage: pure Go signatures, no btrfs headers.
@@ -9,13 +11,13 @@ tags    := containers_image_openpgp,exclude_graphdriver_btrfs
 ldflags := -s -w -X main.version=$(VERSION)
 plugins := $(shell sed -n 's,^\t\(github.com/containernetworking/plugins/plugins/.*\),\1,p' go.mod)
 libexec := build/libexec/davit
-units   := $(wildcard deploy/*.service deploy/*.timer)
+units   := $(wildcard deploy/*.service deploy/*.slice deploy/*.timer)
 
 # What a plain `go test ./...`, or an editor, needs to build the same code.
 export GOFLAGS := -tags=$(tags)
 
 .DEFAULT_GOAL := build
-.PHONY: build davit davit-run cni demo test test-unit test-e2e lint install uninstall clean help deps-build deps-node
+.PHONY: build davit davit-run cni demo test test-unit test-e2e test-vm lint install uninstall clean help deps-build deps-node deps-vm
 
 ## build: compile davit, its launcher and the CNI plugins into build/ (the default)
 build: davit davit-run cni
@@ -46,6 +48,10 @@ test-unit: deps-build
 ## test-e2e: run the scenarios of e2e/testdata on throwaway nodes (RUN=name picks)
 test-e2e: deps-node
 	go test -count=1 -timeout 9m ./e2e/... $(if $(RUN),-run 'TestScenarios/$(RUN)' -v)
+
+## test-vm: run the scenarios of e2e/testdata/vm in virtual machines (RUN=name picks); takes minutes
+test-vm: deps-vm
+	go test -count=1 -timeout 60m ./e2e -vm -release=$(RELEASE) -run 'TestMachines/$(RUN)' -v
 
 ## lint: check format, go vet, staticcheck and known vulnerabilities
 lint: deps-build
@@ -92,3 +98,6 @@ deps-build:
 
 deps-node:
 	@./deps.sh build node
+
+deps-vm:
+	@./deps.sh build vm

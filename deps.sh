@@ -3,6 +3,7 @@
 #
 #   deps.sh build         what it takes to compile
 #   deps.sh build node    and to boot throwaway nodes
+#   deps.sh build vm      and to boot virtual machines
 #
 # It says and does nothing when all is there, and needs root only when something is not.
 set -eu
@@ -26,6 +27,11 @@ node  podman                     podman
 node  pgrep                      procps
 node  catatonit                  catatonit
 node  ansible-playbook           ansible-core
+vm    qemu-system-x86_64         qemu-system-x86
+vm    qemu-img                   qemu-utils
+vm    mmdebstrap                 mmdebstrap
+vm    mke2fs                     e2fsprogs
+vm    systemctl                  systemd
 '
 
 present() {

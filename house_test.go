@@ -24,7 +24,8 @@ var arrows = map[string][]string{
 	"units":               {"units/bundle"},
 	"reconcile":           {"manifests", "units"},
 	"agent/disk":          {},
-	"agent/launch":        {"units/bundle", "agent/disk", "agent/masquerade", "agent/probe"},
+	"agent/cgroup":        {"units/bundle"},
+	"agent/launch":        {"units/bundle", "agent/cgroup", "agent/disk", "agent/masquerade", "agent/probe"},
 	"agent/probe":         {"units/bundle"},
 	"agent/health":        {"agent/disk", "agent/probe", "units"},
 	"agent/watch":         {"manifests"},
@@ -111,7 +112,7 @@ func TestTheLauncherStaysSmall(t *testing.T) {
 	}
 }
 
-var proof = regexp.MustCompile(`(scenario) ([a-z-]+)|test ([a-z/-]+) (Test\w+)`)
+var proof = regexp.MustCompile(`(scenario) ([a-z/-]+)|test ([a-z/-]+) (Test\w+)`)
 
 func TestFeaturesNameTestsThatExist(t *testing.T) {
 	t.Parallel()

@@ -31,7 +31,7 @@ func (n *Node) drivers(desired reconcile.Desired, wait Wait) reconcile.Drivers {
 		Networks:  networks.Store{PluginDirs: n.plugins, RemoveMasquerade: masquerade.Remove},
 		Volumes:   volumes.Store{},
 		Bundles:   bundles.Store{},
-		UnitFiles: n.Systemd,
+		UnitFiles: unitFiles{n.Systemd},
 		Services:  services{n.Systemd, desired, wait},
 	}
 }

@@ -186,5 +186,6 @@ func (n *Node) resolveImages(ctx context.Context, requests []reconcile.ImageRequ
 
 // Apply carries a plan out.
 func (n *Node) Apply(ctx context.Context, desired reconcile.Desired, plan reconcile.Plan, wait Wait, observe func(reconcile.Event)) error {
-	return reconcile.Apply(ctx, plan, desired, n.drivers(desired, wait), observe)
+	err := reconcile.Apply(ctx, plan, desired, n.drivers(desired, wait), observe)
+	return errors.Join(err, n.followLimits(ctx))
 }

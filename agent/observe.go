@@ -70,7 +70,7 @@ func (n *Node) workloads(ctx context.Context) (map[string]reconcile.ActualWorklo
 			BundleDir:  dir,
 			Bundle:     readBundle(dir),
 			RunningDir: running,
-			NeedReload: units.PendingReload() && state.NeedDaemonReload || state.LoadState == "not-found",
+			NeedReload: units.PendingReload() && state.NeedDaemonReload || unread(state),
 			Enabled:    enabled(state),
 			Active:     state.ActiveState,
 			Sub:        state.SubState,
@@ -81,6 +81,11 @@ func (n *Node) workloads(ctx context.Context) (map[string]reconcile.ActualWorklo
 		}
 	}
 	return workloads, nil
+}
+
+// unread reports that systemd knows nothing of a unit's file; a slice without one it makes up.
+func unread(state units.State) bool {
+	return state.LoadState == "not-found" || state.LoadState == "loaded" && state.FragmentPath == ""
 }
 
 // readBundle reads a unit's bundle; a timer or a target has none.

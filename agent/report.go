@@ -30,12 +30,16 @@ type ObjectReport struct {
 	// State is systemd's: "active (running)", or "absent".
 	State string `json:"state"`
 	// Result is how the last run ended, in systemd's word, where it did not end well.
-	Result  string     `json:"result,omitempty"`
-	MainPID uint32     `json:"mainPID,omitempty"`
-	Since   *time.Time `json:"since,omitempty"`
-	Image   string     `json:"image,omitempty"`
-	Digest  string     `json:"digest,omitempty"`
-	Source  string     `json:"source,omitempty"`
+	Result string `json:"result,omitempty"`
+	// Restarts counts how often systemd restarted it since it was last started by hand or by davit.
+	Restarts uint32 `json:"restarts,omitempty"`
+	// LastRun is how the run before this one ended, or the last one; nil when none has since boot.
+	LastRun *bundle.LastRun `json:"lastRun,omitempty"`
+	MainPID uint32          `json:"mainPID,omitempty"`
+	Since   *time.Time      `json:"since,omitempty"`
+	Image   string          `json:"image,omitempty"`
+	Digest  string          `json:"digest,omitempty"`
+	Source  string          `json:"source,omitempty"`
 	// Ready is what the readiness probe comes to; nil where there is none, and where nobody makes
 	// it because the agent does not run.
 	Ready *bool `json:"ready,omitempty"`
@@ -59,7 +63,7 @@ func (n *Node) Report(ctx context.Context, set *manifests.Set, guard Guard) (Rep
 	notes, blocked := notes(plan), blocked(plan, desired, actual)
 	report := Report{Objects: []ObjectReport{}, Diagnostics: set.Diagnostics}
 	for unit, workload := range desired.Workloads {
-		if _, exists := actual.Workloads[unit]; !exists {
+		if _, exists := actual.Workloads[unit]; !exists && !strings.HasSuffix(unit, ".slice") {
 			report.Objects = append(report.Objects, reportAbsent(unit, workload, actual, notes))
 		}
 	}
@@ -71,11 +75,14 @@ func (n *Node) Report(ctx context.Context, set *manifests.Set, guard Guard) (Rep
 		}
 	}
 	for unit, workload := range actual.Workloads {
+		if strings.HasSuffix(unit, ".slice") {
+			continue // it does nothing by itself
+		}
 		object, err := n.reportUnit(ctx, unit, workload)
 		if err != nil {
 			return Report{}, err
 		}
-		object.Note = cmp.Or(blocked[unit], notes[object.Object])
+		object.Note = cmp.Or(blocked[unit], notes[object.Object], ending(object))
 		if successful, failed := kept(set, workload.Ref); workload.Bundle != nil && successful+failed > 0 {
 			if object.Runs, err = Runs(ctx, unit, successful, failed); err != nil {
 				return Report{}, err
@@ -114,8 +121,15 @@ func (n *Node) reportUnit(ctx context.Context, unit string, workload reconcile.A
 		Object: workload.Ref.String(), Unit: unit, MainPID: state.MainPID, Source: workload.SourcePath,
 		State: fmt.Sprintf("%s (%s)", state.ActiveState, state.SubState),
 	}
+	report.Restarts = state.Restarts
+	if report.LastRun, err = lastRun(unit); err != nil {
+		return ObjectReport{}, err
+	}
 	if state.Result != "success" {
 		report.Result = state.Result
+	}
+	if state.ActiveState == "failed" {
+		report.State = fmt.Sprintf("failed (%s)", state.Result)
 	}
 	if state.Since > 0 {
 		since := time.UnixMicro(int64(state.Since))
@@ -151,6 +165,18 @@ func blocked(plan reconcile.Plan, desired reconcile.Desired, actual reconcile.Ac
 		return !slices.ContainsFunc(plan.Actions, func(a reconcile.Action) bool { return a.Verb == reconcile.Start && a.Target == unit })
 	})
 	return blocked
+}
+
+// ending says how the last run ended, where it did not end well.
+func ending(object ObjectReport) string {
+	if object.LastRun == nil || object.LastRun.Result == "success" {
+		return ""
+	}
+	text := "last run: " + object.LastRun.String()
+	if object.Restarts > 0 {
+		text += fmt.Sprintf(", restarted %d times", object.Restarts)
+	}
+	return text
 }
 
 // notes says for each object what a plan would do about it.

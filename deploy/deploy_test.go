@@ -16,17 +16,17 @@ func TestSystemdAcceptsTheUnits(t *testing.T) {
 	if err != nil {
 		t.Skip("systemd-analyze is not installed")
 	}
-	units, err := filepath.Glob("*.service")
-	if err != nil {
-		t.Fatal(err)
-	}
-	timers, err := filepath.Glob("*.timer")
-	if err != nil {
-		t.Fatal(err)
+	var units []string
+	for _, pattern := range []string{"*.service", "*.slice", "*.timer"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		units = append(units, found...)
 	}
 	dir := t.TempDir()
 	var files []string
-	for _, unit := range append(units, timers...) {
+	for _, unit := range units {
 		text, err := os.ReadFile(unit)
 		if err != nil {
 			t.Fatal(err)

@@ -66,7 +66,7 @@ func (u usage) Error() string { return "usage: " + string(u) }
 func check(run command) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		lab := ts.Value(labKey{}).(*Lab)
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), lab.Patience*2*time.Minute)
 		defer cancel()
 		err := run(ctx, scene{ts, lab, ts.Stdout(), ts.Stderr()}, args)
 		if wrong := usage(""); errors.As(err, &wrong) || (err != nil) != neg {
@@ -89,7 +89,7 @@ func runHTTP(ctx context.Context, s scene, args []string) error {
 	if len(args) != 1 {
 		return usage("http URL")
 	}
-	body, err := Get(ctx, s.lab.Node, args[0])
+	body, err := Get(ctx, s.lab.Machine, args[0])
 	_, writeErr := io.WriteString(s.out, body)
 	return errors.Join(err, writeErr)
 }
@@ -119,7 +119,7 @@ func runUntil(ctx context.Context, s scene, args []string) error {
 		run, rest = runNode, args
 	}
 	var stdout, stderr bytes.Buffer
-	err = Until(ctx, *limit, func(ctx context.Context) error {
+	err = Until(ctx, s.lab.Patience**limit, func(ctx context.Context) error {
 		stdout.Reset()
 		stderr.Reset()
 		err := run(ctx, scene{s.ts, s.lab, &stdout, &stderr}, rest)

@@ -29,21 +29,23 @@ func TestScenarios(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata",
 		RequireUniqueNames: true,
-		Setup:              func(env *testscript.Env) error { return setup(env, kit) },
-		Condition:          condition,
-		Cmds:               commands,
+		Setup: func(env *testscript.Env) error {
+			lab, err := NewLab(context.Background(), kit, "node")
+			if err != nil {
+				return err
+			}
+			return setup(env, kit, lab)
+		},
+		Condition: condition,
+		Cmds:      commands,
 	})
 }
 
 // labKey is where a scenario keeps its lab.
 type labKey struct{}
 
-// setup boots the scenario's node.
-func setup(env *testscript.Env, kit *Kit) error {
-	lab, err := NewLab(context.Background(), kit, "node")
-	if err != nil {
-		return err
-	}
+// setup gives a scenario its lab.
+func setup(env *testscript.Env, kit *Kit, lab *Lab) error {
 	env.Values[labKey{}] = lab
 	t := env.T().(testing.TB)
 	t.Cleanup(func() {

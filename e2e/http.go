@@ -7,21 +7,19 @@ import (
 	"net"
 	"net/http"
 	"time"
-
-	"github.com/davit-project/davit/e2e/node"
 )
 
 // dialTimeout is far more than a node needs. A connection to a published port whose container
 // goes away at that moment hangs: the kernel remembers the old address for its first packet.
 const dialTimeout = time.Second
 
-// Get asks a web server from inside the node and returns what it answered. An answer other
+// Get asks a web server from inside the machine and returns what it answered. An answer other
 // than 2xx is an error too. The URL's host is an IP address.
-func Get(ctx context.Context, n *node.Node, url string) (string, error) {
+func Get(ctx context.Context, m Machine, url string) (string, error) {
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 		defer cancel()
-		return n.Dial(ctx, network, address)
+		return m.Dial(ctx, network, address)
 	}
 	transport := &http.Transport{DialContext: dial, DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()

@@ -6,15 +6,19 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/davit-project/davit/e2e/images"
 	"github.com/davit-project/davit/e2e/node"
 	"github.com/davit-project/davit/e2e/registry"
+	"github.com/davit-project/davit/e2e/vm"
 )
 
 // Addresses of the registry in a lab's node, and who may use the private one.
@@ -95,24 +99,61 @@ func install(ctx context.Context, directory string) error {
 	return nil
 }
 
-// Lab is a node with davit installed and not running, and a registry that is up.
+// Machine is a throwaway machine: a [node.Node] or a [vm.Machine].
+type Machine interface {
+	Run(ctx context.Context, command node.Command) error
+	Output(ctx context.Context, args ...string) (string, error)
+	Shell(ctx context.Context) error
+	Put(path string, content io.Reader, mode fs.FileMode) error
+	PutTree(source, path string) error
+	Listen(network, address string) (net.Listener, error)
+	Dial(ctx context.Context, network, address string) (net.Conn, error)
+	Journal(ctx context.Context) string
+	Reboot(ctx context.Context) error
+	Crash(ctx context.Context) error
+	Close() error
+}
+
+// Lab is a machine with davit installed and not running, and a registry that is up.
 type Lab struct {
-	*node.Node
+	Machine
 	Registry *registry.Registry
+	// Patience is how many times longer things may take than on a node.
+	Patience time.Duration
 	kit      *Kit
 }
 
 // NewLab boots a node. The caller owns it and must call Close.
 func NewLab(ctx context.Context, kit *Kit, hostname string) (*Lab, error) {
-	images, err := registry.New(kit.Images)
-	if err != nil {
-		return nil, err
-	}
 	n, err := node.Boot(ctx, node.Config{Hostname: hostname, Layers: []string{kit.Installation}})
 	if err != nil {
 		return nil, err
 	}
-	lab := &Lab{Node: n, Registry: images, kit: kit}
+	return newLab(kit, n, 1)
+}
+
+// NewVirtualLab boots a virtual machine with a release of Debian. The caller owns it and must
+// call Close.
+func NewVirtualLab(ctx context.Context, kit *Kit, hostname, release string) (*Lab, error) {
+	m, err := vm.Boot(ctx, vm.Config{
+		Hostname: hostname, Release: release, Local: filepath.Join(kit.Installation, "usr/local"), CPUs: 2, MemoryMiB: 1024,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return newLab(kit, m, emulated)
+}
+
+// emulated is the patience with a processor that is emulated, on a machine that has others to run.
+const emulated = 10
+
+// newLab brings the registry to a machine, which is the lab's from now on.
+func newLab(kit *Kit, machine Machine, patience time.Duration) (*Lab, error) {
+	images, err := registry.New(kit.Images)
+	if err != nil {
+		return nil, errors.Join(err, machine.Close())
+	}
+	lab := &Lab{Machine: machine, Registry: images, Patience: patience, kit: kit}
 	if err := lab.configure(); err != nil {
 		return nil, errors.Join(err, lab.Close())
 	}
@@ -147,15 +188,15 @@ func (l *Lab) RegistryUp() error {
 	return nil
 }
 
-// Reboot reboots the node, or crashes it. The registry is down until the node has booted,
+// Reboot reboots the machine, or crashes it. The registry is down until it has booted,
 // and up afterwards.
 func (l *Lab) Reboot(ctx context.Context, crash bool) error {
 	if err := l.Registry.Down(); err != nil {
 		return err
 	}
-	boot := l.Node.Reboot
+	boot := l.Machine.Reboot
 	if crash {
-		boot = l.Node.Crash
+		boot = l.Machine.Crash
 	}
 	if err := boot(ctx); err != nil {
 		return err
@@ -172,7 +213,7 @@ func (l *Lab) PutManifest(file string) error {
 	return l.Put(filepath.Join("/etc/davit/manifests", filepath.Base(file)), bytes.NewReader(text), 0o644)
 }
 
-// Close ends the node and the registry.
+// Close ends the machine and the registry.
 func (l *Lab) Close() error {
-	return errors.Join(l.Registry.Down(), l.Node.Close())
+	return errors.Join(l.Registry.Down(), l.Machine.Close())
 }

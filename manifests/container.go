@@ -36,7 +36,10 @@ func (d *document) checkFields(at string, spec v1.ContainerFields, sandbox v1.Sa
 	d.checkSockets(at, spec, sandbox)
 	d.checkMounts(at, spec.VolumeMounts)
 	d.checkDevices(at, spec.Devices)
-	d.checkResources(at, spec.Resources)
+	d.checkResources(at+".resources", spec.Resources)
+	if adjustment := spec.OOMScoreAdj; adjustment != nil && (*adjustment < -1000 || *adjustment > 1000) {
+		d.errorf(at+".oomScoreAdj", "%d: want -1000 to 1000", *adjustment)
+	}
 	d.checkUlimits(at, spec.Ulimits)
 	d.checkProbes(at, spec)
 	d.checkPassThrough(at, spec)
@@ -196,22 +199,6 @@ func knownSignal(name string) bool {
 		return err == nil && n >= 0 && n <= 30
 	}
 	return unix.SignalNum(name) != 0
-}
-
-// resourceSettings are the resources that systemd limits.
-var resourceSettings = []string{"cpu", "memory", "pids"}
-
-func (d *document) checkResources(at string, resources v1.Resources) {
-	for name, list := range map[string]v1.ResourceList{"limits": resources.Limits, "requests": resources.Requests} {
-		for resource, quantity := range list {
-			field := at + ".resources." + name + "." + resource
-			if !slices.Contains(resourceSettings, resource) || resource == "pids" && name == "requests" {
-				d.errorf(field, "unknown resource: want cpu, memory, or a limit of pids")
-				continue
-			}
-			d.quantity(field, quantity)
-		}
-	}
 }
 
 // limits are those of setrlimit(2).

@@ -21,6 +21,7 @@ func (d *document) checkPod(at string, spec v1.PodSpec) {
 	if context.FSGroup != nil {
 		d.checkID(field+".fsGroup", *context.FSGroup)
 	}
+	d.checkResources(at+".resources", spec.Resources)
 	if spec.Replicas != nil && *spec.Replicas < 0 {
 		d.errorf(at+".replicas", "%d: want 0 or more", *spec.Replicas)
 	}

@@ -201,6 +201,7 @@ func TestPolicySays(t *testing.T) {
 		container("install: {RequiredBy: multi-user.target}"):                                                                        "it may not name multi-user.target",
 		container("service: {Slice: apps.slice}"):                                                                                    "it may not name apps.slice",
 		container("service: {Nice: '-5'}"):                                                                                           "it may not set Nice",
+		container("oomScoreAdj: -1"):                                                                                                 "spec.oomScoreAdj: refused by policy baseline: the node's own services would be killed before it",
 		container("ulimits: [{name: nofile, soft: 5}, {name: memlock, soft: -1}]"):                                                   "spec.ulimits[1].name: refused by policy baseline: it may not set the limit memlock",
 		container("env: [{name: A, valueFrom: {hostEnv: {name: TOKEN}}}]"):                                                           "it may not read the environment of the node's systemd",
 		strings.Replace(container("hostname: a"), "name: web", "name: sshd", 1):                                                      "sshd.service is a name of the system's",

@@ -13,6 +13,7 @@ import (
 
 // lowered is what one object comes to: services, and the units that group and start them.
 type lowered struct {
+	slices     []units.Slice
 	sandboxes  []sandbox
 	containers []runnable
 	targets    []units.Target
@@ -48,6 +49,8 @@ type service struct {
 	// dependencies come on top of those that the manifest declares.
 	dependencies units.Dependencies
 	wantedBy     []string
+	// slice is the slice of its pod; empty means that of all containers.
+	slice string
 	// startAfterwards are started once a oneshot has succeeded.
 	startAfterwards []string
 	// ttl is how long a finished job's units are kept, in seconds; nil means for ever.
@@ -123,6 +126,7 @@ func (l lowered) main() []string {
 
 // add joins what one instance of an object comes to with that of the others.
 func (l *lowered) add(other lowered) {
+	l.slices = append(l.slices, other.slices...)
 	l.sandboxes = append(l.sandboxes, other.sandboxes...)
 	l.containers = append(l.containers, other.containers...)
 	l.targets = append(l.targets, other.targets...)
@@ -192,6 +196,13 @@ func (r *resolver) withdraw(ref v1.Ref) {
 
 // groups makes the units desired that have no process of their own.
 func (r *resolver) groups(l lowered, object manifests.Object) error {
+	for _, slice := range l.slices {
+		r.describe(&slice.Head, object)
+		text, err := units.RenderSlice(slice)
+		if err := r.group(slice.Name, Workload{UnitText: text, Keep: KeepIdle}, err, object); err != nil {
+			return err
+		}
+	}
 	for _, target := range l.targets {
 		r.describe(&target.Head, object)
 		text, err := units.RenderTarget(target)

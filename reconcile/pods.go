@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
@@ -78,11 +79,20 @@ func claimsOf(spec v1.PodSpec, number int32) v1.PodSpec {
 
 // lower lowers one pod.
 func (i instance) lower() (lowered, error) {
-	if len(i.spec.Containers) == 1 && len(i.spec.InitContainers) == 0 && !i.spec.ShareProcessNamespace {
-		return lowered{containers: []runnable{i.alone()}}, nil
+	var all lowered
+	alone := len(i.spec.Containers) == 1 && len(i.spec.InitContainers) == 0 && !i.spec.ShareProcessNamespace
+	if !alone || !reflect.ValueOf(i.spec.Resources).IsZero() {
+		slice, err := i.slice()
+		if err != nil {
+			return lowered{}, err
+		}
+		all.slices, i.service.slice = []units.Slice{slice}, slice.Name
+	}
+	if alone {
+		all.containers = []runnable{i.alone()}
+		return all, nil
 	}
 	box := i.sandbox()
-	var all lowered
 	chain := units.Dependencies{After: []string{box.unit()}, BindsTo: []string{box.unit()}}
 	for _, container := range i.spec.InitContainers {
 		run := i.member(container, box)
@@ -165,7 +175,7 @@ func (i instance) member(container v1.PodContainer, box sandbox) runnable {
 	run := i.runnable(container)
 	run.name = i.name + "-" + container.Name + i.number
 	run.sandbox, run.sharesProcesses = box.name, box.sharesProcesses
-	run.wantedBy = []string{box.unit()}
+	run.wantedBy, run.slice = []string{box.unit()}, i.service.slice
 	run.keep = keepOf(run.ContainerSpec)
 	return run
 }

@@ -100,6 +100,7 @@ func (r *resolver) sandbox(box sandbox, source manifests.Position) error {
 		MaxRestarts:       -1,
 		KillSignal:        "SIGTERM",
 		StopSeconds:       defaultGracePeriod,
+		Slice:             box.slice,
 	}
 	if box.sharesProcesses {
 		unit.Restart = restartAlways

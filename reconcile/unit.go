@@ -3,13 +3,11 @@ package reconcile
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
-	"k8s.io/apimachinery/pkg/api/resource"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units"
@@ -49,16 +47,18 @@ func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal string) (un
 			"IMAGE_NAME":     b.Image.Reference,
 			"IMAGE_DIGEST":   b.Image.Digest,
 		},
-		HoldsStart:  b.Health.HoldsStart() && !runsToItsEnd(run.role),
-		PreStop:     b.Health.PreStop != nil,
-		Notify:      b.Notify,
-		Due:         run.due.Seconds > 0,
-		Reload:      run.Reload.Signal != "" || run.Reload.Exec != nil,
-		Restart:     restartOf(run.ContainerSpec),
-		MaxRestarts: -1,
-		KillSignal:  stopSignal,
-		StopSeconds: defaultGracePeriod,
-		Resources:   resources,
+		HoldsStart:    b.Health.HoldsStart() && !runsToItsEnd(run.role),
+		PreStop:       b.Health.PreStop != nil,
+		Notify:        b.Notify,
+		Due:           run.due.Seconds > 0,
+		Reload:        run.Reload.Signal != "" || run.Reload.Exec != nil,
+		Restart:       restartOf(run.ContainerSpec),
+		MaxRestarts:   -1,
+		KillSignal:    stopSignal,
+		StopSeconds:   defaultGracePeriod,
+		Slice:         run.slice,
+		LauncherGroup: r.in.Node.Systemd >= systemdDelegateSubgroup,
+		Resources:     resources,
 		Extra: units.Extra{
 			Unit: section(run.Unit), Service: section(run.Service), Install: section(run.Install),
 		},
@@ -68,6 +68,9 @@ func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal string) (un
 	}
 	if run.role == units.RoleContainer {
 		unit.SuccessStatus = stoppedStatus(stopSignal)
+	}
+	if run.OOMScoreAdj != nil {
+		unit.OOMScoreAdjust = *run.OOMScoreAdj
 	}
 	unit.LogTag = run.Logging.Tag
 	if limit := run.Logging.RateLimit; limit != nil {
@@ -132,10 +135,11 @@ const (
 	restartNever     = "no"
 )
 
-// The versions that RestartMode= and RestartSteps= came with.
+// The versions of systemd that settings came with.
 const (
-	systemdRestartMode  = 254
-	systemdRestartSteps = 254
+	systemdRestartMode      = 254
+	systemdRestartSteps     = 254
+	systemdDelegateSubgroup = 254
 )
 
 // restartMaxDelay is Kubernetes' bound of the wait before a restart
@@ -200,51 +204,4 @@ func stoppedStatus(signal string) int {
 		return 128 + int(number)
 	}
 	return 0
-}
-
-// resourcesOf maps Kubernetes' limits and requests to systemd.resource-control(5).
-func resourcesOf(declared v1.Resources) (units.Resources, error) {
-	var resources units.Resources
-	var err error
-	if resources.MemoryMax, err = quantity(declared.Limits, "memory", 0); err != nil {
-		return resources, err
-	}
-	if resources.MemoryLow, err = quantity(declared.Requests, "memory", 0); err != nil {
-		return resources, err
-	}
-	if resources.CPUQuota, err = quantity(declared.Limits, "cpu", resource.Milli); err != nil {
-		return resources, err
-	}
-	shares, err := quantity(declared.Requests, "cpu", resource.Milli)
-	if err != nil {
-		return resources, err
-	}
-	resources.CPUWeight = cpuWeight(shares)
-	if resources.TasksMax, err = quantity(declared.Limits, "pids", 0); err != nil {
-		return resources, err
-	}
-	return resources, nil
-}
-
-// quantity reads one resource in units of 10^scale; 0 when it is not declared.
-func quantity(list v1.ResourceList, name string, scale resource.Scale) (uint64, error) {
-	text, ok := list[name]
-	if !ok {
-		return 0, nil
-	}
-	parsed, err := resource.ParseQuantity(string(text))
-	if err != nil {
-		return 0, fmt.Errorf("%s %q: %w", name, text, err)
-	}
-	return uint64(max(parsed.ScaledValue(scale), 0)), nil
-}
-
-// cpuWeight maps a request in thousandths of a CPU to CPUWeight=, so that one CPU is
-// systemd's default weight of 100; 0 stays 0, no setting.
-func cpuWeight(milli uint64) uint64 {
-	if milli == 0 {
-		return 0
-	}
-	const least, most = 1, 10000
-	return min(max(uint64(math.Round(float64(milli)/10)), least), most)
 }

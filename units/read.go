@@ -75,7 +75,10 @@ func parse(text string) map[key][]string {
 var inPlace = map[key]bool{
 	{"Service", "CPUQuota"}: true, {"Service", "CPUWeight"}: true,
 	{"Service", "MemoryMax"}: true, {"Service", "MemoryLow"}: true, {"Service", "MemoryHigh"}: true,
-	{"Service", "TasksMax"}: true, {"Service", "IOWeight"}: true,
+	{"Service", "MemorySwapMax"}: true, {"Service", "TasksMax"}: true,
+	{"Service", "AllowedCPUs"}: true, {"Service", "AllowedMemoryNodes"}: true, {"Service", "IOWeight"}: true,
+	{"Service", "IOReadBandwidthMax"}: true, {"Service", "IOWriteBandwidthMax"}: true,
+	{"Service", "IOReadIOPSMax"}: true, {"Service", "IOWriteIOPSMax"}: true,
 	{"Service", "Restart"}: true, {"Service", "RestartSec"}: true, {"Service", "RestartMode"}: true,
 	{"Service", "RestartSteps"}: true, {"Service", "RestartMaxDelaySec"}: true,
 	{"Service", "KillSignal"}: true, {"Service", "TimeoutStopSec"}: true, {"Service", "ExecStopPost"}: true,

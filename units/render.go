@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/davit-project/davit/units/bundle"
 )
 
 // header tells a reader of the file whose it is.
@@ -16,9 +18,9 @@ const header = `# Written by davit from the manifest that SourcePath= names; cha
 # To change settings of this unit on this node: systemctl edit %s
 `
 
-// validName is a name that davit gives: systemd.unit(5) allows more. What follows an @ is the
-// number of one of several that are alike.
-var validName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(@[0-9]+)?\.(service|socket|timer|target)$`)
+// validName is a name that davit gives: systemd.unit(5) allows more. What follows an @, or in a
+// slice a dot, is the number of one of several that are alike.
+var validName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?(@[0-9]+)?\.(service|socket|timer|target)|davit-[a-z0-9_]+(\.[0-9]+)?\.slice)$`)
 
 // maxName is systemd's bound (UNIT_NAME_MAX, its closing zero left out).
 const maxName = 255
@@ -27,7 +29,7 @@ const maxName = 255
 var validSetting = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,63}$`)
 
 // sections are a unit's sections in the order in which they are written.
-var sections = []string{"Unit", "Service", "Socket", "Timer", "Install", stampSection}
+var sections = []string{"Unit", "Service", "Slice", "Socket", "Timer", "Install", stampSection}
 
 // setting is one setting with a line for each of its values.
 type setting struct {
@@ -98,6 +100,14 @@ func RenderTarget(t Target) (string, error) {
 	r := &renderer{}
 	r.head(t.Head)
 	return r.text(t.Name)
+}
+
+// RenderSlice is [Render] for a slice.
+func RenderSlice(s Slice) (string, error) {
+	r := &renderer{}
+	r.head(s.Head)
+	r.resources("Slice", s.Resources)
+	return r.text(s.Name)
 }
 
 // renderer collects settings; the first error stops it.
@@ -194,13 +204,11 @@ func (r *renderer) serviceSection(u Unit) {
 		fields = append(fields, name+"="+u.LogFields[name])
 	}
 	r.set(section, "LogExtraFields", word, fields...)
-	r.number("MemoryMax", u.Resources.MemoryMax)
-	r.number("MemoryLow", u.Resources.MemoryLow)
-	if quota := u.Resources.CPUQuota; quota > 0 {
-		r.set(section, "CPUQuota", literal, strconv.FormatFloat(float64(quota)/10, 'f', -1, 64)+"%")
+	r.set(section, "Slice", literal, cmp.Or(u.Slice, NodeSlice))
+	r.resources(section, u.Resources)
+	if u.OOMScoreAdjust != 0 {
+		r.set(section, "OOMScoreAdjust", literal, strconv.Itoa(int(u.OOMScoreAdjust)))
 	}
-	r.number("CPUWeight", u.Resources.CPUWeight)
-	r.number("TasksMax", u.Resources.TasksMax)
 }
 
 // restartDelay says how long systemd waits before a restart. Who sets RestartSec= in the manifest
@@ -235,6 +243,12 @@ func (r *renderer) launch(u Unit) {
 			r.command("ExecCondition", u.Launcher, "due", u.Bundle)
 		}
 		r.set(section, "Delegate", literal, "yes")
+		if u.LauncherGroup {
+			r.set(section, "DelegateSubgroup", literal, bundle.LauncherGroup)
+		}
+		// Where the kernel kills one process for want of memory it kills all of the container:
+		// one that lacks a part looks alive and is not. Units with Delegate= go on otherwise.
+		r.set(section, "OOMPolicy", literal, "kill")
 		r.set(section, "PrivateMounts", literal, "yes")
 		r.command("ExecStart", u.Launcher, "start", u.Bundle)
 	}
@@ -322,12 +336,6 @@ func (r *renderer) set(section, name string, kind kind, values ...string) {
 		s.lines = append(s.lines, encoded)
 	}
 	r.settings = append(r.settings, s)
-}
-
-func (r *renderer) number(name string, value uint64) {
-	if value > 0 {
-		r.set("Service", name, literal, strconv.FormatUint(value, 10))
-	}
 }
 
 func (r *renderer) command(name string, words ...string) {

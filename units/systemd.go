@@ -8,11 +8,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
+	godbus "github.com/godbus/dbus/v5"
 )
 
 // Systemd is the node's service manager. Its methods may be called from several
@@ -137,6 +139,22 @@ func (s *Systemd) enableEach(ctx context.Context, conn *dbus.Conn, names []strin
 		}
 	}
 	return failures
+}
+
+// ApplyLimits makes systemd put the limits that it has read on the control group of a unit that
+// runs. A reload leaves that to the next start of another unit in the same slice. Setting a property
+// has it done at once, and Markers, to which nothing is added here, leaves no drop-in behind
+// (bus_unit_set_properties in systemd's src/core/dbus-unit.c).
+func (s *Systemd) ApplyLimits(ctx context.Context, name string) error {
+	conn, err := s.connection(ctx)
+	if err != nil {
+		return err
+	}
+	nothing := dbus.Property{Name: "Markers", Value: godbus.MakeVariant([]string{})}
+	if err := conn.SetUnitPropertiesContext(ctx, name, true, nothing); err != nil {
+		return fmt.Errorf("apply the limits of %s: %w", name, err)
+	}
+	return nil
 }
 
 // StartUnit starts the unit and waits until systemd's job has ended.
@@ -273,11 +291,10 @@ type State struct {
 	NeedDaemonReload bool
 	// ActiveState, SubState and Result tell what it does and how it last ended.
 	ActiveState, SubState, Result string
+	// ControlGroup is the unit's control group below the root of the tree; empty while it has none.
+	ControlGroup string
 	// MainPID is the container's first process; 0 when none runs.
 	MainPID uint32
-	// ControlGroup is the unit's cgroup, a path below the node's hierarchy; empty when nothing
-	// runs.
-	ControlGroup string
 	// Restarts counts how often systemd has restarted it by itself, since it was last started
 	// otherwise or [Systemd.ForgetRestarts] was called.
 	Restarts uint32
@@ -349,6 +366,8 @@ func (s *Systemd) Foreign(ctx context.Context, name string) (string, error) {
 		return "", nil
 	case state.FragmentPath != "":
 		return state.FragmentPath, nil
+	case strings.HasSuffix(name, ".slice"):
+		return "", nil // systemd makes up a slice that has no file
 	default:
 		return state.LoadState, nil
 	}

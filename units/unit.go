@@ -56,6 +56,12 @@ type Target struct {
 	Head
 }
 
+// Slice bounds what the units in it use together. It needs nobody to start it: its units do.
+type Slice struct {
+	Head
+	Resources Resources
+}
+
 // Role is what a service does.
 type Role int
 
@@ -132,20 +138,18 @@ type Unit struct {
 	SuccessStatus int
 	// StopSeconds is how long a stop waits before it kills.
 	StopSeconds int64
+	// Slice is the slice it is in; empty means [NodeSlice].
+	Slice string
+	// LauncherGroup is set where systemd can start the launcher in a group below the unit's own
+	// (systemd 254).
+	LauncherGroup bool
 	// Resources are the unit's limits; the zero value has none.
 	Resources Resources
+	// OOMScoreAdjust is from -1000 to 1000; 0 is every service's.
+	OOMScoreAdjust int32
 	// Extra is added to the sections as the manifest's author wrote it; a setting
 	// here replaces davit's own of the same name.
 	Extra Extra
-}
-
-// Resources are systemd.resource-control(5) settings; zero values are left out.
-type Resources struct {
-	MemoryMax uint64 // bytes
-	MemoryLow uint64 // bytes
-	CPUQuota  uint64 // thousandths of one CPU
-	CPUWeight uint64 // 1 to 10000
-	TasksMax  uint64 // processes and threads
 }
 
 // LogRateLimit is how many journal entries are taken in a time; 0 seconds means all.

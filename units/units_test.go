@@ -41,7 +41,13 @@ func examples() map[string]Unit {
 	oneshot.Role, oneshot.Restart = RoleOneshot, "no"
 	limited := plain()
 	limited.MaxRestarts, limited.Restart = 3, "on-failure"
-	limited.Resources = Resources{MemoryMax: 1 << 28, MemoryLow: 1 << 26, CPUQuota: 1505, CPUWeight: 50}
+	limited.Resources = Resources{
+		MemoryMax: 1 << 28, MemoryLow: 1 << 26, MemorySwapMax: new(uint64), CPUQuota: 1505, CPUWeight: 50, TasksMax: 100,
+		AllowedCPUs: "0-1,3", AllowedMemoryNodes: "0", IOWeight: 200, IODevices: []IODevice{
+			{Path: "/dev/disk/by-label/50% of \"it\"", ReadBandwidth: 1 << 20, WriteIOPS: 100}, {Path: "/var/lib", ReadBandwidth: 1 << 21},
+		},
+	}
+	limited.OOMScoreAdjust, limited.Slice = -5, "davit-app.slice"
 	extra := plain()
 	extra.Extra = Extra{
 		Unit:    map[string][]string{"After": {"a.service", "b.service"}, "Description": {"of %H"}},
@@ -75,6 +81,23 @@ func TestGolden(t *testing.T) {
 		}
 		if diff := cmp.Diff(string(want), got); diff != "" {
 			t.Errorf("%s differs (-want +got); -update rewrites it:\n%s", path, diff)
+		}
+	}
+}
+
+func TestASliceHoldsItsLimits(t *testing.T) {
+	t.Parallel()
+	slice := Slice{Head: Head{
+		Name: "davit-my_app.1.slice", Description: "Pod/my-app", SourcePath: "/etc/davit/manifests/app.yaml", Stamp: Stamp{Object: "Pod/my-app"},
+	}, Resources: Resources{MemoryMax: 1 << 28}}
+	text, err := RenderSlice(slice)
+	if err != nil || !strings.Contains(text, "\n[Slice]\nMemoryMax=268435456\n") {
+		t.Errorf("%v in:\n%s", err, text)
+	}
+	for _, name := range []string{"davit.slice", "system.slice", "davit-a-b.slice", "davit-.slice", "-.slice", "davit-a@1.slice"} {
+		slice.Name = name
+		if _, err := RenderSlice(slice); err == nil {
+			t.Errorf("davit writes %s", name)
 		}
 	}
 }
@@ -210,11 +233,18 @@ func TestNeedsRestart(t *testing.T) {
 	}{
 		"nothing":            {func(*Unit) {}, false},
 		"the manifest moved": {func(u *Unit) { u.SourcePath = "/etc/davit/manifests/b/web.yaml" }, false},
-		"memory":             {func(u *Unit) { u.Resources.MemoryMax = 1 }, false},
-		"grace period":       {func(u *Unit) { u.StopSeconds = 30 }, false},
-		"a dependency":       {func(u *Unit) { u.Extra.Unit = map[string][]string{"After": {"x.service"}} }, false},
-		"the bundle":         {func(u *Unit) { u.Bundle = "/var/lib/davit/bundles/web-1" }, true},
-		"a limit":            {func(u *Unit) { u.Extra.Service = map[string][]string{"LimitNOFILE": {"5"}} }, true},
+		"other limits": {func(u *Unit) {
+			u.Resources = Resources{
+				MemorySwapMax: new(uint64), TasksMax: 1, AllowedCPUs: "0", AllowedMemoryNodes: "0", IOWeight: 1,
+				IODevices: []IODevice{{"/dev/vda", 1, 1, 1, 1}},
+			}
+		}, false},
+		"its slice":    {func(u *Unit) { u.Slice = "davit-app.slice" }, true},
+		"memory":       {func(u *Unit) { u.Resources.MemoryMax = 1 }, false},
+		"grace period": {func(u *Unit) { u.StopSeconds = 30 }, false},
+		"a dependency": {func(u *Unit) { u.Extra.Unit = map[string][]string{"After": {"x.service"}} }, false},
+		"the bundle":   {func(u *Unit) { u.Bundle = "/var/lib/davit/bundles/web-1" }, true},
+		"a limit":      {func(u *Unit) { u.Extra.Service = map[string][]string{"LimitNOFILE": {"5"}} }, true},
 	} {
 		u := plain()
 		test.change(&u)

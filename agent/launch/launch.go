@@ -8,12 +8,10 @@ package launch
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -25,7 +23,8 @@ import (
 type run struct {
 	*bundle.Bundle
 	dir     string   // the bundle's directory
-	cgroup  string   // the unit's cgroup
+	cgroup  string   // the unit's control group
+	below   bool     // this process is in a group below it
 	rootfs  string   // where the root filesystem is mounted
 	netns   string   // path of the network namespace, or ""
 	users   *os.File // the user namespace, or nil for the node's
@@ -62,14 +61,14 @@ func Start(ctx context.Context, dir string) error {
 }
 
 func (r *run) start(ctx context.Context) error {
-	var err error
-	if r.cgroup, err = ownCgroup(r.ID); err != nil {
+	if err := r.findCgroup(); err != nil {
 		return err
 	}
 	if err := r.cleanUpBefore(ctx); err != nil {
 		return err
 	}
 	for _, step := range []func() error{
+		r.leaveUnitGroup,
 		r.claim,
 		r.receiveSockets,
 		r.checkHostPaths,
@@ -144,27 +143,4 @@ func readBundle(dir string) (*bundle.Bundle, error) {
 		return nil, fmt.Errorf("read bundle %s: %w", dir, err)
 	}
 	return b, nil
-}
-
-// ownCgroup returns the cgroup of this process, which must be the unit id.service: the
-// container's cgroup is made below it, and systemd is told its process.
-func ownCgroup(id string) (string, error) {
-	text, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return "", err
-	}
-	for line := range strings.Lines(string(text)) {
-		// cgroups(7): the unified hierarchy is the line that begins with 0::.
-		path, ok := strings.CutPrefix(strings.TrimSpace(line), "0::")
-		if !ok {
-			continue
-		}
-		// systemd puts a '_' before names that the kernel could take for one of its own, such as
-		// devices.service (cg_escape in systemd's src/basic/cgroup-util.c).
-		if strings.TrimPrefix(filepath.Base(path), "_") != id+".service" {
-			return "", fmt.Errorf("this process runs in %s, not in %s.service: containers are started by systemctl start %s", path, id, id)
-		}
-		return path, nil
-	}
-	return "", errors.New("no cgroup v2 hierarchy: davit needs a node with systemd.unified_cgroup_hierarchy=1")
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/agent/cgroup"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -25,10 +26,6 @@ import (
 // user's program. It must run before anything else in the program has had an effect,
 // and does not return.
 func Init() { libcontainer.Init() }
-
-// payload is the sub-cgroup of the unit's own that holds the container: systemd owns the
-// unit's, and a delegated one must hold no process itself.
-const payload = "payload"
 
 // createProcess creates the container and returns the id of its first process, which is
 // ready to become the user's program and waits, and its output where that is to be copied.
@@ -54,6 +51,10 @@ func (r *run) createProcess() (int, copied, error) {
 		}
 		return 0, copied{}, fmt.Errorf("run %q of image %s: %w", r.Spec.Process.Args[0], r.Image.Reference, err)
 	}
+	// The process waits: its program will find the limits when it looks for them.
+	if err := cgroup.CopyLimits(r.cgroup); err != nil {
+		return 0, copied{}, err
+	}
 	pid, err := process.Pid()
 	if err != nil {
 		return 0, copied{}, err
@@ -70,7 +71,7 @@ func runtimeID(id string) string { return strings.ReplaceAll(id, "@", ".") }
 func (r *run) config() (*configs.Config, error) {
 	spec := r.Spec
 	spec.Root.Path = r.rootfs
-	spec.Linux.CgroupsPath = r.cgroup + "/" + payload
+	spec.Linux.CgroupsPath = r.cgroup + "/" + bundle.PayloadGroup
 	// specconv makes systemd properties of some annotations; the image and the manifest
 	// must have no way to set those.
 	spec.Annotations = nil

@@ -14,7 +14,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
-	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/e2e/cache"
 )
 
 // NameAnnotation names an image in the layout's index: repository:tag, without a registry.
@@ -27,16 +28,12 @@ const generation = "2"
 // first if this machine has none yet. Programs that ask at the same time wait for the one
 // that makes it.
 func Layout(ctx context.Context) (string, error) {
-	cache, err := cacheDir()
-	if err != nil {
-		return "", err
-	}
-	unlock, err := lock(filepath.Join(cache, "lock"))
+	dir, unlock, err := cache.Lock("lock")
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
-	programs, err := buildPrograms(ctx, cache)
+	programs, err := buildPrograms(ctx, dir)
 	if err != nil {
 		return "", err
 	}
@@ -44,7 +41,7 @@ func Layout(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(cache, "images-"+key)
+	path := filepath.Join(dir, "images-"+key)
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -90,19 +87,6 @@ type named struct {
 	names []string
 }
 
-// cacheDir is where things that tests make once are kept.
-func cacheDir() (string, error) {
-	base := os.Getenv("XDG_CACHE_HOME")
-	if base == "" {
-		base = "/var/cache"
-	}
-	path := filepath.Join(base, "davit-e2e")
-	if err := os.MkdirAll(path, 0o755); err != nil {
-		return "", err
-	}
-	return path, nil
-}
-
 // cacheKey is a hash of what the images are made of: the recipes, the Debian release and
 // our own programs.
 func cacheKey(dir string) (string, error) {
@@ -133,16 +117,4 @@ func cacheKey(dir string) (string, error) {
 	}
 	sum := sha256.Sum256(recipe)
 	return hex.EncodeToString(sum[:8]), nil
-}
-
-// lock takes a lock that other programs respect, and that ends with this one.
-func lock(path string) (unlock func(), err error) {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX); err != nil {
-		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), file.Close())
-	}
-	return func() { file.Close() }, nil
 }

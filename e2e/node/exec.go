@@ -36,6 +36,14 @@ type Command struct {
 	Terminal bool
 }
 
+// Environ is the whole environment of the command.
+func (c Command) Environ() []string {
+	return append([]string{
+		"PATH=" + defaultPath, "HOME=/root", "USER=root", "LANG=C.UTF-8", "TERM=dumb",
+		"SYSTEMD_COLORS=0", "SYSTEMD_PAGER=",
+	}, c.Env...)
+}
+
 // killDelay is how long a command that was killed may keep its output open, through
 // children of its own.
 const killDelay = 2 * time.Second
@@ -59,10 +67,7 @@ func (n *Node) Run(ctx context.Context, command Command) error {
 		}
 		child := exec.CommandContext(ctx, path)
 		child.Args = command.Args
-		child.Env = append([]string{
-			"PATH=" + defaultPath, "HOME=/root", "USER=root", "LANG=C.UTF-8", "TERM=dumb",
-			"SYSTEMD_COLORS=0", "SYSTEMD_PAGER=",
-		}, command.Env...)
+		child.Env = command.Environ()
 		child.Dir = command.Dir
 		if child.Dir == "" {
 			child.Dir = "/root"

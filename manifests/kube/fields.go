@@ -78,7 +78,7 @@ var podSpec = map[string]field{
 	"hostUsers":                     {treatment: yes},
 	"hostnameOverride":              {no, "use hostname", nil},
 	"resourceClaims":                {no, noClaims, nil},
-	"resources":                     {no, "davit limits containers, not pods: give each container its limits", nil},
+	"resources":                     {treatment: yes},
 }
 
 // container are the fields of core/v1 Container.

@@ -142,6 +142,9 @@ func (c *checker) container(at string, spec v1.ContainerFields, context v1.Conta
 		}
 	}
 	c.ulimits(at+".ulimits", spec.Ulimits)
+	if spec.OOMScoreAdj != nil && *spec.OOMScoreAdj < 0 {
+		c.refuse(at+".oomScoreAdj", "preset", "the node's own services would be killed before it")
+	}
 	c.probes(at, spec)
 	field := at + ".securityContext"
 	if context.Privileged {

@@ -86,9 +86,11 @@ type ContainerFields struct {
 	// Devices are devices of the node that the container may use.
 	Devices []Device `json:"devices,omitempty" patchStrategy:"merge" patchMergeKey:"path"`
 
-	// Resources are limits and requests, which become systemd's MemoryMax=,
-	// CPUQuota=, MemoryLow= and CPUWeight=.
+	// Resources are what the container may use; changed alone, they restart nothing.
 	Resources Resources `json:"resources,omitzero"`
+	// OOMScoreAdj makes its processes more (up to 1000) or less (down to -1000) likely to be
+	// killed when the node is out of memory: OOMScoreAdjust=; default 0.
+	OOMScoreAdj *int32 `json:"oomScoreAdj,omitempty"`
 	// Ulimits are the process' limits (setrlimit(2)); the default is what systemd gives
 	// every service.
 	Ulimits []Ulimit `json:"ulimits,omitempty" patchStrategy:"merge" patchMergeKey:"name"`

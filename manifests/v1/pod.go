@@ -28,6 +28,8 @@ type PodSpec struct {
 	Containers []PodContainer `json:"containers" patchStrategy:"merge" patchMergeKey:"name"`
 	// ShareProcessNamespace lets the containers see each other's processes.
 	ShareProcessNamespace bool `json:"shareProcessNamespace,omitempty"`
+	// Resources hold for all containers together, beside what each has of its own.
+	Resources Resources `json:"resources,omitzero"`
 	// SecurityContext holds for all containers.
 	SecurityContext PodSecurityContext `json:"securityContext,omitzero"`
 	// Replicas is how many of the pod run; the default is 1. Several are numbered, the units

@@ -19,21 +19,6 @@ type ContainerPort struct {
 	Protocol string `json:"protocol,omitempty" enum:"TCP,UDP,SCTP"`
 }
 
-// Resources are limits and requests by resource name: cpu, memory.
-type Resources struct {
-	// Limits are hard: cpu becomes CPUQuota=, memory MemoryMax=, pids TasksMax=.
-	Limits ResourceList `json:"limits,omitempty"`
-	// Requests are shares: cpu becomes CPUWeight=, memory MemoryLow=.
-	Requests ResourceList `json:"requests,omitempty"`
-}
-
-// ResourceList maps resources to quantities: "500m", "256Mi".
-type ResourceList map[string]Quantity
-
-// Quantity is a number with a suffix as Kubernetes writes them: 1, 500m, 256Mi, 1G
-// (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/).
-type Quantity string
-
 // Ulimit is a limit of setrlimit(2).
 type Ulimit struct {
 	// Name is the limit's without RLIMIT_, in lower case: nofile, core, memlock, nproc, …

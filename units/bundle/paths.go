@@ -29,6 +29,8 @@ const (
 	RuntimeDir = RunDir + "/runtime"
 	// AttachmentsDir holds, for each container, what the launcher must undo.
 	AttachmentsDir = RunDir + "/containers"
+	// LastRunsDir holds one [LastRun] a container that has ended since boot.
+	LastRunsDir = RunDir + "/last-runs"
 	// NetworksDir holds each network's lock and the names of its members.
 	NetworksDir = RunDir + "/networks"
 	// CNIDataDir is host-local's leases. They lie on a tmpfs because host-local
@@ -39,6 +41,15 @@ const (
 	// UserPluginDir is where a node's owner installs CNI plugins; it comes before
 	// davit's own.
 	UserPluginDir = "/opt/cni/bin"
+)
+
+// Groups below a unit's own control group: systemd owns that one, and a group that hands
+// controllers down must hold no process itself.
+const (
+	// PayloadGroup holds the container.
+	PayloadGroup = "payload"
+	// LauncherGroup holds the launcher.
+	LauncherGroup = "launcher"
 )
 
 // NetworkLock is the file a network's ADD and DEL lock shared, and its garbage

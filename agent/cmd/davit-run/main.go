@@ -28,7 +28,7 @@ const usage = `davit-run starts the containers of davit's systemd units.
   davit-run prestop ID SECONDS   run what comes before the container is stopped
   davit-run due BUNDLE           exit with status 1 when a timer starts the bundle too late
   davit-run finish ID            remove what a container left that has run to its end
-  davit-run cleanup ID           remove what a container or a sandbox left on the node
+  davit-run cleanup ID           note how a container or a sandbox ended, and remove what it left
   davit-run reload ID            do what the container's manifest says a reload is
   davit-run check ID PROBE       make one check of a probe that runs a command, and print why it
                                  failed
@@ -90,7 +90,7 @@ func run(ctx context.Context, args []string) (int, error) {
 	case len(args) == 2 && args[0] == "finish":
 		return 0, launch.Finish(ctx, args[1])
 	case len(args) == 2 && args[0] == "cleanup":
-		return 0, launch.Cleanup(ctx, args[1])
+		return 0, launch.End(ctx, args[1], time.Now())
 	case len(args) == 2 && args[0] == "reload":
 		return 0, launch.Reload(args[1])
 	case len(args) > 1 && args[0] == "exec":

@@ -1,0 +1,179 @@
+package vm
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/davit-project/davit/e2e/cache"
+)
+
+// generation is part of the cache's key; it changes when the code that makes disks does.
+const generation = "1"
+
+// packages are what a machine has beside Debian's essential ones.
+var packages = []string{
+	"systemd", "systemd-sysv", "dbus", "udev", "linux-image-cloud-amd64", "openssh-server",
+	"nftables", "iptables", "iproute2", "procps", "catatonit",
+}
+
+// files are the machine's own configuration.
+var files = map[string]string{
+	"/etc/hosts":                           "127.0.0.1 localhost\n::1 localhost\n",
+	"/etc/resolv.conf":                     "", // no name server can be reached
+	"/etc/fstab":                           "/dev/nvme0n1 / ext4 defaults 0 1\nLABEL=" + localLabel + " /usr/local ext4 ro,nofail 0 0\n",
+	"/etc/systemd/network/50-eth0.network": "[Match]\nName=eth0\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\n",
+	"/etc/systemd/journald.conf.d/50.conf": "[Journal]\nStorage=persistent\nRateLimitIntervalSec=0\n",
+	"/etc/ssh/sshd_config.d/50.conf":       "UsePAM no\nUseDNS no\nMaxSessions 1000\n",
+}
+
+// enabled are the units to boot, masked those that only take time.
+var (
+	enabled = []string{"systemd-networkd.service", "ssh.service"}
+	masked  = []string{
+		"getty@tty1.service", "serial-getty@ttyS0.service", "e2scrub_reap.service", "systemd-networkd-wait-online.service",
+		"systemd-networkd-persistent-storage.service", "systemd-logind.service", "modprobe@drm.service", "modprobe@efi_pstore.service",
+		"apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer",
+	}
+)
+
+// base is what machines of a release boot: a kernel, and a disk that is only read.
+type base struct{ kernel, disk string }
+
+// Prepare makes the disk of a release unless this machine has it.
+func Prepare(ctx context.Context, release string) error {
+	_, err := makeBase(ctx, release)
+	return err
+}
+
+// makeBase returns a release's base, and makes it first if this machine has none yet.
+func makeBase(ctx context.Context, release string) (base, error) {
+	dir, unlock, err := cache.Lock("lock-" + release)
+	if err != nil {
+		return base{}, err
+	}
+	defer unlock()
+	recipe, err := json.Marshal([]any{generation, packages, files, enabled, masked})
+	if err != nil {
+		return base{}, err
+	}
+	sum := sha256.Sum256(recipe)
+	path := filepath.Join(dir, "vm-"+release+"-"+hex.EncodeToString(sum[:8]))
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := build(ctx, path, release); err != nil {
+			return base{}, fmt.Errorf("make a disk with Debian %s: %w", release, err)
+		}
+	} else if err != nil {
+		return base{}, err
+	}
+	return base{kernel: filepath.Join(path, "vmlinuz"), disk: filepath.Join(path, "disk")}, nil
+}
+
+// build makes a base beside its place and moves it there when it is whole.
+func build(ctx context.Context, path, release string) error {
+	scratch, err := os.MkdirTemp(filepath.Dir(path), "build-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+	tree, out := filepath.Join(scratch, "tree"), filepath.Join(scratch, "base")
+	if err := install(ctx, tree, release); err != nil {
+		return err
+	}
+	if err := configure(ctx, tree); err != nil {
+		return err
+	}
+	if err := os.Mkdir(out, 0o755); err != nil {
+		return err
+	}
+	kernels, err := filepath.Glob(filepath.Join(tree, "boot/vmlinuz-*"))
+	if err != nil || len(kernels) != 1 {
+		return fmt.Errorf("want one kernel in /boot, found %d: %w", len(kernels), err)
+	}
+	if err := os.Rename(kernels[0], filepath.Join(out, "vmlinuz")); err != nil {
+		return err
+	}
+	if err := makeDisk(ctx, filepath.Join(out, "disk"), tree, "root", "4G"); err != nil {
+		return err
+	}
+	return os.Rename(out, path)
+}
+
+// install installs Debian into a directory. The kernel has the drivers of the disk built in, so
+// it needs no initial RAM disk.
+func install(ctx context.Context, tree, release string) error {
+	mirror, err := findMirror(ctx)
+	if err != nil {
+		return err
+	}
+	return run(ctx, "env", "INITRD=No", "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--format=directory",
+		"--aptopt=APT::Install-Recommends false", "--aptopt=Acquire::Languages none",
+		"--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
+		"--include="+strings.Join(packages, ","), release, tree, mirror)
+}
+
+// findMirror is the mirror of Debian that apt uses on this machine.
+func findMirror(ctx context.Context) (string, error) {
+	ask := func() (string, error) {
+		text, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI)",
+			"Created-By: Packages", "Origin: Debian", "Label: Debian").Output()
+		mirror, _, _ := strings.Cut(string(text), "\n")
+		return mirror, err
+	}
+	mirror, err := ask()
+	if err == nil && mirror == "" { // the lists of packages were never fetched
+		if err := run(ctx, "apt-get", "-qq", "update"); err != nil {
+			return "", err
+		}
+		mirror, err = ask()
+	}
+	if err == nil && mirror == "" {
+		err = errors.New("apt has no source of Debian on this machine")
+	}
+	return mirror, err
+}
+
+func configure(ctx context.Context, tree string) error {
+	for name, text := range files {
+		path := filepath.Join(tree, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	for _, verb := range [][]string{append([]string{"enable"}, enabled...), append([]string{"mask"}, masked...)} {
+		if err := run(ctx, "systemctl", append([]string{"--quiet", "--root=" + tree}, verb...)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeDisk makes a file system with a directory's content.
+func makeDisk(ctx context.Context, path, content, label, size string) error {
+	return run(ctx, "mke2fs", "-q", "-t", "ext4", "-L", label, "-d", content, path, size)
+}
+
+// run runs a command of this machine; what it said is in the error.
+func run(ctx context.Context, name string, args ...string) error {
+	var output bytes.Buffer
+	command := exec.CommandContext(ctx, name, args...)
+	command.Stdout, command.Stderr = &output, &output
+	// mke2fs is where only root's PATH leads.
+	command.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("%s: %w: %s", name, err, bytes.TrimSpace(output.Bytes()))
+	}
+	return nil
+}

@@ -1,0 +1,10 @@
+// Package vm boots throwaway virtual machines: Debian with its own kernel and systemd, in QEMU.
+// Where the machine has no KVM, that takes most of a minute. What a [node.Node] cannot have is
+// real there: the controllers of control groups, a kernel of its own, disks that lose power.
+//
+// A machine's disk is made once on this machine, by Debian's own tools and from the mirror that
+// apt uses here, and kept in the cache. Each machine writes to a layer of its own over it. It is
+// reached over SSH, with a key of its own; its network leads nowhere else.
+//
+// The package knows Debian, QEMU and SSH. It knows nothing of davit.
+package vm

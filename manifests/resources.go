@@ -1,0 +1,66 @@
+package manifests
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+// What can be limited, and what can be requested.
+var (
+	limitNames   = []string{"cpu", "memory", "swap", "pids"}
+	requestNames = []string{"cpu", "memory"}
+)
+
+// numberList is a list of processors or NUMA nodes (cpuset(7), "List format").
+var numberList = regexp.MustCompile(`^[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?)*$`)
+
+func (d *document) checkResources(at string, resources v1.Resources) {
+	d.checkQuantities(at+".limits", resources.Limits, limitNames)
+	d.checkQuantities(at+".requests", resources.Requests, requestNames)
+	for field, list := range map[string]string{"cpuset": resources.CPUSet, "memoryNodes": resources.MemoryNodes} {
+		if list != "" && !numberList.MatchString(list) {
+			d.errorf(at+"."+field, "%q: want numbers and ranges such as 0-3,8", list)
+		}
+	}
+	d.checkIO(at+".io", resources.IO)
+}
+
+func (d *document) checkQuantities(at string, list v1.ResourceList, names []string) {
+	for name, quantity := range list {
+		field := at + "." + name
+		switch {
+		case !slices.Contains(names, name):
+			d.errorf(field, "unknown resource: want cpu, memory, or a limit of swap or pids")
+		case name == "swap" && quantity == "0": // the one bound that can be nothing
+		default:
+			d.quantity(field, quantity)
+		}
+	}
+}
+
+func (d *document) checkIO(at string, io v1.IO) {
+	// systemd's bounds (systemd.resource-control(5)); 0 is the default.
+	if io.Weight < 0 || io.Weight > 10000 {
+		d.errorf(at+".weight", "%d: want 1 to 10000", io.Weight)
+	}
+	for i, device := range io.Devices {
+		field := fmt.Sprintf("%s.devices[%d]", at, i)
+		d.absolute(field+".path", device.Path)
+		bounds := 0
+		for name, bound := range map[string]v1.Quantity{
+			"readBandwidth": device.ReadBandwidth, "writeBandwidth": device.WriteBandwidth,
+			"readIOPS": device.ReadIOPS, "writeIOPS": device.WriteIOPS,
+		} {
+			if bound != "" {
+				bounds++
+				d.quantity(field+"."+name, bound)
+			}
+		}
+		if bounds == 0 {
+			d.errorf(field, "bounds nothing: want readBandwidth, writeBandwidth, readIOPS or writeIOPS")
+		}
+	}
+}

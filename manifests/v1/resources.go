@@ -1,0 +1,48 @@
+package v1
+
+// Resources are what a container, or all of a pod together, may use: settings of
+// systemd.resource-control(5). A change of them alone restarts nothing.
+type Resources struct {
+	// Limits are hard: cpu becomes CPUQuota=, memory MemoryMax=, swap (beside the memory,
+	// 0 for none) MemorySwapMax=, pids TasksMax=.
+	Limits ResourceList `json:"limits,omitempty"`
+	// Requests are shares: cpu becomes CPUWeight=, memory MemoryLow=.
+	Requests ResourceList `json:"requests,omitempty"`
+	// CPUSet are the processors to run on, such as 0-3,8: AllowedCPUs=. The default is all.
+	CPUSet string `json:"cpuset,omitempty"`
+	// MemoryNodes are the NUMA nodes to take memory from, such as 0: AllowedMemoryNodes=. The
+	// default is all.
+	MemoryNodes string `json:"memoryNodes,omitempty"`
+	// IO shares and bounds what goes to disks.
+	IO IO `json:"io,omitzero"`
+}
+
+// ResourceList maps resources to quantities: "500m", "256Mi".
+type ResourceList map[string]Quantity
+
+// Quantity is a number with a suffix as Kubernetes writes them: 1, 500m, 256Mi, 1G
+// (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/).
+type Quantity string
+
+// IO shares and bounds what goes to disks.
+type IO struct {
+	// Weight is the share against others, 1 to 10000; the default is 100: IOWeight=. It counts
+	// where the disk's scheduler is bfq, or the kernel's io.cost is set up.
+	Weight int32 `json:"weight,omitempty"`
+	// Devices bounds what is read from and written to single disks.
+	Devices []IODevice `json:"devices,omitempty" patchStrategy:"merge" patchMergeKey:"path"`
+}
+
+// IODevice bounds what goes to one disk. At least one bound is required.
+type IODevice struct {
+	// Path is the disk's device, or any file on its file system.
+	Path string `json:"path"`
+	// ReadBandwidth is in bytes a second: IOReadBandwidthMax=.
+	ReadBandwidth Quantity `json:"readBandwidth,omitempty"`
+	// WriteBandwidth is in bytes a second: IOWriteBandwidthMax=.
+	WriteBandwidth Quantity `json:"writeBandwidth,omitempty"`
+	// ReadIOPS is in operations a second: IOReadIOPSMax=.
+	ReadIOPS Quantity `json:"readIOPS,omitempty"`
+	// WriteIOPS is in operations a second: IOWriteIOPSMax=.
+	WriteIOPS Quantity `json:"writeIOPS,omitempty"`
+}
