@@ -10,6 +10,7 @@ import (
 
 	"github.com/containerd/console"
 	"github.com/opencontainers/runc/libcontainer"
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/units/bundle"
@@ -50,29 +51,22 @@ func execIn(id string, options ExecOptions) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	container, err := libcontainer.Load(bundle.RuntimeDir, runtimeID(id))
-	if err != nil {
-		return 0, fmt.Errorf("not running: %w", err)
-	}
-	process, err := execProcess(container, b, options)
+	runtime := runtimeOf(b)
+	pid, err := runtime.pid()
 	if err != nil {
 		return 0, err
 	}
-	if options.Terminal {
-		return runOnTerminal(container, process)
+	process, err := execProcess(pid, b, options)
+	if err != nil {
+		return 0, err
 	}
-	process.Stdin, process.Stdout, process.Stderr = os.Stdin, os.Stdout, os.Stderr
-	return runToEnd(container, process)
+	return runtime.exec(process)
 }
 
 // execProcess is the container's own process with other arguments. The user is looked up
 // through the container's first process, whose root is the container's.
-func execProcess(container *libcontainer.Container, b *bundle.Bundle, options ExecOptions) (*libcontainer.Process, error) {
-	state, err := container.State()
-	if err != nil {
-		return nil, err
-	}
-	r := &run{Bundle: b, rootfs: fmt.Sprintf("/proc/%d/root", state.InitProcessPid)}
+func execProcess(pid int, b *bundle.Bundle, options ExecOptions) (*specs.Process, error) {
+	r := &run{Bundle: b, rootfs: fmt.Sprintf("/proc/%d/root", pid)}
 	if options.User != "" {
 		r.User = options.User
 	}
@@ -82,7 +76,7 @@ func execProcess(container *libcontainer.Container, b *bundle.Bundle, options Ex
 		}
 	}
 	spec := r.Spec.Process
-	spec.Args = options.Args
+	spec.Args, spec.Terminal = options.Args, options.Terminal
 	spec.Env = append(spec.Env, options.Env...)
 	if options.Terminal {
 		spec.Env = append(spec.Env, "TERM="+os.Getenv("TERM"))
@@ -90,32 +84,41 @@ func execProcess(container *libcontainer.Container, b *bundle.Bundle, options Ex
 	if options.WorkingDir != "" {
 		spec.Cwd = options.WorkingDir
 	}
-	return newProcess(spec), nil
+	return spec, nil
 }
 
 func runToEnd(container *libcontainer.Container, process *libcontainer.Process) (int, error) {
 	if err := container.Run(process); err != nil {
 		return 0, fmt.Errorf("run %q: %w", process.Args[0], err)
 	}
-	// The process gets the signals this one gets: a terminal sends them to both, a
-	// service manager only to this one.
-	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
-	defer signal.Stop(signals)
-	go func() {
-		for received := range signals {
-			// The process may have ended; its status tells more than this error.
-			_ = process.Signal(received)
-		}
-	}()
+	defer passSignals(process.Signal)()
 	state, err := process.Wait()
 	if err != nil && state == nil {
 		return 0, err
 	}
+	return exitStatus(state), nil
+}
+
+// passSignals sends a process the signals that this one gets, until stop is called: a terminal
+// sends them to both, a service manager only to this one.
+func passSignals(send func(os.Signal) error) (stop func()) {
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
+	go func() {
+		for received := range signals {
+			// The process may have ended; its status tells more than this error.
+			_ = send(received)
+		}
+	}()
+	return func() { signal.Stop(signals) }
+}
+
+// exitStatus is how a process ended, as shells say it.
+func exitStatus(state *os.ProcessState) int {
 	if status, ok := state.Sys().(unix.WaitStatus); ok && status.Signaled() {
-		return 128 + int(status.Signal()), nil // as shells say it
+		return 128 + int(status.Signal())
 	}
-	return state.ExitCode(), nil
+	return state.ExitCode()
 }
 
 // runOnTerminal joins this process's terminal with one that libcontainer makes in the

@@ -4,9 +4,9 @@
 // (unit_kill_context in systemd's src/core/unit.c).
 //
 // The process that systemd started forks before the Go runtime is up, which costs a
-// fraction of a millisecond. The child becomes davit-run proper: it makes the container,
-// whose process then waits at a FIFO of libcontainer's, and exits, which leaves that
-// process to systemd. The parent waits for that, tells systemd, waits until systemd has
+// fraction of a millisecond. The child becomes davit-run proper: it makes the container, or has
+// another runtime make it, whose process then waits, at a FIFO of libcontainer's or for the
+// runtime's start, and exits, which leaves that process to systemd. The parent waits for that, tells systemd, waits until systemd has
 // taken note, and only then lets the process run: one that ends at once would otherwise be
 // gone before systemd knew of it, and its exit status with it.
 //
@@ -112,25 +112,42 @@ static void release(const char *fifo, pid_t container)
 	unlink(fifo);
 }
 
-// await returns when the child has exited and exits as the child did when that failed.
-static void await(pid_t child)
+// await returns the exit status of a child once it has exited.
+static int await(pid_t child, const char *name)
 {
 	int status;
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
-			fail("wait for the launcher");
+			fail("wait for a child");
 	if (WIFSIGNALED(status)) {
-		fprintf(stderr, "davit-run: the launcher was killed by signal %d\n", WTERMSIG(status));
-		_exit(128 + WTERMSIG(status));
+		fprintf(stderr, "davit-run: %s was killed by signal %d\n", name, WTERMSIG(status));
+		return 128 + WTERMSIG(status);
 	}
-	if (WEXITSTATUS(status) != 0)
-		_exit(WEXITSTATUS(status));
+	return WEXITSTATUS(status);
 }
 
-// message is what the child sends: the container's process and the path of its FIFO as text,
-// and a file descriptor to copy from, or -1.
+// start has the container's runtime let the process go on. The process is killed when it cannot,
+// so that systemd sees the failure. The runtime gets none of the unit's environment: some wait
+// for a container to say READY=1 where they see a NOTIFY_SOCKET.
+static void start(char **command, pid_t container)
+{
+	char *environment[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+	pid_t child = fork();
+	if (child == 0) {
+		execve(command[0], command, environment);
+		fail(command[0]);
+	}
+	if (child > 0 && await(child, command[0]) == 0)
+		return;
+	fprintf(stderr, "davit-run: %s did not start the container\n", command[0]);
+	kill(container, SIGKILL);
+	_exit(1);
+}
+
+// message is what the child sends: words that end with a NUL, the container's process and what
+// lets it go on, and a file descriptor to copy from, or -1.
 struct message {
-	char text[256];
+	char text[1024];
 	size_t length;
 	int output;
 };
@@ -166,6 +183,19 @@ static void receive(int from, struct message *message)
 		message->length += got;
 	}
 	message->text[message->length] = '\0';
+}
+
+// The words of the longest message: a process and a command.
+#define MAX_WORDS 8
+
+// split finds the words of a message, NULL after the last, and returns how many there are.
+static int split(struct message *message, char **words)
+{
+	int count = 0;
+	for (char *word = message->text; word < message->text + message->length && count < MAX_WORDS; word += strlen(word) + 1)
+		words[count++] = word;
+	words[count] = NULL;
+	return count;
 }
 
 // copy passes on what the container writes until the last process that could has gone: end
@@ -216,11 +246,15 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 	close(ends[1]);
 	receive(ends[0], &message);
 	close(ends[0]);
-	await(child);
+	int status = await(child, "the launcher");
+	if (status != 0)
+		_exit(status);
 	if (strcmp(argv[1], "sandbox") == 0 && message.length == 0)
 		_exit(0); // it needs no process
-	int container, path;
-	if (sscanf(message.text, "%d %n", &container, &path) != 1) {
+	char *words[MAX_WORDS + 1];
+	int count = split(&message, words);
+	pid_t container = count > 0 ? atoi(words[0]) : 0;
+	if (container <= 0) {
 		fprintf(stderr, "davit-run: the launcher said nothing of a container\n");
 		_exit(1);
 	}
@@ -232,8 +266,10 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 		fail("tell systemd of the container");
 	barrier(systemd);
 	close(systemd);
-	if (strcmp(message.text + path, "-") != 0)
-		release(message.text + path, container);
+	if (count == 2)
+		release(words[1], container);
+	if (count > 2)
+		start(words + 1, container);
 	if (message.output >= 0)
 		copy(message.output);
 	_exit(0);

@@ -7,37 +7,32 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/davit-project/davit/units/bundle"
 )
-
-// execFIFO is where libcontainer keeps a created container's process waiting
-// (execFifoFilename of runc's libcontainer); what opens it lets the process go on.
-const execFIFO = "exec.fifo"
 
 // handOver names the container's waiting process to the process that systemd started,
 // which tells systemd of it and lets it run once this one has exited; see handover.c. With
 // an output, that process stays and copies it to its own standard output.
-func handOver(id string, pid int, output *os.File) error {
+func handOver(container created, output *os.File) error {
 	var rights []byte
 	if output != nil {
 		rights = unix.UnixRights(int(output.Fd()))
 	}
-	return send(fmt.Sprintf("%d %s", pid, filepath.Join(bundle.RuntimeDir, runtimeID(id), execFIFO)), rights)
+	return send(append([]string{strconv.Itoa(container.pid)}, container.release...), rights)
 }
 
 // handOverProcess names a process that runs already.
-func handOverProcess(pid int) error { return send(fmt.Sprintf("%d -", pid), nil) }
+func handOverProcess(pid int) error { return send([]string{strconv.Itoa(pid)}, nil) }
 
-// send sends the message; this process's exit closes the socket, which ends it.
-func send(message string, rights []byte) error {
+// send sends words; this process's exit closes the socket, which ends them.
+func send(words []string, rights []byte) error {
 	if C.davit_message_fd < 0 {
 		return errors.New("tell systemd of the container: this process is not davit-run start")
 	}
-	if err := unix.Sendmsg(int(C.davit_message_fd), []byte(message), rights, nil, 0); err != nil {
+	if err := unix.Sendmsg(int(C.davit_message_fd), []byte(strings.Join(words, "\x00")), rights, nil, 0); err != nil {
 		return fmt.Errorf("tell systemd of the container: %w", err)
 	}
 	return nil

@@ -71,7 +71,7 @@ func (r *run) start(ctx context.Context) error {
 			return err
 		}
 	}
-	pid, output, err := r.createProcess()
+	container, output, err := r.createProcess()
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (r *run) start(ctx context.Context) error {
 			return err
 		}
 	}
-	return handOver(r.ID, pid, output)
+	return handOver(container, output)
 }
 
 // cleanUpBefore undoes what an earlier run may have left.

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/containerd/console"
-	"github.com/opencontainers/runc/libcontainer"
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/units/bundle"
@@ -19,28 +19,24 @@ import (
 // output is where a container's standard output goes when that is not the journal's own
 // socket.
 type output struct {
-	inside  *os.File // the container's side, for this process to close
-	console *os.File // brings the terminal once libcontainer has made it
-	reader  *os.File // what the unit's first process is to copy from, or nil
+	stdout, stderr *os.File // the container's, where it has no terminal
+	inside         *os.File // the container's side, for this process to close, or nil
+	reader         *os.File // what the unit's first process is to copy from, or nil
 }
 
-// openOutput connects the process's standard output and error.
-func (r *run) openOutput(process *libcontainer.Process) (*output, error) {
+// openOutput opens the container's standard output and error.
+func (r *run) openOutput() (*output, error) {
 	var err error
-	o := &output{}
-	process.Stdout, process.Stderr = os.Stdout, os.Stderr
+	o := &output{stdout: os.Stdout, stderr: os.Stderr}
 	switch {
 	case r.Spec.Process.Terminal:
-		process.Stdout, process.Stderr = nil, nil
-		process.ConsoleWidth, process.ConsoleHeight = terminalWidth, terminalHeight
-		o.console, o.inside, err = socketPair()
-		process.ConsoleSocket = o.inside
+		r.Spec.Process.ConsoleSize = &specs.Box{Width: terminalWidth, Height: terminalHeight}
 	case r.Output == bundle.OutputPipe:
 		o.reader, o.inside, err = os.Pipe()
-		process.Stdout, process.Stderr = o.inside, o.inside
+		o.stdout, o.stderr = o.inside, o.inside
 	case r.Output == bundle.OutputNone:
 		o.inside, err = os.OpenFile(os.DevNull, os.O_WRONLY, 0)
-		process.Stdout, process.Stderr = o.inside, o.inside
+		o.stdout, o.stderr = o.inside, o.inside
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open standard output: %w", err)
@@ -52,16 +48,12 @@ func (r *run) openOutput(process *libcontainer.Process) (*output, error) {
 const terminalWidth, terminalHeight = 80, 24
 
 // started closes the container's side and returns what is to be copied, nil for nothing.
-func (o *output) started() (*os.File, error) {
+func (o *output) started(terminal *os.File) (*os.File, error) {
 	if o.inside != nil {
 		o.inside.Close()
 	}
-	if o.console == nil {
+	if terminal == nil {
 		return o.reader, nil
-	}
-	terminal, err := receiveFile(o.console)
-	if err != nil {
-		return nil, err
 	}
 	// The journal wants lines without carriage returns.
 	if err := console.ClearONLCR(terminal.Fd()); err != nil {

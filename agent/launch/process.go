@@ -30,61 +30,102 @@ func Init() { libcontainer.Init() }
 // unit's, and a delegated one must hold no process itself.
 const payload = "payload"
 
-// createProcess creates the container and returns the id of its first process, which is
-// ready to become the user's program and waits, and its output where that is to be copied.
-func (r *run) createProcess() (int, *os.File, error) {
-	config, err := r.config()
+// libcontainerRuntime is davit's own runtime.
+type libcontainerRuntime struct{ id string }
+
+func (l libcontainerRuntime) create(spec *specs.Spec, out *output) (created, error) {
+	config, err := convert(runtimeID(l.id), spec)
 	if err != nil {
-		return 0, nil, err
+		return created{}, err
 	}
-	container, err := libcontainer.Create(bundle.RuntimeDir, runtimeID(r.ID), config)
+	container, err := libcontainer.Create(bundle.RuntimeDir, runtimeID(l.id), config)
 	if err != nil {
-		return 0, nil, fmt.Errorf("create container: %w", err)
+		return created{}, fmt.Errorf("create container: %w", err)
 	}
-	process := newProcess(r.Spec.Process)
+	process := newProcess(spec.Process)
 	process.Init = true
-	out, err := r.openOutput(process)
-	if err != nil {
-		return 0, nil, err
+	var outer *os.File
+	if spec.Process.Terminal {
+		var inner *os.File
+		if outer, inner, err = socketPair(); err != nil {
+			return created{}, err
+		}
+		defer outer.Close()
+		defer inner.Close()
+		process.ConsoleSocket = inner
+	} else {
+		process.Stdout, process.Stderr = out.stdout, out.stderr
 	}
 	if err := container.Start(process); err != nil {
-		return 0, nil, fmt.Errorf("run %q of image %s: %w", r.Spec.Process.Args[0], r.Image.Reference, err)
+		return created{}, err
 	}
-	pid, err := process.Pid()
+	made := created{release: []string{filepath.Join(bundle.RuntimeDir, runtimeID(l.id), execFIFO)}}
+	if made.pid, err = process.Pid(); err != nil || outer == nil {
+		return made, err
+	}
+	made.terminal, err = receiveFile(outer)
+	return made, err
+}
+
+// execFIFO is where libcontainer keeps a created container's process waiting
+// (execFifoFilename of runc's libcontainer); what opens it lets the process go on.
+const execFIFO = "exec.fifo"
+
+func (l libcontainerRuntime) pid() (int, error) {
+	container, err := l.load()
 	if err != nil {
-		return 0, nil, err
+		return 0, err
 	}
-	reader, err := out.started()
-	return pid, reader, err
+	state, err := container.OCIState()
+	if err != nil {
+		return 0, err
+	}
+	return runningPid(state)
+}
+
+func (l libcontainerRuntime) load() (*libcontainer.Container, error) {
+	container, err := libcontainer.Load(bundle.RuntimeDir, runtimeID(l.id))
+	if err != nil {
+		return nil, fmt.Errorf("not running: %w", err)
+	}
+	return container, nil
+}
+
+func (l libcontainerRuntime) exec(spec *specs.Process) (int, error) {
+	container, err := l.load()
+	if err != nil {
+		return 0, err
+	}
+	process := newProcess(spec)
+	if spec.Terminal {
+		return runOnTerminal(container, process)
+	}
+	process.Stdin, process.Stdout, process.Stderr = os.Stdin, os.Stdout, os.Stderr
+	return runToEnd(container, process)
+}
+
+// remove removes by hand a container whose state cannot be read, or was not written yet when its
+// launcher was killed: its processes are in the unit's cgroup, which systemd empties.
+func (l libcontainerRuntime) remove() error {
+	container, err := libcontainer.Load(bundle.RuntimeDir, runtimeID(l.id))
+	if err != nil {
+		return os.RemoveAll(filepath.Join(bundle.RuntimeDir, runtimeID(l.id)))
+	}
+	if err := container.Signal(unix.SIGKILL); err != nil && !errors.Is(err, libcontainer.ErrNotRunning) {
+		return fmt.Errorf("kill container: %w", err)
+	}
+	if err := container.Destroy(); err != nil {
+		return fmt.Errorf("destroy container: %w", err)
+	}
+	return nil
 }
 
 // runtimeID is the id for libcontainer and CNI, which know no @. No object's name has a dot.
 func runtimeID(id string) string { return strings.ReplaceAll(id, "@", ".") }
 
-// config turns the bundle's OCI configuration, completed with what exists only now, into
-// libcontainer's.
-func (r *run) config() (*configs.Config, error) {
-	spec := r.Spec
-	spec.Root.Path = r.rootfs
-	spec.Linux.CgroupsPath = r.cgroup + "/" + payload
-	// specconv makes systemd properties of some annotations; the image and the manifest
-	// must have no way to set those.
-	spec.Annotations = nil
-	for i, mount := range spec.Mounts {
-		source, err := r.mountSource(mount.Source)
-		if err != nil {
-			return nil, err
-		}
-		spec.Mounts[i].Source = source
-	}
-	for i, namespace := range spec.Linux.Namespaces {
-		if namespace.Type == specs.NetworkNamespace && r.Sandbox == "" {
-			spec.Linux.Namespaces[i].Path = r.netns
-		}
-	}
-	// First, so that a mount of the manifest's at the same place wins.
-	spec.Mounts = append(r.fileMounts(), spec.Mounts...)
-	config, err := specconv.CreateLibcontainerConfig(&specconv.CreateOpts{CgroupName: runtimeID(r.ID), Spec: spec})
+// convert turns an OCI configuration into libcontainer's.
+func convert(name string, spec *specs.Spec) (*configs.Config, error) {
+	config, err := specconv.CreateLibcontainerConfig(&specconv.CreateOpts{CgroupName: name, Spec: spec})
 	if err != nil {
 		return nil, fmt.Errorf("container configuration: %w", err)
 	}
@@ -99,6 +140,11 @@ func newProcess(spec *specs.Process) *libcontainer.Process {
 		GID:             int(spec.User.GID),
 		Cwd:             spec.Cwd,
 		NoNewPrivileges: &spec.NoNewPrivileges,
+		AppArmorProfile: spec.ApparmorProfile,
+		Label:           spec.SelinuxLabel,
+	}
+	if size := spec.ConsoleSize; size != nil {
+		process.ConsoleWidth, process.ConsoleHeight = uint16(size.Width), uint16(size.Height)
 	}
 	for _, limit := range spec.Rlimits {
 		process.Rlimits = append(process.Rlimits, configs.Rlimit{Type: rlimits[limit.Type], Soft: limit.Soft, Hard: limit.Hard})
@@ -109,6 +155,7 @@ func newProcess(spec *specs.Process) *libcontainer.Process {
 	if c := spec.Capabilities; c != nil {
 		process.Capabilities = &configs.Capabilities{
 			Bounding: c.Bounding, Effective: c.Effective, Permitted: c.Permitted,
+			Inheritable: c.Inheritable, Ambient: c.Ambient,
 		}
 	}
 	return process
@@ -122,21 +169,4 @@ var rlimits = map[string]int{
 	"RLIMIT_NOFILE": unix.RLIMIT_NOFILE, "RLIMIT_NPROC": unix.RLIMIT_NPROC, "RLIMIT_RSS": unix.RLIMIT_RSS,
 	"RLIMIT_RTPRIO": unix.RLIMIT_RTPRIO, "RLIMIT_RTTIME": unix.RLIMIT_RTTIME,
 	"RLIMIT_SIGPENDING": unix.RLIMIT_SIGPENDING, "RLIMIT_STACK": unix.RLIMIT_STACK,
-}
-
-// destroy removes libcontainer's container of this id and kills what still runs in it.
-// One whose state cannot be read, or was not written yet when its launcher was killed, is
-// removed by hand: its processes are in the unit's cgroup, which systemd empties.
-func destroy(id string) error {
-	container, err := libcontainer.Load(bundle.RuntimeDir, runtimeID(id))
-	if err != nil {
-		return os.RemoveAll(filepath.Join(bundle.RuntimeDir, runtimeID(id)))
-	}
-	if err := container.Signal(unix.SIGKILL); err != nil && !errors.Is(err, libcontainer.ErrNotRunning) {
-		return fmt.Errorf("kill container: %w", err)
-	}
-	if err := container.Destroy(); err != nil {
-		return fmt.Errorf("destroy container: %w", err)
-	}
-	return nil
 }

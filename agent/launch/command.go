@@ -1,0 +1,246 @@
+package launch
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// commandRuntime is an OCI runtime of the node, driven by the command line that all of them have
+// (https://github.com/opencontainers/runtime-tools/blob/master/docs/command-line-interface.md).
+type commandRuntime struct {
+	id      string
+	program string // absolute
+}
+
+// The runtime's bundle and state are in a directory of the container's own, which goes with it.
+const (
+	commandDir     = "oci"
+	commandState   = "state"
+	commandPidFile = "pid"
+	commandLog     = "log"
+	commandConsole = "console"
+)
+
+// commandVersion is the oldest version of the OCI specification that has all that davit's
+// configurations say. Runtimes refuse versions that came after them.
+const commandVersion = "1.0.2"
+
+func (c commandRuntime) dir() string { return ownFile(c.id, commandDir) }
+
+// command is a call of the runtime. It runs in the bundle, which keeps the path of the console's
+// socket within the 108 bytes that unix(7) allows, and sees nothing of the unit's environment.
+func (c commandRuntime) command(args ...string) *exec.Cmd {
+	command := exec.Command(c.program, append([]string{"--root", filepath.Join(c.dir(), commandState)}, args...)...)
+	command.Dir = c.dir()
+	command.Env = pluginEnvironment(nil)
+	return command
+}
+
+func (c commandRuntime) create(spec *specs.Spec, out *output) (created, error) {
+	if err := c.writeBundle(spec); err != nil {
+		return created{}, err
+	}
+	if err := leaveUnitCgroup(filepath.Dir(spec.Linux.CgroupsPath)); err != nil {
+		return created{}, err
+	}
+	args := []string{"--log", filepath.Join(c.dir(), commandLog), "--log-format", "json", "create", "--bundle", c.dir(), "--pid-file", filepath.Join(c.dir(), commandPidFile)}
+	var console *net.UnixListener
+	if spec.Process.Terminal {
+		var err error
+		if console, err = listen(c.dir(), commandConsole); err != nil {
+			return created{}, err
+		}
+		defer console.Close()
+		args = append(args, "--console-socket", commandConsole)
+	}
+	command := c.command(append(args, runtimeID(c.id))...)
+	command.Stdout, command.Stderr = out.stdout, out.stderr
+	if err := command.Run(); err != nil {
+		return created{}, c.explain(err)
+	}
+	return c.created(console)
+}
+
+// writeBundle writes a plain OCI bundle.
+func (c commandRuntime) writeBundle(spec *specs.Spec) error {
+	plain := *spec
+	plain.Version = commandVersion
+	text, err := json.Marshal(&plain)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(c.dir(), commandState), 0o700); err != nil {
+		return err
+	}
+	return disk.WriteFile(filepath.Join(c.dir(), bundle.ConfigFile), text, 0o600)
+}
+
+// created reads what the runtime has made.
+func (c commandRuntime) created(console *net.UnixListener) (created, error) {
+	text, err := os.ReadFile(filepath.Join(c.dir(), commandPidFile))
+	if err != nil {
+		return created{}, fmt.Errorf("%s create: %w", c.program, err)
+	}
+	made := created{release: c.command("start", runtimeID(c.id)).Args}
+	if made.pid, err = strconv.Atoi(strings.TrimSpace(string(text))); err != nil || made.pid <= 0 {
+		return created{}, fmt.Errorf("%s create: %q is not the id of a process", c.program, text)
+	}
+	if console != nil {
+		if made.terminal, err = acceptFile(console); err != nil {
+			return created{}, fmt.Errorf("%s create: %w", c.program, err)
+		}
+	}
+	return made, nil
+}
+
+// explain takes the error that the runtime wrote last to its log, where it did.
+func (c commandRuntime) explain(err error) error {
+	text, _ := os.ReadFile(filepath.Join(c.dir(), commandLog)) // without one, the exit status has to do
+	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
+	var entry struct {
+		Message string `json:"msg"`
+	}
+	if json.Unmarshal(lines[len(lines)-1], &entry) == nil && entry.Message != "" {
+		return fmt.Errorf("%s create: %s", c.program, entry.Message)
+	}
+	return fmt.Errorf("%s create: %w", c.program, err)
+}
+
+func (c commandRuntime) pid() (int, error) {
+	text, err := c.command("state", runtimeID(c.id)).Output()
+	if err != nil {
+		return 0, fmt.Errorf("not running: %s state: %w", c.program, err)
+	}
+	var state specs.State
+	if err := json.Unmarshal(text, &state); err != nil {
+		return 0, fmt.Errorf("%s state: %w", c.program, err)
+	}
+	return runningPid(&state)
+}
+
+// exec leaves the terminal to the runtime, which joins it with this process's own.
+func (c commandRuntime) exec(process *specs.Process) (int, error) {
+	text, err := json.Marshal(process)
+	if err != nil {
+		return 0, err
+	}
+	description, err := memoryFile("process.json", text)
+	if err != nil {
+		return 0, err
+	}
+	defer description.Close()
+	// A child's further files begin with the descriptor 3.
+	command := c.command("exec", "--process", "/proc/self/fd/3", runtimeID(c.id))
+	command.ExtraFiles = []*os.File{description}
+	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if err := command.Start(); err != nil {
+		return 0, err
+	}
+	defer passSignals(command.Process.Signal)()
+	// An exit status is the process's, not an error.
+	if err := command.Wait(); err != nil && !errors.As(err, new(*exec.ExitError)) {
+		return 0, err
+	}
+	return exitStatus(command.ProcessState), nil
+}
+
+// remove goes on when the runtime has gone or does not know the container: what is left of it are
+// processes in the unit's cgroup, which systemd empties, and files in the container's directory.
+func (c commandRuntime) remove() error {
+	if _, err := os.Stat(c.dir()); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if output, err := c.command("delete", "--force", runtimeID(c.id)).CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "davit-run: %s delete: %v: %s\n", c.program, err, bytes.TrimSpace(output))
+	}
+	return os.RemoveAll(c.dir())
+}
+
+// launcherGroup is the sub-cgroup of the unit's own that the launcher moves to.
+const launcherGroup = "launcher"
+
+// leaveUnitCgroup moves the launcher's processes out of the unit's own cgroup: a runtime turns
+// controllers on in it for the container's, which fails while it holds processes (cgroups(7), "no
+// internal processes"), and crun tries for a second.
+func leaveUnitCgroup(unit string) error {
+	dir := filepath.Join("/sys/fs/cgroup", unit)
+	group := filepath.Join(dir, launcherGroup)
+	if err := os.MkdirAll(group, 0o755); err != nil {
+		return err
+	}
+	processes, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	if err != nil {
+		return fmt.Errorf("leave the unit's cgroup: %w", err)
+	}
+	for pid := range strings.FieldsSeq(string(processes)) {
+		// One may have ended meanwhile.
+		if err := os.WriteFile(filepath.Join(group, "cgroup.procs"), []byte(pid), 0); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("leave the unit's cgroup: %w", err)
+		}
+	}
+	return nil
+}
+
+// listen makes a socket in a directory whose path may be too long for a socket's.
+func listen(dir, name string) (*net.UnixListener, error) {
+	if err := os.Chdir(dir); err != nil {
+		return nil, err
+	}
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	listener.SetUnlinkOnClose(false) // the name means another file elsewhere
+	return listener, os.Chdir("/")
+}
+
+// consolePatience bounds how long a runtime that has ended may take to have sent its terminal.
+const consolePatience = 5 * time.Second
+
+// acceptFile takes the one file descriptor that the first who connects sends.
+func acceptFile(listener *net.UnixListener) (*os.File, error) {
+	if err := listener.SetDeadline(time.Now().Add(consolePatience)); err != nil {
+		return nil, err
+	}
+	connection, err := listener.AcceptUnix()
+	if err != nil {
+		return nil, fmt.Errorf("take the terminal: %w", err)
+	}
+	defer connection.Close()
+	socket, err := connection.File()
+	if err != nil {
+		return nil, err
+	}
+	defer socket.Close()
+	return receiveFile(socket)
+}
+
+// memoryFile is a file that lies nowhere, with this content.
+func memoryFile(name string, content []byte) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	file := os.NewFile(uintptr(fd), name)
+	if _, err := file.Write(content); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}

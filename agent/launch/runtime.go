@@ -1,0 +1,94 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// ociRuntime makes a container out of a complete OCI configuration: libcontainer does, in this
+// process, or another runtime of the node, as a command.
+type ociRuntime interface {
+	// create makes the container. Its first process is ready to become the user's program and
+	// waits.
+	create(spec *specs.Spec, out *output) (created, error)
+	// pid is the id of its first process; an error says that it does not run.
+	pid() (int, error)
+	// exec runs another process in it to its end and returns that one's exit status.
+	exec(process *specs.Process) (int, error)
+	// remove kills what runs in it, and removes what the runtime knows of it. It is safe to
+	// repeat.
+	remove() error
+}
+
+// created is a container whose first process waits.
+type created struct {
+	pid int
+	// release is the path of a FIFO to read from, or a command to run, for the process to go on.
+	release []string
+	// terminal is the outer side of the container's terminal; nil when it has none.
+	terminal *os.File
+}
+
+// runtimeOf is the runtime that a bundle asks for.
+func runtimeOf(b *bundle.Bundle) ociRuntime {
+	if b.Runtime == "" {
+		return libcontainerRuntime{id: b.ID}
+	}
+	return commandRuntime{id: b.ID, program: b.Runtime}
+}
+
+// createProcess creates the container and returns its waiting first process, and its output where
+// that is to be copied.
+func (r *run) createProcess() (created, *os.File, error) {
+	if err := r.completeSpec(); err != nil {
+		return created{}, nil, err
+	}
+	out, err := r.openOutput()
+	if err != nil {
+		return created{}, nil, err
+	}
+	container, err := runtimeOf(r.Bundle).create(r.Spec, out)
+	if err != nil {
+		return created{}, nil, fmt.Errorf("run %q of image %s: %w", r.Spec.Process.Args[0], r.Image.Reference, err)
+	}
+	reader, err := out.started(container.terminal)
+	return container, reader, err
+}
+
+// completeSpec completes the bundle's OCI configuration with what exists only now.
+func (r *run) completeSpec() error {
+	spec := r.Spec
+	spec.Root.Path = r.rootfs
+	spec.Linux.CgroupsPath = r.cgroup + "/" + payload
+	// Runtimes make systemd properties and more of some annotations; the image and the manifest
+	// must have no way to set those.
+	spec.Annotations = nil
+	for i, mount := range spec.Mounts {
+		source, err := r.mountSource(mount.Source)
+		if err != nil {
+			return err
+		}
+		spec.Mounts[i].Source = source
+	}
+	for i, namespace := range spec.Linux.Namespaces {
+		if namespace.Type == specs.NetworkNamespace && r.Sandbox == "" {
+			spec.Linux.Namespaces[i].Path = r.netns
+		}
+	}
+	// First, so that a mount of the manifest's at the same place wins.
+	spec.Mounts = append(r.fileMounts(), spec.Mounts...)
+	return nil
+}
+
+// runningPid is the first process of a container in this state.
+func runningPid(state *specs.State) (int, error) {
+	if state.Pid == 0 || state.Status == specs.StateStopped {
+		return 0, errors.New("not running")
+	}
+	return state.Pid, nil
+}
