@@ -25,6 +25,8 @@ node  nft                        nftables
 node  pgrep                      procps
 node  catatonit                  catatonit
 node  ansible-playbook           ansible-core
+node  crun                       crun
+node  runc                       runc
 '
 
 present() {

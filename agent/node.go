@@ -123,6 +123,7 @@ func (n *Node) Resolve(ctx context.Context, objects []manifests.Object) (reconci
 	if facts.SeccompProfiles, err = seccompProfiles(); err != nil {
 		return reconcile.Desired{}, err
 	}
+	facts.Runtimes = runtimes(reconcile.Runtimes(objects))
 	return reconcile.Resolve(reconcile.Input{
 		Objects:      objects,
 		Images:       n.resolveImages(ctx, reconcile.Requests(objects)),

@@ -85,6 +85,9 @@ func (c *checker) sandbox(at string, spec v1.SandboxFields) {
 			c.refuse(at+"."+namespace.field, "preset", "%s", namespace.what)
 		}
 	}
+	if spec.Runtime != "" && !slices.Contains(c.policy.Runtimes, spec.Runtime) {
+		c.refuse(at+".runtime", "runtimes", "it may not have root run %s of the node", spec.Runtime)
+	}
 	for i, volume := range spec.Volumes {
 		if volume.Image != nil {
 			c.image(fmt.Sprintf("%s.volumes[%d].image.reference", at, i), volume.Image.Reference)
