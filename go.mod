@@ -43,6 +43,7 @@ require (
 require (
 	github.com/cyphar/filepath-securejoin v0.7.0
 	github.com/moby/sys/capability v0.4.0
+	github.com/opencontainers/runtime-tools v0.9.1-0.20260316125833-8a4db579f5c8
 	github.com/robfig/cron/v3 v3.0.1
 	k8s.io/api v0.37.0
 	k8s.io/pod-security-admission v0.37.0

@@ -231,7 +231,8 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 	int ends[2];
 	struct message message;
 
-	if (argc < 2 || (strcmp(argv[1], "start") != 0 && strcmp(argv[1], "sandbox") != 0))
+	// An OCI runtime's start takes an id, which has no slash.
+	if (argc != 3 || strchr(argv[2], '/') == NULL || (strcmp(argv[1], "start") != 0 && strcmp(argv[1], "sandbox") != 0))
 		return;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		fail("make a socket");

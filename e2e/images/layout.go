@@ -27,7 +27,7 @@ const generation = "1"
 // first if this machine has none yet. Programs that ask at the same time wait for the one
 // that makes it.
 func Layout(ctx context.Context) (string, error) {
-	cache, err := cacheDir()
+	cache, err := CacheDir()
 	if err != nil {
 		return "", err
 	}
@@ -90,8 +90,8 @@ type named struct {
 	names []string
 }
 
-// cacheDir is where things that tests make once are kept.
-func cacheDir() (string, error) {
+// CacheDir is where things that tests make once are kept.
+func CacheDir() (string, error) {
 	base := os.Getenv("XDG_CACHE_HOME")
 	if base == "" {
 		base = "/var/cache"
