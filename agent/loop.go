@@ -159,16 +159,20 @@ func (a *Agent) pass(ctx context.Context, tree watch.Tree, options manifests.Opt
 	if guard.Hold == "" && !prune {
 		guard.Hold = "the directory has only just changed"
 	}
-	desired, plan, err := a.node.Plan(ctx, set.Objects, guard)
+	desired, actual, err := a.node.look(ctx, set.Objects)
 	if err != nil {
 		a.once("planning did not succeed", "error", err)
 		a.status.Say("%v", err)
 		return err
 	}
+	plan := guard.diff(desired, actual)
 	for _, held := range plan.Held {
 		a.once("held back", "object", held.Object, "reason", held.Reason)
 	}
-	err = a.node.Apply(ctx, desired, plan, WaitServices, a.logEvent)
+	err = errors.Join(
+		a.node.Apply(ctx, desired, plan, WaitServices, a.logEvent),
+		a.node.forgetRestarts(ctx, actual, time.Now()),
+	)
 	if tree.Fingerprint != a.seen || !plan.Empty() {
 		a.log.Info("pass ended", "actions", len(plan.Actions), "unchanged", plan.Unchanged, "held", len(plan.Held))
 		a.seen = tree.Fingerprint

@@ -102,15 +102,21 @@ func Lock(waiting func()) (unlock func(), err error) {
 
 // Plan works out what would change. Nothing on the node is touched.
 func (n *Node) Plan(ctx context.Context, objects []manifests.Object, guard Guard) (reconcile.Desired, reconcile.Plan, error) {
-	desired, err := n.Resolve(ctx, objects)
-	if err != nil {
-		return desired, reconcile.Plan{}, err
-	}
-	actual, err := n.Observe(ctx, desired)
+	desired, actual, err := n.look(ctx, objects)
 	if err != nil {
 		return desired, reconcile.Plan{}, err
 	}
 	return desired, guard.diff(desired, actual), nil
+}
+
+// look works out what the node should be, and reads what it is.
+func (n *Node) look(ctx context.Context, objects []manifests.Object) (reconcile.Desired, reconcile.Actual, error) {
+	desired, err := n.Resolve(ctx, objects)
+	if err != nil {
+		return desired, reconcile.Actual{}, err
+	}
+	actual, err := n.Observe(ctx, desired)
+	return desired, actual, err
 }
 
 // Resolve binds the objects to this node: images to digests, networks to configurations.

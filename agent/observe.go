@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/davit-project/davit/agent/bundles"
 	"github.com/davit-project/davit/agent/images"
@@ -74,6 +75,8 @@ func (n *Node) workloads(ctx context.Context) (map[string]reconcile.ActualWorklo
 			Active:     state.ActiveState,
 			Sub:        state.SubState,
 			Result:     state.Result,
+			Restarts:   int(state.Restarts),
+			Since:      time.UnixMicro(int64(state.Since)),
 			Started:    state.Started != 0,
 		}
 	}

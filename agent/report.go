@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -32,21 +33,20 @@ type ObjectReport struct {
 	Image   string     `json:"image,omitempty"`
 	Digest  string     `json:"digest,omitempty"`
 	Source  string     `json:"source,omitempty"`
+	// Runs are a job's last runs, the last one first.
+	Runs []Run `json:"runs,omitempty"`
 	// Note says what differs from the manifest and what would be done about it.
 	Note string `json:"note,omitempty"`
 }
 
 // Report compares the manifests with the node, object by object.
 func (n *Node) Report(ctx context.Context, set *manifests.Set, guard Guard) (Report, error) {
-	desired, err := n.Resolve(ctx, set.Objects)
+	desired, actual, err := n.look(ctx, set.Objects)
 	if err != nil {
 		return Report{}, err
 	}
-	actual, err := n.Observe(ctx, desired)
-	if err != nil {
-		return Report{}, err
-	}
-	notes := notes(guard.diff(desired, actual))
+	plan := guard.diff(desired, actual)
+	notes, blocked := notes(plan), blocked(plan, desired, actual)
 	report := Report{Objects: []ObjectReport{}, Diagnostics: set.Diagnostics}
 	for unit, workload := range desired.Workloads {
 		if _, exists := actual.Workloads[unit]; !exists {
@@ -65,7 +65,12 @@ func (n *Node) Report(ctx context.Context, set *manifests.Set, guard Guard) (Rep
 		if err != nil {
 			return Report{}, err
 		}
-		object.Note = notes[object.Object]
+		object.Note = cmp.Or(blocked[unit], notes[object.Object])
+		if successful, failed := kept(set, workload.Ref); workload.Bundle != nil && successful+failed > 0 {
+			if object.Runs, err = Runs(ctx, unit, successful, failed); err != nil {
+				return Report{}, err
+			}
+		}
 		if ended, ok := actual.Completed[workload.BundleDir]; ok && object.State == "inactive (dead)" {
 			object.State, object.Since = "completed", &ended
 		}
@@ -110,6 +115,15 @@ func (n *Node) reportUnit(ctx context.Context, unit string, workload reconcile.A
 		report.Image, report.Digest = workload.Bundle.Image.Reference, workload.Bundle.Image.Digest
 	}
 	return report, nil
+}
+
+// blocked says for each unit that is to run what keeps it from running.
+func blocked(plan reconcile.Plan, desired reconcile.Desired, actual reconcile.Actual) map[string]string {
+	blocked := reconcile.Blocked(desired, actual)
+	maps.DeleteFunc(blocked, func(unit, _ string) bool {
+		return !slices.ContainsFunc(plan.Actions, func(a reconcile.Action) bool { return a.Verb == reconcile.Start && a.Target == unit })
+	})
+	return blocked
 }
 
 // notes says for each object what a plan would do about it.

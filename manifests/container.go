@@ -33,6 +33,7 @@ func (d *document) checkFields(at string, spec v1.ContainerFields, sandbox v1.Sa
 	for i, port := range spec.Ports {
 		d.checkPort(fmt.Sprintf("%s.ports[%d]", at, i), port, sandbox)
 	}
+	d.checkSockets(at, spec, sandbox)
 	d.checkMounts(at, spec.VolumeMounts)
 	d.checkDevices(at, spec.Devices)
 	d.checkResources(at, spec.Resources)

@@ -126,6 +126,7 @@ var (
 	valuesType   = reflect.TypeFor[v1.Values]()
 	rawType      = reflect.TypeFor[json.RawMessage]()
 	portType     = reflect.TypeFor[v1.PortRef]()
+	listenType   = reflect.TypeFor[v1.ListenAddress]()
 	modeType     = reflect.TypeFor[v1.FileMode]()
 	byteType     = reflect.TypeFor[byte]()
 )
@@ -148,7 +149,7 @@ func (d *document) value(node *yaml.Node, want reflect.Type, path string) any {
 		return d.settingValues(node, path)
 	case want == rawType:
 		return d.any(node, path)
-	case want == quantityType && isNumber(node), want == portType && isNumber(node):
+	case want == quantityType && isNumber(node), want == portType && isNumber(node), want == listenType && isNumber(node):
 		return node.Value
 	case want == modeType:
 		return d.fileMode(node, path)

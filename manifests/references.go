@@ -182,6 +182,9 @@ func checkPublished(documents []*document) {
 					taken[p.protocol] = append(taken[p.protocol], p)
 				}
 			}
+			for _, p := range socketPorts(c) {
+				taken[p.protocol] = append(taken[p.protocol], p)
+			}
 		}
 	}
 	for _, protocol := range slices.Sorted(maps.Keys(taken)) {
@@ -210,6 +213,29 @@ func portsOf(d *document, field string, port v1.ContainerPort) (published, bool)
 		host = netip.Addr{}
 	}
 	return published{d, field + ".hostPort", protocol, host, port.HostPort, port.HostPort + int32(length)}, true
+}
+
+// socketPorts are the ports of the node that systemd listens on for a container.
+func socketPorts(c container) []published {
+	var all []published
+	for i, socket := range c.Sockets {
+		for _, listen := range []struct {
+			field, protocol string
+			address         v1.ListenAddress
+		}{{"listenStream", "TCP", socket.ListenStream}, {"listenDatagram", "UDP", socket.ListenDatagram}} {
+			address, err := listen.address.AddrPort()
+			if err != nil {
+				continue // a path, or reported already
+			}
+			host := address.Addr().Unmap()
+			if host.IsUnspecified() {
+				host = netip.Addr{}
+			}
+			port := int32(address.Port())
+			all = append(all, published{c.document, fmt.Sprintf("%s.sockets[%d].%s", c.at, i, listen.field), listen.protocol, host, port, port})
+		}
+	}
+	return all
 }
 
 func (p published) overlaps(other published) bool {

@@ -61,6 +61,9 @@ type ActualWorkload struct {
 	Enabled string
 	// Active, Sub and Result are systemd's ActiveState, SubState and Result.
 	Active, Sub, Result string
+	// Restarts counts systemd's own restarts, Since is when Active last changed;.
+	Restarts int
+	Since    time.Time
 	// Started is set when systemd has started the unit since boot.
 	Started bool
 }

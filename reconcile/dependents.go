@@ -68,10 +68,8 @@ func (d *differ) inOrder() []change {
 			return
 		}
 		done[unit] = true
-		if c.workload.Unit != nil {
-			for _, before := range slices.Sorted(slices.Values(c.workload.Unit.Dependencies.After)) {
-				visit(before)
-			}
+		for _, before := range waitsFor(c, byUnit) {
+			visit(before)
 		}
 		ordered = append(ordered, c)
 	}
@@ -79,6 +77,22 @@ func (d *differ) inOrder() []change {
 		visit(unit)
 	}
 	return ordered
+}
+
+// waitsFor are the units that come before a change, sorted.
+func waitsFor(c change, byUnit map[string]change) []string {
+	if byUnit[c.workload.Triggers].verb == Restart {
+		return []string{c.workload.Triggers}
+	}
+	if c.workload.Unit == nil {
+		return nil
+	}
+	before := slices.Clone(c.workload.Unit.Dependencies.After)
+	before = slices.DeleteFunc(before, func(unit string) bool {
+		return c.verb == Restart && byUnit[unit].workload.Triggers == c.unit
+	})
+	slices.Sort(before)
+	return before
 }
 
 func (w ActualWorkload) running() bool {

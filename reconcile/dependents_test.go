@@ -29,14 +29,17 @@ func runs(plan Plan) []string {
 func TestWhatARestartTakesAlong(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ before, after, want string }{
-		"a container restarts alone":                {pod("one"), pod("two"), "restart app-a.service"},
-		"the sandbox takes its containers along":    {pod("one"), pod("one", "hostname: x"), "restart app-pod.service, start app-a.service, start app-b.service"},
-		"which are restarted once":                  {pod("one"), pod("two", "hostname: x"), "restart app-pod.service, start app-a.service, start app-b.service"},
-		"an init container takes them along":        {pod("one", initContainer("x")), pod("one", initContainer("y")), "restart app-i.service, start app-a.service, start app-b.service"},
-		"a required container its dependents":       {web + container("db"), web + container("db", "args: [x]"), "restart db.service, start web.service"},
-		"also when they change":                     {web + container("db"), webEdited + container("db", "args: [x]"), "restart db.service, start web.service"},
-		"a wanted one does not":                     {webWants + container("db"), webWants + container("db", "args: [x]"), "restart db.service"},
-		"nothing happens for a change in resources": {pod("one"), pod("one", "terminationGracePeriodSeconds: 7"), ""},
+		"a container restarts alone":                 {pod("one"), pod("two"), "restart app-a.service"},
+		"the sandbox takes its containers along":     {pod("one"), pod("one", "hostname: x"), "restart app-pod.service, start app-a.service, start app-b.service"},
+		"which are restarted once":                   {pod("one"), pod("two", "hostname: x"), "restart app-pod.service, start app-a.service, start app-b.service"},
+		"an init container takes them along":         {pod("one", initContainer("x")), pod("one", initContainer("y")), "restart app-i.service, start app-a.service, start app-b.service"},
+		"a required container its dependents":        {web + container("db"), web + container("db", "args: [x]"), "restart db.service, start web.service"},
+		"also when they change":                      {web + container("db"), webEdited + container("db", "args: [x]"), "restart db.service, start web.service"},
+		"a wanted one does not":                      {webWants + container("db"), webWants + container("db", "args: [x]"), "restart db.service"},
+		"a container that gets a socket stops first": {container("web"), container("web", listens("80")), "restart web.service, start web.socket"},
+		"one that loses it starts by itself":         {container("web", listens("80")), container("web"), "stop web.socket, start web.service"},
+		"an idle container stays so":                 {container("web", listens("80")), container("web", listens("81")), "restart web.socket"},
+		"nothing happens for a change in resources":  {pod("one"), pod("one", "terminationGracePeriodSeconds: 7"), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -52,6 +55,25 @@ func TestWhatARestartTakesAlong(t *testing.T) {
 		})
 	}
 }
+
+func TestARunningContainerFollowsItsSocket(t *testing.T) {
+	t.Parallel()
+	n := newNode()
+	n.mustApply(t, resolve(t, container("web", listens("80")), command))
+	if err := n.StartUnit(t.Context(), "web.service"); err != nil { // somebody connects
+		t.Fatal(err)
+	}
+	plan := n.mustApply(t, resolve(t, container("web", listens("81")), command))
+	if got, want := strings.Join(runs(plan), ", "), "restart web.socket, start web.service"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	plan = n.mustApply(t, resolve(t, container("web", listens("81"), "args: [x]"), command))
+	if got, want := strings.Join(runs(plan), ", "), "restart web.service"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func listens(port string) string { return "sockets: [{name: http, listenStream: " + port + "}]" }
 
 func initContainer(arg string) string {
 	return "initContainers: [{name: i, image: 'example.com/app:1', args: [" + arg + "]}]"

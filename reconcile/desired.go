@@ -101,6 +101,8 @@ type Workload struct {
 	Unit     *units.Unit
 	// Keep says when the unit is started.
 	Keep Keep
+	// Triggers is the service that a socket starts; it cannot be listened for while that runs.
+	Triggers string
 	// TTL is how long a finished job's unit is kept; nil means for ever.
 	TTL *time.Duration
 	// Bundle is what the unit starts, BundleText its rendering, BundleDir the name

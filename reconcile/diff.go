@@ -232,7 +232,9 @@ func (d *differ) requirements(w Workload) []string {
 	if w.Bundle == nil {
 		return nil
 	}
-	need("image " + w.Bundle.Image.Reference + "@" + w.Bundle.Image.Digest)
+	for _, image := range w.Bundle.Images() {
+		need("image " + image.Reference + "@" + image.Digest)
+	}
 	for _, name := range w.Networks {
 		need("network " + name)
 	}
@@ -283,9 +285,13 @@ func (d *differ) switchOver() {
 		if c.with != "" {
 			needs = append(needs, string(Restart)+" "+c.with)
 		}
+		after := stops
+		if restart := string(Restart) + " " + c.workload.Triggers; slices.Contains(d.starts, restart) {
+			after = append(slices.Clone(stops), restart)
+		}
 		d.starts = append(d.starts, d.plan.add(Action{
 			Verb: c.verb, Object: c.workload.Ref.String(), Target: c.unit, Reason: c.why,
-			Needs: needs, After: stops,
+			Needs: needs, After: after,
 		}))
 	}
 }
@@ -360,7 +366,9 @@ func (d *differ) uses() map[string]bool {
 		if current.Bundle == nil {
 			continue
 		}
-		used["image "+current.Bundle.Image.ID] = true
+		for _, image := range current.Bundle.Images() {
+			used["image "+image.ID] = true
+		}
 		for _, attachment := range current.Bundle.Network.Attachments {
 			used["network "+attachment.Network] = true
 		}

@@ -28,6 +28,11 @@ func Requests(objects []manifests.Object) []ImageRequest {
 		l, _ := lower(object.Object)
 		for _, run := range l.containers {
 			add(containerRequest(run.ContainerSpec, byName))
+			for _, volume := range run.Volumes {
+				if volume.Image != nil {
+					add(volumeRequest(*volume.Image), true)
+				}
+			}
 		}
 	}
 	return requests
@@ -49,6 +54,11 @@ func containerRequest(spec v1.ContainerSpec, images map[string]*v1.Image) (Image
 		Platform:        spec.Platform,
 		AuthFile:        spec.AuthFile,
 	}), true
+}
+
+// volumeRequest is what a volume asks for that is an image's content.
+func volumeRequest(volume v1.ImageVolume) ImageRequest {
+	return imageRequest(v1.ImageSpec{Image: volume.Reference, ImagePullPolicy: volume.PullPolicy})
 }
 
 func imageRequest(spec v1.ImageSpec) ImageRequest {

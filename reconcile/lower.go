@@ -18,6 +18,7 @@ type lowered struct {
 	targets    []units.Target
 	timers     []units.Timer
 	triggers   []units.Trigger
+	sockets    []units.Socket
 }
 
 // runnable is one container to run as one service, whatever kind of object asks for it.
@@ -61,6 +62,14 @@ type service struct {
 // lower returns what an object runs; an object of another kind runs nothing. An error says what
 // davit cannot run.
 func lower(object v1.Object) (lowered, error) {
+	l, err := lowerKind(object)
+	for i := range l.containers {
+		l.listen(&l.containers[i])
+	}
+	return l, err
+}
+
+func lowerKind(object v1.Object) (lowered, error) {
 	switch object := object.(type) {
 	case *v1.Container:
 		return lowered{containers: []runnable{containerOf(object)}}, notYet(object.Spec.ContainerFields)
@@ -121,6 +130,9 @@ func (l lowered) main() []string {
 			names = append(names, run.name+".service")
 		}
 	}
+	for _, socket := range l.sockets {
+		names = append(names, socket.Name)
+	}
 	return names
 }
 
@@ -131,6 +143,7 @@ func (l *lowered) add(other lowered) {
 	l.targets = append(l.targets, other.targets...)
 	l.timers = append(l.timers, other.timers...)
 	l.triggers = append(l.triggers, other.triggers...)
+	l.sockets = append(l.sockets, other.sockets...)
 }
 
 // lowerAll lowers all objects that can be, by reference.
@@ -197,21 +210,28 @@ func (r *resolver) groups(l lowered, object manifests.Object) error {
 	for _, target := range l.targets {
 		r.describe(&target.Head, object)
 		text, err := units.RenderTarget(target)
-		if err := r.group(target.Name, KeepRunning, text, err, object); err != nil {
+		if err := r.group(target.Name, Workload{UnitText: text}, err, object); err != nil {
 			return err
 		}
 	}
 	for _, timer := range l.timers {
 		r.describe(&timer.Head, object)
 		text, err := units.RenderTimer(timer)
-		if err := r.group(timer.Name, KeepRunning, text, err, object); err != nil {
+		if err := r.group(timer.Name, Workload{UnitText: text}, err, object); err != nil {
+			return err
+		}
+	}
+	for _, socket := range l.sockets {
+		r.describe(&socket.Head, object)
+		text, err := units.RenderSocket(socket)
+		if err := r.group(socket.Name, Workload{UnitText: text, Triggers: socket.Service}, err, object); err != nil {
 			return err
 		}
 	}
 	for _, trigger := range l.triggers {
 		r.describe(&trigger.Head, object)
 		text, err := units.RenderTrigger(trigger)
-		if err := r.group(trigger.Name, KeepIdle, text, err, object); err != nil {
+		if err := r.group(trigger.Name, Workload{UnitText: text, Keep: KeepIdle}, err, object); err != nil {
 			return err
 		}
 	}
@@ -224,14 +244,15 @@ func (r *resolver) describe(head *units.Head, object manifests.Object) {
 }
 
 // group makes one desired, unless it could not be rendered.
-func (r *resolver) group(unit string, keep Keep, text string, err error, object manifests.Object) error {
+func (r *resolver) group(unit string, workload Workload, err error, object manifests.Object) error {
 	if err != nil {
 		return err
 	}
 	if err := r.claimUnit(unit, object.Ref()); err != nil {
 		return err
 	}
-	r.desired.Workloads[unit] = Workload{Ref: object.Ref(), Source: object.Source.String(), Keep: keep, UnitText: text}
+	workload.Ref, workload.Source = object.Ref(), object.Source.String()
+	r.desired.Workloads[unit] = workload
 	return nil
 }
 

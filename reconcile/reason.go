@@ -60,6 +60,7 @@ func bundleDifferences(want, have *bundle.Bundle) []string {
 		{"network mode", want.Network.Mode, have.Network.Mode},
 		{"ports", want.Network.Ports, have.Network.Ports},
 		{"mounts", want.Spec.Mounts, have.Spec.Mounts},
+		{"image volumes", want.ImageVolumes, have.ImageVolumes},
 		{"host aliases", want.HostAliases, have.HostAliases},
 	} {
 		if !reflect.DeepEqual(part.want, part.have) {

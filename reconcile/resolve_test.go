@@ -241,3 +241,31 @@ func TestSeccompFollowsCapabilities(t *testing.T) {
 		t.Error("openat is not allowed")
 	}
 }
+
+func TestRestartsBackOffWhereSystemdCan(t *testing.T) {
+	t.Parallel()
+	const steps, most = "RestartSteps=8\n", "RestartMaxDelaySec=300\n"
+	for name, test := range map[string]struct {
+		systemd int
+		spec    string
+		want    bool
+	}{
+		"a systemd that cannot":        {253, "restartPolicy: Always", false},
+		"one that can":                 {254, "restartPolicy: Always", true},
+		"on failure":                   {257, "restartPolicy: OnFailure", true},
+		"never":                        {257, "restartPolicy: Never", false},
+		"a wait of the manifest's own": {257, "service: {RestartSec: 3}", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			objects := load(t, container("web", test.spec))
+			node := testNode
+			node.Systemd = test.systemd
+			desired := Resolve(Input{Objects: objects, Images: resolved(objects, command), Node: node})
+			text := desired.Workloads["web.service"].UnitText
+			if got := strings.Contains(text, steps) && strings.Contains(text, most); got != test.want {
+				t.Errorf("want a growing wait: %t, got\n%s", test.want, text)
+			}
+		})
+	}
+}

@@ -20,6 +20,7 @@ type storage struct {
 	mounts    []specs.Mount
 	emptyDirs []bundle.EmptyDir
 	subPaths  []bundle.SubPath
+	images    []bundle.Image
 	hostPaths []bundle.HostPath
 	files     []bundle.File
 	hostDirs  []string // host paths that must be mounted before the unit starts
@@ -116,7 +117,10 @@ func (r *resolver) addMount(s *storage, run runnable, mount v1.VolumeMount, from
 	var source string
 	switch {
 	case from.Image != nil:
-		return errors.New("davit does not mount images yet: put the files into a volume")
+		if source, err = r.imageVolume(s, *from.Image); err != nil {
+			return err
+		}
+		mount.ReadOnly = true
 	case from.HostPath != nil:
 		source = from.HostPath.Path
 		s.hostDirs = append(s.hostDirs, source)
@@ -145,6 +149,20 @@ func (r *resolver) addMount(s *storage, run runnable, mount v1.VolumeMount, from
 	}
 	s.mounts = append(s.mounts, bind(source, mount))
 	return nil
+}
+
+// imageVolume is the mount source of an image's content.
+func (r *resolver) imageVolume(s *storage, volume v1.ImageVolume) (string, error) {
+	image, err := r.image(volumeRequest(volume))
+	if err != nil {
+		return "", err
+	}
+	index := slices.Index(s.images, image.Image)
+	if index < 0 {
+		index = len(s.images)
+		s.images = append(s.images, image.Image)
+	}
+	return bundle.ImageSource(index), nil
 }
 
 // subPathOf is the path inside the volume, "" for the volume itself.

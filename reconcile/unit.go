@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -59,6 +60,9 @@ func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal string) (un
 			Unit: section(run.Unit), Service: section(run.Service), Install: section(run.Install),
 		},
 	}
+	if run.role == units.RoleContainer {
+		unit.SuccessStatus = stoppedStatus(stopSignal)
+	}
 	unit.LogTag = run.Logging.Tag
 	if limit := run.Logging.RateLimit; limit != nil {
 		unit.LogRateLimit = &units.LogRateLimit{Seconds: limit.IntervalSeconds, Burst: int64(limit.Burst)}
@@ -68,6 +72,9 @@ func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal string) (un
 		if !unit.RestartDirect {
 			unit.StartAfterwards = run.startAfterwards
 		}
+	}
+	if r.in.Node.Systemd >= systemdRestartSteps && unit.Restart != restartNever {
+		unit.RestartMaxDelay = restartMaxDelay
 	}
 	if run.retryPeriod > 0 {
 		// A little less than from one run to the next, so that each has its own count.
@@ -114,12 +121,19 @@ const (
 	restartNever     = "no"
 )
 
-// systemdRestartMode is the version that RestartMode= came with.
-const systemdRestartMode = 254
+// The versions that RestartMode= and RestartSteps= came with.
+const (
+	systemdRestartMode  = 254
+	systemdRestartSteps = 254
+)
+
+// restartMaxDelay is Kubernetes' bound of the wait before a restart
+// (https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy).
+const restartMaxDelay = 5 * time.Minute
 
 func restartOf(spec v1.ContainerSpec) string {
 	switch {
-	case spec.RestartPolicy == v1.RestartOnFailure:
+	case spec.RestartPolicy == v1.RestartOnFailure, spec.RestartPolicy == "" && len(spec.Sockets) > 0:
 		return restartOnFailure
 	case spec.RestartPolicy == v1.RestartNever, spec.RestartPolicy == "" && spec.Oneshot:
 		return restartNever
@@ -166,6 +180,15 @@ func stopSignal(spec v1.ContainerSpec, image Image) (string, error) {
 		return "", fmt.Errorf("stop signal %q: no such signal", signal)
 	}
 	return name, nil
+}
+
+// stoppedStatus is the status with which many programs end that a signal asks to stop: what a shell
+// makes of it. It is no failure of a service, and none of a job's successes.
+func stoppedStatus(signal string) int {
+	if number := unix.SignalNum(signal); number != 0 {
+		return 128 + int(number)
+	}
+	return 0
 }
 
 // resourcesOf maps Kubernetes' limits and requests to systemd.resource-control(5).

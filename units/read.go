@@ -74,15 +74,17 @@ var inPlace = map[key]bool{
 	{"Service", "CPUQuota"}: true, {"Service", "CPUWeight"}: true,
 	{"Service", "MemoryMax"}: true, {"Service", "MemoryLow"}: true, {"Service", "MemoryHigh"}: true,
 	{"Service", "TasksMax"}: true, {"Service", "IOWeight"}: true,
-	{"Service", "Restart"}: true, {"Service", "RestartSec"}: true,
+	{"Service", "Restart"}: true, {"Service", "RestartSec"}: true, {"Service", "RestartMode"}: true,
+	{"Service", "RestartSteps"}: true, {"Service", "RestartMaxDelaySec"}: true,
 	{"Service", "KillSignal"}: true, {"Service", "TimeoutStopSec"}: true, {"Service", "ExecStopPost"}: true,
+	{"Service", "SuccessExitStatus"}: true,
 }
 
-// NeedsRestart reports whether a running service must be restarted for a change of its
-// unit file to count. All of [Unit], [Install] and [X-Davit] counts at once.
+// NeedsRestart reports whether a running unit must be restarted for a change of its unit
+// file to count. All of [Unit], [Install] and [X-Davit] counts at once.
 func NeedsRestart(old, new string) bool {
 	for _, k := range changed(old, new) {
-		if k.section == "Service" && !inPlace[k] {
+		if k.section == "Socket" || k.section == "Service" && !inPlace[k] {
 			return true
 		}
 	}
@@ -113,4 +115,12 @@ func changed(old, new string) []key {
 		}
 	}
 	return keys
+}
+
+// BacksOff reports whether systemd waits longer and longer before it restarts the unit, however
+// often.
+func BacksOff(text string) bool {
+	settings := parse(text)
+	limit := settings[key{"Unit", "StartLimitIntervalSec"}]
+	return len(settings[key{"Service", "RestartSteps"}]) > 0 && slices.Equal(limit, []string{"0"})
 }

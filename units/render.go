@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math/bits"
 	"regexp"
 	"slices"
 	"strconv"
@@ -17,7 +18,7 @@ const header = `# Written by davit from the manifest that SourcePath= names; cha
 
 // validName is a name that davit gives: systemd.unit(5) allows more. What follows an @ is the
 // number of one of several that are alike.
-var validName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(@[0-9]+)?\.(service|timer|target)$`)
+var validName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(@[0-9]+)?\.(service|socket|timer|target)$`)
 
 // maxName is systemd's bound (UNIT_NAME_MAX, its closing zero left out).
 const maxName = 255
@@ -26,7 +27,7 @@ const maxName = 255
 var validSetting = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,63}$`)
 
 // sections are a unit's sections in the order in which they are written.
-var sections = []string{"Unit", "Service", "Timer", "Install", stampSection}
+var sections = []string{"Unit", "Service", "Socket", "Timer", "Install", stampSection}
 
 // setting is one setting with a line for each of its values.
 type setting struct {
@@ -62,6 +63,19 @@ func RenderTimer(t Timer) (string, error) {
 	// systemd's minute would be a surprise to who wrote a time.
 	r.set("Timer", "AccuracySec", literal, "1s")
 	return r.text(t.Name)
+}
+
+// RenderSocket is [Render] for a socket.
+func RenderSocket(s Socket) (string, error) {
+	r := &renderer{}
+	r.head(s.Head)
+	r.set("Socket", "Service", unitName, s.Service)
+	// systemd hands the descriptors on in the order of the file.
+	r.set("Socket", "ListenStream", text, s.Streams...)
+	r.set("Socket", "ListenDatagram", text, s.Datagrams...)
+	// What is left of a Unix socket is a file that no longer leads anywhere.
+	r.set("Socket", "RemoveOnStop", literal, "yes")
+	return r.text(s.Name)
 }
 
 // RenderTrigger is [Render] for a trigger.
@@ -104,7 +118,7 @@ func (r *renderer) head(h Head) {
 	r.set("Unit", "PartOf", unitName, h.Dependencies.PartOf...)
 	for _, unit := range h.WantedBy {
 		kind := unitName
-		if unit == MultiUser || unit == Timers {
+		if unit == MultiUser || unit == Timers || unit == Sockets {
 			kind = literal
 		}
 		r.set("Install", "WantedBy", kind, unit)
@@ -116,6 +130,7 @@ func (r *renderer) head(h Head) {
 const (
 	MultiUser = "multi-user.target"
 	Timers    = "timers.target"
+	Sockets   = "sockets.target"
 )
 
 // text is the whole file.
@@ -160,12 +175,14 @@ func (r *renderer) serviceSection(u Unit) {
 	if u.RestartDirect {
 		r.set(section, "RestartMode", literal, "direct")
 	}
-	// systemd's 100 ms would make a crash loop a busy loop.
-	r.set(section, "RestartSec", literal, "1")
+	r.restartDelay(u)
 	// Only the container's first process gets the stop signal, as Docker and Podman do;
 	// what is left after the grace period is killed.
 	r.set(section, "KillMode", literal, "mixed")
 	r.set(section, "KillSignal", literal, u.KillSignal)
+	if u.SuccessStatus > 0 {
+		r.set(section, "SuccessExitStatus", literal, strconv.Itoa(u.SuccessStatus))
+	}
 	r.set(section, "TimeoutStopSec", literal, strconv.FormatInt(u.StopSeconds, 10))
 	r.set(section, "SyslogIdentifier", text, cmp.Or(u.LogTag, strings.TrimSuffix(u.Name, ".service")))
 	if limit := u.LogRateLimit; limit != nil {
@@ -184,6 +201,20 @@ func (r *renderer) serviceSection(u Unit) {
 	}
 	r.number("CPUWeight", u.Resources.CPUWeight)
 	r.number("TasksMax", u.Resources.TasksMax)
+}
+
+// restartDelay says how long systemd waits before a restart. Who sets RestartSec= in the manifest
+// means a wait that stays as it is.
+func (r *renderer) restartDelay(u Unit) {
+	// systemd's 100 ms would make a crash loop a busy loop.
+	r.set("Service", "RestartSec", literal, "1")
+	if u.RestartMaxDelay == 0 || len(u.Extra.Service["RestartSec"]) > 0 {
+		return
+	}
+	// The steps from one second to the bound, each about twice the one before.
+	steps := bits.Len64(uint64(u.RestartMaxDelay.Seconds())) - 1
+	r.set("Service", "RestartSteps", literal, strconv.Itoa(steps))
+	r.set("Service", "RestartMaxDelaySec", literal, strconv.FormatInt(int64(u.RestartMaxDelay.Seconds()), 10))
 }
 
 // launch is the contract with davit-run: it hands systemd the container's own process as

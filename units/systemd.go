@@ -205,6 +205,9 @@ func (s *Systemd) job(ctx context.Context, conn *dbus.Conn, verb, name string, s
 			if result == "done" || result == "skipped" {
 				return nil
 			}
+			if result == "dependency" {
+				return fmt.Errorf("%s %s: a unit that it requires did not start: see davit status", verb, name)
+			}
 			return fmt.Errorf("%s %s: job ended as %q%s: see journalctl -u %s", verb, name, result, s.cause(ctx, conn, name), name)
 		case <-alive.C:
 			// The signal went with the connection. What became of the job is seen when the node
@@ -246,6 +249,9 @@ type State struct {
 	ActiveState, SubState, Result string
 	// MainPID is the container's first process; 0 when none runs.
 	MainPID uint32
+	// Restarts counts how often systemd has restarted it by itself, since it was last started
+	// otherwise or [Systemd.ForgetRestarts] was called.
+	Restarts uint32
 	// Since is when ActiveState last changed, in microseconds since 1970; 0 for never.
 	Since uint64
 	// Started is when the unit last left the inactive state, in the same unit.
@@ -272,9 +278,23 @@ func (s *Systemd) State(ctx context.Context, name string) (State, error) {
 	}
 	state.NeedDaemonReload, _ = p["NeedDaemonReload"].(bool)
 	state.MainPID, _ = p["MainPID"].(uint32)
+	state.Restarts, _ = p["NRestarts"].(uint32)
 	state.Since, _ = p["StateChangeTimestamp"].(uint64)
 	state.Started, _ = p["InactiveExitTimestamp"].(uint64)
 	return state, nil
+}
+
+// ForgetRestarts makes systemd count the unit's restarts from 0 again. Its processes notice
+// nothing.
+func (s *Systemd) ForgetRestarts(ctx context.Context, name string) error {
+	conn, err := s.connection(ctx)
+	if err != nil {
+		return err
+	}
+	if err := conn.ResetFailedUnitContext(ctx, name); err != nil {
+		return fmt.Errorf("reset the restarts of %s: %w", name, err)
+	}
+	return nil
 }
 
 // Foreign says whose a unit name is when it is taken by a unit that is not davit's: the

@@ -35,6 +35,15 @@ type Timer struct {
 	Persistent bool
 }
 
+// Socket starts a service when somebody connects, and hands it the sockets.
+type Socket struct {
+	Head
+	// Service is what it starts.
+	Service string
+	// Streams and Datagrams are what it listens on: addresses and paths of systemd.socket(5).
+	Streams, Datagrams []string
+}
+
 // Trigger is a service that restarts another unit, for a timer to start.
 type Trigger struct {
 	Head
@@ -95,6 +104,9 @@ type Unit struct {
 	LogRateLimit *LogRateLimit
 	// Restart is systemd's Restart=: "always", "on-failure" or "no".
 	Restart string
+	// RestartMaxDelay bounds the wait before a restart, which begins at a second and doubles with
+	// each (systemd 254); 0 leaves it at a second.
+	RestartMaxDelay time.Duration
 	// RestartDirect keeps what waits for the unit waiting while it is restarted (systemd 254).
 	RestartDirect bool
 	// StartAfterwards are units to start once this one has succeeded: what waits for it was given
@@ -108,6 +120,8 @@ type Unit struct {
 	Due bool
 	// KillSignal is the name of the signal that asks to stop, "SIGTERM".
 	KillSignal string
+	// SuccessStatus is an exit status that counts as a success; 0, which always does, adds none.
+	SuccessStatus int
 	// StopSeconds is how long a stop waits before it kills.
 	StopSeconds int64
 	// Resources are the unit's limits; the zero value has none.

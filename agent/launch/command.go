@@ -69,7 +69,11 @@ func (c commandRuntime) create(spec *specs.Spec, out *output) (created, error) {
 		defer console.Close()
 		args = append(args, "--console-socket", commandConsole)
 	}
+	if len(out.sockets) > 0 {
+		args = append(args, "--preserve-fds", strconv.Itoa(len(out.sockets)))
+	}
 	command := c.command(append(args, runtimeID(c.id))...)
+	command.ExtraFiles = out.sockets
 	command.Stdout, command.Stderr = out.stdout, out.stderr
 	if err := command.Run(); err != nil {
 		return created{}, c.explain(err)

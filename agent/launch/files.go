@@ -83,8 +83,8 @@ func resolverFile(mode string) ([]byte, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if mode == bundle.NetworkHost {
-		return text, nil
+	if mode != bundle.NetworkCNI {
+		return text, nil // it reaches the node's, or none at all
 	}
 	reachable, servers := withoutLoopback(text)
 	if servers > 0 {

@@ -28,6 +28,8 @@ type run struct {
 	account account
 	// addresses are those of all networks, in order.
 	addresses []string
+	// sockets are those that systemd listens on.
+	sockets []*os.File
 }
 
 // Start runs the container of the bundle at dir as the main process of the unit that
@@ -56,9 +58,11 @@ func (r *run) start(ctx context.Context) error {
 	}
 	for _, step := range []func() error{
 		r.claim,
+		r.receiveSockets,
 		r.checkHostPaths,
 		r.makeEmptyDirs,
 		r.mountRootfs,
+		r.mountImageVolumes,
 		r.lookUpUser,
 		func() error { return r.connect(ctx) },
 		r.writeFiles,

@@ -22,12 +22,14 @@ type output struct {
 	stdout, stderr *os.File // the container's, where it has no terminal
 	inside         *os.File // the container's side, for this process to close, or nil
 	reader         *os.File // what the unit's first process is to copy from, or nil
+
+	sockets []*os.File // what the container gets beside it, from firstSocket on
 }
 
 // openOutput opens the container's standard output and error.
 func (r *run) openOutput() (*output, error) {
 	var err error
-	o := &output{stdout: os.Stdout, stderr: os.Stderr}
+	o := &output{stdout: os.Stdout, stderr: os.Stderr, sockets: r.sockets}
 	switch {
 	case r.Spec.Process.Terminal:
 		r.Spec.Process.ConsoleSize = &specs.Box{Width: terminalWidth, Height: terminalHeight}

@@ -43,7 +43,7 @@ func (l libcontainerRuntime) create(spec *specs.Spec, out *output) (created, err
 		return created{}, fmt.Errorf("create container: %w", err)
 	}
 	process := newProcess(spec.Process)
-	process.Init = true
+	process.Init, process.ExtraFiles = true, out.sockets
 	var outer *os.File
 	if spec.Process.Terminal {
 		var inner *os.File

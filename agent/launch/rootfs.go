@@ -27,10 +27,6 @@ var (
 // top of each other. The unit's mount namespace is private, so the mount ends with the
 // container and the node never sees it.
 func (r *run) mountRootfs() error {
-	record, err := readRootfs(r.Image.ID)
-	if err != nil {
-		return fmt.Errorf("image %s: %w", r.Image.Reference, err)
-	}
 	if err := makeInitLayer(); err != nil {
 		return fmt.Errorf("make the init layer: %w", err)
 	}
@@ -42,16 +38,50 @@ func (r *run) mountRootfs() error {
 			return err
 		}
 	}
+	return mountLayers(r.Image, r.rootfs, 0, func(lower []string) string { return overlayOptions(lower, upper, work) })
+}
+
+// mountImageVolumes mounts the content of images, read-only, where [run.mountSource] finds it.
+func (r *run) mountImageVolumes() error {
+	own := filepath.Join(bundle.ContainersDir, r.ID)
+	for i, image := range r.ImageVolumes {
+		target := imageVolumePath(r.ID, i)
+		// Without a writable layer overlayfs wants two others (overlayfs.rst in Linux'
+		// documentation), and the image may have but one.
+		empty := filepath.Join(own, "empty")
+		for _, dir := range []string{empty, target} {
+			if err := os.MkdirAll(dir, 0o755); err != nil {
+				return err
+			}
+		}
+		options := func(lower []string) string { return "lowerdir=" + strings.Join(append(lower, empty), ":") }
+		if err := mountLayers(image, target, unix.MS_RDONLY, options); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func imageVolumePath(id string, index int) string {
+	return filepath.Join(bundle.ContainersDir, id, fmt.Sprintf("image-%d", index))
+}
+
+// mountLayers mounts an image's layers with the options made for them.
+func mountLayers(image bundle.Image, target string, flags uintptr, optionsFor func(lower []string) string) error {
+	record, err := readRootfs(image.ID)
+	if err != nil {
+		return fmt.Errorf("image %s: %w", image.Reference, err)
+	}
 	// The layers' names are relative to keep the options within mount(2)'s page.
 	if err := os.Chdir(record.Base); err != nil {
-		return fmt.Errorf("image %s: %w: run davit apply to pull it again", r.Image.Reference, err)
+		return fmt.Errorf("image %s: %w: run davit apply to pull it again", image.Reference, err)
 	}
-	options := overlayOptions(record.Lower, upper, work)
+	options := optionsFor(record.Lower)
 	if len(options) >= os.Getpagesize() {
-		return fmt.Errorf("image %s has too many layers (%d) for one overlay mount: build it with fewer", r.Image.Reference, len(record.Lower))
+		return fmt.Errorf("image %s has too many layers (%d) for one overlay mount: build it with fewer", image.Reference, len(record.Lower))
 	}
-	if err := unix.Mount("overlay", r.rootfs, "overlay", 0, options); err != nil {
-		return fmt.Errorf("mount the layers of image %s: %w", r.Image.Reference, err)
+	if err := unix.Mount("overlay", target, "overlay", flags, options); err != nil {
+		return fmt.Errorf("mount the layers of image %s: %w", image.Reference, err)
 	}
 	return os.Chdir("/")
 }

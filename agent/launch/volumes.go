@@ -22,6 +22,9 @@ func (r *run) mountSource(source string) (string, error) {
 	if path, ok := bundle.OwnPath(source); ok {
 		return filepath.Join(r.dir, path), nil
 	}
+	if index, ok := bundle.ImageIndex(source); ok {
+		return imageVolumePath(r.ID, index), nil
+	}
 	if index, ok := bundle.SubPathIndex(source); ok {
 		return r.stageSubPath(index)
 	}

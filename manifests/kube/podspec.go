@@ -28,12 +28,25 @@ func (c *conversion) podSpec(from map[string]any, path string) map[string]any {
 	if security := mapAt(spec, "securityContext"); security != nil {
 		spec["securityContext"] = c.without(security, podSecurity, path+".securityContext")
 	}
+	for i, item := range listAt(spec, "volumes") {
+		if volume, ok := item.(map[string]any); ok && textAt(mapAt(volume, "image"), "reference") != "" {
+			listAt(spec, "volumes")[i] = withImage(volume)
+		}
+	}
 	for _, list := range []string{"initContainers", "containers"} {
 		if spec[list] != nil {
 			spec[list] = c.containers(listAt(spec, list), path+"."+list)
 		}
 	}
 	return spec
+}
+
+// withImage writes out the name of the image that a volume is.
+func withImage(volume map[string]any) map[string]any {
+	volume, image := maps.Clone(volume), maps.Clone(mapAt(volume, "image"))
+	image["reference"] = normalize(textAt(image, "reference"))
+	volume["image"] = image
+	return volume
 }
 
 func (c *conversion) containers(from []any, path string) []any {

@@ -69,6 +69,11 @@ func (c *checker) pod(at string, spec v1.PodSpec) {
 
 // sandbox checks what containers share.
 func (c *checker) sandbox(at string, spec v1.SandboxFields) {
+	for i, volume := range spec.Volumes {
+		if volume.Image != nil {
+			c.image(fmt.Sprintf("%s.volumes[%d].image.reference", at, i), volume.Image.Reference)
+		}
+	}
 	if !c.confines() {
 		return
 	}
@@ -87,11 +92,6 @@ func (c *checker) sandbox(at string, spec v1.SandboxFields) {
 	}
 	if spec.Runtime != "" && !slices.Contains(c.policy.Runtimes, spec.Runtime) {
 		c.refuse(at+".runtime", "runtimes", "it may not have root run %s of the node", spec.Runtime)
-	}
-	for i, volume := range spec.Volumes {
-		if volume.Image != nil {
-			c.image(fmt.Sprintf("%s.volumes[%d].image.reference", at, i), volume.Image.Reference)
-		}
 	}
 }
 
@@ -121,6 +121,11 @@ func (c *checker) container(at string, spec v1.ContainerFields, context v1.Conta
 	c.authFile(at+".authFile", spec.AuthFile)
 	for i, port := range spec.Ports {
 		c.hostPort(fmt.Sprintf("%s.ports[%d].hostPort", at, i), port)
+	}
+	for i, socket := range spec.Sockets {
+		field := fmt.Sprintf("%s.sockets[%d]", at, i)
+		c.listen(field+".listenStream", socket.ListenStream)
+		c.listen(field+".listenDatagram", socket.ListenDatagram)
 	}
 	c.passThrough(at, spec)
 	if !c.confines() {

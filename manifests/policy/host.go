@@ -36,6 +36,15 @@ func (c *checker) hostPort(field string, port v1.ContainerPort) {
 	}
 }
 
+// listen checks an address of the node that systemd listens on for a container.
+func (c *checker) listen(field string, address v1.ListenAddress) {
+	if path := address.Path(); path != "" {
+		c.hostPath(field, path, false)
+	} else if network, err := address.AddrPort(); err == nil {
+		c.hostPort(field, v1.ContainerPort{HostPort: int32(network.Port())})
+	}
+}
+
 // image checks where an image comes from.
 func (c *checker) image(field, reference string) {
 	transport, rest, ok := strings.Cut(reference, ":")

@@ -29,13 +29,14 @@ func (r *reader) kind(name string) *Type {
 
 // forms are the types whose YAML is not what their Go type would suggest.
 var forms = map[reflect.Type]Form{
-	reflect.TypeFor[v1.Quantity]():     Quantity,
-	reflect.TypeFor[v1.PortRef]():      Port,
-	reflect.TypeFor[v1.FileMode]():     FileMode,
-	reflect.TypeFor[v1.Values]():       Values,
-	reflect.TypeFor[[]byte]():          Base64,
-	reflect.TypeFor[v1.SecretBytes]():  Base64,
-	reflect.TypeFor[json.RawMessage](): Any,
+	reflect.TypeFor[v1.Quantity]():      Quantity,
+	reflect.TypeFor[v1.PortRef]():       Port,
+	reflect.TypeFor[v1.ListenAddress](): Port,
+	reflect.TypeFor[v1.FileMode]():      FileMode,
+	reflect.TypeFor[v1.Values]():        Values,
+	reflect.TypeFor[[]byte]():           Base64,
+	reflect.TypeFor[v1.SecretBytes]():   Base64,
+	reflect.TypeFor[json.RawMessage]():  Any,
 }
 
 func (r *reader) read(of reflect.Type) *Type {

@@ -27,7 +27,7 @@ const (
 	Integer  Form = "integer"
 	Boolean  Form = "boolean"
 	Quantity Form = "quantity"  // a number, or one with a suffix as text
-	Port     Form = "port"      // a number or a name
+	Port     Form = "port"      // a number, or text that stands for one
 	FileMode Form = "file mode" // octal digits, or a decimal number
 	Base64   Form = "base64"
 	Values   Form = "values" // of a systemd setting

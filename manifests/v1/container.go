@@ -77,6 +77,10 @@ type ContainerFields struct {
 
 	// Ports are the ports to publish on the node.
 	Ports []ContainerPort `json:"ports,omitempty" patchStrategy:"merge" patchMergeKey:"containerPort"`
+	// Sockets are sockets of the node on which systemd listens in the container's stead. The
+	// first connection starts the container, which gets them as sd_listen_fds(3) says; it is
+	// not started at boot, and starts again at the next connection after it has ended.
+	Sockets []Socket `json:"sockets,omitempty" patchStrategy:"merge" patchMergeKey:"name"`
 	// VolumeMounts say where volumes appear in the container.
 	VolumeMounts []VolumeMount `json:"volumeMounts,omitempty" patchStrategy:"merge" patchMergeKey:"mountPath"`
 	// Devices are devices of the node that the container may use.

@@ -67,9 +67,10 @@ type CronJobSpec struct {
 	StartingDeadlineSeconds *int64 `json:"startingDeadlineSeconds,omitempty"`
 	// Suspend keeps new runs from starting.
 	Suspend bool `json:"suspend,omitempty"`
-	// SuccessfulJobsHistoryLimit is how many successful runs are remembered; the default is 3.
+	// SuccessfulJobsHistoryLimit is how many successful runs davit status shows, out of
+	// the journal; the default is 3.
 	SuccessfulJobsHistoryLimit *int32 `json:"successfulJobsHistoryLimit,omitempty"`
-	// FailedJobsHistoryLimit is how many failed runs are remembered; the default is 1.
+	// FailedJobsHistoryLimit is how many failed runs davit status shows; the default is 1.
 	FailedJobsHistoryLimit *int32 `json:"failedJobsHistoryLimit,omitempty"`
 	// JobTemplate is the job that runs.
 	JobTemplate JobTemplate `json:"jobTemplate"`

@@ -35,7 +35,8 @@ type SandboxFields struct {
 	// runsc) or absolute path; the default is davit's own. See docs/runtimes.md.
 	Runtime string `json:"runtime,omitempty"`
 
-	// RestartPolicy is Always (the default), OnFailure or Never: systemd's Restart=.
+	// RestartPolicy is Always (the default), OnFailure (the default with sockets) or Never:
+	// systemd's Restart=.
 	RestartPolicy RestartPolicy `json:"restartPolicy,omitempty" enum:"Always,OnFailure,Never"`
 	// MaxRestarts is how often systemd restarts a container before its unit stays
 	// failed; a manual systemctl reset-failed starts the count again. The default is no

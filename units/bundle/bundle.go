@@ -55,6 +55,8 @@ type Launch struct {
 	Due Due `json:"due,omitzero"`
 	// Network is what the container is attached to.
 	Network Network `json:"network"`
+	// Sockets are the names of the listening sockets that systemd hands over, in their order.
+	Sockets []string `json:"sockets,omitempty"`
 	// HostAliases are further lines of /etc/hosts: an address and its names.
 	HostAliases []HostAlias `json:"hostAliases,omitempty"`
 	// RunAsNonRoot refuses to start when the user turns out to be root.
@@ -79,8 +81,20 @@ type Launch struct {
 	EmptyDirs []EmptyDir `json:"emptyDirs,omitempty"`
 	// SubPaths are files and directories inside volumes that are mounted in their stead.
 	SubPaths []SubPath `json:"subPaths,omitempty"`
+	// ImageVolumes are images whose files are mounted; a mount of the Spec whose source is
+	// [ImageSource] of an index becomes that image's content.
+	ImageVolumes []Image `json:"imageVolumes,omitempty"`
 	// HostPaths are checked, or created, before the container starts.
 	HostPaths []HostPath `json:"hostPaths,omitempty"`
+}
+
+// Images are all images that the bundle needs on the node, that of the root filesystem first;
+// a sandbox needs none.
+func (l *Launch) Images() []Image {
+	if l.Image.ID == "" {
+		return l.ImageVolumes
+	}
+	return append([]Image{l.Image}, l.ImageVolumes...)
 }
 
 // Due are times at which a container is to start, and how late it may start, in seconds.
@@ -258,8 +272,19 @@ const subPathScheme = "subpath:"
 func SubPathSource(index int) string { return subPathScheme + strconv.Itoa(index) }
 
 // SubPathIndex is the reverse of [SubPathSource]; ok is false for any other source.
-func SubPathIndex(source string) (index int, ok bool) {
-	text, ok := strings.CutPrefix(source, subPathScheme)
+func SubPathIndex(source string) (index int, ok bool) { return indexAfter(subPathScheme, source) }
+
+// imageScheme marks the mounts whose source is the content of an image.
+const imageScheme = "image:"
+
+// ImageSource is the mount source that stands for the image volume of this index.
+func ImageSource(index int) string { return imageScheme + strconv.Itoa(index) }
+
+// ImageIndex is the reverse of [ImageSource]; ok is false for any other source.
+func ImageIndex(source string) (index int, ok bool) { return indexAfter(imageScheme, source) }
+
+func indexAfter(scheme, source string) (index int, ok bool) {
+	text, ok := strings.CutPrefix(source, scheme)
 	if !ok {
 		return 0, false
 	}

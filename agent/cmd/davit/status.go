@@ -41,6 +41,9 @@ func printReport(w io.Writer, report agent.Report) error {
 	fmt.Fprintln(table, "OBJECT\tSTATE\tSINCE\tIMAGE\tNOTE")
 	for _, object := range report.Objects {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", reconcile.Subject(object.Object, object.Unit), object.State, since(object.Since), object.Image, object.Note)
+		for _, run := range object.Runs {
+			fmt.Fprintf(table, "  run\t%s\t%s\t\t\n", runState(run), since(&run.Started))
+		}
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -49,6 +52,18 @@ func printReport(w io.Writer, report agent.Report) error {
 		fmt.Fprintln(w, diagnostic)
 	}
 	return nil
+}
+
+// runState says how a run of a job ended, and how long it took.
+func runState(run agent.Run) string {
+	if run.Ended == nil {
+		return "goes on"
+	}
+	state := run.Result
+	if run.Exit != "" {
+		state += " " + run.Exit
+	}
+	return fmt.Sprintf("%s (%s)", state, run.Ended.Sub(run.Started).Round(time.Second))
 }
 
 func since(at *time.Time) string {

@@ -6,6 +6,9 @@
 //	/env       its environment
 //	/visits    counts a visit in Redis and PostgreSQL and says how many each has seen
 //	/exit      ends the process with status 1
+//	/leave     ends it as a program does that has nothing more to do
+//
+// Where systemd listens for it (sd_listen_fds(3)) it takes over the sockets.
 //
 // HELLO_VERSION, HELLO_PORT (default 80), HELLO_REDIS (host:port) and HELLO_POSTGRES
 // (postgres://user:password@host:port/database) configure it.
@@ -15,9 +18,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -38,20 +43,42 @@ func run() error {
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	server := &http.Server{
-		Addr:              ":" + cmp.Or(os.Getenv("HELLO_PORT"), "80"),
-		ReadHeaderTimeout: 5 * time.Second,
+	server := &http.Server{ReadHeaderTimeout: 5 * time.Second}
+	http.HandleFunc("/leave", func(http.ResponseWriter, *http.Request) { stop() })
+	listeners, err := listen()
+	if err != nil {
+		return err
 	}
 	go func() {
 		<-ctx.Done()
 		server.Close()
 	}()
-	fmt.Println("listening on", server.Addr)
-	if err := server.ListenAndServe(); ctx.Err() == nil {
+	ended := make(chan error)
+	for _, listener := range listeners {
+		fmt.Println("listening on", listener.Addr())
+		go func() { ended <- server.Serve(listener) }()
+	}
+	if err := <-ended; ctx.Err() == nil {
 		return err
 	}
 	fmt.Println("asked to stop")
 	return nil
+}
+
+func listen() ([]net.Listener, error) {
+	if os.Getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
+		listener, err := net.Listen("tcp", ":"+cmp.Or(os.Getenv("HELLO_PORT"), "80"))
+		return []net.Listener{listener}, err
+	}
+	var listeners []net.Listener
+	for i, name := range strings.Split(os.Getenv("LISTEN_FDNAMES"), ":") {
+		listener, err := net.FileListener(os.NewFile(uintptr(3+i), name))
+		if err != nil {
+			return nil, err
+		}
+		listeners = append(listeners, listener)
+	}
+	return listeners, nil
 }
 
 func hello(w http.ResponseWriter, r *http.Request) {
