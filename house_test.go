@@ -31,6 +31,8 @@ var arrows = map[string][]string{
 	"agent/networks":      {"agent/disk", "reconcile", "units/bundle"},
 	"agent/volumes":       {"agent/disk", "reconcile", "units/bundle"},
 	"agent/bundles":       {"agent/disk", "units/bundle"},
+	"agent/transfer":      {},
+	"agent/usage":         {},
 	"agent":               {"agent", "reconcile", "units", "manifests"},
 	"agent/cmd/davit-run": {"agent/launch"},
 }

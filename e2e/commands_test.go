@@ -27,6 +27,9 @@ import (
 //	until [-t 10s] [-o REGEXP] COMMAND [ARG...]
 //	                           repeat node, http or their like until it succeeds and its
 //	                           output matches; `until !` until it fails
+//	terminal DIALOGUE COMMAND [ARG...]
+//	                           run a command in the node on a terminal, and hold the dialogue
+//	                           of the file with it: see speak
 //	reboot [-f]                shut the node down and boot it again; -f pulls the plug
 //	registry up | down         the registry answers, or its machine is gone
 //	registry tag FROM TO       push an image under another name, repository:tag
@@ -40,6 +43,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"put":      check(runPut),
 	"reboot":   check(runReboot),
 	"registry": check(runRegistry),
+	"terminal": check(runTerminal),
 }
 
 // scene is what a command acts in.

@@ -18,6 +18,8 @@ type Own struct {
 	SourcePath string
 	// Bundle is the path that ExecStart= starts.
 	Bundle string
+	// Sandbox is set when that is a sandbox.
+	Sandbox bool
 }
 
 // ErrForeign is returned for a unit file without davit's stamp.
@@ -37,7 +39,7 @@ func ParseOwn(text string) (Own, error) {
 	}
 	for _, command := range settings[key{"Service", "ExecStart"}] {
 		if words := strings.Fields(command); len(words) == 3 && (words[1] == "start" || words[1] == "sandbox") {
-			own.Bundle = words[2]
+			own.Bundle, own.Sandbox = words[2], words[1] == "sandbox"
 		}
 	}
 	return own, nil

@@ -249,6 +249,9 @@ type State struct {
 	ActiveState, SubState, Result string
 	// MainPID is the container's first process; 0 when none runs.
 	MainPID uint32
+	// ControlGroup is the unit's cgroup, a path below the node's hierarchy; empty when nothing
+	// runs.
+	ControlGroup string
 	// Restarts counts how often systemd has restarted it by itself, since it was last started
 	// otherwise or [Systemd.ForgetRestarts] was called.
 	Restarts uint32
@@ -273,6 +276,7 @@ func (s *Systemd) State(ctx context.Context, name string) (State, error) {
 	for property, field := range map[string]*string{
 		"LoadState": &state.LoadState, "FragmentPath": &state.FragmentPath, "UnitFileState": &state.UnitFileState,
 		"ActiveState": &state.ActiveState, "SubState": &state.SubState, "Result": &state.Result,
+		"ControlGroup": &state.ControlGroup,
 	} {
 		*field, _ = p[property].(string)
 	}

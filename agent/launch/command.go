@@ -138,30 +138,63 @@ func (c commandRuntime) pid() (int, error) {
 	return runningPid(&state)
 }
 
-// exec leaves the terminal to the runtime, which joins it with this process's own.
-func (c commandRuntime) exec(process *specs.Process) (int, error) {
+// exec gives the runtime a terminal of its own, which it joins with the process's.
+func (c commandRuntime) exec(process *specs.Process, with streams) (joined, *os.File, error) {
 	text, err := json.Marshal(process)
 	if err != nil {
-		return 0, err
+		return nil, nil, err
 	}
 	description, err := memoryFile("process.json", text)
 	if err != nil {
-		return 0, err
+		return nil, nil, err
 	}
 	defer description.Close()
 	// A child's further files begin with the descriptor 3.
 	command := c.command("exec", "--process", "/proc/self/fd/3", runtimeID(c.id))
 	command.ExtraFiles = []*os.File{description}
-	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
+	command.SysProcAttr = &unix.SysProcAttr{Setsid: true} // signals are passed on to it
+	if !process.Terminal {
+		if with.stdin != nil {
+			command.Stdin = with.stdin
+		}
+		command.Stdout, command.Stderr = with.stdout, with.stderr
+		err := command.Start()
+		return command.Process, nil, err
+	}
+	outer, inner, err := openTerminal(process.ConsoleSize)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer inner.Close()
+	command.Stdin, command.Stdout, command.Stderr = inner, inner, inner
+	command.SysProcAttr.Setctty = true // it is told of changes of size
 	if err := command.Start(); err != nil {
-		return 0, err
+		outer.Close()
+		return nil, nil, err
 	}
-	defer passSignals(command.Process.Signal)()
-	// An exit status is the process's, not an error.
-	if err := command.Wait(); err != nil && !errors.As(err, new(*exec.ExitError)) {
-		return 0, err
+	return command.Process, outer, nil
+}
+
+// openTerminal makes a pseudoterminal (pts(4)).
+func openTerminal(size *specs.Box) (outer, inner *os.File, err error) {
+	outer, err = os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, nil, err
 	}
-	return exitStatus(command.ProcessState), nil
+	number, err := unix.IoctlGetInt(int(outer.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(outer.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err == nil {
+		err = unix.IoctlSetWinsize(int(outer.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: uint16(size.Height), Col: uint16(size.Width)})
+	}
+	if err == nil {
+		inner, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, outer.Close())
+	}
+	return outer, inner, nil
 }
 
 // remove goes on when the runtime has gone or does not know the container: what is left of it are

@@ -7,9 +7,10 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 
-	"github.com/containerd/console"
-	"github.com/opencontainers/runc/libcontainer"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -20,66 +21,119 @@ import (
 type ExecOptions struct {
 	// Args is the command line.
 	Args []string
-	// Env is added to the container's environment.
+	// Env is added to the container's environment, NAME=value.
 	Env []string
 	// User is user[:group] as in a manifest; empty means the container's own.
 	User string
 	// WorkingDir is a path in the container; empty means the container's own.
 	WorkingDir string
+	// Interactive passes this process's standard input on; without it there is none.
+	Interactive bool
 	// Terminal gives the process a terminal of its own, joined to this process's.
 	Terminal bool
+	// DetachKeys leave the process on its terminal running; none means that nothing does.
+	DetachKeys []byte
 }
 
+// Exit statuses of [Exec]'s own errors, as podman exec and docker exec have them.
+const (
+	StatusError         = 125
+	statusNotExecutable = 126
+	statusNotFound      = 127
+)
+
 // Exec runs a process in the container id, confined as the container is, and returns its
-// exit status.
+// exit status. With an error, the status tells whether the command was found.
 func Exec(id string, options ExecOptions) (int, error) {
 	status, err := execIn(id, options)
 	if err != nil {
-		return 0, fmt.Errorf("exec in %s: %w", id, err)
+		return statusOf(err), fmt.Errorf("exec in %s: %w", id, err)
 	}
 	return status, nil
 }
 
+// statusOf knows libcontainer's errors by their text: they come from another process.
+func statusOf(err error) int {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "executable file not found in $PATH"), strings.Contains(text, "exec: ") && strings.Contains(text, unix.ENOENT.Error()):
+		return statusNotFound
+	case strings.Contains(text, "exec: ") && strings.Contains(text, unix.EACCES.Error()):
+		return statusNotExecutable
+	}
+	return StatusError
+}
+
 func execIn(id string, options ExecOptions) (int, error) {
-	if !validID.MatchString(id) {
-		return 0, fmt.Errorf("%q is not the name of a container", id)
-	}
-	b, err := readBundle(filepath.Join(bundle.AttachmentsDir, id))
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, fmt.Errorf("not running: see systemctl status %s", id)
-	}
+	b, err := readRunning(id)
 	if err != nil {
 		return 0, err
 	}
 	runtime := runtimeOf(b)
 	pid, err := runtime.pid()
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("%w: see systemctl status %s", err, id)
 	}
-	process, err := execProcess(pid, b, options)
+	cgroup, err := cgroupOf(strconv.Itoa(pid))
 	if err != nil {
 		return 0, err
 	}
-	return runtime.exec(process)
+	if frozen(cgroup) {
+		return 0, fmt.Errorf("it is frozen: systemctl thaw %s", id)
+	}
+	process, err := execProcess(b, pid, options)
+	if err != nil {
+		return 0, err
+	}
+	if options.Terminal {
+		return runOnTerminal(runtime, process, cgroup, options)
+	}
+	return runOnPipes(runtime, process, options.Interactive)
+}
+
+// readRunning reads the bundle of a running container.
+func readRunning(id string) (*bundle.Bundle, error) {
+	if !validID.MatchString(id) {
+		return nil, fmt.Errorf("%q is not the name of a container", id)
+	}
+	b, err := readBundle(filepath.Join(bundle.AttachmentsDir, id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("not running: see systemctl status %s", id)
+	}
+	if err == nil && isSandbox(b) {
+		return nil, errors.New("it is the sandbox of a pod, which runs nothing: name one of its containers")
+	}
+	return b, err
+}
+
+// frozen reports whether processes of a cgroup stand still, by its own setting or by one
+// above it: a process that joins it would stand still with them, and its starter too.
+func frozen(cgroup string) bool {
+	events, err := os.ReadFile(filepath.Join("/sys/fs/cgroup", cgroup, "cgroup.events"))
+	return err == nil && strings.Contains(string(events), "frozen 1")
 }
 
 // execProcess is the container's own process with other arguments. The user is looked up
 // through the container's first process, whose root is the container's.
-func execProcess(pid int, b *bundle.Bundle, options ExecOptions) (*specs.Process, error) {
+func execProcess(b *bundle.Bundle, pid int, options ExecOptions) (*specs.Process, error) {
 	r := &run{Bundle: b, rootfs: fmt.Sprintf("/proc/%d/root", pid)}
 	if options.User != "" {
-		r.User = options.User
+		// Who asks for root by name gets it, with no more rights than the container has.
+		r.User, r.RunAsNonRoot = options.User, false
 	}
-	for _, step := range []func() error{r.recallEnvironment, r.lookUpUser, r.limitCapabilities} {
+	for _, step := range []func() error{r.recallEnvironment, r.lookUpUser, r.defaultEnvironment, r.limitCapabilities} {
 		if err := step(); err != nil {
 			return nil, err
 		}
 	}
 	spec := r.Spec.Process
 	spec.Args, spec.Terminal = options.Args, options.Terminal
-	spec.Env = append(spec.Env, options.Env...)
 	if options.Terminal {
-		spec.Env = append(spec.Env, "TERM="+os.Getenv("TERM"))
+		r.setEnv("TERM", os.Getenv("TERM"))
+	}
+	for _, entry := range options.Env {
+		name, value, _ := strings.Cut(entry, "=")
+		r.setEnv(name, value)
 	}
 	if options.WorkingDir != "" {
 		spec.Cwd = options.WorkingDir
@@ -87,62 +141,62 @@ func execProcess(pid int, b *bundle.Bundle, options ExecOptions) (*specs.Process
 	return spec, nil
 }
 
-func runToEnd(container *libcontainer.Container, process *libcontainer.Process) (int, error) {
-	if err := container.Run(process); err != nil {
-		return 0, fmt.Errorf("run %q: %w", process.Args[0], err)
-	}
-	defer passSignals(process.Signal)()
-	state, err := process.Wait()
-	if err != nil && state == nil {
-		return 0, err
-	}
-	return exitStatus(state), nil
+// forwarded are the signals that this process passes on. The process in the container has a
+// session of its own, so nothing but this one sends it any.
+var forwarded = []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2}
+
+// running is a process that was started, and how it ended.
+type running struct {
+	joined
+	signals chan os.Signal
+	ended   chan struct{}
+	// status and err are there once ended is closed.
+	status int
+	err    error
 }
 
-// passSignals sends a process the signals that this one gets, until stop is called: a terminal
-// sends them to both, a service manager only to this one.
-func passSignals(send func(os.Signal) error) (stop func()) {
-	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
-	go func() {
-		for received := range signals {
+// start starts the process and passes signals on to it until it has ended.
+func start(runtime ociRuntime, process *specs.Process, with streams) (*running, *os.File, error) {
+	r := &running{signals: make(chan os.Signal, 16), ended: make(chan struct{})}
+	signal.Notify(r.signals, forwarded...)
+	var terminal *os.File
+	var err error
+	if r.joined, terminal, err = runtime.exec(process, with); err != nil {
+		signal.Stop(r.signals)
+		return nil, nil, fmt.Errorf("run %q: %w", process.Args[0], err)
+	}
+	go r.wait()
+	go r.forward()
+	return r, terminal, nil
+}
+
+func (r *running) wait() {
+	defer close(r.ended)
+	state, err := r.Wait()
+	if state == nil {
+		r.err = err
+		return
+	}
+	r.status = exitStatus(state)
+}
+
+func (r *running) forward() {
+	defer signal.Stop(r.signals)
+	for {
+		select {
+		case received := <-r.signals:
 			// The process may have ended; its status tells more than this error.
-			_ = send(received)
+			_ = r.Signal(received)
+		case <-r.ended:
+			return
 		}
-	}()
-	return func() { signal.Stop(signals) }
+	}
 }
 
 // exitStatus is how a process ended, as shells say it.
 func exitStatus(state *os.ProcessState) int {
-	if status, ok := state.Sys().(unix.WaitStatus); ok && status.Signaled() {
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		return 128 + int(status.Signal())
 	}
 	return state.ExitCode()
-}
-
-// runOnTerminal joins this process's terminal with one that libcontainer makes in the
-// container and sends over a socket.
-func runOnTerminal(container *libcontainer.Container, process *libcontainer.Process) (int, error) {
-	host, err := console.ConsoleFromFile(os.Stdin)
-	if err != nil {
-		return 0, errors.New("standard input is not a terminal: leave out --tty")
-	}
-	if err := host.SetRaw(); err != nil {
-		return 0, err
-	}
-	defer host.Reset()
-	parent, child, err := socketPair()
-	if err != nil {
-		return 0, err
-	}
-	defer parent.Close()
-	process.ConsoleSocket = child
-	joined := make(chan error, 1)
-	go func() { joined <- joinTerminal(host, parent) }()
-	status, err := runToEnd(container, process)
-	if err != nil {
-		return 0, err
-	}
-	return status, <-joined
 }

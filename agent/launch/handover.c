@@ -11,8 +11,8 @@
 // gone before systemd knew of it, and its exit status with it.
 //
 // Where the manifest wants a terminal or pipes, somebody has to read what the container
-// writes: then the parent stays and copies it to the journal. It has never had a Go runtime,
-// so it costs a few pages of memory.
+// writes: then the parent stays and copies it to the journal, see copier.c. It has never had a
+// Go runtime, so it costs a few pages of memory.
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -27,6 +27,8 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "copier.h"
 
 // How long systemd may take to read a message, in milliseconds; it is TimeoutStartSec=
 // of the unit that ends a start.
@@ -67,23 +69,9 @@ static int connect_systemd(void)
 static void barrier(int systemd)
 {
 	int ends[2];
-	char text[] = "BARRIER=1";
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct iovec data = { .iov_base = text, .iov_len = strlen(text) };
-	struct msghdr message = {
-		.msg_iov = &data, .msg_iovlen = 1,
-		.msg_control = &control, .msg_controllen = sizeof(control),
-	};
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		fail("make a pipe");
-	control.header.cmsg_level = SOL_SOCKET;
-	control.header.cmsg_type = SCM_RIGHTS;
-	control.header.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.header), &ends[1], sizeof(int));
-	if (sendmsg(systemd, &message, MSG_NOSIGNAL) < 0)
+	if (davit_send_descriptor(systemd, "BARRIER=1", ends[1]) < 0)
 		fail("tell systemd of the container");
 	close(ends[1]);
 	struct pollfd closed = { .fd = ends[0] };
@@ -145,11 +133,12 @@ static void start(char **command, pid_t container)
 }
 
 // message is what the child sends: words that end with a NUL, the container's process and what
-// lets it go on, and a file descriptor to copy from, or -1.
+// lets it go on, a file descriptor to copy from, or -1, and a socket for those who attach to it,
+// or -1.
 struct message {
 	char text[1024];
 	size_t length;
-	int output;
+	int output, listener;
 };
 
 // receive reads until the child has closed its end.
@@ -157,10 +146,10 @@ static void receive(int from, struct message *message)
 {
 	union {
 		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
+		char space[CMSG_SPACE(2 * sizeof(int))];
 	} control;
 	message->length = 0;
-	message->output = -1;
+	message->output = message->listener = -1;
 	while (message->length < sizeof(message->text) - 1) {
 		struct iovec data = {
 			.iov_base = message->text + message->length,
@@ -178,8 +167,11 @@ static void receive(int from, struct message *message)
 		if (got < 0)
 			fail("read the launcher's message");
 		struct cmsghdr *header = CMSG_FIRSTHDR(&part);
-		if (header != NULL && header->cmsg_type == SCM_RIGHTS)
+		if (header != NULL && header->cmsg_type == SCM_RIGHTS) {
 			memcpy(&message->output, CMSG_DATA(header), sizeof(int));
+			if (header->cmsg_len == CMSG_LEN(2 * sizeof(int)))
+				memcpy(&message->listener, CMSG_DATA(header) + sizeof(int), sizeof(int));
+		}
 		message->length += got;
 	}
 	message->text[message->length] = '\0';
@@ -196,34 +188,6 @@ static int split(struct message *message, char **words)
 		words[count++] = word;
 	words[count] = NULL;
 	return count;
-}
-
-// copy passes on what the container writes until the last process that could has gone: end
-// of file from a pipe, EIO from a terminal (pty(7)). Nothing asks it to stop before that: it
-// is in the unit's cgroup and ends with the container. While the journal is away, output is
-// dropped and the container goes on.
-static void copy(int from)
-{
-	static char buffer[16384];
-	ssize_t got;
-
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGINT, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
-	while ((got = read(from, buffer, sizeof(buffer))) != 0) {
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return;
-		for (ssize_t done = 0, put; done < got; done += put) {
-			put = write(STDOUT_FILENO, buffer + done, got - done);
-			if (put < 0 && errno != EINTR)
-				break;
-			if (put < 0)
-				put = 0;
-		}
-	}
 }
 
 __attribute__((constructor)) static void handover(int argc, char **argv)
@@ -272,6 +236,6 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 	if (count > 2)
 		start(words + 1, container);
 	if (message.output >= 0)
-		copy(message.output);
+		davit_copy(message.output, message.listener);
 	_exit(0);
 }

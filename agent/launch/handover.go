@@ -16,10 +16,16 @@ import (
 // handOver names the container's waiting process to the process that systemd started,
 // which tells systemd of it and lets it run once this one has exited; see handover.c. With
 // an output, that process stays and copies it to its own standard output.
-func handOver(container created, output *os.File) error {
+func handOver(container created, output copied) error {
+	var descriptors []int
+	for _, file := range []*os.File{output.from, output.listener} {
+		if file != nil {
+			descriptors = append(descriptors, int(file.Fd()))
+		}
+	}
 	var rights []byte
-	if output != nil {
-		rights = unix.UnixRights(int(output.Fd()))
+	if len(descriptors) > 0 {
+		rights = unix.UnixRights(descriptors...)
 	}
 	return send(append([]string{strconv.Itoa(container.pid)}, container.release...), rights)
 }

@@ -67,6 +67,7 @@ func (r *run) start(ctx context.Context) error {
 		func() error { return r.connect(ctx) },
 		r.writeFiles,
 		r.completeEnvironment,
+		r.defaultEnvironment,
 		r.limitCapabilities,
 		r.addDevices,
 		r.addInit,
@@ -79,7 +80,7 @@ func (r *run) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if output != nil {
+	if output.from != nil {
 		if err := recordCopier(r.ID); err != nil {
 			return err
 		}
@@ -132,22 +133,30 @@ func readBundle(dir string) (*bundle.Bundle, error) {
 // ownCgroup returns the cgroup of this process, which must be the unit id.service: the
 // container's cgroup is made below it, and systemd is told its process.
 func ownCgroup(id string) (string, error) {
-	text, err := os.ReadFile("/proc/self/cgroup")
+	path, err := cgroupOf("self")
+	if err != nil {
+		return "", err
+	}
+	// systemd puts a '_' before names that the kernel could take for one of its own, such as
+	// devices.service (cg_escape in systemd's src/basic/cgroup-util.c).
+	if strings.TrimPrefix(filepath.Base(path), "_") != id+".service" {
+		return "", fmt.Errorf("this process runs in %s, not in %s.service: containers are started by systemctl start %s", path, id, id)
+	}
+	return path, nil
+}
+
+// cgroupOf is the cgroup of a process, by its id in /proc.
+func cgroupOf(process string) (string, error) {
+	text, err := os.ReadFile(filepath.Join("/proc", process, "cgroup"))
 	if err != nil {
 		return "", err
 	}
 	for line := range strings.Lines(string(text)) {
 		// cgroups(7): the unified hierarchy is the line that begins with 0::.
 		path, ok := strings.CutPrefix(strings.TrimSpace(line), "0::")
-		if !ok {
-			continue
+		if ok {
+			return path, nil
 		}
-		// systemd puts a '_' before names that the kernel could take for one of its own, such as
-		// devices.service (cg_escape in systemd's src/basic/cgroup-util.c).
-		if strings.TrimPrefix(filepath.Base(path), "_") != id+".service" {
-			return "", fmt.Errorf("this process runs in %s, not in %s.service: containers are started by systemctl start %s", path, id, id)
-		}
-		return path, nil
 	}
 	return "", errors.New("no cgroup v2 hierarchy: davit needs a node with systemd.unified_cgroup_hierarchy=1")
 }

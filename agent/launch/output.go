@@ -21,9 +21,15 @@ import (
 type output struct {
 	stdout, stderr *os.File // the container's, where it has no terminal
 	inside         *os.File // the container's side, for this process to close, or nil
-	reader         *os.File // what the unit's first process is to copy from, or nil
+	copied                  // what the unit's first process is to copy
 
 	sockets []*os.File // what the container gets beside it, from firstSocket on
+}
+
+// copied is what the unit's first process copies to the journal, and a socket for those who want
+// to follow it; nil where there is none.
+type copied struct {
+	from, listener *os.File
 }
 
 // openOutput opens the container's standard output and error.
@@ -34,7 +40,7 @@ func (r *run) openOutput() (*output, error) {
 	case r.Spec.Process.Terminal:
 		r.Spec.Process.ConsoleSize = &specs.Box{Width: terminalWidth, Height: terminalHeight}
 	case r.Output == bundle.OutputPipe:
-		o.reader, o.inside, err = os.Pipe()
+		o.from, o.inside, err = os.Pipe()
 		o.stdout, o.stderr = o.inside, o.inside
 	case r.Output == bundle.OutputNone:
 		o.inside, err = os.OpenFile(os.DevNull, os.O_WRONLY, 0)
@@ -49,19 +55,24 @@ func (r *run) openOutput() (*output, error) {
 // The size of a terminal that nobody looks at: programs fold their lines at it.
 const terminalWidth, terminalHeight = 80, 24
 
-// started closes the container's side and returns what is to be copied, nil for nothing.
-func (o *output) started(terminal *os.File) (*os.File, error) {
+// started closes the container's side and returns what is to be copied.
+func (o *output) started(id string, terminal *os.File) (copied, error) {
 	if o.inside != nil {
 		o.inside.Close()
 	}
 	if terminal == nil {
-		return o.reader, nil
+		return o.copied, nil
 	}
+	o.from = terminal
+	var err error
 	// The journal wants lines without carriage returns.
-	if err := console.ClearONLCR(terminal.Fd()); err != nil {
-		return nil, fmt.Errorf("set up the terminal: %w", err)
+	if err := console.ClearONLCR(o.from.Fd()); err != nil {
+		return copied{}, fmt.Errorf("set up the terminal: %w", err)
 	}
-	return terminal, nil
+	if o.listener, err = listenAttach(id); err != nil {
+		return copied{}, fmt.Errorf("make a socket to attach to: %w", err)
+	}
+	return o.copied, nil
 }
 
 // copierFile names the process that copies a container's output.

@@ -91,17 +91,32 @@ func (l libcontainerRuntime) load() (*libcontainer.Container, error) {
 	return container, nil
 }
 
-func (l libcontainerRuntime) exec(spec *specs.Process) (int, error) {
+func (l libcontainerRuntime) exec(spec *specs.Process, with streams) (joined, *os.File, error) {
 	container, err := l.load()
 	if err != nil {
-		return 0, err
+		return nil, nil, err
 	}
 	process := newProcess(spec)
-	if spec.Terminal {
-		return runOnTerminal(container, process)
+	if !spec.Terminal {
+		process.Stdout, process.Stderr = with.stdout, with.stderr
+		if with.stdin != nil {
+			process.Stdin = with.stdin
+		}
+		return process, nil, container.Run(process)
 	}
-	process.Stdin, process.Stdout, process.Stderr = os.Stdin, os.Stdout, os.Stderr
-	return runToEnd(container, process)
+	outer, inner, err := socketPair()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer outer.Close()
+	process.ConsoleSocket = inner
+	err = container.Run(process)
+	inner.Close()
+	if err != nil {
+		return nil, nil, err
+	}
+	terminal, err := receiveFile(outer)
+	return process, terminal, err
 }
 
 // remove removes by hand a container whose state cannot be read, or was not written yet when its

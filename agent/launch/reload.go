@@ -3,11 +3,8 @@ package launch
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/davit-project/davit/units/bundle"
 )
 
 // Reload does what the bundle of the running container id says a reload is.
@@ -19,10 +16,7 @@ func Reload(id string) error {
 }
 
 func reload(id string) error {
-	if !validID.MatchString(id) {
-		return fmt.Errorf("%q is not the name of a container", id)
-	}
-	b, err := readBundle(filepath.Join(bundle.AttachmentsDir, id))
+	b, err := readRunning(id)
 	if err != nil {
 		return err
 	}

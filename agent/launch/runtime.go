@@ -18,8 +18,9 @@ type ociRuntime interface {
 	create(spec *specs.Spec, out *output) (created, error)
 	// pid is the id of its first process; an error says that it does not run.
 	pid() (int, error)
-	// exec runs another process in it to its end and returns that one's exit status.
-	exec(process *specs.Process) (int, error)
+	// exec starts another process in it, on these streams or on a terminal, whose outer side it
+	// returns then.
+	exec(process *specs.Process, with streams) (joined, *os.File, error)
 	// remove kills what runs in it, and removes what the runtime knows of it. It is safe to
 	// repeat.
 	remove() error
@@ -34,6 +35,15 @@ type created struct {
 	terminal *os.File
 }
 
+// streams are standard streams; without stdin there is nothing to read.
+type streams struct{ stdin, stdout, stderr *os.File }
+
+// joined is a process that has joined a container.
+type joined interface {
+	Signal(os.Signal) error
+	Wait() (*os.ProcessState, error)
+}
+
 // runtimeOf is the runtime that a bundle asks for.
 func runtimeOf(b *bundle.Bundle) ociRuntime {
 	if b.Runtime == "" {
@@ -44,20 +54,20 @@ func runtimeOf(b *bundle.Bundle) ociRuntime {
 
 // createProcess creates the container and returns its waiting first process, and its output where
 // that is to be copied.
-func (r *run) createProcess() (created, *os.File, error) {
+func (r *run) createProcess() (created, copied, error) {
 	if err := r.completeSpec(); err != nil {
-		return created{}, nil, err
+		return created{}, copied{}, err
 	}
 	out, err := r.openOutput()
 	if err != nil {
-		return created{}, nil, err
+		return created{}, copied{}, err
 	}
 	container, err := runtimeOf(r.Bundle).create(r.Spec, out)
 	if err != nil {
-		return created{}, nil, fmt.Errorf("run %q of image %s: %w", r.Spec.Process.Args[0], r.Image.Reference, err)
+		return created{}, copied{}, fmt.Errorf("run %q of image %s: %w", r.Spec.Process.Args[0], r.Image.Reference, err)
 	}
-	reader, err := out.started(container.terminal)
-	return container, reader, err
+	output, err := out.started(r.ID, container.terminal)
+	return container, output, err
 }
 
 // completeSpec completes the bundle's OCI configuration with what exists only now.

@@ -23,7 +23,7 @@ type account struct {
 const maxAccountFile = 1 << 20
 
 // lookUpUser looks the bundle's user up in the root filesystem and completes the
-// process: ids, supplementary groups, HOME and HOSTNAME.
+// process: ids and supplementary groups.
 func (r *run) lookUpUser() error {
 	var err error
 	if r.account, err = lookUp(r.rootfs, r.User); err != nil {
@@ -35,6 +35,13 @@ func (r *run) lookUpUser() error {
 	process := r.Spec.Process
 	process.User.UID, process.User.GID = r.account.uid, r.account.gid
 	process.User.AdditionalGids = append(r.account.groups, process.User.AdditionalGids...)
+	return nil
+}
+
+// defaultEnvironment adds what every process has and nothing has set: the home of its own user,
+// who may be another in a process that joins the container.
+func (r *run) defaultEnvironment() error {
+	process := r.Spec.Process
 	process.Env = withDefault(process.Env, "HOME", r.account.home)
 	process.Env = withDefault(process.Env, "HOSTNAME", r.Spec.Hostname)
 	return nil

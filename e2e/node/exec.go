@@ -32,6 +32,8 @@ type Command struct {
 	// Stdin, Stdout and Stderr are as in [exec.Cmd].
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
+	// Terminal makes Stdin, which is one, the controlling terminal.
+	Terminal bool
 }
 
 // killDelay is how long a command that was killed may keep its output open, through
@@ -68,6 +70,9 @@ func (n *Node) Run(ctx context.Context, command Command) error {
 		child.Stdin, child.Stdout, child.Stderr = command.Stdin, command.Stdout, command.Stderr
 		child.WaitDelay = killDelay
 		child.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(group.Fd())}
+		if command.Terminal {
+			child.SysProcAttr.Setsid, child.SysProcAttr.Setctty = true, true
+		}
 		return child.Run()
 	})
 }

@@ -30,9 +30,11 @@ const usage = `davit-run starts the containers of davit's systemd units.
   davit-run reload ID            do what the container's manifest says a reload is
   davit-run exec [options] ID -- COMMAND [ARG...]
                                  run a command in a container
+  davit-run attach [options] ID  join this terminal with the container's
   davit-run version
 
-All but exec and version are called by the units that davit writes; BUNDLE is a path with a slash.
+All but exec, attach and version are called by the units that davit writes; BUNDLE is a path
+with a slash.
 
 With plain OCI bundles it is a runtime like any other:
 
@@ -62,7 +64,7 @@ func main() {
 	status, err := run(context.Background(), os.Args[1:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "davit-run:", err)
-		os.Exit(1)
+		os.Exit(max(status, 1))
 	}
 	os.Exit(status)
 }
@@ -83,6 +85,8 @@ func run(ctx context.Context, args []string) (int, error) {
 		return 0, launch.Reload(args[1])
 	case len(args) > 1 && args[0] == "exec":
 		return exec(args[1:])
+	case len(args) > 1 && args[0] == "attach":
+		return 0, attach(args[1:])
 	case len(args) == 1 && args[0] == "version":
 		fmt.Println("davit-run", version)
 		return 0, nil
@@ -112,7 +116,9 @@ func due(ctx context.Context, dir string) (int, error) {
 func exec(args []string) (int, error) {
 	var options launch.ExecOptions
 	flags := flag.NewFlagSet("davit-run exec", flag.ContinueOnError)
+	flags.BoolVar(&options.Interactive, "interactive", false, "pass standard input on")
 	flags.BoolVar(&options.Terminal, "tty", false, "give the command a terminal")
+	detachKeys(flags, &options.DetachKeys)
 	flags.StringVar(&options.User, "user", "", "run as user[:group]")
 	flags.StringVar(&options.WorkingDir, "workdir", "", "run in this directory")
 	flags.Func("env", "set NAME=VALUE; may be repeated", func(entry string) error {
@@ -120,14 +126,31 @@ func exec(args []string) (int, error) {
 		return nil
 	})
 	if err := flags.Parse(args); err != nil {
-		return 0, err
+		return launch.StatusError, err
 	}
-	if flags.NArg() < 2 {
-		return 0, errors.New("exec: want the name of a container and a command")
+	if flags.NArg() < 3 || flags.Arg(1) != "--" {
+		return launch.StatusError, errors.New("exec: want the name of a container, -- and a command")
 	}
-	options.Args = flags.Args()[1:]
-	if options.Args[0] == "--" {
-		options.Args = options.Args[1:]
-	}
+	options.Args = flags.Args()[2:]
 	return launch.Exec(flags.Arg(0), options)
+}
+
+func attach(args []string) error {
+	var keys []byte
+	flags := flag.NewFlagSet("davit-run attach", flag.ContinueOnError)
+	detachKeys(flags, &keys)
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() != 1 {
+		return errors.New("attach: want the name of a container")
+	}
+	return launch.Attach(flags.Arg(0), keys)
+}
+
+func detachKeys(flags *flag.FlagSet, keys *[]byte) {
+	flags.Func("detach-keys", "keys that leave the terminal, such as ctrl-p,ctrl-q", func(text string) (err error) {
+		*keys, err = launch.DetachKeys(text)
+		return err
+	})
 }

@@ -32,15 +32,24 @@ type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
+// statusError is an error that ends davit with a status of its own.
+type statusError struct {
+	error
+	status int
+}
+
 func exitStatus(err error) int {
 	var exit exitError
+	var own statusError
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &exit):
 		return int(exit)
-	default:
-		fmt.Fprintln(os.Stderr, "davit:", err)
-		return 1
 	}
+	fmt.Fprintln(os.Stderr, "davit:", err)
+	if errors.As(err, &own) {
+		return own.status
+	}
+	return 1
 }

@@ -44,7 +44,10 @@ func run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	server := &http.Server{ReadHeaderTimeout: 5 * time.Second}
-	http.HandleFunc("/leave", func(http.ResponseWriter, *http.Request) { stop() })
+	http.HandleFunc("/leave", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "leaving", http.StatusServiceUnavailable) // whether or not it still gets out
+		stop()
+	})
 	listeners, err := listen()
 	if err != nil {
 		return err

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+func attachCommand() *cobra.Command {
+	var keys string
+	cmd := &cobra.Command{
+		Use:   "attach NAME",
+		Short: "Join a container's terminal, or follow its output",
+		Long: `Join the terminal of a container whose manifest has tty: true, with what it writes from now on.
+The detach keys leave it again; the container goes on either way. What was written earlier is
+in davit logs.
+
+A container without a terminal has no standard input: then its output is followed until
+ctrl-c.`,
+		Example: `  davit attach game
+  davit attach --detach-keys ctrl-a,d game`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeRunning,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			unit, err := findRunning(args[0])
+			if err != nil {
+				return err
+			}
+			b, err := unit.bundle()
+			if err != nil {
+				return err
+			}
+			if b.Spec.Process.Terminal {
+				return becomeLauncher([]string{"attach", "--detach-keys", keys, unit.ID})
+			}
+			if b.Output == bundle.OutputNone {
+				return fmt.Errorf("%s has no terminal, and its output goes nowhere: its manifest says logging: {driver: none}", args[0])
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "davit: %s has no terminal: its output follows, its standard input is empty\n", args[0])
+			return become([]string{"journalctl", "--unit", unit.ID + ".service", "--output", "cat", "--follow", "--lines", "0"})
+		},
+	}
+	addDetachKeys(cmd, &keys)
+	return cmd
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// logsFlags are logs' own.
+type logsFlags struct {
+	follow, timestamps  bool
+	lines, since, until string
+}
+
+func logsCommand(s *settings) *cobra.Command {
+	var f logsFlags
+	cmd := &cobra.Command{
+		Use:   "logs NAME",
+		Short: "Show a container's journal",
+		Long: `Show what a container wrote, from the journal. NAME is a container, one of a pod as
+POD/CONTAINER, or an object with several containers, whose lines are shown in the order of
+their times. One that is gone is known by its unit's name. -o json prints the journal's own
+fields, one line an entry.`,
+		Example: `  davit logs -f web
+  davit logs -n 20 -t app/db
+  davit logs --since "10 min ago" -o json web`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeNames,
+		RunE: func(_ *cobra.Command, args []string) error {
+			found, err := find(args[0])
+			gone := strings.TrimSuffix(args[0], ".service")
+			if err != nil && hasEntries(gone) {
+				found, err = []ownUnit{{ID: gone}}, nil
+			}
+			if err != nil {
+				return err
+			}
+			command, err := f.journalctl(s.output)
+			if err != nil {
+				return err
+			}
+			for _, unit := range found {
+				command = append(command, "--unit", unit.ID+".service")
+			}
+			return become(command)
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVarP(&f.follow, "follow", "f", false, "go on with what is written later")
+	flags.BoolVarP(&f.timestamps, "timestamps", "t", false, "begin each line with its time")
+	flags.StringVarP(&f.lines, "lines", "n", "", "only the last lines")
+	flags.StringVar(&f.since, "since", "", `only since then, as journalctl takes it: "10 min ago"`)
+	flags.StringVar(&f.until, "until", "", "only until then")
+	return cmd
+}
+
+// hasEntries reports whether the journal has lines of a container that may be gone.
+func hasEntries(id string) bool {
+	entry, err := exec.Command("journalctl", "--quiet", "--lines", "1", "--output", "cat", "CONTAINER_NAME="+id).Output()
+	return err == nil && len(entry) > 0
+}
+
+// journalctl is the command that shows entries as the flags say; of which units is left to add.
+func (f logsFlags) journalctl(output string) ([]string, error) {
+	command := []string{"journalctl", "--output"}
+	switch {
+	case output == "json":
+		command = append(command, "json")
+	case output != "text":
+		return nil, fmt.Errorf("--output %s: logs are text or json", output)
+	case f.timestamps:
+		command = append(command, "short-iso-precise")
+	default:
+		command = append(command, "cat")
+	}
+	if f.follow {
+		command = append(command, "--follow")
+	}
+	for _, option := range []struct{ name, value string }{{"--lines", f.lines}, {"--since", f.since}, {"--until", f.until}} {
+		if option.value != "" {
+			command = append(command, option.name, option.value)
+		}
+	}
+	return command, nil
+}
