@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/davit-project/davit/agent/facts"
+	"github.com/davit-project/davit/agent/health"
 	"github.com/davit-project/davit/agent/watch"
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/reconcile"
@@ -44,6 +45,7 @@ type Agent struct {
 	log     *slog.Logger
 	status  *Status
 	settler watch.Settler
+	monitor *health.Monitor
 
 	applied  string // what the last good pass applied: fingerprint and how far
 	seen     string // fingerprint of the last pass
@@ -72,6 +74,15 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 		watcher.Run(ctx)
 	}()
 	defer func() { <-ended }()
+	a.monitor = health.New(a.node.Systemd, a.node.facts.Launcher, a.log)
+	probing := make(chan struct{})
+	go func() {
+		defer close(probing)
+		if err := a.monitor.Run(ctx); err != nil && ctx.Err() == nil {
+			a.log.Error("containers are not probed", "error", err)
+		}
+	}()
+	defer func() { <-probing }()
 	a.status.Ready()
 	a.log.Info("watching", "manifests", a.options.Manifests)
 	timer := time.NewTimer(0)
@@ -177,6 +188,7 @@ func (a *Agent) pass(ctx context.Context, tree watch.Tree, options manifests.Opt
 		a.log.Info("pass ended", "actions", len(plan.Actions), "unchanged", plan.Unchanged, "held", len(plan.Held))
 		a.seen = tree.Fingerprint
 	}
+	a.monitor.LookAgain()
 	a.summarize(plan, set, err)
 	if err == nil && len(desired.Problems) > 0 {
 		err = errors.New("some objects could not be resolved")

@@ -9,9 +9,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/davit-project/davit/agent/health"
 	"github.com/davit-project/davit/manifests"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/bundle"
 )
 
 // Report is what davit status shows.
@@ -33,6 +36,13 @@ type ObjectReport struct {
 	Image   string     `json:"image,omitempty"`
 	Digest  string     `json:"digest,omitempty"`
 	Source  string     `json:"source,omitempty"`
+	// Ready is what the readiness probe comes to; nil where there is none, and where nobody makes
+	// it because the agent does not run.
+	Ready *bool `json:"ready,omitempty"`
+	// Probed is set where there is a readiness probe.
+	Probed bool `json:"probed,omitempty"`
+	// Status is what the unit says of itself, or why it is not ready.
+	Status string `json:"status,omitempty"`
 	// Runs are a job's last runs, the last one first.
 	Runs []Run `json:"runs,omitempty"`
 	// Note says what differs from the manifest and what would be done about it.
@@ -113,8 +123,25 @@ func (n *Node) reportUnit(ctx context.Context, unit string, workload reconcile.A
 	}
 	if workload.Bundle != nil {
 		report.Image, report.Digest = workload.Bundle.Image.Reference, workload.Bundle.Image.Digest
+		report.Probed = workload.Bundle.Health.Readiness != nil
+		report.Ready, report.Status = readiness(workload.Bundle, state)
 	}
 	return report, nil
+}
+
+// readiness is what a container's readiness probe comes to, and why. Until the unit is up the
+// launcher makes it, afterwards the agent.
+func readiness(b *bundle.Bundle, state units.State) (ready *bool, status string) {
+	switch record := health.Read(b.ID); {
+	case b.Health.Readiness == nil:
+		return nil, state.StatusText
+	case state.ActiveState != "active" && state.ActiveState != "reloading":
+		return new(false), state.StatusText
+	case record == nil || record.Invocation != state.Invocation || !health.Watched():
+		return nil, state.StatusText
+	default:
+		return &record.Ready, cmp.Or(record.Reason, state.StatusText)
+	}
 }
 
 // blocked says for each unit that is to run what keeps it from running.

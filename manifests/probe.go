@@ -1,8 +1,13 @@
 package manifests
 
 import (
+	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
@@ -15,6 +20,12 @@ func (d *document) checkProbes(at string, spec v1.ContainerFields) {
 			d.checkProbe(at+"."+name, *probe, spec.Ports)
 			if name != "readinessProbe" && probe.SuccessThreshold > 1 {
 				d.errorf(at+"."+name+".successThreshold", "want 1: only a readiness probe counts successes")
+			}
+			if name != "livenessProbe" && probe.OnFailure != "" {
+				d.errorf(at+"."+name+".onFailure", "only a liveness probe does something when it has failed")
+			}
+			if name == "readinessProbe" && probe.TerminationGracePeriodSeconds != nil {
+				d.errorf(at+"."+name+".terminationGracePeriodSeconds", "a readiness probe stops nothing: leave it out")
 			}
 		}
 	}
@@ -36,6 +47,9 @@ func (d *document) checkProbes(at string, spec v1.ContainerFields) {
 func (d *document) checkProbe(field string, probe v1.Probe, ports []v1.ContainerPort) {
 	d.exactlyOne(field, choice{"exec", probe.Exec != nil}, choice{"httpGet", probe.HTTPGet != nil}, choice{"tcpSocket", probe.TCPSocket != nil}, choice{"grpc", probe.GRPC != nil})
 	d.checkHandler(field, probe.Handler, ports)
+	if grace := probe.TerminationGracePeriodSeconds; grace != nil && *grace < 1 {
+		d.errorf(field+".terminationGracePeriodSeconds", "%d: want 1 or more", *grace)
+	}
 	if probe.GRPC != nil && (probe.GRPC.Port < 1 || probe.GRPC.Port > 65535) {
 		d.errorf(field+".grpc.port", "want a port from 1 to 65535")
 	}
@@ -56,9 +70,26 @@ func (d *document) checkHandler(field string, handler v1.Handler, ports []v1.Con
 	}
 	if get := handler.HTTPGet; get != nil {
 		d.checkPortRef(field+".httpGet.port", get.Port, ports)
+		d.checkRequest(field+".httpGet", *get)
 	}
 	if socket := handler.TCPSocket; socket != nil {
 		d.checkPortRef(field+".tcpSocket.port", socket.Port, ports)
+	}
+}
+
+// checkRequest checks what goes into the head of a request (RFC 9110, 5.1 and 5.5).
+func (d *document) checkRequest(field string, get v1.HTTPGetAction) {
+	if _, err := url.ParseRequestURI("/" + strings.TrimPrefix(get.Path, "/")); err != nil || strings.Contains(get.Path, "#") {
+		d.errorf(field+".path", "%q: want a path, with or without a query", get.Path)
+	}
+	for i, header := range get.HTTPHeaders {
+		at := fmt.Sprintf("%s.httpHeaders[%d]", field, i)
+		if !httpguts.ValidHeaderFieldName(header.Name) {
+			d.errorf(at+".name", "%q is not the name of a header", header.Name)
+		}
+		if !httpguts.ValidHeaderFieldValue(header.Value) {
+			d.errorf(at+".value", "has a character that no header can have")
+		}
 	}
 }
 

@@ -72,7 +72,7 @@ func lower(object v1.Object) (lowered, error) {
 func lowerKind(object v1.Object) (lowered, error) {
 	switch object := object.(type) {
 	case *v1.Container:
-		return lowered{containers: []runnable{containerOf(object)}}, notYet(object.Spec.ContainerFields)
+		return lowered{containers: []runnable{containerOf(object)}}, nil
 	case *v1.Pod:
 		return lowerPod(object)
 	case *v1.Job:
@@ -99,27 +99,12 @@ func containerOf(object *v1.Container) runnable {
 
 // keepOf says when a container that does not run is started.
 func keepOf(spec v1.ContainerSpec) Keep {
-	if restartOf(spec) == restartAlways {
+	probe := spec.LivenessProbe
+	stops := probe != nil && probe.OnFailure == v1.OnFailureStop
+	if restartOf(spec) == restartAlways && !stops {
 		return KeepRunning
 	}
 	return KeepStarted
-}
-
-// notYet names a field that davit accepts and cannot honour yet. Running without it would be
-// running something else.
-func notYet(spec v1.ContainerFields) error {
-	for field, set := range map[string]bool{
-		"startupProbe":   spec.StartupProbe != nil,
-		"readinessProbe": spec.ReadinessProbe != nil,
-		"livenessProbe":  spec.LivenessProbe != nil,
-		"lifecycle":      spec.Lifecycle != (v1.Lifecycle{}),
-		"notify":         spec.Notify == v1.NotifyContainer,
-	} {
-		if set {
-			return fmt.Errorf("davit does not run %s yet: leave it out", field)
-		}
-	}
-	return nil
 }
 
 // main are the units that other objects wait for when they wait for this one.

@@ -78,11 +78,6 @@ func claimsOf(spec v1.PodSpec, number int32) v1.PodSpec {
 
 // lower lowers one pod.
 func (i instance) lower() (lowered, error) {
-	for _, container := range slices.Concat(i.spec.InitContainers, i.spec.Containers) {
-		if err := notYet(container.ContainerFields); err != nil {
-			return lowered{}, err
-		}
-	}
 	if len(i.spec.Containers) == 1 && len(i.spec.InitContainers) == 0 && !i.spec.ShareProcessNamespace {
 		return lowered{containers: []runnable{i.alone()}}, nil
 	}

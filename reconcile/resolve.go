@@ -140,6 +140,9 @@ func (r *resolver) container(run runnable, source manifests.Position) error {
 	if err != nil {
 		return err
 	}
+	if err := checkEnding(run); err != nil {
+		return err
+	}
 	storage, err := r.mount(run, environment)
 	if err != nil {
 		return err
@@ -204,6 +207,8 @@ func launchOf(run runnable, image Image, environment *environment, storage stora
 		HostPaths:       storage.hostPaths,
 		Env:             bundle.Env{Dynamic: environment.dynamic},
 		Reload:          bundle.Reload{Signal: run.Reload.Signal},
+		Notify:          run.Notify == v1.NotifyContainer,
+		Health:          healthOf(run),
 	}
 	if run.Reload.Exec != nil {
 		launch.Reload.Exec = run.Reload.Exec.Command

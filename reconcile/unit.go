@@ -49,6 +49,9 @@ func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal string) (un
 			"IMAGE_NAME":     b.Image.Reference,
 			"IMAGE_DIGEST":   b.Image.Digest,
 		},
+		HoldsStart:  b.Health.HoldsStart() && !runsToItsEnd(run.role),
+		PreStop:     b.Health.PreStop != nil,
+		Notify:      b.Notify,
 		Due:         run.due.Seconds > 0,
 		Reload:      run.Reload.Signal != "" || run.Reload.Exec != nil,
 		Restart:     restartOf(run.ContainerSpec),
@@ -59,6 +62,9 @@ func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal string) (un
 		Extra: units.Extra{
 			Unit: section(run.Unit), Service: section(run.Service), Install: section(run.Install),
 		},
+	}
+	if unit.HoldsStart {
+		unit.HoldSeconds = startBudget(b.Health)
 	}
 	if run.role == units.RoleContainer {
 		unit.SuccessStatus = stoppedStatus(stopSignal)

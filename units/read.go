@@ -79,6 +79,7 @@ var inPlace = map[key]bool{
 	{"Service", "Restart"}: true, {"Service", "RestartSec"}: true, {"Service", "RestartMode"}: true,
 	{"Service", "RestartSteps"}: true, {"Service", "RestartMaxDelaySec"}: true,
 	{"Service", "KillSignal"}: true, {"Service", "TimeoutStopSec"}: true, {"Service", "ExecStopPost"}: true,
+	{"Service", "TimeoutStartSec"}: true, {"Service", "ExecStartPost"}: true, {"Service", "ExecStop"}: true,
 	{"Service", "SuccessExitStatus"}: true,
 }
 

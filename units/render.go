@@ -183,7 +183,7 @@ func (r *renderer) serviceSection(u Unit) {
 	if u.SuccessStatus > 0 {
 		r.set(section, "SuccessExitStatus", literal, strconv.Itoa(u.SuccessStatus))
 	}
-	r.set(section, "TimeoutStopSec", literal, strconv.FormatInt(u.StopSeconds, 10))
+	r.set(section, "TimeoutStopSec", literal, u.stopTimeout())
 	r.set(section, "SyslogIdentifier", text, cmp.Or(u.LogTag, strings.TrimSuffix(u.Name, ".service")))
 	if limit := u.LogRateLimit; limit != nil {
 		r.set(section, "LogRateLimitIntervalSec", literal, strconv.FormatInt(limit.Seconds, 10))
@@ -223,7 +223,11 @@ func (r *renderer) launch(u Unit) {
 	const section = "Service"
 	id := strings.TrimSuffix(u.Name, ".service")
 	r.serviceType(u)
-	r.set(section, "NotifyAccess", literal, "main")
+	access := "main"
+	if u.HoldsStart {
+		access = "exec" // what waits for the container says how it goes
+	}
+	r.set(section, "NotifyAccess", literal, access)
 	if u.Role == RoleSandbox || u.Role == RoleReaper {
 		r.command("ExecStart", u.Launcher, "sandbox", u.Bundle)
 	} else {
@@ -240,8 +244,14 @@ func (r *renderer) launch(u Unit) {
 	if len(u.StartAfterwards) > 0 {
 		r.command("ExecStartPost", append([]string{systemctl, "--no-block", "start"}, u.StartAfterwards...)...)
 	}
+	if u.HoldsStart {
+		r.command("ExecStartPost", u.Launcher, "ready", id)
+	}
 	if u.Reload {
 		r.command("ExecReload", u.Launcher, "reload", id)
+	}
+	if u.PreStop {
+		r.command("ExecStop", u.Launcher, "prestop", id, strconv.FormatInt(u.StopSeconds, 10))
 	}
 	r.command("ExecStopPost", u.Launcher, "cleanup", id)
 }
@@ -253,7 +263,11 @@ func (r *renderer) serviceType(u Unit) {
 	if u.DeadlineSeconds > 0 {
 		deadline = strconv.FormatInt(u.DeadlineSeconds, 10)
 	}
-	const timeout = "60" // bounds a CNI plugin that hangs
+	launch := int64(60) // bounds a CNI plugin that hangs
+	if u.Notify {
+		launch = 90 // systemd's own for any service
+	}
+	timeout := strconv.FormatInt(launch, 10)
 	switch u.Role {
 	case RoleOneshot, RoleJob, RoleTask:
 		r.set(section, "Type", literal, "oneshot")
@@ -267,12 +281,35 @@ func (r *renderer) serviceType(u Unit) {
 		r.set(section, "RemainAfterExit", literal, "yes")
 	default:
 		r.set(section, "Type", literal, "notify")
+		switch {
+		case u.HoldsStart && u.HoldSeconds == 0:
+			timeout = "infinity" // the launcher bounds itself
+		case u.HoldsStart:
+			timeout = strconv.FormatInt(launch+u.HoldSeconds, 10)
+		}
 		r.set(section, "TimeoutStartSec", literal, timeout)
 		if u.DeadlineSeconds > 0 {
 			r.set(section, "RuntimeMaxSec", literal, deadline)
 		}
 	}
 }
+
+// stopTimeout is how long each stage of a stop may take. Where something runs before the stop
+// signal, the launcher sees to it that both together keep within StopSeconds; systemd, which would
+// give each of them that time, comes after.
+func (u Unit) stopTimeout() string {
+	switch {
+	case u.PreStop:
+		return strconv.FormatInt(u.StopSeconds+preStopGrace, 10)
+	case u.StopSeconds == 0:
+		return "1ms" // systemd takes 0 for no limit (systemd.service(5))
+	default:
+		return strconv.FormatInt(u.StopSeconds, 10)
+	}
+}
+
+// preStopGrace is a little more than the least time that the launcher leaves for the stop signal.
+const preStopGrace = 5
 
 // set adds a setting with a line for each value; no value adds nothing.
 func (r *renderer) set(section, name string, kind kind, values ...string) {

@@ -2,12 +2,14 @@ package units
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
@@ -188,6 +190,30 @@ func (s *Systemd) QueueRestart(ctx context.Context, name string) error {
 	return nil
 }
 
+// QueueStop queues the unit's stop and does not wait for it.
+func (s *Systemd) QueueStop(ctx context.Context, name string) error {
+	conn, err := s.connection(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := conn.StopUnitContext(ctx, name, "replace", nil); err != nil {
+		return fmt.Errorf("stop %s: %w", name, err)
+	}
+	return nil
+}
+
+// KillUnit sends SIGKILL to all processes of the unit.
+func (s *Systemd) KillUnit(ctx context.Context, name string) error {
+	conn, err := s.connection(ctx)
+	if err != nil {
+		return err
+	}
+	if err := conn.KillUnitWithTarget(ctx, name, dbus.All, int32(syscall.SIGKILL)); err != nil {
+		return fmt.Errorf("kill %s: %w", name, err)
+	}
+	return nil
+}
+
 type startJob func(ctx context.Context, name, mode string, done chan<- string) (int, error)
 
 // job queues a job and waits for its end; the words are those of systemd's JobRemoved
@@ -259,6 +285,12 @@ type State struct {
 	Since uint64
 	// Started is when the unit last left the inactive state, in the same unit.
 	Started uint64
+	// StatusText is what the unit says of itself.
+	StatusText string
+	// Type is that of a service: "notify", "oneshot", …
+	Type string
+	// Invocation tells one start of the unit from all others, in hexadecimal digits.
+	Invocation string
 }
 
 // State asks systemd for one unit, in one round trip. A unit that nobody has is not an
@@ -277,6 +309,7 @@ func (s *Systemd) State(ctx context.Context, name string) (State, error) {
 		"LoadState": &state.LoadState, "FragmentPath": &state.FragmentPath, "UnitFileState": &state.UnitFileState,
 		"ActiveState": &state.ActiveState, "SubState": &state.SubState, "Result": &state.Result,
 		"ControlGroup": &state.ControlGroup,
+		"Type":         &state.Type, "StatusText": &state.StatusText,
 	} {
 		*field, _ = p[property].(string)
 	}
@@ -285,6 +318,8 @@ func (s *Systemd) State(ctx context.Context, name string) (State, error) {
 	state.Restarts, _ = p["NRestarts"].(uint32)
 	state.Since, _ = p["StateChangeTimestamp"].(uint64)
 	state.Started, _ = p["InactiveExitTimestamp"].(uint64)
+	invocation, _ := p["InvocationID"].([]byte)
+	state.Invocation = hex.EncodeToString(invocation)
 	return state, nil
 }
 

@@ -96,6 +96,14 @@ type Unit struct {
 	LogFields map[string]string
 	// Reload is set when the launcher can reload the container.
 	Reload bool
+	// HoldsStart is set when the unit is up only once the launcher finds the container ready, which
+	// may take HoldSeconds; 0 means for ever.
+	HoldsStart  bool
+	HoldSeconds int64
+	// Notify is set when the container says itself that it is up.
+	Notify bool
+	// PreStop is set when the launcher runs something before the container is asked to stop.
+	PreStop bool
 	// DeadlineSeconds is how long a start may live; 0 means no limit.
 	DeadlineSeconds int64
 	// LogTag is the identifier of every journal entry; empty means Name without ".service".

@@ -48,7 +48,11 @@ func examples() map[string]Unit {
 		Service: map[string][]string{"Restart": {"on-abnormal"}, "TasksMax": {"100"}},
 		Install: map[string][]string{"WantedBy": {"app.target"}, "Alias": {"web-main.service"}},
 	}
-	return map[string]Unit{"plain": plain(), "oneshot": oneshot, "limited": limited, "extra": extra}
+	held := plain()
+	held.HoldsStart, held.HoldSeconds, held.PreStop = true, 150, true
+	waits := plain()
+	waits.HoldsStart, waits.StopSeconds = true, 0
+	return map[string]Unit{"plain": plain(), "oneshot": oneshot, "limited": limited, "extra": extra, "held": held, "waits": waits}
 }
 
 func TestGolden(t *testing.T) {

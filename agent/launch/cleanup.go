@@ -37,7 +37,7 @@ func Cleanup(ctx context.Context, id string) error {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		failures = append(failures, err)
 	}
-	failures = append(failures, os.RemoveAll(filepath.Join(bundle.ContainersDir, id)))
+	failures = append(failures, os.RemoveAll(filepath.Join(bundle.ContainersDir, id)), os.RemoveAll(bundle.HealthFile(id)))
 	// The record of what to undo goes last, and only when all of it was undone.
 	if err := errors.Join(failures...); err != nil {
 		return fmt.Errorf("clean up %s: %w", id, err)

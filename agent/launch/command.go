@@ -149,8 +149,13 @@ func (c commandRuntime) exec(process *specs.Process, with streams) (joined, *os.
 		return nil, nil, err
 	}
 	defer description.Close()
+	pidFile, err := os.CreateTemp(c.dir(), commandPidFile+"-*")
+	if err != nil {
+		return nil, nil, err
+	}
+	pidFile.Close()
 	// A child's further files begin with the descriptor 3.
-	command := c.command("exec", "--process", "/proc/self/fd/3", runtimeID(c.id))
+	command := c.command("exec", "--process", "/proc/self/fd/3", "--pid-file", pidFile.Name(), runtimeID(c.id))
 	command.ExtraFiles = []*os.File{description}
 	command.SysProcAttr = &unix.SysProcAttr{Setsid: true} // signals are passed on to it
 	if !process.Terminal {
@@ -159,7 +164,7 @@ func (c commandRuntime) exec(process *specs.Process, with streams) (joined, *os.
 		}
 		command.Stdout, command.Stderr = with.stdout, with.stderr
 		err := command.Start()
-		return command.Process, nil, err
+		return commandProcess{command.Process, pidFile.Name()}, nil, err
 	}
 	outer, inner, err := openTerminal(process.ConsoleSize)
 	if err != nil {
@@ -172,7 +177,33 @@ func (c commandRuntime) exec(process *specs.Process, with streams) (joined, *os.
 		outer.Close()
 		return nil, nil, err
 	}
-	return command.Process, outer, nil
+	return commandProcess{command.Process, pidFile.Name()}, outer, nil
+}
+
+// commandProcess is a process that a runtime has started in a container: that runtime's own, which
+// ends with it and as it does.
+type commandProcess struct {
+	*os.Process
+	pidFile string // empty until the other one is there
+}
+
+// Signal sends a signal to the process in the container: of one that cannot be caught, its runtime
+// could tell it nothing.
+func (p commandProcess) Signal(signal os.Signal) error {
+	text, err := os.ReadFile(p.pidFile)
+	if err != nil {
+		return err
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return p.Process.Signal(signal)
+	}
+	return unix.Kill(pid, signal.(unix.Signal))
+}
+
+func (p commandProcess) Wait() (*os.ProcessState, error) {
+	state, err := p.Process.Wait()
+	return state, errors.Join(err, os.Remove(p.pidFile))
 }
 
 // openTerminal makes a pseudoterminal (pts(4)).
@@ -216,7 +247,7 @@ const launcherGroup = "launcher"
 // controllers on in it for the container's, which fails while it holds processes (cgroups(7), "no
 // internal processes"), and crun tries for a second.
 func leaveUnitCgroup(unit string) error {
-	dir := filepath.Join("/sys/fs/cgroup", unit)
+	dir := filepath.Join(cgroupRoot, unit)
 	group := filepath.Join(dir, launcherGroup)
 	if err := os.MkdirAll(group, 0o755); err != nil {
 		return err

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -69,24 +68,16 @@ func execIn(id string, options ExecOptions) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	runtime := runtimeOf(b)
-	pid, err := runtime.pid()
-	if err != nil {
-		return 0, fmt.Errorf("%w: see systemctl status %s", err, id)
-	}
-	cgroup, err := cgroupOf(strconv.Itoa(pid))
+	runtime, pid, err := joinable(b)
 	if err != nil {
 		return 0, err
-	}
-	if frozen(cgroup) {
-		return 0, fmt.Errorf("it is frozen: systemctl thaw %s", id)
 	}
 	process, err := execProcess(b, pid, options)
 	if err != nil {
 		return 0, err
 	}
 	if options.Terminal {
-		return runOnTerminal(runtime, process, cgroup, options)
+		return runOnTerminal(runtime, process, options)
 	}
 	return runOnPipes(runtime, process, options.Interactive)
 }
@@ -106,10 +97,28 @@ func readRunning(id string) (*bundle.Bundle, error) {
 	return b, err
 }
 
+// joinable returns the runtime of a container that a process can join, and the id of its first
+// process.
+func joinable(b *bundle.Bundle) (ociRuntime, int, error) {
+	runtime := runtimeOf(b)
+	pid, err := runtime.pid()
+	if err != nil {
+		return nil, 0, fmt.Errorf("%w: see systemctl status %s", err, b.ID)
+	}
+	cgroup, err := cgroupOf(pid)
+	if err != nil {
+		return nil, 0, err
+	}
+	if frozen(cgroup) {
+		return nil, 0, fmt.Errorf("it is frozen: systemctl thaw %s", b.ID)
+	}
+	return runtime, pid, nil
+}
+
 // frozen reports whether processes of a cgroup stand still, by its own setting or by one
 // above it: a process that joins it would stand still with them, and its starter too.
 func frozen(cgroup string) bool {
-	events, err := os.ReadFile(filepath.Join("/sys/fs/cgroup", cgroup, "cgroup.events"))
+	events, err := os.ReadFile(filepath.Join(cgroupRoot, cgroup, "cgroup.events"))
 	return err == nil && strings.Contains(string(events), "frozen 1")
 }
 

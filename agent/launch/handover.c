@@ -10,9 +10,12 @@
 // taken note, and only then lets the process run: one that ends at once would otherwise be
 // gone before systemd knew of it, and its exit status with it.
 //
+// Where more than the process makes the container ready, the unit's ExecStartPost= waits for it.
+//
 // Where the manifest wants a terminal or pipes, somebody has to read what the container
-// writes: then the parent stays and copies it to the journal, see copier.c. It has never had a
-// Go runtime, so it costs a few pages of memory.
+// writes: then the parent stays and copies it to the journal, see copier.c. Where the container
+// tells systemd itself how it is, somebody has to stand between: see relay.c. What stays has never
+// had a Go runtime, so it costs a few pages of memory.
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -29,10 +32,15 @@
 #include <unistd.h>
 
 #include "copier.h"
+#include "relay.h"
 
 // How long systemd may take to read a message, in milliseconds; it is TimeoutStartSec=
 // of the unit that ends a start.
 #define BARRIER_TIMEOUT 30000
+
+// How long a start may take until the container's process waits, in seconds: what may follow, in
+// systemd's eyes part of the start too, can take longer than any bound on a plugin that hangs.
+#define LAUNCH_TIMEOUT 60
 
 // The child's end of the socket to the parent; -1 in any other process.
 int davit_message_fd = -1;
@@ -132,24 +140,32 @@ static void start(char **command, pid_t container)
 	_exit(1);
 }
 
-// message is what the child sends: words that end with a NUL, the container's process and what
-// lets it go on, a file descriptor to copy from, or -1, and a socket for those who attach to it,
-// or -1.
+// message is what the child sends: words that end with a NUL, which are the container's process, a
+// letter for each file descriptor or '-', what to tell systemd, and what lets the process go on;
+// and the descriptors, or -1: the output to copy, o, the socket for those who attach to it, a, and
+// the socket to relay from, n.
 struct message {
 	char text[1024];
 	size_t length;
-	int output, listener;
+	int descriptors[3];
 };
+
+// descriptor is the one that a letter of the message's kinds stands for, or -1.
+static int descriptor(const struct message *message, const char *kinds, char kind)
+{
+	const char *found = strchr(kinds, kind);
+	return found == NULL ? -1 : message->descriptors[found - kinds];
+}
 
 // receive reads until the child has closed its end.
 static void receive(int from, struct message *message)
 {
 	union {
 		struct cmsghdr header;
-		char space[CMSG_SPACE(2 * sizeof(int))];
+		char space[CMSG_SPACE(sizeof(message->descriptors))];
 	} control;
 	message->length = 0;
-	message->output = message->listener = -1;
+	memset(message->descriptors, -1, sizeof(message->descriptors));
 	while (message->length < sizeof(message->text) - 1) {
 		struct iovec data = {
 			.iov_base = message->text + message->length,
@@ -167,18 +183,15 @@ static void receive(int from, struct message *message)
 		if (got < 0)
 			fail("read the launcher's message");
 		struct cmsghdr *header = CMSG_FIRSTHDR(&part);
-		if (header != NULL && header->cmsg_type == SCM_RIGHTS) {
-			memcpy(&message->output, CMSG_DATA(header), sizeof(int));
-			if (header->cmsg_len == CMSG_LEN(2 * sizeof(int)))
-				memcpy(&message->listener, CMSG_DATA(header) + sizeof(int), sizeof(int));
-		}
+		if (header != NULL && header->cmsg_type == SCM_RIGHTS)
+			memcpy(message->descriptors, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
 		message->length += got;
 	}
 	message->text[message->length] = '\0';
 }
 
-// The words of the longest message: a process and a command.
-#define MAX_WORDS 8
+// The words of the longest message, which has a command.
+#define MAX_WORDS 10
 
 // split finds the words of a message, NULL after the last, and returns how many there are.
 static int split(struct message *message, char **words)
@@ -188,6 +201,13 @@ static int split(struct message *message, char **words)
 		words[count++] = word;
 	words[count] = NULL;
 	return count;
+}
+
+static void give_up(int signal)
+{
+	static const char text[] = "davit-run: the container was not up after a minute: see systemctl status for what hung\n";
+	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+	_exit(1);
 }
 
 __attribute__((constructor)) static void handover(int argc, char **argv)
@@ -203,6 +223,10 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 	pid_t child = fork();
 	if (child < 0)
 		fail("fork");
+	if (child > 0) {
+		signal(SIGALRM, give_up);
+		alarm(LAUNCH_TIMEOUT);
+	}
 	if (child == 0) {
 		close(ends[0]);
 		davit_message_fd = ends[1];
@@ -219,23 +243,26 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 	char *words[MAX_WORDS + 1];
 	int count = split(&message, words);
 	pid_t container = count > 0 ? atoi(words[0]) : 0;
-	if (container <= 0) {
+	if (count < 3 || container <= 0) {
 		fprintf(stderr, "davit-run: the launcher said nothing of a container\n");
 		_exit(1);
 	}
+	alarm(0);
 	int systemd = connect_systemd();
-	// NOTIFYACCESS=none closes the socket to whatever else runs in the unit: a process that
-	// root runs could name any other as the main one. It came with systemd 254
-	// (sd_notify(3)); older versions ignore it.
-	if (dprintf(systemd, "MAINPID=%d\nREADY=1\nNOTIFYACCESS=none", container) < 0)
+	if (send(systemd, words[2], strlen(words[2]), MSG_NOSIGNAL) < 0)
 		fail("tell systemd of the container");
 	barrier(systemd);
-	close(systemd);
-	if (count == 2)
-		release(words[1], container);
-	if (count > 2)
-		start(words + 1, container);
-	if (message.output >= 0)
-		davit_copy(message.output, message.listener);
+	if (count == 4)
+		release(words[3], container);
+	if (count > 4)
+		start(words + 3, container);
+	int output = descriptor(&message, words[1], 'o'), socket = descriptor(&message, words[1], 'n');
+	// Neither may hold up the other.
+	if (socket >= 0 && (output < 0 || fork() == 0)) {
+		davit_relay(socket, systemd, container);
+		_exit(0);
+	}
+	if (output >= 0)
+		davit_copy(output, descriptor(&message, words[1], 'a'));
 	_exit(0);
 }

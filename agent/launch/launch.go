@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/davit-project/davit/agent/disk"
@@ -21,13 +22,17 @@ import (
 // run is one start of a container.
 type run struct {
 	*bundle.Bundle
-	dir     string // the bundle's directory
-	cgroup  string // the unit's cgroup
-	rootfs  string // where the root filesystem is mounted
-	netns   string // path of the network namespace, or ""
-	account account
+	dir    string // the bundle's directory
+	cgroup string // the unit's cgroup
+	rootfs string // where the root filesystem is mounted
+	netns  string // path of the network namespace, or ""
+	// namespace is the open network namespace, where this process has made one.
+	namespace *os.File
+	account   account
 	// addresses are those of all networks, in order.
 	addresses []string
+	// notify is the socket on which the container says how it is, or nil.
+	notify *os.File
 	// sockets are those that systemd listens on.
 	sockets []*os.File
 }
@@ -71,6 +76,7 @@ func (r *run) start(ctx context.Context) error {
 		r.limitCapabilities,
 		r.addDevices,
 		r.addInit,
+		r.addNotify,
 	} {
 		if err := step(); err != nil {
 			return err
@@ -85,7 +91,8 @@ func (r *run) start(ctx context.Context) error {
 			return err
 		}
 	}
-	return handOver(container, output)
+	defer runtime.KeepAlive(r)
+	return handOver(r.Bundle, container, output, r.notify)
 }
 
 // cleanUpBefore undoes what an earlier run may have left.
@@ -133,7 +140,7 @@ func readBundle(dir string) (*bundle.Bundle, error) {
 // ownCgroup returns the cgroup of this process, which must be the unit id.service: the
 // container's cgroup is made below it, and systemd is told its process.
 func ownCgroup(id string) (string, error) {
-	path, err := cgroupOf("self")
+	path, err := cgroupOf(os.Getpid())
 	if err != nil {
 		return "", err
 	}
@@ -145,9 +152,12 @@ func ownCgroup(id string) (string, error) {
 	return path, nil
 }
 
-// cgroupOf is the cgroup of a process, by its id in /proc.
-func cgroupOf(process string) (string, error) {
-	text, err := os.ReadFile(filepath.Join("/proc", process, "cgroup"))
+// cgroupRoot is where the cgroups are.
+const cgroupRoot = "/sys/fs/cgroup"
+
+// cgroupOf is the cgroup of a process, below the root.
+func cgroupOf(pid int) (string, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
 	if err != nil {
 		return "", err
 	}

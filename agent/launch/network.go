@@ -43,13 +43,9 @@ func (r *run) connect(ctx context.Context) error {
 	case r.Network.Mode != bundle.NetworkCNI:
 		return writeHosts(r.ID, baseHosts(r.Bundle))
 	case r.netns == "":
-		namespace, err := newNetworkNamespace()
-		if err != nil {
+		if err := r.makeNetworkNamespace(); err != nil {
 			return fmt.Errorf("make a network namespace: %w", err)
 		}
-		// The descriptor keeps the namespace until this process exits; by then the container's
-		// own process is in it, and when that ends the kernel removes it with its devices.
-		r.netns = fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), namespace.Fd())
 	}
 	member := member{ID: r.ID, Hostname: r.Spec.Hostname, Networks: map[string]endpoint{}}
 	for i, attachment := range r.Network.Attachments {
@@ -59,6 +55,11 @@ func (r *run) connect(ctx context.Context) error {
 		}
 		r.addresses = append(r.addresses, addresses...)
 		member.Networks[attachment.Network] = endpoint{Names: attachment.Names, Addresses: addresses}
+	}
+	if len(r.addresses) > 0 {
+		if err := os.WriteFile(bundle.AddressFile(r.ID), []byte(r.addresses[0]), 0o600); err != nil {
+			return err
+		}
 	}
 	return join(member, baseHosts(r.Bundle))
 }
@@ -157,6 +158,20 @@ func addresses(added types.Result) ([]string, error) {
 		addresses = append(addresses, ip.Address.IP.String())
 	}
 	return addresses, nil
+}
+
+// makeNetworkNamespace makes the container's. The descriptor keeps the namespace until this
+// process exits; by then the container's own process is in it, and when that ends the kernel
+// removes it with its devices. The path alone would not keep the descriptor from the garbage
+// collector.
+func (r *run) makeNetworkNamespace() error {
+	namespace, err := newNetworkNamespace()
+	if err != nil {
+		return err
+	}
+	r.namespace = namespace
+	r.netns = fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), namespace.Fd())
+	return nil
 }
 
 // newNetworkNamespace makes a network namespace whose loopback is up. It is made on a

@@ -53,7 +53,7 @@ func (r *run) startSandbox(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make a process namespace: %w", err)
 	}
-	return handOverProcess(reaper)
+	return handOverProcess(r.Bundle, reaper)
 }
 
 // has reports whether the sandbox has a namespace of its own of this kind.

@@ -28,7 +28,7 @@ func DetachKeys(text string) ([]byte, error) {
 }
 
 // runOnTerminal runs a process on a terminal that its runtime makes, joined with this process's.
-func runOnTerminal(runtime ociRuntime, process *specs.Process, cgroup string, options ExecOptions) (int, error) {
+func runOnTerminal(runtime ociRuntime, process *specs.Process, options ExecOptions) (int, error) {
 	host, err := openHost(options.Interactive)
 	if err != nil {
 		return 0, err
@@ -49,7 +49,7 @@ func runOnTerminal(runtime ociRuntime, process *specs.Process, cgroup string, op
 		if !errors.Is(err, errDetached) {
 			return 0, err
 		}
-		return 0, keepTerminal(cgroup, terminal)
+		return 0, keepTerminal(runtime, terminal)
 	}
 	// Processes that were left behind may keep the terminal open.
 	select {
@@ -73,8 +73,16 @@ func copyTerminal(from io.Reader) error {
 
 // keepTerminal leaves a process behind that reads from a terminal, which would hang up without
 // one. It belongs to the container and ends with the terminal, or with the container.
-func keepTerminal(cgroup string, terminal *os.File) error {
-	group, err := os.Open(filepath.Join("/sys/fs/cgroup", cgroup))
+func keepTerminal(runtime ociRuntime, terminal *os.File) error {
+	pid, err := runtime.pid()
+	if err != nil {
+		return err
+	}
+	cgroup, err := cgroupOf(pid)
+	if err != nil {
+		return err
+	}
+	group, err := os.Open(filepath.Join(cgroupRoot, cgroup))
 	if err != nil {
 		return err
 	}

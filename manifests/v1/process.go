@@ -61,7 +61,12 @@ type Probe struct {
 	SuccessThreshold int32 `json:"successThreshold,omitempty"`
 	// FailureThreshold is how many must fail in a row; default 3.
 	FailureThreshold int32 `json:"failureThreshold,omitempty"`
-	// TerminationGracePeriodSeconds replaces the container's when the probe stops it.
+	// OnFailure is what a liveness probe does that has failed: Restart (the default; with
+	// restartPolicy Never it stops the container), Stop, Kill (restartPolicy holds, as after a
+	// crash), or None, which only reports it.
+	OnFailure string `json:"onFailure,omitempty" enum:"Restart,Stop,Kill,None"`
+	// TerminationGracePeriodSeconds replaces the container's when a startup or liveness probe
+	// stops it.
 	TerminationGracePeriodSeconds *int64 `json:"terminationGracePeriodSeconds,omitempty"`
 }
 
@@ -181,6 +186,14 @@ type LogRateLimit struct {
 	// Burst is how many messages the journal takes in that time.
 	Burst int32 `json:"burst,omitempty"`
 }
+
+// What a liveness probe does that has failed.
+const (
+	OnFailureRestart = "Restart"
+	OnFailureStop    = "Stop"
+	OnFailureKill    = "Kill"
+	OnFailureNone    = "None"
+)
 
 // The log drivers.
 const (

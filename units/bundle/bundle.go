@@ -77,6 +77,10 @@ type Launch struct {
 	Files []File `json:"files,omitempty"`
 	// Reload is what a reload of the unit does.
 	Reload Reload `json:"reload,omitzero"`
+	// Notify is set when the container says itself how it is, by sd_notify(3).
+	Notify bool `json:"notify,omitempty"`
+	// Health is how the container is probed, and its hooks.
+	Health Health `json:"health,omitzero"`
 	// EmptyDirs are directories the launcher makes for each run.
 	EmptyDirs []EmptyDir `json:"emptyDirs,omitempty"`
 	// SubPaths are files and directories inside volumes that are mounted in their stead.

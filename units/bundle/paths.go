@@ -49,6 +49,10 @@ func CompletedFile(dirName string) string { return filepath.Join(CompletedDir, d
 // or one of /etc.
 func SandboxFile(id, name string) string { return filepath.Join(AttachmentsDir, id, name) }
 
+// AddressFile has the first address of a running container or sandbox; one that is attached to no
+// network has no such file.
+func AddressFile(id string) string { return filepath.Join(AttachmentsDir, id, "address") }
+
 // RunningBundle is the symbolic link that names the bundle a container was started
 // from. It exists while the container runs, and says what runs when a unit was
 // rewritten and not restarted.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,17 +25,21 @@ const usage = `davit-run starts the containers of davit's systemd units.
 
   davit-run start BUNDLE         start the bundle's container as this unit's main process
   davit-run sandbox BUNDLE       make what the containers of a pod share
+  davit-run ready ID             return when the container has started up and can serve
+  davit-run prestop ID SECONDS   run what comes before the container is stopped
   davit-run due BUNDLE           exit with status 1 when a timer starts the bundle too late
   davit-run finish ID            remove what a container left that has run to its end
   davit-run cleanup ID           remove what a container or a sandbox left on the node
   davit-run reload ID            do what the container's manifest says a reload is
+  davit-run check ID PROBE       make one check of a probe that runs a command, and print why it
+                                 failed
   davit-run exec [options] ID -- COMMAND [ARG...]
                                  run a command in a container
   davit-run attach [options] ID  join this terminal with the container's
   davit-run version
 
-All but exec, attach and version are called by the units that davit writes; BUNDLE is a path
-with a slash.
+All but check, exec, attach and version are called by the units that davit writes; BUNDLE is a
+path with a slash.
 
 With plain OCI bundles it is a runtime like any other:
 
@@ -75,6 +80,22 @@ func run(ctx context.Context, args []string) (int, error) {
 		return 0, launch.Start(ctx, args[1])
 	case len(args) == 2 && args[0] == "sandbox":
 		return 0, launch.StartSandbox(ctx, args[1])
+	case len(args) == 2 && args[0] == "ready":
+		return 0, launch.Ready(ctx, args[1])
+	case len(args) == 3 && args[0] == "prestop":
+		grace, err := seconds(args[2])
+		if err != nil {
+			return 0, err
+		}
+		return 0, launch.PreStop(ctx, args[1], grace)
+	case len(args) == 2 && args[0] == "expire":
+		within, err := seconds(args[1])
+		if err != nil {
+			return 0, err
+		}
+		return 0, launch.Expire(within)
+	case len(args) == 3 && args[0] == "check":
+		return 0, check(ctx, args[1], args[2])
 	case len(args) == 2 && args[0] == "due":
 		return due(ctx, args[1])
 	case len(args) == 2 && args[0] == "finish":
@@ -96,6 +117,22 @@ func run(ctx context.Context, args []string) (int, error) {
 		fmt.Fprint(os.Stderr, usage)
 	}
 	return 0, err
+}
+
+// check prints why a check has failed: for who reads it, that it was made is what matters.
+func check(ctx context.Context, id, probe string) error {
+	if err := launch.Check(ctx, id, probe); err != nil {
+		fmt.Println(err)
+	}
+	return nil
+}
+
+func seconds(text string) (time.Duration, error) {
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a number of seconds", text)
+	}
+	return time.Duration(n) * time.Second, nil
 }
 
 // due is an ExecCondition=: status 1 skips the start, 255 fails it (systemd.service(5)).

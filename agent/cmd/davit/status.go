@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -38,11 +39,12 @@ func statusCommand(s *settings) *cobra.Command {
 
 func printReport(w io.Writer, report agent.Report) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "OBJECT\tSTATE\tSINCE\tIMAGE\tNOTE")
+	fmt.Fprintln(table, "OBJECT\tSTATE\tREADY\tSINCE\tIMAGE\tNOTE")
 	for _, object := range report.Objects {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", reconcile.Subject(object.Object, object.Unit), object.State, since(object.Since), object.Image, object.Note)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", reconcile.Subject(object.Object, object.Unit), object.State,
+			ready(object), since(object.Since), object.Image, cmp.Or(object.Note, object.Status))
 		for _, run := range object.Runs {
-			fmt.Fprintf(table, "  run\t%s\t%s\t\t\n", runState(run), since(&run.Started))
+			fmt.Fprintf(table, "  run\t%s\t\t%s\t\t\n", runState(run), since(&run.Started))
 		}
 	}
 	if err := table.Flush(); err != nil {
@@ -52,6 +54,20 @@ func printReport(w io.Writer, report agent.Report) error {
 		fmt.Fprintln(w, diagnostic)
 	}
 	return nil
+}
+
+// ready is what the readiness probe comes to: unknown when the agent, which makes it, is not there.
+func ready(object agent.ObjectReport) string {
+	switch {
+	case !object.Probed:
+		return "-"
+	case object.Ready == nil:
+		return "unknown"
+	case *object.Ready:
+		return "yes"
+	default:
+		return "no"
+	}
 }
 
 // runState says how a run of a job ended, and how long it took.

@@ -6,12 +6,20 @@
 //	/env       its environment
 //	/visits    counts a visit in Redis and PostgreSQL and says how many each has seen
 //	/exit      ends the process with status 1
+//	/ready     status 200 once there is a file /tmp/ready or HELLO_READY_AFTER (such as 2s) is
+//	           over, 503 before
+//	/alive     status 200, and 500 while there is a file /tmp/ill
+//	/served    status 200, and 503 while there is a file /tmp/unready
+//	/checks    how often /alive was asked for
+//	/redirect  leads to where ?to= says
 //	/leave     ends it as a program does that has nothing more to do
 //
 // Where systemd listens for it (sd_listen_fds(3)) it takes over the sockets.
 //
 // HELLO_VERSION, HELLO_PORT (default 80), HELLO_REDIS (host:port) and HELLO_POSTGRES
-// (postgres://user:password@host:port/database) configure it.
+// (postgres://user:password@host:port/database) configure it. With HELLO_TLS_PORT it serves HTTPS
+// too, with HELLO_GRPC_PORT the health service of gRPC. With NOTIFY_SOCKET it tells systemd how
+// it is, see notify.go. hello -touch FILE makes a file, hello -remove FILE removes it.
 package main
 
 import (
@@ -24,11 +32,19 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
 
 func main() {
+	if len(os.Args) == 3 {
+		if err := manage(os.Args[1], os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, "hello:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "hello:", err)
 		os.Exit(1)
@@ -39,6 +55,17 @@ func run() error {
 	http.HandleFunc("/{$}", hello)
 	http.HandleFunc("/env", environment)
 	http.HandleFunc("/visits", visits)
+	http.HandleFunc("/ready", ready)
+	http.HandleFunc("/alive", alive)
+	http.HandleFunc("/served", func(w http.ResponseWriter, _ *http.Request) {
+		if _, err := os.Stat("/tmp/unready"); err == nil {
+			http.Error(w, "not now", http.StatusServiceUnavailable)
+		}
+	})
+	http.HandleFunc("/checks", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, checks.Load()) })
+	http.HandleFunc("/redirect", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, r.FormValue("to"), http.StatusFound)
+	})
 	http.HandleFunc("/exit", func(http.ResponseWriter, *http.Request) { os.Exit(1) })
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
@@ -56,6 +83,12 @@ func run() error {
 		<-ctx.Done()
 		server.Close()
 	}()
+	if err := serveMore(); err != nil {
+		return err
+	}
+	if err := tellSystemd(); err != nil {
+		return err
+	}
 	ended := make(chan error)
 	for _, listener := range listeners {
 		fmt.Println("listening on", listener.Addr())
@@ -66,6 +99,38 @@ func run() error {
 	}
 	fmt.Println("asked to stop")
 	return nil
+}
+
+// manage does something to a file: the image has no shell.
+func manage(verb, path string) error {
+	switch verb {
+	case "-touch":
+		return os.WriteFile(path, nil, 0o644)
+	case "-remove":
+		return os.Remove(path)
+	default:
+		return fmt.Errorf("%s: want -touch or -remove", verb)
+	}
+}
+
+var checks atomic.Int64
+
+func alive(w http.ResponseWriter, _ *http.Request) {
+	checks.Add(1)
+	if _, err := os.Stat("/tmp/ill"); err == nil {
+		http.Error(w, "ill", http.StatusInternalServerError)
+	}
+}
+
+var started = time.Now()
+
+func ready(w http.ResponseWriter, _ *http.Request) {
+	if after, err := time.ParseDuration(os.Getenv("HELLO_READY_AFTER")); err == nil && time.Since(started) >= after {
+		return
+	}
+	if _, err := os.Stat("/tmp/ready"); err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+	}
 }
 
 func listen() ([]net.Listener, error) {

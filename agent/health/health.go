@@ -1,0 +1,255 @@
+// Package health watches containers while they run: whether they are alive, and whether they can
+// serve. It makes the checks of their bundles as long as systemd says that their units are up, has
+// systemd act when one is dead, and keeps a record of who is ready.
+//
+// It knows systemd's units and the launcher's bundles. It must never know manifests, or start
+// anything itself: with no agent there, containers start, stop and restart without it.
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// Systemd is what the monitor needs of it.
+type Systemd interface {
+	State(ctx context.Context, name string) (units.State, error)
+	QueueRestart(ctx context.Context, name string) error
+	QueueStop(ctx context.Context, name string) error
+	KillUnit(ctx context.Context, name string) error
+	RunCommand(ctx context.Context, name, description string, command []string, within time.Duration) (string, error)
+}
+
+// Monitor probes the containers that run on a node.
+type Monitor struct {
+	systemd  Systemd
+	watch    func(ctx context.Context) (<-chan string, error)
+	launcher string
+	log      *slog.Logger
+	again    chan struct{}
+	// watched are the containers that are probed, by id.
+	watched map[string]*watched
+	group   sync.WaitGroup
+}
+
+// New makes a monitor that has the launcher run commands in containers.
+func New(systemd Systemd, launcher string, log *slog.Logger) *Monitor {
+	return &Monitor{
+		systemd: systemd, watch: units.Watch, launcher: launcher, log: log,
+		again: make(chan struct{}, 1), watched: map[string]*watched{},
+	}
+}
+
+// LookAgain has the monitor look at all containers: signals of systemd's may get lost.
+func (m *Monitor) LookAgain() {
+	select {
+	case m.again <- struct{}{}:
+	default:
+	}
+}
+
+// rewatch is how long the monitor waits for a systemd that is gone, as while it re-executes itself.
+const rewatch = time.Second
+
+// Run probes until the context ends. Two monitors on a node take turns.
+func (m *Monitor) Run(ctx context.Context) error {
+	unlock, err := lockWhenFree(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	defer m.group.Wait()
+	defer m.stopAll()
+	for told := false; ctx.Err() == nil; {
+		changes, err := m.watch(ctx)
+		if err == nil {
+			told = false
+			m.follow(ctx, changes)
+		} else if !told && ctx.Err() == nil {
+			m.log.Warn("containers are not probed until systemd can be heard", "error", err)
+			told = true
+		}
+		sleep(ctx, rewatch)
+	}
+	return nil
+}
+
+// lockWhenFree takes the lock that says that somebody watches.
+func lockWhenFree(ctx context.Context) (unlock func(), err error) {
+	for {
+		unlock, err := disk.Lock(bundle.HealthLock, unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return unlock, err
+		}
+		if !sleep(ctx, rewatch) {
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// Watched reports whether a monitor runs on this node.
+func Watched() bool {
+	unlock, err := disk.Lock(bundle.HealthLock, unix.LOCK_SH|unix.LOCK_NB)
+	if err == nil {
+		unlock()
+	}
+	return errors.Is(err, unix.EWOULDBLOCK)
+}
+
+// follow looks at containers as they change, until there is nothing more to hear.
+func (m *Monitor) follow(ctx context.Context, changes <-chan string) {
+	m.lookAtAll(ctx)
+	for {
+		select {
+		case name, ok := <-changes:
+			switch id, service := strings.CutSuffix(name, ".service"); {
+			case !ok:
+				return
+			case name == "":
+				m.lookAtAll(ctx)
+			case service:
+				m.lookAt(ctx, id)
+			}
+		case <-m.again:
+			m.lookAtAll(ctx)
+		}
+	}
+}
+
+func (m *Monitor) lookAtAll(ctx context.Context) {
+	entries, err := os.ReadDir(bundle.AttachmentsDir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		m.log.Warn("containers are not probed", "error", err)
+	}
+	for _, entry := range entries {
+		m.lookAt(ctx, entry.Name())
+	}
+	for id := range m.watched {
+		m.lookAt(ctx, id)
+	}
+}
+
+// lookAt starts, goes on with or ends the probing of a container, as its unit's state is.
+func (m *Monitor) lookAt(ctx context.Context, id string) {
+	state, b, err := m.read(ctx, id)
+	if err != nil && ctx.Err() == nil {
+		m.log.Warn("not probed", "unit", id+".service", "error", err)
+	}
+	current := m.watched[id]
+	switch {
+	case b == nil || !isUp(state):
+		m.stop(id)
+	case current != nil && current.invocation == state.Invocation && current.pid == int(state.MainPID):
+	default:
+		m.stop(id)
+		m.start(ctx, b, state)
+	}
+}
+
+// read returns the bundle of a running container that is to be probed, or nil, and its unit's
+// state.
+func (m *Monitor) read(ctx context.Context, id string) (units.State, *bundle.Bundle, error) {
+	text, err := os.ReadFile(filepath.Join(bundle.AttachmentsDir, id, bundle.ConfigFile))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return units.State{}, nil, nil
+	}
+	if err != nil {
+		return units.State{}, nil, err
+	}
+	b, err := bundle.Decode(text)
+	if err != nil {
+		return units.State{}, nil, err
+	}
+	if b.Health.Liveness == nil && b.Health.Readiness == nil && b.Health.Startup == nil {
+		return units.State{}, nil, nil
+	}
+	state, err := m.systemd.State(ctx, id+".service")
+	return state, b, err
+}
+
+// isUp reports whether a container runs and has started up, as far as systemd knows. One that runs
+// to its end is starting all the time.
+func isUp(state units.State) bool {
+	switch {
+	case state.MainPID == 0:
+		return false
+	case state.ActiveState == "active" || state.ActiveState == "reloading":
+		return true
+	default:
+		return runsToItsEnd(state) && state.ActiveState == "activating" && state.SubState == "start"
+	}
+}
+
+func runsToItsEnd(state units.State) bool { return state.Type == "oneshot" }
+
+func (m *Monitor) start(ctx context.Context, b *bundle.Bundle, state units.State) {
+	w := &watched{
+		monitor: m, Bundle: b, pid: int(state.MainPID), invocation: state.Invocation,
+		began: time.UnixMicro(int64(state.Started)), startsUp: runsToItsEnd(state),
+	}
+	w.later = func(f func(context.Context)) { m.group.Go(func() { f(ctx) }) }
+	running, cancel := context.WithCancel(ctx)
+	w.cancel = cancel
+	m.watched[b.ID] = w
+	m.group.Go(func() {
+		if err := w.run(running); err != nil && running.Err() == nil {
+			m.log.Warn("not probed", "object", b.Object, "unit", w.unit(), "error", err)
+		}
+	})
+}
+
+// stop ends the probing of a container that does not run any more.
+func (m *Monitor) stop(id string) {
+	w, ok := m.watched[id]
+	if !ok {
+		return
+	}
+	w.cancel()
+	delete(m.watched, id)
+}
+
+// stopAll ends all probing and keeps the records: the next monitor goes on from them.
+func (m *Monitor) stopAll() {
+	for _, w := range m.watched {
+		w.cancel()
+	}
+}
+
+// command has systemd run the check of a probe, see [units.Systemd.RunCommand].
+func (m *Monitor) command(ctx context.Context, id, probe string, timeout time.Duration) error {
+	name := fmt.Sprintf("davit-check-%s-%s.service", strings.ReplaceAll(id, "@", "."), probe)
+	said, err := m.systemd.RunCommand(ctx, name, "Check of "+id, []string{m.launcher, "check", id, probe}, timeout+commandGrace)
+	if err == nil && said != "" {
+		err = errors.New(said)
+	}
+	return err
+}
+
+// commandGrace is what a launcher needs beside the check itself.
+const commandGrace = 10 * time.Second
+
+// sleep reports whether the time went by before the context ended.
+func sleep(ctx context.Context, duration time.Duration) bool {
+	timer := time.NewTimer(duration)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,105 @@
+package launch
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/agent/probe"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// checkOutput is how much of what a check's command says is told.
+const checkOutput = 512
+
+// check runs a command in a container and is content with exit status 0. The error of another has
+// what the command said last.
+func check(ctx context.Context, b *bundle.Bundle, args []string) error {
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	said := make(chan string)
+	go func() { said <- lastLine(reader) }()
+	err = runCommand(ctx, b, args, writer, writer)
+	writer.Close()
+	// What the command has left running may hold the pipe open for ever.
+	reader.Close()
+	if text := <-said; err != nil && text != "" {
+		return fmt.Errorf("%w: %s", err, text)
+	}
+	return err
+}
+
+// lastLine reads to the end and returns the last line that says something.
+func lastLine(reader io.Reader) string {
+	var kept []byte
+	buffer := make([]byte, checkOutput)
+	for {
+		n, err := reader.Read(buffer)
+		kept = append(kept, buffer[:n]...)
+		kept = kept[max(len(kept)-checkOutput, 0):]
+		if err != nil {
+			break
+		}
+	}
+	lines := strings.Split(strings.ToValidUTF8(string(bytes.TrimSpace(kept)), "?"), "\n")
+	return strings.TrimSpace(lines[len(lines)-1])
+}
+
+// runCommand runs a command in a container to its end, or kills it when the context ends.
+func runCommand(ctx context.Context, b *bundle.Bundle, args []string, stdout, stderr *os.File) error {
+	runtime, pid, err := joinable(b)
+	if err != nil {
+		return err
+	}
+	// The command has an environment of its own; the bundle is used again.
+	copied := *b.Spec.Process
+	spec := *b.Spec
+	spec.Process = &copied
+	joining, err := execProcess(&bundle.Bundle{Spec: &spec, Launch: b.Launch}, pid, ExecOptions{Args: args})
+	if err != nil {
+		return err
+	}
+	process, _, err := runtime.exec(joining, streams{stdout: stdout, stderr: stderr})
+	if err != nil {
+		return fmt.Errorf("exec %q: %w", args[0], err)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = process.Signal(unix.SIGKILL) })
+	defer stop()
+	state, err := process.Wait()
+	switch {
+	case state == nil:
+		return fmt.Errorf("exec %q: %w", args[0], err)
+	case ctx.Err() != nil:
+		return fmt.Errorf("exec %q: %w", args[0], context.Cause(ctx))
+	case !state.Success():
+		return fmt.Errorf("exec %q ended with %s", args[0], state)
+	default:
+		return nil
+	}
+}
+
+// Check makes one check of the named probe of a running container, whose check is a command. Its
+// error is what the check has come to.
+func Check(ctx context.Context, id, name string) error {
+	b, err := readRunning(id)
+	if err != nil {
+		return err
+	}
+	checked := map[string]*bundle.Probe{
+		"startup": b.Health.Startup, "readiness": b.Health.Readiness, "liveness": b.Health.Liveness,
+	}[name]
+	if checked == nil || len(checked.Exec) == 0 {
+		return errors.New("its manifest has no such probe")
+	}
+	target := probe.Target{Exec: func(ctx context.Context, args []string) error { return check(ctx, b, args) }}
+	return target.Probe(ctx, *checked)
+}

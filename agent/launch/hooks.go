@@ -1,0 +1,112 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/agent/probe"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// runHook runs a hook to its end. What a command says goes to the journal.
+func runHook(ctx context.Context, b *bundle.Bundle, target probe.Target, hook bundle.Hook) error {
+	if len(hook.Exec) > 0 {
+		return runCommand(ctx, b, hook.Exec, os.Stdout, os.Stderr)
+	}
+	if hook.HTTP != nil || hook.TCP != nil {
+		return target.Check(ctx, hook.Check)
+	}
+	return sleepUntil(ctx, time.Now().Add(time.Duration(hook.SleepSeconds)*time.Second))
+}
+
+// leastForSignal is what is left for the stop signal though a hook took all the time, as in
+// Kubernetes.
+const leastForSignal = 2 * time.Second
+
+// PreStop runs the hook of the container id that systemd is about to stop. It is the unit's
+// ExecStop=, which systemd also runs after the container has ended by itself: then there is
+// nothing to do. The hook and what follows together may take the grace period; a hook that fails
+// is told of and holds up nothing.
+func PreStop(ctx context.Context, id string, grace time.Duration) error {
+	main, err := openMain()
+	if errors.Is(err, errNotRunning) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("stop %s: %w", id, err)
+	}
+	defer main.Close()
+	began := time.Now()
+	if err := preStop(ctx, id, main, grace); err != nil {
+		fmt.Fprintf(os.Stderr, "davit-run: preStop hook of %s: %v: the stop goes on\n", id, err)
+	}
+	left := int64(max(grace-time.Since(began), leastForSignal) / time.Second)
+	return main.killLater(&left)
+}
+
+func preStop(ctx context.Context, id string, main *process, grace time.Duration) error {
+	b, err := readRunning(id)
+	if err != nil || b.Health.PreStop == nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(main.whileItRuns(ctx), grace, fmt.Errorf("it did not end within the grace period of %s", grace))
+	defer cancel()
+	target, err := probe.OpenTarget(b, main.pid, nil)
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	err = runHook(ctx, b, target, *b.Health.PreStop)
+	if err != nil && errors.Is(context.Cause(ctx), errNotRunning) {
+		return nil // a hook may well end the container
+	}
+	return ended(ctx, err)
+}
+
+// killLater leaves a process behind that kills this one unless it ends within a number of seconds:
+// systemd measures each stage of a stop apart. nil leaves that to systemd.
+func (p *process) killLater(seconds *int64) error {
+	if seconds == nil {
+		return nil
+	}
+	killer := exec.Command("/proc/self/exe", "expire", strconv.FormatInt(*seconds, 10))
+	killer.Args[0] = "davit-run"
+	killer.Env = []string{}
+	killer.Stderr = os.Stderr
+	killer.ExtraFiles = []*os.File{p.fd}
+	killer.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := killer.Start(); err != nil {
+		return fmt.Errorf("watch the grace period: %w", err)
+	}
+	return nil
+}
+
+// expireFD is where [Expire] finds the process.
+const expireFD = 3
+
+// Expire kills the process whose descriptor it was given unless it ends within the time.
+func Expire(within time.Duration) error {
+	deadline := time.Now().Add(within)
+	for {
+		left := max(time.Until(deadline), 0)
+		n, err := unix.Poll([]unix.PollFd{{Fd: expireFD, Events: unix.POLLIN}}, int(left.Milliseconds()))
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return os.NewSyscallError("poll", err)
+		case n > 0:
+			return nil
+		default:
+			fmt.Fprintln(os.Stderr, "davit-run: the grace period is over: killing the container")
+			return os.NewSyscallError("pidfd_send_signal", unix.PidfdSendSignal(expireFD, unix.SIGKILL, nil, 0))
+		}
+	}
+}

@@ -1,0 +1,205 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/agent/probe"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// mainPID names a service's main process in its other processes' environment (systemd.exec(5)).
+const mainPID = "MAINPID"
+
+// waiting is a start that is held until the container is ready.
+type waiting struct {
+	*bundle.Bundle
+	target probe.Target
+	began  time.Time
+	said   string
+}
+
+// Ready returns when the running container id is ready: its hook has run, its startup probe and
+// its readiness probe have succeeded. It is the unit's ExecStartPost=, so the unit is starting
+// until then and systemd ends it after an error. systemd waits for this process even when the
+// container's own has ended, so that is an error here.
+func Ready(ctx context.Context, id string) error {
+	if err := ready(ctx, id); err != nil {
+		return fmt.Errorf("%s is not ready: %w", id, err)
+	}
+	return nil
+}
+
+func ready(ctx context.Context, id string) error {
+	w := &waiting{began: time.Now()}
+	var err error
+	if w.Bundle, err = readRunning(id); err != nil {
+		return err
+	}
+	main, err := openMain()
+	if err != nil {
+		return err
+	}
+	defer main.Close()
+	ctx = main.whileItRuns(ctx)
+	w.target, err = probe.OpenTarget(w.Bundle, main.pid, func(ctx context.Context, args []string) error { return check(ctx, w.Bundle, args) })
+	if err != nil {
+		return err
+	}
+	defer w.target.Close()
+	if hook := w.Health.PostStart; hook != nil {
+		w.say("running the postStart hook")
+		if err := runHook(ctx, w.Bundle, w.target, *hook); err != nil {
+			return fmt.Errorf("postStart hook: %w", ended(ctx, err))
+		}
+	}
+	if startup := w.Health.Startup; startup != nil {
+		if err := w.await(ctx, "startup", *startup, true); err != nil {
+			return errors.Join(err, main.killLater(startup.GraceSeconds))
+		}
+	}
+	if readiness := w.Health.Readiness; readiness != nil {
+		if err := w.await(ctx, "readiness", *readiness, false); err != nil {
+			return err
+		}
+	}
+	if w.Notify {
+		return nil // the line is the container's, and so is the socket
+	}
+	w.say("")
+	return w.notify(closeSocket)
+}
+
+// ended is why the context ended, where it did: what came of it tells less.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// eager is how often a container that starts is looked at over the network, where its probe's
+// period is longer: what waits for it should not wait for a period that was meant for later.
+const eager = time.Second
+
+// await makes checks until the probe has succeeded, or where it gives up, failed. Failures count
+// once a period.
+func (w *waiting) await(ctx context.Context, name string, p bundle.Probe, givesUp bool) error {
+	counter := probe.Counter{Probe: p}
+	period := time.Duration(p.Period) * time.Second
+	pause := period
+	if len(p.Exec) == 0 {
+		pause = min(period, eager)
+	}
+	next := w.began.Add(time.Duration(p.InitialDelay) * time.Second)
+	w.say("waiting for %s", name)
+	for checks, counts := 1, next; ; checks++ {
+		if err := sleepUntil(ctx, next); err != nil {
+			return err
+		}
+		now := time.Now()
+		err := w.target.Probe(ctx, p)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		next = now.Add(pause)
+		if err == nil {
+			if counter.Count(true) {
+				return nil
+			}
+			next = now.Add(period)
+			continue
+		}
+		w.say("waiting for %s: %v (checks: %d)", name, err, checks)
+		if now.Before(counts) {
+			continue
+		}
+		counts = counts.Add(period)
+		if counter.Count(false) && givesUp {
+			return fmt.Errorf("its %s probe failed %d times in a row: %w", name, p.Failures, err)
+		}
+	}
+}
+
+// say sets the line that systemctl status shows.
+func (w *waiting) say(format string, args ...any) {
+	line, _, _ := strings.Cut(fmt.Sprintf(format, args...), "\n")
+	if line == w.said {
+		return
+	}
+	w.said = line
+	if err := w.notify("STATUS=" + line); err != nil {
+		fmt.Fprintln(os.Stderr, "davit-run:", err)
+	}
+}
+
+func (w *waiting) notify(state string) error {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		return fmt.Errorf("tell systemd of %s: %w", w.ID, err)
+	}
+	return nil
+}
+
+func sleepUntil(ctx context.Context, at time.Time) error {
+	timer := time.NewTimer(time.Until(at))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// process is a unit's main process.
+type process struct {
+	pid int
+	fd  *os.File
+}
+
+// errNotRunning is returned for a unit whose main process has ended.
+var errNotRunning = errors.New("the container has ended")
+
+// openMain opens the main process of the unit that this process belongs to.
+func openMain() (*process, error) {
+	pid, err := strconv.Atoi(os.Getenv(mainPID))
+	if err != nil || pid <= 0 {
+		return nil, errNotRunning
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil, errNotRunning
+	}
+	if err != nil {
+		return nil, os.NewSyscallError("pidfd_open", err)
+	}
+	return &process{pid, os.NewFile(uintptr(fd), "main process")}, nil
+}
+
+// Close closes the descriptor; the process is left alone.
+func (p *process) Close() error { return p.fd.Close() }
+
+// whileItRuns ends with the process.
+func (p *process) whileItRuns(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancelCause(ctx)
+	fd := int32(p.fd.Fd())
+	go func() {
+		for {
+			// pidfd_open(2): it can be read when the process has ended.
+			_, err := unix.Poll([]unix.PollFd{{Fd: fd, Events: unix.POLLIN}}, -1)
+			if !errors.Is(err, unix.EINTR) {
+				cancel(errNotRunning)
+				return
+			}
+		}
+	}()
+	return ctx
+}

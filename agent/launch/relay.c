@@ -1,0 +1,168 @@
+// A container that says itself how it is (sd_notify(3)) says it to this process, which passes on
+// to systemd what is the container's to say: systemd's own socket takes much else, MAINPID= of any
+// process before all, from whoever is root.
+//
+// What is passed on bears the process id of the container's main process, so that the unit needs
+// to listen to no other (NotifyAccess=main) and ids of the container's own mean nothing.
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "relay.h"
+
+// How much systemd takes in one message (NOTIFY_BUFFER_MAX of its src/core/manager.c), and how many
+// descriptors the kernel (SCM_MAX_FD).
+#define MESSAGE_MAX 4096
+#define DESCRIPTORS_MAX 253
+
+static const char barrier[] = "BARRIER=1";
+
+// The assignments that are passed on, beside a barrier.
+static const char *const allowed[] = {
+	"READY=", "RELOADING=", "STOPPING=", "MONOTONIC_USEC=", "STATUS=", "ERRNO=",
+	"WATCHDOG=", "WATCHDOG_USEC=", "EXTEND_TIMEOUT_USEC=",
+};
+
+static bool is_allowed(const char *line, size_t length)
+{
+	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
+		size_t name = strlen(allowed[i]);
+		if (length >= name && memcmp(line, allowed[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+// filter drops the lines that are not allowed and returns the length of the rest.
+static size_t filter(char *text, size_t length)
+{
+	size_t kept = 0;
+	for (size_t start = 0; start < length;) {
+		const char *end = memchr(text + start, '\n', length - start);
+		size_t line = end == NULL ? length - start : (size_t)(end - text) - start + 1;
+		if (is_allowed(text + start, line)) {
+			memmove(text + kept, text + start, line);
+			kept += line;
+		}
+		start += line;
+	}
+	return kept;
+}
+
+// pass_on sends a message as the container's main process, with a descriptor or -1. What systemd
+// does not take is lost, as it would be to the container.
+static void pass_on(int systemd, char *text, size_t length, pid_t container, int descriptor)
+{
+	const struct ucred sender = { .pid = container };
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(sender)) + CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec data = { .iov_base = text, .iov_len = length };
+	struct msghdr message = {
+		.msg_iov = &data, .msg_iovlen = 1,
+		.msg_control = &control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_CREDENTIALS;
+	header->cmsg_len = CMSG_LEN(sizeof(sender));
+	memcpy(CMSG_DATA(header), &sender, sizeof(sender));
+	if (descriptor < 0) {
+		message.msg_controllen = CMSG_SPACE(sizeof(sender));
+	} else {
+		header = CMSG_NXTHDR(&message, header);
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(header), &descriptor, sizeof(int));
+	}
+	while (sendmsg(systemd, &message, MSG_NOSIGNAL) < 0 && errno == EINTR)
+		;
+}
+
+// take_descriptors closes the descriptors that came with a message but the only one, and returns
+// that, or -1.
+static int take_descriptors(struct msghdr *message)
+{
+	int taken = -1, count = 0;
+	for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL; header = CMSG_NXTHDR(message, header)) {
+		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+			continue;
+		size_t here = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < here; i++) {
+			int descriptor;
+			memcpy(&descriptor, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
+			if (count++ == 0)
+				taken = descriptor;
+			else
+				close(descriptor);
+		}
+	}
+	if (count > 1) {
+		close(taken);
+		return -1;
+	}
+	return taken;
+}
+
+// relay_one passes on one message; it returns false when there is none.
+static bool relay_one(int from, int systemd, pid_t container)
+{
+	static char text[MESSAGE_MAX];
+	static union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int) * DESCRIPTORS_MAX)];
+	} control;
+	struct iovec data = { .iov_base = text, .iov_len = sizeof(text) };
+	struct msghdr message = {
+		.msg_iov = &data, .msg_iovlen = 1,
+		.msg_control = &control, .msg_controllen = sizeof(control),
+	};
+	ssize_t got = recvmsg(from, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (got < 0)
+		return errno == EINTR;
+	int descriptor = take_descriptors(&message);
+	size_t length = message.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? 0 : (size_t)got;
+	if (length > 0 && text[length - 1] == '\n')
+		length--;
+	if (descriptor >= 0 && length == strlen(barrier) && memcmp(text, barrier, length) == 0)
+		pass_on(systemd, text, length, container, descriptor);
+	else if ((length = filter(text, length)) > 0)
+		pass_on(systemd, text, length, container, -1);
+	if (descriptor >= 0)
+		close(descriptor);
+	return true;
+}
+
+// A container that never stops talking keeps itself waiting, and not systemd at work.
+static void breathe(void)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	nanosleep(&pause, NULL);
+}
+
+void davit_relay(int from, int systemd, pid_t container)
+{
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	int ended = syscall(SYS_pidfd_open, container, 0);
+	if (ended < 0)
+		return;
+	struct pollfd events[] = { { .fd = from, .events = POLLIN }, { .fd = ended, .events = POLLIN } };
+	do {
+		if (poll(events, 2, -1) < 0 && errno != EINTR)
+			return;
+		while (relay_one(from, systemd, container))
+			breathe();
+	} while ((events[1].revents & POLLIN) == 0);
+}

@@ -1,0 +1,102 @@
+// Package probe looks whether a container is well: it makes one check of it, over HTTP, TCP or
+// gRPC, and counts what a row of checks comes to.
+//
+// It knows the checks of a bundle and a container's network namespace. It must never know
+// systemd, or what becomes of a result: the launcher and the agent are its users.
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// Target is the container that checks look at.
+type Target struct {
+	// Address is where its servers are unless a check says otherwise.
+	Address string
+	// Dial connects from where the container is.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Exec runs a command in the container; its exit status must be 0.
+	Exec func(ctx context.Context, args []string) error
+	// Close ends what the target holds on to.
+	Close func() error
+}
+
+// Check makes one check and returns nil when the container passes it.
+func (t Target) Check(ctx context.Context, check bundle.Check) error {
+	switch {
+	case len(check.Exec) > 0:
+		return t.Exec(ctx, check.Exec)
+	case check.HTTP != nil:
+		return t.http(ctx, *check.HTTP)
+	case check.GRPC != nil:
+		return t.grpc(ctx, *check.GRPC)
+	case check.TCP != nil:
+		return t.tcp(ctx, *check.TCP)
+	default:
+		return errors.New("the bundle names no check: run davit apply to write it again")
+	}
+}
+
+// Probe makes one check of a probe, within its timeout.
+func (t Target) Probe(ctx context.Context, probe bundle.Probe) error {
+	within, cancel := context.WithTimeout(ctx, time.Duration(probe.Timeout)*time.Second)
+	defer cancel()
+	err := t.Check(within, probe.Check)
+	if err != nil && ctx.Err() == nil && within.Err() != nil {
+		return fmt.Errorf("%s: no answer within %d s", Describe(probe.Check, t.Address), probe.Timeout)
+	}
+	return err
+}
+
+func (t Target) tcp(ctx context.Context, check bundle.TCPCheck) error {
+	conn, err := t.Dial(ctx, "tcp", address(check.Host, check.Port, t.Address))
+	if err != nil {
+		return described(bundle.Check{TCP: &check}, t.Address, err)
+	}
+	return conn.Close()
+}
+
+func address(host string, port int, own string) string {
+	if host == "" {
+		host = own
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port))
+}
+
+// Describe says what a check does: "GET http://10.88.0.5:80/".
+func Describe(check bundle.Check, own string) string {
+	switch {
+	case len(check.Exec) > 0:
+		return fmt.Sprintf("exec %q", check.Exec[0])
+	case check.HTTP != nil:
+		return "GET " + check.HTTP.Scheme + "://" + address(check.HTTP.Host, check.HTTP.Port, own) + check.HTTP.Path
+	case check.GRPC != nil:
+		return "gRPC " + address("", check.GRPC.Port, own)
+	case check.TCP != nil:
+		return "TCP " + address(check.TCP.Host, check.TCP.Port, own)
+	default:
+		return "nothing"
+	}
+}
+
+// described says what was tried, and of what happened only the part that tells: net's errors
+// repeat the address, and name the system call.
+func described(check bundle.Check, own string, err error) error {
+	var operation *net.OpError
+	if errors.As(err, &operation) {
+		err = operation.Err
+	}
+	var call *os.SyscallError
+	if errors.As(err, &call) {
+		err = call.Err
+	}
+	return fmt.Errorf("%s: %w", Describe(check, own), err)
+}
