@@ -22,6 +22,7 @@ node  dbus-daemon                dbus
 node  ip                         iproute2
 node  iptables                   iptables
 node  nft                        nftables
+node  podman                     podman
 node  pgrep                      procps
 node  catatonit                  catatonit
 node  ansible-playbook           ansible-core

@@ -2,6 +2,7 @@
 package deploy
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,6 +43,23 @@ func TestSystemdAcceptsTheUnits(t *testing.T) {
 	}
 	output, err := exec.Command(analyze, append([]string{"verify", "--man=no", "--recursive-errors=no"}, files...)...).CombinedOutput()
 	if err != nil || strings.Contains(string(output), "davit") {
+		t.Errorf("%v\n%s", err, output)
+	}
+}
+
+// exposureCeiling is a little above what systemd rates the agent at; what raises that is a
+// restriction that was lost.
+const exposureCeiling = 70
+
+func TestTheAgentStaysConfined(t *testing.T) {
+	t.Parallel()
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("systemd-analyze is not installed")
+	}
+	threshold := fmt.Sprintf("--threshold=%d", exposureCeiling)
+	output, err := exec.Command(analyze, "security", "--no-pager", "--offline=true", threshold, "./davit.service").CombinedOutput()
+	if err != nil {
 		t.Errorf("%v\n%s", err, output)
 	}
 }

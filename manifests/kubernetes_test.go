@@ -32,7 +32,6 @@ func TestKubernetesErrorsPoint(t *testing.T) {
 		{kubePod("hostNetwork: x"), `app.yaml:6:16: spec.hostNetwork: want true or false, got "x"`},
 		{kubePod("hostnameOverride: kata"), `app.yaml:6:21: spec.hostnameOverride: davit cannot honour this field (use hostname)`},
 		{kubePod("os: {name: windows}"), `app.yaml:6:7: spec.os: davit cannot honour this field (davit runs Linux containers)`},
-		{kubePod("hostUsers: false"), `app.yaml:6:14: spec.hostUsers: davit cannot honour this field (davit has no user namespaces yet)`},
 		{kubePod("restartPolicy: Sometimes"), `app.yaml:6:18: spec.restartPolicy: unknown value "Sometimes" (one of Always, OnFailure, Never)`},
 		{kubePod("volumes: [{name: v, nfs: {server: a, path: /b}}]"), `app.yaml:6:28: spec.volumes[0].nfs: davit cannot honour this field`},
 		{kubePod("volumes: [{name: v, configMap: {name: nowhere}}]"), `app.yaml:6:41: spec.volumes[0].configMap.name: there is no Config "nowhere"`},

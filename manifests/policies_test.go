@@ -30,7 +30,6 @@ var notPolicy = map[string]string{
 	"allowprivilegeescalation2": "davit's default is what Kubernetes wants to be said",
 	"capabilities_baseline3":    "CAP_CHOWN is a name for CHOWN here",
 	"seccompprofile_restricted": "davit's default is what Kubernetes wants to be said",
-	"procmount_restricted":      "davit has no user namespaces",
 	"restrictedvolumes":         "davit has no such volumes",
 	"selinuxoptions":            "davit sets no labels",
 	"windowshostprocess":        "davit runs Linux containers",

@@ -16,6 +16,7 @@ var timeZone = regexp.MustCompile(`^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$`)
 // checkSandbox checks what the containers of a pod share.
 func (d *document) checkSandbox(at string, spec v1.SandboxFields) {
 	d.checkAttachments(at, spec)
+	d.checkUsers(at, spec)
 	if spec.Hostname != "" {
 		d.checkHostname(at+".hostname", spec.Hostname)
 		if len(spec.Hostname) > 64 {
@@ -63,6 +64,25 @@ func (d *document) checkRuntime(field, value string) {
 		d.errorf(field, "%d bytes are more than %d", len(value), maxRuntime)
 	default:
 		d.absolute(field, value)
+	}
+}
+
+// checkUsers refuses what a user namespace cannot be had with, as Kubernetes does
+// (https://kubernetes.io/docs/concepts/workloads/pods/user-namespaces/#limitations).
+func (d *document) checkUsers(at string, spec v1.SandboxFields) {
+	if spec.HostUsers == nil || *spec.HostUsers {
+		return
+	}
+	for _, host := range []struct {
+		field string
+		set   bool
+	}{{"hostNetwork", spec.HostNetwork}, {"hostPID", spec.HostPID}, {"hostIPC", spec.HostIPC}} {
+		if host.set {
+			d.errorf(at+".hostUsers", "false: users of its own have no power over the node's: leave %s out", host.field)
+		}
+	}
+	if spec.Runtime != "" {
+		d.errorf(at+".runtime", "with hostUsers: false containers run by davit's own runtime: leave it out")
 	}
 }
 

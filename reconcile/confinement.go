@@ -36,7 +36,7 @@ var allCapabilities = []string{
 var maskedPaths = []string{
 	"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
 	"/proc/latency_stats", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats",
-	"/sys/devices/virtual/powercap", "/sys/firmware", "/sys/fs/selinux",
+	"/sys/dev/block", "/sys/devices/virtual/powercap", "/sys/firmware", "/sys/fs/selinux",
 }
 
 // readonlyPaths are those of Podman and Docker.
@@ -92,6 +92,10 @@ func expandCapabilities(names []string) []string {
 
 func namespaces(shared v1.SandboxFields) []specs.LinuxNamespace {
 	var namespaces []specs.LinuxNamespace
+	if ownUsers(shared) {
+		// First: the others belong to it.
+		namespaces = append(namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
+	}
 	for _, namespace := range []struct {
 		kind specs.LinuxNamespaceType
 		host bool
@@ -110,6 +114,14 @@ func namespaces(shared v1.SandboxFields) []specs.LinuxNamespace {
 	return namespaces
 }
 
+// ownUsers reports whether it runs in a user namespace. The launcher makes that, with a range of
+// the node's ids that nothing else has.
+func ownUsers(shared v1.SandboxFields) bool { return shared.HostUsers != nil && !*shared.HostUsers }
+
+// mappedMount makes the owners of a mount's files those that they are inside
+// (https://github.com/opencontainers/runtime-spec/blob/v1.3.0/config.md#posix-platform-mounts).
+const mappedMount = "ridmap"
+
 // defaultShmSize is Docker's and Podman's.
 const defaultShmSize = "64Mi"
 
@@ -126,7 +138,7 @@ func systemMounts(run runnable) ([]specs.Mount, error) {
 	}
 	mounts := []specs.Mount{
 		{Destination: "/proc", Type: "proc", Source: "proc", Options: []string{"nosuid", "noexec", "nodev"}},
-		{Destination: "/dev", Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "strictatime", "mode=755", "size=65536k"}},
+		{Destination: "/dev", Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "noexec", "strictatime", "mode=755", "size=65536k"}},
 		{Destination: "/dev/pts", Type: "devpts", Source: "devpts", Options: []string{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}},
 		{Destination: "/dev/shm", Type: "tmpfs", Source: "shm", Options: []string{"nosuid", "noexec", "nodev", "mode=1777", fmt.Sprintf("size=%d", shm)}},
 		{Destination: "/dev/mqueue", Type: "mqueue", Source: "mqueue", Options: []string{"nosuid", "noexec", "nodev"}},

@@ -13,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"go.podman.io/common/pkg/seccomp"
 
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -96,7 +95,7 @@ func renderBundle(t *testing.T, b *bundle.Bundle) string {
 	filter := "its own"
 	if linux.Seccomp == nil {
 		filter = "none"
-	} else if reflect.DeepEqual(linux.Seccomp, seccompFilter(seccomp.DefaultProfile(), spec.Process.Capabilities.Bounding, testNode.Architecture)) {
+	} else if reflect.DeepEqual(linux.Seccomp, defaultFilter(spec.Process.Capabilities.Bounding, testNode.Architecture)) {
 		filter = "default"
 		linux.Seccomp = nil
 	}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
-	"go.podman.io/common/pkg/seccomp"
 
 	"github.com/davit-project/davit/manifests"
 	v1 "github.com/davit-project/davit/manifests/v1"
@@ -213,32 +212,6 @@ func TestCapabilities(t *testing.T) {
 	}
 	if got := capabilitySet(v1.SecurityContext{ContainerSecurityContext: v1.ContainerSecurityContext{Capabilities: v1.Capabilities{Add: []string{"ALL"}}}}); len(got) != len(allCapabilities) {
 		t.Errorf("got %d capabilities, want %d", len(got), len(allCapabilities))
-	}
-}
-
-func TestSeccompFollowsCapabilities(t *testing.T) {
-	t.Parallel()
-	allows := func(capabilities []string, call string) bool {
-		for _, rule := range seccompFilter(seccomp.DefaultProfile(), capabilities, "amd64").Syscalls {
-			if rule.Action != "SCMP_ACT_ALLOW" {
-				continue
-			}
-			for _, name := range rule.Names {
-				if name == call {
-					return true
-				}
-			}
-		}
-		return false
-	}
-	if allows(defaultCapabilities, "bpf") {
-		t.Error("bpf is allowed without CAP_BPF")
-	}
-	if !allows(allCapabilities, "bpf") {
-		t.Error("bpf is not allowed with CAP_BPF")
-	}
-	if !allows(defaultCapabilities, "openat") {
-		t.Error("openat is not allowed")
 	}
 }
 

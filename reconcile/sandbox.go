@@ -120,7 +120,7 @@ func sharedNamespaces(box sandbox) []specs.LinuxNamespace {
 
 func isShared(kind specs.LinuxNamespaceType, processes bool) bool {
 	switch kind {
-	case specs.NetworkNamespace, specs.IPCNamespace, specs.UTSNamespace:
+	case specs.UserNamespace, specs.NetworkNamespace, specs.IPCNamespace, specs.UTSNamespace:
 		return true
 	case specs.PIDNamespace:
 		return processes
@@ -142,6 +142,9 @@ func (run runnable) joinSandbox(spec *specs.Spec) {
 			spec.Mounts[i] = specs.Mount{
 				Destination: "/dev/shm", Type: "bind", Source: bundle.EmptyDirSource(bundle.ShmDir),
 				Options: []string{"bind", "rprivate", "nosuid", "noexec", "nodev"},
+			}
+			if ownUsers(run.SandboxFields) {
+				spec.Mounts[i].Options = append(spec.Mounts[i].Options, mappedMount)
 			}
 		}
 	}

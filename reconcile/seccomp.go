@@ -41,7 +41,104 @@ func (r *resolver) seccomp(context v1.SecurityContext, capabilities []string) (*
 		}
 		return seccompFilter(custom, capabilities, r.in.Node.Architecture), nil
 	default:
-		return seccompFilter(seccomp.DefaultProfile(), capabilities, r.in.Node.Architecture), nil
+		return defaultFilter(capabilities, r.in.Node.Architecture), nil
+	}
+}
+
+// refused are calls that Podman's default profile lets through and Docker's does not, unless the
+// container has one of the capabilities
+// (https://github.com/moby/profiles/blob/seccomp/v0.3.0/seccomp/default_linux.go).
+var refused = []struct {
+	names, unless []string
+}{
+	{[]string{
+		"fanotify_init", "fsconfig", "fsmount", "fsopen", "fspick", "mount", "mount_setattr", "move_mount", "open_tree",
+		"pivot_root", "setns", "umount", "umount2", "unshare",
+	}, []string{"CAP_SYS_ADMIN"}},
+	{[]string{"syslog"}, []string{"CAP_SYS_ADMIN", "CAP_SYSLOG"}},
+	{[]string{"reboot"}, []string{"CAP_SYS_BOOT"}},
+	{[]string{"pidfd_getfd"}, []string{"CAP_SYS_PTRACE"}},
+	{[]string{"get_mempolicy", "mbind", "set_mempolicy"}, []string{"CAP_SYS_NICE"}},
+	{[]string{"keyctl"}, nil},
+}
+
+// defaultFilter is what Podman's default profile and Docker's both let through. Docker's keeps a
+// container from making user namespaces, in which it would have every capability against the
+// kernel's less tried code.
+func defaultFilter(capabilities []string, architecture string) *specs.LinuxSeccomp {
+	filter := seccompFilter(seccomp.DefaultProfile(), capabilities, architecture)
+	held := func(name string) bool { return slices.Contains(capabilities, name) }
+	drop := []string{"socket"}
+	for _, rule := range refused {
+		if !slices.ContainsFunc(rule.unless, held) {
+			drop = append(drop, rule.names...)
+		}
+	}
+	confined := !held("CAP_SYS_ADMIN")
+	if confined {
+		drop = append(drop, "clone", "clone3")
+	}
+	var kept []specs.LinuxSyscall
+	for _, rule := range filter.Syscalls {
+		rule.Names = slices.DeleteFunc(slices.Clone(rule.Names), func(name string) bool { return slices.Contains(drop, name) })
+		if len(rule.Names) > 0 {
+			kept = append(kept, rule)
+		}
+	}
+	filter.Syscalls = append(kept, socketRules(held("CAP_AUDIT_WRITE"))...)
+	if confined {
+		filter.Syscalls = append(filter.Syscalls, cloneRules(architecture)...)
+	}
+	return filter
+}
+
+// Address families and a protocol of socket(2).
+const (
+	afNetlink, afALG, afVsock = 16, 38, 40
+	netlinkAudit              = 9
+)
+
+// socketRules let sockets through but for those of the kernel's cryptography (CVE-2026-31431) and
+// of virtual machines' hosts. Two conditions on one argument cannot be joined by and, so the
+// families between are listed.
+func socketRules(audit bool) []specs.LinuxSyscall {
+	rule := func(args ...specs.LinuxSeccompArg) specs.LinuxSyscall {
+		return specs.LinuxSyscall{Names: []string{"socket"}, Action: specs.ActAllow, Args: args}
+	}
+	family := func(op specs.LinuxSeccompOperator, family uint64) specs.LinuxSeccompArg {
+		return specs.LinuxSeccompArg{Index: 0, Value: family, Op: op}
+	}
+	rules := []specs.LinuxSyscall{rule(family(specs.OpLessThan, afNetlink)), rule(family(specs.OpGreaterThan, afVsock))}
+	for between := uint64(afNetlink) + 1; between < afVsock; between++ {
+		if between != afALG {
+			rules = append(rules, rule(family(specs.OpEqualTo, between)))
+		}
+	}
+	netlink := rule(family(specs.OpEqualTo, afNetlink))
+	if !audit {
+		netlink.Args = append(netlink.Args, specs.LinuxSeccompArg{Index: 2, Value: netlinkAudit, Op: specs.OpNotEqual})
+	}
+	return append(rules, netlink)
+}
+
+// newNamespaces are the flags of clone(2) that make namespaces: CLONE_NEWNS, NEWCGROUP, NEWUTS,
+// NEWIPC, NEWUSER, NEWPID and NEWNET.
+const newNamespaces = 0x7e020000
+
+// cloneRules let new processes through but not new namespaces. What clone3(2) is asked a filter
+// cannot read: without the call, the C library falls back to clone.
+func cloneRules(architecture string) []specs.LinuxSyscall {
+	var flags uint
+	if architecture == "s390x" {
+		flags = 1 // the order of its arguments differs
+	}
+	noSuchCall := uint(38) // ENOSYS
+	return []specs.LinuxSyscall{
+		{
+			Names: []string{"clone"}, Action: specs.ActAllow,
+			Args: []specs.LinuxSeccompArg{{Index: flags, Value: newNamespaces, ValueTwo: 0, Op: specs.OpMaskedEqual}},
+		},
+		{Names: []string{"clone3"}, Action: specs.ActErrno, ErrnoRet: &noSuchCall},
 	}
 }
 

@@ -66,6 +66,10 @@ func (r *resolver) mount(run runnable, environment *environment) (storage, error
 		if err != nil {
 			return storage{}, fmt.Errorf("mount %s: %w", mount.MountPath, err)
 		}
+		// The launcher maps the layers of an image; an overlay of them cannot be mapped itself.
+		if last := &s.mounts[len(s.mounts)-1]; ownUsers(run.SandboxFields) && source.Image == nil && last.Type == "bind" {
+			last.Options = append(last.Options, mappedMount)
+		}
 	}
 	if zone := run.TimeZone; zone != "" {
 		s.mounts = append(s.mounts, bind(filepath.Join("/usr/share/zoneinfo", zone), v1.VolumeMount{MountPath: "/etc/localtime", ReadOnly: true}))

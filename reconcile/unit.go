@@ -89,8 +89,13 @@ func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal string) (un
 	if run.MaxRestarts != nil {
 		unit.MaxRestarts = int(*run.MaxRestarts)
 	}
-	if run.TerminationGracePeriodSeconds != nil {
-		unit.StopSeconds = *run.TerminationGracePeriodSeconds
+	switch grace := run.TerminationGracePeriodSeconds; {
+	case grace == nil:
+	case *grace == 0:
+		// TimeoutStopSec=0 would be no limit at all, and the clean-up needs some time.
+		unit.KillSignal = "SIGKILL"
+	default:
+		unit.StopSeconds = *grace
 	}
 	if run.ActiveDeadlineSeconds != nil {
 		unit.DeadlineSeconds = *run.ActiveDeadlineSeconds

@@ -38,6 +38,10 @@ func Cleanup(ctx context.Context, id string) error {
 		failures = append(failures, err)
 	}
 	failures = append(failures, os.RemoveAll(filepath.Join(bundle.ContainersDir, id)), os.RemoveAll(bundle.HealthFile(id)))
+	// A directory that is mounted on is only so in the container's own mount namespace.
+	if err := os.Remove(filepath.Join(bundle.MountsDir, id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		failures = append(failures, err)
+	}
 	// The record of what to undo goes last, and only when all of it was undone.
 	if err := errors.Join(failures...); err != nil {
 		return fmt.Errorf("clean up %s: %w", id, err)

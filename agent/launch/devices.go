@@ -60,12 +60,24 @@ func (r *run) allow(want bundle.Device) error {
 	if err != nil {
 		return err
 	}
-	device.Path = want.ContainerPath
-	r.Spec.Linux.Devices = append(r.Spec.Linux.Devices, device)
+	r.show(device, want.ContainerPath)
 	r.Spec.Linux.Resources.Devices = append(r.Spec.Linux.Resources.Devices, specs.LinuxDeviceCgroup{
 		Allow: true, Type: device.Type, Major: &device.Major, Minor: &device.Minor, Access: want.Permissions,
 	})
 	return nil
+}
+
+// show makes the device appear in the container. Users of its own cannot make devices, nor be
+// given one that belongs to root but as it is: the node's is mounted there.
+func (r *run) show(device specs.LinuxDevice, inside string) {
+	if r.users == nil {
+		device.Path = inside
+		r.Spec.Linux.Devices = append(r.Spec.Linux.Devices, device)
+		return
+	}
+	r.Spec.Mounts = append(r.Spec.Mounts, specs.Mount{
+		Type: "bind", Source: device.Path, Destination: inside, Options: []string{"bind", "rprivate", "nosuid", "noexec"},
+	})
 }
 
 func lookUpDevice(path string) (specs.LinuxDevice, error) {
@@ -116,7 +128,9 @@ func (r *run) addAllDevices() error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		r.Spec.Linux.Devices = append(r.Spec.Linux.Devices, device)
+		if err == nil {
+			r.show(device, path)
+		}
 		return err
 	})
 }

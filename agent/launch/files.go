@@ -40,11 +40,14 @@ func (r *run) writeFiles() error {
 
 // fileMounts mounts those files over the init layer's empty ones.
 func (r *run) fileMounts() []specs.Mount {
+	options := []string{"bind", "rprivate", "nosuid", "nodev", "noexec"}
+	if r.users != nil {
+		options = append(options, "idmap")
+	}
 	var mounts []specs.Mount
 	for _, name := range []string{"hosts", "hostname", "resolv.conf"} {
 		mounts = append(mounts, specs.Mount{
-			Type: "bind", Source: ownFile(r.shared(), name), Destination: "/etc/" + name,
-			Options: []string{"bind", "rprivate", "nosuid", "nodev", "noexec"},
+			Type: "bind", Source: ownFile(r.shared(), name), Destination: "/etc/" + name, Options: options,
 		})
 	}
 	return mounts

@@ -15,6 +15,8 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+
 	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -22,13 +24,19 @@ import (
 // run is one start of a container.
 type run struct {
 	*bundle.Bundle
-	dir    string // the bundle's directory
-	cgroup string // the unit's cgroup
-	rootfs string // where the root filesystem is mounted
-	netns  string // path of the network namespace, or ""
-	// namespace is the open network namespace, where this process has made one.
+	dir     string   // the bundle's directory
+	cgroup  string   // the unit's cgroup
+	rootfs  string   // where the root filesystem is mounted
+	netns   string   // path of the network namespace, or ""
+	users   *os.File // the user namespace, or nil for the node's
+	ids     idRange  // of the node, that the users have
+	account account
+	// namespace is the open network namespace, where this process has made one by itself.
 	namespace *os.File
-	account   account
+	// namespaces are those that were made with the user namespace, reaper is the first process of
+	// its process namespace, or 0.
+	namespaces map[specs.LinuxNamespaceType]*os.File
+	reaper     int
 	// addresses are those of all networks, in order.
 	addresses []string
 	// notify is the socket on which the container says how it is, or nil.
@@ -66,6 +74,7 @@ func (r *run) start(ctx context.Context) error {
 		r.receiveSockets,
 		r.checkHostPaths,
 		r.makeEmptyDirs,
+		r.makeUsers,
 		r.mountRootfs,
 		r.mountImageVolumes,
 		r.lookUpUser,

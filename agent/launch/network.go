@@ -170,7 +170,7 @@ func (r *run) makeNetworkNamespace() error {
 		return err
 	}
 	r.namespace = namespace
-	r.netns = fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), namespace.Fd())
+	r.netns = descriptorPath(namespace)
 	return nil
 }
 

@@ -57,6 +57,10 @@ func (l libcontainerRuntime) create(spec *specs.Spec, out *output) (created, err
 		process.Stdout, process.Stderr = out.stdout, out.stderr
 	}
 	if err := container.Start(process); err != nil {
+		// It comes from another process, as text.
+		if strings.Contains(err.Error(), "MOUNT_ATTR_IDMAP") {
+			err = fmt.Errorf("%w: hostUsers: false needs volumes on file systems that can map owners, and Linux 5.19", err)
+		}
 		return created{}, err
 	}
 	made := created{release: []string{filepath.Join(bundle.RuntimeDir, runtimeID(l.id), execFIFO)}}

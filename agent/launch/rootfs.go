@@ -31,14 +31,25 @@ func (r *run) mountRootfs() error {
 		return fmt.Errorf("make the init layer: %w", err)
 	}
 	own := filepath.Join(bundle.ContainersDir, r.ID)
-	upper, work := filepath.Join(own, "upper"), filepath.Join(own, "work")
+	writable := filepath.Join(own, "writable")
+	upper, work := filepath.Join(writable, "upper"), filepath.Join(writable, "work")
 	r.rootfs = filepath.Join(own, "rootfs")
-	for _, dir := range []string{upper, work, r.rootfs} {
+	if r.users != nil {
+		r.rootfs = filepath.Join(bundle.MountsDir, r.ID)
+	}
+	for _, dir := range []string{writable, upper, work, r.rootfs} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return err
 		}
 	}
-	return mountLayers(r.Image, r.rootfs, 0, func(lower []string) string { return overlayOptions(lower, upper, work) })
+	first := initLayerDir
+	if r.users != nil {
+		var err error
+		if first, err = r.prepareMapped(upper); err != nil {
+			return err
+		}
+	}
+	return r.mountLayers(r.Image, r.rootfs, 0, func(lower []string) string { return overlayOptions(first, lower, upper, work) })
 }
 
 // mountImageVolumes mounts the content of images, read-only, where [run.mountSource] finds it.
@@ -55,7 +66,7 @@ func (r *run) mountImageVolumes() error {
 			}
 		}
 		options := func(lower []string) string { return "lowerdir=" + strings.Join(append(lower, empty), ":") }
-		if err := mountLayers(image, target, unix.MS_RDONLY, options); err != nil {
+		if err := r.mountLayers(image, target, unix.MS_RDONLY, options); err != nil {
 			return err
 		}
 	}
@@ -67,13 +78,20 @@ func imageVolumePath(id string, index int) string {
 }
 
 // mountLayers mounts an image's layers with the options made for them.
-func mountLayers(image bundle.Image, target string, flags uintptr, optionsFor func(lower []string) string) error {
+func (r *run) mountLayers(image bundle.Image, target string, flags uintptr, optionsFor func(lower []string) string) error {
 	record, err := readRootfs(image.ID)
 	if err != nil {
 		return fmt.Errorf("image %s: %w", image.Reference, err)
 	}
+	base := record.Base
+	if r.users != nil {
+		base = filepath.Join(bundle.ContainersDir, r.ID, "layers-of-"+filepath.Base(target))
+		if err := r.mountMapped(record.Base, base); err != nil {
+			return fmt.Errorf("image %s: %w", image.Reference, err)
+		}
+	}
 	// The layers' names are relative to keep the options within mount(2)'s page.
-	if err := os.Chdir(record.Base); err != nil {
+	if err := os.Chdir(base); err != nil {
 		return fmt.Errorf("image %s: %w: run davit apply to pull it again", image.Reference, err)
 	}
 	options := optionsFor(record.Lower)
@@ -88,8 +106,8 @@ func mountLayers(image bundle.Image, target string, flags uintptr, optionsFor fu
 
 // overlayOptions are overlayfs' mount options. The writable layer does not outlive the
 // container, so nothing of it needs to reach the disk (volatile, Linux 5.10).
-func overlayOptions(lower []string, upper, work string) string {
-	layers := append([]string{initLayerDir}, lower...)
+func overlayOptions(first string, lower []string, upper, work string) string {
+	layers := append([]string{first}, lower...)
 	return fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s,volatile", strings.Join(layers, ":"), upper, work)
 }
 

@@ -86,9 +86,15 @@ func (r *run) completeSpec() error {
 		spec.Mounts[i].Source = source
 	}
 	for i, namespace := range spec.Linux.Namespaces {
-		if namespace.Type == specs.NetworkNamespace && r.Sandbox == "" {
+		switch {
+		case namespace.Type == specs.NetworkNamespace && r.Sandbox == "":
 			spec.Linux.Namespaces[i].Path = r.netns
+		case namespace.Type == specs.UserNamespace:
+			spec.Linux.Namespaces[i].Path = descriptorPath(r.users)
 		}
+	}
+	if err := r.maskThrottling(); err != nil {
+		return err
 	}
 	// First, so that a mount of the manifest's at the same place wins.
 	spec.Mounts = append(r.fileMounts(), spec.Mounts...)

@@ -9,11 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 
+	"github.com/opencontainers/runc/libcontainer/exeseal"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -40,7 +40,7 @@ func (r *run) startSandbox(ctx context.Context) error {
 		return err
 	}
 	for _, step := range []func() error{
-		r.claim, r.makeEmptyDirs, r.makeNamespaces, func() error { return r.connect(ctx) }, r.writeFiles,
+		r.claim, r.makeEmptyDirs, r.makeUsers, r.makeNamespaces, func() error { return r.connect(ctx) }, r.writeFiles,
 	} {
 		if err := step(); err != nil {
 			return err
@@ -49,11 +49,17 @@ func (r *run) startSandbox(ctx context.Context) error {
 	if !r.has(specs.PIDNamespace) {
 		return nil
 	}
-	reaper, err := r.startReaper()
-	if err != nil {
-		return fmt.Errorf("make a process namespace: %w", err)
+	if r.reaper == 0 {
+		var err error
+		attributes := &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET}
+		if r.reaper, err = r.startReaper(attributes); err != nil {
+			return fmt.Errorf("make a process namespace: %w", err)
+		}
 	}
-	return handOverProcess(r.Bundle, reaper)
+	if err := r.pin(specs.PIDNamespace, fmt.Sprintf("/proc/%d/ns/pid", r.reaper)); err != nil {
+		return err
+	}
+	return handOverProcess(r.Bundle, r.reaper)
 }
 
 // has reports whether the sandbox has a namespace of its own of this kind.
@@ -61,25 +67,39 @@ func (r *run) has(kind specs.LinuxNamespaceType) bool {
 	return slices.ContainsFunc(r.Spec.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == kind })
 }
 
+// unshareFlags are the flags that make those of the bundle's namespaces that need no process.
+func (r *run) unshareFlags() (flags uintptr) {
+	for _, namespace := range r.Spec.Linux.Namespaces {
+		flags |= unshareFlags[namespace.Type]
+	}
+	return flags
+}
+
 // unshareFlags make the namespaces that need no process.
-var unshareFlags = map[specs.LinuxNamespaceType]int{
+var unshareFlags = map[specs.LinuxNamespaceType]uintptr{
 	specs.NetworkNamespace: unix.CLONE_NEWNET, specs.IPCNamespace: unix.CLONE_NEWIPC, specs.UTSNamespace: unix.CLONE_NEWUTS,
 }
 
 // namespaceFiles are what /proc/PID/ns calls them.
 var namespaceFiles = map[specs.LinuxNamespaceType]string{
-	specs.NetworkNamespace: "net", specs.IPCNamespace: "ipc", specs.UTSNamespace: "uts", specs.PIDNamespace: "pid",
+	specs.UserNamespace: "user", specs.NetworkNamespace: "net", specs.IPCNamespace: "ipc", specs.UTSNamespace: "uts", specs.PIDNamespace: "pid",
 }
 
-// makeNamespaces makes and pins the namespaces, on a thread of its own, which ends with the
-// goroutine because it stays locked.
+// makeNamespaces makes and pins the namespaces; with users of its own it pins those that came
+// with them.
 func (r *run) makeNamespaces() error {
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		done <- r.unshare()
-	}()
-	if err := <-done; err != nil {
+	var err error
+	if r.users == nil {
+		err = inNamespaces(nil, func() error {
+			if err := unix.Unshare(int(r.unshareFlags())); err != nil {
+				return err
+			}
+			return r.setUpNamespaces()
+		})
+	} else {
+		err = inNamespaces(slices.Collect(maps.Values(r.namespaces)), r.setUpNamespaces)
+	}
+	if err != nil {
 		return fmt.Errorf("make namespaces: %w", err)
 	}
 	if r.has(specs.NetworkNamespace) {
@@ -88,14 +108,8 @@ func (r *run) makeNamespaces() error {
 	return nil
 }
 
-func (r *run) unshare() error {
-	flags := 0
-	for _, namespace := range r.Spec.Linux.Namespaces {
-		flags |= unshareFlags[namespace.Type]
-	}
-	if err := unix.Unshare(flags); err != nil {
-		return err
-	}
+// setUpNamespaces sets up and pins the namespaces of this thread.
+func (r *run) setUpNamespaces() error {
 	if r.has(specs.NetworkNamespace) {
 		if err := upLoopback(); err != nil {
 			return err
@@ -115,38 +129,49 @@ func (r *run) unshare() error {
 		if unshareFlags[namespace.Type] == 0 {
 			continue
 		}
-		if err := r.pin(namespace.Type, "/proc/thread-self"); err != nil {
+		if err := r.pin(namespace.Type, filepath.Join("/proc/thread-self/ns", namespaceFiles[namespace.Type])); err != nil {
 			return err
 		}
 	}
-	return nil
+	if r.users == nil {
+		return nil
+	}
+	return r.pin(specs.UserNamespace, descriptorPath(r.users))
 }
 
-// pin mounts a namespace of a process where the pod's containers find it.
-func (r *run) pin(kind specs.LinuxNamespaceType, process string) error {
+// pin mounts a namespace where the pod's containers find it.
+func (r *run) pin(kind specs.LinuxNamespaceType, source string) error {
 	path := bundle.SandboxFile(r.ID, string(kind))
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		return err
 	}
-	if err := unix.Mount(filepath.Join(process, "ns", namespaceFiles[kind]), path, "", unix.MS_BIND, ""); err != nil {
+	if err := unix.Mount(source, path, "", unix.MS_BIND, ""); err != nil {
 		return fmt.Errorf("keep the %s namespace: %w", kind, err)
 	}
 	return nil
 }
 
 // startReaper starts the first process of the pod's process namespace, see reaper.c.
-func (r *run) startReaper() (int, error) {
+func (r *run) startReaper(attributes *syscall.SysProcAttr) (int, error) {
 	ready, tell, err := os.Pipe()
 	if err != nil {
 		return 0, err
 	}
 	defer ready.Close()
-	reaper := exec.Command("/proc/self/exe", "reap")
+	// The pod's containers may reach this program by /proc/1/exe: what they find is no file of the
+	// node's that they could write to (CVE-2019-5736).
+	program, err := exeseal.CloneSelfExe(filepath.Dir(bundle.RunningBundle(r.ID)))
+	if err != nil {
+		return 0, err
+	}
+	defer program.Close()
+	reaper := exec.Command(fmt.Sprintf("/proc/self/fd/%d", program.Fd()), "reap")
 	reaper.Args[0] = "davit-run"
 	reaper.Stderr = os.Stderr
 	reaper.Env = []string{}
 	reaper.ExtraFiles = []*os.File{tell}
-	reaper.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET, Setsid: true}
+	reaper.SysProcAttr = attributes
+	reaper.SysProcAttr.Setsid = true
 	if err := reaper.Start(); err != nil {
 		return 0, err
 	}
@@ -156,7 +181,7 @@ func (r *run) startReaper() (int, error) {
 	if _, err := io.ReadFull(ready, make([]byte, 1)); err != nil {
 		return 0, errors.New("its first process did not come up")
 	}
-	return reaper.Process.Pid, r.pin(specs.PIDNamespace, fmt.Sprintf("/proc/%d", reaper.Process.Pid))
+	return reaper.Process.Pid, nil
 }
 
 // makeEmptyDirs makes the empty directories, those in memory as file systems of their own.

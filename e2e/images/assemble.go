@@ -23,7 +23,7 @@ import (
 
 // assemble makes all images: a layer with busybox, one with the C library over it, and
 // over these each program's own. Images that share layers show that layers are shared.
-func assemble(p *pool, hello string) ([]named, error) {
+func assemble(p *pool, programs string) ([]named, error) {
 	if err := p.addConfigFiles(); err != nil {
 		return nil, err
 	}
@@ -45,10 +45,19 @@ func assemble(p *pool, hello string) ([]named, error) {
 	if err != nil {
 		return nil, err
 	}
-	made, err := helloImages(hello)
+	made, err := helloImages(programs)
 	if err != nil {
 		return nil, err
 	}
+	allowed, err := allowedImage(programs)
+	if err != nil {
+		return nil, err
+	}
+	hostile, err := hostileImages(shellLayer)
+	if err != nil {
+		return nil, err
+	}
+	made = append(append(made, allowed), hostile...)
 	for _, r := range recipes {
 		layers := []v1.Layer{shellLayer}
 		if r.Shell {

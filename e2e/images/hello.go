@@ -10,30 +10,53 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// helloPackage is the program of the hello images.
-const helloPackage = "github.com/davit-project/davit/e2e/images/hello"
+// programs are our own programs that are images, a package each.
+var programs = []string{"hello", "allowed"}
 
-// buildHello builds the hello program and returns its path. The same source gives the same
-// bytes.
-func buildHello(ctx context.Context, cache string) (string, error) {
-	program := filepath.Join(cache, "hello")
-	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", program, helloPackage}
-	if _, err := output(ctx, "", "env", append([]string{"CGO_ENABLED=0", "go"}, args...)...); err != nil {
-		return "", fmt.Errorf("build the hello image's program: %w", err)
+// buildPrograms builds them and returns their directory. The same source gives the same bytes.
+func buildPrograms(ctx context.Context, cache string) (string, error) {
+	dir := filepath.Join(cache, "programs")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
 	}
-	return program, nil
+	args := []string{"CGO_ENABLED=0", "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", dir}
+	for _, program := range programs {
+		args = append(args, "github.com/davit-project/davit/e2e/images/"+program)
+	}
+	if _, err := output(ctx, "", "env", args...); err != nil {
+		return "", fmt.Errorf("build the images' programs: %w", err)
+	}
+	return dir, nil
 }
 
-// helloImages are two versions of the hello program: one layer, two configurations.
-func helloImages(program string) ([]named, error) {
-	text, err := os.ReadFile(program)
+// programLayer is a layer with a program and nothing else that it needs.
+func programLayer(dir, program string) (v1.Layer, error) {
+	text, err := os.ReadFile(filepath.Join(dir, program))
 	if err != nil {
 		return nil, err
 	}
-	layer, err := (&content{entries: map[string]entry{
-		"hello": {mode: 0o755, text: text},
+	return (&content{entries: map[string]entry{
+		program: {mode: 0o755, text: text},
 		"tmp":   {mode: fs.ModeDir | fs.ModeSticky | 0o777},
 	}}).layer(nil)
+}
+
+// allowedImage is the program that says what it may do.
+func allowedImage(dir string) (named, error) {
+	layer, err := programLayer(dir, "allowed")
+	if err != nil {
+		return named{}, err
+	}
+	image, err := imageOf(v1.Config{Entrypoint: []string{"/allowed"}, Env: []string{searchPath}}, layer)
+	if err != nil {
+		return named{}, fmt.Errorf("image allowed: %w", err)
+	}
+	return named{image, namesOf("davit-project/allowed", []string{"1"})}, nil
+}
+
+// helloImages are two versions of the hello program: one layer, two configurations.
+func helloImages(dir string) ([]named, error) {
+	layer, err := programLayer(dir, "hello")
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ import (
 const NameAnnotation = "org.opencontainers.image.ref.name"
 
 // generation is part of the cache's key; it changes when the code that makes images does.
-const generation = "1"
+const generation = "2"
 
 // Layout returns the directory of an OCI image layout that holds all images, and makes it
 // first if this machine has none yet. Programs that ask at the same time wait for the one
@@ -36,11 +36,11 @@ func Layout(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer unlock()
-	hello, err := buildHello(ctx, cache)
+	programs, err := buildPrograms(ctx, cache)
 	if err != nil {
 		return "", err
 	}
-	key, err := cacheKey(hello)
+	key, err := cacheKey(programs)
 	if err != nil {
 		return "", err
 	}
@@ -50,11 +50,11 @@ func Layout(ctx context.Context) (string, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
-	return path, build(ctx, path, hello)
+	return path, build(ctx, path, programs)
 }
 
 // build makes the layout beside its place and moves it there when it is whole.
-func build(ctx context.Context, path, hello string) error {
+func build(ctx context.Context, path, programs string) error {
 	scratch, err := os.MkdirTemp(filepath.Dir(path), "build-")
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func build(ctx context.Context, path, hello string) error {
 	if err != nil {
 		return fmt.Errorf("make test images: %w", err)
 	}
-	made, err := assemble(pool, hello)
+	made, err := assemble(pool, programs)
 	if err != nil {
 		return fmt.Errorf("make test images: %w", err)
 	}
@@ -104,15 +104,20 @@ func CacheDir() (string, error) {
 }
 
 // cacheKey is a hash of what the images are made of: the recipes, the Debian release and
-// the hello program.
-func cacheKey(hello string) (string, error) {
+// our own programs.
+func cacheKey(dir string) (string, error) {
 	release, err := os.ReadFile("/etc/os-release")
 	if err != nil {
 		return "", err
 	}
-	program, err := os.ReadFile(hello)
-	if err != nil {
-		return "", err
+	var sums [][]byte
+	for _, program := range programs {
+		text, err := os.ReadFile(filepath.Join(dir, program))
+		if err != nil {
+			return "", err
+		}
+		sum := sha256.Sum256(text)
+		sums = append(sums, sum[:])
 	}
 	recipe, err := json.Marshal(struct {
 		Generation string
@@ -120,8 +125,9 @@ func cacheKey(hello string) (string, error) {
 		Files      map[string]string
 		Recipes    []recipe
 		Release    []byte
-		Program    []byte
-	}{generation, packages, configFiles, recipes, release, program})
+		Programs   [][]byte
+		Hostile    map[string]string
+	}{generation, packages, configFiles, recipes, release, sums, hostileLinks()})
 	if err != nil {
 		return "", err
 	}

@@ -75,7 +75,7 @@ var podSpec = map[string]field{
 	"setHostnameAsFQDN":             {ignored, "there is no cluster domain", []any{false}},
 	"os":                            {no, windows, []any{map[string]any{"name": "linux"}}},
 	"ephemeralContainers":           {no, "use davit exec", nil},
-	"hostUsers":                     {no, "davit has no user namespaces yet", []any{true}},
+	"hostUsers":                     {treatment: yes},
 	"hostnameOverride":              {no, "use hostname", nil},
 	"resourceClaims":                {no, noClaims, nil},
 	"resources":                     {no, "davit limits containers, not pods: give each container its limits", nil},

@@ -32,6 +32,7 @@ func (c *checker) object(object v1.Object) {
 		c.sysctls("spec.securityContext.sysctls", context.Sysctls)
 		c.container("spec", object.Spec.ContainerFields, context.ContainerSecurityContext, v1.PodSecurityContext{})
 		c.mounts("spec", object.Spec.ContainerFields, object.Spec.SandboxFields)
+		c.procMount("spec", context.ContainerSecurityContext, object.Spec.SandboxFields)
 	case *v1.Pod:
 		c.pod("spec", object.Spec)
 	case *v1.Job:
@@ -63,6 +64,7 @@ func (c *checker) pod(at string, spec v1.PodSpec) {
 			field := fmt.Sprintf("%s.%s[%d]", at, list, i)
 			c.container(field, container.ContainerFields, container.SecurityContext, context)
 			c.mounts(field, container.ContainerFields, spec.SandboxFields)
+			c.procMount(field, container.SecurityContext, spec.SandboxFields)
 		}
 	}
 }
@@ -150,9 +152,6 @@ func (c *checker) container(at string, spec v1.ContainerFields, context v1.Conta
 	}
 	c.capabilities(field+".capabilities", context.Capabilities)
 	c.profiles(field, context.SeccompProfile, context.AppArmorProfile)
-	if context.ProcMount == v1.ProcMountUnmasked {
-		c.refuse(field+".procMount", "preset", "it would see and change the kernel's settings")
-	}
 	for i := range context.UnmaskedPaths {
 		c.refuse(fmt.Sprintf("%s.unmaskedPaths[%d]", field, i), "preset", "it would see what is hidden from containers")
 	}
@@ -168,6 +167,15 @@ func (c *checker) container(at string, spec v1.ContainerFields, context v1.Conta
 	}
 	if !slices.Contains(context.Capabilities.Drop, "ALL") {
 		c.refuse(field+".capabilities.drop", "preset", "it keeps the default capabilities: want [ALL]")
+	}
+}
+
+// procMount checks who sees all of /proc. The kernel's settings belong to root of the node, whom
+// users of its own are not; baseline leaves it to them, as Kubernetes does.
+func (c *checker) procMount(at string, context v1.ContainerSecurityContext, sandbox v1.SandboxFields) {
+	ownUsers := sandbox.HostUsers != nil && !*sandbox.HostUsers
+	if context.ProcMount == v1.ProcMountUnmasked && c.confines() && (!ownUsers || c.restricts()) {
+		c.refuse(at+".securityContext.procMount", "preset", "it would see and change the kernel's settings")
 	}
 }
 

@@ -9,6 +9,10 @@ type SandboxFields struct {
 	HostPID bool `json:"hostPID,omitempty"`
 	// HostIPC shares the node's System V IPC objects and POSIX message queues.
 	HostIPC bool `json:"hostIPC,omitempty"`
+	// HostUsers false runs in a user namespace: root inside is none of the node's users, and no
+	// other workload's, whatever it gets hold of. Files of images and volumes keep the owners they
+	// have inside. The default is true.
+	HostUsers *bool `json:"hostUsers,omitempty"`
 	// Networks are the networks to attach to, in order: eth0, eth1, … The default is
 	// the bridge network "default". A single entry named none gives a loopback device
 	// only.

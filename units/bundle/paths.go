@@ -21,6 +21,10 @@ const (
 	// container while it runs.
 	ContainersDir = StateDir + "/containers"
 
+	// MountsDir holds an empty directory for each running container with users of its own, where
+	// its root file system is mounted in its own mount namespace. Those users cannot enter RunDir
+	// and StateDir.
+	MountsDir = "/run/davit-rootfs"
 	// RuntimeDir is libcontainer's state, one directory a container.
 	RuntimeDir = RunDir + "/runtime"
 	// AttachmentsDir holds, for each container, what the launcher must undo.
