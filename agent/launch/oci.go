@@ -156,14 +156,35 @@ func (o OCI) Start(id string) error {
 	if state.Status != specs.StateCreated {
 		return fmt.Errorf("start %s: it is %s: want a container that is created", id, state.Status)
 	}
+	hooks, err := o.keptHooks(id)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", id, err)
+	}
+	before := program(state.Pid)
 	if err := container.Exec(); err != nil {
 		return fmt.Errorf("start %s: %w", id, err)
 	}
+	if len(hooks) == 0 {
+		return nil
+	}
+	// The process has been let go and may not have got to execve(2), which hooks come after.
+	for before != "" && program(state.Pid) == before {
+		time.Sleep(time.Millisecond)
+	}
 	state.Status = specs.StateRunning
-	if err := o.runKeptHooks(id, state); err != nil {
+	if err := hooks.Run(configs.Poststart, state); err != nil {
 		return errors.Join(fmt.Errorf("start %s: %w", id, err), container.Signal(unix.SIGKILL))
 	}
 	return nil
+}
+
+// program is what a process runs; empty when it has ended.
+func program(pid int) string {
+	path, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	if err != nil {
+		return ""
+	}
+	return path
 }
 
 // State is the state of a container.
@@ -281,17 +302,15 @@ func (o OCI) keepHooks(id string, hooks configs.HookList) error {
 	return disk.WriteFile(filepath.Join(o.Root, id, poststartFile), text, 0o600)
 }
 
-func (o OCI) runKeptHooks(id string, state *specs.State) error {
+func (o OCI) keptHooks(id string) (configs.Hooks, error) {
 	text, err := os.ReadFile(filepath.Join(o.Root, id, poststartFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var hooks configs.Hooks
-	if err := json.Unmarshal(text, &hooks); err != nil {
-		return err
-	}
-	return hooks.Run(configs.Poststart, state)
+	err = json.Unmarshal(text, &hooks)
+	return hooks, err
 }
