@@ -170,7 +170,7 @@ func (a *Agent) pass(ctx context.Context, tree watch.Tree, options manifests.Opt
 	if guard.Hold == "" && !prune {
 		guard.Hold = "the directory has only just changed"
 	}
-	desired, actual, err := a.node.look(ctx, set.Objects)
+	desired, actual, err := a.node.look(ctx, set)
 	if err != nil {
 		a.once("planning did not succeed", "error", err)
 		a.status.Say("%v", err)

@@ -101,8 +101,8 @@ func Lock(waiting func()) (unlock func(), err error) {
 }
 
 // Plan works out what would change. Nothing on the node is touched.
-func (n *Node) Plan(ctx context.Context, objects []manifests.Object, guard Guard) (reconcile.Desired, reconcile.Plan, error) {
-	desired, actual, err := n.look(ctx, objects)
+func (n *Node) Plan(ctx context.Context, set *manifests.Set, guard Guard) (reconcile.Desired, reconcile.Plan, error) {
+	desired, actual, err := n.look(ctx, set)
 	if err != nil {
 		return desired, reconcile.Plan{}, err
 	}
@@ -110,8 +110,8 @@ func (n *Node) Plan(ctx context.Context, objects []manifests.Object, guard Guard
 }
 
 // look works out what the node should be, and reads what it is.
-func (n *Node) look(ctx context.Context, objects []manifests.Object) (reconcile.Desired, reconcile.Actual, error) {
-	desired, err := n.Resolve(ctx, objects)
+func (n *Node) look(ctx context.Context, set *manifests.Set) (reconcile.Desired, reconcile.Actual, error) {
+	desired, err := n.Resolve(ctx, set)
 	if err != nil {
 		return desired, reconcile.Actual{}, err
 	}
@@ -120,7 +120,7 @@ func (n *Node) look(ctx context.Context, objects []manifests.Object) (reconcile.
 }
 
 // Resolve binds the objects to this node: images to digests, networks to configurations.
-func (n *Node) Resolve(ctx context.Context, objects []manifests.Object) (reconcile.Desired, error) {
+func (n *Node) Resolve(ctx context.Context, set *manifests.Set) (reconcile.Desired, error) {
 	nodeNetworks, err := networks.NodeNetworks()
 	if err != nil {
 		return reconcile.Desired{}, err
@@ -129,10 +129,11 @@ func (n *Node) Resolve(ctx context.Context, objects []manifests.Object) (reconci
 	if facts.SeccompProfiles, err = seccompProfiles(); err != nil {
 		return reconcile.Desired{}, err
 	}
-	facts.Runtimes = runtimes(reconcile.Runtimes(objects))
+	facts.Runtimes = runtimes(reconcile.Runtimes(set.Objects))
 	return reconcile.Resolve(reconcile.Input{
-		Objects:      objects,
-		Images:       n.resolveImages(ctx, reconcile.Requests(objects)),
+		Objects:      set.Objects,
+		HostRoots:    set.HostRoots,
+		Images:       n.resolveImages(ctx, reconcile.Requests(set.Objects)),
 		NodeNetworks: nodeNetworks,
 		Node:         facts,
 	}), nil

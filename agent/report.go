@@ -51,7 +51,7 @@ type ObjectReport struct {
 
 // Report compares the manifests with the node, object by object.
 func (n *Node) Report(ctx context.Context, set *manifests.Set, guard Guard) (Report, error) {
-	desired, actual, err := n.look(ctx, set.Objects)
+	desired, actual, err := n.look(ctx, set)
 	if err != nil {
 		return Report{}, err
 	}

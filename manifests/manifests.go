@@ -37,6 +37,9 @@ type Set struct {
 	Objects []Object
 	// LeftOut are those that are not meant for the node, sorted likewise.
 	LeftOut []LeftOut
+	// HostRoots are the directories that the node's policy lets host paths come from; none means
+	// any.
+	HostRoots []string
 	// Diagnostics are all that is wrong in all files, sorted by place.
 	Diagnostics Diagnostics
 	// Warnings are what was left out of documents that are right, sorted likewise.
@@ -131,6 +134,9 @@ func (s *Set) take(documents []*document, options Options) {
 		d.validate()
 	}
 	checkPolicy(here, options.Policy)
+	if options.Policy != nil {
+		s.HostRoots = options.Policy.HostRoots()
+	}
 	checkReferences(here, documents)
 	for _, d := range documents {
 		s.Diagnostics = append(s.Diagnostics, d.diagnostics...)

@@ -17,6 +17,8 @@ import (
 type Input struct {
 	// Objects are the validated manifests.
 	Objects []manifests.Object
+	// HostRoots are the directories that host paths may come from; none means any.
+	HostRoots []string
 	// Images are the answers to [Requests].
 	Images map[ImageRequest]ImageResult
 	// NodeNetworks are the CNI configuration lists that the node's owner installed,
@@ -158,7 +160,7 @@ func (r *resolver) container(run runnable, source manifests.Position) error {
 	if ok {
 		storage.files = append(storage.files, secrets)
 	}
-	b := &bundle.Bundle{Spec: spec, Launch: launchOf(run, image, environment, storage)}
+	b := &bundle.Bundle{Spec: spec, Launch: r.launchOf(run, image, environment, storage)}
 	b.Network = network
 	if b.Runtime, err = r.runtime(run.Runtime); err != nil {
 		return err
@@ -181,7 +183,7 @@ func (r *resolver) container(run runnable, source manifests.Position) error {
 }
 
 // launchOf is what the launcher does beside the OCI configuration.
-func launchOf(run runnable, image Image, environment *environment, storage storage) bundle.Launch {
+func (r *resolver) launchOf(run runnable, image Image, environment *environment, storage storage) bundle.Launch {
 	launch := bundle.Launch{
 		ID:           run.name,
 		Object:       run.ref.String(),
@@ -214,7 +216,7 @@ func launchOf(run runnable, image Image, environment *environment, storage stora
 		launch.Reload.Exec = run.Reload.Exec.Command
 	}
 	for _, file := range run.EnvFiles {
-		launch.Env.Files = append(launch.Env.Files, bundle.EnvFile{Path: file.Path, Optional: file.Optional})
+		launch.Env.Files = append(launch.Env.Files, bundle.EnvFile{Path: file.Path, Root: r.hostRoot(file.Path), Optional: file.Optional})
 		launch.Env.Fixed = environment.fixed()
 	}
 	return launch

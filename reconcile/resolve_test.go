@@ -242,3 +242,30 @@ func TestRestartsBackOffWhereSystemdCan(t *testing.T) {
 		})
 	}
 }
+
+func TestHostPathsHaveTheRootsOfThePolicy(t *testing.T) {
+	t.Parallel()
+	objects := load(t, container("web", "envFiles: [{path: /srv/data/env}]",
+		"volumeMounts: [{name: data, mountPath: /data, subPath: sub}]", "volumes: [{name: data, hostPath: {path: /srv/data/web}}]"))
+	for name, test := range map[string]struct {
+		roots      []string
+		root       string
+		hostPaths  []bundle.HostPath
+		fromVolume string
+	}{
+		"none":   {nil, "", nil, "/srv/data/web"},
+		"theirs": {[]string{"/srv/database", "/srv/data"}, "/srv/data", []bundle.HostPath{{Path: "/srv/data/web", Root: "/srv/data"}}, bundle.HostSource(0)},
+	} {
+		desired := Resolve(Input{Objects: objects, Images: resolved(objects, command), Node: testNode, HostRoots: test.roots})
+		launch := desired.Workloads["web.service"].Bundle.Launch
+		if got := launch.Env.Files[0].Root; got != test.root {
+			t.Errorf("%s: variables from below %q, want %q", name, got, test.root)
+		}
+		if diff := cmp.Diff(test.hostPaths, launch.HostPaths); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		if got := launch.SubPaths[0].Volume; got != test.fromVolume {
+			t.Errorf("%s: sub-path of %s, want %s", name, got, test.fromVolume)
+		}
+	}
+}

@@ -87,19 +87,12 @@ const maxEnvFile = 1 << 20
 // addEnvFile adds the variables of a file: lines NAME=value, the value as it stands, and
 // lines that begin with # and empty ones for people, as podman run --env-file reads them.
 func (r *run) addEnvFile(file bundle.EnvFile) error {
-	info, err := os.Stat(file.Path)
+	text, err := readEnvFile(file)
 	if errors.Is(err, fs.ErrNotExist) && file.Optional {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("environment file: %w", err)
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxEnvFile {
-		return fmt.Errorf("environment file %s is not a file of at most %d bytes", file.Path, maxEnvFile)
-	}
-	text, err := os.ReadFile(file.Path)
-	if err != nil {
-		return fmt.Errorf("environment file: %w", err)
+		return fmt.Errorf("environment file %s: %w", file.Path, err)
 	}
 	number := 0
 	for line := range strings.Lines(string(text)) {
@@ -117,6 +110,23 @@ func (r *run) addEnvFile(file bundle.EnvFile) error {
 		}
 	}
 	return nil
+}
+
+// readEnvFile reads the file that was found below its root, whatever comes to be there meanwhile.
+func readEnvFile(file bundle.EnvFile) ([]byte, error) {
+	found, err := openBelowRoot(file.Root, file.Path)
+	if err != nil {
+		return nil, err
+	}
+	defer found.Close()
+	info, err := found.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxEnvFile {
+		return nil, fmt.Errorf("not a file of at most %d bytes", maxEnvFile)
+	}
+	return os.ReadFile(fmt.Sprintf("/proc/self/fd/%d", found.Fd()))
 }
 
 // dynamic is a value that is known only now.

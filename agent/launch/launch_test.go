@@ -138,11 +138,46 @@ func TestHostPathTypes(t *testing.T) {
 		"Socket":            {"file": false}, "BlockDevice": {"file": false}, "CharDevice": {"file": false},
 	} {
 		for name, want := range good {
-			err := checkHostPath(bundle.HostPath{Path: filepath.Join(root, name), Type: kind})
+			found, err := openHostPath(bundle.HostPath{Path: filepath.Join(root, name), Type: kind})
 			if (err == nil) != want {
 				t.Errorf("%s as %s: %v", name, kind, err)
 			}
+			if err == nil {
+				found.Close()
+			}
 		}
+	}
+}
+
+func TestHostPathsStayBelowTheirRoot(t *testing.T) {
+	t.Parallel()
+	node := rootfs(t, map[string]string{"allowed/dir/file": "", "secret": ""})
+	for link, target := range map[string]string{
+		"out": "../secret", "absolute": filepath.Join(node, "secret"), "in": "dir/file", "parent": "..",
+	} {
+		if err := os.Symlink(target, filepath.Join(node, "allowed", link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root := filepath.Join(node, "allowed")
+	for path, want := range map[string]bool{
+		"": true, "/dir/file": true, "/in": true, "/out": false, "/absolute": false, "/parent/secret": false,
+	} {
+		found, err := openHostPath(bundle.HostPath{Path: root + path, Root: root})
+		if (err == nil) != want {
+			t.Errorf("%q: %v", path, err)
+		}
+		if err == nil {
+			found.Close()
+		}
+	}
+	for kind, path := range map[string]string{"DirectoryOrCreate": "/absolute/made", "FileOrCreate": "/parent/made"} {
+		if found, err := openHostPath(bundle.HostPath{Path: root + path, Type: kind, Root: root}); err == nil {
+			found.Close()
+		}
+	}
+	if entries, err := os.ReadDir(node); err != nil || len(entries) != 2 {
+		t.Errorf("something was made outside of the root: %v, %v", entries, err)
 	}
 }
 

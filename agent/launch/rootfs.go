@@ -1,9 +1,7 @@
 package launch
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -139,51 +137,6 @@ func makeInitLayer() error {
 	return nil
 }
 
-// checkHostPaths makes sure that the node's paths are what the manifest says they are,
-// and makes those it may make, with Kubernetes' modes
-// (https://kubernetes.io/docs/concepts/storage/volumes/#hostpath-volume-types).
-func (r *run) checkHostPaths() error {
-	for _, want := range r.HostPaths {
-		if err := checkHostPath(want); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func emptyDirPath(id, name string) string {
 	return filepath.Join(bundle.ContainersDir, id, "volumes", name)
-}
-
-func checkHostPath(want bundle.HostPath) error {
-	info, err := os.Stat(want.Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		switch want.Type {
-		case "DirectoryOrCreate":
-			return os.MkdirAll(want.Path, 0o755)
-		case "FileOrCreate":
-			file, err := os.OpenFile(want.Path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o644)
-			if err != nil {
-				return err
-			}
-			return file.Close()
-		}
-	}
-	if err != nil {
-		return err
-	}
-	kind, ok := map[string]func(fs.FileMode) bool{
-		"Directory": fs.FileMode.IsDir, "DirectoryOrCreate": fs.FileMode.IsDir,
-		"File": fs.FileMode.IsRegular, "FileOrCreate": fs.FileMode.IsRegular,
-		"Socket":      func(m fs.FileMode) bool { return m&fs.ModeSocket != 0 },
-		"CharDevice":  func(m fs.FileMode) bool { return m&fs.ModeCharDevice != 0 },
-		"BlockDevice": func(m fs.FileMode) bool { return m&fs.ModeDevice != 0 && m&fs.ModeCharDevice == 0 },
-	}[want.Type]
-	if !ok {
-		return fmt.Errorf("host path %s: unknown type %q", want.Path, want.Type)
-	}
-	if !kind(info.Mode()) {
-		return fmt.Errorf("host path %s is not a %s", want.Path, strings.TrimSuffix(want.Type, "OrCreate"))
-	}
-	return nil
 }

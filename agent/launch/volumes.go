@@ -22,6 +22,9 @@ func (r *run) mountSource(source string) (string, error) {
 	if path, ok := bundle.OwnPath(source); ok {
 		return filepath.Join(r.dir, path), nil
 	}
+	if index, ok := bundle.HostIndex(source); ok {
+		return r.stageHostPath(index)
+	}
 	if index, ok := bundle.ImageIndex(source); ok {
 		return imageVolumePath(r.ID, index), nil
 	}
@@ -45,22 +48,30 @@ func (r *run) stageSubPath(index int) (string, error) {
 		return "", fmt.Errorf("subPath %s of %s: %w", want.Path, volume, err)
 	}
 	defer found.Close()
+	return r.stage(found, fmt.Sprintf("subpath-%d", index))
+}
+
+// stage mounts what is open where nobody can exchange it for something else, and returns where.
+func (r *run) stage(found *os.File, name string) (string, error) {
 	info, err := found.Stat()
 	if err != nil {
 		return "", err
 	}
-	stage := ownFile(r.ID, fmt.Sprintf("subpath-%d", index))
+	stage := ownFile(r.ID, name)
 	if info.IsDir() {
 		err = os.Mkdir(stage, 0o700)
 	} else {
 		err = os.WriteFile(stage, nil, 0o600)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return stage, nil // mounted in several places
 	}
 	if err != nil {
 		return "", err
 	}
 	opened := fmt.Sprintf("/proc/self/fd/%d", found.Fd())
 	if err := unix.Mount(opened, stage, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
-		return "", fmt.Errorf("mount subPath %s of %s: %w", want.Path, volume, err)
+		return "", fmt.Errorf("mount %s: %w", found.Name(), err)
 	}
 	return stage, nil
 }

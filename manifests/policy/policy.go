@@ -98,6 +98,19 @@ func (p *Policy) Check(object v1.Object, own func(unit string) bool) []Violation
 	return c.violations
 }
 
+// HostRoots are the directories of the node that its paths must not lead out of, whatever links a
+// container puts there; none where the policy lets manifests use any path.
+func (p *Policy) HostRoots() []string {
+	if p.Preset == Privileged {
+		return nil
+	}
+	var roots []string
+	for _, host := range p.HostPaths {
+		roots = append(roots, host.Path)
+	}
+	return roots
+}
+
 // Exposures is what an object asks of the host, whether a policy lets it or not: what baseline
 // refuses.
 func Exposures(object v1.Object) []Violation {

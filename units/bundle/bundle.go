@@ -88,7 +88,8 @@ type Launch struct {
 	// ImageVolumes are images whose files are mounted; a mount of the Spec whose source is
 	// [ImageSource] of an index becomes that image's content.
 	ImageVolumes []Image `json:"imageVolumes,omitempty"`
-	// HostPaths are checked, or created, before the container starts.
+	// HostPaths are checked, or created, before the container starts; a mount of the Spec whose
+	// source is [HostSource] of an index becomes that path.
 	HostPaths []HostPath `json:"hostPaths,omitempty"`
 }
 
@@ -196,10 +197,12 @@ const ShmDir = ".shm"
 const SandboxPath = "sandbox:"
 
 // HostPath is a path of the node that must be there, with the check's name as in
-// Kubernetes' hostPath.type.
+// Kubernetes' hostPath.type; an empty one checks nothing.
 type HostPath struct {
 	Path string `json:"path"`
-	Type string `json:"type"`
+	Type string `json:"type,omitempty"`
+	// Root is a directory that links on the way do not lead out of; empty means the node's.
+	Root string `json:"root,omitempty"`
 }
 
 // Env is what only the launcher can add to the environment.
@@ -212,9 +215,10 @@ type Env struct {
 	Dynamic []DynamicEnv `json:"dynamic,omitempty"`
 }
 
-// EnvFile is a file of the node with variables.
+// EnvFile is a file of the node with variables; Root is as a [HostPath]'s.
 type EnvFile struct {
 	Path     string `json:"path"`
+	Root     string `json:"root,omitempty"`
 	Optional bool   `json:"optional,omitempty"`
 }
 
@@ -277,6 +281,15 @@ func SubPathSource(index int) string { return subPathScheme + strconv.Itoa(index
 
 // SubPathIndex is the reverse of [SubPathSource]; ok is false for any other source.
 func SubPathIndex(source string) (index int, ok bool) { return indexAfter(subPathScheme, source) }
+
+// hostScheme marks the mounts whose source is a path of the node that is found below its root.
+const hostScheme = "host:"
+
+// HostSource is the mount source that stands for the host path of this index.
+func HostSource(index int) string { return hostScheme + strconv.Itoa(index) }
+
+// HostIndex is the reverse of [HostSource]; ok is false for any other source.
+func HostIndex(source string) (index int, ok bool) { return indexAfter(hostScheme, source) }
 
 // imageScheme marks the mounts whose source is the content of an image.
 const imageScheme = "image:"

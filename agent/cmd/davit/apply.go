@@ -69,7 +69,7 @@ func (s *settings) apply(cmd *cobra.Command, f applyFlags) error {
 		return err
 	}
 	defer unlock()
-	desired, plan, err := node.Plan(ctx, set.Objects, guard)
+	desired, plan, err := node.Plan(ctx, set, guard)
 	if err != nil {
 		return err
 	}

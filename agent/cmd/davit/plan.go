@@ -32,7 +32,7 @@ is 0 when nothing would change, 2 when something would, 1 after an error.`,
 				return err
 			}
 			defer node.Close()
-			_, plan, err := node.Plan(cmd.Context(), set.Objects, guard)
+			_, plan, err := node.Plan(cmd.Context(), set, guard)
 			if err != nil {
 				return err
 			}

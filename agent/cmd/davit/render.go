@@ -46,7 +46,7 @@ With --hostname, --label and --set they become what they would be on a node with
 				return err
 			}
 			defer node.Close()
-			desired, err := node.Resolve(cmd.Context(), set.Objects)
+			desired, err := node.Resolve(cmd.Context(), set)
 			if err != nil {
 				return err
 			}
