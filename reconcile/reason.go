@@ -61,6 +61,7 @@ func bundleDifferences(want, have *bundle.Bundle) []string {
 		{"ports", want.Network.Ports, have.Network.Ports},
 		{"mounts", want.Spec.Mounts, have.Spec.Mounts},
 		{"image volumes", want.ImageVolumes, have.ImageVolumes},
+		{"probes or hooks", want.Health, have.Health},
 		{"host aliases", want.HostAliases, have.HostAliases},
 	} {
 		if !reflect.DeepEqual(part.want, part.have) {

@@ -127,6 +127,12 @@ func TestProblemsStayWithTheirObject(t *testing.T) {
 		"a working directory below /proc in the image": {
 			container("bad"), imagespec.ImageConfig{Cmd: []string{"a"}, WorkingDir: "/proc/self/fd/7"}, "", "outside /proc",
 		},
+		"hooks of what runs to its end": {
+			container("bad", "oneshot: true", "lifecycle: {preStop: {sleep: {seconds: 1}}}"), command, "", "leave lifecycle out",
+		},
+		"readiness of what runs to its end": {
+			container("bad", "oneshot: true", "notify: Container"), command, "", "leave notify out",
+		},
 		"a stop signal nobody knows in the image": {
 			container("bad"), imagespec.ImageConfig{Cmd: []string{"a"}, StopSignal: "SIGX\nExecStart=/x"}, "", "no such signal",
 		},

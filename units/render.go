@@ -183,7 +183,7 @@ func (r *renderer) serviceSection(u Unit) {
 	if u.SuccessStatus > 0 {
 		r.set(section, "SuccessExitStatus", literal, strconv.Itoa(u.SuccessStatus))
 	}
-	r.set(section, "TimeoutStopSec", literal, u.stopTimeout())
+	r.set(section, "TimeoutStopSec", literal, strconv.FormatInt(u.stopTimeout(), 10))
 	r.set(section, "SyslogIdentifier", text, cmp.Or(u.LogTag, strings.TrimSuffix(u.Name, ".service")))
 	if limit := u.LogRateLimit; limit != nil {
 		r.set(section, "LogRateLimitIntervalSec", literal, strconv.FormatInt(limit.Seconds, 10))
@@ -294,18 +294,14 @@ func (r *renderer) serviceType(u Unit) {
 	}
 }
 
-// stopTimeout is how long each stage of a stop may take. Where something runs before the stop
+// stopTimeout is how long each stage of a stop may take, in seconds. Where something runs before the stop
 // signal, the launcher sees to it that both together keep within StopSeconds; systemd, which would
 // give each of them that time, comes after.
-func (u Unit) stopTimeout() string {
-	switch {
-	case u.PreStop:
-		return strconv.FormatInt(u.StopSeconds+preStopGrace, 10)
-	case u.StopSeconds == 0:
-		return "1ms" // systemd takes 0 for no limit (systemd.service(5))
-	default:
-		return strconv.FormatInt(u.StopSeconds, 10)
+func (u Unit) stopTimeout() int64 {
+	if u.PreStop {
+		return u.StopSeconds + preStopGrace
 	}
+	return u.StopSeconds
 }
 
 // preStopGrace is a little more than the least time that the launcher leaves for the stop signal.

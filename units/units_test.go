@@ -51,7 +51,7 @@ func examples() map[string]Unit {
 	held := plain()
 	held.HoldsStart, held.HoldSeconds, held.PreStop = true, 150, true
 	waits := plain()
-	waits.HoldsStart, waits.StopSeconds = true, 0
+	waits.HoldsStart = true
 	return map[string]Unit{"plain": plain(), "oneshot": oneshot, "limited": limited, "extra": extra, "held": held, "waits": waits}
 }
 

@@ -63,7 +63,7 @@ func (w *watched) each(ctx context.Context, name string, counter probe.Counter, 
 	if now := time.Now(); next.Before(now) {
 		next = now
 	}
-	next = next.Add(rand.N(period))
+	next = w.monitor.beat(next.Add(rand.N(period)))
 	for sleep(ctx, time.Until(next)) {
 		began := time.Now()
 		err := w.check(ctx, name, p)
@@ -75,7 +75,7 @@ func (w *watched) each(ctx context.Context, name string, counter probe.Counter, 
 		}
 		// A check that took longer than a period has none made up for.
 		if next = next.Add(period); next.Before(began) {
-			next = began.Add(period)
+			next = w.monitor.beat(began.Add(period))
 		}
 	}
 }

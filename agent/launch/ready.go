@@ -71,10 +71,10 @@ func ready(ctx context.Context, id string) error {
 			return err
 		}
 	}
-	if w.Notify {
-		return nil // the line is the container's, and so is the socket
-	}
 	w.say("")
+	if w.Notify {
+		return w.notify("NOTIFYACCESS=main") // what relay.c passes on bears its name
+	}
 	return w.notify(closeSocket)
 }
 

@@ -94,32 +94,26 @@ type transport struct {
 
 // RoundTrip implements [http.RoundTripper].
 func (t transport) RoundTrip(request *http.Request) (*http.Response, error) {
-	conn, err := t.connect(request)
-	if err != nil {
-		return nil, err
-	}
-	answer, err := exchange(conn, request)
-	if err != nil {
-		conn.Close()
-		return nil, err
-	}
-	answer.Body = &body{answer.Body, conn}
-	return answer, nil
-}
-
-// connect opens the connection; whatever is done with it ends with the request's context.
-func (t transport) connect(request *http.Request) (net.Conn, error) {
 	ctx := request.Context()
 	conn, err := t.dial(ctx, "tcp", hostPort(request.URL))
 	if err != nil {
 		return nil, err
 	}
-	context.AfterFunc(ctx, func() { conn.Close() })
+	// Whatever is done with the connection ends with the request's context.
+	forget := context.AfterFunc(ctx, func() { conn.Close() })
+	done := func() error { forget(); return conn.Close() }
+	stream := conn
 	if request.URL.Scheme == "https" {
 		// A certificate is made out to names that clients use, and the check goes to an address.
-		return tls.Client(conn, &tls.Config{InsecureSkipVerify: true}), nil
+		stream = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
 	}
-	return conn, nil
+	answer, err := exchange(stream, request)
+	if err != nil {
+		_ = done() // what happened before tells more
+		return nil, err
+	}
+	answer.Body = &body{answer.Body, done}
+	return answer, nil
 }
 
 func hostPort(where *url.URL) string {
@@ -156,8 +150,8 @@ const maxHead = 64 << 10
 // body closes the connection with the answer.
 type body struct {
 	io.ReadCloser
-	conn net.Conn
+	done func() error
 }
 
 // Close implements [io.Closer]. What is left of the answer is not read.
-func (b *body) Close() error { return b.conn.Close() }
+func (b *body) Close() error { return b.done() }

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"strconv"
@@ -93,6 +94,10 @@ func described(check bundle.Check, own string, err error) error {
 	var operation *net.OpError
 	if errors.As(err, &operation) {
 		err = operation.Err
+	}
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
 	}
 	var call *os.SyscallError
 	if errors.As(err, &call) {

@@ -32,7 +32,6 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -55,17 +54,6 @@ func run() error {
 	http.HandleFunc("/{$}", hello)
 	http.HandleFunc("/env", environment)
 	http.HandleFunc("/visits", visits)
-	http.HandleFunc("/ready", ready)
-	http.HandleFunc("/alive", alive)
-	http.HandleFunc("/served", func(w http.ResponseWriter, _ *http.Request) {
-		if _, err := os.Stat("/tmp/unready"); err == nil {
-			http.Error(w, "not now", http.StatusServiceUnavailable)
-		}
-	})
-	http.HandleFunc("/checks", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, checks.Load()) })
-	http.HandleFunc("/redirect", func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, r.FormValue("to"), http.StatusFound)
-	})
 	http.HandleFunc("/exit", func(http.ResponseWriter, *http.Request) { os.Exit(1) })
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
@@ -83,6 +71,7 @@ func run() error {
 		<-ctx.Done()
 		server.Close()
 	}()
+	handleHealth()
 	if err := serveMore(); err != nil {
 		return err
 	}
@@ -110,26 +99,6 @@ func manage(verb, path string) error {
 		return os.Remove(path)
 	default:
 		return fmt.Errorf("%s: want -touch or -remove", verb)
-	}
-}
-
-var checks atomic.Int64
-
-func alive(w http.ResponseWriter, _ *http.Request) {
-	checks.Add(1)
-	if _, err := os.Stat("/tmp/ill"); err == nil {
-		http.Error(w, "ill", http.StatusInternalServerError)
-	}
-}
-
-var started = time.Now()
-
-func ready(w http.ResponseWriter, _ *http.Request) {
-	if after, err := time.ParseDuration(os.Getenv("HELLO_READY_AFTER")); err == nil && time.Since(started) >= after {
-		return
-	}
-	if _, err := os.Stat("/tmp/ready"); err != nil {
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 	}
 }
 
