@@ -17,7 +17,7 @@ units   := $(wildcard deploy/*.service deploy/*.slice deploy/*.timer)
 export GOFLAGS := -tags=$(tags)
 
 .DEFAULT_GOAL := build
-.PHONY: build davit davit-run cni demo test test-unit test-e2e test-vm lint install uninstall clean help deps-build deps-node deps-vm
+.PHONY: build davit davit-run cni demo test test-unit test-e2e test-oci test-vm lint install uninstall clean help deps-build deps-node deps-vm
 
 ## build: compile davit, its launcher and the CNI plugins into build/ (the default)
 build: davit davit-run cni
@@ -48,6 +48,10 @@ test-unit: deps-build
 ## test-e2e: run the scenarios of e2e/testdata on throwaway nodes (RUN=name picks)
 test-e2e: deps-node
 	go test -count=1 -timeout 9m ./e2e/... $(if $(RUN),-run 'TestScenarios/$(RUN)' -v)
+
+## test-oci: run all of the OCI's validation programs against davit-run
+test-oci: deps-node
+	go test -count=1 -timeout 9m ./e2e -run Conformance -conformance -v
 
 ## test-vm: run the scenarios of e2e/testdata/vm in virtual machines (RUN=name picks); takes minutes
 test-vm: deps-vm

@@ -27,6 +27,8 @@ node  podman                     podman
 node  pgrep                      procps
 node  catatonit                  catatonit
 node  ansible-playbook           ansible-core
+node  crun                       crun
+node  runc                       runc
 vm    qemu-system-x86_64         qemu-system-x86
 vm    qemu-img                   qemu-utils
 vm    mmdebstrap                 mmdebstrap

@@ -46,6 +46,7 @@ require (
 	github.com/godbus/dbus/v5 v5.2.2
 	github.com/moby/sys/capability v0.4.0
 	github.com/moby/term v0.5.2
+	github.com/opencontainers/runtime-tools v0.9.1-0.20260316125833-8a4db579f5c8
 	github.com/robfig/cron/v3 v3.0.1
 	golang.org/x/crypto v0.58.0
 	golang.org/x/net v0.61.0

@@ -129,6 +129,7 @@ func (n *Node) Resolve(ctx context.Context, set *manifests.Set) (reconcile.Desir
 	if facts.SeccompProfiles, err = seccompProfiles(); err != nil {
 		return reconcile.Desired{}, err
 	}
+	facts.Runtimes = runtimes(reconcile.Runtimes(set.Objects))
 	return reconcile.Resolve(reconcile.Input{
 		Objects:      set.Objects,
 		HostRoots:    set.HostRoots,

@@ -30,7 +30,7 @@ func TestKubernetesErrorsPoint(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
 		{kubePod("hostNetwrk: true"), `app.yaml:6:3: spec.hostNetwrk: unknown field (did you mean "hostNetwork"?)`},
 		{kubePod("hostNetwork: x"), `app.yaml:6:16: spec.hostNetwork: want true or false, got "x"`},
-		{kubePod("runtimeClassName: kata"), `app.yaml:6:21: spec.runtimeClassName: davit cannot honour this field (davit runs containers with its own runtime)`},
+		{kubePod("hostnameOverride: kata"), `app.yaml:6:21: spec.hostnameOverride: davit cannot honour this field (use hostname)`},
 		{kubePod("os: {name: windows}"), `app.yaml:6:7: spec.os: davit cannot honour this field (davit runs Linux containers)`},
 		{kubePod("restartPolicy: Sometimes"), `app.yaml:6:18: spec.restartPolicy: unknown value "Sometimes" (one of Always, OnFailure, Never)`},
 		{kubePod("volumes: [{name: v, nfs: {server: a, path: /b}}]"), `app.yaml:6:28: spec.volumes[0].nfs: davit cannot honour this field`},

@@ -70,6 +70,9 @@ func (d *document) checkPolicyFile(p *policy.Policy) {
 			d.errorf(fmt.Sprintf("hostPorts[%d]", i), "want min at most max, from 1 to 65535")
 		}
 	}
+	for i, name := range p.Runtimes {
+		d.checkRuntime(fmt.Sprintf("runtimes[%d]", i), name)
+	}
 	for i, name := range p.Capabilities {
 		d.checkCapability(fmt.Sprintf("capabilities[%d]", i), name)
 	}

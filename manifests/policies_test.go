@@ -163,6 +163,7 @@ sysctls: [net.core.*]
 targets: [kiosk.target]
 units: [chrony.service]
 passThrough: [service.WatchdogSec]
+runtimes: [crun, /opt/kata/run]
 `
 
 func TestPolicySays(t *testing.T) {
@@ -206,6 +207,10 @@ func TestPolicySays(t *testing.T) {
 		container("env: [{name: A, valueFrom: {hostEnv: {name: TOKEN}}}]"):                                                           "it may not read the environment of the node's systemd",
 		strings.Replace(container("hostname: a"), "name: web", "name: sshd", 1):                                                      "sshd.service is a name of the system's",
 		container("unit: {PartOf: ssh.service}"):                                                                                     "it may not name ssh.service, which is not davit's (units of policy.yaml:12:8)",
+		container("runtime: crun"):                                                                                                   "",
+		container("runtime: /opt/kata/run"):                                                                                          "",
+		container("runtime: /usr/bin/crun"):                                                                                          "spec.runtime: refused by policy baseline: it may not have root run /usr/bin/crun of the node (runtimes of policy.yaml:14:11)",
+		container("runtime: runc"):                                                                                                   "it may not have root run runc of the node",
 		container("service: {CPUWeight: 5, MemoryHigh: 1G, WatchdogSec: 5}"):                                                         "",
 		container("service: {CPUQuota: 10%, IODeviceWeight: x, ReadWritePaths: /}"):                                                  "it may not set ReadWritePaths (passThrough of policy.yaml:13:14)",
 		spec("hostname: a"): "images may not come from example.com/a:1 (registries of policy.yaml:7:13)",
@@ -236,6 +241,7 @@ func TestPolicyFilesThatAreWrong(t *testing.T) {
 		head + "hostPath: []\n":                      `policy.yaml:4:1: hostPath: unknown field (did you mean "hostPaths"?)`,
 		head + "hostPaths: [{path: srv}]\n":          `policy.yaml:4:20: hostPaths[0].path: "srv": want an absolute path without . and ..`,
 		head + "hostPorts: [{min: 2, max: 1}]\n":     `policy.yaml:4:13: hostPorts[0]: want min at most max, from 1 to 65535`,
+		head + "runtimes: [../crun]\n":               `policy.yaml:4:12: runtimes[0]: "../crun": want the name of a program such as crun, or its absolute path`,
 		head + "capabilities: [ROOT]\n":              `policy.yaml:4:16: capabilities[0]: "ROOT": want a capability such as NET_ADMIN, or ALL`,
 	} {
 		_, diagnostics := ParsePolicy(File{Path: "policy.yaml", Text: []byte(text)})

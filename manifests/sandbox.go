@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"strings"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
@@ -41,9 +42,29 @@ func (d *document) checkSandbox(at string, spec v1.SandboxFields) {
 			d.errorf(at+".shmSize", "hostIPC has the node's shared memory: leave shmSize out")
 		}
 	}
+	if spec.Runtime != "" {
+		d.checkRuntime(at+".runtime", spec.Runtime)
+	}
 	d.checkVolumes(at, spec.Volumes)
 	d.checkLifetime(at, spec)
 	d.checkDependencies(at, spec.DependsOn)
+}
+
+var runtimeName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$`)
+
+// maxRuntime bounds the path of a runtime.
+const maxRuntime = 255
+
+func (d *document) checkRuntime(field, value string) {
+	switch {
+	case runtimeName.MatchString(value):
+	case !strings.HasPrefix(value, "/"):
+		d.errorf(field, "%q: want the name of a program such as crun, or its absolute path", value)
+	case len(value) > maxRuntime:
+		d.errorf(field, "%d bytes are more than %d", len(value), maxRuntime)
+	default:
+		d.absolute(field, value)
+	}
 }
 
 // checkUsers refuses what a user namespace cannot be had with, as Kubernetes does
@@ -59,6 +80,9 @@ func (d *document) checkUsers(at string, spec v1.SandboxFields) {
 		if host.set {
 			d.errorf(at+".hostUsers", "false: users of its own have no power over the node's: leave %s out", host.field)
 		}
+	}
+	if spec.Runtime != "" {
+		d.errorf(at+".runtime", "with hostUsers: false containers run by davit's own runtime: leave it out")
 	}
 }
 

@@ -46,6 +46,9 @@ type Node struct {
 	Hostname string
 	// Systemd is the version of the node's systemd, such as 252: some settings came later.
 	Systemd int
+	// Runtimes are the programs of the OCI runtimes that manifests name and the node has,
+	// absolute paths by the manifests' names.
+	Runtimes map[string]string
 	// SeccompProfiles are the node's own, in JSON, by file name below /etc/davit/seccomp.
 	SeccompProfiles map[string][]byte
 }
@@ -159,6 +162,9 @@ func (r *resolver) container(run runnable, source manifests.Position) error {
 	}
 	b := &bundle.Bundle{Spec: spec, Launch: r.launchOf(run, image, environment, storage)}
 	b.Network = network
+	if b.Runtime, err = r.runtime(run.Runtime); err != nil {
+		return err
+	}
 	signal, err := stopSignal(run.ContainerSpec, image)
 	if err != nil {
 		return err

@@ -43,6 +43,7 @@ func resolved(objects []manifests.Object, config imagespec.ImageConfig) map[Imag
 
 var testNode = Node{
 	Launcher: "/usr/local/libexec/davit/davit-run", StorageRoot: "/var/lib/containers/storage", Architecture: "amd64", Hostname: "node", Systemd: 252,
+	Runtimes:        map[string]string{"crun": "/usr/bin/crun"},
 	SeccompProfiles: map[string][]byte{"strict.json": []byte(`{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW"}]}`)},
 }
 
@@ -116,6 +117,9 @@ func TestProblemsStayWithTheirObject(t *testing.T) {
 		},
 		"an unknown network": {
 			container("bad", "networks: [{name: nowhere}]"), command, "", "network nowhere is not defined",
+		},
+		"a runtime that the node has not": {
+			container("bad", "runtime: youki"), command, "", "runtime youki: the node has no such program",
 		},
 		"no command": {
 			container("bad"), imagespec.ImageConfig{}, "", "says no command",

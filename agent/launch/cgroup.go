@@ -15,25 +15,32 @@ import (
 // findCgroup finds the control group of the unit, in which this process must be: the container's
 // group is made below it, and systemd is told its process.
 func (r *run) findCgroup() error {
-	text, err := os.ReadFile("/proc/self/cgroup")
+	group, err := cgroupOf(os.Getpid())
 	if err != nil {
 		return err
 	}
+	r.cgroup, r.below = strings.CutSuffix(group, "/"+bundle.LauncherGroup)
+	// systemd puts a '_' before names that the kernel could take for one of its own, such as
+	// devices.service (cg_escape in systemd's src/basic/cgroup-util.c).
+	if strings.TrimPrefix(path.Base(r.cgroup), "_") != r.ID+".service" {
+		return fmt.Errorf("this process runs in %s, not in %s.service: containers are started by systemctl start %s", group, r.ID, r.ID)
+	}
+	return nil
+}
+
+// cgroupOf is the control group of a process, below the root.
+func cgroupOf(pid int) (string, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil {
+		return "", err
+	}
 	for line := range strings.Lines(string(text)) {
 		// cgroups(7): the unified hierarchy is the line that begins with 0::.
-		group, ok := strings.CutPrefix(strings.TrimSpace(line), "0::")
-		if !ok {
-			continue
+		if group, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
+			return group, nil
 		}
-		r.cgroup, r.below = strings.CutSuffix(group, "/"+bundle.LauncherGroup)
-		// systemd puts a '_' before names that the kernel could take for one of its own, such as
-		// devices.service (cg_escape in systemd's src/basic/cgroup-util.c).
-		if strings.TrimPrefix(path.Base(r.cgroup), "_") != r.ID+".service" {
-			return fmt.Errorf("this process runs in %s, not in %s.service: containers are started by systemctl start %s", group, r.ID, r.ID)
-		}
-		return nil
 	}
-	return errors.New("no cgroup v2 hierarchy: davit needs a node with systemd.unified_cgroup_hierarchy=1")
+	return "", errors.New("no cgroup v2 hierarchy: davit needs a node with systemd.unified_cgroup_hierarchy=1")
 }
 
 // cgroupRoot is where systemd mounts the tree.
@@ -41,15 +48,19 @@ const cgroupRoot = "/sys/fs/cgroup"
 
 // leaveUnitGroup moves the launcher's two processes out of the unit's own group where systemd
 // could not start them elsewhere (before 254): a group that holds processes cannot hand its
-// controllers down to the container's (cgroup-v2.rst, "No Internal Process Constraint").
+// controllers down to the container's (cgroup-v2.rst, "No Internal Process Constraint"). Other
+// runtimes turn them on in any case, and crun tries for a second.
 func (r *run) leaveUnitGroup() error {
 	if r.below {
 		return nil
 	}
 	unit := filepath.Join(cgroupRoot, r.cgroup)
 	controllers, err := os.ReadFile(filepath.Join(unit, "cgroup.controllers"))
-	if err != nil || len(strings.TrimSpace(string(controllers))) == 0 {
+	if err != nil {
 		return err
+	}
+	if r.Runtime == "" && len(strings.TrimSpace(string(controllers))) == 0 {
+		return nil
 	}
 	own := filepath.Join(unit, bundle.LauncherGroup)
 	if err := os.MkdirAll(own, 0o755); err != nil {

@@ -55,8 +55,8 @@ func lastLine(reader io.Reader) string {
 }
 
 // runCommand runs a command in a container to its end, or kills it when the context ends.
-func runCommand(ctx context.Context, b *bundle.Bundle, args []string, stdout, stderr io.Writer) error {
-	container, first, err := loadRunning(b.ID)
+func runCommand(ctx context.Context, b *bundle.Bundle, args []string, stdout, stderr *os.File) error {
+	runtime, pid, err := joinable(b)
 	if err != nil {
 		return err
 	}
@@ -64,12 +64,12 @@ func runCommand(ctx context.Context, b *bundle.Bundle, args []string, stdout, st
 	copied := *b.Spec.Process
 	spec := *b.Spec
 	spec.Process = &copied
-	process, err := execProcess(&bundle.Bundle{Spec: &spec, Launch: b.Launch}, first, ExecOptions{Args: args})
+	joining, err := execProcess(&bundle.Bundle{Spec: &spec, Launch: b.Launch}, pid, ExecOptions{Args: args})
 	if err != nil {
 		return err
 	}
-	process.Stdout, process.Stderr = stdout, stderr
-	if err := container.Run(process); err != nil {
+	process, _, err := runtime.exec(joining, streams{stdout: stdout, stderr: stderr})
+	if err != nil {
 		return fmt.Errorf("exec %q: %w", args[0], err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = process.Signal(unix.SIGKILL) })

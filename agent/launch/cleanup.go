@@ -22,14 +22,14 @@ func Cleanup(ctx context.Context, id string) error {
 		return fmt.Errorf("clean up: %q is not the id of a container", id)
 	}
 	var failures []error
-	if err := destroy(id); err != nil {
-		failures = append(failures, err)
-	}
-	if err := awaitCopier(id); err != nil {
-		failures = append(failures, err)
-	}
 	own := filepath.Join(bundle.AttachmentsDir, id)
-	if b, err := readBundle(own); err == nil {
+	b, err := readBundle(own)
+	runtime := ociRuntime(libcontainerRuntime{id: id})
+	if err == nil {
+		runtime = runtimeOf(b)
+	}
+	failures = append(failures, runtime.remove(), awaitCopier(id))
+	if err == nil {
 		if isSandbox(b) {
 			failures = append(failures, releaseSandbox(b))
 		}

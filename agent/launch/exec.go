@@ -10,7 +10,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/opencontainers/runc/libcontainer"
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/units/bundle"
@@ -68,18 +68,18 @@ func execIn(id string, options ExecOptions) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	container, first, err := loadRunning(id)
+	runtime, pid, err := joinable(b)
 	if err != nil {
 		return 0, err
 	}
-	process, err := execProcess(b, first, options)
+	process, err := execProcess(b, pid, options)
 	if err != nil {
 		return 0, err
 	}
 	if options.Terminal {
-		return runOnTerminal(container, process, options)
+		return runOnTerminal(runtime, process, options)
 	}
-	return runOnPipes(container, process, options.Interactive)
+	return runOnPipes(runtime, process, options.Interactive)
 }
 
 // readRunning reads the bundle of a running container.
@@ -97,36 +97,34 @@ func readRunning(id string) (*bundle.Bundle, error) {
 	return b, err
 }
 
-// loadRunning returns libcontainer's view of a container that a process can join, and the id of its
-// first process.
-func loadRunning(id string) (*libcontainer.Container, int, error) {
-	container, err := libcontainer.Load(bundle.RuntimeDir, runtimeID(id))
+// joinable returns the runtime of a container that a process can join, and the id of its first
+// process.
+func joinable(b *bundle.Bundle) (ociRuntime, int, error) {
+	runtime := runtimeOf(b)
+	pid, err := runtime.pid()
 	if err != nil {
-		return nil, 0, fmt.Errorf("not running: %w", err)
+		return nil, 0, fmt.Errorf("%w: see systemctl status %s", err, b.ID)
 	}
-	state, err := container.State()
+	cgroup, err := cgroupOf(pid)
 	if err != nil {
 		return nil, 0, err
 	}
-	if status, err := container.Status(); err != nil || status == libcontainer.Stopped {
-		return nil, 0, errors.Join(fmt.Errorf("not running: see systemctl status %s", id), err)
+	if frozen(cgroup) {
+		return nil, 0, fmt.Errorf("it is frozen: systemctl thaw %s", b.ID)
 	}
-	if frozen(state.CgroupPaths[""]) {
-		return nil, 0, fmt.Errorf("it is frozen: systemctl thaw %s", id)
-	}
-	return container, state.InitProcessPid, nil
+	return runtime, pid, nil
 }
 
 // frozen reports whether processes of a cgroup stand still, by its own setting or by one
 // above it: a process that joins it would stand still with them, and its starter too.
 func frozen(cgroup string) bool {
-	events, err := os.ReadFile(filepath.Join(cgroup, "cgroup.events"))
+	events, err := os.ReadFile(filepath.Join(cgroupRoot, cgroup, "cgroup.events"))
 	return err == nil && strings.Contains(string(events), "frozen 1")
 }
 
 // execProcess is the container's own process with other arguments. The user is looked up
 // through the container's first process, whose root is the container's.
-func execProcess(b *bundle.Bundle, pid int, options ExecOptions) (*libcontainer.Process, error) {
+func execProcess(b *bundle.Bundle, pid int, options ExecOptions) (*specs.Process, error) {
 	r := &run{Bundle: b, rootfs: fmt.Sprintf("/proc/%d/root", pid)}
 	if options.User != "" {
 		// Who asks for root by name gets it, with no more rights than the container has.
@@ -138,7 +136,7 @@ func execProcess(b *bundle.Bundle, pid int, options ExecOptions) (*libcontainer.
 		}
 	}
 	spec := r.Spec.Process
-	spec.Args = options.Args
+	spec.Args, spec.Terminal = options.Args, options.Terminal
 	if options.Terminal {
 		r.setEnv("TERM", os.Getenv("TERM"))
 	}
@@ -149,7 +147,7 @@ func execProcess(b *bundle.Bundle, pid int, options ExecOptions) (*libcontainer.
 	if options.WorkingDir != "" {
 		spec.Cwd = options.WorkingDir
 	}
-	return newProcess(spec), nil
+	return spec, nil
 }
 
 // forwarded are the signals that this process passes on. The process in the container has a
@@ -158,7 +156,7 @@ var forwarded = []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT
 
 // running is a process that was started, and how it ended.
 type running struct {
-	*libcontainer.Process
+	joined
 	signals chan os.Signal
 	ended   chan struct{}
 	// status and err are there once ended is closed.
@@ -167,16 +165,18 @@ type running struct {
 }
 
 // start starts the process and passes signals on to it until it has ended.
-func start(container *libcontainer.Container, process *libcontainer.Process) (*running, error) {
-	r := &running{Process: process, signals: make(chan os.Signal, 16), ended: make(chan struct{})}
+func start(runtime ociRuntime, process *specs.Process, with streams) (*running, *os.File, error) {
+	r := &running{signals: make(chan os.Signal, 16), ended: make(chan struct{})}
 	signal.Notify(r.signals, forwarded...)
-	if err := container.Run(process); err != nil {
+	var terminal *os.File
+	var err error
+	if r.joined, terminal, err = runtime.exec(process, with); err != nil {
 		signal.Stop(r.signals)
-		return nil, fmt.Errorf("run %q: %w", process.Args[0], err)
+		return nil, nil, fmt.Errorf("run %q: %w", process.Args[0], err)
 	}
 	go r.wait()
 	go r.forward()
-	return r, nil
+	return r, terminal, nil
 }
 
 func (r *running) wait() {

@@ -4,9 +4,9 @@
 // (unit_kill_context in systemd's src/core/unit.c).
 //
 // The process that systemd started forks before the Go runtime is up, which costs a
-// fraction of a millisecond. The child becomes davit-run proper: it makes the container,
-// whose process then waits at a FIFO of libcontainer's, and exits, which leaves that
-// process to systemd. The parent waits for that, tells systemd, waits until systemd has
+// fraction of a millisecond. The child becomes davit-run proper: it makes the container, or has
+// another runtime make it, whose process then waits, at a FIFO of libcontainer's or for the
+// runtime's start, and exits, which leaves that process to systemd. The parent waits for that, tells systemd, waits until systemd has
 // taken note, and only then lets the process run: one that ends at once would otherwise be
 // gone before systemd knew of it, and its exit status with it.
 //
@@ -108,25 +108,42 @@ static void release(const char *fifo, pid_t container)
 	unlink(fifo);
 }
 
-// await returns when the child has exited and exits as the child did when that failed.
-static void await(pid_t child)
+// await returns the exit status of a child once it has exited.
+static int await(pid_t child, const char *name)
 {
 	int status;
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
-			fail("wait for the launcher");
+			fail("wait for a child");
 	if (WIFSIGNALED(status)) {
-		fprintf(stderr, "davit-run: the launcher was killed by signal %d\n", WTERMSIG(status));
-		_exit(128 + WTERMSIG(status));
+		fprintf(stderr, "davit-run: %s was killed by signal %d\n", name, WTERMSIG(status));
+		return 128 + WTERMSIG(status);
 	}
-	if (WEXITSTATUS(status) != 0)
-		_exit(WEXITSTATUS(status));
+	return WEXITSTATUS(status);
 }
 
-// message is what the child sends: as text the container's process, a letter for each file
-// descriptor or '-', the path of its FIFO and, after a line feed, what to tell systemd; and the
-// descriptors, or -1: the output to copy, o, the socket for those who attach to it, a, and the
-// socket to relay from, n.
+// start has the container's runtime let the process go on. The process is killed when it cannot,
+// so that systemd sees the failure. The runtime gets none of the unit's environment: some wait
+// for a container to say READY=1 where they see a NOTIFY_SOCKET.
+static void start(char **command, pid_t container)
+{
+	char *environment[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+	pid_t child = fork();
+	if (child == 0) {
+		execve(command[0], command, environment);
+		fail(command[0]);
+	}
+	if (child > 0 && await(child, command[0]) == 0)
+		return;
+	fprintf(stderr, "davit-run: %s did not start the container\n", command[0]);
+	kill(container, SIGKILL);
+	_exit(1);
+}
+
+// message is what the child sends: words that end with a NUL, which are the container's process, a
+// letter for each file descriptor or '-', what to tell systemd, and what lets the process go on;
+// and the descriptors, or -1: the output to copy, o, the socket for those who attach to it, a, and
+// the socket to relay from, n.
 struct message {
 	char text[1024];
 	size_t length;
@@ -173,6 +190,19 @@ static void receive(int from, struct message *message)
 	message->text[message->length] = '\0';
 }
 
+// The words of the longest message, which has a command.
+#define MAX_WORDS 10
+
+// split finds the words of a message, NULL after the last, and returns how many there are.
+static int split(struct message *message, char **words)
+{
+	int count = 0;
+	for (char *word = message->text; word < message->text + message->length && count < MAX_WORDS; word += strlen(word) + 1)
+		words[count++] = word;
+	words[count] = NULL;
+	return count;
+}
+
 static void give_up(int signal)
 {
 	static const char text[] = "davit-run: the container was not up after a minute: see systemctl status for what hung\n";
@@ -185,7 +215,8 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 	int ends[2];
 	struct message message;
 
-	if (argc < 2 || (strcmp(argv[1], "start") != 0 && strcmp(argv[1], "sandbox") != 0))
+	// An OCI runtime's start takes an id, which has no slash.
+	if (argc != 3 || strchr(argv[2], '/') == NULL || (strcmp(argv[1], "start") != 0 && strcmp(argv[1], "sandbox") != 0))
 		return;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		fail("make a socket");
@@ -204,31 +235,34 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 	close(ends[1]);
 	receive(ends[0], &message);
 	close(ends[0]);
-	await(child);
+	int status = await(child, "the launcher");
+	if (status != 0)
+		_exit(status);
 	if (strcmp(argv[1], "sandbox") == 0 && message.length == 0)
 		_exit(0); // it needs no process
-	int container, path;
-	char kinds[4];
-	char *state = strchr(message.text, '\n');
-	if (state == NULL || sscanf(message.text, "%d %3s %n", &container, kinds, &path) != 2) {
+	char *words[MAX_WORDS + 1];
+	int count = split(&message, words);
+	pid_t container = count > 0 ? atoi(words[0]) : 0;
+	if (count < 3 || container <= 0) {
 		fprintf(stderr, "davit-run: the launcher said nothing of a container\n");
 		_exit(1);
 	}
-	*state++ = '\0';
 	alarm(0);
 	int systemd = connect_systemd();
-	if (send(systemd, state, strlen(state), MSG_NOSIGNAL) < 0)
+	if (send(systemd, words[2], strlen(words[2]), MSG_NOSIGNAL) < 0)
 		fail("tell systemd of the container");
 	barrier(systemd);
-	if (strcmp(message.text + path, "-") != 0)
-		release(message.text + path, container);
-	int output = descriptor(&message, kinds, 'o'), socket = descriptor(&message, kinds, 'n');
+	if (count == 4)
+		release(words[3], container);
+	if (count > 4)
+		start(words + 3, container);
+	int output = descriptor(&message, words[1], 'o'), socket = descriptor(&message, words[1], 'n');
 	// Neither may hold up the other.
 	if (socket >= 0 && (output < 0 || fork() == 0)) {
 		davit_relay(socket, systemd, container);
 		_exit(0);
 	}
 	if (output >= 0)
-		davit_copy(output, descriptor(&message, kinds, 'a'));
+		davit_copy(output, descriptor(&message, words[1], 'a'));
 	_exit(0);
 }

@@ -8,22 +8,19 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// execFIFO is where libcontainer keeps a created container's process waiting
-// (execFifoFilename of runc's libcontainer); what opens it lets the process go on.
-const execFIFO = "exec.fifo"
-
 // handOver names the container's waiting process to the process that systemd started,
 // which tells systemd of it and lets it run once this one has exited; see handover.c. With
 // an output, that process stays and copies it to its own standard output; with a notify socket, it
 // stays and relays to systemd what the container says there.
-func handOver(b *bundle.Bundle, pid int, output copied, notify *os.File) error {
+func handOver(b *bundle.Bundle, container created, output copied, notify *os.File) error {
 	kinds, descriptors := "", []int(nil)
 	for _, handed := range []struct {
 		kind string
@@ -37,13 +34,13 @@ func handOver(b *bundle.Bundle, pid int, output copied, notify *os.File) error {
 	if len(descriptors) > 0 {
 		rights = unix.UnixRights(descriptors...)
 	}
-	fifo := filepath.Join(bundle.RuntimeDir, runtimeID(b.ID), execFIFO)
-	return send(fmt.Sprintf("%d %s %s\n%s", pid, cmp.Or(kinds, "-"), fifo, startedState(b, pid)), rights)
+	words := []string{strconv.Itoa(container.pid), cmp.Or(kinds, "-"), startedState(b, container.pid)}
+	return send(append(words, container.release...), rights)
 }
 
 // handOverProcess names a process that runs already.
 func handOverProcess(b *bundle.Bundle, pid int) error {
-	return send(fmt.Sprintf("%d - -\n%s", pid, startedState(b, pid)), nil)
+	return send([]string{strconv.Itoa(pid), "-", startedState(b, pid)}, nil)
 }
 
 // startedState is what systemd is told of a container whose process is there.
@@ -64,12 +61,12 @@ func startedState(b *bundle.Bundle, pid int) string {
 // ignore it.
 const closeSocket = "NOTIFYACCESS=none"
 
-// send sends the message; this process's exit closes the socket, which ends it.
-func send(message string, rights []byte) error {
+// send sends words; this process's exit closes the socket, which ends them.
+func send(words []string, rights []byte) error {
 	if C.davit_message_fd < 0 {
 		return errors.New("tell systemd of the container: this process is not davit-run start")
 	}
-	if err := unix.Sendmsg(int(C.davit_message_fd), []byte(message), rights, nil, 0); err != nil {
+	if err := unix.Sendmsg(int(C.davit_message_fd), []byte(strings.Join(words, "\x00")), rights, nil, 0); err != nil {
 		return fmt.Errorf("tell systemd of the container: %w", err)
 	}
 	return nil

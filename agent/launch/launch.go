@@ -90,7 +90,7 @@ func (r *run) start(ctx context.Context) error {
 			return err
 		}
 	}
-	pid, output, err := r.createProcess()
+	container, output, err := r.createProcess()
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (r *run) start(ctx context.Context) error {
 		}
 	}
 	defer runtime.KeepAlive(r)
-	return handOver(r.Bundle, pid, output, r.notify)
+	return handOver(r.Bundle, container, output, r.notify)
 }
 
 // cleanUpBefore undoes what an earlier run may have left.

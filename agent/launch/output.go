@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/containerd/console"
-	"github.com/opencontainers/runc/libcontainer"
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/units/bundle"
@@ -19,9 +19,11 @@ import (
 // output is where a container's standard output goes when that is not the journal's own
 // socket.
 type output struct {
-	inside  *os.File // the container's side, for this process to close
-	console *os.File // brings the terminal once libcontainer has made it
-	copied           // what the unit's first process is to copy
+	stdout, stderr *os.File // the container's, where it has no terminal
+	inside         *os.File // the container's side, for this process to close, or nil
+	copied                  // what the unit's first process is to copy
+
+	sockets []*os.File // what the container gets beside it, from firstSocket on
 }
 
 // copied is what the unit's first process copies to the journal, and a socket for those who want
@@ -30,23 +32,19 @@ type copied struct {
 	from, listener *os.File
 }
 
-// openOutput connects the process's standard output and error.
-func (r *run) openOutput(process *libcontainer.Process) (*output, error) {
+// openOutput opens the container's standard output and error.
+func (r *run) openOutput() (*output, error) {
 	var err error
-	o := &output{}
-	process.Stdout, process.Stderr = os.Stdout, os.Stderr
+	o := &output{stdout: os.Stdout, stderr: os.Stderr, sockets: r.sockets}
 	switch {
 	case r.Spec.Process.Terminal:
-		process.Stdout, process.Stderr = nil, nil
-		process.ConsoleWidth, process.ConsoleHeight = terminalWidth, terminalHeight
-		o.console, o.inside, err = socketPair()
-		process.ConsoleSocket = o.inside
+		r.Spec.Process.ConsoleSize = &specs.Box{Width: terminalWidth, Height: terminalHeight}
 	case r.Output == bundle.OutputPipe:
 		o.from, o.inside, err = os.Pipe()
-		process.Stdout, process.Stderr = o.inside, o.inside
+		o.stdout, o.stderr = o.inside, o.inside
 	case r.Output == bundle.OutputNone:
 		o.inside, err = os.OpenFile(os.DevNull, os.O_WRONLY, 0)
-		process.Stdout, process.Stderr = o.inside, o.inside
+		o.stdout, o.stderr = o.inside, o.inside
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open standard output: %w", err)
@@ -58,17 +56,15 @@ func (r *run) openOutput(process *libcontainer.Process) (*output, error) {
 const terminalWidth, terminalHeight = 80, 24
 
 // started closes the container's side and returns what is to be copied.
-func (o *output) started(id string) (copied, error) {
+func (o *output) started(id string, terminal *os.File) (copied, error) {
 	if o.inside != nil {
 		o.inside.Close()
 	}
-	if o.console == nil {
+	if terminal == nil {
 		return o.copied, nil
 	}
+	o.from = terminal
 	var err error
-	if o.from, err = receiveFile(o.console); err != nil {
-		return copied{}, err
-	}
 	// The journal wants lines without carriage returns.
 	if err := console.ClearONLCR(o.from.Fd()); err != nil {
 		return copied{}, fmt.Errorf("set up the terminal: %w", err)

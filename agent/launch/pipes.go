@@ -6,20 +6,21 @@ import (
 	"os"
 	"time"
 
-	"github.com/opencontainers/runc/libcontainer"
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
 // runOnPipes runs a process whose standard streams are joined with this process's by pipes. A
 // container must not have the node's own: it could keep reading from a terminal what its owner
 // types later, or open a file again for writing through /proc/self/fd.
-func runOnPipes(container *libcontainer.Container, process *libcontainer.Process, interactive bool) (int, error) {
+func runOnPipes(runtime ociRuntime, process *specs.Process, interactive bool) (int, error) {
+	var with streams
 	var inside []*os.File
 	var outputs []*relay
 	for _, output := range []struct {
 		to   *os.File
-		from *io.Writer
-	}{{os.Stdout, &process.Stdout}, {os.Stderr, &process.Stderr}} {
+		from **os.File
+	}{{os.Stdout, &with.stdout}, {os.Stderr, &with.stderr}} {
 		reader, writer, err := os.Pipe()
 		if err != nil {
 			return 0, err
@@ -35,10 +36,10 @@ func runOnPipes(container *libcontainer.Container, process *libcontainer.Process
 		if err != nil {
 			return 0, err
 		}
-		process.Stdin, input = reader, writer
+		with.stdin, input = reader, writer
 		inside = append(inside, reader)
 	}
-	running, err := start(container, process)
+	running, _, err := start(runtime, process, with)
 	for _, end := range inside {
 		end.Close()
 	}

@@ -18,7 +18,6 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/davit-project/davit/agent/cgroup"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -27,75 +26,121 @@ import (
 // and does not return.
 func Init() { libcontainer.Init() }
 
-// createProcess creates the container and returns the id of its first process, which is
-// ready to become the user's program and waits, and its output where that is to be copied.
-func (r *run) createProcess() (int, copied, error) {
-	config, err := r.config()
+// libcontainerRuntime is davit's own runtime.
+type libcontainerRuntime struct{ id string }
+
+func (l libcontainerRuntime) create(spec *specs.Spec, out *output) (created, error) {
+	config, err := convert(runtimeID(l.id), spec)
 	if err != nil {
-		return 0, copied{}, err
+		return created{}, err
 	}
-	container, err := libcontainer.Create(bundle.RuntimeDir, runtimeID(r.ID), config)
+	container, err := libcontainer.Create(bundle.RuntimeDir, runtimeID(l.id), config)
 	if err != nil {
-		return 0, copied{}, fmt.Errorf("create container: %w", err)
+		return created{}, fmt.Errorf("create container: %w", err)
 	}
-	process := newProcess(r.Spec.Process)
-	process.Init, process.ExtraFiles = true, r.sockets
-	out, err := r.openOutput(process)
-	if err != nil {
-		return 0, copied{}, err
+	process := newProcess(spec.Process)
+	process.Init, process.ExtraFiles = true, out.sockets
+	var outer *os.File
+	if spec.Process.Terminal {
+		var inner *os.File
+		if outer, inner, err = socketPair(); err != nil {
+			return created{}, err
+		}
+		defer outer.Close()
+		defer inner.Close()
+		process.ConsoleSocket = inner
+	} else {
+		process.Stdout, process.Stderr = out.stdout, out.stderr
 	}
 	if err := container.Start(process); err != nil {
 		// It comes from another process, as text.
 		if strings.Contains(err.Error(), "MOUNT_ATTR_IDMAP") {
 			err = fmt.Errorf("%w: hostUsers: false needs volumes on file systems that can map owners, and Linux 5.19", err)
 		}
-		return 0, copied{}, fmt.Errorf("run %q of image %s: %w", r.Spec.Process.Args[0], r.Image.Reference, err)
+		return created{}, err
 	}
-	// The process waits: its program will find the limits when it looks for them.
-	if err := cgroup.CopyLimits(r.cgroup); err != nil {
-		return 0, copied{}, err
+	made := created{release: []string{filepath.Join(bundle.RuntimeDir, runtimeID(l.id), execFIFO)}}
+	if made.pid, err = process.Pid(); err != nil || outer == nil {
+		return made, err
 	}
-	pid, err := process.Pid()
+	made.terminal, err = receiveFile(outer)
+	return made, err
+}
+
+// execFIFO is where libcontainer keeps a created container's process waiting
+// (execFifoFilename of runc's libcontainer); what opens it lets the process go on.
+const execFIFO = "exec.fifo"
+
+func (l libcontainerRuntime) pid() (int, error) {
+	container, err := l.load()
 	if err != nil {
-		return 0, copied{}, err
+		return 0, err
 	}
-	output, err := out.started(r.ID)
-	return pid, output, err
+	state, err := container.OCIState()
+	if err != nil {
+		return 0, err
+	}
+	return runningPid(state)
+}
+
+func (l libcontainerRuntime) load() (*libcontainer.Container, error) {
+	container, err := libcontainer.Load(bundle.RuntimeDir, runtimeID(l.id))
+	if err != nil {
+		return nil, fmt.Errorf("not running: %w", err)
+	}
+	return container, nil
+}
+
+func (l libcontainerRuntime) exec(spec *specs.Process, with streams) (joined, *os.File, error) {
+	container, err := l.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	process := newProcess(spec)
+	if !spec.Terminal {
+		process.Stdout, process.Stderr = with.stdout, with.stderr
+		if with.stdin != nil {
+			process.Stdin = with.stdin
+		}
+		return process, nil, container.Run(process)
+	}
+	outer, inner, err := socketPair()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer outer.Close()
+	process.ConsoleSocket = inner
+	err = container.Run(process)
+	inner.Close()
+	if err != nil {
+		return nil, nil, err
+	}
+	terminal, err := receiveFile(outer)
+	return process, terminal, err
+}
+
+// remove removes by hand a container whose state cannot be read, or was not written yet when its
+// launcher was killed: its processes are in the unit's cgroup, which systemd empties.
+func (l libcontainerRuntime) remove() error {
+	container, err := libcontainer.Load(bundle.RuntimeDir, runtimeID(l.id))
+	if err != nil {
+		return os.RemoveAll(filepath.Join(bundle.RuntimeDir, runtimeID(l.id)))
+	}
+	if err := container.Signal(unix.SIGKILL); err != nil && !errors.Is(err, libcontainer.ErrNotRunning) {
+		return fmt.Errorf("kill container: %w", err)
+	}
+	if err := container.Destroy(); err != nil {
+		return fmt.Errorf("destroy container: %w", err)
+	}
+	return nil
 }
 
 // runtimeID is the id for libcontainer and CNI, which know no @. No object's name has a dot.
 func runtimeID(id string) string { return strings.ReplaceAll(id, "@", ".") }
 
-// config turns the bundle's OCI configuration, completed with what exists only now, into
-// libcontainer's.
-func (r *run) config() (*configs.Config, error) {
-	spec := r.Spec
-	spec.Root.Path = r.rootfs
-	spec.Linux.CgroupsPath = r.cgroup + "/" + bundle.PayloadGroup
-	// specconv makes systemd properties of some annotations; the image and the manifest
-	// must have no way to set those.
-	spec.Annotations = nil
-	for i, mount := range spec.Mounts {
-		source, err := r.mountSource(mount.Source)
-		if err != nil {
-			return nil, err
-		}
-		spec.Mounts[i].Source = source
-	}
-	for i, namespace := range spec.Linux.Namespaces {
-		switch {
-		case namespace.Type == specs.NetworkNamespace && r.Sandbox == "":
-			spec.Linux.Namespaces[i].Path = r.netns
-		case namespace.Type == specs.UserNamespace:
-			spec.Linux.Namespaces[i].Path = descriptorPath(r.users)
-		}
-	}
-	if err := r.maskThrottling(); err != nil {
-		return nil, err
-	}
-	// First, so that a mount of the manifest's at the same place wins.
-	spec.Mounts = append(r.fileMounts(), spec.Mounts...)
-	config, err := specconv.CreateLibcontainerConfig(&specconv.CreateOpts{CgroupName: runtimeID(r.ID), Spec: spec})
+// convert turns an OCI configuration into libcontainer's.
+func convert(name string, spec *specs.Spec) (*configs.Config, error) {
+	config, err := specconv.CreateLibcontainerConfig(&specconv.CreateOpts{CgroupName: name, Spec: spec})
 	if err != nil {
 		return nil, fmt.Errorf("container configuration: %w", err)
 	}
@@ -110,6 +155,11 @@ func newProcess(spec *specs.Process) *libcontainer.Process {
 		GID:             int(spec.User.GID),
 		Cwd:             spec.Cwd,
 		NoNewPrivileges: &spec.NoNewPrivileges,
+		AppArmorProfile: spec.ApparmorProfile,
+		Label:           spec.SelinuxLabel,
+	}
+	if size := spec.ConsoleSize; size != nil {
+		process.ConsoleWidth, process.ConsoleHeight = uint16(size.Width), uint16(size.Height)
 	}
 	for _, limit := range spec.Rlimits {
 		process.Rlimits = append(process.Rlimits, configs.Rlimit{Type: rlimits[limit.Type], Soft: limit.Soft, Hard: limit.Hard})
@@ -120,6 +170,7 @@ func newProcess(spec *specs.Process) *libcontainer.Process {
 	if c := spec.Capabilities; c != nil {
 		process.Capabilities = &configs.Capabilities{
 			Bounding: c.Bounding, Effective: c.Effective, Permitted: c.Permitted,
+			Inheritable: c.Inheritable, Ambient: c.Ambient,
 		}
 	}
 	return process
@@ -133,21 +184,4 @@ var rlimits = map[string]int{
 	"RLIMIT_NOFILE": unix.RLIMIT_NOFILE, "RLIMIT_NPROC": unix.RLIMIT_NPROC, "RLIMIT_RSS": unix.RLIMIT_RSS,
 	"RLIMIT_RTPRIO": unix.RLIMIT_RTPRIO, "RLIMIT_RTTIME": unix.RLIMIT_RTTIME,
 	"RLIMIT_SIGPENDING": unix.RLIMIT_SIGPENDING, "RLIMIT_STACK": unix.RLIMIT_STACK,
-}
-
-// destroy removes libcontainer's container of this id and kills what still runs in it.
-// One whose state cannot be read, or was not written yet when its launcher was killed, is
-// removed by hand: its processes are in the unit's cgroup, which systemd empties.
-func destroy(id string) error {
-	container, err := libcontainer.Load(bundle.RuntimeDir, runtimeID(id))
-	if err != nil {
-		return os.RemoveAll(filepath.Join(bundle.RuntimeDir, runtimeID(id)))
-	}
-	if err := container.Signal(unix.SIGKILL); err != nil && !errors.Is(err, libcontainer.ErrNotRunning) {
-		return fmt.Errorf("kill container: %w", err)
-	}
-	if err := container.Destroy(); err != nil {
-		return fmt.Errorf("destroy container: %w", err)
-	}
-	return nil
 }

@@ -4,10 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/opencontainers/runc/libcontainer"
 	"golang.org/x/sys/unix"
-
-	"github.com/davit-project/davit/units/bundle"
 )
 
 // Reload does what the bundle of the running container id says a reload is.
@@ -34,9 +31,9 @@ func reload(id string) error {
 	if signal == 0 {
 		return errors.New("its manifest says nothing of a reload: set spec.reload")
 	}
-	container, err := libcontainer.Load(bundle.RuntimeDir, runtimeID(id))
+	pid, err := runtimeOf(b).pid()
 	if err != nil {
-		return fmt.Errorf("not running: %w", err)
+		return err
 	}
-	return container.Signal(signal)
+	return unix.Kill(pid, signal)
 }

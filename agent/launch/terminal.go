@@ -7,11 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
 	"github.com/moby/term"
-	"github.com/opencontainers/runc/libcontainer"
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,28 +27,16 @@ func DetachKeys(text string) ([]byte, error) {
 	return term.ToBytes(text)
 }
 
-// runOnTerminal runs a process on a terminal that libcontainer makes in the container, joined
-// with this process's.
-func runOnTerminal(container *libcontainer.Container, process *libcontainer.Process, options ExecOptions) (int, error) {
+// runOnTerminal runs a process on a terminal that its runtime makes, joined with this process's.
+func runOnTerminal(runtime ociRuntime, process *specs.Process, options ExecOptions) (int, error) {
 	host, err := openHost(options.Interactive)
 	if err != nil {
 		return 0, err
 	}
 	defer host.restore()
 	size := host.size()
-	process.ConsoleWidth, process.ConsoleHeight = size.Col, size.Row
-	parent, child, err := socketPair()
-	if err != nil {
-		return 0, err
-	}
-	defer parent.Close()
-	process.ConsoleSocket = child
-	running, err := start(container, process)
-	child.Close()
-	if err != nil {
-		return 0, err
-	}
-	terminal, err := receiveFile(parent)
+	process.ConsoleSize = &specs.Box{Width: uint(size.Col), Height: uint(size.Row)}
+	running, terminal, err := start(runtime, process, streams{})
 	if err != nil {
 		return 0, err
 	}
@@ -60,7 +49,7 @@ func runOnTerminal(container *libcontainer.Container, process *libcontainer.Proc
 		if !errors.Is(err, errDetached) {
 			return 0, err
 		}
-		return 0, keepTerminal(container, terminal)
+		return 0, keepTerminal(runtime, terminal)
 	}
 	// Processes that were left behind may keep the terminal open.
 	select {
@@ -84,12 +73,16 @@ func copyTerminal(from io.Reader) error {
 
 // keepTerminal leaves a process behind that reads from a terminal, which would hang up without
 // one. It belongs to the container and ends with the terminal, or with the container.
-func keepTerminal(container *libcontainer.Container, terminal *os.File) error {
-	state, err := container.State()
+func keepTerminal(runtime ociRuntime, terminal *os.File) error {
+	pid, err := runtime.pid()
 	if err != nil {
 		return err
 	}
-	group, err := os.Open(state.CgroupPaths[""])
+	cgroup, err := cgroupOf(pid)
+	if err != nil {
+		return err
+	}
+	group, err := os.Open(filepath.Join(cgroupRoot, cgroup))
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,10 @@ func (c *conversion) podSpec(from map[string]any, path string) map[string]any {
 	if node := textAt(spec, "nodeName"); node != "" {
 		c.selectNode("kubernetes.io/hostname", node)
 	}
+	if class := spec["runtimeClassName"]; class != nil {
+		spec["runtime"] = class // a class is named after its handler, most often
+	}
+	delete(spec, "runtimeClassName")
 	delete(spec, "nodeSelector")
 	delete(spec, "nodeName")
 	if spec["terminationGracePeriodSeconds"] == nil {

@@ -92,6 +92,9 @@ func (c *checker) sandbox(at string, spec v1.SandboxFields) {
 			c.refuse(at+"."+namespace.field, "preset", "%s", namespace.what)
 		}
 	}
+	if spec.Runtime != "" && !slices.Contains(c.policy.Runtimes, spec.Runtime) {
+		c.refuse(at+".runtime", "runtimes", "it may not have root run %s of the node", spec.Runtime)
+	}
 }
 
 // mounts checks the host paths that a container mounts, where it is known whether it writes.

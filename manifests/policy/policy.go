@@ -55,6 +55,9 @@ type Policy struct {
 	// PassThrough are further settings that may be passed through, as section.Setting:
 	// service.Nice, service.LoadCredential*. What is always refused stays refused.
 	PassThrough []string `json:"passThrough,omitempty"`
+	// Runtimes are OCI runtimes of the node, by name or absolute path, that may run containers
+	// beside davit's own.
+	Runtimes []string `json:"runtimes,omitempty"`
 	// NetworkPlugins lets Network objects bring CNI plugins of their own.
 	NetworkPlugins bool `json:"networkPlugins,omitempty"`
 }

@@ -35,6 +35,10 @@ type SandboxFields struct {
 	// the Volume object of that name.
 	Volumes []PodVolume `json:"volumes,omitempty" patchStrategy:"merge,retainKeys" patchMergeKey:"name"`
 
+	// Runtime is the OCI runtime of the node that runs the containers, by name (crun, runc,
+	// runsc) or absolute path; the default is davit's own. See docs/runtimes.md.
+	Runtime string `json:"runtime,omitempty"`
+
 	// RestartPolicy is Always (the default), OnFailure (the default with sockets) or Never:
 	// systemd's Restart=.
 	RestartPolicy RestartPolicy `json:"restartPolicy,omitempty" enum:"Always,OnFailure,Never"`

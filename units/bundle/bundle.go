@@ -36,6 +36,9 @@ type Launch struct {
 	Object string `json:"object"`
 	// Image is what the root filesystem is made of.
 	Image Image `json:"image"`
+	// Runtime is the absolute path of the OCI runtime that runs the container; empty is davit's
+	// own.
+	Runtime string `json:"runtime,omitempty"`
 	// User is user[:group], names or ids to look up in the root filesystem; empty
 	// means Spec.Process.User as it stands.
 	User string `json:"user,omitempty"`

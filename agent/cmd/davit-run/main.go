@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -37,7 +38,17 @@ const usage = `davit-run starts the containers of davit's systemd units.
   davit-run attach [options] ID  join this terminal with the container's
   davit-run version
 
-All but check, exec, attach and version are called by the units that davit writes.
+All but check, exec, attach and version are called by the units that davit writes; BUNDLE is a
+path with a slash.
+
+With plain OCI bundles it is a runtime like any other:
+
+  davit-run [--root DIR] [--log FILE] [--log-format text|json] COMMAND
+    create [--bundle DIR] [--pid-file FILE] [--console-socket PATH] ID
+    start ID
+    state ID
+    kill ID [SIGNAL]             SIGTERM unless told otherwise
+    delete [--force] ID
 `
 
 // init comes before main so that nothing else in the program has run when a container's
@@ -65,7 +76,7 @@ func main() {
 
 func run(ctx context.Context, args []string) (int, error) {
 	switch {
-	case len(args) == 2 && args[0] == "start":
+	case len(args) == 2 && args[0] == "start" && strings.Contains(args[1], "/"):
 		return 0, launch.Start(ctx, args[1])
 	case len(args) == 2 && args[0] == "sandbox":
 		return 0, launch.StartSandbox(ctx, args[1])
@@ -100,10 +111,12 @@ func run(ctx context.Context, args []string) (int, error) {
 	case len(args) == 1 && args[0] == "version":
 		fmt.Println("davit-run", version)
 		return 0, nil
-	default:
-		fmt.Fprint(os.Stderr, usage)
-		return 0, errors.New("unknown command")
 	}
+	err := runOCI(args)
+	if errors.Is(err, errUsage) {
+		fmt.Fprint(os.Stderr, usage)
+	}
+	return 0, err
 }
 
 // check prints why a check has failed: for who reads it, that it was made is what matters.

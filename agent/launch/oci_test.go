@@ -1,0 +1,48 @@
+package launch
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+func TestPlainBundlesAreChecked(t *testing.T) {
+	t.Chdir(t.TempDir()) // reading a bundle changes the working directory
+	const rest = `"root": {"path": "."}, "linux": {}, `
+	for text, want := range map[string]string{
+		`{`: "unexpected end of JSON input",
+		`{"ociVersion": "2.0.0", ` + rest + `"process": {"args": ["a"], "cwd": "/"}}`: `ociVersion: "2.0.0": want one of 1`,
+		`{"ociVersion": "1.3.0"}`:                                                                                        "root: missing",
+		`{"ociVersion": "1.3.0", "root": {"path": "."}}`:                                                                 "linux: missing",
+		`{"ociVersion": "1.3.0", ` + rest + `"process": {"cwd": "/"}}`:                                                   "process.args: missing",
+		`{"ociVersion": "1.3.0", ` + rest + `"process": {"args": ["a"], "cwd": "a"}}`:                                    `process.cwd: "a": want an absolute path`,
+		`{"ociVersion": "1.3.0", ` + rest + `"process": {"args": ["a"], "cwd": "/", "rlimits": [{"type": "RLIMIT_X"}]}}`: `process.rlimits[0].type: there is no limit "RLIMIT_X"`,
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, bundle.ConfigFile), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readPlainBundle(dir); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s\ngot  %v\nwant %s", text, err, want)
+		}
+	}
+}
+
+func TestSignalsByNameAndNumber(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]unix.Signal{"TERM": unix.SIGTERM, "sigkill": unix.SIGKILL, "SIGUSR1": unix.SIGUSR1, "9": unix.SIGKILL} {
+		if got, err := parseSignal(name); err != nil || got != want {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+	for _, name := range []string{"", "0", "-1", "65", "SIGNOTHING"} {
+		if got, err := parseSignal(name); err == nil {
+			t.Errorf("%q is %v", name, got)
+		}
+	}
+}

@@ -1,0 +1,253 @@
+package e2e
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
+	// Its module has the validation programs.
+	_ "github.com/opencontainers/runtime-tools/generate/seccomp"
+
+	"github.com/davit-project/davit/e2e/cache"
+	"github.com/davit-project/davit/e2e/node"
+)
+
+var (
+	update = flag.Bool("update", false, "rewrite docs/conformance.md")
+	all    = flag.Bool("conformance", false, "run all validation programs, not the life cycle's alone")
+)
+
+// deviation is what a validation program wants and davit-run does not do.
+type deviation struct {
+	// program may be a pattern of path.Match.
+	program string
+	// check is the number of the one that fails; with 0 the program is not run.
+	check  int
+	reason string
+}
+
+const (
+	cgroup1  = "reads the hierarchies of cgroup v1, which davit does not run on"
+	older    = "since version 1.0.2 the specification wants "
+	noKernel = "the kernels of the tests have no "
+)
+
+// deviations are all that there are.
+var deviations = []deviation{
+	{"linux_cgroups_*", 0, cgroup1},
+	{"delete_resources", 0, cgroup1},
+	{"delete_only_create_resources", 0, cgroup1},
+	{"linux_mount_label", 0, noKernel + "SELinux"},
+	{"linux_process_apparmor_profile", 0, noKernel + "AppArmor"},
+	{"process_capabilities", 0, "wants CAP_SYS_RESOURCE, which a machine that is a container itself may lack"},
+	{"process_capabilities_fail", 0, "wants an error for an unknown capability; " + older + "a warning"},
+	{"poststart_fail", 0, "wants a warning when a poststart hook fails; " + older + "an error"},
+	{"hooks_stdin", 1, "wants prestart hooks to see the state created; " + older + "them to run while it is creating"},
+	{"prestart", 0, "wants prestart hooks at the start; " + older + "them at the creation"},
+	{"hooks", 0, "expects a text that its own hooks do not write"},
+	{"start", 7, "wants a container without a process, which libcontainer cannot make"},
+	{"process_rlimits", 0, "allows 1 GiB of address space, in which libseccomp has no room beside Go's runtime"},
+	{"linux_devices", 0, "gives a FIFO the numbers of a device, which libcontainer refuses"},
+	{"mounts", 0, "mounts a directory with options of tmpfs, which libcontainer refuses"},
+	{"linux_seccomp", 0, "forbids getcwd, with which libcontainer makes sure that the working directory is inside (CVE-2024-21626)"},
+	{"misc_props", 1, "its bundle lacks the program that it is to run"},
+	{"pidfile", 0, "kills a process that has ended most often, which has to be an error"},
+	{"poststart", 0, "wants the process to have written a line before the hook does, which is a race"},
+	{"killsig", 0, "signals a shell that may not have set its trap yet"},
+}
+
+// lifeCycle are the programs that run unless all do: they are of davit-run's own code, not
+// libcontainer's.
+var lifeCycle = []string{
+	"create", "delete", "hooks_stdin", "kill", "kill_no_effect", "poststop", "poststop_fail",
+	"prestart_fail", "start", "state",
+}
+
+// TestConformance runs the validation programs of the Open Container Initiative against davit-run
+// in a node.
+func TestConformance(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("boots a node, which needs root: run it with sudo make test-oci")
+	}
+	if testing.Short() {
+		t.Skip("boots a node; make test-oci runs it")
+	}
+	t.Parallel()
+	programs := lifeCycle
+	if *all {
+		programs = applicable(t)
+	}
+	dir := buildValidation(t, programs)
+	installation := t.TempDir()
+	if err := install(t.Context(), installation); err != nil {
+		t.Fatal(err)
+	}
+	n, err := node.Boot(t.Context(), node.Config{Layers: []string{installation}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	outputs, failures := make([]bytes.Buffer, len(programs)), make([]error, len(programs))
+	var group errgroup.Group
+	group.SetLimit(8) // they wait most of the time
+	for i, program := range programs {
+		group.Go(func() error {
+			failures[i] = n.Run(t.Context(), node.Command{
+				Args: []string{filepath.Join(dir, program)}, Dir: dir, Env: []string{"RUNTIME=/usr/local/libexec/davit/davit-run"},
+				Stdout: &outputs[i], Stderr: &outputs[i],
+			})
+			return nil
+		})
+	}
+	_ = group.Wait() // the failures are each program's
+	for i, program := range programs {
+		t.Run(program, func(t *testing.T) { judge(t, program, outputs[i].String(), failures[i]) })
+	}
+}
+
+// tapLine is what a program says of a check (https://testanything.org/tap-specification.html).
+var tapLine = regexp.MustCompile(`(?m)^(not )?ok (\d+)(.*)$`)
+
+// judge holds what a program says against the deviations.
+func judge(t *testing.T, program, output string, failure error) {
+	t.Helper()
+	if failure != nil {
+		t.Fatalf("%v\n%s", failure, output)
+	}
+	expected := map[string]bool{}
+	for _, d := range deviations {
+		if d.program == program {
+			expected[fmt.Sprint(d.check)] = true
+		}
+	}
+	checks := tapLine.FindAllStringSubmatch(output, -1)
+	for _, check := range checks {
+		failed, number := check[1] != "", check[2]
+		switch {
+		case failed && !expected[number]:
+			t.Errorf("%s\n%s", check[0], output)
+		case !failed && expected[number]:
+			t.Errorf("check %s passes now: take it off the list of deviations", number)
+		}
+	}
+	// Programs without numbered checks tell of a failure by their exit status or in a diagnostic.
+	if len(checks) == 0 && strings.Contains(output, `"error":`) {
+		t.Error(output)
+	}
+}
+
+// applicable are the validation programs but those that are not run.
+func applicable(t *testing.T) []string {
+	t.Helper()
+	dirs, err := os.ReadDir(filepath.Join(validationModule(t), "validation"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var programs []string
+	for _, dir := range dirs {
+		left := !dir.IsDir() || dir.Name() == "util" || slices.ContainsFunc(deviations, func(d deviation) bool {
+			matches, err := path.Match(d.program, dir.Name())
+			return err == nil && matches && d.check == 0
+		})
+		if !left {
+			programs = append(programs, dir.Name())
+		}
+	}
+	return programs
+}
+
+func validationModule(t *testing.T) string {
+	t.Helper()
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/opencontainers/runtime-tools").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(dir))
+}
+
+// buildValidation builds programs of the module, with its own dependencies, unless an earlier run
+// did, and returns where they are, with what they need.
+func buildValidation(t *testing.T, programs []string) string {
+	t.Helper()
+	kept, unlock, err := cache.Lock("validation.lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	module, dir := validationModule(t), filepath.Join(kept, "validation")
+	command := exec.Command("go", "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", dir+"/", "./cmd/runtimetest")
+	for _, program := range programs {
+		command.Args = append(command.Args, "./validation/"+program)
+	}
+	command.Dir = module
+	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
+	if output, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("build the validation programs: %v\n%s", err, output)
+	}
+	name := fmt.Sprintf("rootfs-%s.tar.gz", runtime.GOARCH)
+	if err := copyFile(filepath.Join(module, name), filepath.Join(dir, name)); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func copyFile(from, to string) error {
+	source, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	target, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	_, err = io.Copy(target, source)
+	return err
+}
+
+// TestConformanceIsDocumented keeps the table of docs/conformance.md as the deviations are.
+func TestConformanceIsDocumented(t *testing.T) {
+	t.Parallel()
+	const begin, end = "<!-- deviations: written by go test ./e2e -run Conformance -update -->\n", "<!-- /deviations -->"
+	file := filepath.Join("..", "docs", "conformance.md")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(text), begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !found || !closed {
+		t.Fatalf("%s has no marks for the deviations", file)
+	}
+	table := "\n| program | check | why |\n|---------|-------|-----|\n"
+	for _, d := range deviations {
+		check := "all"
+		if d.check > 0 {
+			check = fmt.Sprint(d.check)
+		}
+		table += fmt.Sprintf("| %s | %s | %s |\n", d.program, check, d.reason)
+	}
+	want := before + begin + table + "\n" + end + after
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(want, string(text)); diff != "" {
+		t.Errorf("%s is stale; -update rewrites it:\n%s", file, diff)
+	}
+}
