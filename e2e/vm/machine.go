@@ -131,6 +131,12 @@ func (m *Machine) Journal(ctx context.Context) string {
 	if err != nil {
 		journal += fmt.Sprintf("(journalctl: %v)\n", err)
 	}
+	power, _ := m.current()
+	select {
+	case <-power.off:
+		journal += fmt.Sprintf("(the machine has ended: %v)\n", power.exit)
+	default:
+	}
 	return "--- console\n" + m.console() + "--- journal\n" + journal
 }
 

@@ -20,8 +20,9 @@ type power struct {
 	qemu *os.Process
 	// address is where the machine's SSH answers on this one.
 	address string
-	// off is closed when the machine has ended.
-	off chan struct{}
+	// off is closed when the machine has ended; exit then says how.
+	off  chan struct{}
+	exit error
 }
 
 // start starts QEMU on the machine's disks. It ends with this program at the latest.
@@ -46,8 +47,7 @@ func (m *Machine) start() (*power, error) {
 		err := command.Start()
 		started <- err
 		if err == nil {
-			// How it ended is of no interest: a machine is shut down or loses power.
-			_ = command.Wait()
+			p.exit = command.Wait()
 			close(p.off)
 		}
 	}()
