@@ -17,7 +17,7 @@ units   := $(wildcard deploy/*.service deploy/*.slice deploy/*.timer)
 export GOFLAGS := -tags=$(tags)
 
 .DEFAULT_GOAL := build
-.PHONY: build davit davit-run cni demo test test-unit test-e2e test-oci test-vm lint install uninstall clean help deps-build deps-node deps-vm
+.PHONY: build davit davit-run cni demo test test-unit test-e2e test-long test-oci test-vm lint install uninstall clean help deps-build deps-node deps-vm
 
 ## build: compile davit, its launcher and the CNI plugins into build/ (the default)
 build: davit davit-run cni
@@ -47,7 +47,11 @@ test-unit: deps-build
 
 ## test-e2e: run the scenarios of e2e/testdata on throwaway nodes (RUN=name picks)
 test-e2e: deps-node
-	go test -count=1 -timeout 9m ./e2e/... $(if $(RUN),-run 'TestScenarios/$(RUN)' -v)
+	go test -count=1 -timeout 14m ./e2e/... $(if $(RUN),-run 'TestScenarios/$(RUN)' -v)
+
+## test-long: run the scenarios in their full length (RUN=name picks)
+test-long: deps-node
+	go test -count=1 -timeout 60m ./e2e -long -run 'TestScenarios/$(RUN)' -v
 
 ## test-oci: run all of the OCI's validation programs against davit-run
 test-oci: deps-node

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
+
+var long = flag.Bool("long", false, "run scenarios in their full length")
 
 // TestScenarios runs each testdata/*.txtar on a node of its own.
 func TestScenarios(t *testing.T) {
@@ -77,10 +80,12 @@ func setup(env *testscript.Env, kit *Kit, lab *Lab) error {
 //
 //	[systemd:N]          systemd is of version N or later
 //	[installed:COMMAND]  the machine, and so the node, has the command
-//	[controller:NAME]    the node's cgroups have the controller
+//	[long]               there is time (make test-long)
 func condition(text string) (bool, error) {
 	kind, value, _ := strings.Cut(text, ":")
 	switch kind {
+	case "long":
+		return *long, nil
 	case "systemd":
 		want, err := strconv.Atoi(value)
 		if err != nil {
