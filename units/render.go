@@ -264,7 +264,7 @@ func (r *renderer) launch(u Unit) {
 	if u.Reload {
 		r.command("ExecReload", u.Launcher, "reload", id)
 	}
-	if u.PreStop {
+	if u.boundsStop() {
 		r.command("ExecStop", u.Launcher, "prestop", id, strconv.FormatInt(u.StopSeconds, 10))
 	}
 	r.command("ExecStopPost", u.Launcher, "cleanup", id)
@@ -308,18 +308,29 @@ func (r *renderer) serviceType(u Unit) {
 	}
 }
 
-// stopTimeout is how long each stage of a stop may take, in seconds. Where something runs before the stop
-// signal, the launcher sees to it that both together keep within StopSeconds; systemd, which would
-// give each of them that time, comes after.
+// cleanupSeconds is the least that systemd leaves for the launcher's clean-up, which on a busy machine
+// may wait for the processor and for the network's rules.
+const cleanupSeconds = 10
+
+// boundsStop says whether the launcher sees to it that the container ends within StopSeconds: where a
+// hook takes a part of that time, and where it is too little for the clean-up. systemd has but one
+// TimeoutStopSec= for each stage of a stop, and stops a service that is still starting, as one that
+// runs to its end is, without its ExecStop= (systemd.service(5)).
+func (u Unit) boundsStop() bool {
+	return u.PreStop || u.Role == RoleContainer && u.StopSeconds < cleanupSeconds
+}
+
+// stopTimeout is how long each stage of a stop may take, in seconds. Where the launcher bounds the
+// stop, systemd comes after it.
 func (u Unit) stopTimeout() int64 {
-	if u.PreStop {
-		return u.StopSeconds + preStopGrace
+	if u.boundsStop() {
+		return max(u.StopSeconds+afterLauncher, cleanupSeconds)
 	}
 	return u.StopSeconds
 }
 
-// preStopGrace is a little more than the least time that the launcher leaves for the stop signal.
-const preStopGrace = 5
+// afterLauncher is a little more than the least time that the launcher leaves for the stop signal.
+const afterLauncher = 5
 
 // set adds a setting with a line for each value; no value adds nothing.
 func (r *renderer) set(section, name string, kind kind, values ...string) {

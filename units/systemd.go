@@ -142,19 +142,27 @@ func (s *Systemd) enableEach(ctx context.Context, conn *dbus.Conn, names []strin
 }
 
 // ApplyLimits makes systemd put the limits that it has read on the control group of a unit that
-// runs. A reload leaves that to the next start of another unit in the same slice. Setting a property
-// has it done at once, and Markers, to which nothing is added here, leaves no drop-in behind
-// (bus_unit_set_properties in systemd's src/core/dbus-unit.c).
+// runs; one that has ended has none. A reload leaves that to the next start of another unit in the
+// same slice. Setting a property has it done at once, and Markers, to which nothing is added here,
+// leaves no drop-in behind (bus_unit_set_properties in systemd's src/core/dbus-unit.c).
 func (s *Systemd) ApplyLimits(ctx context.Context, name string) error {
 	conn, err := s.connection(ctx)
 	if err != nil {
 		return err
 	}
 	nothing := dbus.Property{Name: "Markers", Value: godbus.MakeVariant([]string{})}
-	if err := conn.SetUnitPropertiesContext(ctx, name, true, nothing); err != nil {
+	err = conn.SetUnitPropertiesContext(ctx, name, true, nothing)
+	if err != nil && !isGone(err) {
 		return fmt.Errorf("apply the limits of %s: %w", name, err)
 	}
 	return nil
+}
+
+// isGone says whether systemd answered that it has no unit of that name: it may have ended, and been
+// forgotten, since one looked.
+func isGone(err error) bool {
+	var answer godbus.Error
+	return errors.As(err, &answer) && answer.Name == "org.freedesktop.systemd1.NoSuchUnit"
 }
 
 // StartUnit starts the unit and waits until systemd's job has ended.

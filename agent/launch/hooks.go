@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -31,10 +30,10 @@ func runHook(ctx context.Context, b *bundle.Bundle, target probe.Target, hook bu
 // Kubernetes.
 const leastForSignal = 2 * time.Second
 
-// PreStop runs the hook of the container id that systemd is about to stop. It is the unit's
-// ExecStop=, which systemd also runs after the container has ended by itself: then there is
-// nothing to do. The hook and what follows together may take the grace period; a hook that fails
-// is told of and holds up nothing.
+// PreStop gives the container id, which systemd is about to stop, its grace period: it runs the hook,
+// if there is one, and sees to it that the container is killed when the time is over. It is the unit's
+// ExecStop=, which systemd also runs after the container has ended by itself: then there is nothing
+// to do. A hook that fails is told of and holds up nothing.
 func PreStop(ctx context.Context, id string, grace time.Duration) error {
 	main, err := openMain()
 	if errors.Is(err, errNotRunning) {
@@ -48,8 +47,8 @@ func PreStop(ctx context.Context, id string, grace time.Duration) error {
 	if err := preStop(ctx, id, main, grace); err != nil {
 		fmt.Fprintf(os.Stderr, "davit-run: preStop hook of %s: %v: the stop goes on\n", id, err)
 	}
-	left := int64(max(grace-time.Since(began), leastForSignal) / time.Second)
-	return main.killLater(&left)
+	left := max(grace-time.Since(began), min(leastForSignal, grace))
+	return main.killLater(left)
 }
 
 func preStop(ctx context.Context, id string, main *process, grace time.Duration) error {
@@ -71,13 +70,10 @@ func preStop(ctx context.Context, id string, main *process, grace time.Duration)
 	return ended(ctx, err)
 }
 
-// killLater leaves a process behind that kills this one unless it ends within a number of seconds:
-// systemd measures each stage of a stop apart. nil leaves that to systemd.
-func (p *process) killLater(seconds *int64) error {
-	if seconds == nil {
-		return nil
-	}
-	killer := exec.Command("/proc/self/exe", "expire", strconv.FormatInt(*seconds, 10))
+// killLater leaves a process behind that kills this one unless it ends within the time: systemd
+// measures each stage of a stop apart.
+func (p *process) killLater(within time.Duration) error {
+	killer := exec.Command("/proc/self/exe", "expire", within.String())
 	killer.Args[0] = "davit-run"
 	killer.Env = []string{}
 	killer.Stderr = os.Stderr

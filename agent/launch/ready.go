@@ -63,7 +63,10 @@ func ready(ctx context.Context, id string) error {
 	}
 	if startup := w.Health.Startup; startup != nil {
 		if err := w.await(ctx, "startup", *startup, true); err != nil {
-			return errors.Join(err, main.killLater(startup.GraceSeconds))
+			if grace := startup.GraceSeconds; grace != nil {
+				err = errors.Join(err, main.killLater(time.Duration(*grace)*time.Second))
+			}
+			return err
 		}
 	}
 	if readiness := w.Health.Readiness; readiness != nil {

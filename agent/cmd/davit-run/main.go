@@ -89,7 +89,7 @@ func run(ctx context.Context, args []string) (int, error) {
 		}
 		return 0, launch.PreStop(ctx, args[1], grace)
 	case len(args) == 2 && args[0] == "expire":
-		within, err := seconds(args[1])
+		within, err := time.ParseDuration(args[1])
 		if err != nil {
 			return 0, err
 		}
