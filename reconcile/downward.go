@@ -54,8 +54,17 @@ func formatMap(values map[string]string) string {
 	return strings.Join(lines, "\n")
 }
 
-// resourceField is a limit or request in units of the divisor, rounded up.
-func resourceField(resources v1.Resources, ref v1.ResourceFieldRef) (string, error) {
+// resourceField is a limit or request in units of the divisor, rounded up: of the container itself
+// unless the reference names another one of its pod.
+func resourceField(run runnable, ref v1.ResourceFieldRef) (string, error) {
+	resources, whose := run.Resources, "the container"
+	if ref.ContainerName != "" {
+		var ok bool
+		if resources, ok = run.pod[ref.ContainerName]; !ok {
+			return "", fmt.Errorf("the pod has no container %q", ref.ContainerName)
+		}
+		whose = "container " + ref.ContainerName
+	}
 	kind, name, _ := strings.Cut(ref.Resource, ".")
 	list, ok := map[string]v1.ResourceList{"limits": resources.Limits, "requests": resources.Requests}[kind]
 	if !ok {
@@ -63,7 +72,7 @@ func resourceField(resources v1.Resources, ref v1.ResourceFieldRef) (string, err
 	}
 	text, ok := list[name]
 	if !ok {
-		return "", fmt.Errorf("the container has no resources.%s", ref.Resource)
+		return "", fmt.Errorf("%s has no resources.%s", whose, ref.Resource)
 	}
 	value, err := resource.ParseQuantity(string(text))
 	if err != nil {

@@ -107,7 +107,7 @@ func (r *resolver) add(e *environment, entry v1.EnvVar, run runnable) error {
 		value.text, err = r.field(run, from.FieldRef.FieldPath)
 		found = err == nil
 	case from.ResourceFieldRef != nil:
-		value.text, err = resourceField(run.Resources, *from.ResourceFieldRef)
+		value.text, err = resourceField(run, *from.ResourceFieldRef)
 		found = err == nil
 	}
 	if strings.Contains(value.text, "\x00") {

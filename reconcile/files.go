@@ -43,6 +43,20 @@ type fileTree struct {
 	files    []bundle.File
 	mode     v1.FileMode
 	uid, gid int
+	// grouped is set when the files belong to the pod's fsGroup, which can read all of them.
+	grouped bool
+}
+
+func treeOf(run runnable, mode v1.FileMode) fileTree {
+	return fileTree{mode: mode, gid: int(run.fsGroup), grouped: run.fsGroup != 0}
+}
+
+// own gives the files the owners that their volume names.
+func (t *fileTree) own(uid, gid *int64) {
+	t.uid = int(value(uid))
+	if gid != nil {
+		t.gid, t.grouped = int(*gid), false
+	}
 }
 
 // defaultFileMode is Kubernetes'.
@@ -63,6 +77,9 @@ func (t *fileTree) add(name string, content []byte, mode v1.FileMode) error {
 		if file.Path == name {
 			return fmt.Errorf("two sources make the file %s", name)
 		}
+	}
+	if t.grouped {
+		bits |= 0o040
 	}
 	file := bundle.NewFile(name, content, uint32(bits))
 	file.UID, file.GID = t.uid, t.gid
@@ -111,7 +128,7 @@ func (t *fileTree) addFields(r *resolver, run runnable, items []v1.DownwardFile)
 		if item.FieldRef != nil {
 			text, err = r.field(run, item.FieldRef.FieldPath)
 		} else if item.ResourceFieldRef != nil {
-			text, err = resourceField(run.Resources, *item.ResourceFieldRef)
+			text, err = resourceField(run, *item.ResourceFieldRef)
 		}
 		if err != nil {
 			return err
@@ -128,17 +145,19 @@ func (r *resolver) files(run runnable, source v1.VolumeSource) (tree fileTree, o
 	switch {
 	case source.ConfigMap != nil:
 		s := source.ConfigMap
-		tree = fileTree{mode: s.DefaultMode, uid: int(value(s.UID)), gid: int(value(s.GID))}
+		tree = treeOf(run, s.DefaultMode)
+		tree.own(s.UID, s.GID)
 		err = tree.addObject(r.configs, v1.KindConfig, s.Name, s.Items, s.Optional)
 	case source.Secret != nil:
 		s := source.Secret
-		tree = fileTree{mode: s.DefaultMode, uid: int(value(s.UID)), gid: int(value(s.GID))}
+		tree = treeOf(run, s.DefaultMode)
+		tree.own(s.UID, s.GID)
 		err = tree.addObject(r.secrets, v1.KindSecret, s.SecretName, s.Items, s.Optional)
 	case source.DownwardAPI != nil:
-		tree = fileTree{mode: source.DownwardAPI.DefaultMode}
+		tree = treeOf(run, source.DownwardAPI.DefaultMode)
 		err = tree.addFields(r, run, source.DownwardAPI.Items)
 	case source.Projected != nil:
-		tree = fileTree{mode: source.Projected.DefaultMode}
+		tree = treeOf(run, source.Projected.DefaultMode)
 		err = r.project(&tree, run, source.Projected.Sources)
 	default:
 		return fileTree{}, false, nil

@@ -36,6 +36,10 @@ type runnable struct {
 	sandbox string
 	// sharesProcesses is set when the sandbox has a process namespace.
 	sharesProcesses bool
+	// pod are the resources of its pod's containers, by their names; nil for a Container.
+	pod map[string]v1.Resources
+	// fsGroup is the pod's group for its files; 0 for none.
+	fsGroup int64
 	// helper is set for what only prepares or serves the others: an init container or a sidecar.
 	helper bool
 	service

@@ -205,8 +205,18 @@ func (i instance) runnable(container v1.PodContainer) runnable {
 		meta.Name = i.hostname
 	}
 	return runnable{
-		ref: i.ref, hostname: i.hostname, names: slices.Compact(append([]string{i.hostname}, i.names...)), meta: meta, ContainerSpec: spec,
+		ref: i.ref, hostname: i.hostname, names: slices.Compact(append([]string{i.hostname}, i.names...)), meta: meta,
+		pod: declaredResources(i.spec), fsGroup: value(i.spec.SecurityContext.FSGroup), ContainerSpec: spec,
 	}
+}
+
+// declaredResources are those of a pod's containers, by their names.
+func declaredResources(pod v1.PodSpec) map[string]v1.Resources {
+	resources := map[string]v1.Resources{}
+	for _, container := range slices.Concat(pod.InitContainers, pod.Containers) {
+		resources[container.Name] = container.Resources
+	}
+	return resources
 }
 
 // mergeSecurity applies a pod's security context to a container that says nothing itself.

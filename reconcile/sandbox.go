@@ -23,6 +23,8 @@ type sandbox struct {
 	names    []string
 	ports    []v1.ContainerPort
 	sysctls  []v1.Sysctl
+	// fsGroup is the pod's group for its files; 0 for none.
+	fsGroup int64
 	// sharesProcesses gives it a process namespace, and a first process that reaps the others.
 	sharesProcesses bool
 	service
@@ -37,6 +39,7 @@ func (i instance) sandbox() sandbox {
 		ref: i.ref, name: i.name + "-pod" + i.number, hostname: i.hostname,
 		names:           slices.Compact(append([]string{i.hostname}, i.names...)),
 		sysctls:         i.spec.SecurityContext.Sysctls,
+		fsGroup:         value(i.spec.SecurityContext.FSGroup),
 		sharesProcesses: i.spec.ShareProcessNamespace && !i.spec.HostPID,
 		service:         i.service,
 		SandboxFields:   i.spec.SandboxFields,
@@ -158,10 +161,9 @@ func (r *resolver) sharedDirs(box sandbox) ([]bundle.EmptyDir, error) {
 		if declared.EmptyDir == nil {
 			continue
 		}
-		dir := bundle.EmptyDir{Name: declared.Name}
+		dir := bundle.EmptyDir{Name: declared.Name, GID: int(box.fsGroup)}
 		if declared.EmptyDir.Medium == v1.MediumMemory {
-			// Kubernetes' emptyDir can be written by any user.
-			options, err := tmpfsOptions(v1.VolumeSpec{Mode: "0777"}, *declared.EmptyDir)
+			options, err := tmpfsOptions(openSpec(box.fsGroup), *declared.EmptyDir)
 			if err != nil {
 				return nil, fmt.Errorf("volume %s: %w", declared.Name, err)
 			}

@@ -133,11 +133,11 @@ func (r *resolver) addMount(s *storage, run runnable, mount v1.VolumeMount, from
 		if subPath != "" {
 			return errors.New("a tmpfs has no subPath: it is empty")
 		}
-		return s.tmpfs(mount, from)
+		return s.tmpfs(mount, from, run.fsGroup)
 	case from.EmptyDir != nil:
 		source = bundle.EmptyDirSource(mount.Name)
 		if !slices.ContainsFunc(s.emptyDirs, func(dir bundle.EmptyDir) bool { return dir.Name == mount.Name }) {
-			s.emptyDirs = append(s.emptyDirs, bundle.EmptyDir{Name: mount.Name})
+			s.emptyDirs = append(s.emptyDirs, bundle.EmptyDir{Name: mount.Name, GID: int(run.fsGroup)})
 		}
 	default:
 		source = filepath.Join(bundle.VolumesDir, from.name)
@@ -243,9 +243,8 @@ func bind(source string, mount v1.VolumeMount) specs.Mount {
 	return specs.Mount{Type: "bind", Source: source, Destination: mount.MountPath, Options: options}
 }
 
-func (s *storage) tmpfs(mount v1.VolumeMount, from volume) error {
-	// Kubernetes' emptyDir can be written by any user.
-	spec := v1.VolumeSpec{Mode: "0777"}
+func (s *storage) tmpfs(mount v1.VolumeMount, from volume, fsGroup int64) error {
+	spec := openSpec(fsGroup)
 	if from.spec != nil {
 		spec = *from.spec
 	}
@@ -263,6 +262,15 @@ func (s *storage) tmpfs(mount v1.VolumeMount, from volume) error {
 }
 
 // tmpfsOptions are the mount options of a volume in memory.
+// openSpec is the owner and mode of Kubernetes' emptyDir, which any user can write to, and where what
+// is made belongs to the pod's fsGroup.
+func openSpec(fsGroup int64) v1.VolumeSpec {
+	if fsGroup == 0 {
+		return v1.VolumeSpec{Mode: "0777"}
+	}
+	return v1.VolumeSpec{Mode: "2777", GID: &fsGroup}
+}
+
 func tmpfsOptions(spec v1.VolumeSpec, declared v1.EmptyDir) ([]string, error) {
 	mode, err := modeOf(spec.Mode)
 	if err != nil {

@@ -197,11 +197,23 @@ func (r *run) makeEmptyDirs() error {
 			}
 			continue
 		}
-		if err := os.Chmod(path, 0o777); err != nil {
+		if err := openToAll(path, dir.GID); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// openToAll lets every user write to a directory. With a group, what is made in it belongs to that.
+func openToAll(path string, gid int) error {
+	if gid == 0 {
+		return os.Chmod(path, 0o777)
+	}
+	// A change of the owner takes the bits away (chown(2)).
+	if err := os.Chown(path, 0, gid); err != nil {
+		return err
+	}
+	return os.Chmod(path, 0o777|os.ModeSetgid)
 }
 
 // tmpfsFlags are mount options that mount(2) takes as flags.

@@ -21,7 +21,8 @@ type PodSecurityContext struct {
 	RunAsNonRoot *bool `json:"runAsNonRoot,omitempty"`
 	// SupplementalGroups are further gids.
 	SupplementalGroups []int64 `json:"supplementalGroups,omitempty"`
-	// FSGroup is a further gid that owns the pod's emptyDirs, Configs and Secrets.
+	// FSGroup is a further gid of the containers. The pod's emptyDirs and what is made in them
+	// belong to it, and it can read the pod's Configs and Secrets.
 	FSGroup *int64 `json:"fsGroup,omitempty"`
 	// Sysctls are kernel settings of the pod's own namespaces.
 	Sysctls []Sysctl `json:"sysctls,omitempty" patchStrategy:"merge" patchMergeKey:"name"`

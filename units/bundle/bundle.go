@@ -186,6 +186,8 @@ type EmptyDir struct {
 	// Tmpfs are the mount options of a file system in memory; none means a directory on the
 	// disk.
 	Tmpfs []string `json:"tmpfs,omitempty"`
+	// GID is the group of a directory on the disk and of what is made in it; 0 is as any other.
+	GID int `json:"gid,omitempty"`
 }
 
 // ShmDir is the name of the empty directory that the containers of a sandbox have as /dev/shm.
