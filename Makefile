@@ -17,7 +17,7 @@ units   := $(wildcard deploy/*.service deploy/*.slice deploy/*.timer)
 export GOFLAGS := -tags=$(tags)
 
 .DEFAULT_GOAL := build
-.PHONY: build davit davit-run cni demo test test-unit test-e2e test-long test-oci test-vm lint install uninstall clean help deps-build deps-node deps-vm
+.PHONY: build davit davit-run cni demo test test-unit test-e2e test-long test-faults test-oci test-vm lint install uninstall clean help deps-build deps-node deps-vm
 
 ## build: compile davit, its launcher and the CNI plugins into build/ (the default)
 build: davit davit-run cni
@@ -52,6 +52,10 @@ test-e2e: deps-node
 ## test-long: run the scenarios in their full length (RUN=name picks)
 test-long: deps-node
 	go test -count=1 -timeout 60m ./e2e -long -run 'TestScenarios/$(RUN)' -v
+
+## test-faults: kill davit at every point of an apply, and judge what that leaves
+test-faults: deps-node
+	go test -count=1 -timeout 60m ./e2e -faults -run Killed -v
 
 ## test-oci: run all of the OCI's validation programs against davit-run
 test-oci: deps-node
