@@ -54,8 +54,13 @@ func (d *document) checkSeccomp(field string, profile v1.SeccompProfile) {
 }
 
 func (d *document) checkAppArmor(field string, profile v1.AppArmorProfile) {
-	if (profile.Type == v1.SeccompLocalhost) != (profile.LocalhostProfile != "") {
+	switch name := profile.LocalhostProfile; {
+	case (profile.Type == v1.SeccompLocalhost) != (name != ""):
 		d.errorf(field+".localhostProfile", "goes with type Localhost, and only with it")
+	case name == "unconfined": // is what the kernel calls having none
+		d.errorf(field+".localhostProfile", "%q is not a profile: want type Unconfined", name)
+	case strings.ContainsFunc(name, isControl):
+		d.errorf(field+".localhostProfile", "has a control character")
 	}
 }
 

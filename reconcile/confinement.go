@@ -90,6 +90,22 @@ func expandCapabilities(names []string) []string {
 	return expanded
 }
 
+// appArmorProfile is the profile as a bundle has it: nothing for the default one, which the node may
+// lack.
+func appArmorProfile(context v1.SecurityContext) string {
+	profile := v1.AppArmorProfile{Type: v1.SeccompRuntimeDefault}
+	if context.AppArmorProfile != nil {
+		profile = *context.AppArmorProfile
+	}
+	switch {
+	case profile.Type == v1.SeccompLocalhost:
+		return profile.LocalhostProfile
+	case profile.Type == v1.SeccompUnconfined, context.Privileged:
+		return bundle.AppArmorUnconfined
+	}
+	return ""
+}
+
 func namespaces(shared v1.SandboxFields) []specs.LinuxNamespace {
 	var namespaces []specs.LinuxNamespace
 	if ownUsers(shared) {

@@ -137,6 +137,8 @@ func execProcess(b *bundle.Bundle, pid int, options ExecOptions) (*specs.Process
 	}
 	spec := r.Spec.Process
 	spec.Args, spec.Terminal = options.Args, options.Terminal
+	// What is not said is the container's own, for all runtimes: what it was started with.
+	spec.ApparmorProfile = ""
 	if options.Terminal {
 		r.setEnv("TERM", os.Getenv("TERM"))
 	}

@@ -71,6 +71,7 @@ func (r *run) start(ctx context.Context) error {
 		r.leaveUnitGroup,
 		r.claim,
 		r.receiveSockets,
+		r.chooseProfile,
 		r.checkHostPaths,
 		r.makeEmptyDirs,
 		r.makeUsers,

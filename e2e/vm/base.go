@@ -23,7 +23,7 @@ const generation = "1"
 // packages are what a machine has beside Debian's essential ones.
 var packages = []string{
 	"systemd", "systemd-sysv", "dbus", "udev", "linux-image-cloud-amd64", "openssh-server",
-	"nftables", "iptables", "iproute2", "procps", "catatonit",
+	"nftables", "iptables", "iproute2", "procps", "catatonit", "apparmor",
 }
 
 // files are the machine's own configuration.
@@ -43,6 +43,7 @@ var (
 		"getty@tty1.service", "serial-getty@ttyS0.service", "e2scrub_reap.service", "systemd-networkd-wait-online.service",
 		"systemd-networkd-persistent-storage.service", "systemd-logind.service", "modprobe@drm.service", "modprobe@efi_pstore.service",
 		"apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer",
+		"apparmor.service", // a hundred profiles of programs that a machine has not
 	}
 )
 

@@ -39,7 +39,7 @@ type ContainerSecurityContext struct {
 	RunAsGroup *int64 `json:"runAsGroup,omitempty"`
 	// RunAsNonRoot refuses to start when the user is root; default false.
 	RunAsNonRoot *bool `json:"runAsNonRoot,omitempty"`
-	// Privileged gives all capabilities and devices and takes seccomp, masks and
+	// Privileged gives all capabilities and devices and takes seccomp, AppArmor, masks and
 	// no_new_privs away: root in the container is root on the node. Default false.
 	Privileged bool `json:"privileged,omitempty"`
 	// ReadOnlyRootFilesystem makes / read-only; default false.
@@ -51,8 +51,7 @@ type ContainerSecurityContext struct {
 	Capabilities Capabilities `json:"capabilities,omitzero"`
 	// SeccompProfile is the system call filter; default RuntimeDefault.
 	SeccompProfile SeccompProfile `json:"seccompProfile,omitzero"`
-	// AppArmorProfile is the AppArmor profile, on nodes that have AppArmor; the default is
-	// none.
+	// AppArmorProfile is the AppArmor profile; default RuntimeDefault.
 	AppArmorProfile *AppArmorProfile `json:"appArmorProfile,omitempty"`
 	// ProcMount is Default or Unmasked, which shows all of /proc and makes it writable.
 	ProcMount string `json:"procMount,omitempty" enum:"Default,Unmasked"`
@@ -81,9 +80,11 @@ type SeccompProfile struct {
 
 // AppArmorProfile selects an AppArmor profile.
 type AppArmorProfile struct {
-	// Type is Localhost or Unconfined.
-	Type string `json:"type" enum:"Localhost,Unconfined"`
-	// LocalhostProfile is, for Localhost, the name of a profile the kernel has loaded.
+	// Type is RuntimeDefault, Unconfined or Localhost. RuntimeDefault is davit-default where
+	// the node has AppArmor, and nothing where it has not or the container is privileged.
+	Type string `json:"type" enum:"RuntimeDefault,Unconfined,Localhost"`
+	// LocalhostProfile is, for Localhost, the name of a profile that the node's kernel has
+	// loaded; without it the container does not start.
 	LocalhostProfile string `json:"localhostProfile,omitempty"`
 }
 
@@ -95,7 +96,7 @@ type Sysctl struct {
 	Value string `json:"value"`
 }
 
-// The seccomp profile types, and AppArmor's where they are the same.
+// The profile types, seccomp's and AppArmor's.
 const (
 	SeccompRuntimeDefault = "RuntimeDefault"
 	SeccompUnconfined     = "Unconfined"

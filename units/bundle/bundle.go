@@ -24,6 +24,8 @@ import (
 type Bundle struct {
 	// Spec is the OCI configuration. Its root path, cgroup path, user ids and
 	// network namespace are the launcher's to fill in: they exist only at start.
+	// Without an AppArmor profile the container gets [AppArmorDefault] where the node
+	// has AppArmor.
 	Spec *specs.Spec
 	Launch
 }
@@ -119,6 +121,12 @@ type Image struct {
 	// image's id in containers/storage and the name of its [Rootfs] record.
 	ID string `json:"id"`
 }
+
+// AppArmor profiles: davit's own, and the name for none.
+const (
+	AppArmorDefault    = "davit-default"
+	AppArmorUnconfined = "unconfined"
+)
 
 // Outputs of a container beside the journal's own socket.
 const (
