@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -83,12 +85,27 @@ func (a appArmor) loaded() (names map[string]bool, on bool, err error) {
 	}
 	names = map[string]bool{}
 	for line := range strings.Lines(string(list)) {
-		// A name may have spaces and parentheses; the mode comes last.
-		if end := strings.LastIndex(line, " ("); end > 0 {
-			names[line[:end]] = true
-		}
+		names[profileOf(line)] = true
 	}
 	return names, true, nil
+}
+
+// profileOf is the name of a profile that the kernel writes with its mode, "davit-default (enforce)".
+// A name may have spaces and parentheses; the mode comes last. Without one, the label is no profile's
+// but unconfined.
+func profileOf(label string) string {
+	end := strings.LastIndex(label, " (")
+	return label[:max(end, 0)]
+}
+
+// profileOfProcess is the profile that a process runs under, or nothing.
+func profileOfProcess(pid int) (string, error) {
+	label, err := os.ReadFile(fmt.Sprintf("/proc/%d/attr/apparmor/current", pid))
+	// A kernel built without AppArmor has no such file, one that has it off nothing to read there.
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EINVAL) {
+		return "", nil
+	}
+	return profileOf(string(label)), err
 }
 
 // loadDefault loads davit's own profile where the boot has not: on a node that davit has come to

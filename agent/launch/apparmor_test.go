@@ -83,3 +83,14 @@ func TestADefaultProfileThatCannotBeLoadedFailsTheStart(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestProfilesAreReadWithTheirMode(t *testing.T) {
+	t.Parallel()
+	for label, want := range map[string]string{
+		"davit-default (enforce)\n": "davit-default", "a b (x) (complain)\n": "a b (x)", "unconfined\n": "", "": "",
+	} {
+		if got := profileOf(label); got != want {
+			t.Errorf("%q: got %q, want %q", label, got, want)
+		}
+	}
+}
