@@ -157,6 +157,7 @@ func TestFieldsAreChecked(t *testing.T) {
 		{spec("securityContext: {seccompProfile: {type: Localhost}}"), `spec.securityContext.seccompProfile.localhostProfile: goes with type Localhost`},
 		{spec("securityContext: {seccompProfile: {type: Localhost, localhostProfile: ../x}}"), `spec.securityContext.seccompProfile.localhostProfile: "../x": want the name of a file`},
 		{spec("securityContext: {appArmorProfile: {type: Localhost, localhostProfile: unconfined}}"), `spec.securityContext.appArmorProfile.localhostProfile: "unconfined" is not a profile: want type Unconfined`},
+		{spec("securityContext: {seLinuxOptions: {type: 'a:b'}}"), `spec.securityContext.seLinuxOptions.type: "a:b": want letters, digits, '_', '.' and '-'`},
 		{spec("securityContext: {appArmorProfile: {type: Localhost}}"), `spec.securityContext.appArmorProfile.localhostProfile: goes with type Localhost`},
 		{spec("securityContext: {runAsUser: -1}"), `spec.securityContext.runAsUser: -1 is not a user or group id`},
 		{spec("securityContext: {runAsNonRoot: true, runAsUser: 0}"), `spec.securityContext.runAsUser: 0 is root`},

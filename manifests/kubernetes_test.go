@@ -35,7 +35,7 @@ func TestKubernetesErrorsPoint(t *testing.T) {
 		{kubePod("restartPolicy: Sometimes"), `app.yaml:6:18: spec.restartPolicy: unknown value "Sometimes" (one of Always, OnFailure, Never)`},
 		{kubePod("volumes: [{name: v, nfs: {server: a, path: /b}}]"), `app.yaml:6:28: spec.volumes[0].nfs: davit cannot honour this field`},
 		{kubePod("volumes: [{name: v, configMap: {name: nowhere}}]"), `app.yaml:6:41: spec.volumes[0].configMap.name: there is no Config "nowhere"`},
-		{kubePod("securityContext: {seLinuxOptions: {level: s0}}"), `app.yaml:6:37: spec.securityContext.seLinuxOptions: davit cannot honour this field (davit sets no SELinux labels yet)`},
+		{kubePod("securityContext: {seLinuxOptions: {level: 's0,\"x'}}"), `app.yaml:6:45: spec.securityContext.seLinuxOptions.level: "s0,\"x": want a level such as s0:c123,c456`},
 		{kubeContainer("imagee: x"), `app.yaml:8:5: spec.template.spec.containers[0].imagee: unknown field (did you mean "image"?)`},
 		{kubeContainer("stdin: true"), `app.yaml:8:12: spec.template.spec.containers[0].stdin: davit cannot honour this field (a service has no standard input: with tty it stays open)`},
 		{kubeContainer("workingDir: app"), `app.yaml:8:17: spec.template.spec.containers[0].workingDir: "app": want an absolute path without . and ..`},

@@ -15,6 +15,7 @@ func (d *document) checkPod(at string, spec v1.PodSpec) {
 	if context.AppArmorProfile != nil {
 		d.checkAppArmor(field+".appArmorProfile", *context.AppArmorProfile)
 	}
+	d.checkSELinux(field+".seLinuxOptions", context.SELinuxOptions)
 	d.checkRunAs(field, context.RunAsUser, context.RunAsGroup, context.RunAsNonRoot)
 	d.checkGroups(field, context.SupplementalGroups)
 	d.checkSysctls(field, context.Sysctls, spec.SandboxFields)

@@ -106,6 +106,15 @@ func appArmorProfile(context v1.SecurityContext) string {
 	return ""
 }
 
+// seLinux is how a container's label differs from the policy's. A privileged one has none, unless it
+// asks for one.
+func seLinux(options *v1.SELinuxOptions, privileged bool) bundle.SELinux {
+	if options == nil {
+		return bundle.SELinux{Disabled: privileged}
+	}
+	return bundle.SELinux{User: options.User, Role: options.Role, Type: options.Type, Level: options.Level}
+}
+
 func namespaces(shared v1.SandboxFields) []specs.LinuxNamespace {
 	var namespaces []specs.LinuxNamespace
 	if ownUsers(shared) {

@@ -231,6 +231,9 @@ func mergeSecurity(pod v1.PodSecurityContext, container v1.ContainerSecurityCont
 	if merged.AppArmorProfile == nil {
 		merged.AppArmorProfile = pod.AppArmorProfile
 	}
+	if merged.SELinuxOptions == nil {
+		merged.SELinuxOptions = pod.SELinuxOptions
+	}
 	if pod.FSGroup != nil {
 		merged.SupplementalGroups = append([]int64{*pod.FSGroup}, merged.SupplementalGroups...)
 	}

@@ -23,6 +23,7 @@ type sandbox struct {
 	names    []string
 	ports    []v1.ContainerPort
 	sysctls  []v1.Sysctl
+	seLinux  *v1.SELinuxOptions
 	// sharesProcesses gives it a process namespace, and a first process that reaps the others.
 	sharesProcesses bool
 	service
@@ -37,6 +38,7 @@ func (i instance) sandbox() sandbox {
 		ref: i.ref, name: i.name + "-pod" + i.number, hostname: i.hostname,
 		names:           slices.Compact(append([]string{i.hostname}, i.names...)),
 		sysctls:         i.spec.SecurityContext.Sysctls,
+		seLinux:         i.spec.SecurityContext.SELinuxOptions,
 		sharesProcesses: i.spec.ShareProcessNamespace && !i.spec.HostPID,
 		service:         i.service,
 		SandboxFields:   i.spec.SandboxFields,
@@ -81,6 +83,7 @@ func (r *resolver) sandbox(box sandbox, source manifests.Position) error {
 		Launch: bundle.Launch{
 			ID: box.name, Object: box.ref.String(), Network: network,
 			HostAliases: hostAliases(box.HostAliases), DNS: dnsOf(box.SandboxFields), EmptyDirs: emptyDirs,
+			SELinux: seLinux(box.seLinux, false),
 		},
 	}
 	dependencies, err := r.dependenciesOf(box.SandboxFields)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/opencontainers/runc/libcontainer/exeseal"
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/opencontainers/selinux/go-selinux/label"
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/units/bundle"
@@ -40,7 +41,7 @@ func (r *run) startSandbox(ctx context.Context) error {
 		return err
 	}
 	for _, step := range []func() error{
-		r.claim, r.makeEmptyDirs, r.makeUsers, r.makeNamespaces, func() error { return r.connect(ctx) }, r.writeFiles,
+		r.claim, r.chooseLabels, r.makeEmptyDirs, r.makeUsers, r.makeNamespaces, func() error { return r.connect(ctx) }, r.writeFiles,
 	} {
 		if err := step(); err != nil {
 			return err
@@ -192,12 +193,15 @@ func (r *run) makeEmptyDirs() error {
 			return err
 		}
 		if len(dir.Tmpfs) > 0 {
-			if err := mountTmpfs(path, dir.Tmpfs); err != nil {
+			if err := r.mountTmpfs(path, dir.Tmpfs); err != nil {
 				return fmt.Errorf("empty directory %s: %w", dir.Name, err)
 			}
 			continue
 		}
 		if err := os.Chmod(path, 0o777); err != nil {
+			return err
+		}
+		if err := label.SetFileLabel(path, r.fileLabel); err != nil {
 			return err
 		}
 	}
@@ -207,7 +211,7 @@ func (r *run) makeEmptyDirs() error {
 // tmpfsFlags are mount options that mount(2) takes as flags.
 var tmpfsFlags = map[string]uintptr{"nosuid": unix.MS_NOSUID, "nodev": unix.MS_NODEV, "noexec": unix.MS_NOEXEC}
 
-func mountTmpfs(path string, options []string) error {
+func (r *run) mountTmpfs(path string, options []string) error {
 	var flags uintptr
 	var data []string
 	for _, option := range options {
@@ -217,7 +221,7 @@ func mountTmpfs(path string, options []string) error {
 			data = append(data, option)
 		}
 	}
-	return unix.Mount("tmpfs", path, "tmpfs", flags, strings.Join(data, ","))
+	return unix.Mount("tmpfs", path, "tmpfs", flags, r.labelled(data...))
 }
 
 // joinSandbox finds what the container shares with others of its pod.

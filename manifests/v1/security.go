@@ -29,6 +29,8 @@ type PodSecurityContext struct {
 	SeccompProfile SeccompProfile `json:"seccompProfile,omitzero"`
 	// AppArmorProfile is that of the containers that name none.
 	AppArmorProfile *AppArmorProfile `json:"appArmorProfile,omitempty"`
+	// SELinuxOptions are those of the containers that have none.
+	SELinuxOptions *SELinuxOptions `json:"seLinuxOptions,omitempty"`
 }
 
 // ContainerSecurityContext is Kubernetes' SecurityContext.
@@ -53,6 +55,9 @@ type ContainerSecurityContext struct {
 	SeccompProfile SeccompProfile `json:"seccompProfile,omitzero"`
 	// AppArmorProfile is the AppArmor profile; default RuntimeDefault.
 	AppArmorProfile *AppArmorProfile `json:"appArmorProfile,omitempty"`
+	// SELinuxOptions change the SELinux label, which has no meaning on a node without SELinux;
+	// the default is the policy's for containers, with categories of the workload's own.
+	SELinuxOptions *SELinuxOptions `json:"seLinuxOptions,omitempty"`
 	// ProcMount is Default or Unmasked, which shows all of /proc and makes it writable.
 	ProcMount string `json:"procMount,omitempty" enum:"Default,Unmasked"`
 	// MaskedPaths are hidden in addition to what davit hides.
@@ -86,6 +91,18 @@ type AppArmorProfile struct {
 	// LocalhostProfile is, for Localhost, the name of a profile that the node's kernel has
 	// loaded; without it the container does not start.
 	LocalhostProfile string `json:"localhostProfile,omitempty"`
+}
+
+// SELinuxOptions are the parts of an SELinux label; what is not given is the default's.
+type SELinuxOptions struct {
+	// User is the label's user.
+	User string `json:"user,omitempty"`
+	// Role is the label's role.
+	Role string `json:"role,omitempty"`
+	// Type is the type of the container's process, container_t by default.
+	Type string `json:"type,omitempty"`
+	// Level is the level of the process and of its files, such as s0:c123,c456.
+	Level string `json:"level,omitempty"`
 }
 
 // Sysctl is one kernel setting.

@@ -63,6 +63,8 @@ type Launch struct {
 	HostAliases []HostAlias `json:"hostAliases,omitempty"`
 	// RunAsNonRoot refuses to start when the user turns out to be root.
 	RunAsNonRoot bool `json:"runAsNonRoot,omitempty"`
+	// SELinux changes the labels that the node's policy has for containers.
+	SELinux SELinux `json:"seLinux,omitzero"`
 	// Init runs the node's init program as the container's first process.
 	Init bool `json:"init,omitempty"`
 	// Env is what the launcher adds to the environment.
@@ -127,6 +129,16 @@ const (
 	AppArmorDefault    = "davit-default"
 	AppArmorUnconfined = "unconfined"
 )
+
+// SELinux are the parts of a process's label that are not the policy's; Disabled leaves the process
+// where the policy lets the launcher's children be, which no label confines.
+type SELinux struct {
+	User     string `json:"user,omitempty"`
+	Role     string `json:"role,omitempty"`
+	Type     string `json:"type,omitempty"`
+	Level    string `json:"level,omitempty"`
+	Disabled bool   `json:"disabled,omitempty"`
+}
 
 // Outputs of a container beside the journal's own socket.
 const (
