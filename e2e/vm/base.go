@@ -30,7 +30,7 @@ var packages = []string{
 var files = map[string]string{
 	"/etc/hosts":                           "127.0.0.1 localhost\n::1 localhost\n",
 	"/etc/resolv.conf":                     "", // no name server can be reached
-	"/etc/fstab":                           "/dev/nvme0n1 / ext4 defaults 0 1\nLABEL=" + localLabel + " /usr/local ext4 ro,nofail 0 0\n",
+	"/etc/fstab":                           "/dev/nvme0n1 / ext4 defaults 0 1\nLABEL=" + localLabel + " /usr/local ext4 ro,nofail,x-systemd.before=local-fs.target 0 0\n",
 	"/etc/systemd/network/50-eth0.network": "[Match]\nName=eth0\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\n",
 	"/etc/systemd/journald.conf.d/50.conf": "[Journal]\nStorage=persistent\nRateLimitIntervalSec=0\n",
 	"/etc/ssh/sshd_config.d/50.conf":       "UsePAM no\nUseDNS no\nMaxSessions 1000\n",
