@@ -36,6 +36,8 @@ type runnable struct {
 	sandbox string
 	// sharesProcesses is set when the sandbox has a process namespace.
 	sharesProcesses bool
+	// hugePages are those of all who share its volumes.
+	hugePages hugePages
 	// helper is set for what only prepares or serves the others: an init container or a sidecar.
 	helper bool
 	service
@@ -75,7 +77,10 @@ func lower(object v1.Object) (lowered, error) {
 func lowerKind(object v1.Object) (lowered, error) {
 	switch object := object.(type) {
 	case *v1.Container:
-		return lowered{containers: []runnable{containerOf(object)}}, nil
+		run := containerOf(object)
+		var err error
+		run.hugePages, err = hugePagesOf(nil, []v1.ResourceList{run.Resources.Limits}, nil)
+		return lowered{containers: []runnable{run}}, err
 	case *v1.Pod:
 		return lowerPod(object)
 	case *v1.Job:

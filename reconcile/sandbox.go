@@ -24,6 +24,8 @@ type sandbox struct {
 	ports    []v1.ContainerPort
 	sysctls  []v1.Sysctl
 	seLinux  *v1.SELinuxOptions
+	// hugePages are those of the pod together.
+	hugePages hugePages
 	// sharesProcesses gives it a process namespace, and a first process that reaps the others.
 	sharesProcesses bool
 	service
@@ -38,6 +40,7 @@ func (i instance) sandbox() sandbox {
 		ref: i.ref, name: i.name + "-pod" + i.number, hostname: i.hostname,
 		names:           slices.Compact(append([]string{i.hostname}, i.names...)),
 		sysctls:         i.spec.SecurityContext.Sysctls,
+		hugePages:       i.hugePages,
 		seLinux:         i.spec.SecurityContext.SELinuxOptions,
 		sharesProcesses: i.spec.ShareProcessNamespace && !i.spec.HostPID,
 		service:         i.service,
@@ -169,6 +172,13 @@ func (r *resolver) sharedDirs(box sandbox) ([]bundle.EmptyDir, error) {
 				return nil, fmt.Errorf("volume %s: %w", declared.Name, err)
 			}
 			dir.Tmpfs = options
+		}
+		if declared.EmptyDir.IsHugePages() {
+			options, err := box.hugePages.options(*declared.EmptyDir)
+			if err != nil {
+				return nil, fmt.Errorf("volume %s: %w", declared.Name, err)
+			}
+			dir.HugePages = options
 		}
 		dirs = append(dirs, dir)
 	}

@@ -192,8 +192,8 @@ func (r *run) makeEmptyDirs() error {
 		if err := os.MkdirAll(path, 0o777); err != nil {
 			return err
 		}
-		if len(dir.Tmpfs) > 0 {
-			if err := r.mountTmpfs(path, dir.Tmpfs); err != nil {
+		if kind, options := dir.FileSystem(); kind != "" {
+			if err := r.mountMemory(kind, path, options); err != nil {
 				return fmt.Errorf("empty directory %s: %w", dir.Name, err)
 			}
 			continue
@@ -208,20 +208,20 @@ func (r *run) makeEmptyDirs() error {
 	return nil
 }
 
-// tmpfsFlags are mount options that mount(2) takes as flags.
-var tmpfsFlags = map[string]uintptr{"nosuid": unix.MS_NOSUID, "nodev": unix.MS_NODEV, "noexec": unix.MS_NOEXEC}
+// memoryFlags are mount options that mount(2) takes as flags.
+var memoryFlags = map[string]uintptr{"nosuid": unix.MS_NOSUID, "nodev": unix.MS_NODEV, "noexec": unix.MS_NOEXEC}
 
-func (r *run) mountTmpfs(path string, options []string) error {
+func (r *run) mountMemory(kind, path string, options []string) error {
 	var flags uintptr
 	var data []string
 	for _, option := range options {
-		if flag, ok := tmpfsFlags[option]; ok {
+		if flag, ok := memoryFlags[option]; ok {
 			flags |= flag
 		} else {
 			data = append(data, option)
 		}
 	}
-	return unix.Mount("tmpfs", path, "tmpfs", flags, r.labelled(data...))
+	return unix.Mount(kind, path, kind, flags, r.labelled(data...))
 }
 
 // joinSandbox finds what the container shares with others of its pod.
@@ -264,7 +264,7 @@ func releaseSandbox(b *bundle.Bundle) error {
 		mounts = append(mounts, bundle.SandboxFile(b.ID, string(kind)))
 	}
 	for _, dir := range b.EmptyDirs {
-		if len(dir.Tmpfs) > 0 {
+		if kind, _ := dir.FileSystem(); kind != "" {
 			mounts = append(mounts, emptyDirPath(b.ID, dir.Name))
 		}
 	}

@@ -206,6 +206,20 @@ type EmptyDir struct {
 	// Tmpfs are the mount options of a file system in memory; none means a directory on the
 	// disk.
 	Tmpfs []string `json:"tmpfs,omitempty"`
+	// HugePages are the mount options of a file system of huge pages.
+	HugePages []string `json:"hugePages,omitempty"`
+}
+
+// FileSystem is the type and the options of the file system that the directory is; the type of one
+// on the disk is empty.
+func (e EmptyDir) FileSystem() (kind string, options []string) {
+	switch {
+	case len(e.HugePages) > 0:
+		return "hugetlbfs", e.HugePages
+	case len(e.Tmpfs) > 0:
+		return "tmpfs", e.Tmpfs
+	}
+	return "", nil
 }
 
 // ShmDir is the name of the empty directory that the containers of a sandbox have as /dev/shm.
