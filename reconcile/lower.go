@@ -84,7 +84,7 @@ func lowerKind(object v1.Object) (lowered, error) {
 	case *v1.Pod:
 		return lowerPod(object)
 	case *v1.Job:
-		return lowerJob(object.Ref(), object.Metadata, object.Spec, service{wantedBy: []string{units.MultiUser}, keep: KeepStarted})
+		return lowerJob(object.Ref(), object.Metadata, object.Spec, service{wantedBy: []string{units.MultiUser}, keep: KeepStarted}, "")
 	case *v1.CronJob:
 		return lowerCronJob(object)
 	default:
@@ -231,6 +231,11 @@ func (r *resolver) groups(l lowered, object manifests.Object) error {
 	}
 	for _, trigger := range l.triggers {
 		r.describe(&trigger.Head, object)
+		trigger.Launcher = r.in.Node.Launcher
+		// systemd tells what the timer starts that a timer did, and that is the trigger.
+		if last := l.containers[len(l.containers)-1]; len(last.due.Events) > 0 {
+			trigger.DueBundle = bundle.Path(r.desired.Workloads[last.unit()].BundleDir)
+		}
 		text, err := units.RenderTrigger(trigger)
 		if err := r.group(trigger.Name, Workload{UnitText: text, Keep: KeepIdle}, err, object); err != nil {
 			return err
