@@ -87,6 +87,7 @@ install: build
 	for unit in $(units); do \
 		sed 's,/usr/local/,$(PREFIX)/,g' $$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/}; done
 	install -D -m 755 deploy/davit-git-sync $(DESTDIR)$(PREFIX)/libexec/davit/davit-git-sync
+	install -D -m 644 deploy/apparmor.d/davit-default $(DESTDIR)/etc/apparmor.d/davit-default
 	install -D -m 644 deploy/sysusers.d/davit.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/davit.conf
 	install -D -m 644 deploy/tmpfiles.d/davit.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/davit.conf
 
@@ -95,6 +96,7 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/davit
 	rm -rf $(DESTDIR)$(PREFIX)/libexec/davit
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/lib/systemd/system/,$(notdir $(units)))
+	rm -f $(DESTDIR)/etc/apparmor.d/davit-default
 	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/davit.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/davit.conf
 
 ## clean: remove build/
