@@ -44,6 +44,8 @@ type ActualVolume struct {
 // ActualWorkload is a unit davit wrote, and what systemd makes of it.
 type ActualWorkload struct {
 	Ref v1.Ref
+	// Keep is set when it stays though its manifest goes.
+	Keep bool
 	// SourcePath is the manifest it came from.
 	SourcePath string
 	// UnitText is the unit file's text.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units"
 )
 
@@ -18,6 +19,9 @@ type Options struct {
 	HoldPrune string
 	// Kept are the generations that one can go back to: what they need stays on the disk.
 	Kept []Generation
+	// Resuming is set when the pass before was interrupted: what looks like somebody's doing may be
+	// that.
+	Resuming bool
 	// Suspended are the objects that nothing changes for now, and why.
 	Suspended map[string]string
 	// Held is what was left out of desired before.
@@ -68,7 +72,7 @@ func (d *differ) decide() {
 	blocked := map[string]Problem{}
 	for _, problem := range d.desired.Problems {
 		blocked[problem.Ref.String()] = problem
-		d.plan.hold(problem.Ref.String(), problem.Err.Error())
+		d.plan.hold(Held{Object: problem.Ref.String(), Reason: problem.Err.Error()})
 	}
 	for _, unit := range sortedKeys(d.desired.Workloads) {
 		workload := d.desired.Workloads[unit]
@@ -79,7 +83,7 @@ func (d *differ) decide() {
 			continue
 		}
 		if reason := d.foreign(unit, workload); reason != "" {
-			d.plan.hold(workload.Ref.String(), reason)
+			d.plan.hold(Held{Object: workload.Ref.String(), Reason: reason})
 			if current, ok := d.actual.Workloads[unit]; ok {
 				d.kept[unit] = current
 			}
@@ -103,9 +107,13 @@ func (d *differ) decide() {
 		case d.suspended(current.Ref, unit):
 		case hasProblem:
 			d.kept[unit] = current
+		case current.Keep:
+			d.kept[unit] = current
+			reason := "not removed, as its annotation " + v1.PruneAnnotation + " says: apply its manifest without that first"
+			d.plan.hold(Held{Object: object, Reason: reason, Intended: true})
 		case d.options.HoldPrune != "":
 			d.kept[unit] = current
-			d.plan.hold(object, "not removed: "+d.options.HoldPrune)
+			d.plan.hold(Held{Object: object, Reason: "not removed: " + d.options.HoldPrune})
 		default:
 			d.removals = append(d.removals, unit)
 		}
@@ -128,9 +136,11 @@ func (d *differ) compare(unit string, workload Workload) change {
 		c.write = differences(workload, current)
 	} else if current.NeedReload {
 		c.write = "systemd has not read the unit file yet"
+	} else if d.halfWritten(current) {
+		c.write = "the unit is not enabled yet"
 	}
 	if reason := d.byHand(unit, workload, current); reason != "" {
-		d.plan.Held = append(d.plan.Held, Held{Object: workload.Ref.String(), Reason: reason, Intended: true})
+		d.plan.hold(Held{Object: workload.Ref.String(), Reason: reason, Intended: true})
 		return c
 	}
 	c.verb, c.why = d.activity(workload, current, c.write)

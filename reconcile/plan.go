@@ -128,6 +128,9 @@ func (p *Plan) add(action Action) string {
 	return action.ID
 }
 
-func (p *Plan) hold(object, reason string) {
-	p.Held = append(p.Held, Held{Object: object, Reason: reason})
+// hold notes what is held back, once for an object of several units.
+func (p *Plan) hold(held Held) {
+	if !slices.Contains(p.Held, held) {
+		p.Held = append(p.Held, held)
+	}
 }
