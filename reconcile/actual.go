@@ -39,6 +39,8 @@ type ActualNetwork struct {
 type ActualVolume struct {
 	UID, GID int
 	Mode     uint32
+	// Delete is set when it goes with its manifest.
+	Delete bool
 }
 
 // ActualWorkload is a unit davit wrote, and what systemd makes of it.

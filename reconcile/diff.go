@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/bundle"
 )
 
 // Options are the guards of a [Diff].
@@ -212,8 +214,10 @@ func (d *differ) fetch() {
 		current, exists := d.actual.Volumes[name]
 		reason := "not on the node yet"
 		switch {
-		case exists && current == ActualVolume{volume.UID, volume.GID, volume.Mode}:
+		case exists && current == ActualVolume{volume.UID, volume.GID, volume.Mode, volume.Delete}:
 			continue
+		case exists && current.Delete != volume.Delete:
+			reason = "its reclaim policy changed"
 		case exists:
 			reason = fmt.Sprintf("owner or mode changed %d:%d %04o → %d:%d %04o",
 				current.UID, current.GID, current.Mode, volume.UID, volume.GID, volume.Mode)
@@ -342,6 +346,11 @@ func (d *differ) prune() {
 			d.plan.add(Action{Verb: RemoveNetwork, Object: "Network/" + name, Target: name, Reason: reason})
 		}
 	}
+	for _, name := range sortedKeys(d.actual.Volumes) {
+		if _, wanted := d.desired.Volumes[name]; !wanted && d.actual.Volumes[name].Delete && !used["volume "+name] {
+			d.plan.add(Action{Verb: RemoveVolume, Object: "Volume/" + name, Target: name, Reason: "manifest is gone, and its reclaim policy is Delete"})
+		}
+	}
 	for _, dir := range slices.Sorted(slices.Values(d.actual.Bundles)) {
 		if !used["bundle "+dir] || d.expiredBundle(dir) {
 			d.plan.add(Action{Verb: RemoveBundle, Object: dir, Target: dir, Reason: reason})
@@ -392,11 +401,24 @@ func (d *differ) uses() map[string]bool {
 		for _, image := range current.Bundle.Images() {
 			used["image "+image.ID] = true
 		}
+		for _, mount := range current.Bundle.Spec.Mounts {
+			used["volume "+volumeOf(mount.Source)] = true
+		}
 		for _, attachment := range current.Bundle.Network.Attachments {
 			used["network "+attachment.Network] = true
 		}
 	}
 	return used
+}
+
+// volumeOf is the named volume that a path of the node is in; "" when it is in none.
+func volumeOf(path string) string {
+	below, ok := strings.CutPrefix(path, bundle.VolumesDir+"/")
+	if !ok {
+		return ""
+	}
+	name, _, _ := strings.Cut(below, "/")
+	return name
 }
 
 func sortedKeys[V any](m map[string]V) []string {
