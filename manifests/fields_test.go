@@ -145,6 +145,8 @@ func TestFieldsAreChecked(t *testing.T) {
 		{spec("reload: {signal: SIGHUP, exec: {command: [a]}}"), `spec.reload: want one of signal and exec`},
 		{spec("service: {Slice: a b.slice}"), `spec.service.Slice: "a b.slice": want a slice below the root slice`},
 		{spec("updatePolicy: {progressDeadlineSeconds: 0}"), `spec.updatePolicy.progressDeadlineSeconds: 0: want 1 or more`},
+		{spec("updatePolicy: {maxUnavailable: 0}"), `spec.updatePolicy.maxUnavailable: 0: want 1 or more`},
+		{spec("updatePolicy: {strategy: Canary}"), `spec.updatePolicy.strategy: unknown value "Canary"`},
 		{spec("updatePolicy: {minReadySeconds: -1}"), `spec.updatePolicy.minReadySeconds: -1: want 0 or more`},
 		{spec("updatePolicy: {atomic: Some}"), `spec.updatePolicy.atomic: unknown value "Some"`},
 		{spec("maxRestarts: -1"), `spec.maxRestarts: -1: want 0 or more`},

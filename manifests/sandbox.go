@@ -235,6 +235,9 @@ func (d *document) checkUpdatePolicy(at string, policy v1.UpdatePolicy) {
 	if deadline := policy.ProgressDeadlineSeconds; deadline != nil && *deadline < 1 {
 		d.errorf(at+".progressDeadlineSeconds", "%d: want 1 or more", *deadline)
 	}
+	if most := policy.MaxUnavailable; most != nil && *most < 1 {
+		d.errorf(at+".maxUnavailable", "%d: want 1 or more", *most)
+	}
 	if soak := policy.MinReadySeconds; soak != nil && *soak < 0 {
 		d.errorf(at+".minReadySeconds", "%d: want 0 or more", *soak)
 	}

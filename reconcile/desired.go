@@ -123,6 +123,8 @@ type Workload struct {
 type Update struct {
 	// Deadline is how long the new version may take to be ready, Soak how long it must then run.
 	Deadline, Soak time.Duration
+	// AtOnce is how many replicas are restarted at a time; 0 means all.
+	AtOnce int
 	// Whole is set when the whole set of changes is taken back with this one.
 	Whole bool
 }

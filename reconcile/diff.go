@@ -152,7 +152,10 @@ func (d *differ) compare(unit string, workload Workload) change {
 // activity decides whether a workload must be started or restarted, and why.
 func (d *differ) activity(workload Workload, current ActualWorkload, write string) (Verb, string) {
 	running := current.running()
-	replaced := units.NeedsRestart(current.UnitText, workload.UnitText)
+	// What runs may be of the wanted version while the unit file is of another one that was never
+	// started: then the file has nothing to tell of it.
+	unstarted := current.RunningDir == workload.BundleDir && current.BundleDir != workload.BundleDir
+	replaced := units.NeedsRestart(current.UnitText, workload.UnitText) && !(running && unstarted)
 	switch {
 	case workload.Keep == KeepApart:
 		return "", ""
@@ -298,10 +301,12 @@ func (d *differ) switchOver() {
 			Verb: Reload, Object: "systemd", Reason: fmt.Sprintf("%d unit files changed", len(files)), After: files,
 		})}
 	}
-	for _, c := range d.inOrder() {
-		needs := d.requirements(c.workload)
+	ordered := d.inOrder()
+	rolling := d.rolling(ordered)
+	for _, c := range ordered {
+		needs := append(d.requirements(c.workload), rolling[string(c.verb)+" "+c.unit]...)
 		if id, ok := written[c.unit]; ok {
-			needs = append([]string{id}, reload...)
+			needs = slices.Concat([]string{id}, reload, rolling[string(c.verb)+" "+c.unit])
 		} else if c.with != "" {
 			needs = append(needs, reload...)
 		}

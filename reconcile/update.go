@@ -21,7 +21,15 @@ func updateOf(policy v1.UpdatePolicy) Update {
 	if policy.MinReadySeconds != nil {
 		soak = *policy.MinReadySeconds
 	}
+	atOnce := 1
+	switch {
+	case policy.Strategy == v1.StrategyRecreate:
+		atOnce = 0
+	case policy.MaxUnavailable != nil:
+		atOnce = int(*policy.MaxUnavailable)
+	}
 	return Update{
+		AtOnce:   atOnce,
 		Deadline: time.Duration(deadline) * time.Second,
 		Soak:     time.Duration(soak) * time.Second,
 		Whole:    policy.Atomic == v1.AtomicSet,

@@ -114,7 +114,7 @@ var deploymentSpec = map[string]field{
 	"replicas":                {treatment: yes},
 	"template":                {treatment: yes},
 	"selector":                {silent, selected, nil},
-	"strategy":                {ignored, replacing, nil},
+	"strategy":                {treatment: yes},
 	"minReadySeconds":         {treatment: yes},
 	"progressDeadlineSeconds": {treatment: yes},
 	"revisionHistoryLimit":    {ignored, replacing, nil},
@@ -129,7 +129,7 @@ var statefulSetSpec = map[string]field{
 	"selector":                             {silent, selected, nil},
 	"serviceName":                          {silent, "pods are reached by their names", nil},
 	"podManagementPolicy":                  {ignored, replacing, nil},
-	"updateStrategy":                       {ignored, replacing, nil},
+	"updateStrategy":                       {treatment: yes},
 	"minReadySeconds":                      {treatment: yes},
 	"revisionHistoryLimit":                 {ignored, replacing, nil},
 	"persistentVolumeClaimRetentionPolicy": {no, "the volumes of claims are kept", []any{map[string]any{"whenDeleted": "Retain", "whenScaled": "Retain"}}},
@@ -140,7 +140,7 @@ var statefulSetSpec = map[string]field{
 var daemonSetSpec = map[string]field{
 	"template":             {treatment: yes},
 	"selector":             {silent, selected, nil},
-	"updateStrategy":       {ignored, replacing, nil},
+	"updateStrategy":       {treatment: yes},
 	"minReadySeconds":      {treatment: yes},
 	"revisionHistoryLimit": {ignored, replacing, nil},
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
@@ -38,7 +40,7 @@ func (c *conversion) replicated(fields map[string]field) {
 	if counted {
 		pod["replicas"] = replicas
 	}
-	if policy := updatePolicy(spec); len(policy) > 0 {
+	if policy := c.updatePolicy(spec, max(int(replicas), 1)); len(policy) > 0 {
 		pod["updatePolicy"] = policy
 	}
 	if replicas < 0 {
@@ -50,15 +52,48 @@ func (c *conversion) replicated(fields map[string]field) {
 	c.result.Objects = append(c.result.Objects, claims...)
 }
 
-// updatePolicy says when a change has worked.
-func updatePolicy(spec map[string]any) map[string]any {
+// updatePolicy says how a change is brought about, and when it has worked.
+func (c *conversion) updatePolicy(spec map[string]any, replicas int) map[string]any {
 	policy := map[string]any{}
 	for _, name := range []string{"progressDeadlineSeconds", "minReadySeconds"} {
 		if value, ok := spec[name]; ok {
 			policy[name] = value
 		}
 	}
+	field := "strategy"
+	if c.kind != "Deployment" {
+		field = "updateStrategy"
+	}
+	strategy := mapAt(spec, field)
+	switch kind := textAt(strategy, "type"); kind {
+	case "", "RollingUpdate":
+	case v1.StrategyRecreate:
+		policy["strategy"] = kind
+	default:
+		c.errorf("spec."+field+".type", "take the change out of the manifest until it is to happen", "davit cannot honour %s", kind)
+	}
+	rolling := mapAt(strategy, "rollingUpdate")
+	if rolling["partition"] != nil && rolling["partition"] != int64(0) {
+		c.errorf("spec."+field+".rollingUpdate.partition", "", "davit updates all replicas")
+	}
+	if rolling["maxUnavailable"] != nil {
+		policy["maxUnavailable"] = c.unavailable(rolling["maxUnavailable"], "spec."+field+".rollingUpdate.maxUnavailable", replicas)
+	}
 	return policy
+}
+
+// unavailable is a number of replicas, or a percentage of them, rounded down as in Kubernetes
+// (https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#max-unavailable), but at
+// least one: no replica is started beside those that there are.
+func (c *conversion) unavailable(value any, path string, replicas int) int64 {
+	if number, ok := value.(int64); ok {
+		return max(number, 1)
+	}
+	percent, err := strconv.Atoi(strings.TrimSuffix(fmt.Sprint(value), "%"))
+	if err != nil || percent < 0 || !strings.HasSuffix(fmt.Sprint(value), "%") {
+		c.errorf(path, "", "%v: want a number, or a percentage such as 25%%", value)
+	}
+	return max(int64(replicas*percent/100), 1)
 }
 
 // claims numbers the pods of a StatefulSet, makes a volume of each claim template for each of

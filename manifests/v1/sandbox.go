@@ -67,10 +67,18 @@ type UpdatePolicy struct {
 	// MinReadySeconds is how long it must then run without ending by itself, in seconds; the
 	// default is 10. The agent watches it.
 	MinReadySeconds *int32 `json:"minReadySeconds,omitempty"`
+	// Strategy is RollingUpdate (the default), which restarts a pod's replicas a few at a time, the next
+	// ones when those before are ready, or Recreate, which restarts all at once.
+	Strategy string `json:"strategy,omitempty" enum:"RollingUpdate,Recreate"`
+	// MaxUnavailable is how many replicas are restarted at a time; the default is 1.
+	MaxUnavailable *int32 `json:"maxUnavailable,omitempty"`
 	// Atomic is Object (the default), which takes back this object, or Set, which takes back all that
 	// was changed together with it.
 	Atomic string `json:"atomic,omitempty" enum:"Object,Set"`
 }
+
+// StrategyRecreate is the strategy that restarts all replicas at once.
+const StrategyRecreate = "Recreate"
 
 // The values of atomic.
 const (

@@ -19,7 +19,8 @@
 // HELLO_VERSION, HELLO_PORT (default 80), HELLO_REDIS (host:port) and HELLO_POSTGRES
 // (postgres://user:password@host:port/database) configure it. With HELLO_TLS_PORT it serves HTTPS
 // too, with HELLO_GRPC_PORT the health service of gRPC. With NOTIFY_SOCKET it tells systemd how
-// it is, see notify.go. hello -touch FILE makes a file, hello -remove FILE removes it.
+// it is, see notify.go. hello -touch FILE makes a file, hello -remove FILE removes it,
+// and hello -ask URL asks for it again and again and says how that goes.
 package main
 
 import (
@@ -67,9 +68,16 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	drained := make(chan struct{})
 	go func() {
+		defer close(drained)
 		<-ctx.Done()
-		server.Close()
+		// Who has been asked already answers; who has asked for long does not hold up the stop.
+		limited, cancel := context.WithTimeout(context.Background(), time.Second/2)
+		defer cancel()
+		if server.Shutdown(limited) != nil {
+			server.Close()
+		}
 	}()
 	handleHealth()
 	if err := serveMore(); err != nil {
@@ -86,6 +94,7 @@ func run() error {
 	if err := <-ended; ctx.Err() == nil {
 		return err
 	}
+	<-drained
 	fmt.Println("asked to stop")
 	return nil
 }
@@ -97,8 +106,10 @@ func manage(verb, path string) error {
 		return os.WriteFile(path, nil, 0o644)
 	case "-remove":
 		return os.Remove(path)
+	case "-ask":
+		return ask(path)
 	default:
-		return fmt.Errorf("%s: want -touch or -remove", verb)
+		return fmt.Errorf("%s: want -touch, -remove or -ask", verb)
 	}
 }
 
