@@ -207,6 +207,9 @@ func (a *Agent) pass(ctx context.Context, tree watch.Tree, config manifests.Conf
 			}
 		},
 	})
+	if result.Warning != nil {
+		a.once("a part of the history cannot be read and is left out", "error", result.Warning)
+	}
 	err = errors.Join(err, a.node.forgetRestarts(ctx, result.Actual, time.Now()))
 	if tree.Fingerprint != a.seen || actions > 0 {
 		a.log.Info("pass ended", "actions", actions, "unchanged", last.Unchanged, "held", len(last.Held))

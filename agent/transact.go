@@ -184,6 +184,8 @@ type Result struct {
 	Desired reconcile.Desired
 	Actual  reconcile.Actual
 	Started map[string]string
+	// Warning is what of the history cannot be read, and is as if it were not there; nil for nothing.
+	Warning error
 }
 
 // Apply makes the node what the manifests say, in one generation. A change that does not work is
@@ -197,9 +199,9 @@ func (n *Node) Apply(ctx context.Context, pass Pass) (Result, error) {
 			return result, errors.Join(append(failures, err)...)
 		}
 		services := &services{node: n, desired: v.desired, wait: pass.Wait, started: map[string]string{}}
-		result = Result{v.desired, v.actual, services.started}
+		result = Result{v.desired, v.actual, services.started, v.warning}
 		again, err := n.carryOut(ctx, v, pass, services)
-		failures = append(failures, err, v.warning)
+		failures = append(failures, err)
 		if !again || ctx.Err() != nil {
 			break
 		}

@@ -171,13 +171,31 @@ func (s Store) Prune(keep int) error {
 			kept++
 			failures = append(failures, disk.Tidy(filepath.Join(s.root(), entry.Name())))
 		} else if isGeneration || strings.HasPrefix(entry.Name(), ".") {
-			failures = append(failures, os.RemoveAll(filepath.Join(s.root(), entry.Name())))
+			failures = append(failures, s.remove(entry.Name()))
 		}
 	}
 	if err := errors.Join(failures...); err != nil {
 		return fmt.Errorf("prune generations: %w", err)
 	}
 	return nil
+}
+
+// goneName is what a generation is called while it is removed: half of one is none.
+const goneName = ".new-gone"
+
+// remove removes a directory, so that it is there whole or not at all.
+func (s Store) remove(name string) error {
+	gone := filepath.Join(s.root(), goneName)
+	if name == goneName {
+		return os.RemoveAll(gone)
+	}
+	if err := os.RemoveAll(gone); err != nil {
+		return err
+	}
+	if err := os.Rename(filepath.Join(s.root(), name), gone); err != nil {
+		return err
+	}
+	return os.RemoveAll(gone)
 }
 
 func readJSON(path string, into any) error {

@@ -96,6 +96,7 @@ func (s *settings) run(cmd *cobra.Command, f applyFlags, decide func(*agent.Node
 	}
 	reportDiagnostics(cmd.ErrOrStderr(), from.set.All())
 	outcome := &outcome{Held: []reconcile.Held{}, Actions: []result{}}
+	var result agent.Result
 	if f.dryRun {
 		var plan reconcile.Plan
 		if plan, err = node.Plan(ctx, from.set, from.guard); err != nil {
@@ -103,10 +104,13 @@ func (s *settings) run(cmd *cobra.Command, f applyFlags, decide func(*agent.Node
 		}
 		outcome.planned(plan)
 	} else {
-		_, err = node.Apply(ctx, agent.Pass{
+		result, err = node.Apply(ctx, agent.Pass{
 			Set: from.set, Guard: from.guard, Wait: f.waits(), Revision: from.revision, Planned: outcome.planned,
 			Observe: func(event reconcile.Event) { outcome.note(event, s.eventWriter(cmd)) },
 		})
+	}
+	if result.Warning != nil {
+		fmt.Fprintln(cmd.ErrOrStderr(), "warning: a part of the history is left out:", result.Warning)
 	}
 	printErr := s.print(cmd.OutOrStdout(), outcome, func() error { return outcome.print(cmd.OutOrStdout(), f.dryRun) })
 	switch {
