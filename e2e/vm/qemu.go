@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -68,19 +69,33 @@ func (m *Machine) arguments(address string, now time.Time) []string {
 		"systemd.default_timeout_start_sec=600", "systemd.default_device_timeout_sec=600",
 		"systemd.hostname=" + m.config.Hostname, "systemd.set_credential_binary=ssh.authorized_keys.root:" + key,
 	}
-	return []string{
-		"-machine", "q35", "-accel", "kvm", "-accel", "tcg,thread=multi", "-cpu", "max",
-		"-smp", fmt.Sprint(m.config.CPUs), "-m", fmt.Sprint(m.config.MemoryMiB),
-		"-nodefaults", "-display", "none", "-no-reboot", "-rtc", "base=" + now.UTC().Format("2006-01-02T15:04:05"),
-		"-kernel", m.base.kernel, "-append", strings.Join(kernel, " "),
-		"-serial", "file:" + m.file(fmt.Sprintf("console-%d", m.boots)),
-		// NVMe's write cache is lost with the power until the machine flushes it, as a disk's is.
-		"-drive", "if=none,id=root,format=qcow2,cache=writeback,file=" + m.file("disk"), "-device", "nvme,drive=root,serial=root",
-		"-drive", "if=none,id=local,format=raw,readonly=on,file=" + m.file("local"), "-device", "virtio-blk-pci,drive=local",
-		"-netdev", "user,id=net,restrict=on,hostfwd=tcp:" + address + "-:22", "-device", "virtio-net-pci,netdev=net",
-		"-device", "virtio-rng-pci",
+	arguments := []string{"-machine", "q35"}
+	if virtualizes() {
+		arguments = append(arguments, "-accel", "kvm")
 	}
+	return append(arguments,
+		"-accel", "tcg,thread=multi", "-cpu", "max",
+		"-smp", fmt.Sprint(m.config.CPUs), "-m", fmt.Sprint(m.config.MemoryMiB),
+		"-nodefaults", "-display", "none", "-no-reboot", "-rtc", "base="+now.UTC().Format("2006-01-02T15:04:05"),
+		"-kernel", m.base.kernel, "-append", strings.Join(kernel, " "),
+		"-serial", "file:"+m.file(fmt.Sprintf("console-%d", m.boots)),
+		// NVMe's write cache is lost with the power until the machine flushes it, as a disk's is.
+		"-drive", "if=none,id=root,format=qcow2,cache=writeback,file="+m.file("disk"), "-device", "nvme,drive=root,serial=root",
+		"-drive", "if=none,id=local,format=raw,readonly=on,file="+m.file("local"), "-device", "virtio-blk-pci,drive=local",
+		"-netdev", "user,id=net,restrict=on,hostfwd=tcp:"+address+"-:22", "-device", "virtio-net-pci,netdev=net",
+		"-device", "virtio-rng-pci",
+	)
 }
+
+// virtualizes is whether the processor can run a machine: a /dev/kvm that does without it, as in
+// some virtual machines, runs only kernels made for that, and QEMU dies on it instead of emulating.
+func virtualizes() bool {
+	text, err := os.ReadFile("/proc/cpuinfo")
+	return err == nil && virtualization.Match(text)
+}
+
+// virtualization is Intel's VMX or AMD's SVM among the processor's flags.
+var virtualization = regexp.MustCompile(`(?m)^flags\s*:.* (vmx|svm)( |$)`)
 
 // freeAddress is one that nobody listens on at this moment.
 func freeAddress() (string, error) {
