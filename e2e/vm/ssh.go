@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"path"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -152,30 +151,6 @@ func (m *Machine) Put(name string, content io.Reader, mode fs.FileMode) error {
 		return fmt.Errorf("put %s into machine: %w: %s", name, err, bytes.TrimSpace(output.Bytes()))
 	}
 	return nil
-}
-
-// PutTree puts a file, or a directory with everything below it, from this machine's path to a
-// path of the machine.
-func (m *Machine) PutTree(source, target string) error {
-	return filepath.WalkDir(source, func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		relative, err := filepath.Rel(source, name)
-		if err != nil {
-			return err
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		file, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		return m.Put(path.Join(target, filepath.ToSlash(relative)), file, info.Mode())
-	})
 }
 
 // Listen listens on an address of the machine from outside, as if a process of it did. The
