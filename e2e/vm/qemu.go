@@ -1,7 +1,7 @@
 package vm
 
 import (
-	"encoding/base64"
+	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -60,14 +60,15 @@ func (m *Machine) start() (*power, error) {
 }
 
 func (m *Machine) arguments(address string, now time.Time) []string {
-	// systemd takes credentials from the kernel's command line (systemd.system-credentials(7)).
-	key := base64.StdEncoding.EncodeToString(m.publicKey)
+	// systemd takes credentials from the kernel's command line (systemd.system-credentials(7)), in
+	// base64 since version 253 only.
+	key := string(bytes.TrimSpace(m.publicKey))
 	kernel := []string{
 		"root=/dev/nvme0n1", "rw", "console=ttyS0", "net.ifnames=0", "quiet", "systemd.show_status=1",
 		"modprobe.blacklist=kvm_amd,kvm_intel",
 		// Where the processor is emulated and others want it too, systemd's 90 s are not enough.
 		"systemd.default_timeout_start_sec=600", "systemd.default_device_timeout_sec=600",
-		"systemd.hostname=" + m.config.Hostname, "systemd.set_credential_binary=ssh.authorized_keys.root:" + key,
+		"systemd.hostname=" + m.config.Hostname, `"systemd.set_credential=ssh.authorized_keys.root:` + key + `"`,
 	}
 	arguments := []string{"-machine", "q35"}
 	if virtualizes() {
