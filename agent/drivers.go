@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/davit-project/davit/agent/bundles"
 	"github.com/davit-project/davit/agent/masquerade"
@@ -32,13 +33,13 @@ func (n *Node) drivers(desired reconcile.Desired, wait Wait) reconcile.Drivers {
 		Volumes:   volumes.Store{},
 		Bundles:   bundles.Store{},
 		UnitFiles: unitFiles{n.Systemd},
-		Services:  services{n.Systemd, desired, wait},
+		Services:  services{n, desired, wait},
 	}
 }
 
 // services starts units and waits for those it should wait for.
 type services struct {
-	*units.Systemd
+	node    *Node
 	desired reconcile.Desired
 	wait    Wait
 }
@@ -46,17 +47,36 @@ type services struct {
 // StartUnit implements [reconcile.Services].
 func (s services) StartUnit(ctx context.Context, name string) error {
 	if s.waitsFor(name) {
-		return s.Systemd.StartUnit(ctx, name)
+		return s.inTime(ctx, name, s.node.Systemd.StartUnit)
 	}
-	return s.QueueStart(ctx, name)
+	return s.node.Systemd.QueueStart(ctx, name)
 }
 
 // RestartUnit implements [reconcile.Services].
 func (s services) RestartUnit(ctx context.Context, name string) error {
 	if s.waitsFor(name) {
-		return s.Systemd.RestartUnit(ctx, name)
+		return s.inTime(ctx, name, s.node.Systemd.RestartUnit)
 	}
-	return s.QueueRestart(ctx, name)
+	return s.node.Systemd.QueueRestart(ctx, name)
+}
+
+// StopUnit implements [reconcile.Services].
+func (s services) StopUnit(ctx context.Context, name string) error {
+	return s.node.Systemd.StopUnit(ctx, name)
+}
+
+// inTime waits for a unit no longer than its manifest lets a change take.
+func (s services) inTime(ctx context.Context, name string, start func(context.Context, string) error) error {
+	limited := ctx
+	if deadline := s.desired.Workloads[name].Update.Deadline; deadline > 0 {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeoutCause(ctx, deadline, fmt.Errorf("not ready within %s", deadline))
+		defer cancel()
+	}
+	if err := start(limited, name); err != nil {
+		return s.node.withLastWords(ctx, name, err)
+	}
+	return nil
 }
 
 func (s services) waitsFor(name string) bool {

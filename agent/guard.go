@@ -2,7 +2,6 @@ package agent
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/davit-project/davit/agent/watch"
 	"github.com/davit-project/davit/manifests"
@@ -35,15 +34,15 @@ func GuardFor(tree watch.Tree, set *manifests.Set) Guard {
 	}
 }
 
-func (g Guard) diff(desired reconcile.Desired, actual reconcile.Actual) reconcile.Plan {
-	now := time.Now()
-	plan := reconcile.Diff(desired, actual, reconcile.Options{HoldPrune: g.Hold, Now: now})
+func (g Guard) diff(desired reconcile.Desired, actual reconcile.Actual, options reconcile.Options) reconcile.Plan {
+	options.HoldPrune = g.Hold
+	plan := reconcile.Diff(desired, actual, options)
 	removed, all := removals(plan, desired, actual)
 	if g.Confirmed || removed <= massPrune || removed*2 <= all {
 		return plan
 	}
-	hold := fmt.Sprintf("%d of %d workloads would go at once: confirm with davit apply --confirm-prune", removed, all)
-	return reconcile.Diff(desired, actual, reconcile.Options{HoldPrune: hold, Now: now})
+	options.HoldPrune = fmt.Sprintf("%d of %d workloads would go at once: confirm with davit apply --confirm-prune", removed, all)
+	return reconcile.Diff(desired, actual, options)
 }
 
 // removals counts the objects that a plan removes altogether, and those that are on the node.

@@ -58,7 +58,7 @@ func TestManyRemovalsAtOnceNeedAWord(t *testing.T) {
 				actual.Bundles = []string{""}
 			}
 		}
-		plan := Guard{Confirmed: test.confirmed}.diff(desired, actual)
+		plan := Guard{Confirmed: test.confirmed}.diff(desired, actual, reconcile.Options{})
 		held := len(plan.Held) > 0 && strings.Contains(plan.Held[0].Reason, "confirm")
 		if held != test.held {
 			t.Errorf("%s: held %v, want %v", name, plan.Held, test.held)

@@ -47,6 +47,9 @@ type Agent struct {
 	settler watch.Settler
 	monitor *health.Monitor
 
+	set     *manifests.Set     // of the last pass
+	soaking map[string]soaking // changes that have yet to show that they work, by object
+
 	applied  string // what the last good pass applied: fingerprint and how far
 	seen     string // fingerprint of the last pass
 	failures int    // passes in a row that did not succeed
@@ -98,8 +101,29 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 		case <-now:
 			force = true
 		}
-		timer.Reset(a.step(ctx, &force))
+		if a.proved(ctx) {
+			force = true
+		}
+		wait := a.step(ctx, &force)
+		if len(a.soaking) > 0 {
+			wait = min(wait, soakCheck)
+		}
+		timer.Reset(wait)
 	}
+}
+
+// proved looks whether changes show that they work. It reports whether one does not, and is to be
+// taken back.
+func (a *Agent) proved(ctx context.Context) bool {
+	failed := a.node.proved(ctx, a.soaking, time.Now())
+	for object, reason := range failed {
+		a.log.Error("a change did not work", "object", object, "reason", reason)
+		if err := a.node.distrust(ctx, a.set, object, a.soaking[object].version, reason); err != nil {
+			a.log.Error("a change that did not work is not taken back", "object", object, "error", err)
+		}
+		delete(a.soaking, object)
+	}
+	return len(failed) > 0
 }
 
 // step looks at the directory once and applies it where that is due. It returns how long
@@ -157,7 +181,7 @@ func (a *Agent) retry() time.Duration {
 
 // pass loads, plans and applies a tree.
 func (a *Agent) pass(ctx context.Context, tree watch.Tree, options manifests.Options, prune bool) error {
-	unlock, err := Lock(func() { a.log.Info("waiting for another davit to finish") })
+	unlock, err := Lock(func(holder string) { a.log.Info("waiting for " + holder + " to finish") })
 	if err != nil {
 		return err
 	}
@@ -170,27 +194,29 @@ func (a *Agent) pass(ctx context.Context, tree watch.Tree, options manifests.Opt
 	if guard.Hold == "" && !prune {
 		guard.Hold = "the directory has only just changed"
 	}
-	desired, actual, err := a.node.look(ctx, set)
-	if err != nil {
-		a.once("planning did not succeed", "error", err)
-		a.status.Say("%v", err)
-		return err
-	}
-	plan := guard.diff(desired, actual)
-	for _, held := range plan.Held {
-		a.once("held back", "object", held.Object, "reason", held.Reason)
-	}
-	err = errors.Join(
-		a.node.Apply(ctx, desired, plan, WaitServices, a.logEvent),
-		a.node.forgetRestarts(ctx, actual, time.Now()),
-	)
-	if tree.Fingerprint != a.seen || !plan.Empty() {
-		a.log.Info("pass ended", "actions", len(plan.Actions), "unchanged", plan.Unchanged, "held", len(plan.Held))
+	var last reconcile.Plan
+	actions := 0
+	result, err := a.node.Apply(ctx, Pass{
+		Set: set, Guard: guard, Wait: WaitServices, Revision: tree.Revision, Observe: a.logEvent,
+		Planned: func(plan reconcile.Plan) {
+			last, actions = plan, actions+len(plan.Actions)
+			for _, held := range plan.Held {
+				a.once("held back", "object", held.Object, "reason", held.Reason)
+			}
+		},
+	})
+	err = errors.Join(err, a.node.forgetRestarts(ctx, result.Actual, time.Now()))
+	if tree.Fingerprint != a.seen || actions > 0 {
+		a.log.Info("pass ended", "actions", actions, "unchanged", last.Unchanged, "held", len(last.Held))
 		a.seen = tree.Fingerprint
 	}
+	if err != nil {
+		a.once("pass did not succeed", "error", err)
+	}
 	a.monitor.LookAgain()
-	a.summarize(plan, set, err)
-	if err == nil && len(desired.Problems) > 0 {
+	a.set, a.soaking = set, a.node.soak(a.soaking, result.Desired, time.Now())
+	a.summarize(last, set, err)
+	if err == nil && len(result.Desired.Problems) > 0 {
 		err = errors.New("some objects could not be resolved")
 	}
 	if err == nil && len(tree.Problems) == 0 && set.Complete() {

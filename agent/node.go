@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,12 +11,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/agent/generations"
 	"github.com/davit-project/davit/agent/images"
 	"github.com/davit-project/davit/agent/networks"
 	"github.com/davit-project/davit/manifests"
@@ -30,6 +33,8 @@ type Node struct {
 	images  *images.Store
 	facts   reconcile.Node
 	plugins []string
+
+	generations generations.Store
 }
 
 // Open connects to systemd. progress is called while images are pulled; it may be nil.
@@ -88,35 +93,34 @@ func Launcher() (string, error) {
 	return path, nil
 }
 
-// Lock keeps two davits from changing the node at once. It calls waiting when another
-// holds the lock, and waits for it.
-func Lock(waiting func()) (unlock func(), err error) {
-	const path = bundle.RunDir + "/lock"
+// Lock keeps two davits from changing the node at once. It calls waiting with who holds the lock when
+// another does, and waits for it.
+func Lock(waiting func(holder string)) (unlock func(), err error) {
+	const path, holderPath = bundle.RunDir + "/lock", bundle.RunDir + "/lock-holder"
 	unlock, err = disk.Lock(path, unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		waiting()
-		return disk.Lock(path, unix.LOCK_EX)
+		holder, _ := os.ReadFile(holderPath) // it is only told
+		waiting(cmp.Or(string(holder), "another davit"))
+		unlock, err = disk.Lock(path, unix.LOCK_EX)
 	}
-	return unlock, err
+	if err != nil {
+		return nil, err
+	}
+	self := fmt.Sprintf("davit %s, process %d", strings.Join(os.Args[1:], " "), os.Getpid())
+	if err := os.WriteFile(holderPath, []byte(self), 0o600); err != nil {
+		unlock()
+		return nil, fmt.Errorf("lock the node: %w", err)
+	}
+	return unlock, nil
 }
 
 // Plan works out what would change. Nothing on the node is touched.
-func (n *Node) Plan(ctx context.Context, set *manifests.Set, guard Guard) (reconcile.Desired, reconcile.Plan, error) {
-	desired, actual, err := n.look(ctx, set)
+func (n *Node) Plan(ctx context.Context, set *manifests.Set, guard Guard) (reconcile.Plan, error) {
+	v, err := n.look(ctx, set)
 	if err != nil {
-		return desired, reconcile.Plan{}, err
+		return reconcile.Plan{}, err
 	}
-	return desired, guard.diff(desired, actual), nil
-}
-
-// look works out what the node should be, and reads what it is.
-func (n *Node) look(ctx context.Context, set *manifests.Set) (reconcile.Desired, reconcile.Actual, error) {
-	desired, err := n.Resolve(ctx, set)
-	if err != nil {
-		return desired, reconcile.Actual{}, err
-	}
-	actual, err := n.Observe(ctx, desired)
-	return desired, actual, err
+	return v.plan(guard)
 }
 
 // Resolve binds the objects to this node: images to digests, networks to configurations.
@@ -183,10 +187,4 @@ func (n *Node) resolveImages(ctx context.Context, requests []reconcile.ImageRequ
 	// Errors are in the results.
 	_ = group.Wait()
 	return results
-}
-
-// Apply carries a plan out.
-func (n *Node) Apply(ctx context.Context, desired reconcile.Desired, plan reconcile.Plan, wait Wait, observe func(reconcile.Event)) error {
-	err := reconcile.Apply(ctx, plan, desired, n.drivers(desired, wait), observe)
-	return errors.Join(err, n.followLimits(ctx))
 }

@@ -55,11 +55,15 @@ type ObjectReport struct {
 
 // Report compares the manifests with the node, object by object.
 func (n *Node) Report(ctx context.Context, set *manifests.Set, guard Guard) (Report, error) {
-	desired, actual, err := n.look(ctx, set)
+	v, err := n.look(ctx, set)
 	if err != nil {
 		return Report{}, err
 	}
-	plan := guard.diff(desired, actual)
+	plan, err := v.plan(guard)
+	if err != nil {
+		return Report{}, err
+	}
+	desired, actual := v.desired, v.actual
 	notes, blocked := notes(plan), blocked(plan, desired, actual)
 	report := Report{Objects: []ObjectReport{}, Diagnostics: set.Diagnostics}
 	for unit, workload := range desired.Workloads {

@@ -87,6 +87,7 @@ func (d *document) checkUsers(at string, spec v1.SandboxFields) {
 }
 
 func (d *document) checkLifetime(at string, spec v1.SandboxFields) {
+	d.checkUpdatePolicy(at+".updatePolicy", spec.UpdatePolicy)
 	if spec.MaxRestarts != nil && *spec.MaxRestarts < 0 {
 		d.errorf(at+".maxRestarts", "%d: want 0 or more", *spec.MaxRestarts)
 	}
@@ -227,5 +228,14 @@ func (d *document) checkDependencies(at string, dependencies []v1.Dependency) {
 		}) {
 			d.errorf(field, "%s is there twice", dependency.Name)
 		}
+	}
+}
+
+func (d *document) checkUpdatePolicy(at string, policy v1.UpdatePolicy) {
+	if deadline := policy.ProgressDeadlineSeconds; deadline != nil && *deadline < 1 {
+		d.errorf(at+".progressDeadlineSeconds", "%d: want 1 or more", *deadline)
+	}
+	if soak := policy.MinReadySeconds; soak != nil && *soak < 0 {
+		d.errorf(at+".minReadySeconds", "%d: want 0 or more", *soak)
 	}
 }

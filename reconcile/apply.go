@@ -41,20 +41,18 @@ type Event struct {
 // errSkipped is why an action was not tried.
 var errSkipped = errors.New("skipped")
 
-// Apply walks the plan. Every action starts as soon as the actions it waits for have
-// ended, so independent ones run at once; a failure stops only what needs it. observe is
-// called for each action when it begins and when it ends, one call at a time. The error
-// joins those of the failed actions.
+// Apply walks the plan, one phase after the other. Within a phase every action starts as soon as
+// the actions it waits for have ended, so independent ones run at once; a failure stops only what
+// needs it, and pruning. observe is called for each action when it begins and when it ends, one
+// call at a time. The error joins those of the failed actions.
 func Apply(ctx context.Context, plan Plan, desired Desired, drivers Drivers, observe func(Event)) error {
 	a := &applier{desired: desired, drivers: drivers, plan: plan, observe: observe, results: map[string]*result{}}
 	for _, action := range plan.Actions {
 		a.results[action.ID] = &result{ended: make(chan struct{})}
 	}
-	var running sync.WaitGroup
-	for _, action := range plan.Actions {
-		running.Go(func() { a.run(ctx, action) })
+	for _, phase := range []Phase{Fetching, Switching, Pruning} {
+		a.runPhase(ctx, phase)
 	}
-	running.Wait()
 	var failures []error
 	for _, action := range plan.Actions {
 		if err := a.results[action.ID].err; err != nil && !errors.Is(err, errSkipped) {
@@ -62,6 +60,31 @@ func Apply(ctx context.Context, plan Plan, desired Desired, drivers Drivers, obs
 		}
 	}
 	return errors.Join(failures...)
+}
+
+// runPhase carries out the actions of one phase.
+func (a *applier) runPhase(ctx context.Context, phase Phase) {
+	var blocked error
+	if phase == Pruning {
+		blocked = a.failure()
+	}
+	var running sync.WaitGroup
+	for _, action := range a.plan.Actions {
+		if action.Verb.Phase() == phase {
+			running.Go(func() { a.run(ctx, action, blocked) })
+		}
+	}
+	running.Wait()
+}
+
+// failure says that an action did not succeed, if so.
+func (a *applier) failure() error {
+	for _, action := range a.plan.Actions {
+		if err := a.results[action.ID].err; err != nil {
+			return fmt.Errorf("%w: %w", errSkipped, err)
+		}
+	}
+	return nil
 }
 
 type applier struct {
@@ -80,10 +103,11 @@ type result struct {
 	err   error
 }
 
-func (a *applier) run(ctx context.Context, action Action) {
+// run carries out one action; blocked is why it cannot be.
+func (a *applier) run(ctx context.Context, action Action, blocked error) {
 	own := a.results[action.ID]
 	defer close(own.ended)
-	if own.err = a.await(action); own.err != nil {
+	if own.err = errors.Join(blocked, a.await(action)); own.err != nil {
 		a.tell(Event{action, Skipped, own.err})
 		return
 	}
@@ -105,7 +129,7 @@ func (a *applier) await(action Action) error {
 		before := a.results[id]
 		<-before.ended
 		if before.err != nil {
-			return fmt.Errorf("%w: %s did not succeed", errSkipped, id)
+			return fmt.Errorf("%w: %w", errSkipped, before.err)
 		}
 	}
 	return nil

@@ -11,19 +11,20 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// Desired is what a node should be, whole: every value a driver needs is in it.
+// Desired is what a node should be, whole: every value a driver needs is in it. As JSON it is what a
+// generation keeps; the bundles are kept on the disk, under the names that it has.
 type Desired struct {
 	// Images are the images to have, by [Image.Key].
-	Images map[string]Image
+	Images map[string]Image `json:"images"`
 	// Networks are the networks to have, by name.
-	Networks map[string]Network
+	Networks map[string]Network `json:"networks"`
 	// Volumes are the named volumes to have, by name.
-	Volumes map[string]Volume
+	Volumes map[string]Volume `json:"volumes"`
 	// Workloads are what runs, by unit name.
-	Workloads map[string]Workload
+	Workloads map[string]Workload `json:"workloads"`
 	// Problems are the objects that could not be resolved, and why. What they name
 	// stays as it was last applied.
-	Problems []Problem
+	Problems []Problem `json:"-"`
 }
 
 // ImageRequest is an image as a manifest asks for it. Equal requests are resolved
@@ -107,11 +108,21 @@ type Workload struct {
 	TTL *time.Duration
 	// Bundle is what the unit starts, BundleText its rendering, BundleDir the name
 	// of its directory.
-	Bundle     *bundle.Bundle
-	BundleText []byte
+	Bundle     *bundle.Bundle `json:"-"`
+	BundleText []byte         `json:"-"`
 	BundleDir  string
+	// Update says when a change of it has worked.
+	Update Update
 	// Networks and Volumes are the names of what it needs.
 	Networks, Volumes []string
+}
+
+// Update says when a change of a workload has worked.
+type Update struct {
+	// Deadline is how long the new version may take to be ready, Soak how long it must then run.
+	Deadline, Soak time.Duration
+	// Whole is set when the whole set of changes is taken back with this one.
+	Whole bool
 }
 
 // Problem is an object that cannot be applied.

@@ -16,6 +16,12 @@ type Options struct {
 	Now time.Time
 	// HoldPrune says why nothing may be removed now; empty lets removals happen.
 	HoldPrune string
+	// Kept are the generations that one can go back to: what they need stays on the disk.
+	Kept []Generation
+	// Suspended are the objects that nothing changes for now, and why.
+	Suspended map[string]string
+	// Held is what was left out of desired before.
+	Held []Held
 }
 
 // Diff compares what should be with what is. The same arguments give the same plan, and
@@ -23,6 +29,7 @@ type Options struct {
 func Diff(desired Desired, actual Actual, options Options) Plan {
 	d := &differ{desired: desired, actual: actual, options: options, kept: map[string]ActualWorkload{}}
 	d.plan.Actions = []Action{} // JSON has a list, never null
+	d.plan.Held = slices.Clone(options.Held)
 	d.decide()
 	d.fetch()
 	d.stage()
@@ -68,6 +75,9 @@ func (d *differ) decide() {
 		if d.expired(workload) {
 			continue
 		}
+		if d.suspended(workload.Ref, unit) {
+			continue
+		}
 		if reason := d.foreign(unit, workload); reason != "" {
 			d.plan.hold(workload.Ref.String(), reason)
 			if current, ok := d.actual.Workloads[unit]; ok {
@@ -90,6 +100,7 @@ func (d *differ) decide() {
 		object := current.Ref.String()
 		_, hasProblem := blocked[object]
 		switch {
+		case d.suspended(current.Ref, unit):
 		case hasProblem:
 			d.kept[unit] = current
 		case d.options.HoldPrune != "":
@@ -118,10 +129,8 @@ func (d *differ) compare(unit string, workload Workload) change {
 	} else if current.NeedReload {
 		c.write = "systemd has not read the unit file yet"
 	}
-	if current.Enabled == "masked" || current.Enabled == "masked-runtime" {
-		d.plan.Held = append(d.plan.Held, Held{
-			Object: workload.Ref.String(), Reason: "unit is masked: systemctl unmask " + unit + " to let it run", Intended: true,
-		})
+	if reason := d.byHand(unit, workload, current); reason != "" {
+		d.plan.Held = append(d.plan.Held, Held{Object: workload.Ref.String(), Reason: reason, Intended: true})
 		return c
 	}
 	c.verb, c.why = d.activity(workload, current, c.write)
@@ -316,30 +325,26 @@ func (d *differ) prune() {
 	if d.options.HoldPrune != "" {
 		return
 	}
-	done := make([]string, 0, len(d.plan.Actions))
-	for _, action := range d.plan.Actions {
-		done = append(done, action.ID)
-	}
 	used := d.uses()
 	const reason = "nothing uses it any more"
 	for _, name := range sortedKeys(d.actual.Networks) {
 		if !used["network "+name] {
-			d.plan.add(Action{Verb: RemoveNetwork, Object: "Network/" + name, Target: name, Reason: reason, Needs: done})
+			d.plan.add(Action{Verb: RemoveNetwork, Object: "Network/" + name, Target: name, Reason: reason})
 		}
 	}
 	for _, dir := range slices.Sorted(slices.Values(d.actual.Bundles)) {
 		if !used["bundle "+dir] || d.expiredBundle(dir) {
-			d.plan.add(Action{Verb: RemoveBundle, Object: dir, Target: dir, Reason: reason, Needs: done})
+			d.plan.add(Action{Verb: RemoveBundle, Object: dir, Target: dir, Reason: reason})
 		}
 	}
 	for _, dir := range sortedKeys(d.actual.Completed) {
 		if !used["bundle "+dir] {
-			d.plan.add(Action{Verb: ForgetJob, Object: dir, Target: dir, Reason: "its job is gone", Needs: done})
+			d.plan.add(Action{Verb: ForgetJob, Object: dir, Target: dir, Reason: "its job is gone"})
 		}
 	}
 	for _, id := range sortedKeys(d.actual.Images) {
 		if !used["image "+id] {
-			d.plan.add(Action{Verb: ReleaseImage, Object: shortDigest("sha256:" + id), Target: id, Reason: reason, Needs: done})
+			d.plan.add(Action{Verb: ReleaseImage, Object: shortDigest("sha256:" + id), Target: id, Reason: reason})
 		}
 	}
 }
@@ -352,6 +357,14 @@ func (d *differ) uses() map[string]bool {
 	}
 	for _, image := range d.desired.Images {
 		used["image "+image.ID] = true
+	}
+	for _, generation := range d.options.Kept {
+		for _, dir := range generation.Bundles {
+			used["bundle "+dir] = true
+		}
+		for _, id := range generation.Images {
+			used["image "+id] = true
+		}
 	}
 	for unit, workload := range d.desired.Workloads {
 		used["bundle "+workload.BundleDir] = true

@@ -363,8 +363,13 @@ func TestActivity(t *testing.T) {
 		change func(*ActualWorkload)
 		want   Verb
 	}{
-		"stopped by hand":                    {nil, func(w *ActualWorkload) { w.Active, w.RunningDir = "inactive", "" }, Start},
-		"failed":                             {nil, func(w *ActualWorkload) { w.Active, w.Result, w.RunningDir = "failed", "exit-code", "" }, Start},
+		"stopped by hand":             {nil, func(w *ActualWorkload) { w.Active, w.RunningDir = "inactive", "" }, ""},
+		"stopped by hand, and killed": {nil, func(w *ActualWorkload) { w.Active, w.Result, w.RunningDir = "failed", "timeout", "" }, ""},
+		"disabled by hand": {nil, func(w *ActualWorkload) {
+			w.Active, w.Enabled, w.Started, w.RunningDir = "inactive", "disabled", false, ""
+		}, ""},
+		"not started since boot":             {nil, func(w *ActualWorkload) { w.Active, w.Started, w.RunningDir = "inactive", false, "" }, Start},
+		"could not be restarted":             {nil, func(w *ActualWorkload) { w.Active, w.Result, w.RunningDir = "failed", "resources", "" }, Start},
 		"gave up as asked":                   {[]string{"maxRestarts: 2"}, func(w *ActualWorkload) { w.Active, w.Result, w.RunningDir = "failed", "exit-code", "" }, ""},
 		"masked":                             {nil, func(w *ActualWorkload) { w.Active, w.Enabled, w.RunningDir = "inactive", "masked", "" }, ""},
 		"ran to its end":                     {[]string{"restartPolicy: Never"}, func(w *ActualWorkload) { w.Active, w.RunningDir = "inactive", "" }, ""},

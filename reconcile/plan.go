@@ -61,7 +61,7 @@ func Subject(object, unit string) string {
 // Verb is what an action does.
 type Verb string
 
-// The verbs, in the order of a plan's phases: fetch, stage, switch, prune.
+// The verbs, in the order of a plan's phases.
 const (
 	PullImage     Verb = "pull"
 	MakeNetwork   Verb = "make-network"
@@ -78,6 +78,31 @@ const (
 	RemoveBundle  Verb = "remove-bundle"
 	ForgetJob     Verb = "forget-job"
 )
+
+// Phase is a part of a plan. Its actions begin when all those of the phases before have ended.
+type Phase int
+
+// The phases.
+const (
+	// Fetching brings everything that the node lacks; nothing that runs sees it.
+	Fetching Phase = iota
+	// Switching turns from what was to what is to be.
+	Switching
+	// Pruning removes what nothing uses any more, once everything else has succeeded.
+	Pruning
+)
+
+// Phase is the part of a plan that the verb belongs to.
+func (v Verb) Phase() Phase {
+	switch v {
+	case PullImage, MakeNetwork, MakeVolume, WriteBundle:
+		return Fetching
+	case RemoveNetwork, ReleaseImage, RemoveBundle, ForgetJob:
+		return Pruning
+	default:
+		return Switching
+	}
+}
 
 // Held is a change that a guard holds back.
 type Held struct {

@@ -175,6 +175,9 @@ func (r *resolver) container(run runnable, source manifests.Position) error {
 	}
 	unit.RequiresMountsFor = append([]string{bundle.StateDir, r.in.Node.StorageRoot}, storage.hostDirs...)
 	workload := Workload{Ref: run.ref, Keep: run.keep, Unit: &unit, Bundle: b, Networks: networks, Volumes: storage.volumes}
+	if run.role == units.RoleContainer {
+		workload.Update = updateOf(run.UpdatePolicy)
+	}
 	if run.ttl != nil {
 		ttl := time.Duration(*run.ttl) * time.Second
 		workload.TTL = &ttl

@@ -55,6 +55,7 @@ func ScanRoots(roots Roots, owner int) (Tree, error) {
 		}
 		fmt.Fprintln(sum, root, tree.Fingerprint)
 	}
+	merged.Revision = revision(roots.Main)
 	merged.Fingerprint = hex.EncodeToString(sum.Sum(nil))
 	return merged, nil
 }

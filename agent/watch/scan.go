@@ -36,6 +36,8 @@ type Tree struct {
 	Problems manifests.Diagnostics
 	// Fingerprint changes when a file's name or content does.
 	Fingerprint string
+	// Revision is the commit of git that the tree is of; empty where nothing tells.
+	Revision string
 	// Writable says who beside root can write the tree or replace it, "user 1000"; empty when
 	// nobody can.
 	Writable string

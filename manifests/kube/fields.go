@@ -116,8 +116,8 @@ var deploymentSpec = map[string]field{
 	"template":                {treatment: yes},
 	"selector":                {silent, selected, nil},
 	"strategy":                {ignored, replacing, nil},
-	"minReadySeconds":         {ignored, replacing, nil},
-	"progressDeadlineSeconds": {ignored, replacing, nil},
+	"minReadySeconds":         {treatment: yes},
+	"progressDeadlineSeconds": {treatment: yes},
 	"revisionHistoryLimit":    {ignored, replacing, nil},
 	"paused":                  {no, "take the change out of the manifest instead", []any{false}},
 }
@@ -131,7 +131,7 @@ var statefulSetSpec = map[string]field{
 	"serviceName":                          {silent, "pods are reached by their names", nil},
 	"podManagementPolicy":                  {ignored, replacing, nil},
 	"updateStrategy":                       {ignored, replacing, nil},
-	"minReadySeconds":                      {ignored, replacing, nil},
+	"minReadySeconds":                      {treatment: yes},
 	"revisionHistoryLimit":                 {ignored, replacing, nil},
 	"persistentVolumeClaimRetentionPolicy": {no, "davit never deletes a volume", []any{map[string]any{"whenDeleted": "Retain", "whenScaled": "Retain"}}},
 	"ordinals":                             {treatment: yes},
@@ -142,7 +142,7 @@ var daemonSetSpec = map[string]field{
 	"template":             {treatment: yes},
 	"selector":             {silent, selected, nil},
 	"updateStrategy":       {ignored, replacing, nil},
-	"minReadySeconds":      {ignored, replacing, nil},
+	"minReadySeconds":      {treatment: yes},
 	"revisionHistoryLimit": {ignored, replacing, nil},
 }
 

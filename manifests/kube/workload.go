@@ -38,6 +38,9 @@ func (c *conversion) replicated(fields map[string]field) {
 	if counted {
 		pod["replicas"] = replicas
 	}
+	if policy := updatePolicy(spec); len(policy) > 0 {
+		pod["updatePolicy"] = policy
+	}
 	if replicas < 0 {
 		c.errorf("spec.replicas", "", "%d: want 0 or more", replicas)
 	}
@@ -45,6 +48,17 @@ func (c *conversion) replicated(fields map[string]field) {
 	c.describe(mapAt(spec, "template"))
 	c.object(&v1.Pod{}, c.tree(pod), "spec.", templatePath+".")
 	c.result.Objects = append(c.result.Objects, claims...)
+}
+
+// updatePolicy says when a change has worked.
+func updatePolicy(spec map[string]any) map[string]any {
+	policy := map[string]any{}
+	for _, name := range []string{"progressDeadlineSeconds", "minReadySeconds"} {
+		if value, ok := spec[name]; ok {
+			policy[name] = value
+		}
+	}
+	return policy
 }
 
 // claims numbers the pods of a StatefulSet, makes a volume of each claim template for each of

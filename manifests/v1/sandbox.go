@@ -52,9 +52,31 @@ type SandboxFields struct {
 	// ActiveDeadlineSeconds is how long a start may live, in seconds, before it is
 	// ended as failed; the default is no limit.
 	ActiveDeadlineSeconds *int64 `json:"activeDeadlineSeconds,omitempty"`
+	// UpdatePolicy says when a change has worked.
+	UpdatePolicy UpdatePolicy `json:"updatePolicy,omitzero"`
 	// DependsOn orders the start after that of other workloads.
 	DependsOn []Dependency `json:"dependsOn,omitempty" patchStrategy:"merge" patchMergeKey:"name"`
 }
+
+// UpdatePolicy says when a change has worked. One that has not is taken back: the version that worked
+// before runs again, until the manifest comes to another one.
+type UpdatePolicy struct {
+	// ProgressDeadlineSeconds is how long a new version may take until it is ready, in seconds; the
+	// default is 120.
+	ProgressDeadlineSeconds *int32 `json:"progressDeadlineSeconds,omitempty"`
+	// MinReadySeconds is how long it must then run without ending by itself, in seconds; the
+	// default is 10. The agent watches it.
+	MinReadySeconds *int32 `json:"minReadySeconds,omitempty"`
+	// Atomic is Object (the default), which takes back this object, or Set, which takes back all that
+	// was changed together with it.
+	Atomic string `json:"atomic,omitempty" enum:"Object,Set"`
+}
+
+// The values of atomic.
+const (
+	AtomicObject = "Object"
+	AtomicSet    = "Set"
+)
 
 // NetworkAttachment attaches to one network.
 type NetworkAttachment struct {

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/davit-project/davit/agent"
+	"github.com/davit-project/davit/agent/images"
 	"github.com/davit-project/davit/reconcile"
 )
 
@@ -34,56 +36,82 @@ status is 1 when an action failed or a manifest has an error.`,
   davit apply --wait --timeout 5m
   davit apply --dry-run -o json`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return s.apply(cmd, f) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return s.run(cmd, f, func(*agent.Node, source) error { return nil })
+		},
 	}
+	waitFlags(cmd, &f)
 	flags := cmd.Flags()
-	flags.BoolVar(&f.wait, "wait", false, "wait until what was started is up")
-	flags.DurationVar(&f.timeout, "timeout", 10*time.Minute, "give up after this long")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "only show the plan")
 	flags.BoolVar(&f.confirmPrune, "confirm-prune", false, "remove units even when many or all manifests are gone")
 	return cmd
 }
 
-func (s *settings) apply(cmd *cobra.Command, f applyFlags) error {
+// waitFlags are those of every command that changes what runs.
+func waitFlags(cmd *cobra.Command, f *applyFlags) {
+	cmd.Flags().BoolVar(&f.wait, "wait", false, "wait until what was started is up")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", defaultTimeout, "give up after this long")
+}
+
+const defaultTimeout = 10 * time.Minute
+
+// open connects to the node and keeps other davits from changing it.
+func (s *settings) open(cmd *cobra.Command, progress func(images.Progress)) (*agent.Node, func(), error) {
+	node, err := agent.Open(cmd.Context(), progress)
+	if err != nil {
+		return nil, nil, err
+	}
+	unlock, err := agent.Lock(func(holder string) { fmt.Fprintf(cmd.ErrOrStderr(), "waiting for %s to finish\n", holder) })
+	if err != nil {
+		return nil, nil, errors.Join(err, node.Close())
+	}
+	return node, unlock, nil
+}
+
+// run makes the node what its manifests say, after decide has had its say.
+func (s *settings) run(cmd *cobra.Command, f applyFlags, decide func(*agent.Node, source) error) error {
 	ctx, cancel := context.WithTimeoutCause(cmd.Context(), f.timeout, fmt.Errorf("not done after %s", f.timeout))
 	defer cancel()
-	set, guard, err := s.load()
+	from, err := s.load()
 	if err != nil {
 		return err
 	}
 	if f.confirmPrune {
-		guard.Confirmed = true
-		if set.Complete() {
-			guard.Hold = ""
+		from.guard.Confirmed = true
+		if from.set.Complete() {
+			from.guard.Hold = ""
 		}
 	}
 	bars := newPullBars(cmd.ErrOrStderr())
 	defer bars.end()
-	node, err := agent.Open(ctx, bars.report)
+	node, unlock, err := s.open(cmd, bars.report)
 	if err != nil {
 		return err
 	}
 	defer node.Close()
-	unlock, err := agent.Lock(func() { fmt.Fprintln(cmd.ErrOrStderr(), "waiting for another davit to finish") })
-	if err != nil {
-		return err
-	}
 	defer unlock()
-	desired, plan, err := node.Plan(ctx, set, guard)
-	if err != nil {
+	if err := decide(node, from); err != nil {
 		return err
 	}
-	reportDiagnostics(cmd.ErrOrStderr(), set.All())
-	outcome := newOutcome(plan)
-	if !f.dryRun {
-		observe := func(event reconcile.Event) { outcome.note(event, s.eventWriter(cmd)) }
-		err = node.Apply(ctx, desired, plan, f.waits(), observe)
+	reportDiagnostics(cmd.ErrOrStderr(), from.set.All())
+	outcome := &outcome{Held: []reconcile.Held{}, Actions: []result{}}
+	if f.dryRun {
+		var plan reconcile.Plan
+		if plan, err = node.Plan(ctx, from.set, from.guard); err != nil {
+			return err
+		}
+		outcome.planned(plan)
+	} else {
+		_, err = node.Apply(ctx, agent.Pass{
+			Set: from.set, Guard: from.guard, Wait: f.waits(), Revision: from.revision, Planned: outcome.planned,
+			Observe: func(event reconcile.Event) { outcome.note(event, s.eventWriter(cmd)) },
+		})
 	}
 	printErr := s.print(cmd.OutOrStdout(), outcome, func() error { return outcome.print(cmd.OutOrStdout(), f.dryRun) })
 	switch {
 	case err != nil:
 		return errors.Join(err, printErr)
-	case len(set.Diagnostics) > 0 || plan.Refused():
+	case len(from.set.Diagnostics) > 0 || outcome.refused:
 		return exitError(1)
 	}
 	return printErr
@@ -112,7 +140,8 @@ type outcome struct {
 	Held      []reconcile.Held `json:"held"`
 	Actions   []result         `json:"actions"`
 
-	mu sync.Mutex
+	refused bool // something is held back that nobody asked to be
+	mu      sync.Mutex
 }
 
 type result struct {
@@ -121,22 +150,22 @@ type result struct {
 	Error  string           `json:"error,omitempty"`
 }
 
-func newOutcome(plan reconcile.Plan) *outcome {
-	o := &outcome{Unchanged: plan.Unchanged, Held: plan.Held, Actions: []result{}}
-	if o.Held == nil {
-		o.Held = []reconcile.Held{}
-	}
+// planned takes a plan down: the change's, or after it that which takes back what did not work.
+func (o *outcome) planned(plan reconcile.Plan) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.Unchanged, o.refused = plan.Unchanged, plan.Refused()
+	o.Held = append([]reconcile.Held{}, plan.Held...)
 	for _, action := range plan.Actions {
 		o.Actions = append(o.Actions, result{Action: action, Status: "planned"})
 	}
-	return o
 }
 
 // note takes an event down and prints a line for each action that ended.
 func (o *outcome) note(event reconcile.Event, w io.Writer) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for i := range o.Actions {
+	for i := range slices.Backward(o.Actions) {
 		if o.Actions[i].ID != event.Action.ID {
 			continue
 		}
@@ -144,6 +173,7 @@ func (o *outcome) note(event reconcile.Event, w io.Writer) {
 		if event.Err != nil {
 			o.Actions[i].Error = event.Err.Error()
 		}
+		break
 	}
 	switch event.Status {
 	case reconcile.Done:

@@ -68,7 +68,8 @@ func TestOutcomeCounts(t *testing.T) {
 	pull := reconcile.Action{ID: "pull a", Verb: reconcile.PullImage, Object: "a"}
 	write := reconcile.Action{ID: "write-unit b", Verb: reconcile.WriteUnit, Object: "Container/b"}
 	start := reconcile.Action{ID: "start b", Verb: reconcile.Start, Object: "Container/b"}
-	o := newOutcome(reconcile.Plan{Actions: []reconcile.Action{pull, write, start}, Unchanged: 4})
+	o := &outcome{}
+	o.planned(reconcile.Plan{Actions: []reconcile.Action{pull, write, start}, Unchanged: 4})
 	for _, event := range []reconcile.Event{
 		{Action: pull, Status: reconcile.Begun}, {Action: pull, Status: reconcile.Done},
 		{Action: write, Status: reconcile.Failed, Err: errors.New("disk full")},

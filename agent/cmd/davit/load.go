@@ -32,28 +32,36 @@ func (s *settings) ownerID() (int, error) {
 	return strconv.Atoi(found.Uid)
 }
 
-// load reads the manifest directory as the agent does, and says what it lets a plan
-// remove.
-func (s *settings) load() (*manifests.Set, agent.Guard, error) {
+// source is the manifest directory as it was read once.
+type source struct {
+	set *manifests.Set
+	// guard is what it lets a plan remove.
+	guard agent.Guard
+	// revision is its commit; empty where nothing tells.
+	revision string
+}
+
+// load reads the manifest directory as the agent does.
+func (s *settings) load() (source, error) {
 	owner, err := s.ownerID()
 	if err != nil {
-		return nil, agent.Guard{}, err
+		return source{}, err
 	}
 	tree, err := watch.ScanRoots(watch.RootsOf(s.manifests), owner)
 	if err != nil {
-		return nil, agent.Guard{}, err
+		return source{}, err
 	}
 	options, err := s.thisNode()
 	if err != nil {
-		return nil, agent.Guard{}, err
+		return source{}, err
 	}
 	if options.Policy, err = facts.NodePolicy(s.policy, tree.Writable); err != nil {
-		return nil, agent.Guard{}, err
+		return source{}, err
 	}
 	set := manifests.Load(tree.Files, options)
 	guard := agent.GuardFor(tree, set)
 	set.Diagnostics = append(tree.Problems, set.Diagnostics...)
-	return set, guard, nil
+	return source{set, guard, tree.Revision}, nil
 }
 
 // loadFiles reads and loads files and directories that a person names.

@@ -23,7 +23,7 @@ is 0 when nothing would change, 2 when something would, 1 after an error.`,
   davit plan -o json --manifests ./site`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			set, guard, err := s.load()
+			from, err := s.load()
 			if err != nil {
 				return err
 			}
@@ -32,17 +32,17 @@ is 0 when nothing would change, 2 when something would, 1 after an error.`,
 				return err
 			}
 			defer node.Close()
-			_, plan, err := node.Plan(cmd.Context(), set, guard)
+			plan, err := node.Plan(cmd.Context(), from.set, from.guard)
 			if err != nil {
 				return err
 			}
-			reportDiagnostics(cmd.ErrOrStderr(), set.All())
-			planned := planned{plan, exposuresOf(plan, set.Objects)}
+			reportDiagnostics(cmd.ErrOrStderr(), from.set.All())
+			planned := planned{plan, exposuresOf(plan, from.set.Objects)}
 			err = s.print(cmd.OutOrStdout(), planned, func() error { return printPlan(cmd.OutOrStdout(), planned) })
 			switch {
 			case err != nil:
 				return err
-			case len(set.Diagnostics) > 0 || plan.Refused():
+			case len(from.set.Diagnostics) > 0 || plan.Refused():
 				return exitError(1)
 			case !plan.Empty():
 				return exitError(2)

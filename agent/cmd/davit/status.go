@@ -19,7 +19,7 @@ func statusCommand(s *settings) *cobra.Command {
 		Short: "Show what runs, and what differs from the manifests",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			set, guard, err := s.load()
+			from, err := s.load()
 			if err != nil {
 				return err
 			}
@@ -28,7 +28,7 @@ func statusCommand(s *settings) *cobra.Command {
 				return err
 			}
 			defer node.Close()
-			report, err := node.Report(cmd.Context(), set, guard)
+			report, err := node.Report(cmd.Context(), from.set, from.guard)
 			if err != nil {
 				return err
 			}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/davit-project/davit/agent"
+)
+
+func rollbackCommand(s *settings) *cobra.Command {
+	f := applyFlags{timeout: defaultTimeout}
+	cmd := &cobra.Command{
+		Use:   "rollback [N]",
+		Short: "Make the node what it was in generation N",
+		Long: `Make the node what it was in generation N, or in the one before the newest. It stays so until
+the manifests change, or until davit resume. Nothing is pulled: what a kept generation needs is on
+the node.`,
+		Example: `  davit history
+  davit rollback
+  davit rollback 3`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			number := 0
+			if len(args) > 0 {
+				var err error
+				if number, err = strconv.Atoi(args[0]); err != nil || number < 1 {
+					return fmt.Errorf("%s: want the number of a generation: see davit history", args[0])
+				}
+			}
+			return s.run(cmd, f, func(node *agent.Node, from source) error {
+				number, err := node.RollBack(from.set, number)
+				if err == nil {
+					fmt.Fprintf(cmd.ErrOrStderr(), "to generation %d, until the manifests change or davit resume\n", number)
+				}
+				return err
+			})
+		},
+	}
+	waitFlags(cmd, &f)
+	return cmd
+}
+
+func resumeCommand(s *settings) *cobra.Command {
+	f := applyFlags{timeout: defaultTimeout}
+	cmd := &cobra.Command{
+		Use:   "resume [NAME]",
+		Short: "Let the manifests decide again, after suspend or rollback",
+		Long: `Let the manifests decide again about an object, or about everything: it is not suspended any
+more, a rollback ends, and a version that did not work is tried once more.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return s.run(cmd, f, func(node *agent.Node, from source) error {
+				object, err := objectOf(from, args)
+				if err != nil {
+					return err
+				}
+				return node.Resume(object)
+			})
+		},
+	}
+	waitFlags(cmd, &f)
+	return cmd
+}
+
+func suspendCommand(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use:   "suspend [NAME]",
+		Short: "Let davit change nothing for now, or nothing of one object",
+		Long: `Let davit change nothing for now, or nothing of one object, until davit resume; reboots change
+nothing about it. What runs goes on, and systemctl works as ever.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			from, err := s.load()
+			if err != nil {
+				return err
+			}
+			node, unlock, err := s.open(cmd, nil)
+			if err != nil {
+				return err
+			}
+			defer node.Close()
+			defer unlock()
+			object, err := objectOf(from, args)
+			if err != nil {
+				return err
+			}
+			return node.Suspend(object)
+		},
+	}
+}
+
+// objectOf is the object, wanted or there, that the argument names, "web" or "Container/web"; ""
+// without one.
+func objectOf(from source, args []string) (string, error) {
+	if len(args) == 0 {
+		return "", nil
+	}
+	units, err := ownUnits()
+	if err != nil {
+		return "", err
+	}
+	var objects []string
+	for _, object := range from.set.Objects {
+		objects = append(objects, object.Ref().String())
+	}
+	for _, unit := range units {
+		objects = append(objects, unit.Object)
+	}
+	slices.Sort(objects)
+	objects = slices.DeleteFunc(slices.Compact(objects), func(object string) bool {
+		_, name, _ := strings.Cut(object, "/")
+		return object != args[0] && name != args[0]
+	})
+	switch len(objects) {
+	case 0:
+		return "", fmt.Errorf("there is no object %q: see davit status", args[0])
+	case 1:
+		return objects[0], nil
+	default:
+		return "", fmt.Errorf("%q may mean %s: say which", args[0], strings.Join(objects, " or "))
+	}
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/davit-project/davit/agent"
+	"github.com/davit-project/davit/reconcile"
+)
+
+func historyCommand(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use:   "history",
+		Short: "Show what was applied, the newest generation first",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			node, err := agent.Open(cmd.Context(), nil)
+			if err != nil {
+				return err
+			}
+			defer node.Close()
+			history, err := node.History()
+			if err != nil {
+				return err
+			}
+			if history == nil {
+				history = []reconcile.Generation{}
+			}
+			return s.print(cmd.OutOrStdout(), history, func() error { return printHistory(cmd.OutOrStdout(), history) })
+		},
+	}
+}
+
+func printHistory(w io.Writer, history []reconcile.Generation) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "GENERATION\tAGE\tOBJECTS\tSTATE\tREVISION\tNOTE")
+	for _, g := range history {
+		fmt.Fprintf(table, "%d\t%s\t%d\t%s\t%s\t%s\n", g.Number, since(&g.Began), len(g.Objects), g.State, short(g.Revision), noteOf(g))
+	}
+	return table.Flush()
+}
+
+// short is a commit as git shows it.
+func short(revision string) string { return revision[:min(len(revision), 12)] }
+
+// noteOf says what is to be known of a generation in a line.
+func noteOf(g reconcile.Generation) string {
+	for _, reasons := range []map[string]string{g.Failed, g.Unproven} {
+		for object, reason := range reasons {
+			return object + ": " + reason
+		}
+	}
+	return g.Note
+}
+
+func diffCommand(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use:   "diff [N [M]]",
+		Short: "Show what changed from generation N to M",
+		Long: `Show what changed from generation N to M. Without M, what changed from N to the newest one;
+without both, what the newest one changed.`,
+		Example: `  davit diff
+  davit diff 3
+  davit diff 3 5`,
+		Args: cobra.MaximumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			node, err := agent.Open(cmd.Context(), nil)
+			if err != nil {
+				return err
+			}
+			defer node.Close()
+			before, after, err := twoGenerations(node, args)
+			if err != nil {
+				return err
+			}
+			differences, err := node.Compare(before, after)
+			if err != nil {
+				return err
+			}
+			if differences == nil {
+				differences = []reconcile.Difference{}
+			}
+			return s.print(cmd.OutOrStdout(), differences, func() error {
+				for _, d := range differences {
+					fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", reconcile.Subject(d.Object, d.Unit), d.Change)
+				}
+				return nil
+			})
+		},
+	}
+}
+
+// twoGenerations are those that the arguments name, or that they mean.
+func twoGenerations(node *agent.Node, args []string) (before, after int, err error) {
+	history, err := node.History()
+	if err != nil {
+		return 0, 0, err
+	}
+	if len(history) < 2 && len(args) == 0 {
+		return 0, 0, fmt.Errorf("there are no two generations to compare: see davit history")
+	}
+	var numbers []int
+	for _, arg := range args {
+		number, err := strconv.Atoi(arg)
+		if err != nil || !slices.ContainsFunc(history, func(g reconcile.Generation) bool { return g.Number == number }) {
+			return 0, 0, fmt.Errorf("there is no generation %s: see davit history", arg)
+		}
+		numbers = append(numbers, number)
+	}
+	switch len(numbers) {
+	case 0:
+		return history[1].Number, history[0].Number, nil
+	case 1:
+		return numbers[0], history[0].Number, nil
+	default:
+		return numbers[0], numbers[1], nil
+	}
+}

@@ -1,0 +1,82 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/davit-project/davit/agent/generations"
+	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/reconcile"
+)
+
+// History returns the generations that are kept, the newest one first.
+func (n *Node) History() ([]reconcile.Generation, error) { return n.generations.List() }
+
+// Compare says what an object has in one generation and not in another.
+func (n *Node) Compare(before, after int) ([]reconcile.Difference, error) {
+	old, err := n.earlier(before)
+	if err != nil {
+		return nil, err
+	}
+	changed, err := n.earlier(after)
+	if err != nil {
+		return nil, err
+	}
+	return reconcile.Compare(old, changed), nil
+}
+
+// RollBack decides that the node be as a generation was, until the manifests change; 0 means the
+// one before the newest. It returns the generation's number. The next [Node.Apply] acts on it.
+func (n *Node) RollBack(set *manifests.Set, number int) (int, error) {
+	kept, err := n.generations.List()
+	if err != nil {
+		return 0, err
+	}
+	to := slices.IndexFunc(kept, func(g reconcile.Generation) bool {
+		if number == 0 {
+			return g.Number < kept[0].Number && g.State == reconcile.Applied
+		}
+		return g.Number == number
+	})
+	if to < 0 {
+		return 0, fmt.Errorf("there is no such generation to go back to: see davit history")
+	}
+	if _, err := n.earlier(kept[to].Number); err != nil {
+		return 0, err
+	}
+	digest, err := digestOf(set)
+	if err != nil {
+		return 0, err
+	}
+	pin := generations.Pin{Generation: kept[to].Number, Since: time.Now(), Manifests: digest}
+	return pin.Generation, n.generations.SetPin(&pin)
+}
+
+// Suspend decides that nothing of an object changes for now; "" means everything.
+func (n *Node) Suspend(object string) error {
+	decided, err := n.generations.Decisions()
+	if err != nil {
+		return err
+	}
+	if _, ok := decided.Suspended[object]; !ok {
+		decided.Suspended[object] = time.Now()
+	}
+	return n.generations.SetSuspended(decided.Suspended)
+}
+
+// Resume lets the manifests decide about an object again: it is not suspended any more, and a version
+// that did not work is tried again. "" means everything, a rollback too.
+func (n *Node) Resume(object string) error {
+	if object == "" {
+		return errors.Join(n.generations.SetPin(nil), n.generations.SetSuspended(nil), n.generations.SetQuarantine(nil))
+	}
+	decided, err := n.generations.Decisions()
+	if err != nil {
+		return err
+	}
+	delete(decided.Suspended, object)
+	delete(decided.Quarantine, object)
+	return errors.Join(n.generations.SetSuspended(decided.Suspended), n.generations.SetQuarantine(decided.Quarantine))
+}

@@ -1,0 +1,199 @@
+// Package generations keeps what was applied, generation by generation, and what an operator or a
+// failed update has decided about it. It knows how that is kept on the disk; what follows from it is
+// the core's business. All of it can be lost without harm to what runs.
+package generations
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// Dir is where generations are kept.
+const Dir = bundle.StateDir + "/generations"
+
+// Keep is how many generations one can go back to.
+const Keep = 10
+
+// Files of a generation's directory.
+const (
+	headFile    = "generation.json" // what is listed; its outcome is written again
+	desiredFile = "desired.json"    // never written again
+)
+
+// Store is the node's generations.
+type Store struct {
+	// dir is [Dir] where it is empty; tests have their own.
+	dir string
+}
+
+func (s Store) root() string { return cmp.Or(s.dir, Dir) }
+
+func (s Store) path(number int, file string) string {
+	return filepath.Join(s.root(), fmt.Sprintf("%06d", number), file)
+}
+
+// List returns the generations that are kept, the newest one first. One that cannot be read is as
+// if it were not there; its error is joined to the result.
+func (s Store) List() ([]reconcile.Generation, error) {
+	entries, err := os.ReadDir(s.root())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("list generations: %w", err)
+	}
+	var list []reconcile.Generation
+	var failures []error
+	for _, entry := range slices.Backward(entries) {
+		number, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue // what an interrupted write left, or a decision
+		}
+		var generation reconcile.Generation
+		if err := readJSON(s.path(number, headFile), &generation); err != nil {
+			failures = append(failures, fmt.Errorf("generation %d: %w", number, err))
+			continue
+		}
+		generation.Number = number
+		list = append(list, generation)
+	}
+	return list, errors.Join(failures...)
+}
+
+// Begin keeps what is desired as the next generation, unless it is that of the newest one.
+func (s Store) Begin(list []reconcile.Generation, desired reconcile.Desired, revision, note string, now time.Time) (reconcile.Generation, error) {
+	text, digest, err := encode(desired)
+	if err != nil {
+		return reconcile.Generation{}, fmt.Errorf("begin a generation: %w", err)
+	}
+	if len(list) > 0 && list[0].Digest == digest {
+		return list[0], nil
+	}
+	number, err := s.next()
+	if err != nil {
+		return reconcile.Generation{}, err
+	}
+	generation := reconcile.NewGeneration(number, desired, digest, now)
+	generation.Revision, generation.Note = revision, note
+	return generation, s.write(generation, text)
+}
+
+// IsNewest reports whether what is desired is what the newest generation applies.
+func IsNewest(list []reconcile.Generation, desired reconcile.Desired) (bool, error) {
+	_, digest, err := encode(desired)
+	return len(list) > 0 && list[0].Digest == digest, err
+}
+
+func encode(desired reconcile.Desired) (text []byte, digest string, err error) {
+	text, err = json.Marshal(desired)
+	sum := sha256.Sum256(text)
+	return text, hex.EncodeToString(sum[:]), err
+}
+
+// next is a number that no generation has had, also not one that can no longer be read.
+func (s Store) next() (int, error) {
+	entries, err := os.ReadDir(s.root())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("begin a generation: %w", err)
+	}
+	last := 0
+	for _, entry := range entries {
+		if number, err := strconv.Atoi(entry.Name()); err == nil {
+			last = max(last, number)
+		}
+	}
+	return last + 1, nil
+}
+
+// write brings a generation's directory about: with all that is in it, or not at all.
+func (s Store) write(generation reconcile.Generation, desired []byte) error {
+	if err := os.MkdirAll(s.root(), 0o700); err != nil {
+		return fmt.Errorf("write generation %d: %w", generation.Number, err)
+	}
+	dir, err := os.MkdirTemp(s.root(), ".new-")
+	if err != nil {
+		return fmt.Errorf("write generation %d: %w", generation.Number, err)
+	}
+	err = disk.WriteFile(filepath.Join(dir, desiredFile), desired, 0o600)
+	if err == nil {
+		err = writeJSON(filepath.Join(dir, headFile), generation)
+	}
+	if err == nil {
+		err = os.Rename(dir, filepath.Dir(s.path(generation.Number, headFile)))
+	}
+	if err != nil {
+		return fmt.Errorf("write generation %d: %w", generation.Number, errors.Join(err, os.RemoveAll(dir)))
+	}
+	return disk.SyncDir(s.root())
+}
+
+// Finish writes down how a generation went.
+func (s Store) Finish(generation reconcile.Generation) error {
+	if err := writeJSON(s.path(generation.Number, headFile), generation); err != nil {
+		return fmt.Errorf("finish generation %d: %w", generation.Number, err)
+	}
+	return nil
+}
+
+// Desired is what a generation applies, without the bundles.
+func (s Store) Desired(number int) (reconcile.Desired, error) {
+	var desired reconcile.Desired
+	if err := readJSON(s.path(number, desiredFile), &desired); err != nil {
+		return desired, fmt.Errorf("generation %d: %w", number, err)
+	}
+	return desired, nil
+}
+
+// Prune removes the generations that are beyond those to keep, and what interrupted writes left.
+func (s Store) Prune() error {
+	entries, err := os.ReadDir(s.root())
+	if err != nil {
+		return fmt.Errorf("prune generations: %w", err)
+	}
+	var failures []error
+	kept := 0
+	for _, entry := range slices.Backward(entries) { // the newest one first
+		_, err := strconv.Atoi(entry.Name())
+		isGeneration := err == nil
+		if isGeneration && kept < Keep {
+			kept++
+		} else if isGeneration || strings.HasPrefix(entry.Name(), ".") {
+			failures = append(failures, os.RemoveAll(filepath.Join(s.root(), entry.Name())))
+		}
+	}
+	if err := errors.Join(failures...); err != nil {
+		return fmt.Errorf("prune generations: %w", err)
+	}
+	return nil
+}
+
+func readJSON(path string, into any) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+func writeJSON(path string, value any) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return disk.WriteFile(path, text, 0o600)
+}

@@ -1,0 +1,107 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/reconcile"
+)
+
+// soakCheck is how often changes are looked at that have yet to show that they work.
+const soakCheck = time.Second
+
+// soaking is an object that was changed, and has yet to show for a while that it works.
+type soaking struct {
+	version reconcile.Version
+	units   []string
+	until   time.Time
+}
+
+// soak adds the changes of the newest generation to those that are watched.
+func (n *Node) soak(watched map[string]soaking, desired reconcile.Desired, now time.Time) map[string]soaking {
+	kept, err := n.generations.List()
+	if err != nil || len(kept) == 0 {
+		return watched // a pass has told of it
+	}
+	fresh := map[string]soaking{}
+	for object, soaking := range watched {
+		if kept[0].Objects[object] == soaking.version {
+			fresh[object] = soaking
+		}
+	}
+	for unit, workload := range desired.Workloads {
+		object := workload.Ref.String()
+		version := kept[0].Objects[object]
+		until := kept[0].Began.Add(workload.Update.Soak)
+		if workload.Keep != reconcile.KeepRunning || workload.Unit == nil || !kept[0].Works(object) || !changed(object, kept) || until.Before(now) {
+			continue
+		}
+		known := fresh[object]
+		if known.version != version || known.until.Before(until) {
+			known.version, known.until = version, until
+		}
+		known.units = append(known.units, unit)
+		fresh[object] = known
+	}
+	return fresh
+}
+
+// changed reports whether the newest generation has the object as none before it, but otherwise.
+func changed(object string, kept []reconcile.Generation) bool {
+	before := false
+	for _, earlier := range kept[1:] {
+		if earlier.Works(object) && earlier.Objects[object] == kept[0].Objects[object] {
+			return false
+		}
+		before = before || earlier.Works(object)
+	}
+	return before
+}
+
+// proved looks at what is watched. It forgets what has run for long enough, and returns what does
+// not work, and why.
+func (n *Node) proved(ctx context.Context, watched map[string]soaking, now time.Time) map[string]string {
+	failed := map[string]string{}
+	for object, soaking := range watched {
+		for _, unit := range soaking.units {
+			state, err := n.Systemd.State(ctx, unit)
+			if err != nil {
+				continue // seen at the next look
+			}
+			restarting := state.ActiveState == "activating" && state.SubState == "auto-restart"
+			if state.Restarts > 0 || restarting || state.ActiveState == "failed" {
+				failed[object] = n.withLastWords(ctx, unit, fmt.Errorf("%s ended soon after its start (%s)", unit, state.Result)).Error()
+			}
+		}
+	}
+	maps.DeleteFunc(watched, func(object string, s soaking) bool { return failed[object] == "" && s.until.Before(now) })
+	return failed
+}
+
+// distrust takes note that a version of an object does not work, in whatever generation it is, and
+// decides what is to be as it was before.
+func (n *Node) distrust(ctx context.Context, set *manifests.Set, object string, version reconcile.Version, reason string) error {
+	unlock, err := Lock(func(string) {})
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	v, err := n.look(ctx, set)
+	if err != nil {
+		return err
+	}
+	for i := range v.kept {
+		if v.kept[i].Objects[object] != version {
+			continue
+		}
+		v.kept[i].Fail(object, reason)
+		if err := n.generations.Finish(v.kept[i]); err != nil {
+			return err
+		}
+	}
+	_, err = n.takeBack(v, v.kept[0])
+	return err
+}

@@ -1,0 +1,291 @@
+package agent
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/davit-project/davit/agent/bundles"
+	"github.com/davit-project/davit/agent/generations"
+	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/reconcile"
+)
+
+// Pass is one walk from the manifests to the node.
+type Pass struct {
+	Set   *manifests.Set
+	Guard Guard
+	Wait  Wait
+	// Revision is where the manifests came from; empty where nobody knows.
+	Revision string
+	// Planned is called with each plan before it is carried out: with one, and with a second one
+	// when changes that do not work are taken back.
+	Planned func(reconcile.Plan)
+	// Observe is called for each action when it begins and when it ends.
+	Observe func(reconcile.Event)
+}
+
+// view is what one look at the manifests, the node and its history came to.
+type view struct {
+	desired reconcile.Desired
+	actual  reconcile.Actual
+	kept    []reconcile.Generation
+	decided generations.Decisions
+	// digest tells the manifests from others, stale is set when a rollback was for others.
+	digest string
+	stale  bool
+	// pinned is set when desired is that of an earlier generation.
+	pinned bool
+	held   []reconcile.Held
+	// warning is what of the history could not be read.
+	warning error
+}
+
+// look works out what the node should be, and reads what it is.
+func (n *Node) look(ctx context.Context, set *manifests.Set) (*view, error) {
+	v := &view{}
+	var failures [2]error
+	v.kept, failures[0] = n.generations.List()
+	v.decided, failures[1] = n.generations.Decisions()
+	v.warning = errors.Join(failures[:]...)
+	var err error
+	if v.digest, err = digestOf(set); err != nil {
+		return nil, err
+	}
+	if v.desired, err = n.Resolve(ctx, set); err != nil {
+		return nil, err
+	}
+	n.settle(v)
+	v.actual, err = n.Observe(ctx, v.desired)
+	return v, err
+}
+
+// digestOf tells a set of objects from others, wherever their files lie.
+func digestOf(set *manifests.Set) (string, error) {
+	hash := sha256.New()
+	encoder := json.NewEncoder(hash)
+	for _, object := range set.Objects {
+		if err := encoder.Encode(object.Object); err != nil {
+			return "", fmt.Errorf("compare the manifests: %w", err)
+		}
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// settle puts earlier generations in the place of what the manifests say, where that was decided.
+func (n *Node) settle(v *view) {
+	if pin := v.decided.Pin; pin != nil && pin.Manifests == v.digest {
+		n.settlePinned(v, *pin)
+		return
+	}
+	v.stale = v.decided.Pin != nil
+	for _, fallback := range reconcile.Fallbacks(v.desired, v.decided.Quarantine, v.kept) {
+		earlier, err := n.earlier(fallback.Generation)
+		if err != nil {
+			v.warning = errors.Join(v.warning, err)
+			continue
+		}
+		v.desired = reconcile.FallBack(v.desired, fallback.Object, earlier)
+		v.held = append(v.held, reconcile.Held{Object: fallback.Object, Reason: fallback.String()})
+	}
+}
+
+// settlePinned replaces everything.
+func (n *Node) settlePinned(v *view, pin generations.Pin) {
+	earlier, err := n.earlier(pin.Generation)
+	if err != nil {
+		v.warning = errors.Join(v.warning, err)
+		return
+	}
+	v.desired, v.pinned = earlier, true
+	held := reconcile.Held{
+		Object:   fmt.Sprintf("generation %d", pin.Generation),
+		Reason:   "rolled back to it by hand: until the manifests change, or davit resume",
+		Intended: true,
+	}
+	if pin.Reason != "" {
+		held.Reason, held.Intended = "the last set of changes did not work and was taken back: "+pin.Reason, false
+	}
+	v.held = append(v.held, held)
+}
+
+// earlier is what a generation applied, with its bundles as they are on the disk.
+func (n *Node) earlier(number int) (reconcile.Desired, error) {
+	desired, err := n.generations.Desired(number)
+	if err != nil {
+		return desired, err
+	}
+	for unit, workload := range desired.Workloads {
+		if workload.BundleDir == "" {
+			continue
+		}
+		if workload.Bundle = bundles.Read(workload.BundleDir); workload.Bundle == nil {
+			return desired, fmt.Errorf("generation %d: bundle %s is not on the disk any more", number, workload.BundleDir)
+		}
+		desired.Workloads[unit] = workload
+	}
+	return desired, nil
+}
+
+// plan is what would change.
+func (v *view) plan(guard Guard) (reconcile.Plan, error) {
+	if v.pinned {
+		guard = Guard{Confirmed: true} // what the generation lacks is to go
+	}
+	options := reconcile.Options{Now: time.Now(), Kept: v.kept, Held: v.held, Suspended: v.suspended()}
+	plan := guard.diff(v.desired, v.actual, options)
+	if plan.Empty() || len(v.kept) < generations.Keep {
+		return plan, nil
+	}
+	newest, err := generations.IsNewest(v.kept, v.desired)
+	if newest || err != nil {
+		return plan, err
+	}
+	// The oldest one will make room for this change's.
+	options.Kept = v.kept[:generations.Keep-1]
+	return guard.diff(v.desired, v.actual, options), nil
+}
+
+// suspended are the objects that nothing changes, and why.
+func (v *view) suspended() map[string]string {
+	suspended := map[string]string{}
+	_, all := v.decided.Suspended[""]
+	note := func(object string) {
+		if _, ok := v.decided.Suspended[object]; ok || all {
+			suspended[object] = "suspended: davit resume lets changes happen again"
+		}
+	}
+	for _, workload := range v.desired.Workloads {
+		note(workload.Ref.String())
+	}
+	for _, workload := range v.actual.Workloads {
+		note(workload.Ref.String())
+	}
+	return suspended
+}
+
+// maxRounds bounds a pass: the change, and what takes back the parts that did not work, which may
+// show others that do not.
+const maxRounds = 3
+
+// Result is what a pass came to: what was desired in the end, and how the node was before.
+type Result struct {
+	Desired reconcile.Desired
+	Actual  reconcile.Actual
+}
+
+// Apply makes the node what the manifests say, in one generation. A change that does not work is
+// taken back to what worked before; the error then tells what happened.
+func (n *Node) Apply(ctx context.Context, pass Pass) (Result, error) {
+	var result Result
+	var failures []error
+	for range maxRounds {
+		v, err := n.look(ctx, pass.Set)
+		if err != nil {
+			return result, errors.Join(append(failures, err)...)
+		}
+		result = Result{v.desired, v.actual}
+		again, err := n.carryOut(ctx, v, pass)
+		failures = append(failures, err, v.warning)
+		if !again || ctx.Err() != nil {
+			break
+		}
+	}
+	return result, errors.Join(failures...)
+}
+
+// carryOut makes the node as the view has it. It says whether something did not work that has to be
+// taken back.
+func (n *Node) carryOut(ctx context.Context, v *view, pass Pass) (again bool, err error) {
+	if v.stale {
+		if err := n.generations.SetPin(nil); err != nil {
+			return false, err
+		}
+	}
+	plan, err := v.plan(pass.Guard)
+	if err != nil {
+		return false, err
+	}
+	pass.Planned(plan)
+	if plan.Empty() {
+		return false, n.recover(v)
+	}
+	generation, err := n.generations.Begin(v.kept, v.desired, pass.Revision, v.note(), time.Now())
+	if err != nil {
+		return false, err
+	}
+	generation.Begin(plan)
+	drivers := n.drivers(v.desired, pass.Wait)
+	waits := services{desired: v.desired, wait: pass.Wait}.waitsFor
+	err = reconcile.Apply(ctx, plan, v.desired, drivers, func(event reconcile.Event) {
+		generation.Record(event, waits)
+		pass.Observe(event)
+	})
+	generation.End(err)
+	if err := errors.Join(n.generations.Finish(generation), n.generations.Prune()); err != nil {
+		return false, err
+	}
+	again, quarantineErr := n.takeBack(v, generation)
+	return again, errors.Join(err, quarantineErr, n.followLimits(ctx))
+}
+
+// note says what made a generation that no manifest made.
+func (v *view) note() string {
+	if len(v.held) == 0 {
+		return ""
+	}
+	return v.held[0].Object + ": " + v.held[0].Reason
+}
+
+// recover takes note that what did not work, or had not shown that it does, works by now.
+func (n *Node) recover(v *view) error {
+	if len(v.kept) == 0 || len(v.kept[0].Failed)+len(v.kept[0].Unproven) == 0 {
+		return nil
+	}
+	newest := v.kept[0]
+	if !newest.Recover(v.desired, v.actual) {
+		return nil
+	}
+	newest.End(nil)
+	return n.generations.Finish(newest)
+}
+
+// takeBack decides what of a generation is to be as it was before. It reports whether that is
+// anything.
+func (n *Node) takeBack(v *view, generation reconcile.Generation) (bool, error) {
+	bad := reconcile.NewlyFailed(generation, v.kept, time.Now())
+	if len(bad) == 0 {
+		return false, nil
+	}
+	if object, before := v.whole(bad, generation); before > 0 {
+		pin := generations.Pin{Generation: before, Since: time.Now(), Manifests: v.digest, Reason: object + ": " + bad[object].Reason}
+		return true, n.generations.SetPin(&pin)
+	}
+	quarantine := maps.Clone(v.decided.Quarantine)
+	maps.Copy(quarantine, bad)
+	return true, n.generations.SetQuarantine(quarantine)
+}
+
+// whole is the object among those that failed with which all changes are taken back, and the
+// generation before them; 0 when there is none.
+func (v *view) whole(bad map[string]reconcile.Quarantined, generation reconcile.Generation) (object string, before int) {
+	for _, workload := range v.desired.Workloads {
+		if _, failed := bad[workload.Ref.String()]; failed && workload.Update.Whole {
+			object = workload.Ref.String()
+		}
+	}
+	if object == "" {
+		return "", 0
+	}
+	for _, earlier := range v.kept {
+		if earlier.Number < generation.Number && earlier.State == reconcile.Applied {
+			return object, earlier.Number
+		}
+	}
+	return "", 0
+}

@@ -1,0 +1,47 @@
+package watch
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// commitName is the whole hash of a commit, as git has it: SHA-1 or SHA-256.
+var commitName = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+
+// revision is the commit that a directory is of: where it lies below a directory named by one, as
+// what git-sync and davit-git-sync unpack does, or is in a working tree. It is told to people and
+// decides nothing, so that what cannot be read is no error.
+func revision(root string) string {
+	path, err := filepath.EvalSymlinks(root)
+	if err != nil {
+		return ""
+	}
+	for dir := path; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if name := filepath.Base(dir); commitName.MatchString(name) {
+			return name
+		}
+		if commit := head(filepath.Join(dir, ".git")); commit != "" {
+			return commit
+		}
+	}
+	return ""
+}
+
+// head is the commit that a repository has checked out (gitrepository-layout(5)).
+func head(repository string) string {
+	text, err := os.ReadFile(filepath.Join(repository, "HEAD"))
+	if err != nil {
+		return ""
+	}
+	if ref, ok := strings.CutPrefix(strings.TrimSpace(string(text)), "ref: "); ok && filepath.IsLocal(ref) {
+		if text, err = os.ReadFile(filepath.Join(repository, ref)); err != nil {
+			return ""
+		}
+	}
+	if commit := strings.TrimSpace(string(text)); commitName.MatchString(commit) {
+		return commit
+	}
+	return ""
+}

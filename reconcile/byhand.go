@@ -1,0 +1,63 @@
+package reconcile
+
+import (
+	"slices"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+// byHand says what the node's operator did to a unit that is not to be undone; "" when nothing.
+func (d *differ) byHand(unit string, workload Workload, current ActualWorkload) string {
+	switch {
+	case current.Enabled == "masked" || current.Enabled == "masked-runtime":
+		return "unit is masked: systemctl unmask " + unit + " to let it run"
+	case workload.Keep != KeepRunning || !current.atRest():
+		return ""
+	case current.Enabled == "disabled":
+		return "unit is disabled: systemctl enable --now " + unit + " to let it run"
+	case current.Active == "failed" && workload.Unit != nil && workload.Unit.MaxRestarts >= 0:
+		return "" // systemd gave up, as the manifest asked
+	case current.Started && !current.NeedReload && !d.stoppedAlong(workload, current):
+		return "stopped by hand: systemctl start " + unit + " to let it run"
+	default:
+		return ""
+	}
+}
+
+// atRest reports whether a unit that is always started again does not run, and is not about to: somebody
+// asked for that (Restart= of systemd.service(5)). However its process then ended, it is at rest.
+func (w ActualWorkload) atRest() bool {
+	if w.Active == "failed" {
+		return slices.Contains([]string{"exit-code", "signal", "core-dump", "timeout"}, w.Result)
+	}
+	return w.Active == "inactive"
+}
+
+// stoppedAlong reports whether a unit stopped because one did that it cannot be without: systemd
+// says of no stop who asked for it, but that one then stopped, or started again, later.
+func (d *differ) stoppedAlong(workload Workload, current ActualWorkload) bool {
+	if workload.Unit == nil {
+		return false
+	}
+	needed := workload.Unit.Dependencies
+	return slices.ContainsFunc(slices.Concat(needed.Requires, needed.BindsTo, needed.PartOf), func(name string) bool {
+		other, exists := d.actual.Workloads[name]
+		return !exists || other.Active != "active" || !other.Since.Before(current.Since)
+	})
+}
+
+// suspended reports whether nothing of the object changes for now, and keeps what is there.
+func (d *differ) suspended(ref v1.Ref, unit string) bool {
+	reason, ok := d.options.Suspended[ref.String()]
+	if !ok {
+		return false
+	}
+	if current, exists := d.actual.Workloads[unit]; exists {
+		d.kept[unit] = current
+	}
+	held := Held{Object: ref.String(), Reason: reason, Intended: true}
+	if !slices.Contains(d.plan.Held, held) {
+		d.plan.Held = append(d.plan.Held, held)
+	}
+	return true
+}

@@ -1,0 +1,122 @@
+package reconcile
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Quarantined is a version of an object that was tried and did not work. It is not tried again until
+// the manifest comes to another one.
+type Quarantined struct {
+	Version Version `json:"version"`
+	// Generation is the one that tried it, Since when it was given up.
+	Generation int       `json:"generation"`
+	Since      time.Time `json:"since"`
+	// Reason says what happened, for people.
+	Reason string `json:"reason"`
+}
+
+// Fallback is an object that is to be as an earlier generation had it.
+type Fallback struct {
+	Object     string
+	Generation int
+	Reason     string
+}
+
+// Fallbacks are the objects that are wanted in a version that did not work, and the generation, out
+// of those kept, that has each as it last worked. An object that never worked has none.
+func Fallbacks(desired Desired, quarantine map[string]Quarantined, kept []Generation) []Fallback {
+	versions := Versions(desired)
+	var fallbacks []Fallback
+	for _, object := range sortedKeys(quarantine) {
+		bad := quarantine[object]
+		if versions[object] != bad.Version {
+			continue
+		}
+		if good, ok := lastGood(object, bad.Version, kept); ok {
+			fallbacks = append(fallbacks, Fallback{Object: object, Generation: good, Reason: bad.Reason})
+		}
+	}
+	return fallbacks
+}
+
+// lastGood is the generation that brought the version, other than this one, in which the object worked
+// last. kept has the newest one first.
+func lastGood(object string, not Version, kept []Generation) (number int, ok bool) {
+	var version Version
+	for _, generation := range kept {
+		if !generation.Works(object) || generation.Objects[object] == not {
+			continue
+		}
+		if !ok {
+			version = generation.Objects[object]
+		}
+		if generation.Objects[object] == version {
+			number, ok = generation.Number, true
+		}
+	}
+	return number, ok
+}
+
+// NewlyFailed are the objects of a generation that failed in a version which never worked before,
+// while another one did: updates to take back. What has no earlier version is left to systemd, which
+// goes on trying.
+func NewlyFailed(generation Generation, kept []Generation, now time.Time) map[string]Quarantined {
+	bad := map[string]Quarantined{}
+	for object, reason := range generation.Failed {
+		version := generation.Objects[object]
+		worked := slices.ContainsFunc(kept, func(g Generation) bool { return g.Works(object) && g.Objects[object] == version })
+		if _, ok := lastGood(object, version, kept); ok && !worked {
+			bad[object] = Quarantined{Version: version, Generation: generation.Number, Since: now, Reason: reason}
+		}
+	}
+	return bad
+}
+
+// FallBack puts the object as an earlier generation had it in the place of what is desired.
+func FallBack(desired Desired, object string, earlier Desired) Desired {
+	desired.Workloads = maps.Clone(desired.Workloads)
+	desired.Images = maps.Clone(desired.Images)
+	desired.Networks = maps.Clone(desired.Networks)
+	desired.Volumes = maps.Clone(desired.Volumes)
+	maps.DeleteFunc(desired.Workloads, func(_ string, w Workload) bool { return w.Ref.String() == object })
+	for unit, workload := range earlier.Workloads {
+		if workload.Ref.String() != object {
+			continue
+		}
+		desired.Workloads[unit] = workload
+		desired.bring(workload, earlier)
+	}
+	return desired
+}
+
+// bring adds what a workload needs. Networks and volumes that the manifests still have are as they
+// say; the workload's name says which.
+func (d *Desired) bring(workload Workload, from Desired) {
+	if workload.Bundle != nil {
+		for _, image := range workload.Bundle.Images() {
+			key := Image{Image: image}.Key()
+			if wanted, ok := from.Images[key]; ok {
+				d.Images[key] = wanted
+			}
+		}
+	}
+	for _, name := range workload.Networks {
+		// A network of the node's own is in neither.
+		if network, ok := from.Networks[name]; ok && d.Networks[name].Conflist == nil {
+			d.Networks[name] = network
+		}
+	}
+	for _, name := range workload.Volumes {
+		if _, ok := d.Volumes[name]; !ok {
+			d.Volumes[name] = from.Volumes[name]
+		}
+	}
+}
+
+// String says what an object falls back to, and why, for people.
+func (f Fallback) String() string {
+	return fmt.Sprintf("its last change did not work and was taken back to generation %d: %s", f.Generation, f.Reason)
+}
