@@ -213,7 +213,8 @@ func (n *Node) carryOut(ctx context.Context, v *view, pass Pass) (again bool, er
 	}
 	pass.Planned(plan)
 	if plan.Empty() {
-		return false, n.recover(v)
+		// Limits may have changed all the same, by systemctl edit.
+		return false, errors.Join(n.recover(v), n.followLimits(ctx))
 	}
 	generation, err := n.generations.Begin(v.kept, v.desired, pass.Revision, v.note(), time.Now())
 	if err != nil {
