@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/davit-project/davit/agent/bundles"
 	"github.com/davit-project/davit/agent/masquerade"
@@ -26,14 +27,14 @@ const (
 )
 
 // drivers are what a plan is carried out with.
-func (n *Node) drivers(desired reconcile.Desired, wait Wait) reconcile.Drivers {
+func (n *Node) drivers(services *services) reconcile.Drivers {
 	return reconcile.Drivers{
 		Images:    n.images,
 		Networks:  networks.Store{PluginDirs: n.plugins, RemoveMasquerade: masquerade.Remove},
 		Volumes:   volumes.Store{},
 		Bundles:   bundles.Store{},
 		UnitFiles: unitFiles{n.Systemd},
-		Services:  services{n, desired, wait},
+		Services:  services,
 	}
 }
 
@@ -42,10 +43,13 @@ type services struct {
 	node    *Node
 	desired reconcile.Desired
 	wait    Wait
+
+	mu      sync.Mutex
+	started map[string]string // the invocations that were waited for, by unit
 }
 
 // StartUnit implements [reconcile.Services].
-func (s services) StartUnit(ctx context.Context, name string) error {
+func (s *services) StartUnit(ctx context.Context, name string) error {
 	if s.waitsFor(name) {
 		return s.inTime(ctx, name, s.node.Systemd.StartUnit)
 	}
@@ -53,7 +57,7 @@ func (s services) StartUnit(ctx context.Context, name string) error {
 }
 
 // RestartUnit implements [reconcile.Services].
-func (s services) RestartUnit(ctx context.Context, name string) error {
+func (s *services) RestartUnit(ctx context.Context, name string) error {
 	if s.waitsFor(name) {
 		return s.inTime(ctx, name, s.node.Systemd.RestartUnit)
 	}
@@ -61,12 +65,12 @@ func (s services) RestartUnit(ctx context.Context, name string) error {
 }
 
 // StopUnit implements [reconcile.Services].
-func (s services) StopUnit(ctx context.Context, name string) error {
+func (s *services) StopUnit(ctx context.Context, name string) error {
 	return s.node.Systemd.StopUnit(ctx, name)
 }
 
 // inTime waits for a unit no longer than its manifest lets a change take.
-func (s services) inTime(ctx context.Context, name string, start func(context.Context, string) error) error {
+func (s *services) inTime(ctx context.Context, name string, start func(context.Context, string) error) error {
 	limited := ctx
 	if deadline := s.desired.Workloads[name].Update.Deadline; deadline > 0 {
 		var cancel context.CancelFunc
@@ -76,10 +80,19 @@ func (s services) inTime(ctx context.Context, name string, start func(context.Co
 	if err := start(limited, name); err != nil {
 		return s.node.withLastWords(ctx, name, err)
 	}
+	if s.desired.Workloads[name].Update.Soak == 0 {
+		return nil
+	}
+	// Where systemd does not tell now, the watch begins with what it tells later.
+	if state, err := s.node.Systemd.State(ctx, name); err == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.started[name] = state.Invocation
+	}
 	return nil
 }
 
-func (s services) waitsFor(name string) bool {
+func (s *services) waitsFor(name string) bool {
 	unit := s.desired.Workloads[name].Unit
 	oneshot := unit != nil && (unit.Role == units.RoleOneshot || unit.Role == units.RoleJob)
 	return s.wait == WaitAll || s.wait == WaitServices && !oneshot

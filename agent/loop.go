@@ -136,12 +136,13 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 		a.status.Say("%v: nothing changes until it can be read", err)
 		return a.retry()
 	}
-	node, err := facts.Read(a.options.Config)
+	node, config, err := facts.Read(a.options.Config)
 	if err != nil {
 		a.once("the node's configuration cannot be used, nothing changes until it can", "error", err)
 		a.status.Say("%v: nothing changes until that is right", err)
 		return a.retry()
 	}
+	a.node.Keep(config.Generations)
 	nodePolicy, err := facts.NodePolicy(a.options.Policy, tree.Writable)
 	if err != nil {
 		a.once("the node's policy cannot be used, nothing changes until it can", "error", err)
@@ -214,7 +215,7 @@ func (a *Agent) pass(ctx context.Context, tree watch.Tree, options manifests.Opt
 		a.once("pass did not succeed", "error", err)
 	}
 	a.monitor.LookAgain()
-	a.set, a.soaking = set, a.node.soak(a.soaking, result.Desired, time.Now())
+	a.set, a.soaking = set, a.node.soak(ctx, a.soaking, result, time.Now())
 	a.summarize(last, set, err)
 	if err == nil && len(result.Desired.Problems) > 0 {
 		err = errors.New("some objects could not be resolved")

@@ -35,7 +35,11 @@ type Node struct {
 	plugins []string
 
 	generations generations.Store
+	keep        int // how many of them
 }
+
+// Keep sets how many generations are kept; 0 means the default.
+func (n *Node) Keep(number int) { n.keep = cmp.Or(number, generations.DefaultKeep) }
 
 // Open connects to systemd. progress is called while images are pulled; it may be nil.
 func Open(ctx context.Context, progress func(images.Progress)) (*Node, error) {
@@ -66,6 +70,7 @@ func Open(ctx context.Context, progress func(images.Progress)) (*Node, error) {
 	return &Node{
 		Systemd: systemd,
 		images:  images.New(progress),
+		keep:    generations.DefaultKeep,
 		facts: reconcile.Node{
 			Launcher: launcher, StorageRoot: root, Architecture: runtime.GOARCH, Hostname: hostname, Systemd: version,
 		},
@@ -120,7 +125,7 @@ func (n *Node) Plan(ctx context.Context, set *manifests.Set, guard Guard) (recon
 	if err != nil {
 		return reconcile.Plan{}, err
 	}
-	return v.plan(guard)
+	return n.planFor(v, guard)
 }
 
 // Resolve binds the objects to this node: images to digests, networks to configurations.

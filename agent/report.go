@@ -55,14 +55,25 @@ type ObjectReport struct {
 
 // Report compares the manifests with the node, object by object.
 func (n *Node) Report(ctx context.Context, set *manifests.Set, guard Guard) (Report, error) {
+	report, _, _, err := n.report(ctx, set, guard)
+	return report, err
+}
+
+// report also returns what it was made from.
+func (n *Node) report(ctx context.Context, set *manifests.Set, guard Guard) (Report, *view, reconcile.Plan, error) {
 	v, err := n.look(ctx, set)
 	if err != nil {
-		return Report{}, err
+		return Report{}, nil, reconcile.Plan{}, err
 	}
-	plan, err := v.plan(guard)
+	plan, err := n.planFor(v, guard)
 	if err != nil {
-		return Report{}, err
+		return Report{}, nil, reconcile.Plan{}, err
 	}
+	report, err := n.reportOn(ctx, set, v, plan)
+	return report, v, plan, err
+}
+
+func (n *Node) reportOn(ctx context.Context, set *manifests.Set, v *view, plan reconcile.Plan) (Report, error) {
 	desired, actual := v.desired, v.actual
 	notes, blocked := notes(plan), blocked(plan, desired, actual)
 	report := Report{Objects: []ObjectReport{}, Diagnostics: set.Diagnostics}

@@ -16,12 +16,13 @@ const soakCheck = time.Second
 // soaking is an object that was changed, and has yet to show for a while that it works.
 type soaking struct {
 	version reconcile.Version
-	units   []string
-	until   time.Time
+	// invocations are the runs of its units that the change began.
+	invocations map[string]string
+	until       time.Time
 }
 
-// soak adds the changes of the newest generation to those that are watched.
-func (n *Node) soak(watched map[string]soaking, desired reconcile.Desired, now time.Time) map[string]soaking {
+// soak adds the changes of the newest generation to those that are watched, now that a pass has ended.
+func (n *Node) soak(ctx context.Context, watched map[string]soaking, result Result, now time.Time) map[string]soaking {
 	kept, err := n.generations.List()
 	if err != nil || len(kept) == 0 {
 		return watched // a pass has told of it
@@ -32,18 +33,25 @@ func (n *Node) soak(watched map[string]soaking, desired reconcile.Desired, now t
 			fresh[object] = soaking
 		}
 	}
-	for unit, workload := range desired.Workloads {
+	for unit, workload := range result.Desired.Workloads {
 		object := workload.Ref.String()
-		version := kept[0].Objects[object]
 		until := kept[0].Began.Add(workload.Update.Soak)
 		if workload.Keep != reconcile.KeepRunning || workload.Unit == nil || !kept[0].Works(object) || !changed(object, kept) || until.Before(now) {
 			continue
 		}
-		known := fresh[object]
-		if known.version != version || known.until.Before(until) {
-			known.version, known.until = version, until
+		known, ok := fresh[object]
+		if !ok {
+			known = soaking{version: kept[0].Objects[object], invocations: map[string]string{}, until: until}
 		}
-		known.units = append(known.units, unit)
+		if invocation := result.Started[unit]; invocation != "" {
+			known.invocations[unit] = invocation
+		} else if known.invocations[unit] == "" { // another davit started it
+			state, err := n.Systemd.State(ctx, unit)
+			if err != nil {
+				continue // it is watched from the next pass on
+			}
+			known.invocations[unit] = state.Invocation
+		}
 		fresh[object] = known
 	}
 	return fresh
@@ -66,13 +74,15 @@ func changed(object string, kept []reconcile.Generation) bool {
 func (n *Node) proved(ctx context.Context, watched map[string]soaking, now time.Time) map[string]string {
 	failed := map[string]string{}
 	for object, soaking := range watched {
-		for _, unit := range soaking.units {
+		for unit, invocation := range soaking.invocations {
 			state, err := n.Systemd.State(ctx, unit)
 			if err != nil {
 				continue // seen at the next look
 			}
 			restarting := state.ActiveState == "activating" && state.SubState == "auto-restart"
-			if state.Restarts > 0 || restarting || state.ActiveState == "failed" {
+			// systemd counts no restart that somebody asked for, but goes on counting over versions.
+			restarted := state.Restarts > 0 && state.Invocation != invocation
+			if restarted || restarting || state.ActiveState == "failed" {
 				failed[object] = n.withLastWords(ctx, unit, fmt.Errorf("%s ended soon after its start (%s)", unit, state.Result)).Error()
 			}
 		}

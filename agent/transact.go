@@ -132,14 +132,14 @@ func (n *Node) earlier(number int) (reconcile.Desired, error) {
 	return desired, nil
 }
 
-// plan is what would change.
-func (v *view) plan(guard Guard) (reconcile.Plan, error) {
+// planFor is what would change.
+func (n *Node) planFor(v *view, guard Guard) (reconcile.Plan, error) {
 	if v.pinned {
 		guard = Guard{Confirmed: true} // what the generation lacks is to go
 	}
 	options := reconcile.Options{Now: time.Now(), Kept: v.kept, Held: v.held, Suspended: v.suspended()}
 	plan := guard.diff(v.desired, v.actual, options)
-	if plan.Empty() || len(v.kept) < generations.Keep {
+	if plan.Empty() || len(v.kept) < n.keep {
 		return plan, nil
 	}
 	newest, err := generations.IsNewest(v.kept, v.desired)
@@ -147,7 +147,7 @@ func (v *view) plan(guard Guard) (reconcile.Plan, error) {
 		return plan, err
 	}
 	// The oldest one will make room for this change's.
-	options.Kept = v.kept[:generations.Keep-1]
+	options.Kept = v.kept[:n.keep-1]
 	return guard.diff(v.desired, v.actual, options), nil
 }
 
@@ -173,10 +173,12 @@ func (v *view) suspended() map[string]string {
 // show others that do not.
 const maxRounds = 3
 
-// Result is what a pass came to: what was desired in the end, and how the node was before.
+// Result is what a pass came to: what was desired in the end, how the node was before, and the runs
+// that it began and waited for: systemd's invocation, by unit.
 type Result struct {
 	Desired reconcile.Desired
 	Actual  reconcile.Actual
+	Started map[string]string
 }
 
 // Apply makes the node what the manifests say, in one generation. A change that does not work is
@@ -189,8 +191,9 @@ func (n *Node) Apply(ctx context.Context, pass Pass) (Result, error) {
 		if err != nil {
 			return result, errors.Join(append(failures, err)...)
 		}
-		result = Result{v.desired, v.actual}
-		again, err := n.carryOut(ctx, v, pass)
+		services := &services{node: n, desired: v.desired, wait: pass.Wait, started: map[string]string{}}
+		result = Result{v.desired, v.actual, services.started}
+		again, err := n.carryOut(ctx, v, pass, services)
 		failures = append(failures, err, v.warning)
 		if !again || ctx.Err() != nil {
 			break
@@ -201,13 +204,13 @@ func (n *Node) Apply(ctx context.Context, pass Pass) (Result, error) {
 
 // carryOut makes the node as the view has it. It says whether something did not work that has to be
 // taken back.
-func (n *Node) carryOut(ctx context.Context, v *view, pass Pass) (again bool, err error) {
+func (n *Node) carryOut(ctx context.Context, v *view, pass Pass, services *services) (again bool, err error) {
 	if v.stale {
 		if err := n.generations.SetPin(nil); err != nil {
 			return false, err
 		}
 	}
-	plan, err := v.plan(pass.Guard)
+	plan, err := n.planFor(v, pass.Guard)
 	if err != nil {
 		return false, err
 	}
@@ -221,14 +224,12 @@ func (n *Node) carryOut(ctx context.Context, v *view, pass Pass) (again bool, er
 		return false, err
 	}
 	generation.Begin(plan)
-	drivers := n.drivers(v.desired, pass.Wait)
-	waits := services{desired: v.desired, wait: pass.Wait}.waitsFor
-	err = reconcile.Apply(ctx, plan, v.desired, drivers, func(event reconcile.Event) {
-		generation.Record(event, waits)
+	err = reconcile.Apply(ctx, plan, v.desired, n.drivers(services), func(event reconcile.Event) {
+		generation.Record(event, services.waitsFor)
 		pass.Observe(event)
 	})
 	generation.End(err)
-	if err := errors.Join(n.generations.Finish(generation), n.generations.Prune()); err != nil {
+	if err := errors.Join(n.generations.Finish(generation), n.generations.Prune(n.keep)); err != nil {
 		return false, err
 	}
 	again, quarantineErr := n.takeBack(v, generation)

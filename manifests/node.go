@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -112,12 +113,16 @@ type Config struct {
 	Labels map[string]string
 	// Variables are values for manifests.
 	Variables map[string]Variable
+	// Generations is how many generations are kept; 0 where the file does not say.
+	Generations int
 }
 
 // configFile is what the file may have.
 type configFile struct {
 	Labels    map[string]string          `json:"labels,omitempty"`
 	Variables map[string]json.RawMessage `json:"variables,omitempty"`
+	// Generations is how many generations are kept to go back to, at least 2; the default is 10.
+	Generations int `json:"generations,omitempty"`
 }
 
 // ParseConfig reads a node's configuration, as strictly as a manifest. An empty file is an
@@ -148,8 +153,27 @@ func ParseConfig(file File) (Config, Diagnostics) {
 		}
 	}
 	d.checkVariables()
+	config.Generations = d.generations()
 	return config, d.diagnostics
 }
+
+// generations is the number of generations to keep: the one that is applied, and one before it for a
+// change that does not work.
+func (d *document) generations() int {
+	node, ok := d.nodes["generations"]
+	if !ok || len(d.diagnostics) > 0 {
+		return 0
+	}
+	number, err := strconv.Atoi(node.Value)
+	if err != nil || number < 2 || number > maxGenerations {
+		d.report(node, "generations", fmt.Sprintf("%s: want 2 to %d", node.Value, maxGenerations), "")
+		return 0
+	}
+	return number
+}
+
+// maxGenerations is more than anybody goes back.
+const maxGenerations = 1000
 
 var (
 	labelKey     = regexp.MustCompile(`^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$`)

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/units"
 )
 
 // byHand says what the node's operator did to a unit that is not to be undone; "" when nothing.
@@ -11,12 +12,10 @@ func (d *differ) byHand(unit string, workload Workload, current ActualWorkload) 
 	switch {
 	case current.Enabled == "masked" || current.Enabled == "masked-runtime":
 		return "unit is masked: systemctl unmask " + unit + " to let it run"
-	case workload.Keep != KeepRunning || !current.atRest():
+	case workload.Keep != KeepRunning || !current.stopped(workload):
 		return ""
 	case current.Enabled == "disabled":
 		return "unit is disabled: systemctl enable --now " + unit + " to let it run"
-	case current.Active == "failed" && workload.Unit != nil && workload.Unit.MaxRestarts >= 0:
-		return "" // systemd gave up, as the manifest asked
 	case current.Started && !current.NeedReload && !d.stoppedAlong(workload, current):
 		return "stopped by hand: systemctl start " + unit + " to let it run"
 	default:
@@ -24,13 +23,20 @@ func (d *differ) byHand(unit string, workload Workload, current ActualWorkload) 
 	}
 }
 
-// atRest reports whether a unit that is always started again does not run, and is not about to: somebody
-// asked for that (Restart= of systemd.service(5)). However its process then ended, it is at rest.
-func (w ActualWorkload) atRest() bool {
-	if w.Active == "failed" {
+// stopped reports whether a unit rests because somebody stopped it. Nothing else stops what has no
+// process of its own; of a container that systemd always starts again (Restart= of
+// systemd.service(5)) the process may then have ended in any way.
+func (w ActualWorkload) stopped(workload Workload) bool {
+	switch {
+	case workload.Unit == nil || workload.Unit.Role != units.RoleContainer:
+		return w.Active == "inactive"
+	case !units.RestartsAlways(w.UnitText):
+		return false
+	case w.Active == "failed":
 		return slices.Contains([]string{"exit-code", "signal", "core-dump", "timeout"}, w.Result)
+	default:
+		return w.Active == "inactive"
 	}
-	return w.Active == "inactive"
 }
 
 // stoppedAlong reports whether a unit stopped because one did that it cannot be without: systemd

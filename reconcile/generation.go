@@ -3,11 +3,14 @@ package reconcile
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/davit-project/davit/units"
 )
 
 // Generation is what was applied at once, kept to compare with and to go back to. What it
@@ -128,7 +131,7 @@ func (g *Generation) Record(event Event, waited func(unit string) bool) {
 	}
 	starts := event.Action.Verb == Start || event.Action.Verb == Restart
 	switch {
-	case event.Status == Failed && starts:
+	case event.Status == Failed && starts && !errors.Is(event.Err, units.ErrDependency):
 		set(&g.Failed, object, event.Err.Error())
 	case event.Status == Failed || event.Status == Skipped:
 		set(&g.Unproven, object, event.Err.Error())

@@ -123,6 +123,14 @@ func changed(old, new string) []key {
 	return keys
 }
 
+// RestartsAlways reports whether systemd starts the unit again however it ends, and however often,
+// unless somebody stops it.
+func RestartsAlways(text string) bool {
+	settings := parse(text)
+	return slices.Equal(settings[key{"Service", "Restart"}], []string{"always"}) &&
+		slices.Equal(settings[key{"Unit", "StartLimitIntervalSec"}], []string{"0"})
+}
+
 // BacksOff reports whether systemd waits longer and longer before it restarts the unit, however
 // often.
 func BacksOff(text string) bool {

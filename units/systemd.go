@@ -240,6 +240,9 @@ func (s *Systemd) KillUnit(ctx context.Context, name string) error {
 	return nil
 }
 
+// ErrDependency is why a unit was not even tried.
+var ErrDependency = errors.New("a unit that it requires did not start")
+
 type startJob func(ctx context.Context, name, mode string, done chan<- string) (int, error)
 
 // job queues a job and waits for its end; the words are those of systemd's JobRemoved
@@ -258,7 +261,7 @@ func (s *Systemd) job(ctx context.Context, conn *dbus.Conn, verb, name string, s
 				return nil
 			}
 			if result == "dependency" {
-				return fmt.Errorf("%s %s: a unit that it requires did not start: see davit status", verb, name)
+				return fmt.Errorf("%s %s: %w: see davit status", verb, name, ErrDependency)
 			}
 			return fmt.Errorf("%s %s: job ended as %q%s: see journalctl -u %s", verb, name, result, s.cause(ctx, conn, name), name)
 		case <-alive.C:

@@ -20,25 +20,25 @@ import (
 // DefaultConfig is where a node's configuration is; there it may be missing.
 const DefaultConfig = "/etc/davit/config.yaml"
 
-// Read returns this node. A configuration that is wrong, or that others than root and the
+// Read returns this node, and its configuration. A configuration that is wrong, or that others than root and the
 // user of this process could have written, is an error: labels that get lost would take
 // workloads with them.
-func Read(config string) (manifests.Node, error) {
+func Read(config string) (manifests.Node, manifests.Config, error) {
 	facts, err := collect(os.DirFS("/"))
 	if err != nil {
-		return manifests.Node{}, err
+		return manifests.Node{}, manifests.Config{}, err
 	}
 	if facts.Hostname == "" {
 		if facts.Hostname, err = os.Hostname(); err != nil {
-			return manifests.Node{}, err
+			return manifests.Node{}, manifests.Config{}, err
 		}
 	}
 	facts.Address, facts.Address6 = sourceAddress("udp4", "192.0.2.1:9"), sourceAddress("udp6", "[2001:db8::1]:9")
 	read, err := ReadConfig(config, trusted)
 	if err != nil {
-		return manifests.Node{}, err
+		return manifests.Node{}, manifests.Config{}, err
 	}
-	return facts.Node().With(read.Labels, read.Variables), nil
+	return facts.Node().With(read.Labels, read.Variables), read, nil
 }
 
 // sourceAddress is the address that the kernel would send from. The destination is one for

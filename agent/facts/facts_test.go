@@ -50,20 +50,20 @@ func TestFactsAreRead(t *testing.T) {
 func TestConfigIsTheOwnersAlone(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "config.yaml")
-	if _, err := Read(path); err == nil || !strings.Contains(err.Error(), "no such file") {
+	if _, _, err := Read(path); err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("a missing file: %v", err)
 	}
-	if err := os.WriteFile(path, []byte("labels: {site: berlin}\n"), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte("labels: {site: berlin}\ngenerations: 3\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	node, err := Read(path)
-	if err != nil || node.Labels["site"] != "berlin" || node.Labels["kubernetes.io/arch"] != runtime.GOARCH || node.Hostname == "" {
+	node, config, err := Read(path)
+	if err != nil || config.Generations != 3 || node.Labels["site"] != "berlin" || node.Labels["kubernetes.io/arch"] != runtime.GOARCH || node.Hostname == "" {
 		t.Errorf("%+v, %v", node, err)
 	}
 	if err := os.Chmod(path, 0o664); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Read(path); err == nil || !strings.Contains(err.Error(), "chmod go-w") {
+	if _, _, err := Read(path); err == nil || !strings.Contains(err.Error(), "chmod go-w") {
 		t.Errorf("a file that others may write: %v", err)
 	}
 	if err := os.WriteFile(path, []byte("label: {}\n"), 0o644); err != nil {

@@ -26,8 +26,8 @@ import (
 // Dir is where generations are kept.
 const Dir = bundle.StateDir + "/generations"
 
-// Keep is how many generations one can go back to.
-const Keep = 10
+// DefaultKeep is how many generations are kept where nobody says.
+const DefaultKeep = 10
 
 // Files of a generation's directory.
 const (
@@ -157,7 +157,7 @@ func (s Store) Desired(number int) (reconcile.Desired, error) {
 }
 
 // Prune removes the generations that are beyond those to keep, and what interrupted writes left.
-func (s Store) Prune() error {
+func (s Store) Prune(keep int) error {
 	entries, err := os.ReadDir(s.root())
 	if err != nil {
 		return fmt.Errorf("prune generations: %w", err)
@@ -167,7 +167,7 @@ func (s Store) Prune() error {
 	for _, entry := range slices.Backward(entries) { // the newest one first
 		_, err := strconv.Atoi(entry.Name())
 		isGeneration := err == nil
-		if isGeneration && kept < Keep {
+		if isGeneration && kept < keep {
 			kept++
 		} else if isGeneration || strings.HasPrefix(entry.Name(), ".") {
 			failures = append(failures, os.RemoveAll(filepath.Join(s.root(), entry.Name())))

@@ -176,7 +176,7 @@ func (d *demo) remove(ctx context.Context) error {
 	if _, err := d.typed(ctx, "systemctl", "status", "hello"); err == nil {
 		return errors.New("hello.service is still there")
 	}
-	left, err := d.typed(ctx, "sh", "-c", "find /etc/systemd /run/davit /var/lib/davit -name '*hello*'")
+	left, err := d.typed(ctx, "sh", "-c", "find /etc/systemd /run/davit -name '*hello*'")
 	if err == nil && left != "" {
 		err = fmt.Errorf("left behind:\n%s", left)
 	}

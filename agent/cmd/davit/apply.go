@@ -90,6 +90,7 @@ func (s *settings) run(cmd *cobra.Command, f applyFlags, decide func(*agent.Node
 	}
 	defer node.Close()
 	defer unlock()
+	node.Keep(from.config.Generations)
 	if err := decide(node, from); err != nil {
 		return err
 	}

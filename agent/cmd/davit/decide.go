@@ -117,7 +117,7 @@ func objectOf(from source, args []string) (string, error) {
 	})
 	switch len(objects) {
 	case 0:
-		return "", fmt.Errorf("there is no object %q: see davit status", args[0])
+		return "", fmt.Errorf("%s: %w", args[0], agent.ErrNoObject)
 	case 1:
 		return objects[0], nil
 	default:

@@ -37,6 +37,8 @@ type source struct {
 	set *manifests.Set
 	// guard is what it lets a plan remove.
 	guard agent.Guard
+	// config is the node's.
+	config manifests.Config
 	// revision is its commit; empty where nothing tells.
 	revision string
 }
@@ -51,7 +53,7 @@ func (s *settings) load() (source, error) {
 	if err != nil {
 		return source{}, err
 	}
-	options, err := s.thisNode()
+	options, config, err := s.thisNode()
 	if err != nil {
 		return source{}, err
 	}
@@ -61,7 +63,7 @@ func (s *settings) load() (source, error) {
 	set := manifests.Load(tree.Files, options)
 	guard := agent.GuardFor(tree, set)
 	set.Diagnostics = append(tree.Problems, set.Diagnostics...)
-	return source{set, guard, tree.Revision}, nil
+	return source{set, guard, config, tree.Revision}, nil
 }
 
 // loadFiles reads and loads files and directories that a person names.

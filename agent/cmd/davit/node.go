@@ -51,9 +51,9 @@ func (f *nodeFlags) laidOver(node manifests.Node) (manifests.Node, error) {
 }
 
 // thisNode loads for the node davit runs on.
-func (s *settings) thisNode() (manifests.Options, error) {
-	node, err := facts.Read(s.config)
-	return manifests.Options{Node: &node}, err
+func (s *settings) thisNode() (manifests.Options, manifests.Config, error) {
+	node, config, err := facts.Read(s.config)
+	return manifests.Options{Node: &node}, config, err
 }
 
 // someNode loads for the node that the flags describe, and for none in particular when there

@@ -32,6 +32,7 @@ is 0 when nothing would change, 2 when something would, 1 after an error.`,
 				return err
 			}
 			defer node.Close()
+			node.Keep(from.config.Generations)
 			plan, err := node.Plan(cmd.Context(), from.set, from.guard)
 			if err != nil {
 				return err

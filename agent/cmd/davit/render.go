@@ -27,7 +27,7 @@ With --hostname, --label and --set they become what they would be on a node with
 			if len(args) == 0 {
 				args = []string{s.manifests}
 			}
-			options, err := s.thisNode()
+			options, _, err := s.thisNode()
 			if err != nil {
 				return err
 			}

@@ -41,7 +41,7 @@ runs the containers. No davit process is needed while they run.`,
 	flags.StringVar(&s.owner, "owner", "", "a user beside root whose manifests count, such as davit-git")
 	flags.StringVarP(&s.output, "output", "o", "text", "how to print: text, json or yaml")
 	root.AddCommand(
-		agentCommand(&s), applyCommand(&s), planCommand(&s), statusCommand(&s), validateCommand(&s),
+		agentCommand(&s), applyCommand(&s), planCommand(&s), statusCommand(&s), whyCommand(&s), validateCommand(&s),
 		historyCommand(&s), diffCommand(&s), rollbackCommand(&s), suspendCommand(&s), resumeCommand(&s),
 		renderCommand(&s), explainCommand(), schemaCommand(), logsCommand(&s), execCommand(), attachCommand(),
 		cpCommand(), topCommand(&s), portCommand(&s), versionCommand(&s),

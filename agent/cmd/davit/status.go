@@ -28,6 +28,7 @@ func statusCommand(s *settings) *cobra.Command {
 				return err
 			}
 			defer node.Close()
+			node.Keep(from.config.Generations)
 			report, err := node.Report(cmd.Context(), from.set, from.guard)
 			if err != nil {
 				return err

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/davit-project/davit/agent"
+	"github.com/davit-project/davit/reconcile"
+)
+
+func whyCommand(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use:   "why NAME",
+		Short: "Explain why an object is as it is",
+		Long: `Explain why an object is as it is: the whole chain of causes, the root in the first line, from an
+error in a manifest over an image, a dependency or an operator's wish to how the container last
+ended; then its units, and what davit does next.`,
+		Example: `  davit why web
+  davit why Pod/app -o json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			from, err := s.load()
+			if err != nil {
+				return err
+			}
+			object, err := objectOf(from, args)
+			if errors.Is(err, agent.ErrNoObject) && len(from.set.Diagnostics) > 0 {
+				object, err = args[0], nil // it may be in a manifest that cannot be read
+			}
+			if err != nil {
+				return err
+			}
+			node, err := agent.Open(cmd.Context(), nil)
+			if err != nil {
+				return err
+			}
+			defer node.Close()
+			node.Keep(from.config.Generations)
+			explanation, err := node.Why(cmd.Context(), from.set, from.guard, object)
+			if err != nil {
+				return fmt.Errorf("%s: %w", object, err)
+			}
+			return s.print(cmd.OutOrStdout(), explanation, func() error { return printWhy(cmd.OutOrStdout(), explanation) })
+		},
+	}
+}
+
+func printWhy(w io.Writer, e agent.Explanation) error {
+	if len(e.Causes) == 0 {
+		fmt.Fprintf(w, "%s: is as its manifest says\n", e.Object)
+	}
+	for _, cause := range e.Causes {
+		fmt.Fprintf(w, "%s: %s: %s\n", cause.Object, cause.Stage, cause.Reason)
+	}
+	for _, unit := range e.Units {
+		fmt.Fprintf(w, "unit %s: %s, for %s\n", unit.Unit, unit.State, since(unit.Since))
+	}
+	if e.Generation > 0 {
+		fmt.Fprintf(w, "generation %d %s\n", e.Generation, short(e.Revision))
+	}
+	for _, action := range e.Next {
+		fmt.Fprintf(w, "next: %s %s: %s\n", action.Verb, reconcile.Subject(action.Object, action.Target), action.Reason)
+	}
+	return nil
+}

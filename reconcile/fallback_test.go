@@ -1,0 +1,164 @@
+package reconcile
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const webObject = "Container/web"
+
+// history makes generations of one object, the newest one first, from the versions it had, the oldest
+// one first; one that ends in '!' failed, one that ends in '?' was not shown to work.
+func history(versions ...string) []Generation {
+	var kept []Generation
+	for i, version := range versions {
+		g := Generation{Number: i + 1, State: Applied, Objects: map[string]Version{}}
+		switch last := version[len(version)-1]; last {
+		case '!':
+			version = version[:len(version)-1]
+			g.Fail(webObject, "it ended")
+		case '?':
+			version = version[:len(version)-1]
+			set(&g.Unproven, webObject, "it was not waited for")
+		}
+		g.Objects[webObject] = Version(version)
+		kept = append([]Generation{g}, kept...)
+	}
+	return kept
+}
+
+func TestNewlyFailed(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		versions []string
+		want     bool
+	}{
+		"an update fails":                            {[]string{"one", "two!"}, true},
+		"an update works":                            {[]string{"one", "two"}, false},
+		"the first version fails":                    {[]string{"one!"}, false},
+		"the first two versions fail":                {[]string{"one!", "two!"}, false},
+		"the version before was not shown to work":   {[]string{"one?", "two!"}, false},
+		"what worked fails later":                    {[]string{"one", "two", "two!"}, false},
+		"an update fails after one that was undone":  {[]string{"one", "two!", "one", "three!"}, true},
+		"the version that is gone back to fails too": {[]string{"one", "two!", "one!"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			kept := history(test.versions...)
+			_, got := NewlyFailed(kept[0], kept[1:], time.Now())[webObject]
+			if got != test.want {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+// TestFallsBackToTheGenerationThatBroughtIt keeps what people are told the same while other objects
+// bring new generations about.
+func TestFallsBackToTheGenerationThatBroughtIt(t *testing.T) {
+	t.Parallel()
+	desired := resolve(t, container("web"), command)
+	version := Versions(desired)[webObject]
+	kept := history("zero", "one", "one", string(version)+"!", "one", "one")
+	got := Fallbacks(desired, map[string]Quarantined{webObject: {Version: version, Reason: "it ended"}}, kept)
+	if diff := cmp.Diff([]Fallback{{Object: webObject, Generation: 2, Reason: "it ended"}}, got); diff != "" {
+		t.Error(diff)
+	}
+	// Another version is not held up by what that one did.
+	if got := Fallbacks(desired, map[string]Quarantined{webObject: {Version: "other"}}, kept); got != nil {
+		t.Errorf("falls back to %v", got)
+	}
+}
+
+// TestFallBackReplacesOneObject puts an earlier web beside a db that stays as it is wanted, with all
+// that the earlier one needs.
+func TestFallBackReplacesOneObject(t *testing.T) {
+	t.Parallel()
+	earlier := resolve(t, container("web")+container("db"), command)
+	desired := resolve(t, container("web", "hostNetwork: true")+container("db", "args: [new]"), command)
+	got := FallBack(desired, webObject, earlier)
+	if got.Workloads["web.service"].BundleDir != earlier.Workloads["web.service"].BundleDir {
+		t.Error("web is not as it was")
+	}
+	if got.Workloads["db.service"].BundleDir != desired.Workloads["db.service"].BundleDir {
+		t.Error("db is not as it is wanted")
+	}
+	for _, name := range got.Workloads["web.service"].Networks {
+		if _, ok := got.Networks[name]; !ok {
+			t.Errorf("network %s is missing", name)
+		}
+	}
+	n := newNode()
+	n.mustApply(t, got)
+	if rest := Diff(got, n.actual, Options{}); !rest.Empty() {
+		t.Errorf("a second apply would still do %v", verbs(rest))
+	}
+}
+
+// TestWhatIsKeptIsNotPruned keeps what an earlier generation needs, and removes it with that.
+func TestWhatIsKeptIsNotPruned(t *testing.T) {
+	t.Parallel()
+	before := resolve(t, container("web"), command)
+	after := resolve(t, container("web", "args: [new]"), command)
+	n := newNode()
+	n.mustApply(t, before)
+	kept := []Generation{NewGeneration(1, before, "", time.Now())}
+	n.desired = after
+	removed := func(plan Plan) bool {
+		for _, action := range plan.Actions {
+			if action.Verb == RemoveBundle && action.Target == before.Workloads["web.service"].BundleDir {
+				return true
+			}
+		}
+		return false
+	}
+	if removed(Diff(after, n.actual, Options{Kept: kept})) {
+		t.Error("the bundle of a kept generation would go")
+	}
+	if !removed(Diff(after, n.actual, Options{})) {
+		t.Error("the bundle that nothing needs would stay")
+	}
+}
+
+func TestVersionsTellContentNotPlace(t *testing.T) {
+	t.Parallel()
+	desired := resolve(t, container("web"), command)
+	moved := desired
+	moved.Workloads = map[string]Workload{}
+	for unit, workload := range desired.Workloads {
+		workload.UnitText = "SourcePath=/elsewhere/app.yaml\n" + withoutSource(workload.UnitText)
+		moved.Workloads[unit] = workload
+	}
+	changed := resolve(t, container("web", "args: [new]"), command)
+	if Versions(moved)[webObject] != Versions(desired)[webObject] {
+		t.Error("a file that was moved is another version")
+	}
+	if Versions(changed)[webObject] == Versions(desired)[webObject] {
+		t.Error("other arguments are the same version")
+	}
+}
+
+// TestRecordTellsWhatFailedFromWhatDidNotGetSoFar decides what is taken back and what is tried again.
+func TestRecordTellsWhatFailedFromWhatDidNotGetSoFar(t *testing.T) {
+	t.Parallel()
+	desired := resolve(t, container("web")+container("db")+container("cache"), command)
+	n := newNode()
+	plan := Diff(desired, n.actual, Options{})
+	n.fail["start web.service"] = errSkipped
+	n.fail["bundle "+desired.Workloads["db.service"].BundleDir] = errSkipped
+	n.desired = desired
+	g := NewGeneration(1, desired, "", time.Now())
+	g.Begin(plan)
+	err := Apply(t.Context(), plan, desired, n.drivers(), func(event Event) {
+		g.Record(event, func(unit string) bool { return unit != "cache.service" })
+	})
+	g.End(err)
+	if g.State != Incomplete || g.Failed[webObject] == "" || len(g.Failed) != 1 {
+		t.Errorf("state %s, failed %v", g.State, g.Failed)
+	}
+	if g.Unproven["Container/db"] == "" || g.Unproven["Container/cache"] == "" || len(g.Unproven) != 2 {
+		t.Errorf("unproven %v", g.Unproven)
+	}
+}
