@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -54,7 +55,9 @@ func (m *Machine) Run(ctx context.Context, command node.Command) error {
 		return err
 	}
 	defer session.Close()
-	session.Stdin, session.Stdout, session.Stderr = command.Stdin, command.Stdout, command.Stderr
+	var turn sync.Mutex
+	session.Stdin = command.Stdin
+	session.Stdout, session.Stderr = takingTurns(&turn, command.Stdout), takingTurns(&turn, command.Stderr)
 	ended := make(chan error, 1)
 	if err := session.Start(commandLine(command)); err != nil {
 		return fmt.Errorf("run %s in machine: %w", command.Args[0], err)
@@ -67,6 +70,26 @@ func (m *Machine) Run(ctx context.Context, command node.Command) error {
 		// Where the signal does not arrive, closing the session ends the command's output.
 		return errors.Join(ctx.Err(), session.Signal(ssh.SIGKILL))
 	}
+}
+
+// takingTurns lets one writer be both of a command's outputs: SSH copies them at the same time, and a
+// [bytes.Buffer] would lose what one of them brings.
+func takingTurns(turn *sync.Mutex, to io.Writer) io.Writer {
+	if to == nil {
+		return nil
+	}
+	return turnWriter{turn, to}
+}
+
+type turnWriter struct {
+	turn *sync.Mutex
+	to   io.Writer
+}
+
+func (w turnWriter) Write(text []byte) (int, error) {
+	w.turn.Lock()
+	defer w.turn.Unlock()
+	return w.to.Write(text)
 }
 
 func (m *Machine) session() (*ssh.Session, error) {
