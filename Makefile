@@ -17,7 +17,7 @@ units   := $(wildcard deploy/*.service deploy/*.slice deploy/*.timer)
 export GOFLAGS := -tags=$(tags)
 
 .DEFAULT_GOAL := build
-.PHONY: build davit davit-run cni demo test test-unit test-e2e test-long test-oci test-vm lint install uninstall clean help deps-build deps-node deps-vm
+.PHONY: build davit davit-run cni demo test test-unit test-e2e test-long test-faults test-oci test-vm lint install uninstall clean help deps-build deps-node deps-vm
 
 ## build: compile davit, its launcher and the CNI plugins into build/ (the default)
 build: davit davit-run cni
@@ -53,6 +53,10 @@ test-e2e: deps-node
 test-long: deps-node
 	go test -count=1 -timeout 60m ./e2e -long -run 'TestScenarios/$(RUN)' -v
 
+## test-faults: kill davit at every point of an apply, and judge what that leaves
+test-faults: deps-node
+	go test -count=1 -timeout 60m ./e2e -faults -run Killed -v
+
 ## test-oci: run all of the OCI's validation programs against davit-run
 test-oci: deps-node
 	go test -count=1 -timeout 9m ./e2e -run Conformance -conformance -v
@@ -83,6 +87,7 @@ install: build
 	for unit in $(units); do \
 		sed 's,/usr/local/,$(PREFIX)/,g' $$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/}; done
 	install -D -m 755 deploy/davit-git-sync $(DESTDIR)$(PREFIX)/libexec/davit/davit-git-sync
+	install -D -m 644 deploy/apparmor.d/davit-default $(DESTDIR)/etc/apparmor.d/davit-default
 	install -D -m 644 deploy/sysusers.d/davit.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/davit.conf
 	install -D -m 644 deploy/tmpfiles.d/davit.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/davit.conf
 
@@ -91,6 +96,7 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/davit
 	rm -rf $(DESTDIR)$(PREFIX)/libexec/davit
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/lib/systemd/system/,$(notdir $(units)))
+	rm -f $(DESTDIR)/etc/apparmor.d/davit-default
 	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/davit.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/davit.conf
 
 ## clean: remove build/

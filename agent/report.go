@@ -49,6 +49,9 @@ type ObjectReport struct {
 	Status string `json:"status,omitempty"`
 	// Runs are a job's last runs, the last one first.
 	Runs []Run `json:"runs,omitempty"`
+	// Generation is the one that brought what is wanted now, Revision the commit that it is of.
+	Generation int    `json:"generation,omitempty"`
+	Revision   string `json:"revision,omitempty"`
 	// Note says what differs from the manifest and what would be done about it.
 	Note string `json:"note,omitempty"`
 }
@@ -107,6 +110,11 @@ func (n *Node) reportOn(ctx context.Context, set *manifests.Set, v *view, plan r
 			object.State, object.Since = "completed", &ended
 		}
 		report.Objects = append(report.Objects, object)
+	}
+	for i := range report.Objects {
+		if generation, ok := reconcile.BroughtBy(report.Objects[i].Object, v.kept); ok {
+			report.Objects[i].Generation, report.Objects[i].Revision = generation.Number, generation.Revision
+		}
 	}
 	slices.SortFunc(report.Objects, func(a, b ObjectReport) int {
 		return cmp.Or(strings.Compare(a.Object, b.Object), strings.Compare(a.Unit, b.Unit))

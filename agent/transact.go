@@ -223,15 +223,23 @@ func (n *Node) carryOut(ctx context.Context, v *view, pass Pass, services *servi
 	if err != nil {
 		return false, err
 	}
+	failpoint("begun the generation")
 	generation.Begin(plan)
 	err = reconcile.Apply(ctx, plan, v.desired, n.drivers(services), func(event reconcile.Event) {
+		failpoint(string(event.Status) + " " + event.Action.ID)
 		generation.Record(event, services.waitsFor)
 		pass.Observe(event)
 	})
 	generation.End(err)
-	if err := errors.Join(n.generations.Finish(generation), n.generations.Prune(n.keep)); err != nil {
+	failpoint("ended the plan")
+	if err := n.generations.Finish(generation); err != nil {
 		return false, err
 	}
+	failpoint("finished the generation")
+	if err := n.generations.Prune(n.keep); err != nil {
+		return false, err
+	}
+	failpoint("pruned the generations")
 	again, quarantineErr := n.takeBack(v, generation)
 	return again, errors.Join(err, quarantineErr, n.followLimits(ctx))
 }

@@ -19,7 +19,7 @@ type Explanation struct {
 	Causes []Cause `json:"causes"`
 	// Units are its units as they are.
 	Units []ObjectReport `json:"units"`
-	// Generation is the newest one that has it, Revision where that came from.
+	// Generation is the one that brought what is wanted now, Revision the commit that it is of.
 	Generation int    `json:"generation,omitempty"`
 	Revision   string `json:"revision,omitempty"`
 	// Next are the actions that davit would take about it now.
@@ -65,10 +65,8 @@ func (n *Node) Why(ctx context.Context, set *manifests.Set, guard Guard, object 
 			explanation.Units = append(explanation.Units, unit)
 		}
 	}
-	for _, generation := range slices.Backward(v.kept) {
-		if _, has := generation.Objects[object]; has {
-			explanation.Generation, explanation.Revision = generation.Number, generation.Revision
-		}
+	if generation, ok := reconcile.BroughtBy(object, v.kept); ok {
+		explanation.Generation, explanation.Revision = generation.Number, generation.Revision
 	}
 	for _, action := range plan.Actions {
 		if action.Object == object {

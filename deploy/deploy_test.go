@@ -47,6 +47,18 @@ func TestSystemdAcceptsTheUnits(t *testing.T) {
 	}
 }
 
+func TestTheProfileCompiles(t *testing.T) {
+	t.Parallel()
+	parser := "/usr/sbin/apparmor_parser"
+	if _, err := os.Stat(parser); err != nil {
+		t.Skip("apparmor is not installed")
+	}
+	output, err := exec.Command(parser, "--skip-kernel-load", "--skip-cache", "apparmor.d/davit-default").CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, output)
+	}
+}
+
 // exposureCeiling is a little above what systemd rates the agent at; what raises that is a
 // restriction that was lost.
 const exposureCeiling = 70

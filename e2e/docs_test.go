@@ -6,21 +6,30 @@ import (
 	"testing"
 )
 
-// TestOperateRunsWhatItsDocumentShows keeps docs/operate.md to the scenario of its name.
-func TestOperateRunsWhatItsDocumentShows(t *testing.T) {
+// TestDocumentedCommandsAreRun keeps documents to the scenarios that run what they show.
+func TestDocumentedCommandsAreRun(t *testing.T) {
 	t.Parallel()
-	document, err := os.ReadFile("../docs/operate.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	scenario, err := os.ReadFile("testdata/operate.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(document)) {
-		command, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "    davit ")
-		if ok && !strings.Contains(string(scenario), "davit "+command) {
-			t.Errorf("docs/operate.md: no scenario runs davit %s", command)
+	for document, scenarios := range map[string][]string{
+		"operate": {"operate"},
+		"updates": {"generations", "failed-update", "why"},
+	} {
+		text, err := os.ReadFile("../docs/" + document + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var run strings.Builder
+		for _, scenario := range scenarios {
+			lines, err := os.ReadFile("testdata/" + scenario + ".txtar")
+			if err != nil {
+				t.Fatal(err)
+			}
+			run.Write(lines)
+		}
+		for line := range strings.Lines(string(text)) {
+			command, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "    davit ")
+			if ok && !strings.Contains(run.String(), "davit "+command) {
+				t.Errorf("docs/%s.md: no scenario runs davit %s", document, command)
+			}
 		}
 	}
 }

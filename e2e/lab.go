@@ -140,6 +140,10 @@ func NewVirtualLab(ctx context.Context, kit *Kit, hostname, release string) (*La
 	if err != nil {
 		return nil, err
 	}
+	// Its disk has /usr/local alone of the installation.
+	if err := m.PutTree(filepath.Join(kit.Installation, "etc"), "/etc"); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
 	return newLab(kit, m, emulated)
 }
 

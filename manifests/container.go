@@ -15,6 +15,7 @@ import (
 func (d *document) checkContainer(spec v1.ContainerSpec) {
 	d.checkFields("spec", spec.ContainerFields, spec.SandboxFields)
 	d.checkSandbox("spec", spec.SandboxFields)
+	d.checkHugePages("spec", spec.Volumes, spec.Resources.Limits)
 	d.checkSecurity("spec.securityContext", spec.SecurityContext.ContainerSecurityContext)
 	d.checkGroups("spec.securityContext", spec.SecurityContext.SupplementalGroups)
 	d.checkSysctls("spec.securityContext", spec.SecurityContext.Sysctls, spec.SandboxFields)

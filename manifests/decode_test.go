@@ -33,7 +33,7 @@ func TestTagsOfTheTypesAreChecked(t *testing.T) {
 		"near none":         {spec("dnsPolicy: Always"), `app.yaml:6:14: spec.dnsPolicy: unknown value "Always" (one of Default, None, ClusterFirst, ClusterFirstWithHostNet)`},
 		"deep":              {spec("ports: [{containerPort: 1, protocol: quic}]"), `app.yaml:6:40: spec.ports[0].protocol: unknown value "quic" (one of TCP, UDP, SCTP)`},
 		"empty":             {spec(`restartPolicy: ""`), `app.yaml:6:18: spec.restartPolicy: unknown value "" (one of Always, OnFailure, Never)`},
-		"empty is a value":  {head + "Volume\nmetadata: {name: a}\nspec: {emptyDir: {medium: disk}}\n", `app.yaml:4:27: spec.emptyDir.medium: unknown value "disk" (one of "", Memory)`},
+		"empty is a value":  {head + "Volume\nmetadata: {name: a}\nspec: {emptyDir: {medium: disk}}\n", `app.yaml:4:27: spec.emptyDir.medium: unknown value "disk" (one of "", Memory, HugePages, HugePages-2Mi, HugePages-1Gi)`},
 		"missing":           {spec("env: [{value: a}]"), `app.yaml:6:9: spec.env[0].name: missing`},
 		"missing above all": {head + "Volume\n", `app.yaml:1:1: metadata: missing`},
 		"missing, misspelt": {spec("env: [{nam: a}]"), `app.yaml:6:10: spec.env[0].nam: unknown field (did you mean "name"?)`},

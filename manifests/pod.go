@@ -15,6 +15,7 @@ func (d *document) checkPod(at string, spec v1.PodSpec) {
 	if context.AppArmorProfile != nil {
 		d.checkAppArmor(field+".appArmorProfile", *context.AppArmorProfile)
 	}
+	d.checkSELinux(field+".seLinuxOptions", context.SELinuxOptions)
 	d.checkRunAs(field, context.RunAsUser, context.RunAsGroup, context.RunAsNonRoot)
 	d.checkGroups(field, context.SupplementalGroups)
 	d.checkSysctls(field, context.Sysctls, spec.SandboxFields)
@@ -22,6 +23,7 @@ func (d *document) checkPod(at string, spec v1.PodSpec) {
 		d.checkID(field+".fsGroup", *context.FSGroup)
 	}
 	d.checkResources(at+".resources", spec.Resources)
+	d.checkPodHugePages(at, spec)
 	if spec.Replicas != nil && *spec.Replicas < 0 {
 		d.errorf(at+".replicas", "%d: want 0 or more", *spec.Replicas)
 	}

@@ -31,7 +31,6 @@ var notPolicy = map[string]string{
 	"capabilities_baseline3":    "CAP_CHOWN is a name for CHOWN here",
 	"seccompprofile_restricted": "davit's default is what Kubernetes wants to be said",
 	"restrictedvolumes":         "davit has no such volumes",
-	"selinuxoptions":            "davit sets no labels",
 	"windowshostprocess":        "davit runs Linux containers",
 }
 

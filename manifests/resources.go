@@ -10,8 +10,8 @@ import (
 
 // What can be limited, and what can be requested.
 var (
-	limitNames   = []string{"cpu", "memory", "swap", "pids"}
-	requestNames = []string{"cpu", "memory"}
+	limitNames   = []string{"cpu", "memory", "swap", "pids", v1.HugePages2Mi, v1.HugePages1Gi}
+	requestNames = []string{"cpu", "memory", v1.HugePages2Mi, v1.HugePages1Gi}
 )
 
 // numberList is a list of processors or NUMA nodes (cpuset(7), "List format").
@@ -20,6 +20,7 @@ var numberList = regexp.MustCompile(`^[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9
 func (d *document) checkResources(at string, resources v1.Resources) {
 	d.checkQuantities(at+".limits", resources.Limits, limitNames)
 	d.checkQuantities(at+".requests", resources.Requests, requestNames)
+	d.checkHugePageRequests(at, resources)
 	for field, list := range map[string]string{"cpuset": resources.CPUSet, "memoryNodes": resources.MemoryNodes} {
 		if list != "" && !numberList.MatchString(list) {
 			d.errorf(at+"."+field, "%q: want numbers and ranges such as 0-3,8", list)
@@ -33,7 +34,9 @@ func (d *document) checkQuantities(at string, list v1.ResourceList, names []stri
 		field := at + "." + name
 		switch {
 		case !slices.Contains(names, name):
-			d.errorf(field, "unknown resource: want cpu, memory, or a limit of swap or pids")
+			d.errorf(field, "unknown resource: want cpu, memory, hugepages-2Mi, hugepages-1Gi, or a limit of swap or pids")
+		case v1.HugePageSizes[name] > 0:
+			d.hugePages(field, name, quantity)
 		case name == "swap" && quantity == "0": // the one bound that can be nothing
 		default:
 			d.quantity(field, quantity)

@@ -3,6 +3,7 @@ package manifests
 import (
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -26,6 +27,7 @@ func (d *document) checkSecurity(field string, context v1.ContainerSecurityConte
 	if profile := context.AppArmorProfile; profile != nil {
 		d.checkAppArmor(field+".appArmorProfile", *profile)
 	}
+	d.checkSELinux(field+".seLinuxOptions", context.SELinuxOptions)
 	d.checkRunAs(field, context.RunAsUser, context.RunAsGroup, context.RunAsNonRoot)
 	for i, path := range context.MaskedPaths {
 		d.absolute(fmt.Sprintf("%s.maskedPaths[%d]", field, i), path)
@@ -54,8 +56,33 @@ func (d *document) checkSeccomp(field string, profile v1.SeccompProfile) {
 }
 
 func (d *document) checkAppArmor(field string, profile v1.AppArmorProfile) {
-	if (profile.Type == v1.SeccompLocalhost) != (profile.LocalhostProfile != "") {
+	switch name := profile.LocalhostProfile; {
+	case (profile.Type == v1.SeccompLocalhost) != (name != ""):
 		d.errorf(field+".localhostProfile", "goes with type Localhost, and only with it")
+	case name == "unconfined": // is what the kernel calls having none
+		d.errorf(field+".localhostProfile", "%q is not a profile: want type Unconfined", name)
+	case strings.ContainsFunc(name, isControl):
+		d.errorf(field+".localhostProfile", "has a control character")
+	}
+}
+
+// A part of a label goes into mount options too: nothing in it may end one.
+var (
+	labelPart  = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,255}$`)
+	labelLevel = regexp.MustCompile(`^[A-Za-z0-9_.:,-]{1,255}$`)
+)
+
+func (d *document) checkSELinux(field string, options *v1.SELinuxOptions) {
+	if options == nil {
+		return
+	}
+	for name, part := range map[string]string{"user": options.User, "role": options.Role, "type": options.Type} {
+		if part != "" && !labelPart.MatchString(part) {
+			d.errorf(field+"."+name, "%q: want letters, digits, '_', '.' and '-'", part)
+		}
+	}
+	if options.Level != "" && !labelLevel.MatchString(options.Level) {
+		d.errorf(field+".level", "%q: want a level such as s0:c123,c456", options.Level)
 	}
 }
 

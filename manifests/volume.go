@@ -13,6 +13,9 @@ func (d *document) checkVolume(spec v1.VolumeSpec) {
 		d.errorf("spec", "want at most one of hostPath and emptyDir")
 	}
 	d.checkVolumeSource("spec", spec.HostPath, spec.EmptyDir)
+	if spec.EmptyDir != nil && spec.EmptyDir.IsHugePages() {
+		d.errorf("spec.emptyDir.medium", "huge pages are bounded by who uses them: want such a volume in spec.volumes of the Container or Pod")
+	}
 	if spec.Mode != "" && !octalMode.MatchString(spec.Mode) {
 		d.errorf("spec.mode", "%q: want three or four octal digits such as \"0750\"", spec.Mode)
 	}
@@ -53,7 +56,7 @@ func (d *document) checkVolumeSource(field string, host *v1.HostPath, empty *v1.
 			return
 		}
 		d.quantity(field+".emptyDir.sizeLimit", empty.SizeLimit)
-		if empty.Medium != v1.MediumMemory {
+		if empty.Medium == "" {
 			d.errorf(field+".emptyDir.sizeLimit", "only a tmpfs has a size: add medium: Memory")
 		}
 	}

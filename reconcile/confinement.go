@@ -90,6 +90,31 @@ func expandCapabilities(names []string) []string {
 	return expanded
 }
 
+// appArmorProfile is the profile as a bundle has it: nothing for the default one, which the node may
+// lack.
+func appArmorProfile(context v1.SecurityContext) string {
+	profile := v1.AppArmorProfile{Type: v1.SeccompRuntimeDefault}
+	if context.AppArmorProfile != nil {
+		profile = *context.AppArmorProfile
+	}
+	switch {
+	case profile.Type == v1.SeccompLocalhost:
+		return profile.LocalhostProfile
+	case profile.Type == v1.SeccompUnconfined, context.Privileged:
+		return bundle.AppArmorUnconfined
+	}
+	return ""
+}
+
+// seLinux is how a container's label differs from the policy's. A privileged one has none, unless it
+// asks for one.
+func seLinux(options *v1.SELinuxOptions, privileged bool) bundle.SELinux {
+	if options == nil {
+		return bundle.SELinux{Disabled: privileged}
+	}
+	return bundle.SELinux{User: options.User, Role: options.Role, Type: options.Type, Level: options.Level}
+}
+
 func namespaces(shared v1.SandboxFields) []specs.LinuxNamespace {
 	var namespaces []specs.LinuxNamespace
 	if ownUsers(shared) {

@@ -105,6 +105,19 @@ func NewGeneration(number int, desired Desired, digest string, began time.Time) 
 	}
 }
 
+// BroughtBy is the generation, out of those kept, the newest one first, that brought the object in
+// the version of the newest.
+func BroughtBy(object string, kept []Generation) (brought Generation, ok bool) {
+	for _, generation := range kept {
+		version, has := generation.Objects[object]
+		if !has || ok && version != brought.Objects[object] {
+			break
+		}
+		brought, ok = generation, true
+	}
+	return brought, ok
+}
+
 // Works reports whether the generation has the object in a version that worked in it.
 func (g Generation) Works(object string) bool {
 	_, has := g.Objects[object]

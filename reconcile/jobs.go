@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units"
@@ -15,8 +16,9 @@ const defaultBackoffLimit = 6
 
 // lowerJob lowers a job to one service that runs to its end, <job>.service, or for several
 // completions to <job>@0.service and so on. A pod of several containers is named as any pod's is;
-// its sandbox and its sidecars stop when its containers have ended.
-func lowerJob(ref v1.Ref, meta v1.ObjectMeta, job v1.JobSpec, as service) (lowered, error) {
+// its sandbox and its sidecars stop when its containers have ended. number tells it from other runs
+// of the same job: "@2", or nothing.
+func lowerJob(ref v1.Ref, meta v1.ObjectMeta, job v1.JobSpec, as service, number string) (lowered, error) {
 	if job.Suspend {
 		return lowered{}, nil
 	}
@@ -35,14 +37,13 @@ func lowerJob(ref v1.Ref, meta v1.ObjectMeta, job v1.JobSpec, as service) (lower
 	var all lowered
 	var lanes []lowered
 	for index := range completions {
-		one := instance{
-			ref: ref, meta: meta, spec: job.Template.Spec, name: name, single: name, hostname: name,
-			names: []string{name}, service: as,
-			prepare: func(run *runnable) { prepareJob(run, job, as, index) },
-		}
 		if completions > 1 {
-			one.number = fmt.Sprintf("@%d", index)
-			one.single, one.hostname = name+one.number, fmt.Sprintf("%s-%d", name, index)
+			number = fmt.Sprintf("@%d", index)
+		}
+		one := instance{
+			ref: ref, meta: meta, spec: job.Template.Spec, name: name, number: number, single: name + number,
+			hostname: name + strings.Replace(number, "@", "-", 1), names: []string{name}, service: as,
+			prepare: func(run *runnable) { prepareJob(run, job, as, index) },
 		}
 		if before := index - parallelism; before >= 0 {
 			one.dependencies.After = lanes[before].main()
@@ -90,16 +91,27 @@ func prepareJob(run *runnable, job v1.JobSpec, as service, index int) {
 	run.Env = append(run.Env[:len(run.Env):len(run.Env)], v1.EnvVar{Name: "JOB_COMPLETION_INDEX", Value: strconv.Itoa(index)})
 }
 
+// maxBeside is how many runs of a CronJob may go on beside each other. Each is a unit that has to be
+// there when its time comes; Kubernetes has no bound, and a job that hangs fills the node.
+const maxBeside = 3
+
 // lowerCronJob lowers a job that a timer starts: <name>.service and <name>.timer. systemd's timers
-// start nothing that still runs; to replace it, they start a unit that restarts it.
+// start nothing that still runs. To replace it, they start a unit that restarts it; to run another
+// beside it, one that starts the next of <name>.service, <name>@2.service and so on.
 func lowerCronJob(object *v1.CronJob) (lowered, error) {
 	spec, name := object.Spec, object.Metadata.Name
 	if completions, _ := jobSize(spec.JobTemplate.Spec); completions != 1 {
 		return lowered{}, errors.New("davit does not run several pods of a CronJob's job: want completions and parallelism 1")
 	}
-	all, err := lowerJob(object.Ref(), object.Metadata, spec.JobTemplate.Spec, service{keep: KeepApart})
-	if err != nil {
-		return lowered{}, err
+	var all lowered
+	var starts []string
+	for _, number := range runNumbers(spec) {
+		run, err := lowerJob(object.Ref(), object.Metadata, spec.JobTemplate.Spec, service{keep: KeepApart}, number)
+		if err != nil {
+			return lowered{}, err
+		}
+		all.add(run)
+		starts = append(starts, run.entry()...)
 	}
 	events, period, err := calendarEvents(spec)
 	if err != nil {
@@ -112,23 +124,47 @@ func lowerCronJob(object *v1.CronJob) (lowered, error) {
 			run.due = bundle.Due{Events: events, Seconds: *spec.StartingDeadlineSeconds}
 		}
 	}
-	if spec.Suspend || len(all.containers) == 0 {
+	if spec.Suspend || len(starts) == 0 {
 		return all, nil
 	}
-	starts := all.containers[len(all.containers)-1].unit()
-	if len(all.sandboxes) > 0 {
-		starts = all.sandboxes[0].unit()
+	unit := starts[0]
+	switch spec.ConcurrencyPolicy {
+	case v1.ConcurrencyReplace:
+		all.triggers = []units.Trigger{{Head: units.Head{Name: name + "-replace.service"}, Restarts: unit}}
+	case v1.ConcurrencyAllow:
+		all.triggers = []units.Trigger{{Head: units.Head{Name: name + "-beside.service"}, Beside: starts}}
 	}
-	if spec.ConcurrencyPolicy == v1.ConcurrencyReplace {
-		trigger := units.Trigger{Head: units.Head{Name: name + "-replace.service"}, Restarts: starts}
-		all.triggers = append(all.triggers, trigger)
-		starts = trigger.Name
+	if len(all.triggers) > 0 {
+		unit = all.triggers[0].Name
 	}
 	all.timers = append(all.timers, units.Timer{
 		Head:       units.Head{Name: name + ".timer", WantedBy: []string{units.Timers}},
-		Unit:       starts,
+		Unit:       unit,
 		OnCalendar: events,
 		Persistent: true,
 	})
 	return all, nil
+}
+
+// runNumbers tell the runs of a CronJob apart that may go on at once.
+func runNumbers(spec v1.CronJobSpec) []string {
+	numbers := []string{""}
+	if spec.ConcurrencyPolicy != v1.ConcurrencyAllow {
+		return numbers
+	}
+	for number := 2; number <= maxBeside; number++ {
+		numbers = append(numbers, fmt.Sprintf("@%d", number))
+	}
+	return numbers
+}
+
+// entry is the unit that starts a run; a suspended job has none.
+func (l lowered) entry() []string {
+	switch {
+	case len(l.sandboxes) > 0:
+		return []string{l.sandboxes[0].unit()}
+	case len(l.containers) > 0:
+		return []string{l.containers[len(l.containers)-1].unit()}
+	}
+	return nil
 }

@@ -40,6 +40,8 @@ type runnable struct {
 	pod map[string]v1.Resources
 	// fsGroup is the pod's group for its files; 0 for none.
 	fsGroup int64
+	// hugePages are those of all who share its volumes.
+	hugePages hugePages
 	// helper is set for what only prepares or serves the others: an init container or a sidecar.
 	helper bool
 	service
@@ -79,11 +81,14 @@ func lower(object v1.Object) (lowered, error) {
 func lowerKind(object v1.Object) (lowered, error) {
 	switch object := object.(type) {
 	case *v1.Container:
-		return lowered{containers: []runnable{containerOf(object)}}, nil
+		run := containerOf(object)
+		var err error
+		run.hugePages, err = hugePagesOf(nil, []v1.ResourceList{run.Resources.Limits}, nil)
+		return lowered{containers: []runnable{run}}, err
 	case *v1.Pod:
 		return lowerPod(object)
 	case *v1.Job:
-		return lowerJob(object.Ref(), object.Metadata, object.Spec, service{wantedBy: []string{units.MultiUser}, keep: KeepStarted})
+		return lowerJob(object.Ref(), object.Metadata, object.Spec, service{wantedBy: []string{units.MultiUser}, keep: KeepStarted}, "")
 	case *v1.CronJob:
 		return lowerCronJob(object)
 	default:
@@ -230,6 +235,11 @@ func (r *resolver) groups(l lowered, object manifests.Object) error {
 	}
 	for _, trigger := range l.triggers {
 		r.describe(&trigger.Head, object)
+		trigger.Launcher = r.in.Node.Launcher
+		// systemd tells what the timer starts that a timer did, and that is the trigger.
+		if last := l.containers[len(l.containers)-1]; len(last.due.Events) > 0 {
+			trigger.DueBundle = bundle.Path(r.desired.Workloads[last.unit()].BundleDir)
+		}
 		text, err := units.RenderTrigger(trigger)
 		if err := r.group(trigger.Name, Workload{UnitText: text, Keep: KeepIdle}, err, object); err != nil {
 			return err

@@ -22,6 +22,8 @@ type instance struct {
 	service
 	// prepare completes each container that is not there for the others alone.
 	prepare func(*runnable)
+	// hugePages are those of its containers together; lower sets them.
+	hugePages hugePages
 	// single is the unit's name when there is but one container.
 	single string
 }
@@ -80,6 +82,10 @@ func claimsOf(spec v1.PodSpec, number int32) v1.PodSpec {
 // lower lowers one pod.
 func (i instance) lower() (lowered, error) {
 	var all lowered
+	var err error
+	if i.hugePages, err = hugePagesOf(i.spec.Resources.Limits, limitsOf(i.spec.Containers), limitsOf(i.spec.InitContainers)); err != nil {
+		return lowered{}, err
+	}
 	alone := len(i.spec.Containers) == 1 && len(i.spec.InitContainers) == 0 && !i.spec.ShareProcessNamespace
 	if !alone || !reflect.ValueOf(i.spec.Resources).IsZero() {
 		slice, err := i.slice()
@@ -129,6 +135,14 @@ func (i instance) lower() (lowered, error) {
 	return all, nil
 }
 
+func limitsOf(containers []v1.PodContainer) []v1.ResourceList {
+	var lists []v1.ResourceList
+	for _, container := range containers {
+		lists = append(lists, container.Resources.Limits)
+	}
+	return lists
+}
+
 // startedBy are the units whose start starts the pod's own containers.
 func (i instance) startedBy(box sandbox) []string {
 	if len(i.wantedBy) == 0 || !i.ends() {
@@ -161,7 +175,7 @@ func (i instance) helperKeep() Keep {
 func (i instance) alone() runnable {
 	container := i.spec.Containers[0]
 	run := i.runnable(container)
-	run.name, run.service = i.single, i.service
+	run.name, run.service, run.hugePages = i.single, i.service, i.hugePages
 	run.keep = keepOf(run.ContainerSpec)
 	if i.number == "" && i.single != i.name {
 		run.names = append([]string{i.single}, run.names...)
@@ -240,6 +254,9 @@ func mergeSecurity(pod v1.PodSecurityContext, container v1.ContainerSecurityCont
 	}
 	if merged.AppArmorProfile == nil {
 		merged.AppArmorProfile = pod.AppArmorProfile
+	}
+	if merged.SELinuxOptions == nil {
+		merged.SELinuxOptions = pod.SELinuxOptions
 	}
 	if pod.FSGroup != nil {
 		merged.SupplementalGroups = append([]int64{*pod.FSGroup}, merged.SupplementalGroups...)

@@ -25,6 +25,9 @@ type sandbox struct {
 	sysctls  []v1.Sysctl
 	// fsGroup is the pod's group for its files; 0 for none.
 	fsGroup int64
+	seLinux *v1.SELinuxOptions
+	// hugePages are those of the pod together.
+	hugePages hugePages
 	// sharesProcesses gives it a process namespace, and a first process that reaps the others.
 	sharesProcesses bool
 	service
@@ -40,6 +43,8 @@ func (i instance) sandbox() sandbox {
 		names:           slices.Compact(append([]string{i.hostname}, i.names...)),
 		sysctls:         i.spec.SecurityContext.Sysctls,
 		fsGroup:         value(i.spec.SecurityContext.FSGroup),
+		hugePages:       i.hugePages,
+		seLinux:         i.spec.SecurityContext.SELinuxOptions,
 		sharesProcesses: i.spec.ShareProcessNamespace && !i.spec.HostPID,
 		service:         i.service,
 		SandboxFields:   i.spec.SandboxFields,
@@ -84,6 +89,7 @@ func (r *resolver) sandbox(box sandbox, source manifests.Position) error {
 		Launch: bundle.Launch{
 			ID: box.name, Object: box.ref.String(), Network: network,
 			HostAliases: hostAliases(box.HostAliases), DNS: dnsOf(box.SandboxFields), EmptyDirs: emptyDirs,
+			SELinux: seLinux(box.seLinux, false),
 		},
 	}
 	dependencies, err := r.dependenciesOf(box.SandboxFields)
@@ -168,6 +174,13 @@ func (r *resolver) sharedDirs(box sandbox) ([]bundle.EmptyDir, error) {
 				return nil, fmt.Errorf("volume %s: %w", declared.Name, err)
 			}
 			dir.Tmpfs = options
+		}
+		if declared.EmptyDir.IsHugePages() {
+			options, err := box.hugePages.options(*declared.EmptyDir)
+			if err != nil {
+				return nil, fmt.Errorf("volume %s: %w", declared.Name, err)
+			}
+			dir.HugePages = options
 		}
 		dirs = append(dirs, dir)
 	}

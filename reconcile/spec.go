@@ -77,9 +77,7 @@ func process(run runnable, image Image, environment *environment) (*specs.Proces
 		},
 		NoNewPrivileges: !context.AllowPrivilegeEscalation && !context.Privileged,
 		Rlimits:         rlimits(run.Ulimits),
-	}
-	if profile := context.AppArmorProfile; profile != nil && profile.Type == v1.SeccompLocalhost {
-		process.ApparmorProfile = profile.LocalhostProfile
+		ApparmorProfile: appArmorProfile(context),
 	}
 	for _, gid := range context.SupplementalGroups {
 		process.User.AdditionalGids = append(process.User.AdditionalGids, uint32(gid))

@@ -136,8 +136,8 @@ func (r *resolver) addMount(s *storage, run runnable, mount v1.VolumeMount, from
 		return s.tmpfs(mount, from, run.fsGroup)
 	case from.EmptyDir != nil:
 		source = bundle.EmptyDirSource(mount.Name)
-		if !slices.ContainsFunc(s.emptyDirs, func(dir bundle.EmptyDir) bool { return dir.Name == mount.Name }) {
-			s.emptyDirs = append(s.emptyDirs, bundle.EmptyDir{Name: mount.Name, GID: int(run.fsGroup)})
+		if err := s.addEmptyDir(mount.Name, *from.EmptyDir, run.hugePages, run.fsGroup); err != nil {
+			return err
 		}
 	default:
 		source = filepath.Join(bundle.VolumesDir, from.name)
@@ -148,6 +148,23 @@ func (r *resolver) addMount(s *storage, run runnable, mount v1.VolumeMount, from
 		source = bundle.SubPathSource(len(s.subPaths) - 1)
 	}
 	s.mounts = append(s.mounts, bind(source, mount))
+	return nil
+}
+
+// addEmptyDir has the launcher make a directory. It mounts huge pages itself, because no user
+// namespace can.
+func (s *storage) addEmptyDir(name string, declared v1.EmptyDir, limits hugePages, fsGroup int64) error {
+	if slices.ContainsFunc(s.emptyDirs, func(dir bundle.EmptyDir) bool { return dir.Name == name }) {
+		return nil
+	}
+	dir := bundle.EmptyDir{Name: name, GID: int(fsGroup)}
+	if declared.IsHugePages() {
+		var err error
+		if dir.HugePages, err = limits.options(declared); err != nil {
+			return err
+		}
+	}
+	s.emptyDirs = append(s.emptyDirs, dir)
 	return nil
 }
 

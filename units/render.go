@@ -85,10 +85,23 @@ func RenderTrigger(t Trigger) (string, error) {
 	r := &renderer{}
 	r.head(t.Head)
 	r.set("Service", "Type", literal, "oneshot")
-	if _, err := encode(t.Restarts, unitName); err != nil {
-		return "", fmt.Errorf("render unit %s: %w", t.Name, err)
+	names := t.Beside
+	if len(names) == 0 {
+		names = []string{t.Restarts}
 	}
-	r.command("ExecStart", systemctl, "--no-block", "restart", t.Restarts)
+	for _, name := range names {
+		if _, err := encode(name, unitName); err != nil {
+			return "", fmt.Errorf("render unit %s: %w", t.Name, err)
+		}
+	}
+	if t.DueBundle != "" {
+		r.command("ExecCondition", t.Launcher, "due", t.DueBundle)
+	}
+	if len(t.Beside) > 0 {
+		r.command("ExecStart", append([]string{t.Launcher, "beside"}, t.Beside...)...)
+	} else {
+		r.command("ExecStart", systemctl, "--no-block", "restart", t.Restarts)
+	}
 	return r.text(t.Name)
 }
 

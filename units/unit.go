@@ -44,11 +44,17 @@ type Socket struct {
 	Streams, Datagrams []string
 }
 
-// Trigger is a service that restarts another unit, for a timer to start.
+// Trigger is a service that starts another unit as a timer itself cannot, for a timer to start.
 type Trigger struct {
 	Head
-	// Restarts is the other unit.
+	// Restarts is a unit that is started anew.
 	Restarts string
+	// Beside are units of which the first one that does not run is started, instead.
+	Beside []string
+	// Launcher is the absolute path of davit-run.
+	Launcher string
+	// DueBundle is the path of a bundle that says when the timer comes too late; empty is never.
+	DueBundle string
 }
 
 // Target groups units.

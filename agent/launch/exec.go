@@ -137,6 +137,12 @@ func execProcess(b *bundle.Bundle, pid int, options ExecOptions) (*specs.Process
 	}
 	spec := r.Spec.Process
 	spec.Args, spec.Terminal = options.Args, options.Terminal
+	// Of SELinux' label, nothing said means the container's own. Of the profile that holds for some
+	// runtimes alone: it is that of the container's first process.
+	var err error
+	if spec.ApparmorProfile, err = profileOfProcess(pid); err != nil {
+		return nil, err
+	}
 	if options.Terminal {
 		r.setEnv("TERM", os.Getenv("TERM"))
 	}

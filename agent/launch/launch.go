@@ -30,6 +30,8 @@ type run struct {
 	users   *os.File // the user namespace, or nil for the node's
 	ids     idRange  // of the node, that the users have
 	account account
+	// fileLabel is the SELinux label of the container's files, or "".
+	fileLabel string
 	// namespace is the open network namespace, where this process has made one by itself.
 	namespace *os.File
 	// namespaces are those that were made with the user namespace, reaper is the first process of
@@ -71,6 +73,8 @@ func (r *run) start(ctx context.Context) error {
 		r.leaveUnitGroup,
 		r.claim,
 		r.receiveSockets,
+		r.chooseProfile,
+		r.chooseLabels,
 		r.checkHostPaths,
 		r.makeEmptyDirs,
 		r.makeUsers,

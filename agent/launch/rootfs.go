@@ -92,7 +92,7 @@ func (r *run) mountLayers(image bundle.Image, target string, flags uintptr, opti
 	if err := os.Chdir(base); err != nil {
 		return fmt.Errorf("image %s: %w: run davit apply to pull it again", image.Reference, err)
 	}
-	options := optionsFor(record.Lower)
+	options := r.labelled(optionsFor(record.Lower))
 	if len(options) >= os.Getpagesize() {
 		return fmt.Errorf("image %s has too many layers (%d) for one overlay mount: build it with fewer", image.Reference, len(record.Lower))
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/opencontainers/runc/libcontainer/exeseal"
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/opencontainers/selinux/go-selinux/label"
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/units/bundle"
@@ -40,7 +41,7 @@ func (r *run) startSandbox(ctx context.Context) error {
 		return err
 	}
 	for _, step := range []func() error{
-		r.claim, r.makeEmptyDirs, r.makeUsers, r.makeNamespaces, func() error { return r.connect(ctx) }, r.writeFiles,
+		r.claim, r.chooseLabels, r.makeEmptyDirs, r.makeUsers, r.makeNamespaces, func() error { return r.connect(ctx) }, r.writeFiles,
 	} {
 		if err := step(); err != nil {
 			return err
@@ -191,13 +192,16 @@ func (r *run) makeEmptyDirs() error {
 		if err := os.MkdirAll(path, 0o777); err != nil {
 			return err
 		}
-		if len(dir.Tmpfs) > 0 {
-			if err := mountTmpfs(path, dir.Tmpfs); err != nil {
+		if kind, options := dir.FileSystem(); kind != "" {
+			if err := r.mountMemory(kind, path, options); err != nil {
 				return fmt.Errorf("empty directory %s: %w", dir.Name, err)
 			}
 			continue
 		}
 		if err := openToAll(path, dir.GID); err != nil {
+			return err
+		}
+		if err := label.SetFileLabel(path, r.fileLabel); err != nil {
 			return err
 		}
 	}
@@ -216,20 +220,20 @@ func openToAll(path string, gid int) error {
 	return os.Chmod(path, 0o777|os.ModeSetgid)
 }
 
-// tmpfsFlags are mount options that mount(2) takes as flags.
-var tmpfsFlags = map[string]uintptr{"nosuid": unix.MS_NOSUID, "nodev": unix.MS_NODEV, "noexec": unix.MS_NOEXEC}
+// memoryFlags are mount options that mount(2) takes as flags.
+var memoryFlags = map[string]uintptr{"nosuid": unix.MS_NOSUID, "nodev": unix.MS_NODEV, "noexec": unix.MS_NOEXEC}
 
-func mountTmpfs(path string, options []string) error {
+func (r *run) mountMemory(kind, path string, options []string) error {
 	var flags uintptr
 	var data []string
 	for _, option := range options {
-		if flag, ok := tmpfsFlags[option]; ok {
+		if flag, ok := memoryFlags[option]; ok {
 			flags |= flag
 		} else {
 			data = append(data, option)
 		}
 	}
-	return unix.Mount("tmpfs", path, "tmpfs", flags, strings.Join(data, ","))
+	return unix.Mount(kind, path, kind, flags, r.labelled(data...))
 }
 
 // joinSandbox finds what the container shares with others of its pod.
@@ -272,7 +276,7 @@ func releaseSandbox(b *bundle.Bundle) error {
 		mounts = append(mounts, bundle.SandboxFile(b.ID, string(kind)))
 	}
 	for _, dir := range b.EmptyDirs {
-		if len(dir.Tmpfs) > 0 {
+		if kind, _ := dir.FileSystem(); kind != "" {
 			mounts = append(mounts, emptyDirPath(b.ID, dir.Name))
 		}
 	}

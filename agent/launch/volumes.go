@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	pathrs "github.com/cyphar/filepath-securejoin/pathrs-lite"
 	"golang.org/x/sys/unix"
@@ -20,7 +21,8 @@ func (r *run) mountSource(source string) (string, error) {
 		return emptyDirPath(r.shared(), name), nil
 	}
 	if path, ok := bundle.OwnPath(source); ok {
-		return filepath.Join(r.dir, path), nil
+		path = filepath.Join(r.dir, path)
+		return path, r.labelSource(path, false)
 	}
 	if index, ok := bundle.HostIndex(source); ok {
 		return r.stageHostPath(index)
@@ -30,6 +32,9 @@ func (r *run) mountSource(source string) (string, error) {
 	}
 	if index, ok := bundle.SubPathIndex(source); ok {
 		return r.stageSubPath(index)
+	}
+	if strings.HasPrefix(source, bundle.VolumesDir+"/") {
+		return source, r.labelSource(source, true)
 	}
 	return source, nil
 }

@@ -31,7 +31,6 @@ const (
 	noBalancing = "a service is a name and published ports here"
 	selected    = "a pod belongs to what defines it"
 	windows     = "davit runs Linux containers"
-	selinux     = "davit sets no SELinux labels yet"
 )
 
 // podSpec are the fields of core/v1 PodSpec.
@@ -232,12 +231,10 @@ var (
 	podSecurity = map[string]field{
 		"supplementalGroupsPolicy": {no, "davit adds the groups of the image's user", []any{"Merge"}},
 		"fsGroupChangePolicy":      {ignored, "davit changes no owner of what is in a volume", nil},
-		"seLinuxOptions":           {no, selinux, nil},
-		"seLinuxChangePolicy":      {no, selinux, nil},
+		"seLinuxChangePolicy":      {ignored, "davit labels its own volumes, each once", nil},
 		"windowsOptions":           {no, windows, nil},
 	}
 	containerSecurity = map[string]field{
-		"seLinuxOptions": {no, selinux, nil},
 		"windowsOptions": {no, windows, nil},
 	}
 	volumeMount = map[string]field{

@@ -58,6 +58,7 @@ func (c *checker) pod(at string, spec v1.PodSpec) {
 	c.sandbox(at, spec.SandboxFields)
 	c.sysctls(at+".securityContext.sysctls", context.Sysctls)
 	c.profiles(at+".securityContext", context.SeccompProfile, context.AppArmorProfile)
+	c.seLinux(at+".securityContext.seLinuxOptions", context.SELinuxOptions)
 	c.users(at+".securityContext", context.RunAsUser, context.RunAsNonRoot)
 	for list, containers := range map[string][]v1.PodContainer{"initContainers": spec.InitContainers, "containers": spec.Containers} {
 		for i, container := range containers {
@@ -155,6 +156,7 @@ func (c *checker) container(at string, spec v1.ContainerFields, context v1.Conta
 	}
 	c.capabilities(field+".capabilities", context.Capabilities)
 	c.profiles(field, context.SeccompProfile, context.AppArmorProfile)
+	c.seLinux(field+".seLinuxOptions", context.SELinuxOptions)
 	for i := range context.UnmaskedPaths {
 		c.refuse(fmt.Sprintf("%s.unmaskedPaths[%d]", field, i), "preset", "it would see what is hidden from containers")
 	}
@@ -205,6 +207,24 @@ func (c *checker) profiles(field string, seccomp v1.SeccompProfile, appArmor *v1
 	}
 	if appArmor != nil && appArmor.Type == v1.SeccompUnconfined {
 		c.refuse(field+".appArmorProfile.type", "preset", "AppArmor would not confine it")
+	}
+}
+
+// confinedTypes are the types of a process that confine it as a container, and of those that may run
+// an init, a virtual machine or other containers in it.
+var confinedTypes = []string{"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"}
+
+func (c *checker) seLinux(field string, options *v1.SELinuxOptions) {
+	if options == nil || !c.confines() {
+		return
+	}
+	if !slices.Contains(confinedTypes, options.Type) {
+		c.refuse(field+".type", "preset", "SELinux would not confine %s as a container", options.Type)
+	}
+	for name, part := range map[string]string{"user": options.User, "role": options.Role} {
+		if part != "" {
+			c.refuse(field+"."+name, "preset", "SELinux might not confine it")
+		}
 	}
 }
 

@@ -59,8 +59,9 @@ type CronJobSpec struct {
 	// TimeZone is an IANA name; the default is the node's own.
 	TimeZone string `json:"timeZone,omitempty"`
 	// ConcurrencyPolicy is Allow, Forbid or Replace: what happens when the time comes and the
-	// last run has not ended. The default is Forbid, what systemd's timers do; Kubernetes'
-	// is Allow, and holds for what comes from Kubernetes' kinds.
+	// last run has not ended. Allow runs up to three beside each other. The default is Forbid,
+	// what systemd's timers do; Kubernetes' is Allow, and holds for what comes from Kubernetes'
+	// kinds.
 	ConcurrencyPolicy string `json:"concurrencyPolicy,omitempty" enum:"Allow,Forbid,Replace"`
 	// StartingDeadlineSeconds is how late a missed run may start, in seconds; the default is
 	// no limit.

@@ -4,9 +4,11 @@ package v1
 // systemd.resource-control(5). A change of them alone restarts nothing.
 type Resources struct {
 	// Limits are hard: cpu becomes CPUQuota=, memory MemoryMax=, swap (beside the memory,
-	// 0 for none) MemorySwapMax=, pids TasksMax=.
+	// 0 for none) MemorySwapMax=, pids TasksMax=. hugepages-2Mi and hugepages-1Gi bound the
+	// emptyDirs of such pages.
 	Limits ResourceList `json:"limits,omitempty"`
-	// Requests are shares: cpu becomes CPUWeight=, memory MemoryLow=.
+	// Requests are shares: cpu becomes CPUWeight=, memory MemoryLow=. Huge pages are requested as
+	// they are limited, or not at all.
 	Requests ResourceList `json:"requests,omitempty"`
 	// CPUSet are the processors to run on, such as 0-3,8: AllowedCPUs=. The default is all.
 	CPUSet string `json:"cpuset,omitempty"`

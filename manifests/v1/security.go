@@ -30,6 +30,8 @@ type PodSecurityContext struct {
 	SeccompProfile SeccompProfile `json:"seccompProfile,omitzero"`
 	// AppArmorProfile is that of the containers that name none.
 	AppArmorProfile *AppArmorProfile `json:"appArmorProfile,omitempty"`
+	// SELinuxOptions are those of the containers that have none.
+	SELinuxOptions *SELinuxOptions `json:"seLinuxOptions,omitempty"`
 }
 
 // ContainerSecurityContext is Kubernetes' SecurityContext.
@@ -40,7 +42,7 @@ type ContainerSecurityContext struct {
 	RunAsGroup *int64 `json:"runAsGroup,omitempty"`
 	// RunAsNonRoot refuses to start when the user is root; default false.
 	RunAsNonRoot *bool `json:"runAsNonRoot,omitempty"`
-	// Privileged gives all capabilities and devices and takes seccomp, masks and
+	// Privileged gives all capabilities and devices and takes seccomp, AppArmor, masks and
 	// no_new_privs away: root in the container is root on the node. Default false.
 	Privileged bool `json:"privileged,omitempty"`
 	// ReadOnlyRootFilesystem makes / read-only; default false.
@@ -52,9 +54,11 @@ type ContainerSecurityContext struct {
 	Capabilities Capabilities `json:"capabilities,omitzero"`
 	// SeccompProfile is the system call filter; default RuntimeDefault.
 	SeccompProfile SeccompProfile `json:"seccompProfile,omitzero"`
-	// AppArmorProfile is the AppArmor profile, on nodes that have AppArmor; the default is
-	// none.
+	// AppArmorProfile is the AppArmor profile; default RuntimeDefault.
 	AppArmorProfile *AppArmorProfile `json:"appArmorProfile,omitempty"`
+	// SELinuxOptions change the SELinux label, which has no meaning on a node without SELinux;
+	// the default is the policy's for containers, with categories of the workload's own.
+	SELinuxOptions *SELinuxOptions `json:"seLinuxOptions,omitempty"`
 	// ProcMount is Default or Unmasked, which shows all of /proc and makes it writable.
 	ProcMount string `json:"procMount,omitempty" enum:"Default,Unmasked"`
 	// MaskedPaths are hidden in addition to what davit hides.
@@ -82,10 +86,24 @@ type SeccompProfile struct {
 
 // AppArmorProfile selects an AppArmor profile.
 type AppArmorProfile struct {
-	// Type is Localhost or Unconfined.
-	Type string `json:"type" enum:"Localhost,Unconfined"`
-	// LocalhostProfile is, for Localhost, the name of a profile the kernel has loaded.
+	// Type is RuntimeDefault, Unconfined or Localhost. RuntimeDefault is davit-default where
+	// the node has AppArmor, and nothing where it has not or the container is privileged.
+	Type string `json:"type" enum:"RuntimeDefault,Unconfined,Localhost"`
+	// LocalhostProfile is, for Localhost, the name of a profile that the node's kernel has
+	// loaded; without it the container does not start.
 	LocalhostProfile string `json:"localhostProfile,omitempty"`
+}
+
+// SELinuxOptions are the parts of an SELinux label; what is not given is the default's.
+type SELinuxOptions struct {
+	// User is the label's user.
+	User string `json:"user,omitempty"`
+	// Role is the label's role.
+	Role string `json:"role,omitempty"`
+	// Type is the type of the container's process, container_t by default.
+	Type string `json:"type,omitempty"`
+	// Level is the level of the process and of its files, such as s0:c123,c456.
+	Level string `json:"level,omitempty"`
 }
 
 // Sysctl is one kernel setting.
@@ -96,7 +114,7 @@ type Sysctl struct {
 	Value string `json:"value"`
 }
 
-// The seccomp profile types, and AppArmor's where they are the same.
+// The profile types, seccomp's and AppArmor's.
 const (
 	SeccompRuntimeDefault = "RuntimeDefault"
 	SeccompUnconfined     = "Unconfined"

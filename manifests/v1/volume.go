@@ -45,12 +45,17 @@ type HostPath struct {
 
 // EmptyDir is an empty directory.
 type EmptyDir struct {
-	// Medium is "" (a directory on disk) or Memory (a tmpfs).
-	Medium string `json:"medium,omitempty" enum:",Memory"`
-	// SizeLimit bounds a tmpfs, as a Kubernetes quantity; without one the kernel's
-	// default holds, half of the memory. Only with medium Memory.
+	// Medium is "" (a directory on disk), Memory (a tmpfs), or HugePages-2Mi or HugePages-1Gi
+	// (a hugetlbfs), or HugePages where only one size has a limit.
+	Medium string `json:"medium,omitempty" enum:",Memory,HugePages,HugePages-2Mi,HugePages-1Gi"`
+	// SizeLimit bounds a tmpfs or a hugetlbfs, as a Kubernetes quantity. Without one the kernel's
+	// default holds for a tmpfs, half of the memory; for a hugetlbfs the limits of the
+	// containers hold in any case.
 	SizeLimit Quantity `json:"sizeLimit,omitempty"`
 }
 
-// MediumMemory is the medium of a tmpfs.
-const MediumMemory = "Memory"
+// MediumMemory is the medium of a tmpfs, MediumHugePages that of a hugetlbfs, or how it begins.
+const (
+	MediumMemory    = "Memory"
+	MediumHugePages = "HugePages"
+)

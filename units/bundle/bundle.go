@@ -24,6 +24,8 @@ import (
 type Bundle struct {
 	// Spec is the OCI configuration. Its root path, cgroup path, user ids and
 	// network namespace are the launcher's to fill in: they exist only at start.
+	// Without an AppArmor profile the container gets [AppArmorDefault] where the node
+	// has AppArmor.
 	Spec *specs.Spec
 	Launch
 }
@@ -61,6 +63,8 @@ type Launch struct {
 	HostAliases []HostAlias `json:"hostAliases,omitempty"`
 	// RunAsNonRoot refuses to start when the user turns out to be root.
 	RunAsNonRoot bool `json:"runAsNonRoot,omitempty"`
+	// SELinux changes the labels that the node's policy has for containers.
+	SELinux SELinux `json:"seLinux,omitzero"`
 	// Init runs the node's init program as the container's first process.
 	Init bool `json:"init,omitempty"`
 	// Env is what the launcher adds to the environment.
@@ -118,6 +122,22 @@ type Image struct {
 	// ID is the digest of the image's configuration, 64 hexadecimal digits: the
 	// image's id in containers/storage and the name of its [Rootfs] record.
 	ID string `json:"id"`
+}
+
+// AppArmor profiles: davit's own, and the name for none.
+const (
+	AppArmorDefault    = "davit-default"
+	AppArmorUnconfined = "unconfined"
+)
+
+// SELinux are the parts of a process's label that are not the policy's; Disabled leaves the process
+// where the policy lets the launcher's children be, which no label confines.
+type SELinux struct {
+	User     string `json:"user,omitempty"`
+	Role     string `json:"role,omitempty"`
+	Type     string `json:"type,omitempty"`
+	Level    string `json:"level,omitempty"`
+	Disabled bool   `json:"disabled,omitempty"`
 }
 
 // Outputs of a container beside the journal's own socket.
@@ -188,6 +208,20 @@ type EmptyDir struct {
 	Tmpfs []string `json:"tmpfs,omitempty"`
 	// GID is the group of a directory on the disk and of what is made in it; 0 is as any other.
 	GID int `json:"gid,omitempty"`
+	// HugePages are the mount options of a file system of huge pages.
+	HugePages []string `json:"hugePages,omitempty"`
+}
+
+// FileSystem is the type and the options of the file system that the directory is; the type of one
+// on the disk is empty.
+func (e EmptyDir) FileSystem() (kind string, options []string) {
+	switch {
+	case len(e.HugePages) > 0:
+		return "hugetlbfs", e.HugePages
+	case len(e.Tmpfs) > 0:
+		return "tmpfs", e.Tmpfs
+	}
+	return "", nil
 }
 
 // ShmDir is the name of the empty directory that the containers of a sandbox have as /dev/shm.

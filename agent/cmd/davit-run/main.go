@@ -28,6 +28,7 @@ const usage = `davit-run starts the containers of davit's systemd units.
   davit-run ready ID             return when the container has started up and can serve
   davit-run prestop ID SECONDS   run what comes before the container is stopped
   davit-run due BUNDLE           exit with status 1 when a timer starts the bundle too late
+  davit-run beside UNIT...       start the first of the units that does not run
   davit-run finish ID            remove what a container left that has run to its end
   davit-run cleanup ID           note how a container or a sandbox ended, and remove what it left
   davit-run reload ID            do what the container's manifest says a reload is
@@ -98,6 +99,8 @@ func run(ctx context.Context, args []string) (int, error) {
 		return 0, check(ctx, args[1], args[2])
 	case len(args) == 2 && args[0] == "due":
 		return due(ctx, args[1])
+	case len(args) > 1 && args[0] == "beside":
+		return 0, launch.Beside(ctx, args[1:])
 	case len(args) == 2 && args[0] == "finish":
 		return 0, launch.Finish(ctx, args[1])
 	case len(args) == 2 && args[0] == "cleanup":

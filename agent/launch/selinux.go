@@ -1,0 +1,100 @@
+package launch
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/opencontainers/selinux/go-selinux"
+	"github.com/opencontainers/selinux/go-selinux/label"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// chooseLabels gives the container's process and files their SELinux labels, where the kernel has
+// SELinux and its policy has labels for containers (contexts/lxc_contexts, which comes with
+// container-selinux).
+func (r *run) chooseLabels() error {
+	if !selinux.GetEnabled() {
+		return nil
+	}
+	process, file, err := label.InitLabels(labelOptions(r.SELinux, r.shared()))
+	if err != nil {
+		return fmt.Errorf("choose SELinux labels: %w", err)
+	}
+	r.fileLabel = file
+	r.Spec.Linux.MountLabel = file
+	if r.Spec.Process != nil {
+		r.Spec.Process.SelinuxLabel = process
+	}
+	// What is made in the container's own directory later takes the directory's label.
+	return label.SetFileLabel(ownFile(r.ID, ""), file)
+}
+
+// labelOptions are those of [label.InitLabels] for a workload: the policy's label for containers,
+// with categories of the workload's own. They are the same at each start, so that it can use what an
+// earlier run has left, and the same for all containers of a pod.
+func labelOptions(declared bundle.SELinux, workload string) []string {
+	if declared.Disabled {
+		return []string{"disable"}
+	}
+	options := []string{"level:" + categories(workload)}
+	if declared.Level != "" {
+		options = []string{"level:" + declared.Level}
+	}
+	for name, value := range map[string]string{"user": declared.User, "role": declared.Role, "type": declared.Type} {
+		if value != "" {
+			options = append(options, name+":"+value)
+		}
+	}
+	return options
+}
+
+// categoryCount is how many categories workloads have: 1024 in the policies of distributions, of
+// which go-selinux keeps the last two for what no confined container may touch.
+const categoryCount = 1022
+
+// categories are the level of a workload: two categories, drawn by its name of half a million pairs.
+func categories(workload string) string {
+	sum := sha256.Sum256([]byte(workload))
+	first := binary.BigEndian.Uint64(sum[:8]) % categoryCount
+	second := binary.BigEndian.Uint64(sum[8:16]) % (categoryCount - 1)
+	if second >= first {
+		second++
+	}
+	return fmt.Sprintf("s0:c%d,c%d", min(first, second), max(first, second))
+}
+
+// labelSource labels what a mount of davit's own brings: the files of a bundle for this workload, a
+// named volume for all. Paths of the node keep the labels that they have.
+func (r *run) labelSource(path string, shared bool) error {
+	if r.fileLabel == "" {
+		return nil
+	}
+	want := r.fileLabel
+	if shared {
+		context, err := selinux.NewContext(want)
+		if err != nil {
+			return err
+		}
+		context["level"] = "s0"
+		want = context.Get()
+	}
+	if has, err := selinux.FileLabel(path); err == nil && has == want {
+		return nil // labelled whole: the root comes last
+	}
+	if _, err := os.Lstat(path); err != nil {
+		return err
+	}
+	if err := label.Relabel(path, want, false); err != nil {
+		return fmt.Errorf("label %s: %w", path, err)
+	}
+	return nil
+}
+
+// labelled adds the label of a file system's files to its mount options.
+func (r *run) labelled(options ...string) string {
+	return label.FormatMountLabel(strings.Join(options, ","), r.fileLabel)
+}
