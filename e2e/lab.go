@@ -141,7 +141,7 @@ func NewVirtualLab(ctx context.Context, kit *Kit, hostname, release string) (*La
 		return nil, err
 	}
 	// Its disk has /usr/local alone of the installation.
-	if err := m.PutTree(filepath.Join(kit.Installation, "etc"), "/etc"); err != nil {
+	if err := putTree(m, filepath.Join(kit.Installation, "etc"), "/etc"); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
 	return newLab(kit, m, emulated)
@@ -208,7 +208,9 @@ func (l *Lab) Reboot(ctx context.Context, crash bool) error {
 }
 
 // PutTree puts a directory with everything below it, from this machine's path to a path of the node.
-func (l *Lab) PutTree(source, target string) error {
+func (l *Lab) PutTree(source, target string) error { return putTree(l.Machine, source, target) }
+
+func putTree(to Machine, source, target string) error {
 	return filepath.WalkDir(source, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -226,7 +228,7 @@ func (l *Lab) PutTree(source, target string) error {
 			return err
 		}
 		defer file.Close()
-		return l.Put(filepath.Join(target, relative), file, info.Mode().Perm())
+		return to.Put(filepath.Join(target, relative), file, info.Mode().Perm())
 	})
 }
 
