@@ -25,6 +25,7 @@ node  iptables                   iptables
 node  nft                        nftables
 node  podman                     podman
 node  pgrep                      procps
+node  strace                     strace
 node  catatonit                  catatonit
 node  ansible-playbook           ansible-core
 node  crun                       crun

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/davit-project/davit/agent/watch"
@@ -14,9 +15,14 @@ type Guard struct {
 	Hold string
 	// Confirmed lets a plan remove many workloads at once.
 	Confirmed bool
+	// Limit is how many percent of the workloads may go at once unconfirmed; 0 means the default.
+	Limit int
 }
 
-// massPrune is how many workloads must vanish at once, and more than half of all, for
+// defaultLimit is in percent.
+const defaultLimit = 50
+
+// massPrune is how many workloads must vanish at once, and more than the limit's part of all, for
 // their removal to need a word from a person: it is what a wrong branch or a wiped
 // directory looks like.
 const massPrune = 3
@@ -38,7 +44,7 @@ func (g Guard) diff(desired reconcile.Desired, actual reconcile.Actual, options 
 	options.HoldPrune = g.Hold
 	plan := reconcile.Diff(desired, actual, options)
 	removed, all := removals(plan, desired, actual)
-	if g.Confirmed || removed <= massPrune || removed*2 <= all {
+	if g.Confirmed || removed <= massPrune || removed*100 <= all*cmp.Or(g.Limit, defaultLimit) {
 		return plan
 	}
 	options.HoldPrune = fmt.Sprintf("%d of %d workloads would go at once: confirm with davit apply --confirm-prune", removed, all)

@@ -161,7 +161,7 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 		return a.status.UntilResync(a.options.Resync)
 	}
 	*force = false
-	err = a.pass(ctx, tree, manifests.Options{Node: &node, Policy: nodePolicy}, verdict.Prune)
+	err = a.pass(ctx, tree, config, manifests.Options{Node: &node, Policy: nodePolicy}, verdict.Prune)
 	if err != nil {
 		a.failures++
 		return a.retry()
@@ -181,7 +181,7 @@ func (a *Agent) retry() time.Duration {
 }
 
 // pass loads, plans and applies a tree.
-func (a *Agent) pass(ctx context.Context, tree watch.Tree, options manifests.Options, prune bool) error {
+func (a *Agent) pass(ctx context.Context, tree watch.Tree, config manifests.Config, options manifests.Options, prune bool) error {
 	unlock, err := Lock(func(holder string) { a.log.Info("waiting for " + holder + " to finish") })
 	if err != nil {
 		return err
@@ -192,6 +192,7 @@ func (a *Agent) pass(ctx context.Context, tree watch.Tree, options manifests.Opt
 		a.once("manifest has an error, what it describes stays as it is", "error", diagnostic.String())
 	}
 	guard := GuardFor(tree, set)
+	guard.Limit = config.PruneLimit
 	if guard.Hold == "" && !prune {
 		guard.Hold = "the directory has only just changed"
 	}

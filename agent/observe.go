@@ -65,6 +65,7 @@ func (n *Node) workloads(ctx context.Context) (map[string]reconcile.ActualWorklo
 		}
 		workloads[name] = reconcile.ActualWorkload{
 			Ref:        parseRef(own.Object),
+			Keep:       own.Keep,
 			SourcePath: own.SourcePath,
 			UnitText:   text,
 			BundleDir:  dir,

@@ -21,6 +21,8 @@ import (
 type Report struct {
 	Objects     []ObjectReport        `json:"objects"`
 	Diagnostics manifests.Diagnostics `json:"diagnostics"`
+	// Orphans are the named volumes that no manifest has any more.
+	Orphans []string `json:"orphans"`
 }
 
 // ObjectReport is one workload, wanted or there.
@@ -79,7 +81,12 @@ func (n *Node) report(ctx context.Context, set *manifests.Set, guard Guard) (Rep
 func (n *Node) reportOn(ctx context.Context, set *manifests.Set, v *view, plan reconcile.Plan) (Report, error) {
 	desired, actual := v.desired, v.actual
 	notes, blocked := notes(plan), blocked(plan, desired, actual)
-	report := Report{Objects: []ObjectReport{}, Diagnostics: set.Diagnostics}
+	report := Report{Objects: []ObjectReport{}, Diagnostics: set.Diagnostics, Orphans: []string{}}
+	for _, name := range slices.Sorted(maps.Keys(actual.Volumes)) {
+		if _, wanted := desired.Volumes[name]; !wanted {
+			report.Orphans = append(report.Orphans, name)
+		}
+	}
 	for unit, workload := range desired.Workloads {
 		if _, exists := actual.Workloads[unit]; !exists && !strings.HasSuffix(unit, ".slice") {
 			report.Objects = append(report.Objects, reportAbsent(unit, workload, actual, notes))

@@ -11,9 +11,12 @@ import (
 	"time"
 
 	"github.com/davit-project/davit/agent/bundles"
+	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/agent/generations"
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/bundle"
 )
 
 // Pass is one walk from the manifests to the node.
@@ -137,7 +140,9 @@ func (n *Node) planFor(v *view, guard Guard) (reconcile.Plan, error) {
 	if v.pinned {
 		guard = Guard{Confirmed: true} // what the generation lacks is to go
 	}
-	options := reconcile.Options{Now: time.Now(), Kept: v.kept, Held: v.held, Suspended: v.suspended()}
+	options := reconcile.Options{
+		Now: time.Now(), Kept: v.kept, Held: v.held, Suspended: v.suspended(), Resuming: v.interrupted(),
+	}
 	plan := guard.diff(v.desired, v.actual, options)
 	if plan.Empty() || len(v.kept) < n.keep {
 		return plan, nil
@@ -219,11 +224,17 @@ func (n *Node) carryOut(ctx context.Context, v *view, pass Pass, services *servi
 		// Limits may have changed all the same, by systemctl edit.
 		return false, errors.Join(n.recover(v), n.followLimits(ctx))
 	}
+	if err := tidy(); err != nil {
+		return false, err
+	}
 	generation, err := n.generations.Begin(v.kept, v.desired, pass.Revision, v.note(), time.Now())
 	if err != nil {
 		return false, err
 	}
 	failpoint("begun the generation")
+	if err := n.leave(v, generation.Number); err != nil {
+		return false, err
+	}
 	generation.Begin(plan)
 	err = reconcile.Apply(ctx, plan, v.desired, n.drivers(services), func(event reconcile.Event) {
 		failpoint(string(event.Status) + " " + event.Action.ID)
@@ -252,17 +263,44 @@ func (v *view) note() string {
 	return v.held[0].Object + ": " + v.held[0].Reason
 }
 
-// recover takes note that what did not work, or had not shown that it does, works by now.
+// interrupted reports whether the newest generation was begun and not carried out whole.
+func (v *view) interrupted() bool { return len(v.kept) > 0 && v.kept[0].State == reconcile.Applying }
+
+// tidy removes what interrupted passes left where only passes write.
+func tidy() error {
+	return errors.Join(units.Tidy(), disk.Tidy(bundle.RootfsDir, bundle.NetworksDir))
+}
+
+// leave notes that a generation which was interrupted will not be carried out any more.
+func (n *Node) leave(v *view, number int) error {
+	if !v.interrupted() || v.kept[0].Number == number {
+		return nil
+	}
+	v.kept[0].State = reconcile.Interrupted
+	return n.generations.Finish(v.kept[0])
+}
+
+// recover takes note that what did not work, or had not shown that it does, works by now, and that
+// there was nothing left to do of a generation that was interrupted.
 func (n *Node) recover(v *view) error {
-	if len(v.kept) == 0 || len(v.kept[0].Failed)+len(v.kept[0].Unproven) == 0 {
+	if v.interrupted() {
+		newest, err := generations.IsNewest(v.kept, v.desired)
+		if err != nil {
+			return err
+		}
+		if !newest {
+			return errors.Join(tidy(), n.leave(v, 0))
+		}
+	}
+	if len(v.kept) == 0 || !v.interrupted() && len(v.kept[0].Failed)+len(v.kept[0].Unproven) == 0 {
 		return nil
 	}
 	newest := v.kept[0]
-	if !newest.Recover(v.desired, v.actual) {
+	if !newest.Recover(v.desired, v.actual) && !v.interrupted() {
 		return nil
 	}
 	newest.End(nil)
-	return n.generations.Finish(newest)
+	return errors.Join(tidy(), n.generations.Finish(newest))
 }
 
 // takeBack decides what of a generation is to be as it was before. It reports whether that is

@@ -16,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/davit-project/davit/e2e/node"
+	"github.com/davit-project/davit/e2e/vm"
 )
 
 // commands are what scenarios say beside testscript's own commands:
@@ -30,7 +31,8 @@ import (
 //	terminal DIALOGUE COMMAND [ARG...]
 //	                           run a command in the node on a terminal, and hold the dialogue
 //	                           of the file with it: see speak
-//	reboot [-f]                shut the node down and boot it again; -f pulls the plug
+//	reboot [-f] [ARGUMENT...]  shut the node down and boot it again; -f pulls the plug; a machine's
+//	                           kernel gets the arguments from then on
 //	registry up | down         the registry answers, or its machine is gone
 //	registry tag FROM TO       push an image under another name, repository:tag
 //	registry requests          print what was asked of the registry since last time
@@ -165,9 +167,16 @@ func runPut(_ context.Context, s scene, args []string) error {
 }
 
 func runReboot(ctx context.Context, s scene, args []string) error {
-	crash := len(args) == 1 && args[0] == "-f"
-	if len(args) > 0 && !crash {
-		return usage("reboot [-f]")
+	crash := len(args) > 0 && args[0] == "-f"
+	if crash {
+		args = args[1:]
+	}
+	if len(args) > 0 {
+		machine, ok := s.lab.Machine.(*vm.Machine)
+		if !ok {
+			return usage("reboot: a node has the kernel of its machine")
+		}
+		machine.Append(args...)
 	}
 	return s.lab.Reboot(ctx, crash)
 }

@@ -11,8 +11,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -168,33 +170,145 @@ func (b *bench) settled() judged {
 	return found
 }
 
-// killAt kills an apply of the other version at a point, judges, and has it finished. It reports
-// whether the apply ended before it came to that point.
+// killAt kills an apply of the other version at a point of its own, judges, and has it finished. It
+// reports whether the apply ended before it came to that point.
 func (b *bench) killAt(point, at int) (ended bool) {
+	b.t.Helper()
+	return b.disturb(fmt.Sprintf("point %d", point), at, node.Command{
+		Args: []string{"failing-davit", "apply", "--wait"}, Env: []string{fmt.Sprintf("DAVIT_FAIL=%d", point)},
+	})
+}
+
+// disturb runs a command that applies the other version and may be killed while it does, judges, and
+// has it finished. It reports whether the command ended by itself.
+func (b *bench) disturb(name string, at int, command node.Command) (ended bool) {
 	b.t.Helper()
 	before, old, now := b.look(), b.states[at], b.states[1-at]
 	b.put(1 - at)
 	var output bytes.Buffer
-	err := b.Run(b.t.Context(), node.Command{
-		Args: []string{"failing-davit", "apply", "--wait"}, Env: []string{fmt.Sprintf("DAVIT_FAIL=%d", point)},
-		Stdout: &output, Stderr: &output,
-	})
-	name := "at the end"
-	if _, at, killed := strings.Cut(output.String(), "killed at "); killed {
-		name = strings.TrimSpace(at)
-	} else if err != nil {
-		b.t.Fatalf("point %d: %v\n%s", point, err, output.String())
+	command.Stdout, command.Stderr = &output, &output
+	err := b.Run(b.t.Context(), command)
+	if _, at, told := strings.Cut(output.String(), "killed at "); told {
+		name += ", " + strings.TrimSpace(at)
+	}
+	if err != nil && !killed(err) {
+		b.t.Errorf("%s: %v\n%s", name, err, output.String())
 	}
 	if err := b.judge(before, b.settled(), old, now); err != nil {
-		b.t.Errorf("killed at point %d, %s: %v", point, name, err)
+		b.t.Errorf("killed at %s: %v", name, err)
 	}
 	b.must("davit", "apply", "--wait")
 	b.must("davit", "plan")
 	if err := b.finished(before, b.settled(), now); err != nil {
-		b.t.Errorf("finished after the kill at point %d, %s: %v", point, name, err)
+		b.t.Errorf("finished after the kill at %s: %v", name, err)
 	}
 	return err == nil
 }
+
+// killed reports whether a command ended by SIGKILL, itself or as strace tells of one that did.
+func killed(err error) bool {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && (status.Signaled() && status.Signal() == syscall.SIGKILL || status.ExitStatus() == 128+int(syscall.SIGKILL))
+}
+
+// swept are the system calls at which an apply is killed, before each takes effect.
+var swept = []string{"renameat,renameat2,rename", "fsync,fdatasync", "mkdirat,mkdir", "unlinkat,unlink", "connect", "execve", "flock"}
+
+// callPoint is a moment to kill at: a thread's call of that number, or the first one about a path.
+type callPoint struct {
+	calls  string
+	number int
+	path   string
+}
+
+func (p callPoint) String() string { return fmt.Sprintf("call %d of %s %s", p.number, p.calls, p.path) }
+
+// apply is an apply that is killed there.
+func (p callPoint) apply() node.Command {
+	args := []string{"strace", "-f", "-qqq", "-o", "/dev/null", "-e", "trace=" + p.calls,
+		"-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", p.calls, p.number)}
+	if p.path != "" {
+		args = append(args, "-P", p.path)
+	}
+	return node.Command{Args: append(args, "davit", "apply", "--wait")}
+}
+
+// TestKilledAtEverySystemCall kills an apply before each of the system calls that change something or
+// reach somebody. davit does not know that it is watched: no point is left out because nobody thought
+// of it.
+func TestKilledAtEverySystemCall(t *testing.T) {
+	if os.Geteuid() != 0 || testing.Short() {
+		t.Skip("boots a node, which needs root: run it with sudo make test-e2e or test-faults")
+	}
+	t.Parallel()
+	b := newBench(t)
+	at, kills := 0, 0
+	points := [2][]callPoint{b.callPoints(0), b.callPoints(1)}
+	for i := 0; i < max(len(points[0]), len(points[1])); i += b.stride() {
+		for range points {
+			if i < len(points[at]) {
+				point := points[at][i]
+				ended := b.disturb(point.String(), at, point.apply())
+				if !ended {
+					kills++
+				}
+			} else {
+				b.put(1 - at)
+				b.must("davit", "apply", "--wait")
+			}
+			at = 1 - at
+		}
+	}
+	t.Logf("killed %d times at %d and %d points", kills, len(points[0]), len(points[1]))
+	if kills == 0 {
+		t.Error("it was never killed")
+	}
+}
+
+// mostCalls is how many calls of a kind one thread of an apply makes, or a few more: strace counts
+// those of each thread.
+const mostCalls = 12
+
+// callPoints watches an undisturbed apply from one version to the other and lists the moments in it.
+// The node is at that version before, and at the other one afterwards.
+func (b *bench) callPoints(at int) []callPoint {
+	b.t.Helper()
+	b.put(1 - at)
+	b.must("strace", "-f", "-qqq", "-y", "-o", "/root/trace", "-e", "trace="+strings.Join(swept, ","), "davit", "apply", "--wait")
+	trace := b.must("cat", "/root/trace")
+	var points []callPoint
+	seen := map[callPoint]bool{}
+	for line := range strings.Lines(trace) {
+		call := tracedCall.FindStringSubmatch(line)
+		if call == nil {
+			continue
+		}
+		for _, path := range tracedPath.FindAllStringSubmatch(line, -1) {
+			point := callPoint{call[1], 1, path[1]}
+			if !seen[point] && !strings.Contains(path[1], "new-") {
+				seen[point] = true
+				points = append(points, point)
+			}
+		}
+	}
+	for _, calls := range swept {
+		for number := range mostCalls {
+			points = append(points, callPoint{calls, number + 1, ""})
+		}
+	}
+	return points
+}
+
+// tracedCall and tracedPath are a call's name, and the paths below davit's own places in its
+// arguments, as strace writes them.
+var (
+	tracedCall = regexp.MustCompile(`^\d+ +(\w+)\(`)
+	tracedPath = regexp.MustCompile(`["<](/(?:etc/systemd|var/lib/davit|run/davit|var/lib/containers)[^">]*)[">]`)
+)
 
 // alongside is the unit that is restarted with one that it requires.
 const alongside = "requires.service"

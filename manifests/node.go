@@ -115,6 +115,9 @@ type Config struct {
 	Variables map[string]Variable
 	// Generations is how many generations are kept; 0 where the file does not say.
 	Generations int
+	// PruneLimit is how many of a hundred workloads may go at once with nobody's confirming it; 0
+	// where the file does not say.
+	PruneLimit int
 }
 
 // configFile is what the file may have.
@@ -123,6 +126,9 @@ type configFile struct {
 	Variables map[string]json.RawMessage `json:"variables,omitempty"`
 	// Generations is how many generations are kept to go back to, at least 2; the default is 10.
 	Generations int `json:"generations,omitempty"`
+	// PruneLimit is how many percent of the workloads may go at once with nobody's confirming it; the
+	// default is 50. Three may always.
+	PruneLimit int `json:"pruneLimit,omitempty"`
 }
 
 // ParseConfig reads a node's configuration, as strictly as a manifest. An empty file is an
@@ -153,20 +159,20 @@ func ParseConfig(file File) (Config, Diagnostics) {
 		}
 	}
 	d.checkVariables()
-	config.Generations = d.generations()
+	config.Generations = d.number("generations", 2, maxGenerations)
+	config.PruneLimit = d.number("pruneLimit", 1, 100)
 	return config, d.diagnostics
 }
 
-// generations is the number of generations to keep: the one that is applied, and one before it for a
-// change that does not work.
-func (d *document) generations() int {
-	node, ok := d.nodes["generations"]
+// number is a number of the configuration within bounds; 0 where it has none.
+func (d *document) number(field string, least, most int) int {
+	node, ok := d.nodes[field]
 	if !ok || len(d.diagnostics) > 0 {
 		return 0
 	}
 	number, err := strconv.Atoi(node.Value)
-	if err != nil || number < 2 || number > maxGenerations {
-		d.report(node, "generations", fmt.Sprintf("%s: want 2 to %d", node.Value, maxGenerations), "")
+	if err != nil || number < least || number > most {
+		d.report(node, field, fmt.Sprintf("%s: want %d to %d", node.Value, least, most), "")
 		return 0
 	}
 	return number

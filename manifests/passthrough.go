@@ -87,6 +87,9 @@ func (d *document) checkAnnotations() {
 			d.errorf(field, "is refused: settings of the unit are spec.unit, spec.service and spec.install")
 		}
 	}
+	if prune, ok := d.object.Meta().Annotations[v1.PruneAnnotation]; ok && prune != v1.PruneDisabled {
+		d.errorf("metadata.annotations."+v1.PruneAnnotation, "%q: want %s, or no such annotation", prune, v1.PruneDisabled)
+	}
 }
 
 func (d *document) checkPassThrough(at string, spec v1.ContainerFields) {

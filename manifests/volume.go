@@ -24,6 +24,9 @@ func (d *document) checkVolume(spec v1.VolumeSpec) {
 			d.checkID(field, *id)
 		}
 	}
+	if spec.ReclaimPolicy != "" && (spec.HostPath != nil || spec.EmptyDir != nil) {
+		d.errorf("spec.reclaimPolicy", "is for named volumes: leave it out")
+	}
 	if spec.HostPath != nil && (spec.UID != nil || spec.GID != nil || spec.Mode != "") {
 		d.errorf("spec.hostPath", "davit does not change the owner or mode of the node's own paths: leave uid, gid and mode out")
 	}

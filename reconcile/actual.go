@@ -39,11 +39,15 @@ type ActualNetwork struct {
 type ActualVolume struct {
 	UID, GID int
 	Mode     uint32
+	// Delete is set when it goes with its manifest.
+	Delete bool
 }
 
 // ActualWorkload is a unit davit wrote, and what systemd makes of it.
 type ActualWorkload struct {
 	Ref v1.Ref
+	// Keep is set when it stays though its manifest goes.
+	Keep bool
 	// SourcePath is the manifest it came from.
 	SourcePath string
 	// UnitText is the unit file's text.

@@ -153,6 +153,8 @@ func (a *applier) do(ctx context.Context, action Action) error {
 		return a.drivers.Networks.EnsureNetwork(ctx, target, a.desired.Networks[target])
 	case RemoveNetwork:
 		return a.drivers.Networks.RemoveNetwork(ctx, target)
+	case RemoveVolume:
+		return a.drivers.Volumes.RemoveVolume(ctx, target)
 	case MakeVolume:
 		return a.drivers.Volumes.EnsureVolume(ctx, target, a.desired.Volumes[target])
 	case WriteBundle:

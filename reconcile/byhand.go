@@ -14,6 +14,8 @@ func (d *differ) byHand(unit string, workload Workload, current ActualWorkload) 
 		return "unit is masked: systemctl unmask " + unit + " to let it run"
 	case workload.Keep != KeepRunning || !current.stopped(workload):
 		return ""
+	case d.halfWritten(current):
+		return ""
 	case current.Enabled == "disabled":
 		return "unit is disabled: systemctl enable --now " + unit + " to let it run"
 	case current.Started && !current.NeedReload && !d.stoppedAlong(workload, current):
@@ -21,6 +23,12 @@ func (d *differ) byHand(unit string, workload Workload, current ActualWorkload) 
 	default:
 		return ""
 	}
+}
+
+// halfWritten reports whether a pass was interrupted after it wrote a unit and before it enabled it:
+// that is not a person's disabling it.
+func (d *differ) halfWritten(current ActualWorkload) bool {
+	return d.options.Resuming && current.Enabled == "disabled" && !current.Started
 }
 
 // stopped reports whether a unit rests because somebody stopped it. Nothing else stops what has no
@@ -61,9 +69,6 @@ func (d *differ) suspended(ref v1.Ref, unit string) bool {
 	if current, exists := d.actual.Workloads[unit]; exists {
 		d.kept[unit] = current
 	}
-	held := Held{Object: ref.String(), Reason: reason, Intended: true}
-	if !slices.Contains(d.plan.Held, held) {
-		d.plan.Held = append(d.plan.Held, held)
-	}
+	d.plan.hold(Held{Object: ref.String(), Reason: reason, Intended: true})
 	return true
 }

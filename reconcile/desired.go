@@ -74,6 +74,8 @@ type Volume struct {
 	// UID and GID own the directory, Mode are its permission bits.
 	UID, GID int
 	Mode     uint32
+	// Delete is set when it goes with its manifest.
+	Delete bool
 }
 
 // Keep says when [Diff] starts a unit that does not run.

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
+	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/bundle"
 )
 
 // Options are the guards of a [Diff].
@@ -18,6 +21,9 @@ type Options struct {
 	HoldPrune string
 	// Kept are the generations that one can go back to: what they need stays on the disk.
 	Kept []Generation
+	// Resuming is set when the pass before was interrupted: what looks like somebody's doing may be
+	// that.
+	Resuming bool
 	// Suspended are the objects that nothing changes for now, and why.
 	Suspended map[string]string
 	// Held is what was left out of desired before.
@@ -68,7 +74,7 @@ func (d *differ) decide() {
 	blocked := map[string]Problem{}
 	for _, problem := range d.desired.Problems {
 		blocked[problem.Ref.String()] = problem
-		d.plan.hold(problem.Ref.String(), problem.Err.Error())
+		d.plan.hold(Held{Object: problem.Ref.String(), Reason: problem.Err.Error()})
 	}
 	for _, unit := range sortedKeys(d.desired.Workloads) {
 		workload := d.desired.Workloads[unit]
@@ -79,7 +85,7 @@ func (d *differ) decide() {
 			continue
 		}
 		if reason := d.foreign(unit, workload); reason != "" {
-			d.plan.hold(workload.Ref.String(), reason)
+			d.plan.hold(Held{Object: workload.Ref.String(), Reason: reason})
 			if current, ok := d.actual.Workloads[unit]; ok {
 				d.kept[unit] = current
 			}
@@ -103,9 +109,13 @@ func (d *differ) decide() {
 		case d.suspended(current.Ref, unit):
 		case hasProblem:
 			d.kept[unit] = current
+		case current.Keep:
+			d.kept[unit] = current
+			reason := "not removed, as its annotation " + v1.PruneAnnotation + " says: apply its manifest without that first"
+			d.plan.hold(Held{Object: object, Reason: reason, Intended: true})
 		case d.options.HoldPrune != "":
 			d.kept[unit] = current
-			d.plan.hold(object, "not removed: "+d.options.HoldPrune)
+			d.plan.hold(Held{Object: object, Reason: "not removed: " + d.options.HoldPrune})
 		default:
 			d.removals = append(d.removals, unit)
 		}
@@ -128,9 +138,11 @@ func (d *differ) compare(unit string, workload Workload) change {
 		c.write = differences(workload, current)
 	} else if current.NeedReload {
 		c.write = "systemd has not read the unit file yet"
+	} else if d.halfWritten(current) {
+		c.write = "the unit is not enabled yet"
 	}
 	if reason := d.byHand(unit, workload, current); reason != "" {
-		d.plan.Held = append(d.plan.Held, Held{Object: workload.Ref.String(), Reason: reason, Intended: true})
+		d.plan.hold(Held{Object: workload.Ref.String(), Reason: reason, Intended: true})
 		return c
 	}
 	c.verb, c.why = d.activity(workload, current, c.write)
@@ -202,8 +214,10 @@ func (d *differ) fetch() {
 		current, exists := d.actual.Volumes[name]
 		reason := "not on the node yet"
 		switch {
-		case exists && current == ActualVolume{volume.UID, volume.GID, volume.Mode}:
+		case exists && current == ActualVolume{volume.UID, volume.GID, volume.Mode, volume.Delete}:
 			continue
+		case exists && current.Delete != volume.Delete:
+			reason = "its reclaim policy changed"
 		case exists:
 			reason = fmt.Sprintf("owner or mode changed %d:%d %04o → %d:%d %04o",
 				current.UID, current.GID, current.Mode, volume.UID, volume.GID, volume.Mode)
@@ -332,6 +346,11 @@ func (d *differ) prune() {
 			d.plan.add(Action{Verb: RemoveNetwork, Object: "Network/" + name, Target: name, Reason: reason})
 		}
 	}
+	for _, name := range sortedKeys(d.actual.Volumes) {
+		if _, wanted := d.desired.Volumes[name]; !wanted && d.actual.Volumes[name].Delete && !used["volume "+name] {
+			d.plan.add(Action{Verb: RemoveVolume, Object: "Volume/" + name, Target: name, Reason: "manifest is gone, and its reclaim policy is Delete"})
+		}
+	}
 	for _, dir := range slices.Sorted(slices.Values(d.actual.Bundles)) {
 		if !used["bundle "+dir] || d.expiredBundle(dir) {
 			d.plan.add(Action{Verb: RemoveBundle, Object: dir, Target: dir, Reason: reason})
@@ -382,11 +401,24 @@ func (d *differ) uses() map[string]bool {
 		for _, image := range current.Bundle.Images() {
 			used["image "+image.ID] = true
 		}
+		for _, mount := range current.Bundle.Spec.Mounts {
+			used["volume "+volumeOf(mount.Source)] = true
+		}
 		for _, attachment := range current.Bundle.Network.Attachments {
 			used["network "+attachment.Network] = true
 		}
 	}
 	return used
+}
+
+// volumeOf is the named volume that a path of the node is in; "" when it is in none.
+func volumeOf(path string) string {
+	below, ok := strings.CutPrefix(path, bundle.VolumesDir+"/")
+	if !ok {
+		return ""
+	}
+	name, _, _ := strings.Cut(below, "/")
+	return name
 }
 
 func sortedKeys[V any](m map[string]V) []string {

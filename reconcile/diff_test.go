@@ -67,8 +67,12 @@ func (n *node) RemoveNetwork(_ context.Context, name string) error {
 	return n.do("remove-network", name, func() { delete(n.actual.Networks, name) })
 }
 
+func (n *node) RemoveVolume(_ context.Context, name string) error {
+	return n.do("remove-volume", name, func() { delete(n.actual.Volumes, name) })
+}
+
 func (n *node) EnsureVolume(_ context.Context, name string, volume Volume) error {
-	return n.do("volume", name, func() { n.actual.Volumes[name] = ActualVolume{volume.UID, volume.GID, volume.Mode} })
+	return n.do("volume", name, func() { n.actual.Volumes[name] = ActualVolume{volume.UID, volume.GID, volume.Mode, volume.Delete} })
 }
 
 func (n *node) EnsureBundle(_ context.Context, dir string, _ []byte, _ []bundle.File) error {

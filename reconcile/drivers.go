@@ -28,10 +28,12 @@ type Networks interface {
 	RemoveNetwork(ctx context.Context, name string) error
 }
 
-// Volumes keeps named volumes. There is no method to remove one.
+// Volumes keeps named volumes.
 type Volumes interface {
 	// EnsureVolume leaves the volume's directory with its owner and mode.
 	EnsureVolume(ctx context.Context, name string, volume Volume) error
+	// RemoveVolume removes a volume that was made to go with its manifest, and all that is in it.
+	RemoveVolume(ctx context.Context, name string) error
 }
 
 // Bundles keeps bundles, which are never rewritten.

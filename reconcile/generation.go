@@ -47,6 +47,8 @@ type GenerationState string
 const (
 	// Applying is one that was begun; where the machine stopped half-way, the next pass goes on.
 	Applying GenerationState = "applying"
+	// Interrupted is one that was begun, and that another one came after.
+	Interrupted GenerationState = "interrupted"
 	// Applied is one that was carried out whole.
 	Applied GenerationState = "applied"
 	// Incomplete is one in which actions failed.
@@ -121,7 +123,7 @@ func BroughtBy(object string, kept []Generation) (brought Generation, ok bool) {
 // Works reports whether the generation has the object in a version that worked in it.
 func (g Generation) Works(object string) bool {
 	_, has := g.Objects[object]
-	return has && g.State != Applying && g.Failed[object] == "" && g.Unproven[object] == ""
+	return has && g.State != Applying && g.State != Interrupted && g.Failed[object] == "" && g.Unproven[object] == ""
 }
 
 // Begin readies the generation for a plan, which may be its first, or go on with it, or repair what

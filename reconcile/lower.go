@@ -250,7 +250,7 @@ func (r *resolver) groups(l lowered, object manifests.Object) error {
 
 func (r *resolver) describe(head *units.Head, object manifests.Object) {
 	head.SourcePath, head.Description = object.Source.File, object.Ref().String()
-	head.Stamp = units.Stamp{Object: object.Ref().String()}
+	head.Stamp = r.stamp(object.Ref())
 }
 
 // group makes one desired, unless it could not be rendered.

@@ -74,6 +74,7 @@ const (
 	Start         Verb = "start"
 	Restart       Verb = "restart"
 	RemoveNetwork Verb = "remove-network"
+	RemoveVolume  Verb = "remove-volume"
 	ReleaseImage  Verb = "release-image"
 	RemoveBundle  Verb = "remove-bundle"
 	ForgetJob     Verb = "forget-job"
@@ -97,7 +98,7 @@ func (v Verb) Phase() Phase {
 	switch v {
 	case PullImage, MakeNetwork, MakeVolume, WriteBundle:
 		return Fetching
-	case RemoveNetwork, ReleaseImage, RemoveBundle, ForgetJob:
+	case RemoveNetwork, RemoveVolume, ReleaseImage, RemoveBundle, ForgetJob:
 		return Pruning
 	default:
 		return Switching
@@ -128,6 +129,9 @@ func (p *Plan) add(action Action) string {
 	return action.ID
 }
 
-func (p *Plan) hold(object, reason string) {
-	p.Held = append(p.Held, Held{Object: object, Reason: reason})
+// hold notes what is held back, once for an object of several units.
+func (p *Plan) hold(held Held) {
+	if !slices.Contains(p.Held, held) {
+		p.Held = append(p.Held, held)
+	}
 }

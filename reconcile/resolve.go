@@ -62,6 +62,7 @@ func Resolve(in Input) Desired {
 		images:  imageObjects(in.Objects),
 		configs: map[string]contents{},
 		secrets: map[string]contents{},
+		kept:    map[v1.Ref]bool{},
 		owners:  map[string]v1.Ref{},
 		all:     lowerAll(in.Objects),
 		desired: Desired{
@@ -75,6 +76,9 @@ func Resolve(in Input) Desired {
 	r.volumes()
 	r.collectData()
 	for _, object := range in.Objects {
+		r.kept[object.Ref()] = object.Meta().Annotations[v1.PruneAnnotation] == v1.PruneDisabled
+	}
+	for _, object := range in.Objects {
 		if err := r.object(object); err != nil {
 			r.problem(object.Ref(), err)
 		}
@@ -86,6 +90,7 @@ func Resolve(in Input) Desired {
 type resolver struct {
 	in         Input
 	images     map[string]*v1.Image
+	kept       map[v1.Ref]bool // the objects that stay though their manifests go
 	volumeSpec map[string]v1.VolumeSpec
 	configs    map[string]contents
 	secrets    map[string]contents
@@ -226,6 +231,11 @@ func (r *resolver) launchOf(run runnable, image Image, environment *environment,
 	return launch
 }
 
+// stamp is what davit recognises a unit of the object by.
+func (r *resolver) stamp(ref v1.Ref) units.Stamp {
+	return units.Stamp{Object: ref.String(), Keep: r.kept[ref]}
+}
+
 // outputs maps the log drivers to where a bundle sends output.
 var outputs = map[string]string{v1.LogPipe: bundle.OutputPipe, v1.LogNone: bundle.OutputNone}
 
@@ -238,7 +248,7 @@ func (r *resolver) workload(w Workload, source manifests.Position) error {
 	w.BundleDir = bundle.DirName(w.Bundle.ID, w.BundleText)
 	w.Source = fmt.Sprintf("%s:%d", source.File, source.Line)
 	unit := w.Unit
-	unit.SourcePath, unit.Stamp = source.File, units.Stamp{Object: w.Ref.String()}
+	unit.SourcePath, unit.Stamp = source.File, r.stamp(w.Ref)
 	unit.Launcher, unit.Bundle = r.in.Node.Launcher, bundle.Path(w.BundleDir)
 	if unit.Role == units.RoleJob {
 		unit.CompletedFile = bundle.CompletedFile(w.BundleDir)

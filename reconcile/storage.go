@@ -47,6 +47,7 @@ func (r *resolver) volumes() {
 		}
 		r.desired.Volumes[name] = Volume{
 			Ref: declared.Ref(), UID: int(value(spec.UID)), GID: int(value(spec.GID)), Mode: mode,
+			Delete: spec.ReclaimPolicy == v1.ReclaimDelete,
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -52,6 +51,23 @@ func List() (map[string]string, error) {
 	return own, nil
 }
 
+// newPrefix begins the name of a unit file that is being written. No unit's name begins with a dot.
+const newPrefix = ".davit-new-"
+
+// Tidy removes what interrupted writes left. Nobody may write units meanwhile.
+func Tidy() error {
+	left, err := filepath.Glob(filepath.Join(Dir, newPrefix+"*"))
+	if err != nil {
+		return fmt.Errorf("tidy units: %w", err)
+	}
+	for _, file := range left {
+		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("tidy units: %w", err)
+		}
+	}
+	return nil
+}
+
 // writeUnit leaves the unit file with this text, durably: after a power loss it has the
 // old text or the new one.
 func writeUnit(name, text string) (err error) {
@@ -64,7 +80,7 @@ func writeUnit(name, text string) (err error) {
 	if err := notePending(); err != nil {
 		return fmt.Errorf("write unit %s: %w", name, err)
 	}
-	file, err := os.CreateTemp(Dir, "."+strings.TrimSuffix(name, ".service")+".*")
+	file, err := os.CreateTemp(Dir, newPrefix+"*")
 	if err != nil {
 		return fmt.Errorf("write unit %s: %w", name, err)
 	}

@@ -20,6 +20,8 @@ type Own struct {
 	Bundle string
 	// Sandbox is set when that is a sandbox.
 	Sandbox bool
+	// Keep is set when the unit stays though its manifest goes.
+	Keep bool
 }
 
 // ErrForeign is returned for a unit file without davit's stamp.
@@ -33,7 +35,7 @@ func ParseOwn(text string) (Own, error) {
 	if len(object) != 1 {
 		return Own{}, fmt.Errorf("%w: no Object= in [%s]", ErrForeign, stampSection)
 	}
-	own := Own{Object: object[0]}
+	own := Own{Object: object[0], Keep: slices.Contains(settings[key{stampSection, "Prune"}], "disabled")}
 	if source := settings[key{"Unit", "SourcePath"}]; len(source) > 0 {
 		own.SourcePath = source[len(source)-1]
 	}

@@ -147,6 +147,9 @@ func (r *renderer) head(h Head) {
 		r.set("Install", "WantedBy", kind, unit)
 	}
 	r.set(stampSection, "Object", literal, h.Stamp.Object)
+	if h.Stamp.Keep {
+		r.set(stampSection, "Prune", literal, "disabled")
+	}
 }
 
 // Targets of systemd.special(7) that start davit's units.

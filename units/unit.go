@@ -178,4 +178,6 @@ type Extra struct {
 type Stamp struct {
 	// Object is the manifest's object, "Container/web".
 	Object string
+	// Keep is set when the unit stays though its manifest goes.
+	Keep bool
 }

@@ -17,7 +17,7 @@ func WriteFile(path string, content []byte, mode fs.FileMode) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	file, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
+	file, err := os.CreateTemp(dir, newPrefix+"*")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
@@ -30,6 +30,26 @@ func WriteFile(path string, content []byte, mode fs.FileMode) error {
 		return fmt.Errorf("write %s: %w", path, errors.Join(err, os.Remove(file.Name())))
 	}
 	return SyncDir(dir)
+}
+
+// newPrefix begins the name of a file that is being written.
+const newPrefix = ".davit-new-"
+
+// Tidy removes from directories what interrupted writes left. Nobody may write there meanwhile. A
+// directory that is not there has nothing.
+func Tidy(dirs ...string) error {
+	for _, dir := range dirs {
+		left, err := filepath.Glob(filepath.Join(dir, newPrefix+"*"))
+		if err != nil {
+			return fmt.Errorf("tidy %s: %w", dir, err)
+		}
+		for _, file := range left {
+			if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("tidy %s: %w", dir, err)
+			}
+		}
+	}
+	return nil
 }
 
 // SyncDir makes the names in a directory durable.

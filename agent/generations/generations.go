@@ -169,6 +169,7 @@ func (s Store) Prune(keep int) error {
 		isGeneration := err == nil
 		if isGeneration && kept < keep {
 			kept++
+			failures = append(failures, disk.Tidy(filepath.Join(s.root(), entry.Name())))
 		} else if isGeneration || strings.HasPrefix(entry.Name(), ".") {
 			failures = append(failures, os.RemoveAll(filepath.Join(s.root(), entry.Name())))
 		}

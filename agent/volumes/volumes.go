@@ -1,5 +1,5 @@
 // Package volumes keeps the directories of named volumes. It knows their owner and mode,
-// never what is in them, and never removes one: data outlives its manifest.
+// never what is in them, and removes only one that was made to go with its manifest.
 package volumes
 
 import (
@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -39,10 +40,13 @@ func (s Store) EnsureVolume(_ context.Context, name string, volume reconcile.Vol
 }
 
 func (s Store) ensure(name string, volume reconcile.Volume) error {
-	if name == "." || !filepath.IsLocal(name) || filepath.Base(name) != name {
-		return fmt.Errorf("%q is not a volume's name", name)
+	if err := checkName(name); err != nil {
+		return err
 	}
 	if err := os.MkdirAll(s.root(), 0o700); err != nil {
+		return err
+	}
+	if err := s.mark(name, volume.Delete); err != nil {
 		return err
 	}
 	path := filepath.Join(s.root(), name)
@@ -59,6 +63,61 @@ func (s Store) ensure(name string, volume reconcile.Volume) error {
 	}
 	if err := unix.Fsync(fd); err != nil {
 		return &os.PathError{Op: "sync", Path: path, Err: err}
+	}
+	return disk.SyncDir(s.root())
+}
+
+// checkName refuses what is not the name of one entry of the directory.
+func checkName(name string) error {
+	if strings.HasPrefix(name, ".") || !filepath.IsLocal(name) || filepath.Base(name) != name {
+		return fmt.Errorf("%q is not a volume's name", name)
+	}
+	return nil
+}
+
+// markPrefix begins the name of a file beside a volume's directory that marks it: the volume goes with
+// its manifest. No volume's name begins with a dot.
+const markPrefix = ".delete-"
+
+// mark makes the mark, or takes it away, before anything else is done to the volume: one that was to be
+// kept is never deleted.
+func (s Store) mark(name string, deleted bool) error {
+	path := filepath.Join(s.root(), markPrefix+name)
+	if deleted {
+		return disk.WriteFile(path, nil, 0o600)
+	}
+	err := os.Remove(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return disk.SyncDir(s.root())
+}
+
+// RemoveVolume removes a volume that is marked, and all that is in it.
+func (s Store) RemoveVolume(_ context.Context, name string) error {
+	if err := s.remove(name); err != nil {
+		return fmt.Errorf("remove volume %s: %w", name, err)
+	}
+	return nil
+}
+
+func (s Store) remove(name string) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	mark := filepath.Join(s.root(), markPrefix+name)
+	if _, err := os.Lstat(mark); err != nil {
+		return fmt.Errorf("it is to be kept: %w", err)
+	}
+	// It leaves links alone, and goes nowhere through them.
+	if err := os.RemoveAll(filepath.Join(s.root(), name)); err != nil {
+		return err
+	}
+	if err := os.Remove(mark); err != nil {
+		return err
 	}
 	return disk.SyncDir(s.root())
 }
@@ -108,6 +167,12 @@ func (s Store) list() (map[string]reconcile.ActualVolume, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list volumes: %w", err)
 	}
+	marked := map[string]bool{}
+	for _, entry := range entries {
+		if name, ok := strings.CutPrefix(entry.Name(), markPrefix); ok {
+			marked[name] = true
+		}
+	}
 	volumes := map[string]reconcile.ActualVolume{}
 	for _, entry := range entries {
 		var stat unix.Stat_t
@@ -115,7 +180,9 @@ func (s Store) list() (map[string]reconcile.ActualVolume, error) {
 			return nil, fmt.Errorf("list volumes: %s: %w", entry.Name(), err)
 		}
 		if stat.Mode&unix.S_IFMT == unix.S_IFDIR {
-			volumes[entry.Name()] = reconcile.ActualVolume{UID: int(stat.Uid), GID: int(stat.Gid), Mode: stat.Mode & permissions}
+			volumes[entry.Name()] = reconcile.ActualVolume{
+				UID: int(stat.Uid), GID: int(stat.Gid), Mode: stat.Mode & permissions, Delete: marked[entry.Name()],
+			}
 		}
 	}
 	return volumes, nil

@@ -116,3 +116,40 @@ func TestNoVolumesIsNoError(t *testing.T) {
 		t.Errorf("got %v", found)
 	}
 }
+
+func TestRemoveTakesOnlyWhatGoesWithItsManifest(t *testing.T) {
+	t.Parallel()
+	s := Store{filepath.Join(t.TempDir(), "volumes")}
+	own := reconcile.Volume{UID: os.Getuid(), GID: os.Getgid(), Mode: 0o755, Delete: true}
+	outside := filepath.Join(t.TempDir(), "outside")
+	if err := os.WriteFile(outside, []byte("kept"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"goes", "stays"} {
+		if err := s.EnsureVolume(t.Context(), name, own); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(outside, filepath.Join(s.dir, name, "link")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	own.Delete = false
+	if err := s.EnsureVolume(t.Context(), "stays", own); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.RemoveVolume(t.Context(), "goes"); err != nil {
+		t.Error(err)
+	}
+	if err := s.RemoveVolume(t.Context(), "stays"); err == nil {
+		t.Error("a volume that is to be kept was removed")
+	}
+	if err := s.RemoveVolume(t.Context(), "../outside"); err == nil {
+		t.Error("a name that leads out was taken")
+	}
+	if _, err := os.Stat(outside); err != nil {
+		t.Error(err)
+	}
+	if got := list(t, s); len(got) != 1 || got["stays"].Delete {
+		t.Errorf("there is %v", got)
+	}
+}

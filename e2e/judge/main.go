@@ -133,7 +133,7 @@ func volumes(n *node) error {
 }
 
 // temporary are the names of files and directories that are being written.
-var temporary = regexp.MustCompile(`^\.(new-|.*\.[0-9]+$)`)
+var temporary = regexp.MustCompile(`^\.(davit-)?new-`)
 
 // leftovers finds what interrupted writes left, and containers that no unit has.
 func leftovers(n *node) error {

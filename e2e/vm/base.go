@@ -24,12 +24,14 @@ const generation = "1"
 var packages = []string{
 	"systemd", "systemd-sysv", "dbus", "udev", "linux-image-cloud-amd64", "openssh-server",
 	"nftables", "iptables", "iproute2", "procps", "catatonit", "apparmor",
+	"selinux-policy-default",
 }
 
 // files are the machine's own configuration.
 var files = map[string]string{
 	"/etc/hosts":                           "127.0.0.1 localhost\n::1 localhost\n",
-	"/etc/resolv.conf":                     "", // no name server can be reached
+	"/etc/selinux/config":                  "SELINUX=permissive\nSELINUXTYPE=default\n", // where the kernel is told to have it
+	"/etc/resolv.conf":                     "",                                          // no name server can be reached
 	"/etc/fstab":                           "/dev/nvme0n1 / ext4 defaults 0 1\nLABEL=" + localLabel + " /usr/local ext4 ro,nofail,x-systemd.before=local-fs.target 0 0\n",
 	"/etc/systemd/network/50-eth0.network": "[Match]\nName=eth0\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\n",
 	"/etc/systemd/journald.conf.d/50.conf": "[Journal]\nStorage=persistent\nRateLimitIntervalSec=0\n",
@@ -43,7 +45,7 @@ var (
 		"getty@tty1.service", "serial-getty@ttyS0.service", "e2scrub_reap.service", "systemd-networkd-wait-online.service",
 		"systemd-networkd-persistent-storage.service", "systemd-logind.service", "modprobe@drm.service", "modprobe@efi_pstore.service",
 		"apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer",
-		"apparmor.service", // a hundred profiles of programs that a machine has not
+		"selinux-autorelabel-mark.service", "apparmor.service", // would label all files, and load a hundred profiles of programs that a machine has not
 	}
 )
 

@@ -24,12 +24,14 @@ type Config struct {
 	Release string
 	// Local is a directory whose content is the machine's /usr/local, which is read-only.
 	Local string
+	// Kernel are further arguments of the kernel.
+	Kernel []string
 	// CPUs and MemoryMiB are what it has.
 	CPUs, MemoryMiB int
 }
 
-// Machine is a running virtual machine. Its methods may be called concurrently, except that
-// Reboot, Crash and Close wait for nobody: commands that run meanwhile fail.
+// Machine is a running virtual machine. Its methods may be called concurrently, except that Append
+// has to come alone, and Reboot, Crash and Close wait for nobody: commands that run meanwhile fail.
 type Machine struct {
 	config    Config
 	base      base
@@ -98,6 +100,11 @@ func (m *Machine) Reboot(ctx context.Context) error {
 		return fmt.Errorf("reboot machine: %w; console:\n%s", err, m.console())
 	}
 	return nil
+}
+
+// Append adds arguments of the kernel for the boots to come.
+func (m *Machine) Append(arguments ...string) {
+	m.config.Kernel = append(m.config.Kernel, arguments...)
 }
 
 // Kill cuts the power: what the machine has not flushed to its disk is lost.

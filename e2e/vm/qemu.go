@@ -78,7 +78,7 @@ func (m *Machine) arguments(address string, now time.Time) []string {
 		"-accel", "tcg,thread=multi", "-cpu", "max",
 		"-smp", fmt.Sprint(m.config.CPUs), "-m", fmt.Sprint(m.config.MemoryMiB),
 		"-nodefaults", "-display", "none", "-no-reboot", "-rtc", "base="+now.UTC().Format("2006-01-02T15:04:05"),
-		"-kernel", m.base.kernel, "-append", strings.Join(kernel, " "),
+		"-kernel", m.base.kernel, "-append", strings.Join(append(kernel, m.config.Kernel...), " "),
 		"-serial", "file:"+m.file(fmt.Sprintf("console-%d", m.boots)),
 		// NVMe's write cache is lost with the power until the machine flushes it, as a disk's is.
 		"-drive", "if=none,id=root,format=qcow2,cache=writeback,file="+m.file("disk"), "-device", "nvme,drive=root,serial=root",

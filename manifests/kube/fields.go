@@ -132,7 +132,7 @@ var statefulSetSpec = map[string]field{
 	"updateStrategy":                       {ignored, replacing, nil},
 	"minReadySeconds":                      {treatment: yes},
 	"revisionHistoryLimit":                 {ignored, replacing, nil},
-	"persistentVolumeClaimRetentionPolicy": {no, "davit never deletes a volume", []any{map[string]any{"whenDeleted": "Retain", "whenScaled": "Retain"}}},
+	"persistentVolumeClaimRetentionPolicy": {no, "the volumes of claims are kept", []any{map[string]any{"whenDeleted": "Retain", "whenScaled": "Retain"}}},
 	"ordinals":                             {treatment: yes},
 }
 

@@ -95,7 +95,15 @@ func (c *conversion) claims(spec, pod map[string]any, replicas int) []Object {
 // describe takes the labels and annotations of a template: they are the pod's.
 func (c *conversion) describe(template map[string]any) {
 	meta := mapAt(template, "metadata")
+	prune, kept := c.meta.Annotations[v1.PruneAnnotation]
 	c.meta.Labels, c.meta.Annotations = textsAt(meta, "labels"), textsAt(meta, "annotations")
+	if kept { // it is about the object, not about its pods
+		c.meta.Annotations = maps.Clone(c.meta.Annotations)
+		if c.meta.Annotations == nil {
+			c.meta.Annotations = map[string]string{}
+		}
+		c.meta.Annotations[v1.PruneAnnotation] = prune
+	}
 }
 
 func (c *conversion) job() {

@@ -26,6 +26,12 @@ var Kinds = map[string]func() Object{
 	KindSecret:    func() Object { return &Secret{} },
 }
 
+// PruneAnnotation says with [PruneDisabled] that the object stays on the node though its manifest goes.
+const (
+	PruneAnnotation = "davit.io/prune"
+	PruneDisabled   = "disabled"
+)
+
 // Object is any document of this package.
 type Object interface {
 	// Ref names the object; Kind and Name together are unique on a node.
@@ -58,7 +64,8 @@ type ObjectMeta struct {
 	Name string `json:"name" pattern:"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"`
 	// Labels are for people and tools, and for the downward API.
 	Labels map[string]string `json:"labels,omitempty"`
-	// Annotations are for people and tools, and for the downward API.
+	// Annotations are for people and tools, and for the downward API. davit.io/prune: disabled
+	// keeps the object on the node though its manifest goes.
 	Annotations map[string]string `json:"annotations,omitempty"`
 	// NodeSelector limits the object to nodes that have all these labels; elsewhere it is
 	// as if it were not there.

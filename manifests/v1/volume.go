@@ -16,8 +16,8 @@ func (v *Volume) Ref() Ref { return Ref{KindVolume, v.Metadata.Name} }
 func (v *Volume) Meta() ObjectMeta { return v.Metadata }
 
 // VolumeSpec says where a volume's data is. Without a source the volume is named: a
-// directory below /var/lib/davit/volumes, kept when the manifest is deleted. At
-// most one source may be given.
+// directory below /var/lib/davit/volumes, kept when the manifest is deleted unless
+// reclaimPolicy says otherwise. At most one source may be given.
 type VolumeSpec struct {
 	// HostPath is a file or directory of the node (a bind mount).
 	HostPath *HostPath `json:"hostPath,omitempty"`
@@ -31,7 +31,13 @@ type VolumeSpec struct {
 	// Mode is the root directory's mode as an octal string such as "0750"; the default
 	// is "0755".
 	Mode string `json:"mode,omitempty"`
+	// ReclaimPolicy is Retain (the default), which keeps a named volume when its manifest is
+	// deleted, or Delete, which deletes it and all that is in it, once no container has it any more.
+	ReclaimPolicy string `json:"reclaimPolicy,omitempty" enum:"Retain,Delete"`
 }
+
+// ReclaimDelete is the reclaimPolicy that deletes a volume.
+const ReclaimDelete = "Delete"
 
 // HostPath is a file or directory of the node.
 type HostPath struct {

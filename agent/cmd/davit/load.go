@@ -62,6 +62,7 @@ func (s *settings) load() (source, error) {
 	}
 	set := manifests.Load(tree.Files, options)
 	guard := agent.GuardFor(tree, set)
+	guard.Limit = config.PruneLimit
 	set.Diagnostics = append(tree.Problems, set.Diagnostics...)
 	return source{set, guard, config, tree.Revision}, nil
 }

@@ -51,6 +51,9 @@ func printReport(w io.Writer, report agent.Report) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
+	for _, name := range report.Orphans {
+		fmt.Fprintf(w, "Volume/%s is kept, though no manifest has it: /var/lib/davit/volumes/%s\n", name, name)
+	}
 	for _, diagnostic := range report.Diagnostics {
 		fmt.Fprintln(w, diagnostic)
 	}

@@ -1,0 +1,64 @@
+package reconcile
+
+import (
+	"testing"
+	"time"
+)
+
+// TestAnInterruptedPassIsNobodysDoing enables and starts a unit that a pass wrote and did not get to
+// enable, and leaves alone one that somebody disabled.
+func TestAnInterruptedPassIsNobodysDoing(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		resuming, started bool
+		want              []Verb
+	}{
+		"disabled by somebody":                 {false, false, []Verb{}},
+		"written and not enabled":              {true, false, []Verb{WriteUnit, Reload, Start}},
+		"disabled by somebody while it ran on": {true, true, []Verb{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNode()
+			desired := resolve(t, container("web"), command)
+			n.mustApply(t, desired)
+			workload := n.actual.Workloads["web.service"]
+			workload.Active, workload.Enabled, workload.Started, workload.RunningDir = "inactive", "disabled", test.started, ""
+			n.actual.Workloads["web.service"] = workload
+			got := verbs(Diff(desired, n.actual, Options{Resuming: test.resuming}))
+			if len(got) != len(test.want) {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+// TestWhatStopsAlongIsStartedAgain tells a unit that systemd stopped with one that it requires from one
+// that somebody stopped.
+func TestWhatStopsAlongIsStartedAgain(t *testing.T) {
+	t.Parallel()
+	at := time.Now()
+	for name, test := range map[string]struct {
+		active string
+		since  time.Time
+		want   int
+	}{
+		"db runs on":                      {"active", at.Add(-time.Hour), 0},
+		"db was restarted since":          {"active", at.Add(time.Second), 1},
+		"db failed and is to start again": {"activating", at.Add(-time.Hour), 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNode()
+			desired := resolve(t, container("db")+container("web", "dependsOn: [{name: db, condition: Ready}]"), command)
+			n.mustApply(t, desired)
+			web, db := n.actual.Workloads["web.service"], n.actual.Workloads["db.service"]
+			web.Active, web.RunningDir, web.Since = "inactive", "", at
+			db.Active, db.Since = test.active, test.since
+			n.actual.Workloads["web.service"], n.actual.Workloads["db.service"] = web, db
+			if got := Diff(desired, n.actual, Options{}).Actions; len(got) != test.want {
+				t.Errorf("got %v, want %d actions", got, test.want)
+			}
+		})
+	}
+}
