@@ -223,7 +223,8 @@ func (n *Node) carryOut(ctx context.Context, v *view, pass Pass, services *servi
 	}
 	pass.Planned(plan)
 	if plan.Empty() {
-		return false, n.recover(v)
+		// Limits may have changed all the same, by systemctl edit.
+		return false, errors.Join(n.recover(v), n.followLimits(ctx))
 	}
 	if err := tidy(); err != nil {
 		return false, err

@@ -40,7 +40,8 @@ type deviation struct {
 
 const (
 	cgroup1  = "reads the hierarchies of cgroup v1, which davit does not run on"
-	older    = "since version 1.0.2 the specification wants "
+	since11  = "since version 1.1.0 the specification wants "
+	since13  = "since version 1.3.0 the specification wants "
 	noKernel = "the kernels of the tests have no "
 )
 
@@ -52,10 +53,10 @@ var deviations = []deviation{
 	{"linux_mount_label", 0, noKernel + "SELinux"},
 	{"linux_process_apparmor_profile", 0, noKernel + "AppArmor"},
 	{"process_capabilities", 0, "wants CAP_SYS_RESOURCE, which a machine that is a container itself may lack"},
-	{"process_capabilities_fail", 0, "wants an error for an unknown capability; " + older + "a warning"},
-	{"poststart_fail", 0, "wants a warning when a poststart hook fails; " + older + "an error"},
-	{"hooks_stdin", 1, "wants prestart hooks to see the state created; " + older + "them to run while it is creating"},
-	{"prestart", 0, "wants prestart hooks at the start; " + older + "them at the creation"},
+	{"process_capabilities_fail", 0, "wants an error for an unknown capability; " + since11 + "a warning"},
+	{"poststart_fail", 0, "wants a warning when a poststart hook fails; " + since13 + "an error"},
+	{"hooks_stdin", 1, "wants prestart hooks to see the state created; " + since11 + "them to run while it is creating"},
+	{"prestart", 0, "wants prestart hooks at the start; " + since11 + "them at the creation"},
 	{"hooks", 0, "expects a text that its own hooks do not write"},
 	{"start", 7, "wants a container without a process, which libcontainer cannot make"},
 	{"process_rlimits", 0, "allows 1 GiB of address space, in which libseccomp has no room beside Go's runtime"},

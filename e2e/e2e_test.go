@@ -3,10 +3,10 @@ package e2e
 import (
 	"context"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -39,7 +39,7 @@ func TestScenarios(t *testing.T) {
 			}
 			return setup(env, kit, lab)
 		},
-		Condition: condition,
+		Condition: conditions(systemdVersion),
 		Cmds:      commands,
 	})
 }
@@ -76,33 +76,45 @@ func setup(env *testscript.Env, kit *Kit, lab *Lab) error {
 	return os.WriteFile(filepath.Join(env.WorkDir, "ca.crt"), kit.CA, 0o644)
 }
 
-// condition knows, beside testscript's own conditions,
+// conditions knows, beside testscript's own conditions,
 //
-//	[systemd:N]          systemd is of version N or later
-//	[installed:COMMAND]  the machine, and so the node, has the command
+//	[systemd:N]          the node's systemd is of version N or later
+//	[installed:COMMAND]  this machine, and so a node, has the command
 //	[long]               there is time (make test-long)
-func condition(text string) (bool, error) {
-	kind, value, _ := strings.Cut(text, ":")
-	switch kind {
-	case "long":
-		return *long, nil
-	case "systemd":
-		want, err := strconv.Atoi(value)
-		if err != nil {
-			return false, err
+func conditions(systemd func() (int, error)) func(text string) (bool, error) {
+	return func(text string) (bool, error) {
+		kind, value, _ := strings.Cut(text, ":")
+		switch kind {
+		case "long":
+			return *long, nil
+		case "systemd":
+			want, err := strconv.Atoi(value)
+			if err != nil {
+				return false, err
+			}
+			have, err := systemd()
+			return have >= want, err
+		case "installed":
+			_, err := exec.LookPath(value)
+			return err == nil, nil
 		}
-		output, err := exec.Command("systemctl", "--version").Output()
-		if err != nil {
-			return false, err
-		}
-		version := regexp.MustCompile(`^systemd (\d+)`).FindStringSubmatch(string(output))
-		have, err := strconv.Atoi(version[1])
-		return have >= want, err
-	case "installed":
-		_, err := exec.LookPath(value)
-		return err == nil, nil
+		return false, errUnknownCondition(text)
 	}
-	return false, errUnknownCondition(text)
+}
+
+// systemdVersion is the version of this machine's systemd.
+func systemdVersion() (int, error) {
+	output, err := exec.Command("systemctl", "--version").Output()
+	if err != nil {
+		return 0, err
+	}
+	return parseVersion(string(output))
+}
+
+// parseVersion reads what `systemctl --version` says.
+func parseVersion(text string) (version int, err error) {
+	_, err = fmt.Sscanf(text, "systemd %d", &version)
+	return version, err
 }
 
 type errUnknownCondition string

@@ -105,7 +105,6 @@ type Machine interface {
 	Output(ctx context.Context, args ...string) (string, error)
 	Shell(ctx context.Context) error
 	Put(path string, content io.Reader, mode fs.FileMode) error
-	PutTree(source, path string) error
 	Listen(network, address string) (net.Listener, error)
 	Dial(ctx context.Context, network, address string) (net.Conn, error)
 	Journal(ctx context.Context) string
@@ -142,7 +141,7 @@ func NewVirtualLab(ctx context.Context, kit *Kit, hostname, release string) (*La
 		return nil, err
 	}
 	// Its disk has /usr/local alone of the installation.
-	if err := m.PutTree(filepath.Join(kit.Installation, "etc"), "/etc"); err != nil {
+	if err := putTree(m, filepath.Join(kit.Installation, "etc"), "/etc"); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
 	return newLab(kit, m, emulated)
@@ -206,6 +205,31 @@ func (l *Lab) Reboot(ctx context.Context, crash bool) error {
 		return err
 	}
 	return l.RegistryUp()
+}
+
+// PutTree puts a directory with everything below it, from this machine's path to a path of the node.
+func (l *Lab) PutTree(source, target string) error { return putTree(l.Machine, source, target) }
+
+func putTree(to Machine, source, target string) error {
+	return filepath.WalkDir(source, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		relative, err := filepath.Rel(source, name)
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		file, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		return to.Put(filepath.Join(target, relative), file, info.Mode().Perm())
+	})
 }
 
 // PutManifest drops a manifest, from a file of this machine, into the node's directory of manifests.

@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"flag"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +36,7 @@ func TestMachines(t *testing.T) {
 	if err := vm.Prepare(t.Context(), *release); err != nil {
 		t.Fatal(err)
 	}
+	var systemd atomic.Int32 // the machines' own, all of one release
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata/vm",
 		RequireUniqueNames: true,
@@ -44,9 +47,18 @@ func TestMachines(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			output, err := lab.Output(ctx, "systemctl", "--version")
+			if err != nil {
+				return errors.Join(err, lab.Close())
+			}
+			version, err := parseVersion(output)
+			if err != nil {
+				return errors.Join(err, lab.Close())
+			}
+			systemd.Store(int32(version))
 			return setup(env, kit, lab)
 		},
-		Condition: condition,
+		Condition: conditions(func() (int, error) { return int(systemd.Load()), nil }),
 		Cmds:      commands,
 	})
 }

@@ -168,12 +168,28 @@ func (o OCI) Start(id string) error {
 		return nil
 	}
 	// The process has been let go and may not have got to execve(2), which hooks come after.
-	for before != "" && program(state.Pid) == before {
-		time.Sleep(time.Millisecond)
+	if err := awaitProgram(state.Pid, before, execPatience); err != nil {
+		return errors.Join(fmt.Errorf("start %s: %w", id, err), container.Signal(unix.SIGKILL))
 	}
 	state.Status = specs.StateRunning
 	if err := hooks.Run(configs.Poststart, state); err != nil {
 		return errors.Join(fmt.Errorf("start %s: %w", id, err), container.Signal(unix.SIGKILL))
+	}
+	return nil
+}
+
+// execPatience bounds how long a process that has been let go may take to become its program; its
+// own hooks (startContainer) run meanwhile.
+const execPatience = time.Minute
+
+// awaitProgram waits until a process runs something else than before, or has ended.
+func awaitProgram(pid int, before string, limit time.Duration) error {
+	deadline := time.Now().Add(limit)
+	for before != "" && program(pid) == before {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("process %d has not begun to run its program within %s, so no poststart hook may run", pid, limit)
+		}
+		time.Sleep(time.Millisecond)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -30,6 +31,21 @@ func TestPlainBundlesAreChecked(t *testing.T) {
 		if _, err := readPlainBundle(dir); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s\ngot  %v\nwant %s", text, err, want)
 		}
+	}
+}
+
+func TestAProcessThatNeverBecomesItsProgramIsNotAwaitedForEver(t *testing.T) {
+	t.Parallel()
+	pid := os.Getpid()
+	if err := awaitProgram(pid, program(pid), 10*time.Millisecond); err == nil || !strings.Contains(err.Error(), "within 10ms") {
+		t.Errorf("it runs the same: %v", err)
+	}
+	if err := awaitProgram(pid, "/proc/self/exe", 0); err != nil {
+		t.Errorf("it runs something else: %v", err)
+	}
+	const none = 1 << 22 // PID_MAX_LIMIT, proc_sys_kernel(5)
+	if err := awaitProgram(none, "/bin/sh", 0); err != nil {
+		t.Errorf("it has ended: %v", err)
 	}
 }
 

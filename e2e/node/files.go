@@ -38,27 +38,3 @@ func put(path string, content io.Reader, mode fs.FileMode) (err error) {
 	}
 	return os.Rename(file.Name(), path)
 }
-
-// PutTree puts a file, or a directory with everything below it, from the machine's path
-// to a path of the node.
-func (n *Node) PutTree(source, path string) error {
-	return filepath.WalkDir(source, func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		relative, err := filepath.Rel(source, name)
-		if err != nil {
-			return err
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		file, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		return n.Put(filepath.Join(path, relative), file, info.Mode().Perm())
-	})
-}

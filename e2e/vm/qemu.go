@@ -1,12 +1,13 @@
 package vm
 
 import (
-	"encoding/base64"
+	"bytes"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -59,28 +60,43 @@ func (m *Machine) start() (*power, error) {
 }
 
 func (m *Machine) arguments(address string, now time.Time) []string {
-	// systemd takes credentials from the kernel's command line (systemd.system-credentials(7)).
-	key := base64.StdEncoding.EncodeToString(m.publicKey)
+	// systemd takes credentials from the kernel's command line (systemd.system-credentials(7)), in
+	// base64 since version 253 only.
+	key := string(bytes.TrimSpace(m.publicKey))
 	kernel := []string{
 		"root=/dev/nvme0n1", "rw", "console=ttyS0", "net.ifnames=0", "quiet", "systemd.show_status=1",
 		"modprobe.blacklist=kvm_amd,kvm_intel",
 		// Where the processor is emulated and others want it too, systemd's 90 s are not enough.
 		"systemd.default_timeout_start_sec=600", "systemd.default_device_timeout_sec=600",
-		"systemd.hostname=" + m.config.Hostname, "systemd.set_credential_binary=ssh.authorized_keys.root:" + key,
+		"systemd.hostname=" + m.config.Hostname, `"systemd.set_credential=ssh.authorized_keys.root:` + key + `"`,
 	}
-	return []string{
-		"-machine", "q35", "-accel", "kvm", "-accel", "tcg,thread=multi", "-cpu", "max",
+	arguments := []string{"-machine", "q35"}
+	if virtualizes() {
+		arguments = append(arguments, "-accel", "kvm")
+	}
+	return append(arguments,
+		"-accel", "tcg,thread=multi", "-cpu", "max",
 		"-smp", fmt.Sprint(m.config.CPUs), "-m", fmt.Sprint(m.config.MemoryMiB),
-		"-nodefaults", "-display", "none", "-no-reboot", "-rtc", "base=" + now.UTC().Format("2006-01-02T15:04:05"),
+		"-nodefaults", "-display", "none", "-no-reboot", "-rtc", "base="+now.UTC().Format("2006-01-02T15:04:05"),
 		"-kernel", m.base.kernel, "-append", strings.Join(append(kernel, m.config.Kernel...), " "),
-		"-serial", "file:" + m.file(fmt.Sprintf("console-%d", m.boots)),
+		"-serial", "file:"+m.file(fmt.Sprintf("console-%d", m.boots)),
 		// NVMe's write cache is lost with the power until the machine flushes it, as a disk's is.
-		"-drive", "if=none,id=root,format=qcow2,cache=writeback,file=" + m.file("disk"), "-device", "nvme,drive=root,serial=root",
-		"-drive", "if=none,id=local,format=raw,readonly=on,file=" + m.file("local"), "-device", "virtio-blk-pci,drive=local",
-		"-netdev", "user,id=net,restrict=on,hostfwd=tcp:" + address + "-:22", "-device", "virtio-net-pci,netdev=net",
+		"-drive", "if=none,id=root,format=qcow2,cache=writeback,file="+m.file("disk"), "-device", "nvme,drive=root,serial=root",
+		"-drive", "if=none,id=local,format=raw,readonly=on,file="+m.file("local"), "-device", "virtio-blk-pci,drive=local",
+		"-netdev", "user,id=net,restrict=on,hostfwd=tcp:"+address+"-:22", "-device", "virtio-net-pci,netdev=net",
 		"-device", "virtio-rng-pci",
-	}
+	)
 }
+
+// virtualizes is whether the processor can run a machine: a /dev/kvm that does without it, as in
+// some virtual machines, runs only kernels made for that, and QEMU dies on it instead of emulating.
+func virtualizes() bool {
+	text, err := os.ReadFile("/proc/cpuinfo")
+	return err == nil && virtualization.Match(text)
+}
+
+// virtualization is Intel's VMX or AMD's SVM among the processor's flags.
+var virtualization = regexp.MustCompile(`(?m)^flags\s*:.* (vmx|svm)( |$)`)
 
 // freeAddress is one that nobody listens on at this moment.
 func freeAddress() (string, error) {

@@ -10,8 +10,8 @@ import (
 	"net"
 	"os"
 	"path"
-	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -55,7 +55,9 @@ func (m *Machine) Run(ctx context.Context, command node.Command) error {
 		return err
 	}
 	defer session.Close()
-	session.Stdin, session.Stdout, session.Stderr = command.Stdin, command.Stdout, command.Stderr
+	var turn sync.Mutex
+	session.Stdin = command.Stdin
+	session.Stdout, session.Stderr = takingTurns(&turn, command.Stdout), takingTurns(&turn, command.Stderr)
 	ended := make(chan error, 1)
 	if err := session.Start(commandLine(command)); err != nil {
 		return fmt.Errorf("run %s in machine: %w", command.Args[0], err)
@@ -68,6 +70,26 @@ func (m *Machine) Run(ctx context.Context, command node.Command) error {
 		// Where the signal does not arrive, closing the session ends the command's output.
 		return errors.Join(ctx.Err(), session.Signal(ssh.SIGKILL))
 	}
+}
+
+// takingTurns lets one writer be both of a command's outputs: SSH copies them at the same time, and a
+// [bytes.Buffer] would lose what one of them brings.
+func takingTurns(turn *sync.Mutex, to io.Writer) io.Writer {
+	if to == nil {
+		return nil
+	}
+	return turnWriter{turn, to}
+}
+
+type turnWriter struct {
+	turn *sync.Mutex
+	to   io.Writer
+}
+
+func (w turnWriter) Write(text []byte) (int, error) {
+	w.turn.Lock()
+	defer w.turn.Unlock()
+	return w.to.Write(text)
 }
 
 func (m *Machine) session() (*ssh.Session, error) {
@@ -152,30 +174,6 @@ func (m *Machine) Put(name string, content io.Reader, mode fs.FileMode) error {
 		return fmt.Errorf("put %s into machine: %w: %s", name, err, bytes.TrimSpace(output.Bytes()))
 	}
 	return nil
-}
-
-// PutTree puts a file, or a directory with everything below it, from this machine's path to a
-// path of the machine.
-func (m *Machine) PutTree(source, target string) error {
-	return filepath.WalkDir(source, func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		relative, err := filepath.Rel(source, name)
-		if err != nil {
-			return err
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		file, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		return m.Put(path.Join(target, filepath.ToSlash(relative)), file, info.Mode())
-	})
 }
 
 // Listen listens on an address of the machine from outside, as if a process of it did. The
