@@ -15,6 +15,8 @@ type Guard struct {
 	Hold string
 	// Confirmed lets a plan remove many workloads at once.
 	Confirmed bool
+	// ReportDrift is set when drift is only told, not put right.
+	ReportDrift bool
 	// Limit is how many percent of the workloads may go at once unconfirmed; 0 means the default.
 	Limit int
 }

@@ -192,7 +192,7 @@ func (a *Agent) pass(ctx context.Context, tree watch.Tree, config manifests.Conf
 		a.once("manifest has an error, what it describes stays as it is", "error", diagnostic.String())
 	}
 	guard := GuardFor(tree, set)
-	guard.Limit = config.PruneLimit
+	guard.Limit, guard.ReportDrift = config.PruneLimit, config.ReportDrift
 	if guard.Hold == "" && !prune {
 		guard.Hold = "the directory has only just changed"
 	}

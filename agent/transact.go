@@ -143,6 +143,9 @@ func (n *Node) planFor(v *view, guard Guard) (reconcile.Plan, error) {
 	options := reconcile.Options{
 		Now: time.Now(), Kept: v.kept, Held: v.held, Suspended: v.suspended(), Resuming: v.interrupted(),
 	}
+	if guard.ReportDrift {
+		options.Applied = v.applied()
+	}
 	plan := guard.diff(v.desired, v.actual, options)
 	if plan.Empty() || len(v.kept) < n.keep {
 		return plan, nil
@@ -154,6 +157,19 @@ func (n *Node) planFor(v *view, guard Guard) (reconcile.Plan, error) {
 	// The oldest one will make room for this change's.
 	options.Kept = v.kept[:n.keep-1]
 	return guard.diff(v.desired, v.actual, options), nil
+}
+
+// applied are the versions in which objects were last applied and worked.
+func (v *view) applied() map[string]reconcile.Version {
+	applied := map[string]reconcile.Version{}
+	if len(v.kept) > 0 {
+		for object, version := range v.kept[0].Objects {
+			if v.kept[0].Works(object) {
+				applied[object] = version
+			}
+		}
+	}
+	return applied
 }
 
 // suspended are the objects that nothing changes, and why.
@@ -226,7 +242,7 @@ func (n *Node) carryOut(ctx context.Context, v *view, pass Pass, services *servi
 		// Limits may have changed all the same, by systemctl edit.
 		return false, errors.Join(n.recover(v), n.followLimits(ctx))
 	}
-	if err := tidy(); err != nil {
+	if err := n.tidy(); err != nil {
 		return false, err
 	}
 	generation, err := n.generations.Begin(v.kept, v.desired, pass.Revision, v.note(), time.Now())
@@ -269,8 +285,8 @@ func (v *view) note() string {
 func (v *view) interrupted() bool { return len(v.kept) > 0 && v.kept[0].State == reconcile.Applying }
 
 // tidy removes what interrupted passes left where only passes write.
-func tidy() error {
-	return errors.Join(units.Tidy(), disk.Tidy(bundle.RootfsDir, bundle.NetworksDir))
+func (n *Node) tidy() error {
+	return errors.Join(units.Tidy(), disk.Tidy(bundle.RootfsDir, bundle.NetworksDir), n.generations.Prune(n.keep))
 }
 
 // leave notes that a generation which was interrupted will not be carried out any more.
@@ -291,7 +307,7 @@ func (n *Node) recover(v *view) error {
 			return err
 		}
 		if !newest {
-			return errors.Join(tidy(), n.leave(v, 0))
+			return errors.Join(n.tidy(), n.leave(v, 0))
 		}
 	}
 	if len(v.kept) == 0 || !v.interrupted() && len(v.kept[0].Failed)+len(v.kept[0].Unproven) == 0 {
@@ -302,7 +318,7 @@ func (n *Node) recover(v *view) error {
 		return nil
 	}
 	newest.End(nil)
-	return errors.Join(tidy(), n.generations.Finish(newest))
+	return errors.Join(n.generations.Finish(newest), n.tidy())
 }
 
 // takeBack decides what of a generation is to be as it was before. It reports whether that is

@@ -115,6 +115,8 @@ type Config struct {
 	Variables map[string]Variable
 	// Generations is how many generations are kept; 0 where the file does not say.
 	Generations int
+	// ReportDrift is set when what differs from what was applied is only told.
+	ReportDrift bool
 	// PruneLimit is how many of a hundred workloads may go at once with nobody's confirming it; 0
 	// where the file does not say.
 	PruneLimit int
@@ -126,6 +128,8 @@ type configFile struct {
 	Variables map[string]json.RawMessage `json:"variables,omitempty"`
 	// Generations is how many generations are kept to go back to, at least 2; the default is 10.
 	Generations int `json:"generations,omitempty"`
+	// Drift is repair (the default), or report, which only tells what differs from what was applied.
+	Drift string `json:"drift,omitempty" enum:"repair,report"`
 	// PruneLimit is how many percent of the workloads may go at once with nobody's confirming it; the
 	// default is 50. Three may always.
 	PruneLimit int `json:"pruneLimit,omitempty"`
@@ -160,6 +164,9 @@ func ParseConfig(file File) (Config, Diagnostics) {
 	}
 	d.checkVariables()
 	config.Generations = d.number("generations", 2, maxGenerations)
+	if node, ok := d.nodes["drift"]; ok {
+		config.ReportDrift = node.Value == "report"
+	}
 	config.PruneLimit = d.number("pruneLimit", 1, 100)
 	return config, d.diagnostics
 }

@@ -24,6 +24,9 @@ type Options struct {
 	// Resuming is set when the pass before was interrupted: what looks like somebody's doing may be
 	// that.
 	Resuming bool
+	// Applied are the versions in which objects were last applied and worked, where what differs from
+	// that is only to be told, not put right.
+	Applied map[string]Version
 	// Suspended are the objects that nothing changes for now, and why.
 	Suspended map[string]string
 	// Held is what was left out of desired before.
@@ -50,6 +53,8 @@ type differ struct {
 	actual  Actual
 	options Options
 	plan    Plan
+
+	versions map[string]Version // of the desired objects, where drift is only told
 
 	changes  []change                  // desired workloads that differ, by unit name
 	removals []string                  // units to remove
@@ -91,10 +96,13 @@ func (d *differ) decide() {
 			}
 			continue
 		}
-		if c := d.compare(unit, workload); c.write != "" || c.verb != "" || c.stageOnly {
-			d.changes = append(d.changes, c)
-		} else {
+		switch c := d.compare(unit, workload); {
+		case c.write == "" && c.verb == "" && !c.stageOnly:
 			d.plan.Unchanged++
+		case d.drifted(c):
+			d.keepDrifted(c)
+		default:
+			d.changes = append(d.changes, c)
 		}
 	}
 	d.restartDependents()

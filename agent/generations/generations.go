@@ -159,7 +159,7 @@ func (s Store) Desired(number int) (reconcile.Desired, error) {
 // Prune removes the generations that are beyond those to keep, and what interrupted writes left.
 func (s Store) Prune(keep int) error {
 	entries, err := os.ReadDir(s.root())
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("prune generations: %w", err)
 	}
 	var failures []error

@@ -62,7 +62,7 @@ func (s *settings) load() (source, error) {
 	}
 	set := manifests.Load(tree.Files, options)
 	guard := agent.GuardFor(tree, set)
-	guard.Limit = config.PruneLimit
+	guard.Limit, guard.ReportDrift = config.PruneLimit, config.ReportDrift
 	set.Diagnostics = append(tree.Problems, set.Diagnostics...)
 	return source{set, guard, config, tree.Revision}, nil
 }
