@@ -253,7 +253,10 @@ func (n *Node) carryOut(ctx context.Context, v *view, pass Pass, services *servi
 	if err := n.leave(v, generation.Number); err != nil {
 		return false, err
 	}
-	generation.Begin(plan)
+	if len(v.kept) > 0 && v.kept[0].Number != generation.Number {
+		generation.Inherit(v.kept[0])
+	}
+	generation.Begin(plan, v.desired, v.actual)
 	err = reconcile.Apply(ctx, plan, v.desired, n.drivers(services), func(event reconcile.Event) {
 		failpoint(string(event.Status) + " " + event.Action.ID)
 		generation.Record(event, services.waitsFor)
@@ -298,27 +301,29 @@ func (n *Node) leave(v *view, number int) error {
 	return n.generations.Finish(v.kept[0])
 }
 
-// recover takes note that what did not work, or had not shown that it does, works by now, and that
-// there was nothing left to do of a generation that was interrupted.
+// recover takes note that what did not work, or had not shown that it does, works by now, that there
+// was nothing left to do of a generation that was interrupted, and tidies up after it.
 func (n *Node) recover(v *view) error {
+	if err := n.tidy(); err != nil || len(v.kept) == 0 {
+		return err
+	}
+	newest := v.kept[0]
 	if v.interrupted() {
-		newest, err := generations.IsNewest(v.kept, v.desired)
+		same, err := generations.IsNewest(v.kept, v.desired)
 		if err != nil {
 			return err
 		}
-		if !newest {
-			return errors.Join(n.tidy(), n.leave(v, 0))
+		if !same {
+			return n.leave(v, 0)
 		}
-	}
-	if len(v.kept) == 0 || !v.interrupted() && len(v.kept[0].Failed)+len(v.kept[0].Unproven) == 0 {
+	} else if len(newest.Failed)+len(newest.Unproven) == 0 {
 		return nil
 	}
-	newest := v.kept[0]
 	if !newest.Recover(v.desired, v.actual) && !v.interrupted() {
 		return nil
 	}
 	newest.End(nil)
-	return errors.Join(n.generations.Finish(newest), n.tidy())
+	return n.generations.Finish(newest)
 }
 
 // takeBack decides what of a generation is to be as it was before. It reports whether that is

@@ -150,7 +150,7 @@ func TestRecordTellsWhatFailedFromWhatDidNotGetSoFar(t *testing.T) {
 	n.fail["bundle "+desired.Workloads["db.service"].BundleDir] = errSkipped
 	n.desired = desired
 	g := NewGeneration(1, desired, "", time.Now())
-	g.Begin(plan)
+	g.Begin(plan, desired, n.actual)
 	err := Apply(t.Context(), plan, desired, n.drivers(), func(event Event) {
 		g.Record(event, func(unit string) bool { return unit != "cache.service" })
 	})

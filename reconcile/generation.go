@@ -127,13 +127,53 @@ func (g Generation) Works(object string) bool {
 }
 
 // Begin readies the generation for a plan, which may be its first, or go on with it, or repair what
-// has drifted: what was said of the objects that the plan is about does not count any more.
-func (g *Generation) Begin(plan Plan) {
+// has drifted: what was said of the objects that the plan is about does not count any more. What does
+// not run, and is not started by the plan, has not shown that it works.
+func (g *Generation) Begin(plan Plan, desired Desired, actual Actual) {
 	g.State = Applying
 	g.Failed, g.Unproven = maps.Clone(g.Failed), maps.Clone(g.Unproven)
+	starts := map[string]bool{}
 	for _, action := range plan.Actions {
 		delete(g.Failed, action.Object)
 		delete(g.Unproven, action.Object)
+		starts[action.Object] = starts[action.Object] || action.Verb == Start || action.Verb == Restart
+	}
+	for object, well := range wellness(desired, actual) {
+		if !well && !starts[object] && g.Failed[object] == "" {
+			set(&g.Unproven, object, "it was not running")
+		}
+	}
+}
+
+// wellness says of each desired object whether all of its units run, or have run, as they are to.
+func wellness(desired Desired, actual Actual) map[string]bool {
+	well := map[string]bool{}
+	for unit, workload := range desired.Workloads {
+		object := workload.Ref.String()
+		if _, seen := well[object]; !seen {
+			well[object] = true
+		}
+		current := actual.Workloads[unit]
+		idle := workload.Keep == KeepIdle || workload.Keep == KeepApart
+		_, completed := actual.Completed[workload.BundleDir]
+		well[object] = well[object] && (idle || completed || current.Active == "active")
+	}
+	return well
+}
+
+// Inherit takes over what the generation before says of objects that are the same in this one: they do
+// not work any better for it.
+func (g *Generation) Inherit(before Generation) {
+	for object, version := range g.Objects {
+		if before.Objects[object] != version {
+			continue
+		}
+		if reason := before.Failed[object]; reason != "" {
+			set(&g.Failed, object, reason)
+		}
+		if reason := before.Unproven[object]; reason != "" {
+			set(&g.Unproven, object, reason)
+		}
 	}
 }
 
@@ -183,17 +223,7 @@ func (g *Generation) End(err error) {
 // there was any.
 func (g *Generation) Recover(desired Desired, actual Actual) bool {
 	before := len(g.Failed) + len(g.Unproven)
-	well := map[string]bool{}
-	for unit, workload := range desired.Workloads {
-		object := workload.Ref.String()
-		if _, seen := well[object]; !seen {
-			well[object] = true
-		}
-		current := actual.Workloads[unit]
-		idle := workload.Keep == KeepIdle || workload.Keep == KeepApart
-		_, completed := actual.Completed[workload.BundleDir]
-		well[object] = well[object] && (idle || completed || current.Active == "active")
-	}
+	well := wellness(desired, actual)
 	gone := func(object, _ string) bool { return well[object] }
 	maps.DeleteFunc(g.Failed, gone)
 	maps.DeleteFunc(g.Unproven, gone)
