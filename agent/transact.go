@@ -242,38 +242,60 @@ func (n *Node) carryOut(ctx context.Context, v *view, pass Pass, services *servi
 		// Limits may have changed all the same, by systemctl edit.
 		return false, errors.Join(n.recover(v), n.followLimits(ctx))
 	}
-	if err := n.tidy(); err != nil {
-		return false, err
-	}
-	generation, err := n.generations.Begin(v.kept, v.desired, pass.Revision, v.note(), time.Now())
+	generation, err := n.begin(v, plan, pass)
 	if err != nil {
 		return false, err
 	}
-	failpoint("begun the generation")
-	if err := n.leave(v, generation.Number); err != nil {
-		return false, err
-	}
-	if len(v.kept) > 0 && v.kept[0].Number != generation.Number {
-		generation.Inherit(v.kept[0])
-	}
-	generation.Begin(plan, v.desired, v.actual)
-	err = reconcile.Apply(ctx, plan, v.desired, n.drivers(services), func(event reconcile.Event) {
+	applyErr := reconcile.Apply(ctx, plan, v.desired, n.drivers(services), func(event reconcile.Event) {
 		failpoint(string(event.Status) + " " + event.Action.ID)
 		generation.Record(event, services.waitsFor)
 		pass.Observe(event)
 	})
-	generation.End(err)
+	generation.End(applyErr)
+	if err := n.finish(generation); err != nil {
+		return false, errors.Join(applyErr, err)
+	}
+	again, err = n.takeBack(v, generation)
+	return again, errors.Join(applyErr, err, n.followLimits(ctx))
+}
+
+// begin writes down what is about to be applied, so that a pass which is interrupted is known to have
+// been.
+func (n *Node) begin(v *view, plan reconcile.Plan, pass Pass) (reconcile.Generation, error) {
+	if err := n.tidy(); err != nil {
+		return reconcile.Generation{}, err
+	}
+	generation, err := n.generations.Begin(v.kept, v.desired, pass.Revision, v.note(), time.Now())
+	if err != nil {
+		return generation, err
+	}
+	failpoint("begun the generation")
+	if err := n.leave(v, generation.Number); err != nil {
+		return generation, err
+	}
+	again := len(v.kept) > 0 && v.kept[0].Number == generation.Number
+	if len(v.kept) > 0 && !again {
+		generation.Inherit(v.kept[0])
+	}
+	generation.Begin(plan, v.desired, v.actual)
+	if again {
+		err = n.generations.Finish(generation) // it is being applied once more
+	}
+	return generation, err
+}
+
+// finish writes down how it went.
+func (n *Node) finish(generation reconcile.Generation) error {
 	failpoint("ended the plan")
 	if err := n.generations.Finish(generation); err != nil {
-		return false, err
+		return err
 	}
 	failpoint("finished the generation")
 	if err := n.generations.Prune(n.keep); err != nil {
-		return false, err
+		return err
 	}
 	failpoint("pruned the generations")
-	again, quarantineErr := n.takeBack(v, generation)
-	return again, errors.Join(err, quarantineErr, n.followLimits(ctx))
+	return nil
 }
 
 // note says what made a generation that no manifest made.

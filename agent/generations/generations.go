@@ -139,10 +139,10 @@ func (s Store) write(generation reconcile.Generation, desired []byte) error {
 	return disk.SyncDir(s.root())
 }
 
-// Finish writes down how a generation went.
+// Finish writes down how a generation went, or goes.
 func (s Store) Finish(generation reconcile.Generation) error {
 	if err := writeJSON(s.path(generation.Number, headFile), generation); err != nil {
-		return fmt.Errorf("finish generation %d: %w", generation.Number, err)
+		return fmt.Errorf("write generation %d: %w", generation.Number, err)
 	}
 	return nil
 }
