@@ -174,14 +174,14 @@ func (b *bench) settled() judged {
 // reports whether the apply ended before it came to that point.
 func (b *bench) killAt(point, at int) (ended bool) {
 	b.t.Helper()
-	return b.disturb(fmt.Sprintf("point %d", point), at, node.Command{
+	return b.disturb(fmt.Sprintf("a kill at point %d", point), at, node.Command{
 		Args: []string{"failing-davit", "apply", "--wait"}, Env: []string{fmt.Sprintf("DAVIT_FAIL=%d", point)},
-	})
+	}, false)
 }
 
-// disturb runs a command that applies the other version and may be killed while it does, judges, and
-// has it finished. It reports whether the command ended by itself.
-func (b *bench) disturb(name string, at int, command node.Command) (ended bool) {
+// disturb runs a command that applies the other version and may be killed while it does, or may fail,
+// judges, and has it finished. It reports whether the command ended as if nothing had happened.
+func (b *bench) disturb(name string, at int, command node.Command, mayFail bool) (ended bool) {
 	b.t.Helper()
 	before, old, now := b.look(), b.states[at], b.states[1-at]
 	b.put(1 - at)
@@ -191,16 +191,16 @@ func (b *bench) disturb(name string, at int, command node.Command) (ended bool) 
 	if _, at, told := strings.Cut(output.String(), "killed at "); told {
 		name += ", " + strings.TrimSpace(at)
 	}
-	if err != nil && !killed(err) {
+	if err != nil && !killed(err) && !mayFail {
 		b.t.Errorf("%s: %v\n%s", name, err, output.String())
 	}
 	if err := b.judge(before, b.settled(), old, now); err != nil {
-		b.t.Errorf("killed at %s: %v", name, err)
+		b.t.Errorf("after %s: %v", name, err)
 	}
 	b.must("davit", "apply", "--wait")
 	b.must("davit", "plan")
 	if err := b.finished(before, b.settled(), now); err != nil {
-		b.t.Errorf("finished after the kill at %s: %v", name, err)
+		b.t.Errorf("finished after %s: %v", name, err)
 	}
 	return err == nil
 }
@@ -218,43 +218,56 @@ func killed(err error) bool {
 // swept are the system calls at which an apply is killed, before each takes effect.
 var swept = []string{"renameat,renameat2,rename", "fsync,fdatasync", "mkdirat,mkdir", "unlinkat,unlink", "connect", "execve", "flock"}
 
-// callPoint is a moment to kill at: a thread's call of that number, or the first one about a path.
+// refused are those that a full or failing disk refuses.
+var refused = []string{"renameat,renameat2,rename", "fsync,fdatasync", "mkdirat,mkdir"}
+
+// callPoint is a moment in an apply, and what happens then: a thread's call of that number, or the
+// first one about a path, is not made, and a signal or an error comes instead.
 type callPoint struct {
 	calls  string
 	number int
 	path   string
+	fault  string
 }
 
-func (p callPoint) String() string { return fmt.Sprintf("call %d of %s %s", p.number, p.calls, p.path) }
+// What happens at a call.
+const (
+	kill   = "signal=KILL"
+	noRoom = "error=ENOSPC"
+	noDisk = "error=EIO"
+)
 
-// apply is an apply that is killed there.
+func (p callPoint) String() string {
+	return fmt.Sprintf("%s at call %d of %s %s", p.fault, p.number, p.calls, p.path)
+}
+
+// apply is an apply that this happens to.
 func (p callPoint) apply() node.Command {
 	args := []string{"strace", "-f", "-qqq", "-o", "/dev/null", "-e", "trace=" + p.calls,
-		"-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", p.calls, p.number)}
+		"-e", fmt.Sprintf("inject=%s:%s:when=%d", p.calls, p.fault, p.number)}
 	if p.path != "" {
 		args = append(args, "-P", p.path)
 	}
 	return node.Command{Args: append(args, "davit", "apply", "--wait")}
 }
 
-// TestKilledAtEverySystemCall kills an apply before each of the system calls that change something or
-// reach somebody. davit does not know that it is watched: no point is left out because nobody thought
-// of it.
-func TestKilledAtEverySystemCall(t *testing.T) {
+// TestFaultsAtEverySystemCall kills an apply before each of the system calls that change something or
+// reach somebody, and has the disk refuse those that it may. davit does not know that it is watched:
+// no point is left out because nobody thought of it.
+func TestFaultsAtEverySystemCall(t *testing.T) {
 	if os.Geteuid() != 0 || testing.Short() {
 		t.Skip("boots a node, which needs root: run it with sudo make test-e2e or test-faults")
 	}
 	t.Parallel()
 	b := newBench(t)
-	at, kills := 0, 0
+	at, faults := 0, 0
 	points := [2][]callPoint{b.callPoints(0), b.callPoints(1)}
 	for i := 0; i < max(len(points[0]), len(points[1])); i += b.stride() {
 		for range points {
 			if i < len(points[at]) {
 				point := points[at][i]
-				ended := b.disturb(point.String(), at, point.apply())
-				if !ended {
-					kills++
+				if !b.disturb(point.String(), at, point.apply(), point.fault != kill) {
+					faults++
 				}
 			} else {
 				b.put(1 - at)
@@ -263,9 +276,9 @@ func TestKilledAtEverySystemCall(t *testing.T) {
 			at = 1 - at
 		}
 	}
-	t.Logf("killed %d times at %d and %d points", kills, len(points[0]), len(points[1]))
-	if kills == 0 {
-		t.Error("it was never killed")
+	t.Logf("%d faults at %d and %d points", faults, len(points[0]), len(points[1]))
+	if faults == 0 {
+		t.Error("nothing ever happened")
 	}
 }
 
@@ -288,7 +301,7 @@ func (b *bench) callPoints(at int) []callPoint {
 			continue
 		}
 		for _, path := range tracedPath.FindAllStringSubmatch(line, -1) {
-			point := callPoint{call[1], 1, path[1]}
+			point := callPoint{call[1], 1, path[1], kill}
 			if !seen[point] && !strings.Contains(path[1], "new-") {
 				seen[point] = true
 				points = append(points, point)
@@ -297,7 +310,12 @@ func (b *bench) callPoints(at int) []callPoint {
 	}
 	for _, calls := range swept {
 		for number := range mostCalls {
-			points = append(points, callPoint{calls, number + 1, ""})
+			points = append(points, callPoint{calls, number + 1, "", kill})
+		}
+	}
+	for _, calls := range refused {
+		for number := range mostCalls {
+			points = append(points, callPoint{calls, number + 1, "", noRoom}, callPoint{calls, number + 1, "", noDisk})
 		}
 	}
 	return points

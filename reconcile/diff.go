@@ -141,7 +141,7 @@ func (d *differ) compare(unit string, workload Workload) change {
 		}
 		return c
 	}
-	c.stageOnly = workload.BundleDir != "" && !slices.Contains(d.actual.Bundles, workload.BundleDir)
+	c.stageOnly = workload.BundleDir != "" && !d.staged(unit, workload)
 	if current.UnitText != workload.UnitText {
 		c.write = differences(workload, current)
 	} else if current.NeedReload {
@@ -239,15 +239,23 @@ func (d *differ) fetch() {
 	}
 }
 
+// staged reports whether a workload's bundle is on the disk, and can be read as far as one knows: it
+// has been, where the unit names it.
+func (d *differ) staged(unit string, workload Workload) bool {
+	current, exists := d.actual.Workloads[unit]
+	damaged := exists && current.BundleDir == workload.BundleDir && current.Bundle == nil
+	return slices.Contains(d.actual.Bundles, workload.BundleDir) && !damaged
+}
+
 // stage plans the bundles. They are new directories: nothing running sees them.
 func (d *differ) stage() {
 	for _, c := range d.changes {
-		if c.workload.BundleDir == "" || slices.Contains(d.actual.Bundles, c.workload.BundleDir) {
+		if c.workload.BundleDir == "" || d.staged(c.unit, c.workload) {
 			continue
 		}
 		reason := c.write
 		if reason == "" {
-			reason = "bundle is not on the disk"
+			reason = "bundle is not on the disk, or is damaged"
 		}
 		d.fetched["bundle "+c.workload.BundleDir] = d.plan.add(Action{
 			Verb: WriteBundle, Object: c.workload.Ref.String(), Target: c.workload.BundleDir, Reason: reason,
