@@ -141,7 +141,10 @@ func (n *Node) planFor(v *view, guard Guard) (reconcile.Plan, error) {
 		guard = Guard{Confirmed: true} // what the generation lacks is to go
 	}
 	options := reconcile.Options{
-		Now: time.Now(), Kept: v.kept, Held: v.held, Suspended: v.suspended(), Resuming: v.interrupted(),
+		Now: time.Now(), Kept: v.kept, Held: v.held, Suspended: v.suspended(),
+	}
+	if len(v.kept) > 0 {
+		options.Resuming = v.kept[0].Unfinished()
 	}
 	if guard.ReportDrift {
 		options.Applied = v.applied()

@@ -25,10 +25,10 @@ func (d *differ) byHand(unit string, workload Workload, current ActualWorkload) 
 	}
 }
 
-// halfWritten reports whether a pass was interrupted after it wrote a unit and before it enabled it:
-// that is not a person's disabling it.
+// halfWritten reports whether a pass ended after it wrote a unit and before it enabled it: that is not
+// a person's disabling it.
 func (d *differ) halfWritten(current ActualWorkload) bool {
-	return d.options.Resuming && current.Enabled == "disabled" && !current.Started
+	return d.options.Resuming[current.Ref.String()] && current.Enabled == "disabled" && !current.Started
 }
 
 // stopped reports whether a unit rests because somebody stopped it. Nothing else stops what has no

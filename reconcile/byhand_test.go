@@ -25,7 +25,7 @@ func TestAnInterruptedPassIsNobodysDoing(t *testing.T) {
 			workload := n.actual.Workloads["web.service"]
 			workload.Active, workload.Enabled, workload.Started, workload.RunningDir = "inactive", "disabled", test.started, ""
 			n.actual.Workloads["web.service"] = workload
-			got := verbs(Diff(desired, n.actual, Options{Resuming: test.resuming}))
+			got := verbs(Diff(desired, n.actual, Options{Resuming: map[string]bool{webObject: test.resuming}}))
 			if len(got) != len(test.want) {
 				t.Errorf("got %v, want %v", got, test.want)
 			}

@@ -21,9 +21,9 @@ type Options struct {
 	HoldPrune string
 	// Kept are the generations that one can go back to: what they need stays on the disk.
 	Kept []Generation
-	// Resuming is set when the pass before was interrupted: what looks like somebody's doing may be
-	// that.
-	Resuming bool
+	// Resuming are the objects that the pass before did not finish: what looks like somebody's doing
+	// may be that.
+	Resuming map[string]bool
 	// Applied are the versions in which objects were last applied and worked, where what differs from
 	// that is only to be told, not put right.
 	Applied map[string]Version

@@ -140,9 +140,25 @@ func (g *Generation) Begin(plan Plan, desired Desired, actual Actual) {
 	}
 	for object, well := range wellness(desired, actual) {
 		if !well && !starts[object] && g.Failed[object] == "" {
-			set(&g.Unproven, object, "it was not running")
+			set(&g.Unproven, object, notRunning)
 		}
 	}
+}
+
+// Reasons for which an object has not shown that it works, though everything was done about it.
+const (
+	notRunning = "it was not running"
+	notAwaited = "it was not waited for"
+)
+
+// Unfinished are the objects about which not everything was done.
+func (g Generation) Unfinished() map[string]bool {
+	unfinished := map[string]bool{}
+	for object := range g.Objects {
+		reason := g.Unproven[object]
+		unfinished[object] = g.State == Applying || reason != "" && reason != notRunning && reason != notAwaited
+	}
+	return unfinished
 }
 
 // wellness says of each desired object whether all of its units run, or have run, as they are to.
@@ -191,7 +207,7 @@ func (g *Generation) Record(event Event, waited func(unit string) bool) {
 	case event.Status == Failed || event.Status == Skipped:
 		set(&g.Unproven, object, event.Err.Error())
 	case event.Status == Done && starts && !waited(event.Action.Target):
-		set(&g.Unproven, object, "it was not waited for")
+		set(&g.Unproven, object, notAwaited)
 	}
 }
 

@@ -42,6 +42,8 @@ type runnable struct {
 	fsGroup int64
 	// hugePages are those of all who share its volumes.
 	hugePages hugePages
+	// replica is set for one of several that answer to one name.
+	replica bool
 	// helper is set for what only prepares or serves the others: an init container or a sidecar.
 	helper bool
 	service

@@ -177,6 +177,7 @@ func (i instance) alone() runnable {
 	run := i.runnable(container)
 	run.name, run.service, run.hugePages = i.single, i.service, i.hugePages
 	run.keep = keepOf(run.ContainerSpec)
+	run.replica = i.number != "" && run.role == units.RoleContainer
 	if i.number == "" && i.single != i.name {
 		run.names = append([]string{i.single}, run.names...)
 	}

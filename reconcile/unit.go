@@ -48,7 +48,7 @@ func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal string) (un
 			"IMAGE_DIGEST":   b.Image.Digest,
 		},
 		HoldsStart:    b.Health.HoldsStart() && !runsToItsEnd(run.role),
-		PreStop:       b.Health.PreStop != nil,
+		PreStop:       b.Health.PreStop != nil || b.Replica,
 		Notify:        b.Notify,
 		Due:           run.due.Seconds > 0,
 		Reload:        run.Reload.Signal != "" || run.Reload.Exec != nil,

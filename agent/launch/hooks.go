@@ -30,8 +30,8 @@ func runHook(ctx context.Context, b *bundle.Bundle, target probe.Target, hook bu
 // Kubernetes.
 const leastForSignal = 2 * time.Second
 
-// PreStop gives the container id, which systemd is about to stop, its grace period: it runs the hook,
-// if there is one, and sees to it that the container is killed when the time is over. It is the unit's
+// PreStop gives the container id, which systemd is about to stop, its grace period: it has neighbours
+// forget a replica, so that they ask the others, runs the hook, if there is one, and sees to it that the container is killed when the time is over. It is the unit's
 // ExecStop=, which systemd also runs after the container has ended by itself: then there is nothing
 // to do. A hook that fails is told of and holds up nothing.
 func PreStop(ctx context.Context, id string, grace time.Duration) error {
@@ -53,8 +53,16 @@ func PreStop(ctx context.Context, id string, grace time.Duration) error {
 
 func preStop(ctx context.Context, id string, main *process, grace time.Duration) error {
 	b, err := readRunning(id)
-	if err != nil || b.Health.PreStop == nil {
+	if err != nil {
 		return err
+	}
+	if b.Replica {
+		if err := leave(id); err != nil {
+			return err
+		}
+	}
+	if b.Health.PreStop == nil {
+		return nil
 	}
 	ctx, cancel := context.WithTimeoutCause(main.whileItRuns(ctx), grace, fmt.Errorf("it did not end within the grace period of %s", grace))
 	defer cancel()
