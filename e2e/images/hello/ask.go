@@ -17,14 +17,15 @@ import (
 // would. It writes a line for each answer that it does not get, and for each hundred that it gets.
 func ask(url string) error {
 	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: dialAny}}
+	turns := time.Tick(time.Second / 50)
 	for asked := 1; ; asked++ {
+		<-turns
 		if err := get(&client, url); err != nil {
 			fmt.Println("failed:", err)
 		}
 		if asked%100 == 0 {
 			fmt.Println("asked", asked)
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
 }
 
