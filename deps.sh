@@ -9,7 +9,8 @@
 set -eu
 
 # Each line: the set, a file or command that shows the package is there, the package.
-# gpgme and btrfs are for a plain `go test ./...`, without the Makefile's tags.
+# gpgme and btrfs are for a plain `go test ./...`, without the Makefile's tags; apparmor checks the
+# profile in its tests.
 needs='
 build gcc                        gcc
 build pkg-config                 pkg-config
@@ -18,6 +19,7 @@ build /usr/include/stdlib.h      libc6-dev
 build /usr/include/seccomp.h     libseccomp-dev
 build /usr/include/gpgme.h       libgpgme-dev
 build /usr/include/btrfs/version.h libbtrfs-dev
+build /usr/sbin/apparmor_parser  apparmor
 node  /lib/systemd/systemd       systemd
 node  dbus-daemon                dbus
 node  ip                         iproute2

@@ -98,19 +98,23 @@ const expireFD = 3
 
 // Expire kills the process whose descriptor it was given unless it ends within the time.
 func Expire(within time.Duration) error {
+	ended, err := endsWithin(expireFD, within)
+	if ended || err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, "davit-run: the grace period is over: killing the container")
+	return os.NewSyscallError("pidfd_send_signal", unix.PidfdSendSignal(expireFD, unix.SIGKILL, nil, 0))
+}
+
+// endsWithin waits for the process of a pidfd to end, no longer than the time, and says whether it has.
+func endsWithin(fd int, within time.Duration) (bool, error) {
 	deadline := time.Now().Add(within)
 	for {
 		left := max(time.Until(deadline), 0)
-		n, err := unix.Poll([]unix.PollFd{{Fd: expireFD, Events: unix.POLLIN}}, int(left.Milliseconds()))
-		switch {
-		case errors.Is(err, unix.EINTR):
-		case err != nil:
-			return os.NewSyscallError("poll", err)
-		case n > 0:
-			return nil
-		default:
-			fmt.Fprintln(os.Stderr, "davit-run: the grace period is over: killing the container")
-			return os.NewSyscallError("pidfd_send_signal", unix.PidfdSendSignal(expireFD, unix.SIGKILL, nil, 0))
+		// pidfd_open(2): it can be read when the process has ended.
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(left.Milliseconds()))
+		if !errors.Is(err, unix.EINTR) {
+			return n > 0, os.NewSyscallError("poll", err)
 		}
 	}
 }

@@ -260,15 +260,31 @@ func (o OCI) Delete(id string, force bool) error {
 const stopPatience = 10 * time.Second
 
 func stop(container *libcontainer.Container) error {
-	if err := container.Signal(unix.SIGKILL); err != nil && !errors.Is(err, libcontainer.ErrNotRunning) {
+	state, err := container.State()
+	if err != nil {
 		return err
 	}
-	for deadline := time.Now().Add(stopPatience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		if status, err := container.Status(); err != nil || status == libcontainer.Stopped {
-			return err
-		}
+	fd, err := unix.PidfdOpen(state.InitProcessPid, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil
 	}
-	return errors.New("its process does not end")
+	if err != nil {
+		return os.NewSyscallError("pidfd_open", err)
+	}
+	defer unix.Close(fd)
+	// libcontainer makes sure that the number is not another process's by now.
+	err = container.Signal(unix.SIGKILL)
+	if errors.Is(err, libcontainer.ErrNotRunning) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	ended, err := endsWithin(fd, stopPatience)
+	if !ended && err == nil {
+		err = errors.New("its process does not end")
+	}
+	return err
 }
 
 func (o OCI) load(id string) (*libcontainer.Container, *specs.State, error) {

@@ -109,9 +109,6 @@ func awaitCopier(id string) error {
 	if cgroup, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid)); err != nil || !strings.Contains(string(cgroup), id+".service") {
 		return nil
 	}
-	_, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(copierPatience.Milliseconds()))
-	if errors.Is(err, unix.EINTR) {
-		return nil
-	}
+	_, err = endsWithin(fd, copierPatience)
 	return err
 }

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/davit-project/davit/agent"
 	"github.com/davit-project/davit/agent/facts"
 	"github.com/davit-project/davit/agent/watch"
@@ -65,6 +67,21 @@ func (s *settings) load() (source, error) {
 	guard.Limit, guard.ReportDrift = config.PruneLimit, config.ReportDrift
 	set.Diagnostics = append(tree.Problems, set.Diagnostics...)
 	return source{set, guard, config, tree.Revision}, nil
+}
+
+// withNode has a command look at the node and its manifests, and change nothing.
+func (s *settings) withNode(cmd *cobra.Command, look func(*agent.Node, source) error) error {
+	from, err := s.load()
+	if err != nil {
+		return err
+	}
+	node, err := agent.Open(cmd.Context(), nil)
+	if err != nil {
+		return err
+	}
+	defer node.Close()
+	node.Keep(from.config.Generations)
+	return look(node, from)
 }
 
 // loadFiles reads and loads files and directories that a person names.

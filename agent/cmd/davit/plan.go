@@ -23,34 +23,28 @@ is 0 when nothing would change, 2 when something would, 1 after an error.`,
   davit plan -o json --manifests ./site`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			from, err := s.load()
-			if err != nil {
-				return err
-			}
-			node, err := agent.Open(cmd.Context(), nil)
-			if err != nil {
-				return err
-			}
-			defer node.Close()
-			node.Keep(from.config.Generations)
-			plan, err := node.Plan(cmd.Context(), from.set, from.guard)
-			if err != nil {
-				return err
-			}
-			reportDiagnostics(cmd.ErrOrStderr(), from.set.All())
-			planned := planned{plan, exposuresOf(plan, from.set.Objects)}
-			err = s.print(cmd.OutOrStdout(), planned, func() error { return printPlan(cmd.OutOrStdout(), planned) })
-			switch {
-			case err != nil:
-				return err
-			case len(from.set.Diagnostics) > 0 || plan.Refused():
-				return exitError(1)
-			case !plan.Empty():
-				return exitError(2)
-			}
-			return nil
+			return s.withNode(cmd, func(node *agent.Node, from source) error { return s.plan(cmd, node, from) })
 		},
 	}
+}
+
+func (s *settings) plan(cmd *cobra.Command, node *agent.Node, from source) error {
+	plan, err := node.Plan(cmd.Context(), from.set, from.guard)
+	if err != nil {
+		return err
+	}
+	reportDiagnostics(cmd.ErrOrStderr(), from.set.All())
+	planned := planned{plan, exposuresOf(plan, from.set.Objects)}
+	err = s.print(cmd.OutOrStdout(), planned, func() error { return printPlan(cmd.OutOrStdout(), planned) })
+	switch {
+	case err != nil:
+		return err
+	case len(from.set.Diagnostics) > 0 || plan.Refused():
+		return exitError(1)
+	case !plan.Empty():
+		return exitError(2)
+	}
+	return nil
 }
 
 func reportDiagnostics(w io.Writer, diagnostics manifests.Diagnostics) {

@@ -19,21 +19,13 @@ func statusCommand(s *settings) *cobra.Command {
 		Short: "Show what runs, and what differs from the manifests",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			from, err := s.load()
-			if err != nil {
-				return err
-			}
-			node, err := agent.Open(cmd.Context(), nil)
-			if err != nil {
-				return err
-			}
-			defer node.Close()
-			node.Keep(from.config.Generations)
-			report, err := node.Report(cmd.Context(), from.set, from.guard)
-			if err != nil {
-				return err
-			}
-			return s.print(cmd.OutOrStdout(), report, func() error { return printReport(cmd.OutOrStdout(), report) })
+			return s.withNode(cmd, func(node *agent.Node, from source) error {
+				report, err := node.Report(cmd.Context(), from.set, from.guard)
+				if err != nil {
+					return err
+				}
+				return s.print(cmd.OutOrStdout(), report, func() error { return printReport(cmd.OutOrStdout(), report) })
+			})
 		},
 	}
 }

@@ -22,30 +22,24 @@ ended; then its units, and what davit does next.`,
   davit why Pod/app -o json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			from, err := s.load()
-			if err != nil {
-				return err
-			}
-			object, err := objectOf(from, args)
-			if errors.Is(err, agent.ErrNoObject) && len(from.set.Diagnostics) > 0 {
-				object, err = args[0], nil // it may be in a manifest that cannot be read
-			}
-			if err != nil {
-				return err
-			}
-			node, err := agent.Open(cmd.Context(), nil)
-			if err != nil {
-				return err
-			}
-			defer node.Close()
-			node.Keep(from.config.Generations)
-			explanation, err := node.Why(cmd.Context(), from.set, from.guard, object)
-			if err != nil {
-				return fmt.Errorf("%s: %w", object, err)
-			}
-			return s.print(cmd.OutOrStdout(), explanation, func() error { return printWhy(cmd.OutOrStdout(), explanation) })
+			return s.withNode(cmd, func(node *agent.Node, from source) error { return s.why(cmd, node, from, args) })
 		},
 	}
+}
+
+func (s *settings) why(cmd *cobra.Command, node *agent.Node, from source, args []string) error {
+	object, err := objectOf(from, args)
+	if errors.Is(err, agent.ErrNoObject) && len(from.set.Diagnostics) > 0 {
+		object, err = args[0], nil // it may be in a manifest that cannot be read
+	}
+	if err != nil {
+		return err
+	}
+	explanation, err := node.Why(cmd.Context(), from.set, from.guard, object)
+	if err != nil {
+		return fmt.Errorf("%s: %w", object, err)
+	}
+	return s.print(cmd.OutOrStdout(), explanation, func() error { return printWhy(cmd.OutOrStdout(), explanation) })
 }
 
 func printWhy(w io.Writer, e agent.Explanation) error {
