@@ -35,7 +35,11 @@ func (n *Node) soak(ctx context.Context, watched map[string]soaking, result Resu
 	}
 	for unit, workload := range result.Desired.Workloads {
 		object := workload.Ref.String()
+		invocation, own := result.Started[unit]
 		until := kept[0].Began.Add(workload.Update.Soak)
+		if own {
+			until = now.Add(workload.Update.Soak) // from when it was ready
+		}
 		if workload.Keep != reconcile.KeepRunning || workload.Unit == nil || !kept[0].Works(object) || !changed(object, kept) || until.Before(now) {
 			continue
 		}
@@ -43,7 +47,7 @@ func (n *Node) soak(ctx context.Context, watched map[string]soaking, result Resu
 		if !ok {
 			known = soaking{version: kept[0].Objects[object], invocations: map[string]string{}, until: until}
 		}
-		if invocation := result.Started[unit]; invocation != "" {
+		if own {
 			known.invocations[unit] = invocation
 		} else if known.invocations[unit] == "" { // another davit started it
 			state, err := n.Systemd.State(ctx, unit)
@@ -111,6 +115,9 @@ func (n *Node) distrust(ctx context.Context, set *manifests.Set, object string, 
 		if err := n.generations.Finish(v.kept[i]); err != nil {
 			return err
 		}
+	}
+	if len(v.kept) == 0 {
+		return nil // the history was lost meanwhile, and there is nothing to go back to
 	}
 	_, err = n.takeBack(v, v.kept[0])
 	return err
