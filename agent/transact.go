@@ -7,13 +7,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/davit-project/davit/agent/bundles"
 	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/agent/generations"
 	"github.com/davit-project/davit/manifests"
+	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
@@ -76,8 +79,21 @@ func digestOf(set *manifests.Set) (string, error) {
 		if err := encoder.Encode(object.Object); err != nil {
 			return "", fmt.Errorf("compare the manifests: %w", err)
 		}
+		if secret, ok := object.Object.(*v1.Secret); ok {
+			hashSecret(hash, secret)
+		}
 	}
 	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// hashSecret adds what a secret holds, which its JSON does not show.
+func hashSecret(to hash.Hash, secret *v1.Secret) {
+	for _, key := range slices.Sorted(maps.Keys(secret.Data)) {
+		fmt.Fprintf(to, "%q: %q\n", key, []byte(secret.Data[key]))
+	}
+	for _, key := range slices.Sorted(maps.Keys(secret.StringData)) {
+		fmt.Fprintf(to, "%q: %q\n", key, string(secret.StringData[key]))
+	}
 }
 
 // settle puts earlier generations in the place of what the manifests say, where that was decided.
