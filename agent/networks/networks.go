@@ -113,14 +113,14 @@ func removeIdleBridge(network, device string) error {
 	if link.Type() != "bridge" {
 		return fmt.Errorf("device %s is not a bridge of davit's", device)
 	}
-	links, err := netlink.LinkList()
+	// Of all devices, netlink tells nothing for certain while others come and go
+	// ([netlink.ErrDumpInterrupted]); the bridge's own directory has its ports.
+	ports, err := os.ReadDir(filepath.Join("/sys/class/net", device, "brif"))
 	if err != nil {
 		return fmt.Errorf("bridge %s: %w", device, err)
 	}
-	for _, port := range links {
-		if port.Attrs().MasterIndex == link.Attrs().Index {
-			return nil // the containers that still use it keep it
-		}
+	if len(ports) > 0 {
+		return nil // the containers that still use it keep it
 	}
 	if err := netlink.LinkDel(link); err != nil {
 		return fmt.Errorf("delete bridge %s: %w", device, err)
