@@ -149,7 +149,9 @@ func (a *applier) do(ctx context.Context, action Action) error {
 		return a.drivers.Images.EnsureImage(ctx, a.desired.Images[target])
 	case ReleaseImage:
 		return a.drivers.Images.ReleaseImage(ctx, target)
-	case MakeNetwork:
+	case CheckNetwork:
+		return a.drivers.Networks.CheckNetwork(ctx, target, a.desired.Networks[target])
+	case MakeNetwork, ChangeNetwork:
 		return a.drivers.Networks.EnsureNetwork(ctx, target, a.desired.Networks[target])
 	case RemoveNetwork:
 		return a.drivers.Networks.RemoveNetwork(ctx, target)

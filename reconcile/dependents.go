@@ -81,7 +81,7 @@ func (d *differ) inOrder() []change {
 
 // waitsFor are the units that come before a change, sorted.
 func waitsFor(c change, byUnit map[string]change) []string {
-	if byUnit[c.workload.Triggers].verb == Restart {
+	if byUnit[c.workload.Triggers].restarts() {
 		return []string{c.workload.Triggers}
 	}
 	if c.workload.Unit == nil {
@@ -89,7 +89,7 @@ func waitsFor(c change, byUnit map[string]change) []string {
 	}
 	before := slices.Clone(c.workload.Unit.Dependencies.After)
 	before = slices.DeleteFunc(before, func(unit string) bool {
-		return c.verb == Restart && byUnit[unit].workload.Triggers == c.unit
+		return c.restarts() && byUnit[unit].workload.Triggers == c.unit
 	})
 	slices.Sort(before)
 	return before

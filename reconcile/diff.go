@@ -60,7 +60,8 @@ type differ struct {
 	removals []string                  // units to remove
 	kept     map[string]ActualWorkload // units that stay though they are not desired
 	fetched  map[string]string         // network, volume, image key → the action that makes it
-	starts   []string                  // actions that start or restart
+	renewals []string                  // networks that changed
+	switching
 }
 
 // change is what one desired workload needs.
@@ -72,7 +73,14 @@ type change struct {
 	verb      Verb   // Start, Restart or ""
 	why       string // why it is started or restarted
 	with      string // the unit whose restart stops this one
+	halt      bool   // it stops first, and starts when others have done so
 }
+
+// begin is the id of the action that starts or restarts it.
+func (c change) begin() string { return string(c.verb) + " " + c.unit }
+
+// restarts reports whether what runs is replaced.
+func (c change) restarts() bool { return c.verb == Restart || c.halt }
 
 // decide sorts every unit into changed, removed or kept.
 func (d *differ) decide() {
@@ -106,6 +114,7 @@ func (d *differ) decide() {
 		}
 	}
 	d.restartDependents()
+	d.haltForNetworks()
 	for _, unit := range sortedKeys(d.actual.Workloads) {
 		if workload, ok := d.desired.Workloads[unit]; ok && !d.expired(workload) {
 			continue
@@ -209,16 +218,15 @@ func (d *differ) fetch() {
 	for _, name := range sortedKeys(d.desired.Networks) {
 		network := d.desired.Networks[name]
 		current, exists := d.actual.Networks[name]
-		reason := "not on the node yet"
+		action := Action{Verb: MakeNetwork, Object: network.Ref.String(), Target: name, Reason: "not on the node yet"}
 		switch {
 		case exists && bytes.Equal(current.Conflist, network.Conflist):
 			continue
 		case exists:
-			reason = "configuration changed"
+			action.Verb, action.Reason = CheckNetwork, networkChanged
+			d.renewals = append(d.renewals, name)
 		}
-		d.fetched["network "+name] = d.plan.add(Action{
-			Verb: MakeNetwork, Object: network.Ref.String(), Target: name, Reason: reason,
-		})
+		d.fetched["network "+name] = d.plan.add(action)
 	}
 	for _, name := range sortedKeys(d.desired.Volumes) {
 		volume := d.desired.Volumes[name]
@@ -285,59 +293,6 @@ func (d *differ) requirements(w Workload) []string {
 	}
 	need("bundle " + w.BundleDir)
 	return needs
-}
-
-// switchOver plans the change from old to new: what was removed stops first, because its
-// ports and volumes may be wanted; then unit files, one reload, and the starts.
-func (d *differ) switchOver() {
-	var stops, files []string
-	for _, unit := range d.removals {
-		object, reason := d.actual.Workloads[unit].Ref.String(), d.removal(unit)
-		stop := d.plan.add(Action{Verb: Stop, Object: object, Target: unit, Reason: reason})
-		stops = append(stops, stop)
-		files = append(files, d.plan.add(Action{
-			Verb: RemoveUnit, Object: object, Target: unit, Reason: reason, Needs: []string{stop},
-		}))
-	}
-	written := map[string]string{}
-	for _, c := range d.changes {
-		if c.write == "" {
-			continue
-		}
-		id := d.plan.add(Action{
-			Verb: WriteUnit, Object: c.workload.Ref.String(), Target: c.unit, Reason: c.write,
-			Needs: d.requirements(c.workload),
-		})
-		written[c.unit] = id
-		files = append(files, id)
-	}
-	var reload []string
-	if len(files) > 0 {
-		reload = []string{d.plan.add(Action{
-			Verb: Reload, Object: "systemd", Reason: fmt.Sprintf("%d unit files changed", len(files)), After: files,
-		})}
-	}
-	ordered := d.inOrder()
-	rolling := d.rolling(ordered)
-	for _, c := range ordered {
-		needs := append(d.requirements(c.workload), rolling[string(c.verb)+" "+c.unit]...)
-		if id, ok := written[c.unit]; ok {
-			needs = slices.Concat([]string{id}, reload, rolling[string(c.verb)+" "+c.unit])
-		} else if c.with != "" {
-			needs = append(needs, reload...)
-		}
-		if c.with != "" {
-			needs = append(needs, string(Restart)+" "+c.with)
-		}
-		after := stops
-		if restart := string(Restart) + " " + c.workload.Triggers; slices.Contains(d.starts, restart) {
-			after = append(slices.Clone(stops), restart)
-		}
-		d.starts = append(d.starts, d.plan.add(Action{
-			Verb: c.verb, Object: c.workload.Ref.String(), Target: c.unit, Reason: c.why,
-			Needs: needs, After: after,
-		}))
-	}
 }
 
 // removal says why a unit goes.

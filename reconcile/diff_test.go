@@ -59,6 +59,10 @@ func (n *node) ReleaseImage(_ context.Context, id string) error {
 	return n.do("release", id, func() { delete(n.actual.Images, id) })
 }
 
+func (n *node) CheckNetwork(_ context.Context, name string, _ Network) error {
+	return n.do("check-network", name, func() {})
+}
+
 func (n *node) EnsureNetwork(_ context.Context, name string, network Network) error {
 	return n.do("network", name, func() { n.actual.Networks[name] = ActualNetwork{network.Conflist, network.Bridge} })
 }

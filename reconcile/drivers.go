@@ -21,8 +21,10 @@ type Images interface {
 
 // Networks keeps the networks containers attach to.
 type Networks interface {
-	// EnsureNetwork leaves the network checked (its plugins are there and accept
-	// the configuration) and recorded.
+	// CheckNetwork changes nothing: the network's plugins are there and accept the configuration.
+	CheckNetwork(ctx context.Context, name string, network Network) error
+	// EnsureNetwork leaves the network checked and recorded. The device of one that was otherwise
+	// goes, unless containers still use it: the next one makes it anew.
 	EnsureNetwork(ctx context.Context, name string, network Network) error
 	// RemoveNetwork removes the network, its device and its record.
 	RemoveNetwork(ctx context.Context, name string) error

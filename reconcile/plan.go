@@ -65,12 +65,14 @@ type Verb string
 const (
 	PullImage     Verb = "pull"
 	MakeNetwork   Verb = "make-network"
+	CheckNetwork  Verb = "check-network"
 	MakeVolume    Verb = "make-volume"
 	WriteBundle   Verb = "write-bundle"
 	Stop          Verb = "stop"
 	WriteUnit     Verb = "write-unit"
 	RemoveUnit    Verb = "remove-unit"
 	Reload        Verb = "reload"
+	ChangeNetwork Verb = "change-network"
 	Start         Verb = "start"
 	Restart       Verb = "restart"
 	RemoveNetwork Verb = "remove-network"
@@ -96,7 +98,7 @@ const (
 // Phase is the part of a plan that the verb belongs to.
 func (v Verb) Phase() Phase {
 	switch v {
-	case PullImage, MakeNetwork, MakeVolume, WriteBundle:
+	case PullImage, MakeNetwork, CheckNetwork, MakeVolume, WriteBundle:
 		return Fetching
 	case RemoveNetwork, RemoveVolume, ReleaseImage, RemoveBundle, ForgetJob:
 		return Pruning

@@ -15,15 +15,15 @@ type replica struct {
 	starts []string // the actions that restart or start its units
 }
 
-// rolling are, for each action that restarts a replica, those that must have succeeded before: a few
+// rollingOrder are, for each action that restarts a replica, those that must have succeeded before: a few
 // replicas at a time, in the order of their numbers, so that the others answer meanwhile.
-func (d *differ) rolling(changes []change) map[string][]string {
+func (d *differ) rollingOrder(changes []change) map[string][]string {
 	replicas := map[string][]replica{}
 	atOnce := map[string]int{}
 	for _, c := range changes {
 		number := instanceOf.FindStringSubmatch(c.unit)
-		if number == nil || !d.actual.Workloads[c.unit].running() {
-			continue // a new one takes nobody's place
+		if number == nil || c.halt || !d.actual.Workloads[c.unit].running() {
+			continue // a new one takes nobody's place, and one that was stopped has none
 		}
 		object := c.workload.Ref.String()
 		n, _ := strconv.Atoi(number[1]) // digits
@@ -33,7 +33,7 @@ func (d *differ) rolling(changes []change) map[string][]string {
 			replicas[object] = append(replicas[object], replica{number: n})
 			i = len(replicas[object]) - 1
 		}
-		replicas[object][i].starts = append(replicas[object][i].starts, string(c.verb)+" "+c.unit)
+		replicas[object][i].starts = append(replicas[object][i].starts, c.begin())
 	}
 	before := map[string][]string{}
 	for object, all := range replicas {

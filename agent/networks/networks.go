@@ -46,9 +46,8 @@ type record struct {
 	Conflist json.RawMessage `json:"conflist"`
 }
 
-// EnsureNetwork checks that the network's plugins are there and accept its
-// configuration, and records it.
-func (s Store) EnsureNetwork(ctx context.Context, name string, network reconcile.Network) error {
+// CheckNetwork checks that the network's plugins are there and accept its configuration.
+func (s Store) CheckNetwork(ctx context.Context, name string, network reconcile.Network) error {
 	list, err := libcni.NetworkConfFromBytes(network.Conflist)
 	if err != nil {
 		return fmt.Errorf("network %s: %w", name, err)
@@ -58,6 +57,14 @@ func (s Store) EnsureNetwork(ctx context.Context, name string, network reconcile
 	cni := libcni.NewCNIConfigWithCacheDir(s.PluginDirs, bundle.CNICacheDir, nil)
 	if _, err := cni.ValidateNetworkList(ctx, list); err != nil {
 		return fmt.Errorf("network %s: %w: CNI plugins are looked for in %s", name, err, strings.Join(s.PluginDirs, ", "))
+	}
+	return nil
+}
+
+// EnsureNetwork checks the network and records it. The idle device of an older configuration goes.
+func (s Store) EnsureNetwork(ctx context.Context, name string, network reconcile.Network) error {
+	if err := s.CheckNetwork(ctx, name, network); err != nil {
+		return err
 	}
 	old, err := read(name)
 	if err == nil && old.Bridge != "" && string(old.Conflist) != string(network.Conflist) {
