@@ -72,7 +72,7 @@ func (s *services) StopUnit(ctx context.Context, name string) error {
 // inTime waits for a unit no longer than its manifest lets a change take.
 func (s *services) inTime(ctx context.Context, name string, start func(context.Context, string) error) error {
 	limited := ctx
-	if deadline := s.desired.Workloads[name].Update.Deadline; deadline > 0 {
+	if deadline := s.desired.Workload(name).Update.Deadline; deadline > 0 {
 		var cancel context.CancelFunc
 		limited, cancel = context.WithTimeoutCause(ctx, deadline, fmt.Errorf("not ready within %s", deadline))
 		defer cancel()
@@ -93,7 +93,7 @@ func (s *services) inTime(ctx context.Context, name string, start func(context.C
 }
 
 func (s *services) waitsFor(name string) bool {
-	unit := s.desired.Workloads[name].Unit
+	unit := s.desired.Workload(name).Unit
 	oneshot := unit != nil && (unit.Role == units.RoleOneshot || unit.Role == units.RoleJob)
 	return s.wait == WaitAll || s.wait == WaitServices && !oneshot
 }

@@ -125,7 +125,7 @@ func (n *Node) Plan(ctx context.Context, set *manifests.Set, guard Guard) (recon
 	if err != nil {
 		return reconcile.Plan{}, err
 	}
-	return n.planFor(v, guard)
+	return n.planFor(v, guard, WaitServices)
 }
 
 // Resolve binds the objects to this node: images to digests, networks to configurations.

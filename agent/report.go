@@ -70,7 +70,7 @@ func (n *Node) report(ctx context.Context, set *manifests.Set, guard Guard) (Rep
 	if err != nil {
 		return Report{}, nil, reconcile.Plan{}, err
 	}
-	plan, err := n.planFor(v, guard)
+	plan, err := n.planFor(v, guard, WaitServices)
 	if err != nil {
 		return Report{}, nil, reconcile.Plan{}, err
 	}

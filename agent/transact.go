@@ -139,25 +139,27 @@ func (n *Node) earlier(number int) (reconcile.Desired, error) {
 	if err != nil {
 		return desired, err
 	}
-	for unit, workload := range desired.Workloads {
-		if workload.BundleDir == "" {
-			continue
+	for _, workloads := range []map[string]reconcile.Workload{desired.Workloads, desired.Spares} {
+		for unit, workload := range workloads {
+			if workload.BundleDir == "" {
+				continue
+			}
+			if workload.Bundle = bundles.Read(workload.BundleDir); workload.Bundle == nil {
+				return desired, fmt.Errorf("generation %d: bundle %s is not on the disk any more", number, workload.BundleDir)
+			}
+			workloads[unit] = workload
 		}
-		if workload.Bundle = bundles.Read(workload.BundleDir); workload.Bundle == nil {
-			return desired, fmt.Errorf("generation %d: bundle %s is not on the disk any more", number, workload.BundleDir)
-		}
-		desired.Workloads[unit] = workload
 	}
 	return desired, nil
 }
 
 // planFor is what would change.
-func (n *Node) planFor(v *view, guard Guard) (reconcile.Plan, error) {
+func (n *Node) planFor(v *view, guard Guard, wait Wait) (reconcile.Plan, error) {
 	if v.pinned {
 		guard = Guard{Confirmed: true} // what the generation lacks is to go
 	}
 	options := reconcile.Options{
-		Now: time.Now(), Kept: v.kept, Held: v.held, Suspended: v.suspended(),
+		Now: time.Now(), Kept: v.kept, Held: v.held, Suspended: v.suspended(), Unwatched: wait == WaitNone,
 	}
 	if len(v.kept) > 0 {
 		options.Resuming = v.kept[0].Unfinished()
@@ -252,7 +254,7 @@ func (n *Node) carryOut(ctx context.Context, v *view, pass Pass, services *servi
 			return false, err
 		}
 	}
-	plan, err := n.planFor(v, pass.Guard)
+	plan, err := n.planFor(v, pass.Guard, pass.Wait)
 	if err != nil {
 		return false, err
 	}

@@ -19,6 +19,8 @@ func (d *document) checkContainer(spec v1.ContainerSpec) {
 	d.checkSecurity("spec.securityContext", spec.SecurityContext.ContainerSecurityContext)
 	d.checkGroups("spec.securityContext", spec.SecurityContext.SupplementalGroups)
 	d.checkSysctls("spec.securityContext", spec.SecurityContext.Sysctls, spec.SandboxFields)
+	field, reason := spec.Exclusive()
+	d.checkSurge("spec", spec.UpdatePolicy, field, reason)
 	if spec.Oneshot && spec.RestartPolicy == v1.RestartAlways {
 		d.errorf("spec.restartPolicy", "a oneshot container ends: want OnFailure or Never")
 	}

@@ -24,6 +24,8 @@ func (d *document) checkPod(at string, spec v1.PodSpec) {
 	}
 	d.checkResources(at+".resources", spec.Resources)
 	d.checkPodHugePages(at, spec)
+	exclusive, reason := spec.Exclusive()
+	d.checkSurge(at, spec.UpdatePolicy, exclusive, reason)
 	if spec.Replicas != nil && *spec.Replicas < 0 {
 		d.errorf(at+".replicas", "%d: want 0 or more", *spec.Replicas)
 	}

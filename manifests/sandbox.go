@@ -231,12 +231,29 @@ func (d *document) checkDependencies(at string, dependencies []v1.Dependency) {
 	}
 }
 
+// maxSurge bounds updatePolicy.maxSurge.
+const maxSurge = 100
+
+// checkSurge refuses to start what can be there but once beside what runs.
+func (d *document) checkSurge(at string, policy v1.UpdatePolicy, field, reason string) {
+	if reason != "" && policy.MaxSurge != nil && *policy.MaxSurge > 0 {
+		d.errorf(at+".updatePolicy.maxSurge", "there cannot be one more at a time because of %s.%s: %s", at, field, reason)
+	}
+}
+
 func (d *document) checkUpdatePolicy(at string, policy v1.UpdatePolicy) {
 	if deadline := policy.ProgressDeadlineSeconds; deadline != nil && *deadline < 1 {
 		d.errorf(at+".progressDeadlineSeconds", "%d: want 1 or more", *deadline)
 	}
-	if most := policy.MaxUnavailable; most != nil && *most < 1 {
-		d.errorf(at+".maxUnavailable", "%d: want 1 or more", *most)
+	surge := policy.MaxSurge != nil && *policy.MaxSurge != 0
+	if most := policy.MaxUnavailable; most != nil && (*most < 0 || *most == 0 && !surge) {
+		d.errorf(at+".maxUnavailable", "%d: want 1 or more, or maxSurge", *most)
+	}
+	if most := policy.MaxSurge; most != nil && (*most < 0 || *most > maxSurge) {
+		d.errorf(at+".maxSurge", "%d: want 0 to %d", *most, maxSurge)
+	}
+	if surge && policy.Strategy == v1.StrategyRecreate {
+		d.errorf(at+".maxSurge", "with strategy Recreate nothing is started beside what runs: want one of the two")
 	}
 	if soak := policy.MinReadySeconds; soak != nil && *soak < 0 {
 		d.errorf(at+".minReadySeconds", "%d: want 0 or more", *soak)

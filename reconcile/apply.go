@@ -167,7 +167,7 @@ func (a *applier) do(ctx context.Context, action Action) error {
 	case RemoveBundle:
 		return a.drivers.Bundles.RemoveBundle(ctx, target)
 	case WriteUnit:
-		return a.drivers.UnitFiles.EnsureUnit(ctx, target, a.desired.Workloads[target].UnitText)
+		return a.drivers.UnitFiles.EnsureUnit(ctx, target, a.desired.Workload(target).UnitText)
 	case RemoveUnit:
 		return a.drivers.UnitFiles.RemoveUnit(ctx, target)
 	case Reload:
@@ -184,7 +184,7 @@ func (a *applier) do(ctx context.Context, action Action) error {
 }
 
 func (a *applier) bundle(dir string) (text []byte, files []bundle.File) {
-	for _, workload := range a.desired.Workloads {
+	for _, workload := range a.desired.all() {
 		if workload.BundleDir == dir {
 			return workload.BundleText, workload.Bundle.Files
 		}

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"encoding/json"
+	"maps"
 	"time"
 
 	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -22,9 +23,26 @@ type Desired struct {
 	Volumes map[string]Volume `json:"volumes"`
 	// Workloads are what runs, by unit name.
 	Workloads map[string]Workload `json:"workloads"`
+	// Spares are what stands in for workloads while those are restarted, by unit name.
+	Spares map[string]Workload `json:"spares,omitempty"`
 	// Problems are the objects that could not be resolved, and why. What they name
 	// stays as it was last applied.
 	Problems []Problem `json:"-"`
+}
+
+// Workload is the unit of this name, be it one to keep or a spare.
+func (d Desired) Workload(unit string) Workload {
+	if spare, ok := d.Spares[unit]; ok {
+		return spare
+	}
+	return d.Workloads[unit]
+}
+
+// all are the workloads and the spares, by unit name.
+func (d Desired) all() map[string]Workload {
+	all := maps.Clone(d.Workloads)
+	maps.Copy(all, d.Spares)
+	return all
 }
 
 // ImageRequest is an image as a manifest asks for it. Equal requests are resolved

@@ -27,6 +27,8 @@ type Options struct {
 	// Applied are the versions in which objects were last applied and worked, where what differs from
 	// that is only to be told, not put right.
 	Applied map[string]Version
+	// Unwatched is set when nobody waits for what is started: then nothing stands in for it.
+	Unwatched bool
 	// Suspended are the objects that nothing changes for now, and why.
 	Suspended map[string]string
 	// Held is what was left out of desired before.
@@ -74,6 +76,7 @@ type change struct {
 	why       string // why it is started or restarted
 	with      string // the unit whose restart stops this one
 	halt      bool   // it stops first, and starts when others have done so
+	spare     bool   // it stands in for others, for a while
 }
 
 // begin is the id of the action that starts or restarts it.
@@ -115,8 +118,9 @@ func (d *differ) decide() {
 	}
 	d.restartDependents()
 	d.haltForNetworks()
+	d.callSpares()
 	for _, unit := range sortedKeys(d.actual.Workloads) {
-		if workload, ok := d.desired.Workloads[unit]; ok && !d.expired(workload) {
+		if workload, ok := d.desired.Workloads[unit]; ok && !d.expired(workload) || d.isCalled(unit) {
 			continue
 		}
 		current := d.actual.Workloads[unit]
@@ -361,7 +365,7 @@ func (d *differ) uses() map[string]bool {
 			used["image "+id] = true
 		}
 	}
-	for unit, workload := range d.desired.Workloads {
+	for unit, workload := range d.desired.all() {
 		used["bundle "+workload.BundleDir] = true
 		current, ok := d.actual.Workloads[unit]
 		if ok && (current.Active == "deactivating" || workload.Keep == KeepApart) {

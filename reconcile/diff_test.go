@@ -96,7 +96,7 @@ func (n *node) RemoveBundle(_ context.Context, dir string) error {
 
 func (n *node) EnsureUnit(_ context.Context, name, text string) error {
 	return n.do("unit", name, func() {
-		workload := n.desired.Workloads[name]
+		workload := n.desired.Workload(name)
 		current := n.actual.Workloads[name]
 		current.Ref, current.UnitText, current.NeedReload = workload.Ref, text, true
 		current.BundleDir, current.Bundle = workload.BundleDir, workload.Bundle
@@ -147,7 +147,10 @@ func (n *node) run(verb, name string) error {
 
 func (n *node) StopUnit(_ context.Context, name string) error {
 	return n.do("stop", name, func() {
-		current := n.actual.Workloads[name]
+		current, exists := n.actual.Workloads[name]
+		if !exists {
+			return
+		}
 		current.Active, current.RunningDir = "inactive", ""
 		n.actual.Workloads[name] = current
 	})

@@ -81,13 +81,17 @@ func FallBack(desired Desired, object string, earlier Desired) Desired {
 	desired.Images = maps.Clone(desired.Images)
 	desired.Networks = maps.Clone(desired.Networks)
 	desired.Volumes = maps.Clone(desired.Volumes)
-	maps.DeleteFunc(desired.Workloads, func(_ string, w Workload) bool { return w.Ref.String() == object })
-	for unit, workload := range earlier.Workloads {
-		if workload.Ref.String() != object {
-			continue
+	desired.Spares = maps.Clone(desired.Spares)
+	for _, kind := range []struct{ to, from map[string]Workload }{
+		{desired.Workloads, earlier.Workloads}, {desired.Spares, earlier.Spares},
+	} {
+		maps.DeleteFunc(kind.to, func(_ string, w Workload) bool { return w.Ref.String() == object })
+		for unit, workload := range kind.from {
+			if workload.Ref.String() == object {
+				kind.to[unit] = workload
+				desired.bring(workload, earlier)
+			}
 		}
-		desired.Workloads[unit] = workload
-		desired.bring(workload, earlier)
 	}
 	return desired
 }

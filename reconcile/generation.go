@@ -92,7 +92,7 @@ func withoutSource(text string) string {
 // NewGeneration is the generation that applies what is desired. digest tells it from others.
 func NewGeneration(number int, desired Desired, digest string, began time.Time) Generation {
 	bundles, images := map[string]bool{}, map[string]bool{}
-	for _, workload := range desired.Workloads {
+	for _, workload := range desired.all() {
 		if workload.Bundle == nil {
 			continue
 		}

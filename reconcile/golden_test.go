@@ -69,6 +69,9 @@ func render(t *testing.T, desired Desired) string {
 			fmt.Fprintf(&text, "-- %s of the bundle, owner %d:%d, mode %04o --\n%s\n", file.Path, file.UID, file.GID, file.Mode, file.Content)
 		}
 	}
+	for _, name := range sortedKeys(desired.Spares) {
+		fmt.Fprintf(&text, "-- %s, a spare --\n%s", name, desired.Spares[name].UnitText)
+	}
 	return text.String()
 }
 

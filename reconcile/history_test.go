@@ -54,8 +54,15 @@ func (m *machine) pass(desired Desired, options Options) {
 		}
 		generation.Begin(plan, settled, m.actual)
 		m.desired, m.fail = settled, map[string]error{}
+		broken := map[string]bool{}
 		for unit, workload := range settled.Workloads {
 			if m.broken(unit, workload) {
+				m.fail["start "+unit], m.fail["restart "+unit] = errors.New("broken"), errors.New("broken")
+				broken[workload.Ref.String()] = true
+			}
+		}
+		for unit, spare := range settled.Spares {
+			if broken[spare.Ref.String()] {
 				m.fail["start "+unit], m.fail["restart "+unit] = errors.New("broken"), errors.New("broken")
 			}
 		}

@@ -1,7 +1,9 @@
 package reconcile
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -20,6 +22,8 @@ type lowered struct {
 	timers     []units.Timer
 	triggers   []units.Trigger
 	sockets    []units.Socket
+	// spares stand in for the rest while that is restarted.
+	spares []lowered
 }
 
 // runnable is one container to run as one service, whatever kind of object asks for it.
@@ -42,7 +46,7 @@ type runnable struct {
 	fsGroup int64
 	// hugePages are those of all who share its volumes.
 	hugePages hugePages
-	// replica is set for one of several that answer to one name.
+	// replica is set for one of several that answer to one name, if only for a while.
 	replica bool
 	// helper is set for what only prepares or serves the others: an init container or a sidecar.
 	helper bool
@@ -86,7 +90,7 @@ func lowerKind(object v1.Object) (lowered, error) {
 		run := containerOf(object)
 		var err error
 		run.hugePages, err = hugePagesOf(nil, []v1.ResourceList{run.Resources.Limits}, nil)
-		return lowered{containers: []runnable{run}}, err
+		return lowered{containers: []runnable{run}, spares: run.spares()}, err
 	case *v1.Pod:
 		return lowerPod(object)
 	case *v1.Job:
@@ -102,6 +106,7 @@ func containerOf(object *v1.Container) runnable {
 	name := object.Metadata.Name
 	run := runnable{
 		ref: object.Ref(), name: name, hostname: name, names: []string{name}, meta: object.Metadata,
+		replica:       surgeOf(object.Spec.UpdatePolicy) > 0,
 		service:       service{wantedBy: []string{units.MultiUser}, keep: keepOf(object.Spec)},
 		ContainerSpec: object.Spec,
 	}
@@ -144,6 +149,7 @@ func (l *lowered) add(other lowered) {
 	l.timers = append(l.timers, other.timers...)
 	l.triggers = append(l.triggers, other.triggers...)
 	l.sockets = append(l.sockets, other.sockets...)
+	l.spares = append(l.spares, other.spares...)
 }
 
 // lowerAll lowers all objects that can be, by reference.
@@ -172,6 +178,19 @@ func (r *resolver) lowered(object manifests.Object) error {
 	if err != nil {
 		return err
 	}
+	err = r.parts(l, object)
+	for _, spare := range l.spares {
+		err = errors.Join(err, r.parts(spare, object))
+		r.setAside(spare)
+	}
+	if err != nil {
+		r.withdraw(object.Ref())
+	}
+	return err
+}
+
+// parts makes desired what one object comes to, as far as that can be resolved.
+func (r *resolver) parts(l lowered, object manifests.Object) error {
 	for _, step := range []func() error{
 		func() error { return each(l.sandboxes, func(s sandbox) error { return r.sandbox(s, object.Source) }) },
 		func() error {
@@ -180,7 +199,6 @@ func (r *resolver) lowered(object manifests.Object) error {
 		func() error { return r.groups(l, object) },
 	} {
 		if err := step(); err != nil {
-			r.withdraw(object.Ref())
 			return err
 		}
 	}
@@ -198,11 +216,9 @@ func each[T any](all []T, f func(T) error) error {
 
 // withdraw takes back what an object that cannot be resolved has made desired so far.
 func (r *resolver) withdraw(ref v1.Ref) {
-	for unit, workload := range r.desired.Workloads {
-		if workload.Ref == ref {
-			delete(r.desired.Workloads, unit)
-		}
-	}
+	gone := func(_ string, workload Workload) bool { return workload.Ref == ref }
+	maps.DeleteFunc(r.desired.Workloads, gone)
+	maps.DeleteFunc(r.desired.Spares, gone)
 }
 
 // groups makes the units desired that have no process of their own.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units"
@@ -26,6 +27,8 @@ type instance struct {
 	hugePages hugePages
 	// single is the unit's name when there is but one container.
 	single string
+	// replica is set for one of several that answer to the pod's name, if only for a while.
+	replica bool
 }
 
 // lowerPod lowers a pod: each container is a service, <pod>-<container>.service. Several of them
@@ -39,28 +42,38 @@ func lowerPod(pod *v1.Pod) (lowered, error) {
 			single: name + "-" + spec.Containers[0].Name, hostname: spec.ReplicaName(name, spec.FirstReplica()),
 			names:   []string{name},
 			service: service{wantedBy: []string{units.MultiUser}},
-		}.lower()
+		}.withSpares()
 	}
 	var all lowered
 	if *spec.Replicas == 0 {
 		return all, nil
 	}
 	target := units.Target{Head: units.Head{Name: name + ".target", WantedBy: []string{units.MultiUser}}}
-	for i := range *spec.Replicas {
-		number := spec.FirstReplica() + i
-		one, err := instance{
+	replica := func(number int32) instance {
+		return instance{
 			ref: pod.Ref(), meta: pod.Metadata, spec: claimsOf(spec, number),
 			name: name, number: fmt.Sprintf("@%d", number), single: fmt.Sprintf("%s@%d", name, number),
-			hostname: spec.ReplicaName(name, number), names: []string{name},
+			hostname: spec.ReplicaName(name, number), names: []string{name}, replica: true,
 			service: service{
 				wantedBy:     []string{target.Name},
 				dependencies: units.Dependencies{PartOf: []string{target.Name}},
 			},
-		}.lower()
+		}
+	}
+	for i := range *spec.Replicas {
+		one, err := replica(spec.FirstReplica() + i).lower()
 		if err != nil {
 			return lowered{}, err
 		}
 		all.add(one)
+	}
+	for n := range surgeOf(spec.UpdatePolicy) {
+		spare := replica(spec.FirstReplica() + *spec.Replicas + int32(n)).spare(n)
+		one, err := spare.lower()
+		if err != nil {
+			return lowered{}, err
+		}
+		all.spares = append(all.spares, one)
 	}
 	all.targets = append(all.targets, target)
 	return all, nil
@@ -177,9 +190,9 @@ func (i instance) alone() runnable {
 	run := i.runnable(container)
 	run.name, run.service, run.hugePages = i.single, i.service, i.hugePages
 	run.keep = keepOf(run.ContainerSpec)
-	run.replica = i.number != "" && run.role == units.RoleContainer
-	if i.number == "" && i.single != i.name {
-		run.names = append([]string{i.single}, run.names...)
+	run.replica = i.replica && run.role == units.RoleContainer
+	if name := strings.TrimSuffix(i.single, i.number); name != i.name {
+		run.names = append([]string{name}, run.names...)
 	}
 	i.complete(&run, container)
 	return run

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -16,7 +17,7 @@ import (
 func wanted(t *rapid.T) Desired {
 	text := ""
 	for _, name := range []string{"a", "b", "c", "d"} {
-		switch rapid.IntRange(0, 4).Draw(t, name) {
+		switch kind := rapid.IntRange(0, 6).Draw(t, name); kind {
 		case 1:
 			text += container(name)
 		case 2:
@@ -25,9 +26,14 @@ func wanted(t *rapid.T) Desired {
 			text += container(name, "oneshot: true", "volumeMounts: [{name: data, mountPath: /d}]")
 		case 4:
 			text += container(name, "resources: {limits: {memory: 1Gi}}")
+		case 5, 6:
+			text += container(name, surge, fmt.Sprintf("args: ['%d']", kind))
 		}
 	}
-	text += header + "Volume\nmetadata: {name: data}\n"
+	text += header + "Volume\nmetadata: {name: data}\n---\n"
+	if subnet := rapid.IntRange(0, 2).Draw(t, "subnet"); subnet > 0 {
+		text += header + fmt.Sprintf("Network\nmetadata: {name: default}\nspec: {subnets: [{subnet: 10.%d.0.0/24}]}\n", subnet)
+	}
 	set := manifests.Load([]manifests.File{{Path: "/app.yaml", Text: []byte(text)}}, manifests.Options{})
 	if err := set.Diagnostics.Err(); err != nil {
 		t.Fatal(err)
@@ -49,7 +55,7 @@ func TestConverges(t *testing.T) {
 			options := Options{HoldPrune: rapid.SampledFrom([]string{"", "held"}).Draw(t, "hold")}
 			walk(n, desired, options)
 			checkInvariants(t, n)
-			if options.HoldPrune != "" && slices.ContainsFunc(n.calls, func(c string) bool { return removes[c[:min(len(c), 6)]] }) {
+			if options.HoldPrune != "" && slices.ContainsFunc(n.calls, removes) {
 				t.Fatalf("something was removed though held: %v", n.calls)
 			}
 		}
@@ -68,8 +74,11 @@ func TestConverges(t *testing.T) {
 	})
 }
 
-// removes are the beginnings of the calls that remove.
-var removes = map[string]bool{"remove": true, "releas": true, "stop a": true, "stop b": true, "stop c": true, "stop d": true}
+// removes reports whether a call takes something away that is no spare.
+func removes(call string) bool {
+	verb, target, _ := strings.Cut(call, " ")
+	return (strings.HasPrefix(verb, "remove") || verb == "release") && !strings.Contains(target, "@surge")
+}
 
 func walk(n *node, desired Desired, options Options) error {
 	n.desired, n.calls = desired, nil

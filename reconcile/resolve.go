@@ -70,6 +70,7 @@ func Resolve(in Input) Desired {
 			Networks:  map[string]Network{},
 			Volumes:   map[string]Volume{},
 			Workloads: map[string]Workload{},
+			Spares:    map[string]Workload{},
 		},
 	}
 	r.networks()

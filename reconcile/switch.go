@@ -28,6 +28,7 @@ func (d *differ) switchOver() {
 	for _, c := range ordered {
 		d.start(c)
 	}
+	d.dismiss(ordered)
 }
 
 func (d *differ) remove() {
@@ -85,6 +86,9 @@ func (d *differ) ready(c change) []string {
 	}
 	if stop, ok := d.halted[c.unit]; ok {
 		needs = append(needs, stop)
+	}
+	if c.verb == Restart && !c.spare {
+		needs = append(needs, d.spared(c.workload.Ref.String())...)
 	}
 	return append(needs, d.rolling[c.begin()]...)
 }

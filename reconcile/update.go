@@ -27,6 +27,11 @@ func updateOf(policy v1.UpdatePolicy) Update {
 		atOnce = 0
 	case policy.MaxUnavailable != nil:
 		atOnce = int(*policy.MaxUnavailable)
+	case surgeOf(policy) > 0:
+		atOnce = 0
+	}
+	if policy.Strategy != v1.StrategyRecreate {
+		atOnce = max(atOnce+surgeOf(policy), 1)
 	}
 	return Update{
 		AtOnce:   atOnce,

@@ -20,7 +20,7 @@ const header = `# Written by davit from the manifest that SourcePath= names; cha
 
 // validName is a name that davit gives: systemd.unit(5) allows more. What follows an @, or in a
 // slice a dot, is the number of one of several that are alike.
-var validName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?(@[0-9]+)?\.(service|socket|timer|target)|davit-[a-z0-9_]+(\.[0-9]+)?\.slice)$`)
+var validName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?(@(surge)?[0-9]+)?\.(service|socket|timer|target)|davit-[a-z0-9_]+(\.(surge)?[0-9]+)?\.slice)$`)
 
 // maxName is systemd's bound (UNIT_NAME_MAX, its closing zero left out).
 const maxName = 255

@@ -189,7 +189,10 @@ func (s *Systemd) StopUnit(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return s.job(ctx, conn, "stop", name, conn.StopUnitContext)
+	if err := s.job(ctx, conn, "stop", name, conn.StopUnitContext); !isGone(err) {
+		return err
+	}
+	return nil
 }
 
 // QueueStart queues the unit's start and does not wait for it.

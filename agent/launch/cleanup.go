@@ -12,7 +12,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-var validID = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,125}[a-z0-9])?(@[0-9]+)?$`)
+var validID = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,125}[a-z0-9])?(@(surge)?[0-9]+)?$`)
 
 // Cleanup removes all that a container left on the node: what a start made, finished or
 // not. It goes on past a step that fails and is safe to repeat; with nothing to remove it

@@ -136,6 +136,7 @@ func (s *Service) publish(c *conversion, pod *v1.Pod, port ServicePort, path str
 		c.errorf(path+".nodePort", "write one", "davit picks no port of the node")
 		return
 	}
+	defer withinMeans(&pod.Spec)
 	if inside != nil && (inside.HostPort == 0 || inside.HostPort == host) {
 		inside.HostPort = host
 		return

@@ -40,16 +40,30 @@ func (c *conversion) replicated(fields map[string]field) {
 	if counted {
 		pod["replicas"] = replicas
 	}
-	if policy := c.updatePolicy(spec, max(int(replicas), 1)); len(policy) > 0 {
-		pod["updatePolicy"] = policy
-	}
+	pod["updatePolicy"] = c.updatePolicy(spec, max(int(replicas), 1))
 	if replicas < 0 {
 		c.errorf("spec.replicas", "", "%d: want 0 or more", replicas)
 	}
 	claims := c.claims(spec, pod, max(int(replicas), 1))
 	c.describe(mapAt(spec, "template"))
-	c.object(&v1.Pod{}, c.tree(pod), "spec.", templatePath+".")
+	object := &v1.Pod{}
+	c.object(object, c.tree(pod), "spec.", templatePath+".")
+	withinMeans(&object.Spec)
 	c.result.Objects = append(c.result.Objects, claims...)
+}
+
+// withinMeans takes the surge from a pod that there cannot be one more of: manifests that come from
+// a cluster have one, whatever they are. As in Kubernetes something then has to be missing for a while
+// (https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#max-unavailable).
+func withinMeans(pod *v1.PodSpec) {
+	policy := &pod.UpdatePolicy
+	if _, reason := pod.Exclusive(); reason != "" {
+		policy.MaxSurge = nil
+	}
+	surges := policy.MaxSurge != nil && *policy.MaxSurge > 0
+	if policy.MaxUnavailable != nil && *policy.MaxUnavailable == 0 && !surges {
+		*policy.MaxUnavailable = 1
+	}
 }
 
 // updatePolicy says how a change is brought about, and when it has worked.
@@ -72,28 +86,38 @@ func (c *conversion) updatePolicy(spec map[string]any, replicas int) map[string]
 	default:
 		c.errorf("spec."+field+".type", "take the change out of the manifest until it is to happen", "davit cannot honour %s", kind)
 	}
-	rolling := mapAt(strategy, "rollingUpdate")
+	rolling := maps.Clone(mapAt(strategy, "rollingUpdate"))
+	if c.kind == "Deployment" && policy["strategy"] == nil {
+		if rolling == nil {
+			rolling = map[string]any{}
+		}
+		for _, name := range []string{"maxUnavailable", "maxSurge"} {
+			if rolling[name] == nil {
+				rolling[name] = "25%"
+			}
+		}
+	}
 	if rolling["partition"] != nil && rolling["partition"] != int64(0) {
 		c.errorf("spec."+field+".rollingUpdate.partition", "", "davit updates all replicas")
 	}
-	if rolling["maxUnavailable"] != nil {
-		policy["maxUnavailable"] = c.unavailable(rolling["maxUnavailable"], "spec."+field+".rollingUpdate.maxUnavailable", replicas)
+	for name, extra := range map[string]int{"maxUnavailable": 0, "maxSurge": 99} {
+		if rolling[name] != nil {
+			policy[name] = c.share(rolling[name], "spec."+field+".rollingUpdate."+name, replicas, extra)
+		}
 	}
 	return policy
 }
 
-// unavailable is a number of replicas, or a percentage of them, rounded down as in Kubernetes
-// (https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#max-unavailable), but at
-// least one: no replica is started beside those that there are.
-func (c *conversion) unavailable(value any, path string, replicas int) int64 {
+// share is a number of replicas, or a percentage of them: extra, in hundredths, rounds it up.
+func (c *conversion) share(value any, path string, replicas, extra int) int64 {
 	if number, ok := value.(int64); ok {
-		return max(number, 1)
+		return number
 	}
 	percent, err := strconv.Atoi(strings.TrimSuffix(fmt.Sprint(value), "%"))
 	if err != nil || percent < 0 || !strings.HasSuffix(fmt.Sprint(value), "%") {
 		c.errorf(path, "", "%v: want a number, or a percentage such as 25%%", value)
 	}
-	return max(int64(replicas*percent/100), 1)
+	return int64((replicas*percent + extra) / 100)
 }
 
 // claims numbers the pods of a StatefulSet, makes a volume of each claim template for each of

@@ -52,13 +52,13 @@ type SandboxFields struct {
 	// ActiveDeadlineSeconds is how long a start may live, in seconds, before it is
 	// ended as failed; the default is no limit.
 	ActiveDeadlineSeconds *int64 `json:"activeDeadlineSeconds,omitempty"`
-	// UpdatePolicy says when a change has worked.
+	// UpdatePolicy says how a change is made, and when it has worked.
 	UpdatePolicy UpdatePolicy `json:"updatePolicy,omitzero"`
 	// DependsOn orders the start after that of other workloads.
 	DependsOn []Dependency `json:"dependsOn,omitempty" patchStrategy:"merge" patchMergeKey:"name"`
 }
 
-// UpdatePolicy says when a change has worked. One that has not is taken back: the version that worked
+// UpdatePolicy says how a change is made, and when it has worked. One that has not is taken back: the version that worked
 // before runs again, until the manifest comes to another one.
 type UpdatePolicy struct {
 	// ProgressDeadlineSeconds is how long a new version may take until it is ready, in seconds; the
@@ -70,8 +70,14 @@ type UpdatePolicy struct {
 	// Strategy is RollingUpdate (the default), which restarts a pod's replicas a few at a time, the next
 	// ones when those before are ready, or Recreate, which restarts all at once.
 	Strategy string `json:"strategy,omitempty" enum:"RollingUpdate,Recreate"`
-	// MaxUnavailable is how many replicas are restarted at a time; the default is 1.
+	// MaxUnavailable is how many replicas may be missing at a time; the default is 1, or 0 with
+	// maxSurge.
 	MaxUnavailable *int32 `json:"maxUnavailable,omitempty"`
+	// MaxSurge is how many of the new version are started beside those that run, and stand in for
+	// them while they are restarted: with 1, also a single container answers all the time. It
+	// can have no port of the node, no address of its own, and no volume that it writes to. The
+	// default is 0, and Kubernetes' 25% for a Deployment that can have some.
+	MaxSurge *int32 `json:"maxSurge,omitempty"`
 	// Atomic is Object (the default), which takes back this object, or Set, which takes back all that
 	// was changed together with it.
 	Atomic string `json:"atomic,omitempty" enum:"Object,Set"`

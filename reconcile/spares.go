@@ -1,0 +1,152 @@
+package reconcile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+// surgeOf is how many spares a workload has, so that some answer while others are restarted.
+func surgeOf(policy v1.UpdatePolicy) int {
+	if policy.MaxSurge == nil {
+		return 0
+	}
+	return int(*policy.MaxSurge)
+}
+
+// withSpares lowers a pod that is alone, and those that stand in for it.
+func (i instance) withSpares() (lowered, error) {
+	count := surgeOf(i.spec.UpdatePolicy)
+	i.replica = count > 0
+	all, err := i.lower()
+	if err != nil {
+		return lowered{}, err
+	}
+	for n := range count {
+		spare, err := i.spare(n).lower()
+		if err != nil {
+			return lowered{}, err
+		}
+		all.spares = append(all.spares, spare)
+	}
+	return all, nil
+}
+
+// spare is what stands in for an instance. Nothing but davit starts it.
+func (i instance) spare(n int) instance {
+	number := spareNumber(n)
+	i.single = strings.TrimSuffix(i.single, i.number) + number
+	i.number, i.replica = number, true
+	i.service.wantedBy = nil
+	return i
+}
+
+func spareNumber(n int) string { return fmt.Sprintf("@surge%d", n+1) }
+
+// spares are what stands in for a Container.
+func (run runnable) spares() []lowered {
+	var spares []lowered
+	for n := range surgeOf(run.UpdatePolicy) {
+		spare := run
+		spare.name += spareNumber(n)
+		spare.wantedBy = nil
+		spares = append(spares, lowered{containers: []runnable{spare}})
+	}
+	return spares
+}
+
+// setAside makes spares of the workloads that an instance has come to.
+func (r *resolver) setAside(l lowered) {
+	var names []string
+	for _, box := range l.sandboxes {
+		names = append(names, box.unit())
+	}
+	for _, run := range l.containers {
+		names = append(names, run.unit())
+	}
+	for _, slice := range l.slices {
+		names = append(names, slice.Name)
+	}
+	for _, unit := range names {
+		if workload, ok := r.desired.Workloads[unit]; ok {
+			delete(r.desired.Workloads, unit)
+			r.desired.Spares[unit] = workload
+		}
+	}
+}
+
+// callSpares adds the spares of what is restarted, and sees that those of the rest are at hand.
+func (d *differ) callSpares() {
+	restarted := map[string]bool{}
+	for _, c := range d.changes {
+		restarted[c.workload.Ref.String()] = restarted[c.workload.Ref.String()] || c.verb == Restart
+	}
+	for _, unit := range sortedKeys(d.desired.Spares) {
+		workload := d.desired.Spares[unit]
+		object := workload.Ref.String()
+		if d.options.Suspended[object] != "" || d.foreign(unit, workload) != "" {
+			continue
+		}
+		c := change{unit: unit, workload: workload, spare: true}
+		if restarted[object] && !d.options.Unwatched {
+			c = d.called(c)
+		}
+		if c.verb != "" || workload.BundleDir != "" && !d.staged(unit, workload) {
+			d.changes = append(d.changes, c)
+		}
+	}
+}
+
+// called is what a spare needs that stands in now. One of an earlier version may be left from a pass
+// that was interrupted.
+func (d *differ) called(c change) change {
+	current, exists := d.actual.Workloads[c.unit]
+	c.verb, c.why = Start, "stands in while "+c.workload.Ref.String()+" is restarted"
+	switch {
+	case !exists:
+		c.write = c.why
+	case current.UnitText != c.workload.UnitText:
+		c.write = differences(c.workload, current)
+	}
+	if current.running() && current.RunningDir != c.workload.BundleDir {
+		c.verb = Restart
+	}
+	return c
+}
+
+// isCalled reports whether the unit is a spare that stands in now.
+func (d *differ) isCalled(unit string) bool {
+	return slices.ContainsFunc(d.changes, func(c change) bool { return c.unit == unit && c.spare && c.verb != "" })
+}
+
+// spared are the actions that start an object's spares.
+func (d *differ) spared(object string) []string {
+	var starts []string
+	for _, c := range d.changes {
+		if c.spare && c.verb != "" && c.workload.Ref.String() == object {
+			starts = append(starts, c.begin())
+		}
+	}
+	return starts
+}
+
+// dismiss plans that spares go once what they stand in for is there again, or does not come.
+func (d *differ) dismiss(ordered []change) {
+	for _, c := range slices.Backward(ordered) {
+		if !c.spare {
+			continue
+		}
+		object := c.workload.Ref.String()
+		var after []string
+		for _, other := range ordered {
+			if other.workload.Ref.String() == object {
+				after = append(after, other.begin())
+			}
+		}
+		const reason = "nothing is restarted any more"
+		stop := d.plan.add(Action{Verb: Stop, Object: object, Target: c.unit, Reason: reason, After: after})
+		d.plan.add(Action{Verb: RemoveUnit, Object: object, Target: c.unit, Reason: reason, Needs: []string{stop}})
+	}
+}
