@@ -252,8 +252,8 @@ func (d *document) checkUpdatePolicy(at string, policy v1.UpdatePolicy) {
 	if most := policy.MaxSurge; most != nil && (*most < 0 || *most > maxSurge) {
 		d.errorf(at+".maxSurge", "%d: want 0 to %d", *most, maxSurge)
 	}
-	if surge && policy.Strategy == v1.StrategyRecreate {
-		d.errorf(at+".maxSurge", "with strategy Recreate nothing is started beside what runs: want one of the two")
+	if rolling := policy.Strategy == "" || policy.Strategy == v1.StrategyRollingUpdate; surge && !rolling {
+		d.errorf(at+".maxSurge", "with strategy %s nothing is started beside what runs: want one of the two", policy.Strategy)
 	}
 	if soak := policy.MinReadySeconds; soak != nil && *soak < 0 {
 		d.errorf(at+".minReadySeconds", "%d: want 0 or more", *soak)

@@ -145,7 +145,9 @@ func (a *applier) tell(event Event) {
 func (a *applier) do(ctx context.Context, action Action) error {
 	target := action.Target
 	switch action.Verb {
-	case PullImage:
+	case DeleteImage:
+		return a.drivers.Images.DeleteImage(ctx, target)
+	case PullImage, PullLate:
 		return a.drivers.Images.EnsureImage(ctx, a.desired.Images[target])
 	case ReleaseImage:
 		return a.drivers.Images.ReleaseImage(ctx, target)

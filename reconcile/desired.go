@@ -143,6 +143,9 @@ type Update struct {
 	Deadline, Soak time.Duration
 	// AtOnce is how many replicas are restarted at a time; 0 means all.
 	AtOnce int
+	// PullLate is set when its image is fetched once it has stopped, DeleteFirst when the old one
+	// is deleted before.
+	PullLate, DeleteFirst bool `json:",omitempty"`
 	// Whole is set when the whole set of changes is taken back with this one.
 	Whole bool
 }

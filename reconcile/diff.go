@@ -63,6 +63,7 @@ type differ struct {
 	kept     map[string]ActualWorkload // units that stay though they are not desired
 	fetched  map[string]string         // network, volume, image key → the action that makes it
 	renewals []string                  // networks that changed
+	late     []string                  // images that are fetched once what uses them has stopped
 	switching
 }
 
@@ -117,7 +118,7 @@ func (d *differ) decide() {
 		}
 	}
 	d.restartDependents()
-	d.haltForNetworks()
+	d.halt()
 	d.callSpares()
 	for _, unit := range sortedKeys(d.actual.Workloads) {
 		if workload, ok := d.desired.Workloads[unit]; ok && !d.expired(workload) || d.isCalled(unit) {
@@ -214,6 +215,10 @@ func (d *differ) fetch() {
 		if slices.Contains(d.actual.Images[image.ID], key) {
 			continue
 		}
+		if d.isLate(key) {
+			d.late = append(d.late, key)
+			continue
+		}
 		d.fetched["image "+key] = d.plan.add(Action{
 			Verb: PullImage, Object: image.Reference, Target: key,
 			Reason: fmt.Sprintf("%s is not on the node", shortDigest(image.Digest)),
@@ -286,8 +291,8 @@ func (d *differ) requirements(w Workload) []string {
 	if w.Bundle == nil {
 		return nil
 	}
-	for _, image := range w.Bundle.Images() {
-		need("image " + image.Reference + "@" + image.Digest)
+	for _, key := range imagesOf(w) {
+		need("image " + key)
 	}
 	for _, name := range w.Networks {
 		need("network " + name)

@@ -55,6 +55,10 @@ func (n *node) EnsureImage(_ context.Context, image Image) error {
 	})
 }
 
+func (n *node) DeleteImage(_ context.Context, id string) error {
+	return n.do("delete-image", id, func() { delete(n.actual.Images, id) })
+}
+
 func (n *node) ReleaseImage(_ context.Context, id string) error {
 	return n.do("release", id, func() { delete(n.actual.Images, id) })
 }

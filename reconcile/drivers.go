@@ -14,6 +14,8 @@ type Images interface {
 	// EnsureImage leaves the image whole, synced to the disk and pinned, its
 	// root filesystem record written.
 	EnsureImage(ctx context.Context, image Image) error
+	// DeleteImage removes the record and the pin, and the image itself where nothing else uses it.
+	DeleteImage(ctx context.Context, imageID string) error
 	// ReleaseImage removes the record and the pin. The image itself stays until the
 	// node's owner prunes it.
 	ReleaseImage(ctx context.Context, imageID string) error

@@ -73,6 +73,8 @@ const (
 	RemoveUnit    Verb = "remove-unit"
 	Reload        Verb = "reload"
 	ChangeNetwork Verb = "change-network"
+	DeleteImage   Verb = "delete-image"
+	PullLate      Verb = "pull-late"
 	Start         Verb = "start"
 	Restart       Verb = "restart"
 	RemoveNetwork Verb = "remove-network"

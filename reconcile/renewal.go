@@ -1,17 +1,37 @@
 package reconcile
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 const networkChanged = "configuration changed"
 
-// haltForNetworks has what runs on a network that changed stop before that is made anew: a bridge
-// stays as it is while something is attached to it.
-func (d *differ) haltForNetworks() {
+// halt has what runs stop, and start again, where something must happen in between: a bridge stays as
+// it is while something is attached to it.
+func (d *differ) halt() {
 	for i, c := range d.changes {
-		if c.verb == Restart && slices.ContainsFunc(d.networksOf(c), d.networkChanges) {
+		if c.verb == Restart && (slices.ContainsFunc(d.networksOf(c), d.networkChanges) || d.needsLate(c)) {
 			d.changes[i].verb, d.changes[i].halt = Start, true
 		}
 	}
+}
+
+// stopHalted plans that what is halted stops, in systemd's order.
+func (d *differ) stopHalted(ordered []change) {
+	d.halted = map[string]string{}
+	for _, c := range slices.Backward(ordered) {
+		if c.halt {
+			d.halted[c.unit] = d.plan.add(Action{
+				Verb: Stop, Object: c.workload.Ref.String(), Target: c.unit, Reason: c.why, Needs: d.ready(c),
+			})
+		}
+	}
+}
+
+// stopped are the actions that stop units before others start.
+func (d *differ) stopped() []string {
+	return slices.Concat(d.stops, slices.Sorted(maps.Values(d.halted)))
 }
 
 // networksOf are the networks that a unit is attached to, and those that it will be.
@@ -32,24 +52,13 @@ func (d *differ) networkChanges(name string) bool {
 	return wanted && exists && string(current.Conflist) != string(network.Conflist)
 }
 
-// renewNetworks plans that what runs on networks that changed stops, in systemd's order, and then
-// the change. Whether that succeeds or not, what was stopped starts again.
-func (d *differ) renewNetworks(ordered []change) {
-	d.halted = map[string]string{}
-	stops := slices.Clone(d.stops)
-	for _, c := range slices.Backward(ordered) {
-		if !c.halt {
-			continue
-		}
-		d.halted[c.unit] = d.plan.add(Action{
-			Verb: Stop, Object: c.workload.Ref.String(), Target: c.unit, Reason: c.why, Needs: d.ready(c),
-		})
-		stops = append(stops, d.halted[c.unit])
-	}
+// renewNetworks plans the change of networks, once all that is on them has stopped. Whether that
+// succeeds or not, what was stopped starts again.
+func (d *differ) renewNetworks() {
 	for _, name := range d.renewals {
 		d.renewed = append(d.renewed, d.plan.add(Action{
 			Verb: ChangeNetwork, Object: d.desired.Networks[name].Ref.String(), Target: name, Reason: networkChanged,
-			Needs: []string{d.fetched["network "+name]}, After: stops,
+			Needs: []string{d.fetched["network "+name]}, After: d.stopped(),
 		}))
 	}
 }

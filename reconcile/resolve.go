@@ -181,8 +181,9 @@ func (r *resolver) container(run runnable, source manifests.Position) error {
 	}
 	unit.RequiresMountsFor = append([]string{bundle.StateDir, r.in.Node.StorageRoot}, storage.hostDirs...)
 	workload := Workload{Ref: run.ref, Keep: run.keep, Unit: &unit, Bundle: b, Networks: networks, Volumes: storage.volumes}
-	if run.role == units.RoleContainer {
-		workload.Update = updateOf(run.UpdatePolicy)
+	workload.Update = updateOf(run.UpdatePolicy)
+	if run.role != units.RoleContainer { // its start is its whole run: there is nothing to wait for
+		workload.Update.Deadline, workload.Update.Soak, workload.Update.AtOnce, workload.Update.Whole = 0, 0, 0, false
 	}
 	if run.ttl != nil {
 		ttl := time.Duration(*run.ttl) * time.Second

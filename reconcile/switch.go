@@ -13,6 +13,7 @@ type switching struct {
 	reloaded []string            // the reload, if there is one
 	halted   map[string]string   // by unit, of what stops first
 	renewed  []string            // that make networks anew
+	pulled   map[string]string   // by image, of what is fetched late
 	rolling  map[string][]string // by the action that waits for them
 	starts   []string            // that start or restart
 }
@@ -23,7 +24,9 @@ func (d *differ) switchOver() {
 	d.remove()
 	d.write()
 	ordered := d.inOrder()
-	d.renewNetworks(ordered)
+	d.stopHalted(ordered)
+	d.renewNetworks()
+	d.pullLate(ordered)
 	d.rolling = d.rollingOrder(ordered)
 	for _, c := range ordered {
 		d.start(c)
@@ -86,6 +89,11 @@ func (d *differ) ready(c change) []string {
 	}
 	if stop, ok := d.halted[c.unit]; ok {
 		needs = append(needs, stop)
+	}
+	for _, key := range imagesOf(c.workload) {
+		if pull, ok := d.pulled[key]; ok {
+			needs = append(needs, pull)
+		}
 	}
 	if c.verb == Restart && !c.spare {
 		needs = append(needs, d.spared(c.workload.Ref.String())...)

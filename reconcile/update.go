@@ -21,22 +21,24 @@ func updateOf(policy v1.UpdatePolicy) Update {
 	if policy.MinReadySeconds != nil {
 		soak = *policy.MinReadySeconds
 	}
-	atOnce := 1
-	switch {
-	case policy.Strategy == v1.StrategyRecreate:
-		atOnce = 0
-	case policy.MaxUnavailable != nil:
-		atOnce = int(*policy.MaxUnavailable)
-	case surgeOf(policy) > 0:
-		atOnce = 0
-	}
-	if policy.Strategy != v1.StrategyRecreate {
-		atOnce = max(atOnce+surgeOf(policy), 1)
-	}
 	return Update{
-		AtOnce:   atOnce,
-		Deadline: time.Duration(deadline) * time.Second,
-		Soak:     time.Duration(soak) * time.Second,
-		Whole:    policy.Atomic == v1.AtomicSet,
+		AtOnce:      atOnceOf(policy),
+		PullLate:    policy.Strategy == v1.StrategyStopThenPull || policy.Strategy == v1.StrategyDeleteThenPull,
+		DeleteFirst: policy.Strategy == v1.StrategyDeleteThenPull,
+		Deadline:    time.Duration(deadline) * time.Second,
+		Soak:        time.Duration(soak) * time.Second,
+		Whole:       policy.Atomic == v1.AtomicSet,
 	}
+}
+
+// atOnceOf is how many replicas are restarted at a time; 0 means all.
+func atOnceOf(policy v1.UpdatePolicy) int {
+	if policy.Strategy != "" && policy.Strategy != v1.StrategyRollingUpdate {
+		return 0
+	}
+	surge := surgeOf(policy)
+	if policy.MaxUnavailable == nil {
+		return max(surge, 1)
+	}
+	return max(int(*policy.MaxUnavailable)+surge, 1)
 }

@@ -3,6 +3,7 @@ package images
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -178,6 +179,22 @@ func (s *Store) ReleaseImage(ctx context.Context, imageID string) error {
 		}
 	}
 	return s.records.remove(imageID)
+}
+
+// DeleteImage releases the image and removes it, with the layers that no other image has. What somebody
+// else's container uses stays.
+func (s *Store) DeleteImage(ctx context.Context, imageID string) error {
+	if err := s.ReleaseImage(ctx, imageID); err != nil {
+		return err
+	}
+	store, err := s.storage()
+	if err != nil {
+		return err
+	}
+	if _, err := store.DeleteImage(imageID, true); err != nil && !errors.Is(err, storage.ErrImageUnknown) {
+		return fmt.Errorf("delete image %s: %w", imageID, err)
+	}
+	return nil
 }
 
 // isID tells an image's id: the SHA-256 digest of its configuration.

@@ -68,8 +68,11 @@ type UpdatePolicy struct {
 	// default is 10. The agent watches it.
 	MinReadySeconds *int32 `json:"minReadySeconds,omitempty"`
 	// Strategy is RollingUpdate (the default), which restarts a pod's replicas a few at a time, the next
-	// ones when those before are ready, or Recreate, which restarts all at once.
-	Strategy string `json:"strategy,omitempty" enum:"RollingUpdate,Recreate"`
+	// ones when those before are ready, or Recreate, which restarts all at once. StopThenPull stops what
+	// runs before its new image is fetched, where there is no memory for both; DeleteThenPull also
+	// deletes the old image before, where there is no disk for both. What is fetched so late may be
+	// missing for long.
+	Strategy string `json:"strategy,omitempty" enum:"RollingUpdate,Recreate,StopThenPull,DeleteThenPull"`
 	// MaxUnavailable is how many replicas may be missing at a time; the default is 1, or 0 with
 	// maxSurge.
 	MaxUnavailable *int32 `json:"maxUnavailable,omitempty"`
@@ -83,8 +86,13 @@ type UpdatePolicy struct {
 	Atomic string `json:"atomic,omitempty" enum:"Object,Set"`
 }
 
-// StrategyRecreate is the strategy that restarts all replicas at once.
-const StrategyRecreate = "Recreate"
+// The values of strategy.
+const (
+	StrategyRollingUpdate  = "RollingUpdate"
+	StrategyRecreate       = "Recreate"
+	StrategyStopThenPull   = "StopThenPull"
+	StrategyDeleteThenPull = "DeleteThenPull"
+)
 
 // The values of atomic.
 const (
