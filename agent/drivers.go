@@ -64,6 +64,14 @@ func (s *services) RestartUnit(ctx context.Context, name string) error {
 	return s.node.Systemd.QueueRestart(ctx, name)
 }
 
+// ReloadUnit implements [reconcile.Services].
+func (s *services) ReloadUnit(ctx context.Context, name string) error {
+	if s.waitsFor(name) {
+		return s.inTime(ctx, name, s.node.Systemd.ReloadUnit)
+	}
+	return s.node.Systemd.QueueReload(ctx, name)
+}
+
 // StopUnit implements [reconcile.Services].
 func (s *services) StopUnit(ctx context.Context, name string) error {
 	return s.node.Systemd.StopUnit(ctx, name)

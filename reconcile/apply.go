@@ -178,6 +178,8 @@ func (a *applier) do(ctx context.Context, action Action) error {
 		return a.drivers.Services.StartUnit(ctx, target)
 	case Restart:
 		return a.drivers.Services.RestartUnit(ctx, target)
+	case ReloadUnit:
+		return a.drivers.Services.ReloadUnit(ctx, target)
 	case Stop:
 		return a.drivers.Services.StopUnit(ctx, target)
 	default:

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -181,6 +182,8 @@ func (d *differ) activity(workload Workload, current ActualWorkload, write strin
 	switch {
 	case workload.Keep == KeepApart:
 		return "", ""
+	case reloads(workload, current):
+		return ReloadUnit, cmp.Or(write, "its files changed")
 	case running && current.RunningDir != "" && current.RunningDir != workload.BundleDir:
 		if write == "" {
 			write = "runs an older version than its unit file says"

@@ -149,6 +149,8 @@ func (n *node) run(verb, name string) error {
 	return errors.Join(err, missing)
 }
 
+func (n *node) ReloadUnit(ctx context.Context, name string) error { return n.run("reload-unit", name) }
+
 func (n *node) StopUnit(_ context.Context, name string) error {
 	return n.do("stop", name, func() {
 		current, exists := n.actual.Workloads[name]

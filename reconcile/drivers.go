@@ -66,5 +66,7 @@ type UnitFiles interface {
 type Services interface {
 	StartUnit(ctx context.Context, name string) error
 	RestartUnit(ctx context.Context, name string) error
+	// ReloadUnit has what runs take the files of the bundle that its unit file names.
+	ReloadUnit(ctx context.Context, name string) error
 	StopUnit(ctx context.Context, name string) error
 }

@@ -136,7 +136,7 @@ func (g *Generation) Begin(plan Plan, desired Desired, actual Actual) {
 	for _, action := range plan.Actions {
 		delete(g.Failed, action.Object)
 		delete(g.Unproven, action.Object)
-		starts[action.Object] = starts[action.Object] || action.Verb == Start || action.Verb == Restart
+		starts[action.Object] = starts[action.Object] || action.Verb.begins()
 	}
 	for object, well := range wellness(desired, actual) {
 		if !well && !starts[object] && g.Failed[object] == "" {
@@ -200,7 +200,7 @@ func (g *Generation) Record(event Event, waited func(unit string) bool) {
 	if _, ok := g.Objects[object]; !ok || event.Action.Verb.Phase() != Switching {
 		return
 	}
-	starts := event.Action.Verb == Start || event.Action.Verb == Restart
+	starts := event.Action.Verb.begins()
 	switch {
 	case event.Status == Failed && starts && !errors.Is(event.Err, units.ErrDependency):
 		set(&g.Failed, object, event.Err.Error())

@@ -41,7 +41,7 @@ type Action struct {
 // Subject is what the action is about, for people: the object and, where it has others, the unit.
 func (a Action) Subject() string {
 	switch a.Verb {
-	case Stop, WriteUnit, RemoveUnit, Start, Restart:
+	case Stop, WriteUnit, RemoveUnit, Start, Restart, ReloadUnit:
 		return Subject(a.Object, a.Target)
 	default:
 		return a.Object
@@ -77,12 +77,16 @@ const (
 	PullLate      Verb = "pull-late"
 	Start         Verb = "start"
 	Restart       Verb = "restart"
+	ReloadUnit    Verb = "reload-unit"
 	RemoveNetwork Verb = "remove-network"
 	RemoveVolume  Verb = "remove-volume"
 	ReleaseImage  Verb = "release-image"
 	RemoveBundle  Verb = "remove-bundle"
 	ForgetJob     Verb = "forget-job"
 )
+
+// begins reports whether the verb has a unit run what is desired.
+func (v Verb) begins() bool { return v == Start || v == Restart || v == ReloadUnit }
 
 // Phase is a part of a plan. Its actions begin when all those of the phases before have ended.
 type Phase int

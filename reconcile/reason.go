@@ -23,7 +23,7 @@ func differences(workload Workload, current ActualWorkload) string {
 	}
 	for _, setting := range units.ChangedSettings(current.UnitText, workload.UnitText) {
 		switch setting {
-		case "ExecStart", "Description", "LogExtraFields":
+		case "ExecStart", "ExecReload", "Description", "LogExtraFields":
 			// They follow from the bundle.
 		default:
 			found = append(found, setting+"= changed")
@@ -68,10 +68,38 @@ func bundleDifferences(want, have *bundle.Bundle) []string {
 			found = append(found, part.name+" changed")
 		}
 	}
+	if names := changedFiles(want.Files, have.Files); len(names) > 0 {
+		found = append(found, "files changed: "+strings.Join(names, ", "))
+	}
 	if len(found) == 0 {
 		found = append(found, "container configuration changed")
 	}
 	return found
+}
+
+// changedFiles lists the files of volumes that were added, removed or changed, as VOLUME/PATH.
+func changedFiles(want, have []bundle.File) []string {
+	digests := map[string]string{}
+	for _, file := range have {
+		digests[file.Path] = file.Digest
+	}
+	var names []string
+	note := func(path string) {
+		if name, ok := strings.CutPrefix(path, bundle.VolumePath("")+"/"); ok {
+			names = append(names, name)
+		}
+	}
+	for _, file := range want {
+		if digests[file.Path] != file.Digest {
+			note(file.Path)
+		}
+		delete(digests, file.Path)
+	}
+	for path := range digests {
+		note(path)
+	}
+	slices.Sort(names)
+	return names
 }
 
 // changedNames lists the variables that were added, removed or changed.

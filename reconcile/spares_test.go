@@ -15,7 +15,7 @@ func services(calls []string) []string {
 	var found []string
 	for _, call := range calls {
 		verb, unit, _ := strings.Cut(call, " ")
-		if verb == "start" || verb == "restart" || verb == "stop" || verb == "remove-unit" {
+		if verb == "start" || verb == "restart" || verb == "reload-unit" || verb == "stop" || verb == "remove-unit" {
 			found = append(found, verb+" "+strings.TrimSuffix(unit, ".service"))
 		}
 	}

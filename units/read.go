@@ -85,7 +85,7 @@ var inPlace = map[key]bool{
 	{"Service", "RestartSteps"}: true, {"Service", "RestartMaxDelaySec"}: true,
 	{"Service", "KillSignal"}: true, {"Service", "TimeoutStopSec"}: true, {"Service", "ExecStopPost"}: true,
 	{"Service", "TimeoutStartSec"}: true, {"Service", "ExecStartPost"}: true, {"Service", "ExecStop"}: true,
-	{"Service", "SuccessExitStatus"}: true,
+	{"Service", "SuccessExitStatus"}: true, {"Service", "ExecReload"}: true,
 }
 
 // NeedsRestart reports whether a running unit must be restarted for a change of its unit

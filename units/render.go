@@ -278,7 +278,7 @@ func (r *renderer) launch(u Unit) {
 		r.command("ExecStartPost", u.Launcher, "ready", id)
 	}
 	if u.Reload {
-		r.command("ExecReload", u.Launcher, "reload", id)
+		r.command("ExecReload", u.Launcher, "reload", id, u.Bundle)
 	}
 	if u.boundsStop() {
 		r.command("ExecStop", u.Launcher, "prestop", id, strconv.FormatInt(u.StopSeconds, 10))

@@ -183,6 +183,15 @@ func (s *Systemd) RestartUnit(ctx context.Context, name string) error {
 	return s.job(ctx, conn, "restart", name, conn.RestartUnitContext)
 }
 
+// ReloadUnit has the unit reload, or restarts it where it can no more.
+func (s *Systemd) ReloadUnit(ctx context.Context, name string) error {
+	conn, err := s.connection(ctx)
+	if err != nil {
+		return err
+	}
+	return s.job(ctx, conn, "reload", name, conn.ReloadOrRestartUnitContext)
+}
+
 // StopUnit stops the unit and waits until it has ended.
 func (s *Systemd) StopUnit(ctx context.Context, name string) error {
 	conn, err := s.connection(ctx)
@@ -203,6 +212,18 @@ func (s *Systemd) QueueStart(ctx context.Context, name string) error {
 	}
 	if _, err := conn.StartUnitContext(ctx, name, "replace", nil); err != nil {
 		return fmt.Errorf("start %s: %w", name, err)
+	}
+	return nil
+}
+
+// QueueReload queues the unit's reload and does not wait for it.
+func (s *Systemd) QueueReload(ctx context.Context, name string) error {
+	conn, err := s.connection(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := conn.ReloadOrRestartUnitContext(ctx, name, "replace", nil); err != nil {
+		return fmt.Errorf("reload %s: %w", name, err)
 	}
 	return nil
 }

@@ -7,17 +7,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Reload does what the bundle of the running container id says a reload is.
-func Reload(id string) error {
-	if err := reload(id); err != nil {
+// Reload shows the running container id the files of the bundle in dir, where it was started from
+// another one, and does what that says a reload is.
+func Reload(id, dir string) error {
+	if err := reload(id, dir); err != nil {
 		return fmt.Errorf("reload %s: %w", id, err)
 	}
 	return nil
 }
 
-func reload(id string) error {
+func reload(id, dir string) error {
 	b, err := readRunning(id)
 	if err != nil {
+		return err
+	}
+	pid, err := runtimeOf(b).pid()
+	if err != nil {
+		return err
+	}
+	if b, err = refresh(b, pid, dir); err != nil {
 		return err
 	}
 	if len(b.Reload.Exec) > 0 {
@@ -30,10 +38,6 @@ func reload(id string) error {
 	signal := unix.SignalNum(b.Reload.Signal)
 	if signal == 0 {
 		return errors.New("its manifest says nothing of a reload: set spec.reload")
-	}
-	pid, err := runtimeOf(b).pid()
-	if err != nil {
-		return err
 	}
 	return unix.Kill(pid, signal)
 }

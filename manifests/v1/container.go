@@ -104,7 +104,8 @@ type ContainerFields struct {
 	LivenessProbe *Probe `json:"livenessProbe,omitempty"`
 	// Lifecycle are hooks that run after the start and before the stop.
 	Lifecycle Lifecycle `json:"lifecycle,omitzero"`
-	// Reload is what systemctl reload does; the default is that the unit has no reload.
+	// Reload is what systemctl reload does, and what a change of nothing but mounted Configs and Secrets
+	// does in the place of a restart; the default is that the unit has no reload.
 	Reload Reload `json:"reload,omitzero"`
 	// Notify is Started (the default: ready when the process runs) or Container: the
 	// container says READY=1 itself, by sd_notify(3).

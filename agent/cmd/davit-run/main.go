@@ -105,8 +105,8 @@ func run(ctx context.Context, args []string) (int, error) {
 		return 0, launch.Finish(ctx, args[1])
 	case len(args) == 2 && args[0] == "cleanup":
 		return 0, launch.End(ctx, args[1], time.Now())
-	case len(args) == 2 && args[0] == "reload":
-		return 0, launch.Reload(args[1])
+	case len(args) == 3 && args[0] == "reload":
+		return 0, launch.Reload(args[1], args[2])
 	case len(args) > 1 && args[0] == "exec":
 		return exec(args[1:])
 	case len(args) > 1 && args[0] == "attach":

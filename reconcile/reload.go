@@ -1,0 +1,42 @@
+package reconcile
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// reloads reports whether a container takes a change with a reload: it says what that is, and nothing
+// is otherwise but files of Configs and Secrets that it has mounted.
+func reloads(workload Workload, current ActualWorkload) bool {
+	if workload.Unit == nil || !workload.Unit.Reload || workload.Bundle == nil || current.Bundle == nil {
+		return false
+	}
+	if current.Active != "active" || current.RunningDir != current.BundleDir || current.BundleDir == workload.BundleDir {
+		return false
+	}
+	text := strings.ReplaceAll(current.UnitText, bundle.Path(current.BundleDir), bundle.Path(workload.BundleDir))
+	return withoutSource(text) == withoutSource(workload.UnitText) && sameButFiles(*current.Bundle, *workload.Bundle)
+}
+
+// sameButFiles reports whether two bundles differ in nothing but the files of volumes. Those that are
+// mounted with other owners cannot be exchanged.
+func sameButFiles(a, b bundle.Bundle) bool {
+	isMapped := func(mount specs.Mount) bool { return slices.Contains(mount.Options, mappedMount) }
+	before, err := withoutFiles(a).Encode()
+	if err != nil {
+		return false
+	}
+	after, err := withoutFiles(b).Encode()
+	return err == nil && bytes.Equal(before, after) && !slices.ContainsFunc(b.Spec.Mounts, isMapped)
+}
+
+// withoutFiles is a bundle without the files of its volumes; its environment is none.
+func withoutFiles(b bundle.Bundle) *bundle.Bundle {
+	b.Files = slices.DeleteFunc(slices.Clone(b.Files), func(file bundle.File) bool { return file.Path != bundle.SecretEnvFile })
+	return &b
+}
