@@ -35,11 +35,16 @@ type Node struct {
 	plugins []string
 
 	generations generations.Store
-	keep        int // how many of them
+	keep        int   // how many of them
+	keepBytes   int64 // how much the images may take that only earlier ones need
 }
 
-// Keep sets how many generations are kept; 0 means the default.
-func (n *Node) Keep(number int) { n.keep = cmp.Or(number, generations.DefaultKeep) }
+// Keep sets how many generations are kept, and how many bytes of images only for earlier ones; 0 means
+// the default.
+func (n *Node) Keep(number int, bytes int64) {
+	n.keep = cmp.Or(number, generations.DefaultKeep)
+	n.keepBytes = cmp.Or(bytes, generations.DefaultKeepBytes)
+}
 
 // Open connects to systemd. progress is called while images are pulled; it may be nil.
 func Open(ctx context.Context, progress func(images.Progress)) (*Node, error) {
@@ -67,15 +72,16 @@ func Open(ctx context.Context, progress func(images.Progress)) (*Node, error) {
 		systemd.Close()
 		return nil, err
 	}
-	return &Node{
+	n := &Node{
 		Systemd: systemd,
 		images:  images.New(progress),
-		keep:    generations.DefaultKeep,
 		facts: reconcile.Node{
 			Launcher: launcher, StorageRoot: root, Architecture: runtime.GOARCH, Hostname: hostname, Systemd: version,
 		},
 		plugins: []string{bundle.UserPluginDir, filepath.Join(filepath.Dir(launcher), "cni")},
-	}, nil
+	}
+	n.Keep(0, 0)
+	return n, nil
 }
 
 // Close ends the connections.

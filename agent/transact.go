@@ -48,13 +48,15 @@ type view struct {
 	// pinned is set when desired is that of an earlier generation.
 	pinned bool
 	held   []reconcile.Held
+	// keep is how many generations there may be, with the next one.
+	keep int
 	// warning is what of the history could not be read.
 	warning error
 }
 
 // look works out what the node should be, and reads what it is.
 func (n *Node) look(ctx context.Context, set *manifests.Set) (*view, error) {
-	v := &view{}
+	v := &view{keep: n.keep}
 	var failures [2]error
 	v.kept, failures[0] = n.generations.List()
 	v.decided, failures[1] = n.generations.Decisions()
@@ -168,16 +170,33 @@ func (n *Node) planFor(v *view, guard Guard, wait Wait) (reconcile.Plan, error) 
 		options.Applied = v.applied()
 	}
 	plan := guard.diff(v.desired, v.actual, options)
-	if plan.Empty() || len(v.kept) < n.keep {
+	if plan.Empty() {
 		return plan, nil
+	}
+	keep, err := n.keepBeside(v)
+	if err != nil || keep == len(v.kept) {
+		return plan, err
 	}
 	newest, err := generations.IsNewest(v.kept, v.desired)
 	if newest || err != nil {
 		return plan, err
 	}
-	// The oldest one will make room for this change's.
-	options.Kept = v.kept[:n.keep-1]
+	// The oldest ones will make room for this change's.
+	v.keep, options.Kept = keep+1, v.kept[:keep]
 	return guard.diff(v.desired, v.actual, options), nil
+}
+
+// keepBeside is how many generations can be kept beside one more.
+func (n *Node) keepBeside(v *view) (int, error) {
+	var wanted []string
+	for _, image := range v.desired.Images {
+		wanted = append(wanted, image.ID)
+	}
+	keep, err := generations.Within(v.kept, wanted, n.keep-1, n.keepBytes, n.images.Layers)
+	if err != nil {
+		return 0, fmt.Errorf("see how much earlier generations take: %w", err)
+	}
+	return keep, nil
 }
 
 // applied are the versions in which objects were last applied and worked.
@@ -273,7 +292,7 @@ func (n *Node) carryOut(ctx context.Context, v *view, pass Pass, services *servi
 		pass.Observe(event)
 	})
 	generation.End(applyErr)
-	if err := n.finish(generation); err != nil {
+	if err := n.finish(generation, v.keep); err != nil {
 		return false, errors.Join(applyErr, err)
 	}
 	again, err = n.takeBack(v, generation)
@@ -306,13 +325,13 @@ func (n *Node) begin(v *view, plan reconcile.Plan, pass Pass) (reconcile.Generat
 }
 
 // finish writes down how it went.
-func (n *Node) finish(generation reconcile.Generation) error {
+func (n *Node) finish(generation reconcile.Generation, keep int) error {
 	failpoint("ended the plan")
 	if err := n.generations.Finish(generation); err != nil {
 		return err
 	}
 	failpoint("finished the generation")
-	if err := n.generations.Prune(n.keep); err != nil {
+	if err := n.generations.Prune(keep); err != nil {
 		return err
 	}
 	failpoint("pruned the generations")

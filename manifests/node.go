@@ -12,6 +12,9 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
 // Node is what manifests can ask of the node they are loaded for.
@@ -115,6 +118,8 @@ type Config struct {
 	Variables map[string]Variable
 	// Generations is how many generations are kept; 0 where the file does not say.
 	Generations int
+	// GenerationsSize is how much earlier ones may take, in bytes; 0 where the file does not say.
+	GenerationsSize int64
 	// ReportDrift is set when what differs from what was applied is only told.
 	ReportDrift bool
 	// PruneLimit is how many of a hundred workloads may go at once with nobody's confirming it; 0
@@ -128,6 +133,9 @@ type configFile struct {
 	Variables map[string]json.RawMessage `json:"variables,omitempty"`
 	// Generations is how many generations are kept to go back to, at least 2; the default is 10.
 	Generations int `json:"generations,omitempty"`
+	// GenerationsSize is how much the images may take that only earlier generations need; the default is
+	// 10Gi. The one before the newest is kept however large it is.
+	GenerationsSize v1.Quantity `json:"generationsSize,omitempty"`
 	// Drift is repair (the default), or report, which only tells what differs from what was applied.
 	Drift string `json:"drift,omitempty" enum:"repair,report"`
 	// PruneLimit is how many percent of the workloads may go at once with nobody's confirming it; the
@@ -164,11 +172,26 @@ func ParseConfig(file File) (Config, Diagnostics) {
 	}
 	d.checkVariables()
 	config.Generations = d.number("generations", 2, maxGenerations)
+	config.GenerationsSize = d.size("generationsSize")
 	if node, ok := d.nodes["drift"]; ok {
 		config.ReportDrift = node.Value == "report"
 	}
 	config.PruneLimit = d.number("pruneLimit", 1, 100)
 	return config, d.diagnostics
+}
+
+// size is a number of bytes of the configuration; 0 where it has none.
+func (d *document) size(field string) int64 {
+	node, ok := d.nodes[field]
+	if !ok || len(d.diagnostics) > 0 {
+		return 0
+	}
+	size, err := resource.ParseQuantity(node.Value)
+	if err != nil || size.Value() < 1 {
+		d.report(node, field, fmt.Sprintf("%q: want a number of bytes, such as 5Gi", node.Value), "")
+		return 0
+	}
+	return size.Value()
 }
 
 // number is a number of the configuration within bounds; 0 where it has none.

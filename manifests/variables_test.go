@@ -96,13 +96,14 @@ func TestAPatchMayAsk(t *testing.T) {
 
 func TestParseConfig(t *testing.T) {
 	t.Parallel()
-	config, diagnostics := ParseConfig(File{Path: "config.yaml", Text: []byte("labels: {site: berlin, example.com/rack: '7'}\nvariables: {PORT: 80, NAME: a, ON: true, TEXT: '80'}\n")})
+	config, diagnostics := ParseConfig(File{Path: "config.yaml", Text: []byte("labels: {site: berlin, example.com/rack: '7'}\nvariables: {PORT: 80, NAME: a, ON: true, TEXT: '80'}\ngenerationsSize: 5Gi\n")})
 	if err := diagnostics.Err(); err != nil {
 		t.Fatal(err)
 	}
 	want := Config{
-		Labels:    map[string]string{"site": "berlin", "example.com/rack": "7"},
-		Variables: map[string]Variable{"PORT": {"80", "!!int"}, "NAME": {"a", "!!str"}, "ON": {"true", "!!bool"}, "TEXT": {"80", "!!str"}},
+		Labels:          map[string]string{"site": "berlin", "example.com/rack": "7"},
+		Variables:       map[string]Variable{"PORT": {"80", "!!int"}, "NAME": {"a", "!!str"}, "ON": {"true", "!!bool"}, "TEXT": {"80", "!!str"}},
+		GenerationsSize: 5 << 30,
 	}
 	if diff := cmp.Diff(want, config, cmp.AllowUnexported(Variable{})); diff != "" {
 		t.Error(diff)
@@ -117,6 +118,8 @@ func TestParseConfig(t *testing.T) {
 		"variables: {a: [1]}":        `config.yaml:1:16: variables.a: want a string, number or boolean, got a list`,
 		"variables: {a: null}":       `config.yaml:1:16: variables.a: want a string, number or boolean, got nothing`,
 		"variables: {a: 1, a: 2}":    `config.yaml:1:19: variables.a: is there twice, as "a" in line 1 too`,
+		"generationsSize: many":      `config.yaml:1:18: generationsSize: "many": want a number of bytes, such as 5Gi`,
+		"generationsSize: -1":        `config.yaml:1:18: generationsSize: "-1": want a number of bytes, such as 5Gi`,
 		"a: [":                       `config.yaml:1:1: not YAML: did not find expected node content`,
 		"{}\n---\n{}":                `config.yaml:3:1: want one document`,
 		"- a":                        `config.yaml:1:1: want a mapping, got a list`,

@@ -14,7 +14,9 @@ func TestAChangedFileReloads(t *testing.T) {
 		mounts = "volumeMounts: [{name: conf, mountPath: /etc/app}]"
 		hup    = "reload: {signal: SIGHUP}"
 	)
-	config := func(text string) string { return header + "Config\nmetadata: {name: conf}\ndata: {app.conf: " + text + "}\n---\n" }
+	config := func(text string) string {
+		return header + "Config\nmetadata: {name: conf}\ndata: {app.conf: " + text + "}\n---\n"
+	}
 	for name, test := range map[string]struct {
 		before, after []string
 		want          string

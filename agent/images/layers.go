@@ -28,6 +28,31 @@ func chain(store storage.Store, image *storage.Image) ([]*storage.Layer, error) 
 	return layers, nil
 }
 
+// Layers are the layers of an image, by id, and how much each takes in bytes. An image that is not
+// there has none.
+func (s *Store) Layers(imageID string) (map[string]int64, error) {
+	store, err := s.storage()
+	if err != nil {
+		return nil, err
+	}
+	image, err := store.Image(imageID)
+	if errors.Is(err, storage.ErrImageUnknown) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("image %s: %w", imageID, err)
+	}
+	layers, err := chain(store, image)
+	if err != nil {
+		return nil, fmt.Errorf("image %s: %w", imageID, err)
+	}
+	sizes := map[string]int64{}
+	for _, layer := range layers {
+		sizes[layer.ID] = max(layer.UncompressedSize, 0) // -1 where nobody knows
+	}
+	return sizes, nil
+}
+
 // otherOptions is how many bytes of the launcher's mount options, which have one page, are
 // not lower directories, at most. What is left is enough for the 127 layers of Docker.
 const otherOptions = 320

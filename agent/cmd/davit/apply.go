@@ -90,7 +90,7 @@ func (s *settings) run(cmd *cobra.Command, f applyFlags, decide func(*agent.Node
 	}
 	defer node.Close()
 	defer unlock()
-	node.Keep(from.config.Generations)
+	node.Keep(from.config.Generations, from.config.GenerationsSize)
 	if err := decide(node, from); err != nil {
 		return err
 	}
