@@ -11,6 +11,7 @@ import (
 	"github.com/davit-project/davit/reconcile"
 )
 
+// fault: a file is cut at any byte
 func TestNothingIsRemovedByAnIncompleteSet(t *testing.T) {
 	t.Parallel()
 	const good = "apiVersion: davit/v1\nkind: Volume\nmetadata: {name: a}\n"
@@ -34,6 +35,7 @@ func TestNothingIsRemovedByAnIncompleteSet(t *testing.T) {
 	}
 }
 
+// fault: most objects vanish at once
 func TestManyRemovalsAtOnceNeedAWord(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -94,6 +94,7 @@ func spec(lines ...string) string {
 		strings.Join(lines, "\n  ") + "\n"
 }
 
+// fault: objects require each other in a circle | the circle is printed; systemd never sees it
 func TestErrorsPoint(t *testing.T) {
 	t.Parallel()
 	const object = "apiVersion: davit/v1\nkind: "

@@ -113,6 +113,8 @@ func TestOneMistakeIsReportedOnce(t *testing.T) {
 }
 
 // TestEveryTruncationIsHandled cuts files where a copy that was broken off would be cut.
+//
+// fault: a file is cut at any byte | nothing is removed for it
 func TestEveryTruncationIsHandled(t *testing.T) {
 	t.Parallel()
 	for _, file := range manifestsOfTheRepository(t) {

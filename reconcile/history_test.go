@@ -111,6 +111,8 @@ func (m *machine) stopped(state Desired) []string {
 // TestHistoriesConverge walks through random manifests, of which some versions do not start, and checks
 // that whatever has a version that works runs in one: in the wanted one, or in one that it had before;
 // that soon nothing is left to do; and that what did not change was not restarted.
+//
+// fault: random histories of manifests, some of which do not work | what ever worked runs; a second pass has nothing to do
 func TestHistoriesConverge(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -203,6 +205,8 @@ var mutations = flag.Int("mutations", 1_000, "how many mutations of manifests ar
 // TestMutationsStopNoService applies thousands of mutations of manifests that work, none of which has
 // stood for so long that anything may be removed for it, and no new version of which works: whatever
 // they say, all that ran runs as it did.
+//
+// fault: thousands of random changes to manifests that work | no service stops
 func TestMutationsStopNoService(t *testing.T) {
 	t.Parallel()
 	base := resolveText(application())

@@ -44,6 +44,8 @@ func wanted(t *rapid.T) Desired {
 // TestConverges walks from one wish to another, with actions that fail and removals held
 // back on the way, and checks after each step what must always hold; in the end, with
 // nothing in the way, one apply brings what is wanted and a second has nothing to do.
+//
+// fault: random histories of manifests, some of which do not work
 func TestConverges(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -68,6 +68,8 @@ func TestGenerationsAreNumberedAndKept(t *testing.T) {
 
 // TestWhatIsDamagedIsLost tells of a generation that cannot be read, and goes on with the others; its
 // number is not given again.
+//
+// fault: they are damaged
 func TestWhatIsDamagedIsLost(t *testing.T) {
 	t.Parallel()
 	s := Store{t.TempDir()}

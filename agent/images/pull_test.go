@@ -119,6 +119,7 @@ func TestAnImageThatIsThereNeedsNoRegistry(t *testing.T) {
 	}
 }
 
+// fault: a tag moves during an update | one digest for one change
 func TestATagThatMovesDuringARolloutChangesNothing(t *testing.T) {
 	s, registry := newRootNode(t), newRegistry(t)
 	image := resolve(t, s, always(registry.push(t, "app:1", newImage(t, "amd64", 1))))
@@ -190,6 +191,7 @@ func TestReleasingLeavesTheImageToTheNode(t *testing.T) {
 	}
 }
 
+// fault: it is slow, hangs, resets, answers with errors or wrong bytes | an error in bounded time; transient ones are tried again
 func TestPullsThatMisbehave(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -262,6 +264,7 @@ func TestPullsThatMisbehave(t *testing.T) {
 	}
 }
 
+// fault: a signature is wrong or missing, a policy has changed, a registry is blocked
 func TestAPolicyThatChangedIsAppliedToImagesOnTheNode(t *testing.T) {
 	s, registry := newRootNode(t), newRegistry(t)
 	image := pull(t, s, ifNotPresent(registry.push(t, "app:1", newImage(t, "amd64", 1))))
@@ -361,6 +364,7 @@ func emptyFiles(t *testing.T, dir string) {
 	}
 }
 
+// fault: a layer of an image is damaged, or removed behind davit's back | pulled again
 func TestALayerThatAnotherToolLeftDamagedIsPulledAgain(t *testing.T) {
 	s, registry := newRootNode(t), newRegistry(t)
 	image := pull(t, s, always(registry.push(t, "app:1", newImage(t, "amd64", 2))))
@@ -413,6 +417,7 @@ func wantSound(t *testing.T, s *Store, imageID string) {
 	}
 }
 
+// fault: a layer of an image is damaged, or removed behind davit's back
 func TestWhatWasRemovedBehindDavitsBackIsPulledAgain(t *testing.T) {
 	for name, remove := range map[string]func(t *testing.T, s *Store, image reconcile.Image){
 		"a layer's directory": func(t *testing.T, s *Store, image reconcile.Image) {
@@ -470,6 +475,7 @@ func TestWhatWasRemovedBehindDavitsBackIsPulledAgain(t *testing.T) {
 	}
 }
 
+// fault: power is lost during a pull | the storage is checked before it is used
 func TestTheStorageIsCheckedAfterAPowerLossDuringAPull(t *testing.T) {
 	s, registry := newRootNode(t), newRegistry(t)
 	image := pull(t, s, always(registry.push(t, "app:1", newImage(t, "amd64", 1))))
@@ -491,6 +497,7 @@ func TestTheStorageIsCheckedAfterAPowerLossDuringAPull(t *testing.T) {
 	wantSound(t, s, image.ID)
 }
 
+// fault: many pulls at once | each layer is fetched once
 func TestManyPullsAtOnceFetchEachLayerOnce(t *testing.T) {
 	s, registry := newRootNode(t), newRegistry(t)
 	base := newImage(t, "amd64", 2)
@@ -548,6 +555,7 @@ func TestProgressEndsWithEverythingDone(t *testing.T) {
 	}
 }
 
+// fault: a pull that would fill the disk | refused before it begins
 func TestAPullThatWouldFillTheDiskIsRefused(t *testing.T) {
 	s := newRootNode(t)
 	store, err := s.storage()

@@ -168,6 +168,7 @@ func TestThePolicyDecidesBeforeAnythingIsUsed(t *testing.T) {
 	wantError(t, err, "read the image policy", "write /etc/containers/policy.json")
 }
 
+// fault: a signature is wrong or missing, a policy has changed, a registry is blocked
 func TestABlockedRegistryIsNotAsked(t *testing.T) {
 	s, registry := newNode(t), newRegistry(t)
 	reference := registry.push(t, "app:1", newImage(t, "amd64", 1))
@@ -192,6 +193,7 @@ func TestAMirrorIsAskedInstead(t *testing.T) {
 	}
 }
 
+// fault: it is slow, hangs, resets, answers with errors or wrong bytes
 func TestRegistriesThatMisbehave(t *testing.T) {
 	for _, test := range []struct {
 		name   string

@@ -92,6 +92,7 @@ func TestASignatureIsCheckedOnceMoreWithoutTheRegistry(t *testing.T) {
 	}
 }
 
+// fault: a signature is wrong or missing, a policy has changed, a registry is blocked | refused, also for an image on the node
 func TestAnotherKeyIsRefusedEvenForAnImageOnTheNode(t *testing.T) {
 	s, registry := newRootNode(t), newRegistry(t)
 	name, publicKey := sign(t, s, registry, "app:1")

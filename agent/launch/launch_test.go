@@ -181,6 +181,7 @@ func TestHostPathsStayBelowTheirRoot(t *testing.T) {
 	}
 }
 
+// fault: a plugin is missing, fails, hangs, or leaves a process behind
 func TestPluginsAreNotWaitedForEver(t *testing.T) {
 	t.Parallel()
 	plugin := filepath.Join(t.TempDir(), "hang")

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// fault: the tree changes while it is read | one settled tree counts
 func TestSettler(t *testing.T) {
 	t.Parallel()
 	type look struct {
@@ -129,6 +130,7 @@ func TestAKustomizationBringsAllItsFiles(t *testing.T) {
 	}
 }
 
+// fault: the directory is empty, gone or unreadable
 func TestMissingDirectoryIsAnErrorNotAnEmptyTree(t *testing.T) {
 	t.Parallel()
 	if tree, err := Scan(filepath.Join(t.TempDir(), "nothing"), -1); err == nil {
