@@ -15,6 +15,7 @@ import (
 	"github.com/davit-project/davit/agent/bundles"
 	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/agent/generations"
+	"github.com/davit-project/davit/agent/networks"
 	"github.com/davit-project/davit/manifests"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
@@ -349,9 +350,10 @@ func (v *view) note() string {
 // interrupted reports whether the newest generation was begun and not carried out whole.
 func (v *view) interrupted() bool { return len(v.kept) > 0 && v.kept[0].State == reconcile.Applying }
 
-// tidy removes what interrupted passes left where only passes write.
+// tidy removes what interrupted passes left where only passes write, and frees what containers that
+// are gone have not given back.
 func (n *Node) tidy() error {
-	return errors.Join(units.Tidy(), disk.Tidy(bundle.RootfsDir, bundle.NetworksDir), n.generations.Prune(n.keep))
+	return errors.Join(units.Tidy(), disk.Tidy(bundle.RootfsDir, networks.RecordsDir), networks.FreeLeases(), n.generations.Prune(n.keep))
 }
 
 // leave notes that a generation which was interrupted will not be carried out any more.

@@ -37,11 +37,8 @@ type endpoint struct {
 	Addresses []string `json:"addresses"`
 }
 
-// membersDir holds one file a running container; namesLock guards it and all /etc/hosts.
-const (
-	membersDir = bundle.RunDir + "/members"
-	namesLock  = bundle.RunDir + "/members.lock"
-)
+// namesLock guards [bundle.MembersDir] and all /etc/hosts.
+const namesLock = bundle.RunDir + "/members.lock"
 
 // baseHosts are the lines every container has, and those of the manifest.
 func baseHosts(b *bundle.Bundle) string {
@@ -68,10 +65,10 @@ func join(m member, base string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(membersDir, 0o700); err != nil {
+	if err := os.MkdirAll(bundle.MembersDir, 0o700); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(membersDir, m.ID), text, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(bundle.MembersDir, m.ID), text, 0o600); err != nil {
 		return err
 	}
 	return rewriteHosts(m)
@@ -84,7 +81,7 @@ func leave(id string) error {
 		return err
 	}
 	defer unlock()
-	path := filepath.Join(membersDir, id)
+	path := filepath.Join(bundle.MembersDir, id)
 	m, err := readMember(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -124,13 +121,13 @@ func share(a, b member) bool {
 }
 
 func readMembers() ([]member, error) {
-	entries, err := os.ReadDir(membersDir)
+	entries, err := os.ReadDir(bundle.MembersDir)
 	if err != nil {
 		return nil, err
 	}
 	var members []member
 	for _, entry := range entries {
-		m, err := readMember(filepath.Join(membersDir, entry.Name()))
+		m, err := readMember(filepath.Join(bundle.MembersDir, entry.Name()))
 		if err != nil {
 			return nil, err
 		}

@@ -250,7 +250,7 @@ func (r *run) joinSandbox() error {
 	if len(r.Env.Dynamic) == 0 {
 		return nil
 	}
-	own, err := readMember(filepath.Join(membersDir, r.Sandbox))
+	own, err := readMember(filepath.Join(bundle.MembersDir, r.Sandbox))
 	if err != nil && len(shared.Network.Attachments) > 0 {
 		return fmt.Errorf("its sandbox has no network: %w", err)
 	}

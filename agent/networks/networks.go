@@ -23,8 +23,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// recordsDir holds one record a network.
-const recordsDir = bundle.StateDir + "/networks"
+// RecordsDir holds one record a network.
+const RecordsDir = bundle.StateDir + "/networks"
 
 // nodeDir is where a node's owner puts CNI configuration lists, as for every CNI runtime.
 const nodeDir = "/etc/cni/net.d"
@@ -138,7 +138,7 @@ func removeIdleBridge(network, device string) error {
 // List returns the recorded networks, by name. A damaged record counts as not there: the
 // network is made again.
 func List() (map[string]reconcile.ActualNetwork, error) {
-	entries, err := os.ReadDir(recordsDir)
+	entries, err := os.ReadDir(RecordsDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list networks: %w", err)
 	}
@@ -175,13 +175,10 @@ func NodeNetworks() (map[string]json.RawMessage, error) {
 	return networks, nil
 }
 
-func recordPath(name string) string { return filepath.Join(recordsDir, name+".json") }
+func recordPath(name string) string { return filepath.Join(RecordsDir, name+".json") }
 
 func read(name string) (record, error) {
 	var r record
-	text, err := os.ReadFile(recordPath(name))
-	if err != nil {
-		return r, err
-	}
-	return r, json.Unmarshal(text, &r)
+	err := readJSON(recordPath(name), &r)
+	return r, err
 }

@@ -31,7 +31,9 @@ const (
 	AttachmentsDir = RunDir + "/containers"
 	// LastRunsDir holds one [LastRun] a container that has ended since boot.
 	LastRunsDir = RunDir + "/last-runs"
-	// NetworksDir holds each network's lock and the names of its members.
+	// MembersDir holds one file a container that is attached to networks: its names and addresses.
+	MembersDir = RunDir + "/members"
+	// NetworksDir holds each network's lock.
 	NetworksDir = RunDir + "/networks"
 	// CNIDataDir is host-local's leases. They lie on a tmpfs because host-local
 	// never frees what a power loss left behind.
