@@ -182,7 +182,10 @@ func (a *Agent) retry() time.Duration {
 
 // pass loads, plans and applies a tree.
 func (a *Agent) pass(ctx context.Context, tree watch.Tree, config manifests.Config, options manifests.Options, prune bool) error {
-	unlock, err := Lock(func(holder string) { a.log.Info("waiting for " + holder + " to finish") })
+	unlock, err := Lock(ctx, func(holder string) {
+		a.log.Info("waiting for " + holder + " to finish")
+		a.status.Say("waiting for %s to finish", holder)
+	})
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
@@ -104,15 +105,29 @@ func Launcher() (string, error) {
 	return path, nil
 }
 
+// lockCheck is how often one who waits for the lock tries to take it.
+const lockCheck = 100 * time.Millisecond
+
 // Lock keeps two davits from changing the node at once. It calls waiting with who holds the lock when
-// another does, and waits for it.
-func Lock(waiting func(holder string)) (unlock func(), err error) {
+// another does, and waits for it until the context ends.
+func Lock(ctx context.Context, waiting func(holder string)) (unlock func(), err error) {
 	const path, holderPath = bundle.RunDir + "/lock", bundle.RunDir + "/lock-holder"
-	unlock, err = disk.Lock(path, unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		holder, _ := os.ReadFile(holderPath) // it is only told
-		waiting(cmp.Or(string(holder), "another davit"))
-		unlock, err = disk.Lock(path, unix.LOCK_EX)
+	holder := ""
+	for {
+		unlock, err = disk.Lock(path, unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			break
+		}
+		text, _ := os.ReadFile(holderPath) // it is only told
+		if now := cmp.Or(string(text), "another davit"); now != holder {
+			holder = now
+			waiting(holder)
+		}
+		select {
+		case <-time.After(lockCheck):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for %s: %w", holder, context.Cause(ctx))
+		}
 	}
 	if err != nil {
 		return nil, err

@@ -98,7 +98,7 @@ func (n *Node) proved(ctx context.Context, watched map[string]soaking, now time.
 // distrust takes note that a version of an object does not work, in whatever generation it is, and
 // decides what is to be as it was before.
 func (n *Node) distrust(ctx context.Context, set *manifests.Set, object string, version reconcile.Version, reason string) error {
-	unlock, err := Lock(func(string) {})
+	unlock, err := Lock(ctx, func(string) {})
 	if err != nil {
 		return err
 	}

@@ -56,12 +56,12 @@ func waitFlags(cmd *cobra.Command, f *applyFlags) {
 const defaultTimeout = 10 * time.Minute
 
 // open connects to the node and keeps other davits from changing it.
-func (s *settings) open(cmd *cobra.Command, progress func(images.Progress)) (*agent.Node, func(), error) {
-	node, err := agent.Open(cmd.Context(), progress)
+func (s *settings) open(ctx context.Context, cmd *cobra.Command, progress func(images.Progress)) (*agent.Node, func(), error) {
+	node, err := agent.Open(ctx, progress)
 	if err != nil {
 		return nil, nil, err
 	}
-	unlock, err := agent.Lock(func(holder string) { fmt.Fprintf(cmd.ErrOrStderr(), "waiting for %s to finish\n", holder) })
+	unlock, err := agent.Lock(ctx, func(holder string) { fmt.Fprintf(cmd.ErrOrStderr(), "waiting for %s to finish\n", holder) })
 	if err != nil {
 		return nil, nil, errors.Join(err, node.Close())
 	}
@@ -84,7 +84,7 @@ func (s *settings) run(cmd *cobra.Command, f applyFlags, decide func(*agent.Node
 	}
 	bars := newPullBars(cmd.ErrOrStderr())
 	defer bars.end()
-	node, unlock, err := s.open(cmd, bars.report)
+	node, unlock, err := s.open(ctx, cmd, bars.report)
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,7 @@ nothing about it. What runs goes on, and systemctl works as ever.`,
 			if err != nil {
 				return err
 			}
-			node, unlock, err := s.open(cmd, nil)
+			node, unlock, err := s.open(cmd.Context(), cmd, nil)
 			if err != nil {
 				return err
 			}
