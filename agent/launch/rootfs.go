@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -117,9 +118,20 @@ func readRootfs(imageID string) (*bundle.Rootfs, error) {
 	return bundle.DecodeRootfs(imageID, text)
 }
 
-// makeInitLayer makes what is missing of the init layer. Several launchers may do so at
-// once.
+// makeInitLayer makes what is missing of the init layer, and all of it where a file has a directory's
+// place or the reverse. Several launchers may do so at once.
 func makeInitLayer() error {
+	err := fillInitLayer()
+	if !errors.Is(err, unix.EISDIR) && !errors.Is(err, unix.ENOTDIR) {
+		return err
+	}
+	if err := os.RemoveAll(initLayerDir); err != nil {
+		return err
+	}
+	return fillInitLayer()
+}
+
+func fillInitLayer() error {
 	for _, dir := range initLayerDirs {
 		if err := os.MkdirAll(filepath.Join(initLayerDir, dir), 0o755); err != nil {
 			return err
