@@ -85,7 +85,9 @@ func (s *services) inTime(ctx context.Context, name string, start func(context.C
 		limited, cancel = context.WithTimeoutCause(ctx, deadline, fmt.Errorf("not ready within %s", deadline))
 		defer cancel()
 	}
-	if err := start(limited, name); err != nil {
+	if err := start(limited, name); ctx.Err() != nil && err != nil {
+		return fmt.Errorf("%w: %w", units.ErrUnseen, err)
+	} else if err != nil {
 		return s.node.withLastWords(ctx, name, err)
 	}
 	if s.desired.Workloads[name].Update.Soak == 0 {

@@ -202,7 +202,7 @@ func (g *Generation) Record(event Event, waited func(unit string) bool) {
 	}
 	starts := event.Action.Verb.begins()
 	switch {
-	case event.Status == Failed && starts && !errors.Is(event.Err, units.ErrDependency):
+	case event.Status == Failed && starts && !errors.Is(event.Err, units.ErrDependency) && !errors.Is(event.Err, units.ErrUnseen):
 		set(&g.Failed, object, event.Err.Error())
 	case event.Status == Failed || event.Status == Skipped:
 		set(&g.Unproven, object, event.Err.Error())

@@ -19,10 +19,6 @@ const maxCommandOutput = 4096
 // returns what it wrote: outside of this process's confinement, which a command would inherit, and
 // without a line in the journal.
 func (s *Systemd) RunCommand(ctx context.Context, name, description string, command []string, within time.Duration) (string, error) {
-	conn, err := s.connection(ctx)
-	if err != nil {
-		return "", err
-	}
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		return "", err
@@ -40,10 +36,10 @@ func (s *Systemd) RunCommand(ctx context.Context, name, description string, comm
 		{Name: "StandardOutputFileDescriptor", Value: godbus.MakeVariant(godbus.UnixFD(writer.Fd()))},
 		{Name: "StandardError", Value: godbus.MakeVariant("null")},
 	}
-	start := func(ctx context.Context, name, mode string, done chan<- string) (int, error) {
+	start := func(conn *dbus.Conn, ctx context.Context, name, mode string, done chan<- string) (int, error) {
 		return conn.StartTransientUnitContext(ctx, name, mode, properties, done)
 	}
-	if err := s.job(ctx, conn, "run", name, start); err != nil {
+	if err := s.job(ctx, "run", name, start); err != nil {
 		return "", err
 	}
 	// systemd may hold the pipe open still, but what the command wrote is in it.

@@ -108,9 +108,14 @@ func (s *Systemd) RemoveUnit(ctx context.Context, name string) error {
 	return nil
 }
 
+// reloadTimeout bounds a reload: on slow hardware with many units one takes more than ten seconds.
+const reloadTimeout = 2 * time.Minute
+
 // Reload enables the named units as their [Install] sections say and makes systemd read
 // all units again, once.
 func (s *Systemd) Reload(ctx context.Context, enable []string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, reloadTimeout, fmt.Errorf("not done after %s", reloadTimeout))
+	defer cancel()
 	conn, err := s.connection(ctx)
 	if err != nil {
 		return err
@@ -122,11 +127,19 @@ func (s *Systemd) Reload(ctx context.Context, enable []string) error {
 		}
 	}
 	if err := conn.ReloadContext(ctx); err != nil {
-		failures = append(failures, fmt.Errorf("reload systemd's units: %w", err))
+		failures = append(failures, fmt.Errorf("reload systemd's units: %w", because(ctx, err)))
 	} else {
 		failures = append(failures, clearPending())
 	}
 	return errors.Join(failures...)
+}
+
+// because replaces the error of a call that its context ended by why that did.
+func because(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // enableEach is the slow way after the call for all units failed: systemd does not say
@@ -165,93 +178,6 @@ func isGone(err error) bool {
 	return errors.As(err, &answer) && answer.Name == "org.freedesktop.systemd1.NoSuchUnit"
 }
 
-// StartUnit starts the unit and waits until systemd's job has ended.
-func (s *Systemd) StartUnit(ctx context.Context, name string) error {
-	conn, err := s.connection(ctx)
-	if err != nil {
-		return err
-	}
-	return s.job(ctx, conn, "start", name, conn.StartUnitContext)
-}
-
-// RestartUnit stops the unit, where it runs, and starts it.
-func (s *Systemd) RestartUnit(ctx context.Context, name string) error {
-	conn, err := s.connection(ctx)
-	if err != nil {
-		return err
-	}
-	return s.job(ctx, conn, "restart", name, conn.RestartUnitContext)
-}
-
-// ReloadUnit has the unit reload, or restarts it where it can no more.
-func (s *Systemd) ReloadUnit(ctx context.Context, name string) error {
-	conn, err := s.connection(ctx)
-	if err != nil {
-		return err
-	}
-	return s.job(ctx, conn, "reload", name, conn.ReloadOrRestartUnitContext)
-}
-
-// StopUnit stops the unit and waits until it has ended.
-func (s *Systemd) StopUnit(ctx context.Context, name string) error {
-	conn, err := s.connection(ctx)
-	if err != nil {
-		return err
-	}
-	if err := s.job(ctx, conn, "stop", name, conn.StopUnitContext); !isGone(err) {
-		return err
-	}
-	return nil
-}
-
-// QueueStart queues the unit's start and does not wait for it.
-func (s *Systemd) QueueStart(ctx context.Context, name string) error {
-	conn, err := s.connection(ctx)
-	if err != nil {
-		return err
-	}
-	if _, err := conn.StartUnitContext(ctx, name, "replace", nil); err != nil {
-		return fmt.Errorf("start %s: %w", name, err)
-	}
-	return nil
-}
-
-// QueueReload queues the unit's reload and does not wait for it.
-func (s *Systemd) QueueReload(ctx context.Context, name string) error {
-	conn, err := s.connection(ctx)
-	if err != nil {
-		return err
-	}
-	if _, err := conn.ReloadOrRestartUnitContext(ctx, name, "replace", nil); err != nil {
-		return fmt.Errorf("reload %s: %w", name, err)
-	}
-	return nil
-}
-
-// QueueRestart queues the unit's restart and does not wait for it.
-func (s *Systemd) QueueRestart(ctx context.Context, name string) error {
-	conn, err := s.connection(ctx)
-	if err != nil {
-		return err
-	}
-	if _, err := conn.RestartUnitContext(ctx, name, "replace", nil); err != nil {
-		return fmt.Errorf("restart %s: %w", name, err)
-	}
-	return nil
-}
-
-// QueueStop queues the unit's stop and does not wait for it.
-func (s *Systemd) QueueStop(ctx context.Context, name string) error {
-	conn, err := s.connection(ctx)
-	if err != nil {
-		return err
-	}
-	if _, err := conn.StopUnitContext(ctx, name, "replace", nil); err != nil {
-		return fmt.Errorf("stop %s: %w", name, err)
-	}
-	return nil
-}
-
 // KillUnit sends SIGKILL to all processes of the unit.
 func (s *Systemd) KillUnit(ctx context.Context, name string) error {
 	conn, err := s.connection(ctx)
@@ -262,56 +188,6 @@ func (s *Systemd) KillUnit(ctx context.Context, name string) error {
 		return fmt.Errorf("kill %s: %w", name, err)
 	}
 	return nil
-}
-
-// ErrDependency is why a unit was not even tried.
-var ErrDependency = errors.New("a unit that it requires did not start")
-
-type startJob func(ctx context.Context, name, mode string, done chan<- string) (int, error)
-
-// job queues a job and waits for its end; the words are those of systemd's JobRemoved
-// signal (org.freedesktop.systemd1(5)).
-func (s *Systemd) job(ctx context.Context, conn *dbus.Conn, verb, name string, start startJob) error {
-	done := make(chan string, 1)
-	if _, err := start(ctx, name, "replace", done); err != nil {
-		return fmt.Errorf("%s %s: %w", verb, name, err)
-	}
-	alive := time.NewTicker(lossCheck)
-	defer alive.Stop()
-	for {
-		select {
-		case result := <-done:
-			if result == "done" || result == "skipped" {
-				return nil
-			}
-			if result == "dependency" {
-				return fmt.Errorf("%s %s: %w: see davit status", verb, name, ErrDependency)
-			}
-			return fmt.Errorf("%s %s: job ended as %q%s: see journalctl -u %s", verb, name, result, s.cause(ctx, conn, name), name)
-		case <-alive.C:
-			// The signal went with the connection. What became of the job is seen when the node
-			// is observed again.
-			if !conn.Connected() {
-				return fmt.Errorf("%s %s: systemd closed the connection, as it does when it re-executes itself: it goes on with the job", verb, name)
-			}
-		case <-ctx.Done():
-			return fmt.Errorf("%s %s: %w: systemd goes on with it", verb, name, context.Cause(ctx))
-		}
-	}
-}
-
-// lossCheck is how often a wait for a job looks whether the connection is still there.
-const lossCheck = time.Second
-
-// cause says how the unit's process ended, as far as systemd knows.
-func (s *Systemd) cause(ctx context.Context, conn *dbus.Conn, name string) string {
-	properties, err := conn.GetAllPropertiesContext(ctx, name)
-	if err != nil {
-		return ""
-	}
-	result, _ := properties["Result"].(string)
-	status, _ := properties["ExecMainStatus"].(int32)
-	return fmt.Sprintf(" (%s, exit status %d)", result, status)
 }
 
 // State is what systemd knows of a unit. The words are systemd's.
@@ -328,6 +204,8 @@ type State struct {
 	ActiveState, SubState, Result string
 	// ControlGroup is the unit's control group below the root of the tree; empty while it has none.
 	ControlGroup string
+	// HasJob is set while systemd has something to do about it.
+	HasJob bool
 	// MainPID is the container's first process; 0 when none runs.
 	MainPID uint32
 	// Restarts counts how often systemd has restarted it by itself, since it was last started
@@ -354,7 +232,7 @@ func (s *Systemd) State(ctx context.Context, name string) (State, error) {
 	}
 	p, err := conn.GetAllPropertiesContext(ctx, name)
 	if err != nil {
-		return State{}, fmt.Errorf("ask systemd for %s: %w", name, err)
+		return State{}, fmt.Errorf("ask systemd for %s: %w", name, because(ctx, err))
 	}
 	var state State
 	for property, field := range map[string]*string{
@@ -366,6 +244,7 @@ func (s *Systemd) State(ctx context.Context, name string) (State, error) {
 		*field, _ = p[property].(string)
 	}
 	state.NeedDaemonReload, _ = p["NeedDaemonReload"].(bool)
+	state.HasJob = hasJob(p["Job"])
 	state.MainPID, _ = p["MainPID"].(uint32)
 	state.Restarts, _ = p["NRestarts"].(uint32)
 	state.Since, _ = p["StateChangeTimestamp"].(uint64)
@@ -373,6 +252,16 @@ func (s *Systemd) State(ctx context.Context, name string) (State, error) {
 	invocation, _ := p["InvocationID"].([]byte)
 	state.Invocation = hex.EncodeToString(invocation)
 	return state, nil
+}
+
+// hasJob reads the property of a unit that has the number of its job and its object; 0 is none.
+func hasJob(property any) bool {
+	job, _ := property.([]any)
+	if len(job) == 0 {
+		return false
+	}
+	number, _ := job[0].(uint32)
+	return number != 0
 }
 
 // ForgetRestarts makes systemd count the unit's restarts from 0 again. Its processes notice
