@@ -113,7 +113,7 @@ func (n *Node) settle(v *view) {
 			continue
 		}
 		v.desired = reconcile.FallBack(v.desired, fallback.Object, earlier)
-		v.held = append(v.held, reconcile.Held{Object: fallback.Object, Reason: fallback.String()})
+		v.held = append(v.held, reconcile.Held{Object: fallback.Object, Reason: fallback.String(), By: reconcile.ByFailedChange})
 	}
 }
 
@@ -128,10 +128,11 @@ func (n *Node) settlePinned(v *view, pin generations.Pin) {
 	held := reconcile.Held{
 		Object:   fmt.Sprintf("generation %d", pin.Generation),
 		Reason:   "rolled back to it by hand: until the manifests change, or davit resume",
+		By:       reconcile.ByRollback,
 		Intended: true,
 	}
 	if pin.Reason != "" {
-		held.Reason, held.Intended = "the last set of changes did not work and was taken back: "+pin.Reason, false
+		held.By, held.Reason, held.Intended = reconcile.ByFailedChange, "the last set of changes did not work and was taken back: "+pin.Reason, false
 	}
 	v.held = append(v.held, held)
 }

@@ -12,16 +12,37 @@ import (
 func brokenRefs(documents []*document) map[v1.Ref]bool {
 	broken := map[v1.Ref]bool{}
 	for _, d := range documents {
-		metadata := d.entry("metadata")
-		if len(d.diagnostics) == 0 || metadata == nil {
-			continue
+		if ref, ok := d.ref(); ok && len(d.diagnostics) > 0 {
+			broken[ref] = true
 		}
-		version, kind, name := d.scalar("apiVersion"), d.scalar("kind"), entryOf(metadata, "name")
-		if version == nil || kind == nil || name == nil {
-			continue
-		}
-		own := cmp.Or(kube.OwnKind(version.Value, kind.Value), kind.Value)
-		broken[v1.Ref{Kind: own, Name: name.Value}] = true
 	}
 	return broken
+}
+
+// ref is the object that the document describes, as far as that can be read though it has an error.
+func (d *document) ref() (v1.Ref, bool) {
+	if d.object != nil {
+		return d.object.Ref(), true
+	}
+	metadata := d.entry("metadata")
+	if metadata == nil {
+		return v1.Ref{}, false
+	}
+	version, kind, name := d.scalar("apiVersion"), d.scalar("kind"), entryOf(metadata, "name")
+	if version == nil || kind == nil || name == nil {
+		return v1.Ref{}, false
+	}
+	return v1.Ref{Kind: cmp.Or(kube.OwnKind(version.Value, kind.Value), kind.Value), Name: name.Value}, true
+}
+
+// blame is what is wrong with the document, by the name of its object.
+func (d *document) blame() Diagnostics {
+	ref, ok := d.ref()
+	if !ok {
+		return d.diagnostics
+	}
+	for i := range d.diagnostics {
+		d.diagnostics[i].Object = ref.String()
+	}
+	return d.diagnostics
 }

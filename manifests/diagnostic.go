@@ -36,6 +36,8 @@ type Diagnostic struct {
 	Message string `json:"message"`
 	// Hint says what to do, where that is known.
 	Hint string `json:"hint,omitempty"`
+	// Object is the one that its document describes, "Container/web"; empty where that cannot be read.
+	Object string `json:"object,omitempty"`
 	// Severity is error, or warning for what can be done without.
 	Severity Severity `json:"severity"`
 	// Confidential means that the lines it points at belong to a Secret.

@@ -37,6 +37,8 @@ type Set struct {
 	Objects []Object
 	// LeftOut are those that are not meant for the node, sorted likewise.
 	LeftOut []LeftOut
+	// Waiting are those that have no error themselves, but need one that has, sorted likewise.
+	Waiting []Waiting
 	// HostRoots are the directories that the node's policy lets host paths come from; none means
 	// any.
 	HostRoots []string
@@ -44,6 +46,13 @@ type Set struct {
 	Diagnostics Diagnostics
 	// Warnings are what was left out of documents that are right, sorted likewise.
 	Warnings Diagnostics
+}
+
+// Waiting is a valid document that stays out of a set because another one has an error.
+type Waiting struct {
+	Object
+	// Needs is the object that has it.
+	Needs v1.Ref
 }
 
 // Complete reports whether every document of every file became an object. Only then may
@@ -139,11 +148,15 @@ func (s *Set) take(documents []*document, options Options) {
 	}
 	checkReferences(here, documents)
 	for _, d := range documents {
-		s.Diagnostics = append(s.Diagnostics, d.diagnostics...)
+		s.Diagnostics = append(s.Diagnostics, d.blame()...)
 		s.Warnings = append(s.Warnings, d.warnings...)
 	}
 	for _, d := range here {
-		if len(d.diagnostics) == 0 && !d.held {
+		switch {
+		case len(d.diagnostics) > 0:
+		case d.needs != v1.Ref{}:
+			s.Waiting = append(s.Waiting, Waiting{Object{d.object, d.position(d.root)}, d.needs})
+		default:
 			s.Objects = append(s.Objects, Object{d.object, d.position(d.root)})
 		}
 	}
@@ -165,6 +178,7 @@ func (s *Set) sort() {
 	s.Diagnostics, s.Warnings = s.Diagnostics.sorted(), s.Warnings.sorted()
 	slices.SortStableFunc(s.Objects, Object.compare)
 	s.Objects = slices.CompactFunc(s.Objects, func(a, b Object) bool { return a.compare(b) == 0 })
+	slices.SortStableFunc(s.Waiting, func(a, b Waiting) int { return a.Object.compare(b.Object) })
 	slices.SortStableFunc(s.LeftOut, func(a, b LeftOut) int { return a.Object.compare(b.Object) })
 	s.LeftOut = slices.CompactFunc(s.LeftOut, func(a, b LeftOut) bool { return a.Object.compare(b.Object) == 0 })
 }

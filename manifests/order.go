@@ -28,7 +28,7 @@ func checkOrder(documents []*document, broken map[v1.Ref]bool) {
 		at, dependencies := d.dependencies()
 		for i, dependency := range dependencies {
 			if ref := refOf(dependency); broken[ref] && objects[ref] == nil {
-				d.held = true
+				d.needs = ref
 				continue
 			}
 			d.checkDependency(fmt.Sprintf("%s.dependsOn[%d]", at, i), dependency, objects, names)

@@ -61,9 +61,9 @@ func reportDuplicates(ref v1.Ref, same []*document) {
 // node may have CNI networks of its own.
 func (c container) checkNamed(names map[string][]string, broken map[v1.Ref]bool) {
 	exists := func(field, kind, name string, optional bool) {
-		switch {
-		case broken[v1.Ref{Kind: kind, Name: name}]:
-			c.held = true
+		switch ref := (v1.Ref{Kind: kind, Name: name}); {
+		case broken[ref]:
+			c.needs = ref
 		case name != "" && !optional && !slices.Contains(names[kind], name):
 			c.errorHint(field, didYouMean(name, names[kind]), "there is no %s %q", kind, name)
 		}
@@ -97,7 +97,7 @@ func (c container) checkNamed(names map[string][]string, broken map[v1.Ref]bool)
 		switch {
 		case mount.Name == "" || slices.Contains(own, mount.Name):
 		case broken[v1.Ref{Kind: v1.KindVolume, Name: mount.Name}]:
-			c.held = true
+			c.needs = v1.Ref{Kind: v1.KindVolume, Name: mount.Name}
 		case !slices.Contains(known, mount.Name):
 			c.errorHint(fmt.Sprintf("%s.volumeMounts[%d].name", c.at, i), didYouMean(mount.Name, known),
 				"there is no volume %q, neither in volumes nor as a Volume", mount.Name)

@@ -29,8 +29,8 @@ type document struct {
 	object      v1.Object
 	nodes       map[string]*yaml.Node // by field path
 	diagnostics Diagnostics
-	// held keeps the object out of the set although it has no error of its own.
-	held bool
+	// needs is an object with an error, which keeps this one out of the set too.
+	needs v1.Ref
 
 	files     map[*yaml.Node]string // of nodes that are from another file
 	open      map[*yaml.Node]bool   // scalars whose value is not known yet

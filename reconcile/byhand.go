@@ -8,20 +8,20 @@ import (
 )
 
 // byHand says what the node's operator did to a unit that is not to be undone; "" when nothing.
-func (d *differ) byHand(unit string, workload Workload, current ActualWorkload) string {
+func (d *differ) byHand(unit string, workload Workload, current ActualWorkload) (by Holder, reason string) {
 	switch {
 	case current.Enabled == "masked" || current.Enabled == "masked-runtime":
-		return "unit is masked: systemctl unmask " + unit + " to let it run"
+		return ByMask, "unit is masked: systemctl unmask " + unit + " to let it run"
 	case workload.Keep != KeepRunning || !current.stopped(workload):
-		return ""
+		return "", ""
 	case d.halfWritten(current):
-		return ""
+		return "", ""
 	case current.Enabled == "disabled":
-		return "unit is disabled: systemctl enable --now " + unit + " to let it run"
+		return ByDisable, "unit is disabled: systemctl enable --now " + unit + " to let it run"
 	case current.Started && !current.NeedReload && !d.stoppedAlong(workload, current):
-		return "stopped by hand: systemctl start " + unit + " to let it run"
+		return ByStop, "stopped by hand: systemctl start " + unit + " to let it run"
 	default:
-		return ""
+		return "", ""
 	}
 }
 
@@ -69,6 +69,6 @@ func (d *differ) suspended(ref v1.Ref, unit string) bool {
 	if current, exists := d.actual.Workloads[unit]; exists {
 		d.kept[unit] = current
 	}
-	d.plan.hold(Held{Object: ref.String(), Reason: reason, Intended: true})
+	d.plan.hold(Held{Object: ref.String(), Reason: reason, By: BySuspension, Intended: true})
 	return true
 }

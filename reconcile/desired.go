@@ -7,6 +7,7 @@ import (
 
 	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/davit-project/davit/manifests"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
@@ -153,5 +154,36 @@ type Update struct {
 // Problem is an object that cannot be applied.
 type Problem struct {
 	Ref v1.Ref
-	Err error
+	// Source is where its manifest begins, Part what of it cannot be had.
+	Source manifests.Position
+	Part   Part
+	Err    error
+}
+
+// Part is what a problem of an object lies in.
+type Part string
+
+// The parts.
+const (
+	PartManifest Part = "manifest" // what it says does not come to anything here
+	PartImage    Part = "image"
+	PartNetwork  Part = "network"
+	PartVolume   Part = "volume"
+	PartNode     Part = "node" // the node lacks what it asks for
+)
+
+// partError is an error with the part that it lies in.
+type partError struct {
+	part Part
+	error
+}
+
+func (e partError) Unwrap() error { return e.error }
+
+// in gives an error its part; nil stays nil.
+func in(part Part, err error) error {
+	if err == nil {
+		return nil
+	}
+	return partError{part, err}
 }

@@ -92,7 +92,7 @@ func (d *differ) decide() {
 	blocked := map[string]Problem{}
 	for _, problem := range d.desired.Problems {
 		blocked[problem.Ref.String()] = problem
-		d.plan.hold(Held{Object: problem.Ref.String(), Reason: problem.Err.Error()})
+		d.plan.hold(Held{Object: problem.Ref.String(), Reason: problem.Err.Error(), By: ByProblem})
 	}
 	for _, unit := range sortedKeys(d.desired.Workloads) {
 		workload := d.desired.Workloads[unit]
@@ -103,7 +103,7 @@ func (d *differ) decide() {
 			continue
 		}
 		if reason := d.foreign(unit, workload); reason != "" {
-			d.plan.hold(Held{Object: workload.Ref.String(), Reason: reason})
+			d.plan.hold(Held{Object: workload.Ref.String(), Reason: reason, By: ByForeignUnit})
 			if current, ok := d.actual.Workloads[unit]; ok {
 				d.kept[unit] = current
 			}
@@ -135,10 +135,10 @@ func (d *differ) decide() {
 		case current.Keep:
 			d.kept[unit] = current
 			reason := "not removed, as its annotation " + v1.PruneAnnotation + " says: apply its manifest without that first"
-			d.plan.hold(Held{Object: object, Reason: reason, Intended: true})
+			d.plan.hold(Held{Object: object, Reason: reason, By: ByAnnotation, Intended: true})
 		case d.options.HoldPrune != "":
 			d.kept[unit] = current
-			d.plan.hold(Held{Object: object, Reason: "not removed: " + d.options.HoldPrune})
+			d.plan.hold(Held{Object: object, Reason: "not removed: " + d.options.HoldPrune, By: ByPruneGuard})
 		default:
 			d.removals = append(d.removals, unit)
 		}
@@ -164,8 +164,8 @@ func (d *differ) compare(unit string, workload Workload) change {
 	} else if d.halfWritten(current) {
 		c.write = "the unit is not enabled yet"
 	}
-	if reason := d.byHand(unit, workload, current); reason != "" {
-		d.plan.hold(Held{Object: workload.Ref.String(), Reason: reason, Intended: true})
+	if by, reason := d.byHand(unit, workload, current); reason != "" {
+		d.plan.hold(Held{Object: workload.Ref.String(), Reason: reason, By: by, Intended: true})
 		return c
 	}
 	c.verb, c.why = d.activity(workload, current, c.write)

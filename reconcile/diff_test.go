@@ -314,7 +314,7 @@ func TestHeldPruneRemovesNothingAtAll(t *testing.T) {
 	if !plan.Empty() {
 		t.Errorf("plan %v", verbs(plan))
 	}
-	if diff := cmp.Diff([]Held{{Object: "Container/web", Reason: "not removed: a file has errors"}}, plan.Held); diff != "" {
+	if diff := cmp.Diff([]Held{{Object: "Container/web", Reason: "not removed: a file has errors", By: ByPruneGuard}}, plan.Held); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -21,7 +21,7 @@ func (d *differ) drifted(c change) bool {
 // keepDrifted tells of drift, and keeps what is there.
 func (d *differ) keepDrifted(c change) {
 	reason := cmp.Or(c.write, c.why, "its bundle is not on the disk")
-	d.plan.hold(Held{Object: c.workload.Ref.String(), Reason: "drift of " + c.unit + ": " + reason, Intended: true})
+	d.plan.hold(Held{Object: c.workload.Ref.String(), Reason: "drift of " + c.unit + ": " + reason, By: ByDriftPolicy, Intended: true})
 	if current, exists := d.actual.Workloads[c.unit]; exists {
 		d.kept[c.unit] = current
 	}

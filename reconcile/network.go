@@ -30,7 +30,7 @@ func (r *resolver) networks() {
 			continue
 		}
 		if err := r.network(declared, owners); err != nil {
-			r.problem(declared.Ref(), err)
+			r.problem(object, in(PartNetwork, err))
 		}
 	}
 }

@@ -81,7 +81,7 @@ func Resolve(in Input) Desired {
 	}
 	for _, object := range in.Objects {
 		if err := r.object(object); err != nil {
-			r.problem(object.Ref(), err)
+			r.problem(object, err)
 		}
 	}
 	return r.desired
@@ -108,8 +108,12 @@ func (r *resolver) object(object manifests.Object) error {
 	return r.lowered(object)
 }
 
-func (r *resolver) problem(ref v1.Ref, err error) {
-	r.desired.Problems = append(r.desired.Problems, Problem{ref, err})
+func (r *resolver) problem(object manifests.Object, err error) {
+	part := PartManifest
+	if e, ok := errors.AsType[partError](err); ok {
+		part = e.part
+	}
+	r.desired.Problems = append(r.desired.Problems, Problem{object.Ref(), object.Source, part, err})
 }
 
 // image binds a request to a digest and makes the image desired.
@@ -119,7 +123,7 @@ func (r *resolver) image(request ImageRequest) (Image, error) {
 		return Image{}, fmt.Errorf("image %s was not resolved", request.Reference)
 	}
 	if result.Err != nil {
-		return Image{}, result.Err
+		return Image{}, in(PartImage, result.Err)
 	}
 	r.desired.Images[result.Image.Key()] = result.Image
 	return result.Image, nil
@@ -141,7 +145,7 @@ func (r *resolver) container(run runnable, source manifests.Position) error {
 	network, networks := bundle.Network{Mode: bundle.NetworkSandbox}, []string(nil)
 	if run.sandbox == "" {
 		if network, networks, err = r.attach(run.SandboxFields, run.Ports, run.names); err != nil {
-			return err
+			return in(PartNetwork, err)
 		}
 	}
 	environment, err := r.environmentOf(run, image)
@@ -153,7 +157,7 @@ func (r *resolver) container(run runnable, source manifests.Position) error {
 	}
 	storage, err := r.mount(run, environment)
 	if err != nil {
-		return err
+		return in(PartVolume, err)
 	}
 	spec, err := r.ociSpec(run, image, environment, storage.mounts)
 	if err != nil {
@@ -169,7 +173,7 @@ func (r *resolver) container(run runnable, source manifests.Position) error {
 	b := &bundle.Bundle{Spec: spec, Launch: r.launchOf(run, image, environment, storage)}
 	b.Network = network
 	if b.Runtime, err = r.runtime(run.Runtime); err != nil {
-		return err
+		return in(PartNode, err)
 	}
 	signal, err := stopSignal(run.ContainerSpec, image)
 	if err != nil {

@@ -71,7 +71,7 @@ func (r *resolver) sandbox(box sandbox, source manifests.Position) error {
 	}
 	network, networks, err := r.attach(box.SandboxFields, box.ports, box.names)
 	if err != nil {
-		return err
+		return in(PartNetwork, err)
 	}
 	hostname := box.Hostname
 	if hostname == "" {

@@ -33,7 +33,7 @@ func (r *resolver) seccomp(context v1.SecurityContext, capabilities []string) (*
 	case profile.Type == v1.SeccompLocalhost:
 		text, ok := r.in.Node.SeccompProfiles[profile.LocalhostProfile]
 		if !ok {
-			return nil, fmt.Errorf("seccomp profile %s: there is no such file in /etc/davit/seccomp", profile.LocalhostProfile)
+			return nil, in(PartNode, fmt.Errorf("seccomp profile %s: there is no such file in /etc/davit/seccomp", profile.LocalhostProfile))
 		}
 		custom := &seccomp.Seccomp{}
 		if err := json.Unmarshal(text, custom); err != nil {

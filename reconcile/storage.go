@@ -42,7 +42,7 @@ func (r *resolver) volumes() {
 		}
 		mode, err := modeOf(spec.Mode)
 		if err != nil {
-			r.problem(declared.Ref(), err)
+			r.problem(object, err)
 			continue
 		}
 		r.desired.Volumes[name] = Volume{

@@ -19,9 +19,18 @@ func End(ctx context.Context, id string, now time.Time) error {
 }
 
 func noteEnd(id string, now time.Time) error {
-	run := bundle.LastRun{Result: os.Getenv("SERVICE_RESULT"), Exit: os.Getenv("EXIT_STATUS"), At: now}
+	run := bundle.LastRun{
+		Invocation: os.Getenv(invocationID), Result: os.Getenv("SERVICE_RESULT"), Exit: os.Getenv("EXIT_STATUS"), At: now,
+	}
 	if run.Result == "" || !validID.MatchString(id) {
 		return nil // called by hand, or Cleanup says what is wrong
+	}
+	failure, err := takeFailure(id)
+	if err != nil {
+		return fmt.Errorf("note how %s ended: %w", id, err)
+	}
+	if failure != nil && failure.Invocation == run.Invocation {
+		run.Failure = failure
 	}
 	text, err := json.Marshal(run)
 	if err == nil {

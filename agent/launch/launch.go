@@ -51,15 +51,20 @@ type run struct {
 // leaves behind is removed by [Cleanup], which the unit's ExecStopPost= calls, and by the
 // next start.
 func Start(ctx context.Context, dir string) error {
+	return begin(ctx, dir, (*run).start)
+}
+
+// begin starts what the bundle at dir says, and leaves word of what keeps it from starting.
+func begin(ctx context.Context, dir string, start func(*run, context.Context) error) error {
+	id := bundle.IDOf(filepath.Base(dir))
 	b, err := readBundle(dir)
+	if err == nil {
+		err = start(&run{Bundle: b, dir: dir}, ctx)
+	}
 	if err != nil {
-		return err
+		err = fmt.Errorf("start %s: %w", id, err)
 	}
-	r := &run{Bundle: b, dir: dir}
-	if err := r.start(ctx); err != nil {
-		return fmt.Errorf("start %s: %w", b.ID, err)
-	}
-	return nil
+	return noteFailure(id, err)
 }
 
 func (r *run) start(ctx context.Context) error {
@@ -75,13 +80,13 @@ func (r *run) start(ctx context.Context) error {
 		r.receiveSockets,
 		r.chooseProfile,
 		r.chooseLabels,
-		r.checkHostPaths,
-		r.makeEmptyDirs,
+		in(bundle.StageVolume, r.checkHostPaths),
+		in(bundle.StageVolume, r.makeEmptyDirs),
 		r.makeUsers,
-		r.mountRootfs,
-		r.mountImageVolumes,
+		in(bundle.StageImage, r.mountRootfs),
+		in(bundle.StageImage, r.mountImageVolumes),
 		r.lookUpUser,
-		func() error { return r.connect(ctx) },
+		in(bundle.StageNetwork, func() error { return r.connect(ctx) }),
 		r.writeFiles,
 		r.completeEnvironment,
 		r.defaultEnvironment,

@@ -32,10 +32,14 @@ type waiting struct {
 // until then and systemd ends it after an error. systemd waits for this process even when the
 // container's own has ended, so that is an error here.
 func Ready(ctx context.Context, id string) error {
-	if err := ready(ctx, id); err != nil {
-		return fmt.Errorf("%s is not ready: %w", id, err)
+	err := ready(ctx, id)
+	if errors.Is(err, errNotRunning) {
+		return fmt.Errorf("%s is not ready: %w", id, err) // how it ended tells more
 	}
-	return nil
+	if err != nil {
+		err = fmt.Errorf("%s is not ready: %w", id, err)
+	}
+	return noteFailure(id, err)
 }
 
 func ready(ctx context.Context, id string) error {
@@ -66,12 +70,12 @@ func ready(ctx context.Context, id string) error {
 			if grace := startup.GraceSeconds; grace != nil {
 				err = errors.Join(err, main.killLater(time.Duration(*grace)*time.Second))
 			}
-			return err
+			return at(bundle.StageProbe, err)
 		}
 	}
 	if readiness := w.Health.Readiness; readiness != nil {
 		if err := w.await(ctx, "readiness", *readiness, false); err != nil {
-			return err
+			return at(bundle.StageProbe, err)
 		}
 	}
 	w.say("")

@@ -86,7 +86,7 @@ func (r *run) completeSpec() error {
 	for i, mount := range spec.Mounts {
 		source, err := r.mountSource(mount.Source)
 		if err != nil {
-			return err
+			return at(bundle.StageVolume, err)
 		}
 		spec.Mounts[i].Source = source
 	}

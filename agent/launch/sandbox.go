@@ -25,15 +25,7 @@ import (
 // empty directories. The namespaces are pinned by mounts, so no process has to keep them; but a
 // process namespace needs one, which becomes the unit's main process. [Cleanup] undoes all of it.
 func StartSandbox(ctx context.Context, dir string) error {
-	b, err := readBundle(dir)
-	if err != nil {
-		return err
-	}
-	r := &run{Bundle: b, dir: dir}
-	if err := r.startSandbox(ctx); err != nil {
-		return fmt.Errorf("start %s: %w", b.ID, err)
-	}
-	return nil
+	return begin(ctx, dir, (*run).startSandbox)
 }
 
 func (r *run) startSandbox(ctx context.Context) error {
@@ -41,7 +33,8 @@ func (r *run) startSandbox(ctx context.Context) error {
 		return err
 	}
 	for _, step := range []func() error{
-		r.claim, r.chooseLabels, r.makeEmptyDirs, r.makeUsers, r.makeNamespaces, func() error { return r.connect(ctx) }, r.writeFiles,
+		r.claim, r.chooseLabels, in(bundle.StageVolume, r.makeEmptyDirs), r.makeUsers, r.makeNamespaces,
+		in(bundle.StageNetwork, func() error { return r.connect(ctx) }), r.writeFiles,
 	} {
 		if err := step(); err != nil {
 			return err

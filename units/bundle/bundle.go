@@ -394,5 +394,11 @@ func DirName(id string, text []byte) string {
 	return id + "-" + hex.EncodeToString(sum[:8])
 }
 
+// IDOf is the id of the bundle whose directory has this name; "" when no bundle's has.
+func IDOf(dirName string) string {
+	dash := strings.LastIndexByte(dirName, '-')
+	return dirName[:max(dash, 0)]
+}
+
 // Path is where the bundle of this directory name lies on the node.
 func Path(dirName string) string { return filepath.Join(BundlesDir, dirName) }

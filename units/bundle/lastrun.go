@@ -8,13 +8,38 @@ import (
 // LastRun is how a container last ended, in systemd's words: systemd itself forgets it when the
 // container starts again.
 type LastRun struct {
+	// Invocation is the start of the unit that it is about, as systemd names it.
+	Invocation string `json:"invocation,omitempty"`
 	// Result is $SERVICE_RESULT of systemd.exec(5): success, exit-code, signal, oom-kill, timeout, …
 	Result string `json:"result"`
 	// Exit is the exit status, or the name of the signal, KILL.
 	Exit string `json:"exit,omitempty"`
 	// At is when.
 	At time.Time `json:"at"`
+	// Failure is why the launcher could not start it, or did not find it ready; nil where it ended by
+	// itself.
+	Failure *Failure `json:"failure,omitempty"`
 }
+
+// Failure is an error of the launcher's.
+type Failure struct {
+	// Invocation is the start of the unit that it kept from succeeding.
+	Invocation string `json:"invocation"`
+	Stage      Stage  `json:"stage"`
+	Error      string `json:"error"`
+}
+
+// Stage is a part of a container's start.
+type Stage string
+
+// The stages of a start.
+const (
+	StageImage   Stage = "image"   // its root file system, or a volume that is an image
+	StageVolume  Stage = "volume"  // what it mounts from the node
+	StageNetwork Stage = "network" // its networks
+	StageStart   Stage = "start"   // anything else up to its process, and its postStart hook
+	StageProbe   Stage = "probe"   // it was not ready in time
+)
 
 // String says it in a few words: "oom-kill", "exit-code 3", "signal SEGV".
 func (r LastRun) String() string {
@@ -26,3 +51,6 @@ func (r LastRun) String() string {
 
 // LastRunFile is where the last run of a container is noted, as JSON.
 func LastRunFile(id string) string { return filepath.Join(LastRunsDir, id) }
+
+// FailureFile is where the launcher leaves its [Failure] for who notes the end of the run.
+func FailureFile(id string) string { return filepath.Join(LastRunsDir, "."+id) }

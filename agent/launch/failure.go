@@ -1,0 +1,74 @@
+package launch
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// invocationID names a start of a unit in the environment of its processes (systemd.exec(5)).
+const invocationID = "INVOCATION_ID"
+
+// stageError is an error with the stage of a start that it belongs to.
+type stageError struct {
+	stage bundle.Stage
+	error
+}
+
+func (e stageError) Unwrap() error { return e.error }
+
+// at gives an error its stage, unless it has one; nil stays nil.
+func at(stage bundle.Stage, err error) error {
+	if _, staged := errors.AsType[stageError](err); err == nil || staged {
+		return err
+	}
+	return stageError{stage, err}
+}
+
+// in is a step of a start whose errors are of this stage.
+func in(stage bundle.Stage, step func() error) func() error {
+	return func() error { return at(stage, step()) }
+}
+
+// noteFailure leaves an error of a start for [End], which notes it with the run, and returns it. The
+// journal has it too, but between all that others say.
+func noteFailure(id string, err error) error {
+	invocation := os.Getenv(invocationID)
+	if err == nil || invocation == "" || !validID.MatchString(id) {
+		return err
+	}
+	failure := bundle.Failure{Invocation: invocation, Stage: bundle.StageStart, Error: err.Error()}
+	if staged, ok := errors.AsType[stageError](err); ok {
+		failure.Stage = staged.stage
+	}
+	text, noteErr := json.Marshal(failure)
+	if noteErr == nil {
+		noteErr = disk.WriteFile(bundle.FailureFile(id), text, 0o600)
+	}
+	if noteErr != nil {
+		noteErr = fmt.Errorf("note the failure: %w", noteErr)
+	}
+	return errors.Join(err, noteErr)
+}
+
+// takeFailure returns what the run left, once; nil where it left nothing.
+func takeFailure(id string) (*bundle.Failure, error) {
+	path := bundle.FailureFile(id)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var failure bundle.Failure
+	if json.Unmarshal(text, &failure) != nil {
+		failure = bundle.Failure{} // of no run
+	}
+	return &failure, os.Remove(path)
+}
