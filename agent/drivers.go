@@ -88,7 +88,7 @@ func (s *services) inTime(ctx context.Context, name string, start func(context.C
 	if err := start(limited, name); ctx.Err() != nil && err != nil {
 		return fmt.Errorf("%w: %w", units.ErrUnseen, err)
 	} else if err != nil {
-		return s.node.withLastWords(ctx, name, err)
+		return s.node.withCause(ctx, name, err)
 	}
 	if s.desired.Workloads[name].Update.Soak == 0 {
 		return nil

@@ -2,27 +2,49 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"strconv"
 	"strings"
+
+	"github.com/davit-project/davit/units"
 )
 
 // lastLines is how many lines of a container are told with its failure.
 const lastLines = 3
 
-// withLastWords adds to an error what the unit's processes said last since its start. Where the
-// journal does not tell, the error stays as it is.
-func (n *Node) withLastWords(ctx context.Context, unit string, err error) error {
+// withCause says why a unit did not start: in the launcher's words where it was the launcher that
+// could not start it, otherwise with what its processes said last.
+func (n *Node) withCause(ctx context.Context, unit string, err error) error {
+	if errors.Is(err, units.ErrDependency) {
+		return err
+	}
 	state, stateErr := n.Systemd.State(ctx, unit)
-	if stateErr != nil || state.Invocation == "" {
-		return err
+	run, runErr := lastRun(unit)
+	if stateErr == nil && runErr == nil && run != nil && run.Failure != nil && run.Invocation == state.Invocation {
+		return errors.New(run.Failure.Error)
 	}
-	output, readErr := exec.CommandContext(ctx, "journalctl", "--quiet", "--output=cat", "--lines="+strconv.Itoa(lastLines),
+	if stateErr == nil && state.StatusText != "" {
+		err = fmt.Errorf("%w: %s", err, state.StatusText)
+	}
+	if words := n.lastWords(ctx, unit); words != "" {
+		return fmt.Errorf("%w: it said %q", err, words)
+	}
+	return err
+}
+
+// lastWords are what the unit's processes said last since its start; "" where the journal does not
+// tell.
+func (n *Node) lastWords(ctx context.Context, unit string) string {
+	state, err := n.Systemd.State(ctx, unit)
+	if err != nil || state.Invocation == "" {
+		return ""
+	}
+	output, err := exec.CommandContext(ctx, "journalctl", "--quiet", "--output=cat", "--lines="+strconv.Itoa(lastLines),
 		"_SYSTEMD_INVOCATION_ID="+state.Invocation).Output()
-	words := strings.TrimSpace(string(output))
-	if readErr != nil || words == "" {
-		return err
+	if err != nil {
+		return ""
 	}
-	return fmt.Errorf("%w: it said %q", err, strings.ReplaceAll(words, "\n", " / "))
+	return strings.ReplaceAll(strings.TrimSpace(string(output)), "\n", " / ")
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/davit-project/davit/agent/facts"
@@ -48,12 +49,21 @@ type Agent struct {
 	monitor *health.Monitor
 
 	set     *manifests.Set     // of the last pass
+	guard   Guard              // likewise
+	view    *view              // likewise; nil before the first
 	soaking map[string]soaking // changes that have yet to show that they work, by object
 
 	applied  string // what the last good pass applied: fingerprint and how far
 	seen     string // fingerprint of the last pass
 	failures int    // passes in a row that did not succeed
 	told     map[string]bool
+
+	changed   chan struct{} // one of the workloads has changed
+	workloads atomic.Pointer[map[string]reconcile.Workload]
+	tellAt    time.Time // when to look at what they have come to; zero for not
+	toldAt    time.Time
+
+	upcoming time.Time // the retry that others were told of; zero for none
 }
 
 // NewAgent makes an agent for the node.
@@ -62,6 +72,7 @@ func NewAgent(node *Node, options Options, log *slog.Logger, status *Status) *Ag
 		node: node, options: options, log: log, status: status,
 		settler: watch.Settler{Quiet: options.Quiet, PruneQuiet: options.PruneQuiet},
 		told:    map[string]bool{},
+		changed: make(chan struct{}, 1),
 	}
 }
 
@@ -78,6 +89,7 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 	}()
 	defer func() { <-ended }()
 	a.monitor = health.New(a.node.Systemd, a.node.facts.Launcher, a.log)
+	a.monitor.OnChange(a.unitChanged)
 	probing := make(chan struct{})
 	go func() {
 		defer close(probing)
@@ -89,27 +101,43 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 	a.status.Ready()
 	a.log.Info("watching", "manifests", a.options.Manifests)
 	timer := time.NewTimer(0)
-	for force := true; ; {
+	for force, due := true, time.Now(); ; {
 		select {
 		case <-ctx.Done():
 			a.status.Stopping()
 			return nil
 		case <-timer.C:
 		case <-watcher.Changes():
+			due = time.Now()
 		case err := <-watcher.Errors():
 			a.once("watching is impaired, changes are seen at the next resync", "error", err)
 		case <-now:
 			force = true
+		case <-a.changed:
+			a.tellLater()
 		}
 		if a.proved(ctx) {
 			force = true
 		}
-		wait := a.step(ctx, &force)
-		if len(a.soaking) > 0 {
-			wait = min(wait, soakCheck)
+		if force || !time.Now().Before(due) {
+			wait := a.step(ctx, &force)
+			due = time.Now().Add(wait)
+			a.noteUpcoming(due)
 		}
-		timer.Reset(wait)
+		a.tellWhenDue(ctx)
+		timer.Reset(time.Until(a.wakeUp(due)))
 	}
+}
+
+// wakeUp is when there is something to do, if nothing happens: a step, or a look at what runs.
+func (a *Agent) wakeUp(due time.Time) time.Time {
+	if soak := time.Now().Add(soakCheck); len(a.soaking) > 0 && soak.Before(due) {
+		due = soak
+	}
+	if !a.tellAt.IsZero() && a.tellAt.Before(due) {
+		due = a.tellAt
+	}
+	return due
 }
 
 // proved looks whether changes show that they work. It reports whether one does not, and is to be
@@ -173,6 +201,75 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	return a.options.Resync
 }
 
+// noteView keeps what a pass saw, to tell what its workloads come to: at once, unless a directory that has
+// only just changed may make that look otherwise soon.
+func (a *Agent) noteView(set *manifests.Set, guard Guard, seen *view, settled bool) {
+	if seen == nil {
+		return // it did not come so far
+	}
+	a.set, a.guard, a.view = set, guard, seen
+	a.workloads.Store(&seen.desired.Workloads)
+	a.tellAt = time.Now()
+	if !settled {
+		a.tellAt = a.tellAt.Add(tellPause)
+	}
+}
+
+// unitChanged hears of services that changed. It may be called from anywhere.
+func (a *Agent) unitChanged(unit string) {
+	workloads := a.workloads.Load()
+	if workloads == nil {
+		return
+	}
+	if _, own := (*workloads)[unit]; !own {
+		return
+	}
+	select {
+	case a.changed <- struct{}{}:
+	default:
+	}
+}
+
+// tellLater has the agent look at its units once what changes has settled, but not too often.
+func (a *Agent) tellLater() {
+	if !a.tellAt.IsZero() {
+		return
+	}
+	a.tellAt = time.Now().Add(time.Second)
+	if paused := a.toldAt.Add(tellPause); a.tellAt.Before(paused) {
+		a.tellAt = paused
+	}
+}
+
+// tellWhenDue tells of what changed.
+func (a *Agent) tellWhenDue(ctx context.Context) {
+	if a.view == nil || a.tellAt.IsZero() || time.Now().Before(a.tellAt) {
+		return
+	}
+	a.tellAt, a.toldAt = time.Time{}, time.Now()
+	report, err := a.node.lookAgain(ctx, a.set, a.guard, a.view)
+	if err == nil {
+		err = tellChanges(a.log, report.Objects)
+	}
+	if err != nil && ctx.Err() == nil {
+		a.once("how workloads are is not told", "error", err)
+	}
+}
+
+// noteUpcoming tells davit status when something is tried again.
+func (a *Agent) noteUpcoming(due time.Time) {
+	if a.failures == 0 {
+		due = time.Time{}
+	}
+	if due.IsZero() && a.upcoming.IsZero() {
+		return
+	}
+	a.upcoming = due
+	if err := noteUpcoming(due.UTC()); err != nil {
+		a.once("when the next pass is cannot be told", "error", err)
+	}
+}
+
 // retry grows the wait after failures in a row, with some chance in it so that many nodes
 // do not ask one registry at the same time.
 func (a *Agent) retry() time.Duration {
@@ -222,7 +319,8 @@ func (a *Agent) pass(ctx context.Context, tree watch.Tree, config manifests.Conf
 		a.once("pass did not succeed", "error", err)
 	}
 	a.monitor.LookAgain()
-	a.set, a.soaking = set, a.node.soak(ctx, a.soaking, result, time.Now())
+	a.noteView(set, guard, result.view, prune)
+	a.soaking = a.node.soak(ctx, a.soaking, result, time.Now())
 	a.summarize(last, set, err)
 	if err == nil && len(result.Desired.Problems) > 0 {
 		err = errors.New("some objects could not be resolved")

@@ -54,87 +54,137 @@ type ObjectReport struct {
 	// Generation is the one that brought what is wanted now, Revision the commit that it is of.
 	Generation int    `json:"generation,omitempty"`
 	Revision   string `json:"revision,omitempty"`
-	// Note says what differs from the manifest and what would be done about it.
-	Note string `json:"note,omitempty"`
+	// Causes are why it is not as it should be, the root first; none where it is.
+	Causes []Cause `json:"causes,omitempty"`
+	// Next is what happens about it without anybody's doing; nil where nothing has to.
+	Next *Next `json:"next,omitempty"`
+	// Conditions say the same in Kubernetes' form.
+	Conditions []Condition `json:"conditions"`
+
+	state units.State
+	// brought is when its generation was, readySince when its readiness last changed.
+	brought, readySince time.Time
 }
 
 // Report compares the manifests with the node, object by object.
 func (n *Node) Report(ctx context.Context, set *manifests.Set, guard Guard) (Report, error) {
-	report, _, _, err := n.report(ctx, set, guard)
-	return report, err
-}
-
-// report also returns what it was made from.
-func (n *Node) report(ctx context.Context, set *manifests.Set, guard Guard) (Report, *view, reconcile.Plan, error) {
 	v, err := n.look(ctx, set)
 	if err != nil {
-		return Report{}, nil, reconcile.Plan{}, err
+		return Report{}, err
 	}
 	plan, err := n.planFor(v, guard, WaitServices)
 	if err != nil {
-		return Report{}, nil, reconcile.Plan{}, err
+		return Report{}, err
 	}
-	report, err := n.reportOn(ctx, set, v, plan)
-	return report, v, plan, err
+	report, _, err := n.reportOn(ctx, set, v, plan)
+	return report, err
 }
 
-func (n *Node) reportOn(ctx context.Context, set *manifests.Set, v *view, plan reconcile.Plan) (Report, error) {
-	desired, actual := v.desired, v.actual
-	notes, blocked := notes(plan), blocked(plan, desired, actual)
-	report := Report{Objects: []ObjectReport{}, Diagnostics: set.Diagnostics, Orphans: []string{}}
-	for _, name := range slices.Sorted(maps.Keys(actual.Volumes)) {
-		if _, wanted := desired.Volumes[name]; !wanted {
+// reportOn also returns what can tell more.
+func (n *Node) reportOn(ctx context.Context, set *manifests.Set, v *view, plan reconcile.Plan) (Report, *explainer, error) {
+	report := Report{Diagnostics: set.Diagnostics, Orphans: []string{}}
+	for _, name := range slices.Sorted(maps.Keys(v.actual.Volumes)) {
+		if _, wanted := v.desired.Volumes[name]; !wanted {
 			report.Orphans = append(report.Orphans, name)
 		}
 	}
-	for unit, workload := range desired.Workloads {
-		if _, exists := actual.Workloads[unit]; !exists && !strings.HasSuffix(unit, ".slice") {
-			report.Objects = append(report.Objects, reportAbsent(unit, workload, actual, notes))
-		}
+	rows, err := n.rows(ctx, set, v)
+	if err != nil {
+		return Report{}, nil, err
 	}
-	for _, problem := range desired.Problems {
-		unit := problem.Ref.Name + ".service"
-		if _, exists := actual.Workloads[unit]; !exists && problem.Ref.Kind == v1.KindContainer {
-			object := problem.Ref.String()
-			report.Objects = append(report.Objects, ObjectReport{Object: object, Unit: unit, State: "absent", Note: notes[object]})
-		}
-	}
-	for unit, workload := range actual.Workloads {
-		if strings.HasSuffix(unit, ".slice") {
-			continue // it does nothing by itself
-		}
-		object, err := n.reportUnit(ctx, unit, workload)
-		if err != nil {
-			return Report{}, err
-		}
-		object.Note = cmp.Or(blocked[unit], notes[object.Object], ending(object))
-		if successful, failed := kept(set, workload.Ref); workload.Bundle != nil && successful+failed > 0 {
-			if object.Runs, err = Runs(ctx, unit, successful, failed); err != nil {
-				return Report{}, err
-			}
-		}
-		if ended, ok := actual.Completed[workload.BundleDir]; ok && object.State == "inactive (dead)" {
-			object.State, object.Since = "completed", &ended
-		}
-		report.Objects = append(report.Objects, object)
-	}
-	for i := range report.Objects {
-		if generation, ok := reconcile.BroughtBy(report.Objects[i].Object, v.kept); ok {
-			report.Objects[i].Generation, report.Objects[i].Revision = generation.Number, generation.Revision
-		}
-	}
+	report.Objects = rows
+	now := time.Now()
+	w := newExplainer(set, v, plan, now)
+	w.addUnmade(&report)
 	slices.SortFunc(report.Objects, func(a, b ObjectReport) int {
 		return cmp.Or(strings.Compare(a.Object, b.Object), strings.Compare(a.Unit, b.Unit))
 	})
-	return report, nil
+	for i := range report.Objects {
+		w.add(&report.Objects[i])
+	}
+	upcoming, remembered := readUpcoming(), readMemory()
+	for i := range report.Objects {
+		row := &report.Objects[i]
+		if generation, ok := reconcile.BroughtBy(row.Object, v.kept); ok {
+			row.Generation, row.Revision, row.brought = generation.Number, generation.Revision, generation.Began
+		}
+		row.Causes = w.ofRow(row)
+		row.Next = w.next(row, upcoming)
+		row.Conditions = w.conditions(row, remembered[row.key()])
+	}
+	return report, w, remember(report.Objects, remembered)
+}
+
+// rows are the workloads that are wanted or there.
+func (n *Node) rows(ctx context.Context, set *manifests.Set, v *view) ([]ObjectReport, error) {
+	rows := []ObjectReport{}
+	for unit, workload := range v.desired.Workloads {
+		if _, exists := v.actual.Workloads[unit]; !exists && !strings.HasSuffix(unit, ".slice") {
+			rows = append(rows, reportAbsent(unit, workload, v.actual))
+		}
+	}
+	for unit, workload := range v.actual.Workloads {
+		if strings.HasSuffix(unit, ".slice") {
+			continue // it does nothing by itself
+		}
+		row, err := n.reportUnit(ctx, unit, workload)
+		if err != nil {
+			return nil, err
+		}
+		if successful, failed := kept(set, workload.Ref); workload.Bundle != nil && successful+failed > 0 {
+			if row.Runs, err = Runs(ctx, unit, successful, failed); err != nil {
+				return nil, err
+			}
+		}
+		if ended, ok := v.actual.Completed[workload.BundleDir]; ok && row.State == "inactive (dead)" {
+			row.State, row.Since = completed, &ended
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// States that are not systemd's.
+const (
+	absent    = "absent"
+	completed = "completed"
+)
+
+// addUnmade adds the workloads that never came so far as to have a unit, because their manifests have
+// an error or something they need cannot be had.
+func (w *explainer) addUnmade(report *Report) {
+	known := map[string]bool{}
+	for _, row := range report.Objects {
+		known[row.Object] = true
+	}
+	add := func(object string) {
+		kind, _, _ := strings.Cut(object, "/")
+		if !known[object] && runs[kind] {
+			known[object] = true
+			report.Objects = append(report.Objects, ObjectReport{Object: object, State: absent})
+		}
+	}
+	for object := range w.diagnostics {
+		add(object)
+	}
+	for object := range w.waiting {
+		add(object)
+	}
+	for object := range w.problems {
+		add(object)
+	}
+}
+
+// runs are the kinds whose objects run.
+var runs = map[string]bool{
+	v1.KindContainer: true, v1.KindPod: true, v1.KindJob: true, v1.KindCronJob: true,
 }
 
 // reportAbsent reports a workload whose unit is not there: not yet, or a finished job's no more.
-func reportAbsent(unit string, workload reconcile.Workload, actual reconcile.Actual, notes map[string]string) ObjectReport {
-	object := workload.Ref.String()
-	report := ObjectReport{Object: object, Unit: unit, State: "absent", Source: workload.Source, Note: notes[object]}
+func reportAbsent(unit string, workload reconcile.Workload, actual reconcile.Actual) ObjectReport {
+	report := ObjectReport{Object: workload.Ref.String(), Unit: unit, State: absent, Source: workload.Source}
 	if ended, ok := actual.Completed[workload.BundleDir]; ok {
-		report.State, report.Since = "completed", &ended
+		report.State, report.Since = completed, &ended
 	}
 	if workload.Bundle != nil {
 		report.Image, report.Digest = workload.Bundle.Image.Reference, workload.Bundle.Image.Digest
@@ -149,7 +199,7 @@ func (n *Node) reportUnit(ctx context.Context, unit string, workload reconcile.A
 	}
 	report := ObjectReport{
 		Object: workload.Ref.String(), Unit: unit, MainPID: state.MainPID, Source: workload.SourcePath,
-		State: fmt.Sprintf("%s (%s)", state.ActiveState, state.SubState),
+		State: fmt.Sprintf("%s (%s)", state.ActiveState, state.SubState), state: state,
 	}
 	report.Restarts = state.Restarts
 	if report.LastRun, err = lastRun(unit); err != nil {
@@ -168,55 +218,24 @@ func (n *Node) reportUnit(ctx context.Context, unit string, workload reconcile.A
 	if workload.Bundle != nil {
 		report.Image, report.Digest = workload.Bundle.Image.Reference, workload.Bundle.Image.Digest
 		report.Probed = workload.Bundle.Health.Readiness != nil
-		report.Ready, report.Status = readiness(workload.Bundle, state)
+		report.readiness(workload.Bundle)
 	}
 	return report, nil
 }
 
-// readiness is what a container's readiness probe comes to, and why. Until the unit is up the
-// launcher makes it, afterwards the agent.
-func readiness(b *bundle.Bundle, state units.State) (ready *bool, status string) {
-	switch record := health.Read(b.ID); {
-	case b.Health.Readiness == nil:
-		return nil, state.StatusText
-	case state.ActiveState != "active" && state.ActiveState != "reloading":
-		return new(false), state.StatusText
-	case record == nil || record.Invocation != state.Invocation || !health.Watched():
-		return nil, state.StatusText
+// readiness notes what a container's readiness probe comes to, why, and since when. Until the unit is
+// up the launcher makes it, afterwards the agent.
+func (r *ObjectReport) readiness(b *bundle.Bundle) {
+	r.Status = r.state.StatusText
+	if b.Health.Readiness == nil {
+		return
+	}
+	record := health.Read(b.ID)
+	switch {
+	case !r.isActive():
+		r.Ready = new(false)
+	case record == nil || record.Invocation != r.state.Invocation || !health.Watched():
 	default:
-		return &record.Ready, cmp.Or(record.Reason, state.StatusText)
+		r.Ready, r.readySince, r.Status = &record.Ready, record.Since, cmp.Or(record.Reason, r.Status)
 	}
-}
-
-// blocked says for each unit that is to run what keeps it from running.
-func blocked(plan reconcile.Plan, desired reconcile.Desired, actual reconcile.Actual) map[string]string {
-	blocked := reconcile.Blocked(desired, actual)
-	maps.DeleteFunc(blocked, func(unit, _ string) bool {
-		return !slices.ContainsFunc(plan.Actions, func(a reconcile.Action) bool { return a.Verb == reconcile.Start && a.Target == unit })
-	})
-	return blocked
-}
-
-// ending says how the last run ended, where it did not end well.
-func ending(object ObjectReport) string {
-	if object.LastRun == nil || object.LastRun.Result == "success" {
-		return ""
-	}
-	text := "last run: " + object.LastRun.String()
-	if object.Restarts > 0 {
-		text += fmt.Sprintf(", restarted %d times", object.Restarts)
-	}
-	return text
-}
-
-// notes says for each object what a plan would do about it.
-func notes(plan reconcile.Plan) map[string]string {
-	notes := map[string]string{}
-	for _, action := range plan.Actions {
-		notes[action.Object] = fmt.Sprintf("%s: %s", action.Verb, action.Reason)
-	}
-	for _, held := range plan.Held {
-		notes[held.Object] = held.Reason
-	}
-	return notes
 }

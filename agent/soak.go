@@ -87,7 +87,7 @@ func (n *Node) proved(ctx context.Context, watched map[string]soaking, now time.
 			// systemd counts no restart that somebody asked for, but goes on counting over versions.
 			restarted := state.Restarts > 0 && state.Invocation != invocation
 			if restarted || restarting || state.ActiveState == "failed" {
-				failed[object] = n.withLastWords(ctx, unit, fmt.Errorf("%s ended soon after its start (%s)", unit, state.Result)).Error()
+				failed[object] = n.withCause(ctx, unit, fmt.Errorf("%s ended soon after its start (%s)", unit, state.Result)).Error()
 			}
 		}
 	}

@@ -244,6 +244,8 @@ type Result struct {
 	Started map[string]string
 	// Warning is what of the history cannot be read, and is as if it were not there; nil for nothing.
 	Warning error
+
+	view *view
 }
 
 // Apply makes the node what the manifests say, in one generation. A change that does not work is
@@ -257,7 +259,7 @@ func (n *Node) Apply(ctx context.Context, pass Pass) (Result, error) {
 			return result, errors.Join(append(failures, err)...)
 		}
 		services := &services{node: n, desired: v.desired, wait: pass.Wait, started: map[string]string{}}
-		result = Result{v.desired, v.actual, services.started, v.warning}
+		result = Result{v.desired, v.actual, services.started, v.warning, v}
 		again, err := n.carryOut(ctx, v, pass, services)
 		failures = append(failures, err)
 		if !again || ctx.Err() != nil {

@@ -38,6 +38,8 @@ type Diagnostic struct {
 	Hint string `json:"hint,omitempty"`
 	// Object is the one that its document describes, "Container/web"; empty where that cannot be read.
 	Object string `json:"object,omitempty"`
+	// Denied is set when the node's policy refuses what is there.
+	Denied bool `json:"denied,omitempty"`
 	// Severity is error, or warning for what can be done without.
 	Severity Severity `json:"severity"`
 	// Confidential means that the lines it points at belong to a Secret.

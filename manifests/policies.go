@@ -106,6 +106,7 @@ func checkPolicy(documents []*document, nodePolicy *NodePolicy) {
 	for _, d := range documents {
 		for _, violation := range nodePolicy.Check(d.object, func(unit string) bool { return units[unit] }) {
 			d.errorHint(violation.Path, nodePolicy.where(violation.Rule), "refused by policy %s: %s", nodePolicy.Preset, violation.Message)
+			d.diagnostics[len(d.diagnostics)-1].Denied = true
 		}
 	}
 }

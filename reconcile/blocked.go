@@ -5,15 +5,27 @@ import (
 	"slices"
 )
 
+// Blocker is a unit that does not run, and keeps another one from running.
+type Blocker struct {
+	Object, Unit string
+	// Condition is its state, in systemd's words.
+	Condition string
+}
+
+// String says what a unit waits for, for people.
+func (b Blocker) String() string {
+	return fmt.Sprintf("waits for %s, which is %s", Subject(b.Object, b.Unit), b.Condition)
+}
+
 // Blocked says of each unit that does not run what keeps systemd from starting it: the unit at the
 // root of those that it requires, which does not run either.
-func Blocked(desired Desired, actual Actual) map[string]string {
+func Blocked(desired Desired, actual Actual) map[string]Blocker {
 	d := &differ{desired: desired, actual: actual}
-	blocked := map[string]string{}
+	blocked := map[string]Blocker{}
 	for unit := range desired.Workloads {
 		if root := d.blocker(unit, nil); root != "" {
 			state := actual.Workloads[root]
-			blocked[unit] = fmt.Sprintf("waits for %s, which is %s", Subject(state.Ref.String(), root), state.condition())
+			blocked[unit] = Blocker{state.Ref.String(), root, state.condition()}
 		}
 	}
 	return blocked

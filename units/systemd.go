@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -206,15 +207,23 @@ type State struct {
 	ControlGroup string
 	// HasJob is set while systemd has something to do about it.
 	HasJob bool
-	// MainPID is the container's first process; 0 when none runs.
-	MainPID uint32
+	// MainPID is the container's first process; 0 when none runs. ExitStatus is what the last one ended
+	// with.
+	MainPID    uint32
+	ExitStatus int32
 	// Restarts counts how often systemd has restarted it by itself, since it was last started
 	// otherwise or [Systemd.ForgetRestarts] was called.
 	Restarts uint32
 	// Since is when ActiveState last changed, in microseconds since 1970; 0 for never.
 	Since uint64
-	// Started is when the unit last left the inactive state, in the same unit.
-	Started uint64
+	// Started is when the unit last left the inactive state, in the same unit; Entered and Left are
+	// when it last became active, and last was no longer.
+	Started, Entered, Left uint64
+	// RestartDelay is how long systemd waits before its next restart, StartTimeout and StopTimeout how
+	// long a start and each part of a stop may take; 0 where nothing bounds it.
+	RestartDelay, StartTimeout, StopTimeout time.Duration
+	// NextElapse is when a timer is next due, in microseconds since 1970; 0 for never.
+	NextElapse uint64
 	// StatusText is what the unit says of itself.
 	StatusText string
 	// Type is that of a service: "notify", "oneshot", …
@@ -246,9 +255,18 @@ func (s *Systemd) State(ctx context.Context, name string) (State, error) {
 	state.NeedDaemonReload, _ = p["NeedDaemonReload"].(bool)
 	state.HasJob = hasJob(p["Job"])
 	state.MainPID, _ = p["MainPID"].(uint32)
+	state.ExitStatus, _ = p["ExecMainStatus"].(int32)
 	state.Restarts, _ = p["NRestarts"].(uint32)
 	state.Since, _ = p["StateChangeTimestamp"].(uint64)
 	state.Started, _ = p["InactiveExitTimestamp"].(uint64)
+	state.Entered, _ = p["ActiveEnterTimestamp"].(uint64)
+	state.Left, _ = p["ActiveExitTimestamp"].(uint64)
+	state.NextElapse, _ = p["NextElapseUSecRealtime"].(uint64)
+	state.RestartDelay = durationOf(p["RestartUSec"])
+	if next := durationOf(p["RestartUSecNext"]); next > 0 { // since 254: it grows
+		state.RestartDelay = next
+	}
+	state.StartTimeout, state.StopTimeout = durationOf(p["TimeoutStartUSec"]), durationOf(p["TimeoutStopUSec"])
 	invocation, _ := p["InvocationID"].([]byte)
 	state.Invocation = hex.EncodeToString(invocation)
 	return state, nil
@@ -262,6 +280,15 @@ func hasJob(property any) bool {
 	}
 	number, _ := job[0].(uint32)
 	return number != 0
+}
+
+// durationOf is a property in microseconds; infinity, and what is none, is 0.
+func durationOf(property any) time.Duration {
+	micros, _ := property.(uint64)
+	if micros > math.MaxInt64/1000 {
+		return 0
+	}
+	return time.Duration(micros) * time.Microsecond
 }
 
 // ForgetRestarts makes systemd count the unit's restarts from 0 again. Its processes notice

@@ -38,9 +38,11 @@ type Systemd interface {
 type Monitor struct {
 	systemd  Systemd
 	watch    func(ctx context.Context) (<-chan string, error)
+	note     func(id string, failure bundle.Failure) error
 	launcher string
 	log      *slog.Logger
 	again    chan struct{}
+	changed  func(unit string)
 	made     time.Time
 	// watched are the containers that are probed, by id.
 	watched map[string]*watched
@@ -50,10 +52,14 @@ type Monitor struct {
 // New makes a monitor that has the launcher run commands in containers.
 func New(systemd Systemd, launcher string, log *slog.Logger) *Monitor {
 	return &Monitor{
-		systemd: systemd, watch: units.Watch, launcher: launcher, log: log,
-		again: make(chan struct{}, 1), made: time.Now(), watched: map[string]*watched{},
+		systemd: systemd, watch: units.Watch, note: noteFailure, launcher: launcher, log: log,
+		again: make(chan struct{}, 1), changed: func(string) {}, made: time.Now(), watched: map[string]*watched{},
 	}
 }
+
+// OnChange has a function called with each service that changes, in its state or its readiness. It is
+// for before Run; the function must not wait, and may be called from several goroutines.
+func (m *Monitor) OnChange(changed func(unit string)) { m.changed = changed }
 
 // LookAgain has the monitor look at all containers: signals of systemd's may get lost.
 func (m *Monitor) LookAgain() {
@@ -123,6 +129,7 @@ func (m *Monitor) follow(ctx context.Context, changes <-chan string) {
 			case name == "":
 				m.lookAtAll(ctx)
 			case service:
+				m.changed(name)
 				m.lookAt(ctx, id)
 			}
 		case <-m.again:
@@ -200,7 +207,8 @@ func runsToItsEnd(state units.State) bool { return state.Type == "oneshot" }
 func (m *Monitor) start(ctx context.Context, b *bundle.Bundle, state units.State) {
 	w := &watched{
 		monitor: m, Bundle: b, pid: int(state.MainPID), invocation: state.Invocation,
-		began: time.UnixMicro(int64(state.Started)), startsUp: runsToItsEnd(state),
+		began: time.UnixMicro(int64(state.Started)), since: time.UnixMicro(int64(max(state.Entered, state.Started))),
+		startsUp: runsToItsEnd(state),
 	}
 	w.later = func(f func(context.Context)) { m.group.Go(func() { f(ctx) }) }
 	running, cancel := context.WithCancel(ctx)

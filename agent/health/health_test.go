@@ -26,6 +26,7 @@ type fakeSystemd struct {
 
 	mu    sync.Mutex
 	asked []request
+	noted bundle.Failure
 }
 
 type request struct {
@@ -56,6 +57,10 @@ func patient(f *fakeSystemd, from, to time.Duration) *watched {
 		monitor: New(f, "/bin/false", slog.New(slog.DiscardHandler)),
 		Bundle:  &bundle.Bundle{Launch: bundle.Launch{ID: "web", Object: "Container/web"}},
 		pid:     7, invocation: "one", began: f.made,
+	}
+	w.monitor.note = func(_ string, failure bundle.Failure) error {
+		f.noted = failure
+		return nil
 	}
 	w.target = probe.Target{Address: "192.0.2.1", Dial: func(context.Context, string, string) (net.Conn, error) {
 		if now := time.Since(f.made); now >= from && now < to {
@@ -104,6 +109,9 @@ func TestWhatIsDeadIsActedOnOnce(t *testing.T) {
 				var got []string
 				for _, request := range f.asked {
 					got = append(got, request.Verb)
+				}
+				if acts := test.action != bundle.OnFailureNone; acts != (f.noted.Error == "its liveness probe failed: TCP 192.0.2.1:80: down") {
+					t.Errorf("noted %+v", f.noted)
 				}
 				if diff := cmp.Diff(test.want, got); diff != "" {
 					t.Error(diff)

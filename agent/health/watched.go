@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/agent/probe"
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -22,6 +24,7 @@ type watched struct {
 	pid        int
 	invocation string
 	began      time.Time
+	since      time.Time // when the unit came up
 	// startsUp is set when its startup probe is the monitor's to make.
 	startsUp bool
 	target   probe.Target
@@ -123,6 +126,12 @@ func (w *watched) act(ctx context.Context, what string, p bundle.Probe, cause er
 	m := w.monitor
 	// What is done about it ends the container, and so the context.
 	ctx = context.WithoutCancel(ctx)
+	if p.OnFailure != bundle.OnFailureNone {
+		failure := bundle.Failure{Invocation: w.invocation, Stage: bundle.StageProbe, Error: fmt.Sprintf("its %s: %v", what, cause)}
+		if err := m.note(w.ID, failure); err != nil {
+			m.log.Warn("why a container is ended is not noted", "object", w.Object, "unit", w.unit(), "error", err)
+		}
+	}
 	m.log.Warn(what, "object", w.Object, "unit", w.unit(), "action", p.OnFailure, "error", cause)
 	var err error
 	switch p.OnFailure {
@@ -162,7 +171,7 @@ func (w *watched) killLater(ctx context.Context, grace time.Duration) {
 func (w *watched) keepReady(ctx context.Context, p bundle.Probe) error {
 	record := Read(w.ID)
 	if record == nil || record.Invocation != w.invocation {
-		record = &bundle.HealthRecord{Invocation: w.invocation, Ready: !w.startsUp, Since: time.Now()}
+		record = &bundle.HealthRecord{Invocation: w.invocation, Ready: !w.startsUp, Since: w.since}
 	}
 	failed := w.record(*record)
 	w.each(ctx, "readiness", probe.Counter{Probe: p, Passing: record.Ready}, func(passing bool, err error) bool {
@@ -177,6 +186,7 @@ func (w *watched) keepReady(ctx context.Context, p bundle.Probe) error {
 			w.monitor.log.Warn("not ready", "object", w.Object, "unit", w.unit(), "error", err)
 		}
 		failed = errors.Join(failed, w.record(*record))
+		w.monitor.changed(w.unit())
 		return true
 	})
 	return failed
@@ -204,4 +214,13 @@ func (w *watched) record(record bundle.HealthRecord) error {
 		return err
 	}
 	return os.Rename(fresh, path)
+}
+
+// noteFailure leaves word of why a run is about to end, for who notes its end.
+func noteFailure(id string, failure bundle.Failure) error {
+	text, err := json.Marshal(failure)
+	if err != nil {
+		return err
+	}
+	return disk.WriteFile(bundle.FailureFile(id), text, 0o600)
 }

@@ -62,6 +62,9 @@ func openHostPath(want bundle.HostPath) (*os.File, error) {
 	if errors.Is(err, fs.ErrNotExist) && strings.HasSuffix(want.Type, "OrCreate") {
 		found, err = makeHostPath(want)
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("host path %s: %w: make it, or have it made by type DirectoryOrCreate or FileOrCreate", want.Path, fs.ErrNotExist)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("host path %s: %w", want.Path, err)
 	}

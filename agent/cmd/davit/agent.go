@@ -1,7 +1,6 @@
 package main
 
 import (
-	"log/slog"
 	"os"
 	"os/signal"
 	"time"
@@ -42,8 +41,7 @@ only when all manifests are free of errors.`,
 }
 
 func runAgent(cmd *cobra.Command, options agent.Options) error {
-	// The journal has the time and the unit already.
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
+	log := newLog()
 	ctx := cmd.Context()
 	status := agent.NewStatus(log)
 	status.Beat()
@@ -57,11 +55,4 @@ func runAgent(cmd *cobra.Command, options agent.Options) error {
 	signal.Notify(now, unix.SIGHUP)
 	defer signal.Stop(now)
 	return agent.NewAgent(node, options, log, status).Run(ctx, now)
-}
-
-func withoutTime(groups []string, attribute slog.Attr) slog.Attr {
-	if len(groups) == 0 && attribute.Key == slog.TimeKey {
-		return slog.Attr{}
-	}
-	return attribute
 }

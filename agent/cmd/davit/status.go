@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -17,7 +19,13 @@ func statusCommand(s *settings) *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "Show what runs, and what differs from the manifests",
-		Args:  cobra.NoArgs,
+		Long: `Show each workload: its state, whether it is ready, how often systemd restarted it, the generation
+that brought it, how long it has been so, and its image. Where it is not as it should be, why, and
+what happens next and when. davit why tells more.
+
+With -o json each has conditions as Kubernetes' objects have them: Accepted, Applied, Ready,
+Reconciling, Stalled.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return s.withNode(cmd, func(node *agent.Node, from source) error {
 				report, err := node.Report(cmd.Context(), from.set, from.guard)
@@ -32,12 +40,12 @@ func statusCommand(s *settings) *cobra.Command {
 
 func printReport(w io.Writer, report agent.Report) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "OBJECT\tSTATE\tREADY\tSINCE\tIMAGE\tNOTE")
+	fmt.Fprintln(table, "OBJECT\tSTATE\tREADY\tRESTARTS\tGENERATION\tAGE\tIMAGE\tWHY")
 	for _, object := range report.Objects {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", reconcile.Subject(object.Object, object.Unit), object.State,
-			ready(object), since(object.Since), object.Image, cmp.Or(object.Note, object.Status))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", subject(object), object.State, ready(object), object.Restarts,
+			generation(object), since(object.Since), image(object), reason(object))
 		for _, run := range object.Runs {
-			fmt.Fprintf(table, "  run\t%s\t\t%s\t\t\n", runState(run), since(&run.Started))
+			fmt.Fprintf(table, "  run\t%s\t\t\t\t%s\t\t\n", runState(run), since(&run.Started))
 		}
 	}
 	if err := table.Flush(); err != nil {
@@ -50,6 +58,54 @@ func printReport(w io.Writer, report agent.Report) error {
 		fmt.Fprintln(w, diagnostic)
 	}
 	return nil
+}
+
+// subject is the object, and the unit where it has others, or has none yet.
+func subject(object agent.ObjectReport) string {
+	if object.Unit == "" {
+		return object.Object
+	}
+	return reconcile.Subject(object.Object, object.Unit)
+}
+
+func generation(object agent.ObjectReport) string {
+	if object.Generation == 0 {
+		return "-"
+	}
+	return strconv.Itoa(object.Generation)
+}
+
+// image is the reference, and as much of the digest as tells images apart.
+func image(object agent.ObjectReport) string {
+	if object.Digest == "" || strings.Contains(object.Image, "@") {
+		return cmp.Or(object.Image, "-")
+	}
+	return object.Image + "@" + short(strings.TrimPrefix(object.Digest, "sha256:"))
+}
+
+// reason is why a workload is not as it should be, and what happens next; otherwise what it says of
+// itself.
+func reason(object agent.ObjectReport) string {
+	var parts []string
+	if len(object.Causes) > 0 {
+		parts = append(parts, causesFor(object))
+	} else if object.Status != "" {
+		parts = append(parts, object.Status)
+	}
+	if object.Next != nil {
+		parts = append(parts, "next: "+object.Next.String())
+	}
+	return strings.Join(parts, "; ")
+}
+
+// causesFor is the root, and before it what the object itself waits for where the root is another one's.
+func causesFor(object agent.ObjectReport) string {
+	root := object.Causes[0]
+	text := string(root.Stage) + ": " + root.Message
+	if root.Object != object.Object {
+		text = object.Causes[len(object.Causes)-1].Message + ": " + root.String()
+	}
+	return strings.ReplaceAll(text, "\n", " / ")
 }
 
 // ready is what the readiness probe comes to: unknown when the agent, which makes it, is not there.

@@ -17,7 +17,7 @@ func whyCommand(s *settings) *cobra.Command {
 		Short: "Explain why an object is as it is",
 		Long: `Explain why an object is as it is: the whole chain of causes, the root in the first line, from an
 error in a manifest over an image, a dependency or an operator's wish to how the container last
-ended; then its units, and what davit does next.`,
+ended; then its units, and what happens next, and when.`,
 		Example: `  davit why web
   davit why Pod/app -o json`,
 		Args: cobra.ExactArgs(1),
@@ -29,8 +29,8 @@ ended; then its units, and what davit does next.`,
 
 func (s *settings) why(cmd *cobra.Command, node *agent.Node, from source, args []string) error {
 	object, err := objectOf(from, args)
-	if errors.Is(err, agent.ErrNoObject) && len(from.set.Diagnostics) > 0 {
-		object, err = args[0], nil // it may be in a manifest that cannot be read
+	if errors.Is(err, agent.ErrNoObject) {
+		object, err = agent.Misfit(from.set, args[0])
 	}
 	if err != nil {
 		return err
@@ -47,16 +47,24 @@ func printWhy(w io.Writer, e agent.Explanation) error {
 		fmt.Fprintf(w, "%s: is as its manifest says\n", e.Object)
 	}
 	for _, cause := range e.Causes {
-		fmt.Fprintf(w, "%s: %s: %s\n", cause.Object, cause.Stage, cause.Reason)
+		fmt.Fprintln(w, cause)
 	}
 	for _, unit := range e.Units {
-		fmt.Fprintf(w, "unit %s: %s, for %s\n", unit.Unit, unit.State, since(unit.Since))
+		if unit.Unit != "" {
+			fmt.Fprintf(w, "unit %s: %s, for %s\n", unit.Unit, unit.State, since(unit.Since))
+		}
+		if unit.Source != "" {
+			fmt.Fprintf(w, "source %s\n", unit.Source)
+		}
+		if unit.Next != nil {
+			fmt.Fprintf(w, "next: %s\n", unit.Next)
+		}
 	}
 	if e.Generation > 0 {
 		fmt.Fprintf(w, "generation %d %s\n", e.Generation, short(e.Revision))
 	}
-	for _, action := range e.Next {
-		fmt.Fprintf(w, "next: %s %s: %s\n", action.Verb, reconcile.Subject(action.Object, action.Target), action.Reason)
+	for _, action := range e.Plan {
+		fmt.Fprintf(w, "plan: %s %s: %s\n", action.Verb, reconcile.Subject(action.Object, action.Target), action.Reason)
 	}
 	return nil
 }

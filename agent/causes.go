@@ -1,0 +1,410 @@
+package agent
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/davit-project/davit/agent/health"
+	"github.com/davit-project/davit/manifests"
+	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// explainer walks from an object, or one of its units, to what keeps it.
+type explainer struct {
+	view    *view
+	now     time.Time
+	watched bool // an agent runs
+	blocked map[string]reconcile.Blocker
+	// said is what a unit said last; nil where nobody asks for that.
+	said func(unit string) string
+
+	rows        map[string][]*ObjectReport // by object
+	units       map[string]*ObjectReport   // by unit
+	diagnostics map[string]manifests.Diagnostics
+	unnamed     manifests.Diagnostics // of documents that cannot be read so far
+	leftOut     map[string]string
+	waiting     map[string]v1.Ref
+	problems    map[string][]reconcile.Problem
+	held        map[string][]reconcile.Held
+	actions     map[string][]reconcile.Action
+	seen        map[string]bool // objects on the way to the root
+}
+
+func newExplainer(set *manifests.Set, v *view, plan reconcile.Plan, now time.Time) *explainer {
+	w := &explainer{
+		view: v, now: now, watched: health.Watched(), blocked: reconcile.Blocked(v.desired, v.actual),
+		rows: map[string][]*ObjectReport{}, units: map[string]*ObjectReport{}, diagnostics: map[string]manifests.Diagnostics{},
+		leftOut: map[string]string{}, waiting: map[string]v1.Ref{},
+		problems: map[string][]reconcile.Problem{}, held: map[string][]reconcile.Held{}, actions: map[string][]reconcile.Action{}, seen: map[string]bool{},
+	}
+	for _, d := range set.Diagnostics {
+		if d.Object == "" {
+			w.unnamed = append(w.unnamed, d)
+		} else {
+			w.diagnostics[d.Object] = append(w.diagnostics[d.Object], d)
+		}
+	}
+	for _, left := range set.LeftOut {
+		w.leftOut[left.Ref().String()] = left.Reason
+	}
+	for _, waiting := range set.Waiting {
+		w.waiting[waiting.Ref().String()] = waiting.Needs
+	}
+	for _, problem := range v.desired.Problems {
+		w.problems[problem.Ref.String()] = append(w.problems[problem.Ref.String()], problem)
+	}
+	for _, held := range plan.Held {
+		w.held[held.Object] = append(w.held[held.Object], held)
+	}
+	for _, action := range plan.Actions {
+		w.actions[action.Object] = append(w.actions[action.Object], action)
+	}
+	return w
+}
+
+// add makes a row known, which has to be whole by then.
+func (w *explainer) add(row *ObjectReport) {
+	w.rows[row.Object] = append(w.rows[row.Object], row)
+	w.units[row.Unit] = row
+}
+
+// causes are those of an object with all its units, the root first.
+func (w *explainer) causes(object string) []Cause {
+	if w.seen[object] {
+		return []Cause{}
+	}
+	w.seen[object] = true
+	defer delete(w.seen, object)
+	causes := w.ofObject(object)
+	for _, row := range w.rows[object] {
+		causes = append(causes, w.ofUnit(row)...)
+	}
+	if pin := w.view.decided.Pin; pin != nil && w.view.pinned {
+		causes = append(causes, w.ofPin(object)...)
+	}
+	// What a row of units waits for comes before what waits.
+	slices.SortStableFunc(causes, func(a, b Cause) int { return cmp.Compare(waits(a, object), waits(b, object)) })
+	return once(append(causes, w.ofUpdate(object, len(causes) > 0)...))
+}
+
+// waits is 1 for a cause that is only the waiting for another unit of the object.
+func waits(c Cause, object string) int {
+	if c.Stage == StageDependency && c.Object == object {
+		return 1
+	}
+	return 0
+}
+
+// once leaves out what is said twice.
+func once(causes []Cause) []Cause {
+	kept := []Cause{}
+	for _, cause := range causes {
+		if !slices.Contains(kept, cause) {
+			kept = append(kept, cause)
+		}
+	}
+	return kept
+}
+
+// ofRow are the causes that concern one unit.
+func (w *explainer) ofRow(row *ObjectReport) []Cause {
+	w.seen[row.Object] = true
+	defer delete(w.seen, row.Object)
+	causes := append(w.ofObject(row.Object), w.ofUnit(row)...)
+	if ready, _ := w.ready(row); len(causes) == 0 && ready == ConditionTrue {
+		return nil
+	}
+	return once(append(causes, w.ofUpdate(row.Object, len(causes) > 0)...))
+}
+
+// ofObject are the causes that lie in the manifest, the node or a decision about the object.
+func (w *explainer) ofObject(object string) []Cause {
+	causes := w.ofManifest(object)
+	for _, held := range w.held[object] {
+		misread := held.By == reconcile.ByPruneGuard && len(causes) > 0
+		if held.By != reconcile.ByProblem && !misread && !w.endedByProbe(object, held) {
+			causes = append(causes, Cause{Stage: StageHeld, Object: object, Reason: string(held.By), Message: held.Reason})
+		}
+	}
+	for _, problem := range w.problems[object] {
+		causes = append(causes, causeOf(problem))
+	}
+	return causes
+}
+
+// endedByProbe reports whether what looks as if somebody stopped it was stopped for its liveness.
+func (w *explainer) endedByProbe(object string, held reconcile.Held) bool {
+	return held.By == reconcile.ByStop && slices.ContainsFunc(w.rows[object], func(row *ObjectReport) bool {
+		return !row.isActive() && row.LastRun != nil && row.LastRun.Failure != nil
+	})
+}
+
+// ofManifest are the errors of the manifests that keep an object out of the set. What is missing
+// altogether may be in a file that cannot be read: then that one's errors are the root.
+func (w *explainer) ofManifest(object string) []Cause {
+	var causes []Cause
+	for _, d := range w.diagnostics[object] {
+		causes = append(causes, causeOfDiagnostic(object, d))
+	}
+	if reason := w.leftOut[object]; reason != "" && len(causes) == 0 {
+		causes = append(causes, Cause{Stage: StageSelection, Object: object, Reason: reasonExcluded, Message: reason})
+	}
+	if needs, ok := w.waiting[object]; ok && len(causes) == 0 {
+		causes = append(w.causes(needs.String()), Cause{
+			Stage: StageValidation, Object: object, Reason: reasonDependency,
+			Message: fmt.Sprintf("it needs %s, whose manifest has an error", needs),
+		})
+	}
+	if len(causes) > 0 || w.isWanted(object) {
+		return causes
+	}
+	for _, d := range w.unnamed {
+		causes = append(causes, causeOfDiagnostic(object, d))
+	}
+	return causes
+}
+
+func causeOfDiagnostic(object string, d manifests.Diagnostic) Cause {
+	cause := Cause{Stage: StageValidation, Object: object, Reason: reasonInvalid, Message: d.String()}
+	if d.Denied {
+		cause.Stage, cause.Reason = StagePolicy, reasonDenied
+	}
+	return cause
+}
+
+// isWanted reports whether the set has the object.
+func (w *explainer) isWanted(object string) bool {
+	if len(w.problems[object]) > 0 {
+		return true
+	}
+	return slices.ContainsFunc(w.rows[object], func(row *ObjectReport) bool {
+		_, wanted := w.view.desired.Workloads[row.Unit]
+		return wanted
+	})
+}
+
+// parts are the stages and words of what cannot be resolved.
+var parts = map[reconcile.Part]Cause{
+	reconcile.PartManifest: {Stage: StageValidation, Reason: reasonInvalid},
+	reconcile.PartImage:    {Stage: StageImage, Reason: reasonImage},
+	reconcile.PartNetwork:  {Stage: StageNetwork, Reason: reasonNetwork},
+	reconcile.PartVolume:   {Stage: StageVolume, Reason: reasonMount},
+	reconcile.PartNode:     {Stage: StageStart, Reason: reasonStart},
+}
+
+func causeOf(problem reconcile.Problem) Cause {
+	cause := parts[problem.Part]
+	cause.Object, cause.Message = problem.Ref.String(), fmt.Sprintf("%s: %v", problem.Source, problem.Err)
+	if problem.Part == reconcile.PartImage {
+		cause.Message = problem.Err.Error() // it is not the manifest that is wrong
+	}
+	return cause
+}
+
+// ofPin says that the whole node is as an earlier generation was.
+func (w *explainer) ofPin(object string) []Cause {
+	var causes []Cause
+	for _, held := range w.view.held {
+		causes = append(causes, Cause{
+			Stage: StageHeld, Object: object, Reason: string(held.By), Message: "the node is at " + held.Object + ": " + held.Reason,
+		})
+	}
+	return causes
+}
+
+// ofUpdate says how the change to the newest generation went. Where it is known what keeps the object,
+// that it was not waited for tells nothing more.
+func (w *explainer) ofUpdate(object string, known bool) []Cause {
+	if len(w.view.kept) == 0 {
+		return nil
+	}
+	newest := w.view.kept[0]
+	if reason := newest.Failed[object]; reason != "" {
+		return []Cause{{Stage: StageUpdate, Object: object, Reason: reasonUpdate, Message: reason}}
+	}
+	reason := newest.Unproven[object]
+	if known || reason == "" || !newest.Unfinished()[object] {
+		return nil
+	}
+	cause := Cause{Stage: StageUpdate, Object: object, Reason: reasonUpdate, Message: strings.TrimPrefix(reason, "skipped: ")}
+	verb, _, _ := strings.Cut(cause.Message, " ")
+	switch reconcile.Verb(verb) {
+	case reconcile.PullImage:
+		cause.Stage, cause.Reason = StageImage, reasonImage
+	case reconcile.MakeNetwork:
+		cause.Stage, cause.Reason = StageNetwork, reasonNetwork
+	case reconcile.MakeVolume:
+		cause.Stage, cause.Reason = StageVolume, reasonMount
+	}
+	return []Cause{cause}
+}
+
+// ofUnit are the causes that lie in what a unit needs, and in how its runs went.
+func (w *explainer) ofUnit(row *ObjectReport) []Cause {
+	var causes []Cause
+	if missing := w.missing(row); missing != "" {
+		causes = append(causes, w.causes(missing)...)
+	}
+	if blocker, ok := w.blocked[row.Unit]; ok {
+		switch other := w.units[blocker.Unit]; {
+		case blocker.Object != row.Object:
+			causes = append(causes, w.causes(blocker.Object)...)
+		case other != nil && blocker.Unit != row.Unit:
+			causes = append(causes, w.ofRun(other)...)
+		}
+		return append(causes, Cause{
+			Stage: StageDependency, Object: row.Object, Unit: row.Unit, Reason: reasonDependency, Message: blocker.String(),
+		})
+	}
+	return append(causes, w.ofRun(row)...)
+}
+
+// missing is an object that a unit needs and that has never come to the node; "" for none.
+func (w *explainer) missing(row *ObjectReport) string {
+	workload := w.view.desired.Workloads[row.Unit]
+	if workload.Unit == nil || row.isActive() {
+		return ""
+	}
+	for _, needed := range slices.Concat(workload.Unit.Dependencies.Requires, workload.Unit.Dependencies.BindsTo) {
+		if _, exists := w.view.actual.Workloads[needed]; exists {
+			continue
+		}
+		for object := range w.problems {
+			_, name, _ := strings.Cut(object, "/")
+			if object != row.Object && slices.Contains([]string{name + ".service", name + "-pod.service", name + ".target"}, needed) {
+				return object
+			}
+		}
+	}
+	return ""
+}
+
+// ofRun is what keeps a unit from running well by itself.
+func (w *explainer) ofRun(row *ObjectReport) []Cause {
+	cause := Cause{Object: row.Object, Unit: row.Unit}
+	run := row.LastRun
+	switch {
+	case row.isStoppedByHand(w):
+		return nil
+	case row.isActive() && row.Ready != nil && !*row.Ready:
+		cause.Stage, cause.Reason = StageProbe, reasonNotReady
+		cause.Message = fmt.Sprintf("%s is not ready: %s", row.name(), row.Status)
+	case run != nil && run.Failure != nil && row.isUnstable(w.now):
+		cause.Stage, cause.Reason = stageOf(run.Failure.Stage)
+		cause.Message = run.Failure.Error + row.soFar()
+	case run != nil && run.Result != "success" && row.isUnstable(w.now):
+		cause.Stage, cause.Reason = StageRun, reasonOf(row)
+		cause.Message = w.withWords(row, fmt.Sprintf("%s is %s, last run: %s", row.name(), row.State, run)+row.soFar())
+	case run != nil && row.isLooping():
+		cause.Stage, cause.Reason = StageRun, reasonEnded
+		cause.Message = w.withWords(row, fmt.Sprintf("%s ends, with success, each time that it is started%s: a Container is to go on; what ends has restartPolicy OnFailure or Never, or is a Job", row.name(), row.soFar()))
+	case row.state.ActiveState == "failed":
+		cause.Stage, cause.Reason = StageRun, reasonOf(row)
+		cause.Message = w.withWords(row, fmt.Sprintf("%s is %s", row.name(), row.State))
+		if text, ok := launcherStatus[row.state.ExitStatus]; ok && row.state.Result == "exit-code" && run == nil {
+			cause.Stage, cause.Reason, cause.Message = StageStart, reasonStart, fmt.Sprintf("%s is %s: %s", row.name(), row.State, text)
+		}
+	case row.state.ActiveState == "activating" && row.Status != "":
+		cause.Stage, cause.Reason = StageProbe, reasonNotReady
+		cause.Message = fmt.Sprintf("%s is not ready: %s", row.name(), row.Status)
+	default:
+		return nil
+	}
+	return []Cause{cause}
+}
+
+// launcherStatus says what the exit statuses mean that systemd itself gives a service
+// (systemd.exec(5), Process Exit Codes).
+var launcherStatus = map[int32]string{
+	203: "systemd cannot execute davit-run: install davit again",
+	226: "systemd cannot set up the unit's own mounts (226/NAMESPACE): see its journal",
+}
+
+// withWords adds what the unit said, where somebody asks for that.
+func (w *explainer) withWords(row *ObjectReport, message string) string {
+	if w.said == nil {
+		return message
+	}
+	if words := w.said(row.Unit); words != "" {
+		return fmt.Sprintf("%s: it said %q", message, words)
+	}
+	return message
+}
+
+func stageOf(stage bundle.Stage) (Stage, string) {
+	switch stage {
+	case bundle.StageImage:
+		return StageImage, reasonImage
+	case bundle.StageVolume:
+		return StageVolume, reasonMount
+	case bundle.StageNetwork:
+		return StageNetwork, reasonNetwork
+	case bundle.StageProbe:
+		return StageProbe, reasonUnhealthy
+	default:
+		return StageStart, reasonStart
+	}
+}
+
+// reasonOf is how a run ended, in a word.
+func reasonOf(row *ObjectReport) string {
+	result := row.state.Result
+	if row.LastRun != nil && row.LastRun.Result != "success" {
+		result = row.LastRun.Result
+	}
+	switch {
+	case result == "oom-kill":
+		return reasonOOM
+	case result == "timeout":
+		return reasonDeadline
+	case row.Restarts > 0:
+		return reasonCrashLoop
+	default:
+		return reasonError
+	}
+}
+
+// name is the unit's, for people.
+func (r *ObjectReport) name() string { return strings.TrimSuffix(r.Unit, ".service") }
+
+// soFar says how often systemd has tried.
+func (r *ObjectReport) soFar() string {
+	text := ""
+	if r.Restarts > 0 {
+		text = fmt.Sprintf(", restarted %d times", r.Restarts)
+	}
+	if r.state.Result == "start-limit-hit" {
+		text += ", and not again"
+	}
+	return text
+}
+
+// isActive reports whether the unit runs, or holds what it made.
+func (r *ObjectReport) isActive() bool {
+	return r.state.ActiveState == "active" || r.state.ActiveState == "reloading"
+}
+
+// isStoppedByHand reports whether an operator wants it down: how its last run ended says nothing then.
+func (r *ObjectReport) isStoppedByHand(w *explainer) bool {
+	return slices.ContainsFunc(w.held[r.Object], func(held reconcile.Held) bool {
+		hand := held.By == reconcile.ByMask || held.By == reconcile.ByDisable || held.By == reconcile.ByStop
+		return hand && !r.isActive() && !w.endedByProbe(r.Object, held)
+	})
+}
+
+// isUnstable reports whether how the last run ended counts still: until the unit has run well for a
+// while, or was started for another reason.
+func (r *ObjectReport) isUnstable(now time.Time) bool {
+	if !r.isActive() && r.LastRun.Invocation == r.state.Invocation {
+		return true
+	}
+	return (r.Restarts > 0 || r.LastRun.Failure != nil) && (!r.isActive() || now.Sub(r.LastRun.At) < calm)
+}
+
+// isLooping reports whether systemd starts it again and again though nothing goes wrong.
+func (r *ObjectReport) isLooping() bool { return r.Restarts > 0 && r.state.SubState == "auto-restart" }

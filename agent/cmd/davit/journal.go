@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/coreos/go-systemd/v22/journal"
+)
+
+// newLog writes to the journal, with a field for each attribute, where standard error goes there, and
+// to standard error otherwise.
+func newLog() *slog.Logger {
+	if direct, err := journal.StderrIsJournalStream(); err == nil && direct {
+		return slog.New(&journalHandler{})
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
+}
+
+// journalHandler sends each line to the journal by its own protocol. A line about a unit is one of that
+// unit's too: journalctl --unit=web shows what root says of it (systemd.journal-fields(7),
+// OBJECT_SYSTEMD_UNIT=).
+type journalHandler struct {
+	attributes []slog.Attr
+}
+
+// Enabled implements [slog.Handler].
+func (h *journalHandler) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= slog.LevelInfo
+}
+
+// WithAttrs implements [slog.Handler].
+func (h *journalHandler) WithAttrs(attributes []slog.Attr) slog.Handler {
+	return &journalHandler{append(h.attributes[:len(h.attributes):len(h.attributes)], attributes...)}
+}
+
+// WithGroup implements [slog.Handler]; davit has no groups.
+func (h *journalHandler) WithGroup(string) slog.Handler { return h }
+
+// Handle implements [slog.Handler].
+func (h *journalHandler) Handle(ctx context.Context, record slog.Record) error {
+	record.AddAttrs(h.attributes...)
+	fields := map[string]string{}
+	record.Attrs(func(attribute slog.Attr) bool {
+		value := attribute.Value.Resolve().String()
+		fields["DAVIT_"+strings.ToUpper(attribute.Key)] = value
+		if attribute.Key == "unit" {
+			fields["OBJECT_SYSTEMD_UNIT"] = value
+		}
+		return true
+	})
+	var text bytes.Buffer
+	err := slog.NewTextHandler(&text, &slog.HandlerOptions{ReplaceAttr: withoutTime}).Handle(ctx, record)
+	if err == nil {
+		err = journal.Send(strings.TrimSuffix(text.String(), "\n"), priorityOf(record.Level), fields)
+	}
+	return err
+}
+
+func priorityOf(level slog.Level) journal.Priority {
+	switch {
+	case level >= slog.LevelError:
+		return journal.PriErr
+	case level >= slog.LevelWarn:
+		return journal.PriWarning
+	default:
+		return journal.PriInfo
+	}
+}
+
+// withoutTime leaves out what the journal has already.
+func withoutTime(groups []string, attribute slog.Attr) slog.Attr {
+	if len(groups) == 0 && attribute.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return attribute
+}

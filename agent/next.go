@@ -1,0 +1,158 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/agent/health"
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// Next is what happens next about a workload that is not as it should be.
+type Next struct {
+	// By is who acts: davit, systemd, or nobody, when it stays so until somebody changes something.
+	By Actor `json:"by"`
+	// Action says what, for people: "pulls its image again".
+	Action string `json:"action"`
+	// At is when, at the latest where a time runs out; nil where no time is set.
+	At *time.Time `json:"at,omitempty"`
+}
+
+// Actor is who acts next.
+type Actor string
+
+// The actors.
+const (
+	ByDavit   Actor = "davit"
+	BySystemd Actor = "systemd"
+	ByNobody  Actor = "nobody"
+)
+
+// String says it in a few words, with how long it is until then.
+func (n Next) String() string {
+	text := n.Action
+	if n.By != ByNobody {
+		text = string(n.By) + " " + text
+	}
+	if n.At == nil {
+		return text
+	}
+	return fmt.Sprintf("%s in %s", text, max(time.Until(*n.At), 0).Round(time.Second))
+}
+
+// until says what has to change where nothing happens by itself, by what holds the change back.
+var until = map[reconcile.Holder]string{
+	reconcile.ByForeignUnit:  "nothing until the object is renamed or the other unit is gone",
+	reconcile.ByMask:         "nothing until the unit is unmasked",
+	reconcile.ByDisable:      "nothing until the unit is enabled",
+	reconcile.ByStop:         "nothing until the unit is started",
+	reconcile.BySuspension:   "nothing until davit resume",
+	reconcile.ByAnnotation:   "nothing until the annotation is gone",
+	reconcile.ByPruneGuard:   "nothing until the manifests are whole again, or davit apply --confirm-prune",
+	reconcile.ByDriftPolicy:  "nothing until the manifest changes",
+	reconcile.ByFailedChange: "nothing until the manifest changes, or davit resume",
+	reconcile.ByRollback:     "nothing until the manifests change, or davit resume",
+}
+
+// next is what happens about a row; nil where it is as it should be.
+func (w *explainer) next(row *ObjectReport, upcoming *time.Time) *Next {
+	action, planned := w.planned(row)
+	switch state := row.state; {
+	case state.SubState == "auto-restart":
+		return &Next{BySystemd, "restarts it", later(state.Since, state.RestartDelay)}
+	case state.ActiveState == "activating":
+		return &Next{BySystemd, "waits for its start", later(state.Since, state.StartTimeout)}
+	case state.ActiveState == "deactivating":
+		return &Next{BySystemd, "kills what is left of it", later(state.Since, state.StopTimeout)}
+	case len(row.Causes) == 0 && !planned:
+		return nil
+	}
+	_, waits := w.waiting[row.Object]
+	if waits || w.leftOut[row.Object] != "" || len(row.Causes) > 0 && row.Causes[0].isManifest() {
+		return &Next{By: ByNobody, Action: "nothing until a manifest changes"}
+	}
+	if held := w.held[row.Object]; len(held) > 0 && held[0].By != reconcile.ByProblem {
+		return &Next{By: ByNobody, Action: until[held[0].By]}
+	}
+	blocker, blocked := w.blocked[row.Unit]
+	switch {
+	case len(w.problems[row.Object]) > 0:
+		return w.byDavit("looks again for what it needs", upcoming)
+	case blocked && planned:
+		return w.byDavit("starts it once "+reconcile.Subject(blocker.Object, blocker.Unit)+" runs", nil)
+	case planned:
+		return w.byDavit(fmt.Sprintf("will %s it: %s", action.Verb, action.Reason), upcoming)
+	case row.isActive() && row.Probed && row.Ready != nil && !*row.Ready:
+		return w.byDavit("goes on with its readiness probe", nil)
+	case row.isActive():
+		return nil
+	default:
+		return &Next{By: ByNobody, Action: fmt.Sprintf("nothing until its manifest changes, or systemctl restart %s", row.Unit)}
+	}
+}
+
+// planned is what davit would do about the row: its last action, which is what the others are for.
+func (w *explainer) planned(row *ObjectReport) (last reconcile.Action, ok bool) {
+	for _, action := range w.actions[row.Object] {
+		if action.Target == row.Unit || action.Verb.Phase() == reconcile.Fetching {
+			last, ok = action, true
+		}
+	}
+	return last, ok
+}
+
+// byDavit is what the agent does, or davit apply where no agent runs.
+func (w *explainer) byDavit(action string, at *time.Time) *Next {
+	if !w.watched {
+		return &Next{By: ByNobody, Action: "nothing while the agent does not run: davit apply " + action}
+	}
+	return &Next{ByDavit, action, at}
+}
+
+// isManifest reports whether only another manifest, or another policy, can help.
+func (c Cause) isManifest() bool {
+	return c.Stage == StageValidation || c.Stage == StagePolicy || c.Stage == StageSelection
+}
+
+// later is a time after one of systemd's; nil where nothing bounds it.
+func later(micros uint64, after time.Duration) *time.Time {
+	if micros == 0 || after == 0 {
+		return nil
+	}
+	at := time.UnixMicro(int64(micros)).Add(after)
+	return &at
+}
+
+// upcomingFile has the time of the agent's next pass while there is something to be tried again.
+const upcomingFile = bundle.RunDir + "/next-pass"
+
+// noteUpcoming tells others when the next pass is; a zero time that nothing is due.
+func noteUpcoming(at time.Time) error {
+	if at.IsZero() {
+		if err := os.Remove(upcomingFile); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
+	text, err := json.Marshal(at)
+	if err != nil {
+		return err
+	}
+	return disk.WriteFile(upcomingFile, text, 0o600)
+}
+
+// readUpcoming is the time of the agent's next pass; nil where none is set.
+func readUpcoming() *time.Time {
+	text, err := os.ReadFile(upcomingFile)
+	var at time.Time
+	if err != nil || json.Unmarshal(text, &at) != nil || !health.Watched() {
+		return nil
+	}
+	return &at
+}

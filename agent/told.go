@@ -1,0 +1,93 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/reconcile"
+)
+
+// tellPause is what lies between two looks at what units have come to, however often they change: a
+// crash loop must not keep the agent busy.
+const tellPause = 5 * time.Second
+
+// lookAgain works out how things are after a pass, or after units changed. Nobody is asked for images,
+// and the manifests are those of the pass.
+func (n *Node) lookAgain(ctx context.Context, set *manifests.Set, guard Guard, v *view) (Report, error) {
+	var err error
+	if v.kept, err = n.generations.List(); err != nil {
+		v.warning = err // the pass has told of it
+	}
+	if v.actual, err = n.Observe(ctx, v.desired); err != nil {
+		return Report{}, err
+	}
+	plan, err := n.planFor(v, guard, WaitServices)
+	if err != nil {
+		return Report{}, err
+	}
+	report, _, err := n.reportOn(ctx, set, v, plan)
+	return report, err
+}
+
+// tellChanges writes a line for each workload that came to be unwell for another reason than before, or
+// well again. What was told is remembered, so that a new agent does not tell it once more.
+func tellChanges(log *slog.Logger, rows []ObjectReport) error {
+	before := readMemory()
+	fresh := maps.Clone(before)
+	for i := range rows {
+		row := &rows[i]
+		m := before[row.key()]
+		if told := row.summary(); told != m.Told {
+			m.Told = told
+			fresh[row.key()] = m
+			row.tell(log)
+		}
+	}
+	return writeMemory(fresh, before)
+}
+
+// summary tells one state of things from another, without what changes all the time.
+func (r *ObjectReport) summary() string {
+	if len(r.Causes) == 0 {
+		return ""
+	}
+	root := r.Causes[0]
+	return strings.Join([]string{root.Object, string(root.Stage), root.Reason}, " ")
+}
+
+// tell writes the line. The journal gets its attributes as fields, named as those of the JSON.
+func (r *ObjectReport) tell(log *slog.Logger) {
+	attributes := []any{"object", r.Object}
+	add := func(key, value string) {
+		if value != "" {
+			attributes = append(attributes, key, value)
+		}
+	}
+	add("unit", r.Unit)
+	message, level := "as its manifest says again", slog.LevelInfo
+	if len(r.Causes) > 0 {
+		root := r.Causes[0]
+		message, level = root.String(), slog.LevelWarn
+		if root.Stage == StageHeld && root.Reason != string(reconcile.ByFailedChange) {
+			level = slog.LevelInfo
+		}
+		add("stage", string(root.Stage))
+		add("reason", root.Reason)
+		add("cause_object", root.Object)
+	}
+	if r.Next != nil {
+		add("next", r.Next.String())
+	}
+	add("source", r.Source)
+	if r.Generation > 0 {
+		attributes = append(attributes, "generation", r.Generation)
+	}
+	add("revision", r.Revision)
+	add("image", r.Image)
+	add("image_digest", r.Digest)
+	log.Log(context.Background(), level, message, attributes...)
+}
