@@ -104,7 +104,8 @@ func waits(c Cause, object string) int {
 func once(causes []Cause) []Cause {
 	kept := []Cause{}
 	for _, cause := range causes {
-		if !slices.Contains(kept, cause) {
+		said := func(other Cause) bool { return other.String() == cause.String() }
+		if !slices.ContainsFunc(kept, said) {
 			kept = append(kept, cause)
 		}
 	}
@@ -224,11 +225,11 @@ func (w *explainer) ofUpdate(object string, known bool) []Cause {
 		return nil
 	}
 	newest := w.view.kept[0]
-	if reason := newest.Failed[object]; reason != "" {
+	if reason := newest.Failed[object]; reason != "" && !w.isToldByRun(object, reason) {
 		return []Cause{{Stage: StageUpdate, Object: object, Reason: reasonUpdate, Message: reason}}
 	}
-	reason := newest.Unproven[object]
-	if known || reason == "" || !newest.Unfinished()[object] {
+	reason := newest.Hindered(object)
+	if known || reason == "" {
 		return nil
 	}
 	cause := Cause{Stage: StageUpdate, Object: object, Reason: reasonUpdate, Message: strings.TrimPrefix(reason, "skipped: ")}
@@ -242,6 +243,14 @@ func (w *explainer) ofUpdate(object string, known bool) []Cause {
 		cause.Stage, cause.Reason = StageVolume, reasonMount
 	}
 	return []Cause{cause}
+}
+
+// isToldByRun reports whether a run failed with the same words.
+func (w *explainer) isToldByRun(object, reason string) bool {
+	return slices.ContainsFunc(w.rows[object], func(row *ObjectReport) bool {
+		run := row.LastRun
+		return run != nil && run.Failure != nil && row.isUnstable(w.now) && strings.Contains(reason, run.Failure.Error)
+	})
 }
 
 // ofUnit are the causes that lie in what a unit needs, and in how its runs went.
@@ -299,10 +308,10 @@ func (w *explainer) ofRun(row *ObjectReport) []Cause {
 		cause.Message = run.Failure.Error + row.soFar()
 	case run != nil && run.Result != "success" && row.isUnstable(w.now):
 		cause.Stage, cause.Reason = StageRun, reasonOf(row)
-		cause.Message = w.withWords(row, fmt.Sprintf("%s is %s, last run: %s", row.name(), row.State, run)+row.soFar())
+		cause.Message = w.withWords(row, fmt.Sprintf("%s is %s, last run: %s%s", row.name(), row.State, run, row.inTime())+row.soFar())
 	case run != nil && row.isLooping():
 		cause.Stage, cause.Reason = StageRun, reasonEnded
-		cause.Message = w.withWords(row, fmt.Sprintf("%s ends, with success, each time that it is started%s: a Container is to go on; what ends has restartPolicy OnFailure or Never, or is a Job", row.name(), row.soFar()))
+		cause.Message = w.withWords(row, fmt.Sprintf("it ends with success each time that it is started%s: a Container is to go on; what ends has restartPolicy OnFailure or Never, or is a Job", row.soFar()))
 	case row.state.ActiveState == "failed":
 		cause.Stage, cause.Reason = StageRun, reasonOf(row)
 		cause.Message = w.withWords(row, fmt.Sprintf("%s is %s", row.name(), row.State))
@@ -384,6 +393,17 @@ func (r *ObjectReport) soFar() string {
 	return text
 }
 
+// inTime says which time ran out, where one did.
+func (r *ObjectReport) inTime() string {
+	if r.LastRun.Result != "timeout" || r.state.Entered >= r.state.Started && r.state.Entered > 0 {
+		return ""
+	}
+	if r.state.Type == "oneshot" {
+		return fmt.Sprintf(", it did not end within %s", r.state.StartTimeout)
+	}
+	return fmt.Sprintf(", it did not say that it was up within %s", r.state.StartTimeout)
+}
+
 // isActive reports whether the unit runs, or holds what it made.
 func (r *ObjectReport) isActive() bool {
 	return r.state.ActiveState == "active" || r.state.ActiveState == "reloading"
@@ -400,7 +420,8 @@ func (r *ObjectReport) isStoppedByHand(w *explainer) bool {
 // isUnstable reports whether how the last run ended counts still: until the unit has run well for a
 // while, or was started for another reason.
 func (r *ObjectReport) isUnstable(now time.Time) bool {
-	if !r.isActive() && r.LastRun.Invocation == r.state.Invocation {
+	// What was stopped to be started again may have had to be killed.
+	if !r.isActive() && (r.LastRun.Invocation == r.state.Invocation || r.LastRun.Result != "signal") {
 		return true
 	}
 	return (r.Restarts > 0 || r.LastRun.Failure != nil) && (!r.isActive() || now.Sub(r.LastRun.At) < calm)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,10 +42,14 @@ func (n *Node) lastWords(ctx context.Context, unit string) string {
 	if err != nil || state.Invocation == "" {
 		return ""
 	}
-	output, err := exec.CommandContext(ctx, "journalctl", "--quiet", "--output=cat", "--lines="+strconv.Itoa(lastLines),
+	output, err := exec.CommandContext(ctx, "journalctl", "--quiet", "--output=cat", "--lines="+strconv.Itoa(2*lastLines),
 		"_SYSTEMD_INVOCATION_ID="+state.Invocation).Output()
 	if err != nil {
 		return ""
 	}
-	return strings.ReplaceAll(strings.TrimSpace(string(output)), "\n", " / ")
+	// What the launcher says is no container's; where it failed, that is noted with the run.
+	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(string(output)), "\n"), func(line string) bool {
+		return strings.HasPrefix(line, "davit-run: ")
+	})
+	return strings.Join(lines[max(len(lines)-lastLines, 0):], " / ")
 }

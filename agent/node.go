@@ -47,6 +47,9 @@ func (n *Node) Keep(number int, bytes int64) {
 	n.keepBytes = cmp.Or(bytes, generations.DefaultKeepBytes)
 }
 
+// Glance has the node looked at for a person, who waits: registries are asked once, and not for long.
+func (n *Node) Glance() { n.images.Glance() }
+
 // Open connects to systemd. progress is called while images are pulled; it may be nil.
 func Open(ctx context.Context, progress func(images.Progress)) (*Node, error) {
 	if os.Geteuid() != 0 {

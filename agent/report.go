@@ -159,7 +159,7 @@ func (w *explainer) addUnmade(report *Report) {
 	}
 	add := func(object string) {
 		kind, _, _ := strings.Cut(object, "/")
-		if !known[object] && runs[kind] {
+		if !known[object] && !data[kind] {
 			known[object] = true
 			report.Objects = append(report.Objects, ObjectReport{Object: object, State: absent})
 		}
@@ -175,9 +175,9 @@ func (w *explainer) addUnmade(report *Report) {
 	}
 }
 
-// runs are the kinds whose objects run.
-var runs = map[string]bool{
-	v1.KindContainer: true, v1.KindPod: true, v1.KindJob: true, v1.KindCronJob: true,
+// data are the kinds whose objects run nothing. Of one that nobody knows, somebody thinks it does.
+var data = map[string]bool{
+	v1.KindNetwork: true, v1.KindVolume: true, v1.KindImage: true, v1.KindConfig: true, v1.KindSecret: true,
 }
 
 // reportAbsent reports a workload whose unit is not there: not yet, or a finished job's no more.

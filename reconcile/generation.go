@@ -155,10 +155,18 @@ const (
 func (g Generation) Unfinished() map[string]bool {
 	unfinished := map[string]bool{}
 	for object := range g.Objects {
-		reason := g.Unproven[object]
-		unfinished[object] = g.State == Applying || reason != "" && reason != notRunning && reason != notAwaited
+		unfinished[object] = g.State == Applying || g.Hindered(object) != ""
 	}
 	return unfinished
+}
+
+// Hindered is why something that was to be done about the object was not, or "".
+func (g Generation) Hindered(object string) string {
+	reason := g.Unproven[object]
+	if reason == notRunning || reason == notAwaited {
+		return ""
+	}
+	return reason
 }
 
 // wellness says of each desired object whether all of its units run, or have run, as they are to.

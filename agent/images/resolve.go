@@ -39,6 +39,8 @@ func (s *Store) resolve(ctx context.Context, request reconcile.ImageRequest) (re
 	switch {
 	case !isUnknown(err) && !errors.Is(err, errRefused):
 		return found, err
+	case request.PullPolicy == v1.PullNever && !errors.Is(err, errRefused):
+		return reconcile.Image{}, fmt.Errorf("it is not on the node, and imagePullPolicy: Never forbids to pull it: podman pull %s brings it: %w", request.Reference, err)
 	case request.PullPolicy == v1.PullNever || q.source.onlyHere():
 		return reconcile.Image{}, fmt.Errorf("it must be on the node already: %w", err)
 	}

@@ -289,5 +289,5 @@ func TestNeverPullNeedsTheImageOnTheNode(t *testing.T) {
 	request := always(registry.push(t, "app:1", newImage(t, "amd64", 1)))
 	request.PullPolicy = v1.PullNever
 	_, err := s.Resolve(t.Context(), request)
-	wantError(t, err, "it must be on the node already")
+	wantError(t, err, "it is not on the node, and imagePullPolicy: Never")
 }

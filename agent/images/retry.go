@@ -31,7 +31,7 @@ func (s *Store) retry(ctx context.Context, what string, operation func() error) 
 		return struct{}{}, err
 	},
 		backoff.WithBackOff(waits),
-		backoff.WithMaxTries(maxTries),
+		backoff.WithMaxTries(s.settings.tries),
 		backoff.WithMaxElapsedTime(0), // ctx bounds it
 		backoff.WithNotify(func(err error, wait time.Duration) {
 			slog.WarnContext(ctx, "image transfer failed, trying again", "image", what, "wait", wait.Round(time.Millisecond), "error", err)

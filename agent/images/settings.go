@@ -19,6 +19,8 @@ const (
 	// maxTries is how often one pull or resolve is tried; the agent's next pass comes
 	// anyway.
 	maxTries = 4
+	// glance is how long who only looks waits for a registry's answer.
+	glance = 10 * time.Second
 )
 
 // settings are where things lie and how long they may take. Only tests change them.
@@ -35,6 +37,8 @@ type settings struct {
 	// firstRetry is the time before the first retry; it doubles from there to lastRetry,
 	// give or take a half.
 	firstRetry, lastRetry time.Duration
+	// tries is how often a resolve or a pull is tried.
+	tries uint
 	// resolveTimeout bounds one answer of a registry about an image.
 	resolveTimeout time.Duration
 	// stallTimeout is how long a pull may stand still, pullTimeout how long it may take
@@ -56,6 +60,7 @@ func nodeSettings() settings {
 		authFiles:        nodeAuthFiles(os.Getenv("REGISTRY_AUTH_FILE")),
 		firstRetry:       time.Second,
 		lastRetry:        30 * time.Second,
+		tries:            maxTries,
 		resolveTimeout:   time.Minute,
 		stallTimeout:     5 * time.Minute,
 		pullTimeout:      time.Hour,

@@ -87,6 +87,10 @@ func Root() (string, error) {
 	return options.GraphRoot, nil
 }
 
+// Glance has the store ask once, and not wait long for an answer: a person waits, and tries again
+// himself.
+func (s *Store) Glance() { s.settings.tries, s.settings.resolveTimeout = 1, glance }
+
 // Close releases the storage, if it was opened.
 func (s *Store) Close() error {
 	s.opening.Lock()

@@ -91,6 +91,9 @@ func (r *run) addEnvFile(file bundle.EnvFile) error {
 	if errors.Is(err, fs.ErrNotExist) && file.Optional {
 		return nil
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("environment file %s: %w: write it, or set optional", file.Path, err)
+	}
 	if err != nil {
 		return fmt.Errorf("environment file %s: %w", file.Path, err)
 	}

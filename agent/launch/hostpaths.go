@@ -63,7 +63,7 @@ func openHostPath(want bundle.HostPath) (*os.File, error) {
 		found, err = makeHostPath(want)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("host path %s: %w: make it, or have it made by type DirectoryOrCreate or FileOrCreate", want.Path, fs.ErrNotExist)
+		return nil, fmt.Errorf("host path %s: %w: make it, or have it made by type DirectoryOrCreate or FileOrCreate", want.Path, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("host path %s: %w", want.Path, err)
@@ -82,7 +82,11 @@ func openHostPath(want bundle.HostPath) (*os.File, error) {
 // which it is in; an empty root is the node's.
 func openBelowRoot(root, path string) (*os.File, error) {
 	root = cmp.Or(root, "/")
-	return pathrs.OpenInRoot(root, cmp.Or(strings.TrimPrefix(path, root), "."))
+	found, err := pathrs.OpenInRoot(root, cmp.Or(strings.TrimPrefix(path, root), "."))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fs.ErrNotExist // without how it was looked for
+	}
+	return found, err
 }
 
 // makeHostPath makes a directory or a file, with Kubernetes' modes.

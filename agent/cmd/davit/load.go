@@ -81,6 +81,7 @@ func (s *settings) withNode(cmd *cobra.Command, look func(*agent.Node, source) e
 	}
 	defer node.Close()
 	node.Keep(from.config.Generations, from.config.GenerationsSize)
+	node.Glance()
 	return look(node, from)
 }
 

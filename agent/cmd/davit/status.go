@@ -54,8 +54,14 @@ func printReport(w io.Writer, report agent.Report) error {
 	for _, name := range report.Orphans {
 		fmt.Fprintf(w, "Volume/%s is kept, though no manifest has it: /var/lib/davit/volumes/%s\n", name, name)
 	}
+	rows := map[string]bool{}
+	for _, object := range report.Objects {
+		rows[object.Object] = true
+	}
 	for _, diagnostic := range report.Diagnostics {
-		fmt.Fprintln(w, diagnostic)
+		if !rows[diagnostic.Object] {
+			fmt.Fprintln(w, diagnostic)
+		}
 	}
 	return nil
 }
