@@ -112,7 +112,7 @@ func Launcher() (string, error) {
 const lockCheck = 100 * time.Millisecond
 
 // Lock keeps two davits from changing the node at once. It calls waiting with who holds the lock when
-// another does, and waits for it until the context ends.
+// another does, and waits for it until the context ends. What a newer davit keeps is not touched.
 func Lock(ctx context.Context, waiting func(holder string)) (unlock func(), err error) {
 	const path, holderPath = bundle.RunDir + "/lock", bundle.RunDir + "/lock-holder"
 	holder := ""
@@ -139,6 +139,10 @@ func Lock(ctx context.Context, waiting func(holder string)) (unlock func(), err 
 	if err := os.WriteFile(holderPath, []byte(self), 0o600); err != nil {
 		unlock()
 		return nil, fmt.Errorf("lock the node: %w", err)
+	}
+	if err := claimState(); err != nil {
+		unlock()
+		return nil, err
 	}
 	return unlock, nil
 }

@@ -1,0 +1,53 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// stateVersion is that of what davit keeps in bundle.StateDir. It counts up when an older davit would
+// misread what a newer one wrote; a newer one reads what older ones wrote.
+const stateVersion = 1
+
+// versionFile says which it is. Where it is missing or damaged, that is as if it were the oldest.
+const versionFile = bundle.StateDir + "/version.json"
+
+type stateOf struct {
+	Version int `json:"version"`
+}
+
+// readState reads the version of the node's state and refuses that of a newer davit.
+func readState() (stateOf, error) {
+	var state stateOf
+	text, err := os.ReadFile(versionFile)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && json.Unmarshal(text, &state) != nil {
+		return stateOf{}, nil
+	}
+	if err != nil {
+		return state, fmt.Errorf("read the version of davit's state: %w", err)
+	}
+	if state.Version > stateVersion {
+		return state, fmt.Errorf("%s is of a newer davit: its version is %d, this davit knows %d: install the newer one again; nothing is changed",
+			bundle.StateDir, state.Version, stateVersion)
+	}
+	return state, nil
+}
+
+// claimState notes that what is written from now on is of this davit.
+func claimState() error {
+	state, err := readState()
+	if err != nil || state.Version == stateVersion {
+		return err
+	}
+	text, err := json.Marshal(stateOf{stateVersion})
+	if err != nil {
+		return err
+	}
+	return disk.WriteFile(versionFile, text, 0o600)
+}
