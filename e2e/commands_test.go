@@ -68,7 +68,11 @@ func (u usage) Error() string { return "usage: " + string(u) }
 func check(run command) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		lab := ts.Value(labKey{}).(*Lab)
-		ctx, cancel := context.WithTimeout(context.Background(), lab.Patience*2*time.Minute)
+		limit := lab.Patience * 2 * time.Minute
+		if *long || *faults {
+			limit *= 20
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
 		err := run(ctx, scene{ts, lab, ts.Stdout(), ts.Stderr()}, args)
 		if wrong := usage(""); errors.As(err, &wrong) || (err != nil) != neg {

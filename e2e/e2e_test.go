@@ -80,13 +80,13 @@ func setup(env *testscript.Env, kit *Kit, lab *Lab) error {
 //
 //	[systemd:N]          the node's systemd is of version N or later
 //	[installed:COMMAND]  this machine, and so a node, has the command
-//	[long]               there is time (make test-long)
+//	[long]               there is time (make test-long, and make test-faults)
 func conditions(systemd func() (int, error)) func(text string) (bool, error) {
 	return func(text string) (bool, error) {
 		kind, value, _ := strings.Cut(text, ":")
 		switch kind {
 		case "long":
-			return *long, nil
+			return *long || *faults, nil
 		case "systemd":
 			want, err := strconv.Atoi(value)
 			if err != nil {

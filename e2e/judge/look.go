@@ -226,10 +226,10 @@ func temporaries(n *node) error {
 	return nil
 }
 
-// runs reports whether a container has something on the node: its unit is there and not inactive.
+// runs reports whether a container may have something on the node: its unit has not ended.
 func (n *node) runs(id string) bool {
 	u, ok := n.Units[id+".service"]
-	return ok && u.Active != "inactive"
+	return ok && u.Active != "inactive" && u.Active != "failed"
 }
 
 // owned finds directories of containers that no unit runs.
