@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/davit-project/davit/agent/bundles"
 	"github.com/davit-project/davit/agent/masquerade"
@@ -72,8 +73,26 @@ func (s *services) ReloadUnit(ctx context.Context, name string) error {
 	return s.node.Systemd.QueueReload(ctx, name)
 }
 
+// Bounds of a stop. systemd waits for as long as the unit says three times: for the stop signal, for
+// SIGKILL, and for the clean-up. A unit that says for ever is not waited for any longer than that.
+const (
+	stopWaits = 3
+	stopExtra = time.Minute
+	maxStop   = 15 * time.Minute
+)
+
 // StopUnit implements [reconcile.Services].
 func (s *services) StopUnit(ctx context.Context, name string) error {
+	state, err := s.node.Systemd.State(ctx, name)
+	if err != nil {
+		return err
+	}
+	limit := maxStop
+	if state.StopTimeout > 0 {
+		limit = stopWaits*state.StopTimeout + stopExtra
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not stopped within %s", limit))
+	defer cancel()
 	return s.node.Systemd.StopUnit(ctx, name)
 }
 

@@ -269,6 +269,8 @@ func (n *Node) Apply(ctx context.Context, pass Pass) (Result, error) {
 	return result, errors.Join(failures...)
 }
 
+var errStopping = errors.New("the node is shutting down: nothing is changed")
+
 // carryOut makes the node as the view has it. It says whether something did not work that has to be
 // taken back.
 func (n *Node) carryOut(ctx context.Context, v *view, pass Pass, services *services) (again bool, err error) {
@@ -285,6 +287,12 @@ func (n *Node) carryOut(ctx context.Context, v *view, pass Pass, services *servi
 	if plan.Empty() {
 		// Limits may have changed all the same, by systemctl edit.
 		return false, errors.Join(n.recover(v), n.followLimits(ctx))
+	}
+	switch stopping, err := n.Systemd.Stopping(ctx); {
+	case err != nil:
+		return false, err
+	case stopping:
+		return false, errStopping
 	}
 	generation, err := n.begin(v, plan, pass)
 	if err != nil {

@@ -85,6 +85,20 @@ func (s *Systemd) Version(ctx context.Context) (int, error) {
 	return strconv.Atoi(match[1])
 }
 
+// Stopping reports whether the node shuts down: systemd takes jobs that are in its way only to undo
+// what they are for.
+func (s *Systemd) Stopping(ctx context.Context) (bool, error) {
+	conn, err := s.connection(ctx)
+	if err != nil {
+		return false, err
+	}
+	state, err := conn.GetManagerProperty("SystemState")
+	if err != nil {
+		return false, fmt.Errorf("ask for systemd's state: %w", err)
+	}
+	return state == `"stopping"`, nil
+}
+
 // EnsureUnit leaves the unit file with this text, durably; systemd reads it at the next
 // Reload.
 func (s *Systemd) EnsureUnit(_ context.Context, name, text string) error {
