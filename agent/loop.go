@@ -33,6 +33,9 @@ type Options struct {
 	Quiet, PruneQuiet time.Duration
 }
 
+// restless is how long manifests may change without a rest before that is told.
+const restless = 5 * time.Second
+
 // Bounds of the wait after a pass that did not succeed.
 const (
 	minRetry = 2 * time.Second
@@ -182,6 +185,9 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	tree.Fingerprint = fmt.Sprint(tree.Fingerprint, node, *nodePolicy.Policy)
 	verdict := a.settler.See(tree.Fingerprint, time.Now())
 	if !verdict.Apply {
+		if verdict.Restless > restless {
+			a.status.Say("the manifests have been changing for %s: nothing changes until they rest", verdict.Restless.Round(time.Second))
+		}
 		return verdict.Wait
 	}
 	state := fmt.Sprint(tree.Fingerprint, verdict.Prune)
@@ -284,6 +290,8 @@ func (a *Agent) pass(ctx context.Context, tree watch.Tree, config manifests.Conf
 		a.status.Say("waiting for %s to finish", holder)
 	})
 	if err != nil {
+		a.once("nothing can be changed", "error", err)
+		a.status.Say("%v", err)
 		return err
 	}
 	defer unlock()

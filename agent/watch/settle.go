@@ -13,6 +13,7 @@ type Settler struct {
 
 	fingerprint string
 	since       time.Time
+	rested      time.Time // when it was last quiet
 }
 
 // Verdict is what may be done with a tree now.
@@ -21,17 +22,25 @@ type Verdict struct {
 	Apply, Prune bool
 	// Wait is how long until more may be done; 0 when all may.
 	Wait time.Duration
+	// Restless is how long the tree has not been quiet.
+	Restless time.Duration
 }
 
 // See takes note of the tree's fingerprint at a time.
 func (s *Settler) See(fingerprint string, now time.Time) Verdict {
+	if s.since.IsZero() {
+		s.rested = now
+	}
 	if fingerprint != s.fingerprint || s.since.IsZero() {
 		s.fingerprint, s.since = fingerprint, now
 	}
 	age := now.Sub(s.since)
+	if age >= s.Quiet {
+		s.rested = now
+	}
 	switch {
 	case age < s.Quiet:
-		return Verdict{Wait: s.Quiet - age}
+		return Verdict{Wait: s.Quiet - age, Restless: now.Sub(s.rested)}
 	case age < s.PruneQuiet:
 		return Verdict{Apply: true, Wait: s.PruneQuiet - age}
 	default:

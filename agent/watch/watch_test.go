@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,14 +30,14 @@ func TestSettler(t *testing.T) {
 		},
 		"begins again when the tree changes": {
 			{0, "a", Verdict{Wait: quiet}},
-			{200 * time.Millisecond, "b", Verdict{Wait: quiet}},
-			{400 * time.Millisecond, "b", Verdict{Wait: 100 * time.Millisecond}},
+			{200 * time.Millisecond, "b", Verdict{Wait: quiet, Restless: 200 * time.Millisecond}},
+			{400 * time.Millisecond, "b", Verdict{Wait: 100 * time.Millisecond, Restless: 400 * time.Millisecond}},
 			{500 * time.Millisecond, "b", Verdict{Apply: true, Wait: prune - quiet}},
 		},
 		"a change back counts as a change": {
 			{0, "a", Verdict{Wait: quiet}},
-			{time.Second, "b", Verdict{Wait: quiet}},
-			{2 * time.Second, "a", Verdict{Wait: quiet}},
+			{time.Second, "b", Verdict{Wait: quiet, Restless: time.Second}},
+			{2 * time.Second, "a", Verdict{Wait: quiet, Restless: 2 * time.Second}},
 		},
 	} {
 		settler := Settler{Quiet: quiet, PruneQuiet: prune}
@@ -271,5 +272,56 @@ func TestHigherRootsHideLowerFiles(t *testing.T) {
 	roots.Main = filepath.Join(run, "missing")
 	if _, err := ScanRoots(roots, os.Getuid()); err == nil {
 		t.Error("a main root that is missing is no error")
+	}
+}
+
+// TestASwitchedTreeIsNotMixed reads a tree that a link leads to, while the link is switched between two
+// a thousand times: each look sees one of them.
+//
+// fault: the tree is switched a thousand times | each look sees one tree, whole
+func TestASwitchedTreeIsNotMixed(t *testing.T) {
+	t.Parallel()
+	base := t.TempDir()
+	for _, tree := range []string{"one", "two"} {
+		for i := range 20 {
+			write(t, filepath.Join(base, tree, fmt.Sprintf("apps/%02d.yaml", i)), tree)
+		}
+	}
+	link, next := filepath.Join(base, "current"), filepath.Join(base, "next")
+	if err := os.Symlink("one", link); err != nil {
+		t.Fatal(err)
+	}
+	switched := make(chan error, 1)
+	go func() {
+		for i := range 1000 {
+			err := os.Symlink([]string{"two", "one"}[i%2], next)
+			if err == nil {
+				err = os.Rename(next, link)
+			}
+			if err != nil {
+				switched <- err
+				return
+			}
+		}
+		switched <- nil
+	}()
+	for looks := 0; ; looks++ {
+		tree, err := Scan(link, os.Getuid())
+		if err != nil || len(tree.Files) != 20 {
+			t.Fatalf("look %d: %d files, %v", looks, len(tree.Files), err)
+		}
+		for _, file := range tree.Files {
+			if string(file.Text) != string(tree.Files[0].Text) {
+				t.Fatalf("look %d has files of both trees", looks)
+			}
+		}
+		select {
+		case err := <-switched:
+			if err != nil || looks == 0 {
+				t.Errorf("after %d looks: %v", looks, err)
+			}
+			return
+		default:
+		}
 	}
 }
