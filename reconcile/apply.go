@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 
 	"github.com/davit-project/davit/units/bundle"
@@ -112,7 +113,7 @@ func (a *applier) run(ctx context.Context, action Action, blocked error) {
 		return
 	}
 	a.tell(Event{Action: action, Status: Begun})
-	if err := a.do(ctx, action); err != nil {
+	if err := a.try(ctx, action); err != nil {
 		own.err = fmt.Errorf("%s %s: %w", action.Verb, action.Subject(), err)
 		a.tell(Event{action, Failed, own.err})
 		return
@@ -139,6 +140,17 @@ func (a *applier) tell(event Event) {
 	a.observing.Lock()
 	defer a.observing.Unlock()
 	a.observe(event)
+}
+
+// try carries out one action. A panic in it is a mistake of davit's about one object, which must not
+// keep the others from being carried out, this time and each time that the agent is started again.
+func (a *applier) try(ctx context.Context, action Action) (err error) {
+	defer func() {
+		if mistake := recover(); mistake != nil {
+			err = fmt.Errorf("panic: %v: this is a mistake in davit\n%s", mistake, debug.Stack())
+		}
+	}()
+	return a.do(ctx, action)
 }
 
 // do carries out one action.
