@@ -145,7 +145,7 @@ func idle() error {
 }
 
 // tells looks where a secret, the text of a file, is that it has no business to be. Its places are
-// bundles, which only root can read, and what containers write.
+// bundles and the records of running containers, which only root can read, and what containers write.
 func tells(file string) error {
 	if file == "" {
 		return nil
@@ -161,7 +161,7 @@ func tells(file string) error {
 			switch {
 			case err != nil:
 				return ignoreMissing(err)
-			case path == stateDir+"/bundles", path == volumesDir, path == stateDir+"/containers":
+			case path == stateDir+"/bundles", path == runDir+"/containers", path == volumesDir, path == stateDir+"/containers":
 				return fs.SkipDir
 			case !entry.Type().IsRegular():
 				return nil
