@@ -248,8 +248,8 @@ func (w *explainer) ofUpdate(object string, known bool) []Cause {
 // isToldByRun reports whether a run failed with the same words.
 func (w *explainer) isToldByRun(object, reason string) bool {
 	return slices.ContainsFunc(w.rows[object], func(row *ObjectReport) bool {
-		run := row.LastRun
-		return run != nil && run.Failure != nil && row.isUnstable(w.now) && strings.Contains(reason, run.Failure.Error)
+		run := row.lastRun(w.now)
+		return run != nil && run.Failure != nil && strings.Contains(reason, run.Failure.Error)
 	})
 }
 
@@ -296,27 +296,27 @@ func (w *explainer) missing(row *ObjectReport) string {
 // ofRun is what keeps a unit from running well by itself.
 func (w *explainer) ofRun(row *ObjectReport) []Cause {
 	cause := Cause{Object: row.Object, Unit: row.Unit}
-	run := row.LastRun
+	run := row.lastRun(w.now)
 	switch {
 	case row.isStoppedByHand(w):
 		return nil
 	case row.isActive() && row.Ready != nil && !*row.Ready:
 		cause.Stage, cause.Reason = StageProbe, reasonNotReady
 		cause.Message = fmt.Sprintf("%s is not ready: %s", row.name(), row.Status)
-	case run != nil && run.Failure != nil && row.isUnstable(w.now):
+	case run != nil && run.Failure != nil:
 		cause.Stage, cause.Reason = stageOf(run.Failure.Stage)
 		cause.Message = run.Failure.Error + row.soFar()
-	case run != nil && run.Result != "success" && row.isUnstable(w.now):
+	case run != nil && run.Result != "success":
 		cause.Stage, cause.Reason = StageRun, reasonOf(row)
 		cause.Message = w.withWords(row, fmt.Sprintf("%s is %s, last run: %s%s", row.name(), row.State, run, row.inTime())+row.soFar())
-	case run != nil && row.isLooping():
+	case row.isLooping():
 		cause.Stage, cause.Reason = StageRun, reasonEnded
 		cause.Message = w.withWords(row, fmt.Sprintf("it ends with success each time that it is started%s: a Container is to go on; what ends has restartPolicy OnFailure or Never, or is a Job", row.soFar()))
-	case row.state.ActiveState == "failed":
+	case row.state.ActiveState == "failed" || row.state.SubState == "auto-restart":
 		cause.Stage, cause.Reason = StageRun, reasonOf(row)
-		cause.Message = w.withWords(row, fmt.Sprintf("%s is %s", row.name(), row.State))
-		if text, ok := launcherStatus[row.state.ExitStatus]; ok && row.state.Result == "exit-code" && run == nil {
-			cause.Stage, cause.Reason, cause.Message = StageStart, reasonStart, fmt.Sprintf("%s is %s: %s", row.name(), row.State, text)
+		cause.Message = w.withWords(row, fmt.Sprintf("%s is %s (%s)", row.name(), row.State, row.state.Result)+row.soFar())
+		if text, ok := systemdStatus[row.state.ExitStatus]; ok && row.state.Result == "exit-code" {
+			cause.Stage, cause.Reason, cause.Message = StageStart, reasonStart, text+row.soFar()
 		}
 	case row.state.ActiveState == "activating" && row.Status != "":
 		cause.Stage, cause.Reason = StageProbe, reasonNotReady
@@ -327,11 +327,11 @@ func (w *explainer) ofRun(row *ObjectReport) []Cause {
 	return []Cause{cause}
 }
 
-// launcherStatus says what the exit statuses mean that systemd itself gives a service
-// (systemd.exec(5), Process Exit Codes).
-var launcherStatus = map[int32]string{
+// systemdStatus says what the exit statuses mean that systemd itself gives a service
+// (systemd.exec(5), Process Exit Codes), where no launcher came to note more.
+var systemdStatus = map[int32]string{
 	203: "systemd cannot execute davit-run: install davit again",
-	226: "systemd cannot set up the unit's own mounts (226/NAMESPACE): see its journal",
+	226: "systemd cannot set up the mounts of the unit: see its journal",
 }
 
 // withWords adds what the unit said, where somebody asks for that.
@@ -353,7 +353,7 @@ func stageOf(stage bundle.Stage) (Stage, string) {
 		return StageVolume, reasonMount
 	case bundle.StageNetwork:
 		return StageNetwork, reasonNetwork
-	case bundle.StageProbe:
+	case bundle.StageProbe, bundle.StageAlive:
 		return StageProbe, reasonUnhealthy
 	default:
 		return StageStart, reasonStart
@@ -363,7 +363,7 @@ func stageOf(stage bundle.Stage) (Stage, string) {
 // reasonOf is how a run ended, in a word.
 func reasonOf(row *ObjectReport) string {
 	result := row.state.Result
-	if row.LastRun != nil && row.LastRun.Result != "success" {
+	if row.LastRun != nil && result == "success" {
 		result = row.LastRun.Result
 	}
 	switch {
@@ -417,15 +417,27 @@ func (r *ObjectReport) isStoppedByHand(w *explainer) bool {
 	})
 }
 
-// isUnstable reports whether how the last run ended counts still: until the unit has run well for a
-// while, or was started for another reason.
-func (r *ObjectReport) isUnstable(now time.Time) bool {
-	// What was stopped to be started again may have had to be killed.
-	if !r.isActive() && (r.LastRun.Invocation == r.state.Invocation || r.LastRun.Result != "signal") {
-		return true
+// lastRun is how the last run ended, as long as that says something of how the unit is: until it has
+// run well for a while, or was started for another reason. It is nil where nobody could note that.
+func (r *ObjectReport) lastRun(now time.Time) *bundle.LastRun {
+	run := r.LastRun
+	switch {
+	case run == nil:
+		return nil
+	case r.isActive():
+		killed := run.Failure != nil && run.Failure.Stage == bundle.StageAlive
+		if (r.Restarts > 0 || killed) && now.Sub(run.At) < calm {
+			return run
+		}
+	case run.Invocation == r.state.Invocation:
+		return run
+	case r.state.SubState != "auto-restart" && r.state.ActiveState != "failed" && run.Result != "signal":
+		return run // the next one begins; what was stopped to be started again may have had to be killed
 	}
-	return (r.Restarts > 0 || r.LastRun.Failure != nil) && (!r.isActive() || now.Sub(r.LastRun.At) < calm)
+	return nil
 }
 
 // isLooping reports whether systemd starts it again and again though nothing goes wrong.
-func (r *ObjectReport) isLooping() bool { return r.Restarts > 0 && r.state.SubState == "auto-restart" }
+func (r *ObjectReport) isLooping() bool {
+	return r.Restarts > 0 && r.state.SubState == "auto-restart" && r.state.Result == "success"
+}

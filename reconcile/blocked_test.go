@@ -35,7 +35,11 @@ func TestWhatBlocksAUnit(t *testing.T) {
 				workload.Ref = desired.Workloads[unit].Ref
 				actual.Workloads[unit] = workload
 			}
-			if diff := cmp.Diff(test.want, Blocked(desired, actual)); diff != "" {
+			got := map[string]string{}
+			for unit, blocker := range Blocked(desired, actual) {
+				got[unit] = blocker.String()
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Error(diff)
 			}
 		})

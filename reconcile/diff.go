@@ -193,6 +193,8 @@ func (d *differ) activity(workload Workload, current ActualWorkload, write strin
 		return Restart, write
 	case running:
 		return "", ""
+	case current.Active == "deactivating" && !replaced:
+		return "", "" // systemd decides what comes of it: another start, or none; the next look shows
 	case workload.Keep == KeepIdle:
 		return "", ""
 	case replaced && !d.completed(workload):

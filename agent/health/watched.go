@@ -127,7 +127,7 @@ func (w *watched) act(ctx context.Context, what string, p bundle.Probe, cause er
 	// What is done about it ends the container, and so the context.
 	ctx = context.WithoutCancel(ctx)
 	if p.OnFailure != bundle.OnFailureNone {
-		failure := bundle.Failure{Invocation: w.invocation, Stage: bundle.StageProbe, Error: fmt.Sprintf("its %s: %v", what, cause)}
+		failure := bundle.Failure{Invocation: w.invocation, Stage: bundle.StageAlive, Error: fmt.Sprintf("its %s: %v", what, cause)}
 		if err := m.note(w.ID, failure); err != nil {
 			m.log.Warn("why a container is ended is not noted", "object", w.Object, "unit", w.unit(), "error", err)
 		}

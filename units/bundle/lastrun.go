@@ -16,12 +16,12 @@ type LastRun struct {
 	Exit string `json:"exit,omitempty"`
 	// At is when.
 	At time.Time `json:"at"`
-	// Failure is why the launcher could not start it, or did not find it ready; nil where it ended by
-	// itself.
+	// Failure is why the launcher could not start it, or did not find it ready, or why the agent had it
+	// ended; nil where it ended by itself.
 	Failure *Failure `json:"failure,omitempty"`
 }
 
-// Failure is an error of the launcher's.
+// Failure is what the launcher, or the agent, ends a run for.
 type Failure struct {
 	// Invocation is the start of the unit that it kept from succeeding.
 	Invocation string `json:"invocation"`
@@ -29,16 +29,18 @@ type Failure struct {
 	Error      string `json:"error"`
 }
 
-// Stage is a part of a container's start.
+// Stage is a part of a container's start, and of what comes after it.
 type Stage string
 
-// The stages of a start.
+// The stages.
 const (
 	StageImage   Stage = "image"   // its root file system, or a volume that is an image
 	StageVolume  Stage = "volume"  // what it mounts from the node
 	StageNetwork Stage = "network" // its networks
 	StageStart   Stage = "start"   // anything else up to its process, and its postStart hook
 	StageProbe   Stage = "probe"   // it was not ready in time
+	// StageAlive is none of a start: it ran, and its liveness probe failed.
+	StageAlive Stage = "alive"
 )
 
 // String says it in a few words: "oom-kill", "exit-code 3", "signal SEGV".
