@@ -23,6 +23,10 @@ type Report struct {
 	Diagnostics manifests.Diagnostics `json:"diagnostics"`
 	// Orphans are the named volumes that no manifest has any more.
 	Orphans []string `json:"orphans"`
+	// Held is what holds the whole node back, as a rollback does.
+	Held []reconcile.Held `json:"held,omitempty"`
+	// Warning is what of the history cannot be read; empty where all can.
+	Warning string `json:"warning,omitempty"`
 }
 
 // ObjectReport is one workload, wanted or there.
@@ -54,6 +58,8 @@ type ObjectReport struct {
 	// Generation is the one that brought what is wanted now, Revision the commit that it is of.
 	Generation int    `json:"generation,omitempty"`
 	Revision   string `json:"revision,omitempty"`
+	// Update is how the change to that went.
+	Update UpdateResult `json:"update,omitempty"`
 	// Causes are why it is not as it should be, the root first; none where it is.
 	Causes []Cause `json:"causes,omitempty"`
 	// Next is what happens about it without anybody's doing; nil where nothing has to.
@@ -102,17 +108,52 @@ func (n *Node) reportOn(ctx context.Context, set *manifests.Set, v *view, plan r
 	for i := range report.Objects {
 		w.add(&report.Objects[i])
 	}
+	if v.warning != nil {
+		report.Warning = v.warning.Error()
+	}
+	if v.pinned {
+		report.Held = v.held
+	}
 	upcoming, remembered := readUpcoming(), readMemory()
 	for i := range report.Objects {
 		row := &report.Objects[i]
 		if generation, ok := reconcile.BroughtBy(row.Object, v.kept); ok {
 			row.Generation, row.Revision, row.brought = generation.Number, generation.Revision, generation.Began
 		}
+		row.Update = v.updated(row.Object)
 		row.Causes = w.ofRow(row)
 		row.Next = w.next(row, upcoming)
 		row.Conditions = w.conditions(row, remembered[row.key()])
 	}
 	return report, w, remember(report.Objects, remembered)
+}
+
+// UpdateResult is how the last change of an object went.
+type UpdateResult string
+
+// The results.
+const (
+	Updated      UpdateResult = "updated"
+	UpdateFailed UpdateResult = "failed"
+	RolledBack   UpdateResult = "rolled back"
+	Unproven     UpdateResult = "unproven" // it has not shown yet that it works
+)
+
+// updated is how the last change of an object went; "" where there was none.
+func (v *view) updated(object string) UpdateResult {
+	back := func(held reconcile.Held) bool { return held.Object == object && held.By == reconcile.ByFailedChange }
+	switch {
+	case len(v.kept) == 0 || v.kept[0].Objects[object] == "":
+		return ""
+	case slices.ContainsFunc(v.held, back), v.pinned && v.decided.Pin.Reason != "":
+		return RolledBack
+	case v.kept[0].Failed[object] != "":
+		return UpdateFailed
+	case v.kept[0].Works(object):
+		return Updated
+	default:
+		return Unproven
+	}
 }
 
 // rows are the workloads that are wanted or there.

@@ -22,6 +22,8 @@ type Explanation struct {
 	// Generation is the one that brought what is wanted now, Revision the commit that it is of.
 	Generation int    `json:"generation,omitempty"`
 	Revision   string `json:"revision,omitempty"`
+	// Update is how the change to that went.
+	Update UpdateResult `json:"update,omitempty"`
 	// Plan are the actions that davit would take about it now.
 	Plan []reconcile.Action `json:"plan"`
 }
@@ -132,6 +134,7 @@ func (n *Node) Why(ctx context.Context, set *manifests.Set, guard Guard, object 
 	}
 	if generation, ok := reconcile.BroughtBy(object, v.kept); ok {
 		explanation.Generation, explanation.Revision = generation.Number, generation.Revision
+		explanation.Update = v.updated(object)
 	}
 	for _, action := range plan.Actions {
 		if action.Object == object {

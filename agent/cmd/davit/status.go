@@ -51,6 +51,12 @@ func printReport(w io.Writer, report agent.Report) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
+	for _, held := range report.Held {
+		fmt.Fprintf(w, "%s: %s\n", held.Object, held.Reason)
+	}
+	if report.Warning != "" {
+		fmt.Fprintln(w, "a part of the history is left out:", report.Warning)
+	}
 	for _, name := range report.Orphans {
 		fmt.Fprintf(w, "Volume/%s is kept, though no manifest has it: /var/lib/davit/volumes/%s\n", name, name)
 	}

@@ -61,7 +61,11 @@ func printWhy(w io.Writer, e agent.Explanation) error {
 		}
 	}
 	if e.Generation > 0 {
-		fmt.Fprintf(w, "generation %d %s\n", e.Generation, short(e.Revision))
+		revision := ""
+		if e.Revision != "" {
+			revision = ", revision " + short(e.Revision)
+		}
+		fmt.Fprintf(w, "generation %d%s: %s\n", e.Generation, revision, e.Update)
 	}
 	for _, action := range e.Plan {
 		fmt.Fprintf(w, "plan: %s %s: %s\n", action.Verb, reconcile.Subject(action.Object, action.Target), action.Reason)
