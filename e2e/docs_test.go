@@ -10,7 +10,7 @@ import (
 func TestDocumentedCommandsAreRun(t *testing.T) {
 	t.Parallel()
 	for document, scenarios := range map[string][]string{
-		"operate": {"operate"},
+		"operate": {"operate", "why", "why-manifest", "why-run"},
 		"updates": {"generations", "failed-update", "prune-protection", "why"},
 	} {
 		text, err := os.ReadFile("../docs/" + document + ".md")

@@ -62,3 +62,20 @@ func TestWhatStopsAlongIsStartedAgain(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatIsStoppingIsLeftToSystemd starts nothing that ended by itself before systemd has decided what
+// comes of it: a start then would hide that it ended, and how often.
+func TestWhatIsStoppingIsLeftToSystemd(t *testing.T) {
+	t.Parallel()
+	n := newNode()
+	desired := resolve(t, container("web"), command)
+	n.mustApply(t, desired)
+	for active, want := range map[string]int{"deactivating": 0, "failed": 1} {
+		web := n.actual.Workloads["web.service"]
+		web.Active, web.Result, web.RunningDir, web.Started = active, "oom-kill", "", true
+		n.actual.Workloads["web.service"] = web
+		if got := Diff(desired, n.actual, Options{}).Actions; len(got) != want {
+			t.Errorf("%s: got %v, want %d actions", active, got, want)
+		}
+	}
+}

@@ -129,17 +129,17 @@ type Holder string
 
 // The holders.
 const (
-	ByProblem      Holder = "Unresolved"     // what the object needs cannot be found
-	ByForeignUnit  Holder = "ForeignUnit"    // somebody else's unit has the name
-	ByMask         Holder = "Masked"         // systemctl mask
-	ByDisable      Holder = "Disabled"       // systemctl disable
-	ByStop         Holder = "Stopped"        // systemctl stop
-	BySuspension   Holder = "Suspended"      // davit suspend
-	ByAnnotation   Holder = "PruneDisabled"  // the object itself asks to be kept
-	ByPruneGuard   Holder = "PruneHeld"      // it is not sure enough that the object is to go
-	ByDriftPolicy  Holder = "DriftReported"  // the node's owner wants drift told, not put right
-	ByFailedChange Holder = "RolledBack"     // the object's last change, or all changes, did not work
-	ByRollback     Holder = "Rollback"       // davit rollback
+	ByProblem      Holder = "Unresolved"    // what the object needs cannot be found
+	ByForeignUnit  Holder = "ForeignUnit"   // somebody else's unit has the name
+	ByMask         Holder = "Masked"        // systemctl mask
+	ByDisable      Holder = "Disabled"      // systemctl disable
+	ByStop         Holder = "Stopped"       // systemctl stop
+	BySuspension   Holder = "Suspended"     // davit suspend
+	ByAnnotation   Holder = "PruneDisabled" // the object itself asks to be kept
+	ByPruneGuard   Holder = "PruneHeld"     // it is not sure enough that the object is to go
+	ByDriftPolicy  Holder = "DriftReported" // the node's owner wants drift told, not put right
+	ByFailedChange Holder = "RolledBack"    // the object's last change, or all changes, did not work
+	ByRollback     Holder = "Rollback"      // davit rollback
 )
 
 // Refused reports whether something is held back that nobody asked to be.
