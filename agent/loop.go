@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -65,6 +66,7 @@ type Agent struct {
 	workloads atomic.Pointer[map[string]reconcile.Workload]
 	tellAt    time.Time // when to look at what they have come to; zero for not
 	toldAt    time.Time
+	unwell    bool // one of them was not as it should be then
 
 	upcoming time.Time // the retry that others were told of; zero for none
 }
@@ -207,14 +209,18 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	return a.options.Resync
 }
 
-// noteView keeps what a pass saw, to tell what its workloads come to: at once, unless a directory that has
-// only just changed may make that look otherwise soon.
-func (a *Agent) noteView(set *manifests.Set, guard Guard, seen *view, settled bool) {
+// noteView keeps what a pass saw, to tell what its workloads come to.
+func (a *Agent) noteView(set *manifests.Set, guard Guard, seen *view) {
 	if seen == nil {
 		return // it did not come so far
 	}
 	a.set, a.guard, a.view = set, guard, seen
 	a.workloads.Store(&seen.desired.Workloads)
+}
+
+// tellAfterPass tells at once, unless a directory that has only just changed may make things look
+// otherwise soon.
+func (a *Agent) tellAfterPass(settled bool) {
 	a.tellAt = time.Now()
 	if !settled {
 		a.tellAt = a.tellAt.Add(tellPause)
@@ -254,6 +260,7 @@ func (a *Agent) tellWhenDue(ctx context.Context) {
 	}
 	a.tellAt, a.toldAt = time.Time{}, time.Now()
 	report, err := a.node.lookAgain(ctx, a.set, a.guard, a.view)
+	a.unwell = slices.ContainsFunc(report.Objects, func(row ObjectReport) bool { return len(row.Causes) > 0 })
 	if err == nil {
 		err = tellChanges(a.log, report.Objects)
 	}
@@ -296,11 +303,12 @@ func (a *Agent) pass(ctx context.Context, tree watch.Tree, config manifests.Conf
 	}
 	defer unlock()
 	set := manifests.Load(tree.Files, options)
-	for _, diagnostic := range append(tree.Problems, set.Diagnostics...) {
-		a.once("manifest has an error, what it describes stays as it is", "error", diagnostic.String())
-	}
 	guard := GuardFor(tree, set)
 	guard.Limit, guard.ReportDrift = config.PruneLimit, config.ReportDrift
+	set.Diagnostics = append(tree.Problems, set.Diagnostics...)
+	for _, diagnostic := range set.Diagnostics {
+		a.once("manifest has an error, what it describes stays as it is", "error", diagnostic.String())
+	}
 	if guard.Hold == "" && !prune {
 		guard.Hold = "the directory has only just changed"
 	}
@@ -319,7 +327,8 @@ func (a *Agent) pass(ctx context.Context, tree watch.Tree, config manifests.Conf
 		a.once("a part of the history cannot be read and is left out", "error", result.Warning)
 	}
 	err = errors.Join(err, a.node.forgetRestarts(ctx, result.Actual, time.Now()))
-	if tree.Fingerprint != a.seen || actions > 0 {
+	fresh := tree.Fingerprint != a.seen
+	if fresh || actions > 0 {
 		a.log.Info("pass ended", "actions", actions, "unchanged", last.Unchanged, "held", len(last.Held))
 		a.seen = tree.Fingerprint
 	}
@@ -327,13 +336,16 @@ func (a *Agent) pass(ctx context.Context, tree watch.Tree, config manifests.Conf
 		a.once("pass did not succeed", "error", err)
 	}
 	a.monitor.LookAgain()
-	a.noteView(set, guard, result.view, prune)
+	a.noteView(set, guard, result.view)
+	if fresh || actions > 0 || len(last.Held) > 0 || err != nil || a.unwell {
+		a.tellAfterPass(prune)
+	}
 	a.soaking = a.node.soak(ctx, a.soaking, result, time.Now())
 	a.summarize(last, set, err)
 	if err == nil && len(result.Desired.Problems) > 0 {
 		err = errors.New("some objects could not be resolved")
 	}
-	if err == nil && len(tree.Problems) == 0 && set.Complete() {
+	if err == nil && set.Complete() {
 		clear(a.told)
 	}
 	return err
@@ -358,17 +370,21 @@ func (a *Agent) logEvent(event reconcile.Event) {
 	case reconcile.Done:
 		a.log.Info("done", attributes...)
 	case reconcile.Failed:
-		a.log.Error("failed", append(attributes, "error", event.Err)...)
+		a.onceAt(slog.LevelError, "failed", append(attributes, "error", event.Err)...)
 	case reconcile.Skipped:
-		a.log.Warn("skipped", append(attributes, "error", event.Err)...)
+		a.onceAt(slog.LevelWarn, "skipped", append(attributes, "error", event.Err)...)
 	}
 }
 
 // once logs a line that a loop would repeat only the first time, until all is well again.
 func (a *Agent) once(message string, attributes ...any) {
+	a.onceAt(slog.LevelWarn, message, attributes...)
+}
+
+func (a *Agent) onceAt(level slog.Level, message string, attributes ...any) {
 	key := fmt.Sprint(message, attributes)
 	if !a.told[key] {
 		a.told[key] = true
-		a.log.Warn(message, attributes...)
+		a.log.Log(context.Background(), level, message, attributes...)
 	}
 }
