@@ -53,8 +53,11 @@ func (h *journalHandler) Handle(ctx context.Context, record slog.Record) error {
 	})
 	var text bytes.Buffer
 	err := slog.NewTextHandler(&text, &slog.HandlerOptions{ReplaceAttr: withoutTime}).Handle(ctx, record)
-	if err == nil {
-		err = journal.Send(strings.TrimSuffix(text.String(), "\n"), priorityOf(record.Level), fields)
+	if err != nil {
+		return err
+	}
+	if journal.Send(strings.TrimSuffix(text.String(), "\n"), priorityOf(record.Level), fields) != nil {
+		_, err = os.Stderr.Write(text.Bytes()) // better without its fields than not at all
 	}
 	return err
 }
