@@ -25,7 +25,7 @@ import (
 )
 
 var (
-	update = flag.Bool("update", false, "rewrite docs/conformance.md and docs/faults.md")
+	update = flag.Bool("update", false, "rewrite docs/conformance.md, docs/faults.md and testdata/counts.json")
 	all    = flag.Bool("conformance", false, "run all validation programs, not the life cycle's alone")
 )
 

@@ -1,0 +1,208 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/davit-project/davit/e2e/node"
+)
+
+// cost is what a start takes, in things that can be counted: they are the same on every machine and
+// under any load, where times are not.
+type cost struct {
+	// Processes are those that are made, the container's own among them, Programs those that are run.
+	Processes, Programs int
+	// SystemCalls are those of all of them until the container's program runs, without those with which
+	// Go's runtime schedules threads and collects garbage: these differ from run to run.
+	SystemCalls int
+	// Syncs are the calls that wait for the disk, Bytes what is written to files.
+	Syncs, Bytes int
+}
+
+// countedUnits are containers that differ in their network.
+var countedUnits = []string{"bare", "bridge", "port"}
+
+const countedManifests = `
+apiVersion: davit/v1
+kind: Container
+metadata: {name: bare}
+spec: {image: docker.io/library/busybox:1, command: [sleep, "100000"], hostNetwork: true, terminationGracePeriodSeconds: 0}
+---
+apiVersion: davit/v1
+kind: Container
+metadata: {name: bridge}
+spec: {image: docker.io/library/busybox:1, command: [sleep, "100000"], terminationGracePeriodSeconds: 0}
+---
+apiVersion: davit/v1
+kind: Container
+metadata: {name: port}
+spec:
+  image: docker.io/library/busybox:1
+  command: [sleep, "100000"]
+  terminationGracePeriodSeconds: 0
+  ports: [{containerPort: 80, hostPort: 8080}]
+`
+
+// TestCountsOfAStart holds the start of a container to what it may cost at most, which is in
+// testdata/counts.json. Who makes it dearer on purpose runs this with -update, and says why.
+func TestCountsOfAStart(t *testing.T) {
+	if os.Geteuid() != 0 || testing.Short() {
+		t.Skip("boots a node, which needs root: run it with sudo make test-e2e")
+	}
+	t.Parallel()
+	lab := countingLab(t)
+	const file = "testdata/counts.json"
+	bounds := map[string]cost{}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &bounds); err != nil {
+		t.Fatal(err)
+	}
+	for _, unit := range countedUnits {
+		got := countStart(t, lab, unit)
+		t.Logf("%s: %+v", unit, got)
+		if over := got.over(bounds[unit]); len(over) > 0 && !*update {
+			t.Errorf("the start of %s costs more than it may: %s", unit, strings.Join(over, ", "))
+		}
+		bounds[unit] = got.withRoom()
+	}
+	if !*update {
+		return
+	}
+	if text, err = json.MarshalIndent(bounds, "", "\t"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, append(text, '\n'), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func countingLab(t *testing.T) *Lab {
+	t.Helper()
+	kit, err := NewKit(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	lab, err := NewLab(t.Context(), kit, "counts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := lab.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := lab.Put("/etc/davit/manifests/app.yaml", strings.NewReader(countedManifests), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if output, err := lab.Output(t.Context(), "davit", "apply", "--wait"); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	return lab
+}
+
+// over are the counts that are beyond their bounds.
+func (c cost) over(bounds cost) []string {
+	var over []string
+	got, most := reflect.ValueOf(c), reflect.ValueOf(bounds)
+	for i := range got.NumField() {
+		if n, bound := got.Field(i).Int(), most.Field(i).Int(); n > bound {
+			over = append(over, fmt.Sprintf("%d %s, bound to %d", n, got.Type().Field(i).Name, bound))
+		}
+	}
+	return over
+}
+
+// withRoom are the bounds for what was counted. A thread more or less, and an address or a name that is
+// longer, makes a few calls and bytes.
+func (c cost) withRoom() cost {
+	c.SystemCalls += c.SystemCalls / 20
+	c.Bytes += c.Bytes / 20
+	return c
+}
+
+// countStart counts what a unit's start costs: it has strace follow what systemd starts.
+func countStart(t *testing.T, lab *Lab, unit string) cost {
+	t.Helper()
+	const script = `set -e
+rm -rf /root/trace; mkdir /root/trace
+systemctl stop $0
+strace -ff -qq -y -s 0 -o /root/trace/t -p 1 & tracer=$!
+until grep -q 'TracerPid:.*[1-9]' /proc/1/status; do kill -0 $tracer; done
+systemctl start $0
+kill -INT $tracer; wait $tracer || true
+cd /root/trace; rm -f t.1.*
+for file in t.*; do echo "== $file"; cat $file; done`
+	var trace strings.Builder
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := lab.Run(ctx, node.Command{Args: []string{"sh", "-c", script, unit}, Stdout: &trace}); err != nil {
+		t.Fatalf("trace the start of %s: %v\n%s", unit, err, trace.String())
+	}
+	return countTrace(trace.String())
+}
+
+var (
+	countedCall = regexp.MustCompile(`(?m)^(\w+)\((.*)\) += (-?\d+)`)
+	// ownProgram are what a start runs before the container's program.
+	ownProgram = regexp.MustCompile(`^"(/usr/local/libexec/davit/|/proc/self/fd/|/usr/s?bin/)`)
+	// writtenFile is a file that is written to, as strace -y shows it; what the kernel makes up is none.
+	writtenFile = regexp.MustCompile(`^\d+<(/[^>]*)>`)
+	unwritten   = regexp.MustCompile(`^/(proc|sys|dev)/`)
+	writes      = []string{"write", "pwrite64", "writev"}
+	syncs       = []string{"fsync", "fdatasync", "syncfs", "sync"}
+	forks       = []string{"clone", "clone3", "fork", "vfork"}
+	// scheduling are the calls of Go's runtime that come as they come.
+	scheduling = []string{
+		"futex", "nanosleep", "clock_nanosleep", "epoll_wait", "epoll_pwait", "sched_yield", "tgkill", "getpid", "gettid",
+		"rt_sigreturn", "rt_sigprocmask", "sigaltstack", "madvise", "mmap", "munmap", "mprotect", "rseq", "set_robust_list", "restart_syscall", "exit",
+	}
+)
+
+// countTrace counts what is in a trace of strace -ff, whose files begin with "== NAME". That of systemd
+// counts for the processes that it makes.
+func countTrace(trace string) cost {
+	var c cost
+	for _, file := range strings.Split(trace, "== ") {
+		isSystemd := strings.HasPrefix(file, "t.1\n")
+		for _, call := range countedCall.FindAllStringSubmatch(file, -1) {
+			name, arguments := call[1], call[2]
+			result, _ := strconv.Atoi(call[3]) // digits
+			switch {
+			case slices.Contains(forks, name) && !strings.Contains(arguments, "CLONE_THREAD") && result > 0:
+				c.Processes++
+			case isSystemd:
+				continue
+			case name == "execve" && result == 0:
+				c.Programs++
+			case slices.Contains(syncs, name):
+				c.Syncs++
+			case slices.Contains(writes, name) && result > 0 && isWritten(arguments):
+				c.Bytes += result
+			}
+			if !isSystemd && !slices.Contains(scheduling, name) {
+				c.SystemCalls++
+			}
+			if name == "execve" && result == 0 && !ownProgram.MatchString(arguments) {
+				break // it is the container's own from here on
+			}
+		}
+	}
+	return c
+}
+
+func isWritten(arguments string) bool {
+	file := writtenFile.FindStringSubmatch(arguments)
+	return file != nil && !unwritten.MatchString(file[1])
+}
