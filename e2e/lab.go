@@ -53,7 +53,7 @@ insecure = true
 
 // Kit is what labs are made of: made once, shared by all.
 type Kit struct {
-	// Installation is a DESTDIR with davit in it, and with the judge.
+	// Installation is a DESTDIR with davit in it, and with the tools of the scenarios.
 	Installation string
 	// Images is an OCI image layout.
 	Images string
@@ -62,7 +62,7 @@ type Kit struct {
 	CA          []byte
 }
 
-// NewKit installs davit, and the judge of what faults leave, below a directory, which is the caller's to remove, and makes the
+// NewKit installs davit, and the tools of the scenarios, below a directory, which is the caller's to remove, and makes the
 // images unless an earlier run did.
 func NewKit(ctx context.Context, directory string) (*Kit, error) {
 	layout, err := images.Layout(ctx)
@@ -73,7 +73,7 @@ func NewKit(ctx context.Context, directory string) (*Kit, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(install(ctx, directory), buildJudge(ctx, directory)); err != nil {
+	if err := errors.Join(install(ctx, directory), buildTools(ctx, directory)); err != nil {
 		return nil, err
 	}
 	return &Kit{Installation: directory, Images: layout, Certificate: certificate, CA: ca}, nil
@@ -99,13 +99,13 @@ func install(ctx context.Context, directory string) error {
 	return nil
 }
 
-// buildJudge puts the judge beside davit: nodes have no compiler.
-func buildJudge(ctx context.Context, directory string) error {
-	command := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w",
-		"-o", filepath.Join(directory, "usr/local/bin/judge"), "github.com/davit-project/davit/e2e/judge")
+// buildTools puts what scenarios use beside davit: nodes have no compiler.
+func buildTools(ctx context.Context, directory string) error {
+	command := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", filepath.Join(directory, "usr/local/bin")+"/",
+		"github.com/davit-project/davit/e2e/judge", "github.com/davit-project/davit/e2e/stuck")
 	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := command.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the judge: %w\n%s", err, output)
+		return fmt.Errorf("build the scenarios' tools: %w\n%s", err, output)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ package launch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -114,7 +115,11 @@ func (r *run) start(ctx context.Context) error {
 
 // cleanUpBefore undoes what an earlier run may have left.
 func (r *run) cleanUpBefore(ctx context.Context) error {
-	if err := Cleanup(ctx, r.ID); err != nil {
+	err := Cleanup(ctx, r.ID)
+	if errors.Is(err, errStillRuns) {
+		return err
+	}
+	if err != nil {
 		// A plugin that cannot delete must not keep the container down for ever; what it
 		// left is gone with the next boot.
 		fmt.Fprintln(os.Stderr, "davit-run: an earlier run left something behind:", err)

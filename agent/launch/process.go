@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	// The init function of nsenter is what makes a child of this program the container's
 	// first process; devices adds device rules to libcontainer's cgroup manager.
@@ -129,11 +130,28 @@ func (l libcontainerRuntime) remove() error {
 	if err := container.Signal(unix.SIGKILL); err != nil && !errors.Is(err, libcontainer.ErrNotRunning) {
 		return fmt.Errorf("kill container: %w", err)
 	}
-	if err := container.Destroy(); err != nil {
-		return fmt.Errorf("destroy container: %w", err)
+	for deadline := time.Now().Add(killPatience); ; time.Sleep(killCheck) {
+		err := container.Destroy()
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, libcontainer.ErrRunning):
+			return fmt.Errorf("destroy container: %w", err)
+		case time.Now().After(deadline):
+			return errStillRuns
+		}
 	}
-	return nil
 }
+
+// killPatience is how long processes may take to end that were killed, killCheck how often one looks.
+const (
+	killPatience = 2 * time.Second
+	killCheck    = 10 * time.Millisecond
+)
+
+// errStillRuns is what becomes of SIGKILL when a process waits in the kernel, for a disk or a server
+// that does not answer.
+var errStillRuns = errors.New("a process of an earlier run cannot be killed: it waits for a disk or a server that does not answer")
 
 // runtimeID is the id for libcontainer and CNI, which know no @. No object's name has a dot.
 func runtimeID(id string) string { return strings.ReplaceAll(id, "@", ".") }

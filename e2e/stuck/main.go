@@ -1,0 +1,58 @@
+// stuck mounts a file system that never answers, as a disk that has gone or an NFS server that is down:
+// who asks it for anything cannot even be killed. It answers all with an error when it ends.
+//
+//	stuck DIRECTORY
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Of the protocol in linux/fuse.h: its version, the size of the answer to the first request, which is the
+// one to begin with, and of the largest request.
+const (
+	major, minor = 7, 31
+	headerSize   = 16
+	initSize     = 64
+	requestSize  = 1 << 17
+)
+
+func main() {
+	if err := run(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "stuck:", err)
+		os.Exit(1)
+	}
+}
+
+func run(dir string) error {
+	device, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer device.Close()
+	options := fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", device.Fd())
+	if err := unix.Mount("stuck", dir, "fuse", 0, options); err != nil {
+		return fmt.Errorf("mount %s: %w", dir, err)
+	}
+	request := make([]byte, requestSize)
+	if _, err := device.Read(request); err != nil {
+		return err
+	}
+	answer := make([]byte, headerSize+initSize)
+	binary.NativeEndian.PutUint32(answer, uint32(len(answer)))
+	copy(answer[8:16], request[8:16]) // which request it is of
+	binary.NativeEndian.PutUint32(answer[headerSize:], major)
+	binary.NativeEndian.PutUint32(answer[headerSize+4:], minor)
+	if _, err := device.Write(answer); err != nil {
+		return err
+	}
+	for {
+		if _, err := device.Read(request); err != nil {
+			return err
+		}
+	}
+}
