@@ -8,7 +8,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -32,9 +31,13 @@ func noteEnd(id string, now time.Time) error {
 	if failure != nil && failure.Invocation == run.Invocation {
 		run.Failure = failure
 	}
+	// Others read it at any time, so it comes whole, in the place of the note that was just taken.
 	text, err := json.Marshal(run)
 	if err == nil {
-		err = disk.WriteFile(bundle.LastRunFile(id), text, 0o600)
+		err = writeNote(bundle.FailureFile(id), text)
+	}
+	if err == nil {
+		err = os.Rename(bundle.FailureFile(id), bundle.LastRunFile(id))
 	}
 	if err != nil {
 		return fmt.Errorf("note how %s ended: %w", id, err)

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
-	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -48,12 +48,21 @@ func noteFailure(id string, err error) error {
 	}
 	text, noteErr := json.Marshal(failure)
 	if noteErr == nil {
-		noteErr = disk.WriteFile(bundle.FailureFile(id), text, 0o600)
+		noteErr = writeNote(bundle.FailureFile(id), text)
 	}
 	if noteErr != nil {
 		noteErr = fmt.Errorf("note the failure: %w", noteErr)
 	}
 	return errors.Join(err, noteErr)
+}
+
+// writeNote writes a file that lasts as long as a boot, and that only the unit's own launchers write and
+// read: half of it, which one that was killed leaves, is as good as none.
+func writeNote(path string, text []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(path, text, 0o600)
 }
 
 // takeFailure returns what the run left, once; nil where it left nothing.
