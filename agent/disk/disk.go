@@ -24,12 +24,22 @@ func WriteFile(path string, content []byte, mode fs.FileMode) error {
 	_, err = file.Write(content)
 	err = errors.Join(err, file.Chmod(mode), file.Sync(), file.Close())
 	if err == nil {
-		err = os.Rename(file.Name(), path)
+		err = replace(path, file.Name())
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, errors.Join(err, os.Remove(file.Name())))
 	}
 	return SyncDir(dir)
+}
+
+// replace gives a file its name. An empty directory that has it is somebody's mistake.
+func replace(path, file string) error {
+	if info, err := os.Lstat(path); err == nil && info.IsDir() {
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+	}
+	return os.Rename(file, path)
 }
 
 // newPrefix begins the name of a file that is being written.
