@@ -53,9 +53,9 @@ test-e2e: deps-node
 test-long: deps-node
 	go test -count=1 -timeout 60m ./e2e -long -run 'TestScenarios/$(RUN)' -v
 
-## test-faults: kill davit, and have the disk fail, at every point of an apply, and judge what that leaves
+## test-faults: kill davit and its launcher, and have the disk fail, at every point; damage each file; mix faults for an hour
 test-faults: deps-node
-	go test -count=1 -timeout 60m ./e2e -faults -run 'KilledAt|FaultsAt' -v
+	go test -count=1 -timeout 4h ./e2e -faults -run 'KilledAt|FaultsAt|TestScenarios/(launcher-killed|damaged-state|random-mix)$$' -v
 	go test -count=1 -timeout 30m ./reconcile -mutations 10000 -rapid.checks 2000 -run 'Mutations|Converge' -v
 
 ## test-oci: run all of the OCI's validation programs against davit-run

@@ -70,7 +70,7 @@ func check(run command) func(*testscript.TestScript, bool, []string) {
 		lab := ts.Value(labKey{}).(*Lab)
 		limit := lab.Patience * 2 * time.Minute
 		if *long || *faults {
-			limit *= 20
+			limit *= 60
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
