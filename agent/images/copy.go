@@ -17,7 +17,7 @@ import (
 
 // pull copies the image into the storage, by digest, and checks that what arrived is what
 // was resolved.
-func (q query) pull(ctx context.Context, store storage.Store, image reconcile.Image) (err error) {
+func (q query) pull(ctx context.Context, store storage.Store, image reconcile.Image) error {
 	most := q.store.settings.pullTimeout
 	ctx, cancel := context.WithTimeoutCause(ctx, most, fmt.Errorf("it took longer than %s", most))
 	defer cancel()
@@ -34,11 +34,6 @@ func (q query) pull(ctx context.Context, store storage.Store, image reconcile.Im
 	if err := checkSpace(store, known); err != nil {
 		return err
 	}
-	done, err := q.store.beginPull()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, done()) }()
 	err = q.store.retry(ctx, image.Reference, func() error { return q.copy(ctx, store, image) })
 	return explain(err, q.system, q.source)
 }

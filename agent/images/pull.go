@@ -25,7 +25,7 @@ func (s *Store) EnsureImage(ctx context.Context, image reconcile.Image) error {
 	return nil
 }
 
-func (s *Store) ensure(ctx context.Context, image reconcile.Image) error {
+func (s *Store) ensure(ctx context.Context, image reconcile.Image) (err error) {
 	if !isID(image.ID) {
 		return fmt.Errorf("image id %q is not a SHA-256 digest", image.ID)
 	}
@@ -46,6 +46,11 @@ func (s *Store) ensure(ctx context.Context, image reconcile.Image) error {
 	if err != nil {
 		return err
 	}
+	done, err := s.beginPull()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
 	if err := q.fetch(ctx, store, image); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package images
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -495,6 +496,61 @@ func TestTheStorageIsCheckedAfterAPowerLossDuringAPull(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantSound(t, s, image.ID)
+}
+
+// fault: power is lost during a pull
+func TestALayerThatAPowerLossCutShortTakesNoOtherAlong(t *testing.T) {
+	s, registry := newRootNode(t), newRegistry(t)
+	image := pull(t, s, always(registry.push(t, "app:1", newImage(t, "amd64", 2))))
+	store, err := s.storage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, err := store.CreateLayer("", "", nil, "", false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// This is what is on the disk when the power goes while another layer is unpacked.
+	emptyFiles(t, filepath.Join(overlayRoot(store), begun.ID))
+	list := filepath.Join(store.GraphRoot(), "overlay-layers", "layers.json")
+	text, err := os.ReadFile(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, list, strings.Replace(string(text), `"id":"`+begun.ID+`"`, `"id":"`+begun.ID+`","flags":{"incomplete":true}`, 1))
+	if store, err = s.storage(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Layer(begun.ID); !errors.Is(err, storage.ErrLayerUnknown) {
+		t.Errorf("got %v, want the layer gone that was begun", err)
+	}
+	if len(s.keys(t, image.ID)) != 1 {
+		t.Error("the other image is not whole any more")
+	}
+}
+
+func TestLinksThatAnotherToolRemovedAreMadeAgain(t *testing.T) {
+	s, registry := newRootNode(t), newRegistry(t)
+	image := pull(t, s, always(registry.push(t, "app:1", newImage(t, "amd64", 2))))
+	store, err := s.storage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Close(), os.RemoveAll(filepath.Join(overlayRoot(store), "l"))); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.keys(t, image.ID)) != 0 {
+		t.Error("an image with no links counts as whole")
+	}
+	if _, err := s.storage(); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.keys(t, image.ID)) != 1 {
+		t.Error("its links are not there again")
+	}
 }
 
 // fault: many pulls at once | each layer is fetched once

@@ -120,6 +120,9 @@ func (s *Store) storage() (storage.Store, error) {
 	if options, err = durable(options); err != nil {
 		return nil, err
 	}
+	if err := mendLinks(options.GraphRoot); err != nil {
+		return nil, err
+	}
 	store, err := storage.GetStore(options)
 	if err != nil {
 		return nil, fmt.Errorf("open image storage %s: %w", options.GraphRoot, err)
