@@ -97,7 +97,7 @@ func writeUnit(name, text string) (err error) {
 	if err := os.Rename(file.Name(), filepath.Join(Dir, name)); err != nil {
 		return err
 	}
-	return syncDir()
+	return syncDir(Dir)
 }
 
 func removeUnit(name string) error {
@@ -107,7 +107,7 @@ func removeUnit(name string) error {
 	if err := os.Remove(filepath.Join(Dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove unit: %w", err)
 	}
-	return syncDir()
+	return syncDir(Dir)
 }
 
 func notePending() error {
@@ -124,8 +124,18 @@ func clearPending() error {
 	return nil
 }
 
-func syncDir() error {
-	dir, err := os.Open(Dir)
+// syncLink makes durable that systemd made a link in a directory such as multi-user.target.wants, or
+// removed it: systemd does not. The directory comes with its first link and goes with its last.
+func syncLink(path string) error {
+	dir := filepath.Dir(path)
+	if err := syncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("sync unit directory: %w", err)
 	}

@@ -111,7 +111,11 @@ func (s *Systemd) RemoveUnit(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := conn.DisableUnitFilesContext(ctx, []string{name}, false); err != nil {
+	changes, err := conn.DisableUnitFilesContext(ctx, []string{name}, false)
+	for _, change := range changes {
+		err = errors.Join(err, syncLink(change.Filename))
+	}
+	if err != nil {
 		return fmt.Errorf("disable %s: %w", name, err)
 	}
 	if err := removeUnit(name); err != nil {
@@ -136,10 +140,8 @@ func (s *Systemd) Reload(ctx context.Context, enable []string) error {
 		return err
 	}
 	var failures []error
-	if len(enable) > 0 {
-		if _, _, err := conn.EnableUnitFilesContext(ctx, enable, false, false); err != nil {
-			failures = s.enableEach(ctx, conn, enable)
-		}
+	if len(enable) > 0 && enableUnits(ctx, conn, enable) != nil {
+		failures = enableEach(ctx, conn, enable)
 	}
 	if err := conn.ReloadContext(ctx); err != nil {
 		failures = append(failures, fmt.Errorf("reload systemd's units: %w", because(ctx, err)))
@@ -157,12 +159,22 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
+// enableUnits enables units durably: one that a power loss left disabled looks as if somebody had
+// disabled it.
+func enableUnits(ctx context.Context, conn *dbus.Conn, names []string) error {
+	_, changes, err := conn.EnableUnitFilesContext(ctx, names, false, false)
+	for _, change := range changes {
+		err = errors.Join(err, syncLink(change.Filename))
+	}
+	return err
+}
+
 // enableEach is the slow way after the call for all units failed: systemd does not say
 // which one was to blame, and the others must not suffer.
-func (s *Systemd) enableEach(ctx context.Context, conn *dbus.Conn, names []string) []error {
+func enableEach(ctx context.Context, conn *dbus.Conn, names []string) []error {
 	var failures []error
 	for _, name := range names {
-		if _, _, err := conn.EnableUnitFilesContext(ctx, []string{name}, false, false); err != nil {
+		if err := enableUnits(ctx, conn, []string{name}); err != nil {
 			failures = append(failures, fmt.Errorf("enable %s: %w", name, err))
 		}
 	}
