@@ -4,6 +4,9 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 # The release of Debian in the virtual machines of test-vm; bookworm has the oldest systemd supported.
 RELEASE ?= trixie
+# How often test-power cuts the power, and the seed of the moments; 0 makes a new one.
+OUTAGES ?= 100
+SEED    ?= 0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 # containers/image and containers/storage: pure Go signatures, no btrfs headers.
@@ -17,7 +20,7 @@ units   := $(wildcard deploy/*.service deploy/*.slice deploy/*.timer)
 export GOFLAGS := -tags=$(tags)
 
 .DEFAULT_GOAL := build
-.PHONY: build davit davit-run cni demo test test-unit test-e2e test-long test-faults test-oci test-vm lint install uninstall clean help deps-build deps-node deps-vm
+.PHONY: build davit davit-run cni demo test test-unit test-e2e test-long test-faults test-oci test-vm test-power lint install uninstall clean help deps-build deps-node deps-vm
 
 ## build: compile davit, its launcher and the CNI plugins into build/ (the default)
 build: davit davit-run cni
@@ -65,6 +68,10 @@ test-oci: deps-node
 ## test-vm: run the scenarios of e2e/testdata/vm in virtual machines (RUN=name picks); takes minutes
 test-vm: deps-vm
 	go test -count=1 -timeout 60m ./e2e -vm -release=$(RELEASE) -run 'TestMachines/$(RUN)' -v
+
+## test-power: cut a virtual machine's power at 100 moments of updates and judge what that leaves; takes more than an hour
+test-power: deps-vm
+	go test -count=1 -timeout 6h ./e2e -outages=$(OUTAGES) -seed=$(SEED) -release=$(RELEASE) -run TestPowerLoss -v
 
 ## lint: check format, go vet, staticcheck and known vulnerabilities
 lint: deps-build

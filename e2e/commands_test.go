@@ -180,7 +180,7 @@ func runReboot(ctx context.Context, s scene, args []string) error {
 		if !ok {
 			return usage("reboot: a node has the kernel of its machine")
 		}
-		machine.Append(args...)
+		machine.SetKernel(args...)
 	}
 	return s.lab.Reboot(ctx, crash)
 }

@@ -37,7 +37,10 @@ type judged struct {
 // counts are of what a node has of a kind.
 type counts struct{ Links, Mounts, Groups, Namespaces, Rules, Launchers int }
 
-type judgedUnit struct{ Text, Bundle, Active, PID, Started string }
+type judgedUnit struct {
+	Object, Text, Bundle, Active, PID, Started string
+	Versions                                   []string
+}
 
 // version are the parts of a unit that a change of its manifest changes.
 func (u judgedUnit) version() string { return u.Text + " " + u.Bundle }

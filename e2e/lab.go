@@ -142,11 +142,11 @@ func NewLab(ctx context.Context, kit *Kit, hostname string) (*Lab, error) {
 	return newLab(kit, n, 1)
 }
 
-// NewVirtualLab boots a virtual machine with a release of Debian. The caller owns it and must
-// call Close.
-func NewVirtualLab(ctx context.Context, kit *Kit, hostname, release string) (*Lab, error) {
+// NewVirtualLab boots a virtual machine with a release of Debian, with further arguments of the kernel.
+// The caller owns it and must call Close.
+func NewVirtualLab(ctx context.Context, kit *Kit, hostname, release string, kernel ...string) (*Lab, error) {
 	m, err := vm.Boot(ctx, vm.Config{
-		Hostname: hostname, Release: release, Local: filepath.Join(kit.Installation, "usr/local"), CPUs: 2, MemoryMiB: 1024,
+		Hostname: hostname, Release: release, Local: filepath.Join(kit.Installation, "usr/local"), CPUs: 2, MemoryMiB: 1024, Kernel: kernel,
 	})
 	if err != nil {
 		return nil, err

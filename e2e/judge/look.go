@@ -23,7 +23,6 @@ const (
 	stateDir   = "/var/lib/davit"
 	runDir     = "/run/davit"
 	volumesDir = stateDir + "/volumes"
-	storageDir = "/var/lib/containers/storage"
 	groupsDir  = "/sys/fs/cgroup/davit.slice"
 )
 
@@ -38,7 +37,7 @@ type node struct {
 	Volumes map[string]string
 	// Leftovers are files that no finished write leaves, and what belongs to no unit that runs.
 	Leftovers []string
-	// Broken is what units need and is not there.
+	// Broken is what units need and is not there, and what the storage of images has and is damaged.
 	Broken []string
 	// Links and Mounts are how many network devices and mounts there are, Groups how many control
 	// groups of davit's, Namespaces how many network namespaces, Rules how many lines of firewall
@@ -52,12 +51,17 @@ type node struct {
 
 // unit is one unit file, and what systemd makes of it.
 type unit struct {
+	// Object is what the unit is a part of.
+	Object string
 	// Text and Bundle are hashes of the file, and of the configuration that it starts; Bundle is
 	// empty where there is none.
 	Text, Bundle string
 	// Active is systemd's ActiveState, PID the main process, Started when that was started, in
 	// clock ticks since boot.
 	Active, PID, Started string
+	// Versions are what the process finds out about its version, where tests put it: in its
+	// environment, its image and its configuration. A place that it does not have is left out.
+	Versions []string
 }
 
 // process is what the agent's process has taken.
@@ -72,7 +76,7 @@ type process struct {
 
 func look() (*node, error) {
 	n := &node{At: time.Now(), Units: map[string]unit{}, Volumes: map[string]string{}, Leftovers: []string{}}
-	for _, part := range []func(*node) error{unitFiles, volumes, temporaries, owned, leases, layers, counts, processes, agent} {
+	for _, part := range []func(*node) error{unitFiles, volumes, temporaries, owned, leases, storage, counts, processes, agent} {
 		if err := part(n); err != nil {
 			return nil, err
 		}
@@ -80,8 +84,11 @@ func look() (*node, error) {
 	return n, nil
 }
 
-// starts is where a unit file names its bundle.
-var starts = regexp.MustCompile(`(?m)^ExecStart=\S+ (?:start|sandbox) "?([^"\n]+)"?$`)
+// Where a unit file names its bundle, and its object.
+var (
+	starts = regexp.MustCompile(`(?m)^ExecStart=\S+ (?:start|sandbox) "?([^"\n]+)"?$`)
+	partOf = regexp.MustCompile(`(?m)^Object=(.+)$`)
+)
 
 func unitFiles(n *node) error {
 	files, err := filepath.Glob(unitsDir + "/*.service")
@@ -94,6 +101,9 @@ func unitFiles(n *node) error {
 			return err
 		}
 		u := unit{Text: hash(text)}
+		if object := partOf.FindStringSubmatch(string(text)); object != nil {
+			u.Object = object[1]
+		}
 		if bundle := starts.FindStringSubmatch(string(text)); bundle != nil {
 			config, err := os.ReadFile(filepath.Join(bundle[1], "config.json"))
 			if err == nil {
@@ -162,7 +172,7 @@ func askSystemd(n *node) error {
 			continue // an alias
 		}
 		u.Active, u.PID = property["ActiveState"], property["MainPID"]
-		u.Started = started(u.PID)
+		u.Started, u.Versions = started(u.PID), versions(u.PID)
 		n.Units[name] = u
 	}
 	return nil
@@ -191,6 +201,23 @@ func started(pid string) string {
 	return ""
 }
 
+// versions are what the process can tell of its version.
+func versions(pid string) []string {
+	told := []string{}
+	environment, _ := os.ReadFile("/proc/" + pid + "/environ")
+	for variable := range strings.SplitSeq(string(environment), "\x00") {
+		if version, ok := strings.CutPrefix(variable, "VERSION="); ok {
+			told = append(told, version)
+		}
+	}
+	for _, file := range []string{"/version", "/words/version"} {
+		if text, err := os.ReadFile("/proc/" + pid + "/root" + file); err == nil {
+			told = append(told, strings.TrimSpace(string(text)))
+		}
+	}
+	return told
+}
+
 func volumes(n *node) error {
 	return filepath.WalkDir(volumesDir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
@@ -203,7 +230,8 @@ func volumes(n *node) error {
 }
 
 // temporary are the names of files and directories that are being written.
-var temporary = regexp.MustCompile(`^\.(davit-)?new-`)
+// What is there while an image is pulled has names of its own.
+var temporary = regexp.MustCompile(`^\.(davit-)?new-|^\.pulling$|/\.fetching/`)
 
 // temporaries finds what interrupted writes left.
 func temporaries(n *node) error {
@@ -214,7 +242,7 @@ func temporaries(n *node) error {
 				return ignoreMissing(err)
 			case path == volumesDir, path == stateDir+"/containers":
 				return fs.SkipDir // what containers write
-			case temporary.MatchString(entry.Name()):
+			case temporary.MatchString(entry.Name()), temporary.MatchString(path):
 				n.Leftovers = append(n.Leftovers, path)
 			}
 			return nil
@@ -287,30 +315,6 @@ func leases(n *node) error {
 		inUse := strings.Contains(used.String(), `"`+filepath.Base(file)+`"`)
 		if !inUse && !n.runs(id) && !n.runs(strings.Replace(id, ".", "@", 1)) {
 			n.Leftovers = append(n.Leftovers, fmt.Sprintf("%s of %q", file, id))
-		}
-	}
-	return nil
-}
-
-// layers finds layers of the storage that are half there.
-func layers(n *node) error {
-	text, err := os.ReadFile(storageDir + "/overlay-layers/layers.json")
-	if err != nil {
-		return ignoreMissing(err)
-	}
-	var known []struct {
-		ID    string
-		Flags map[string]any
-	}
-	if err := json.Unmarshal(text, &known); err != nil {
-		n.Broken = append(n.Broken, "the storage's list of layers: "+err.Error())
-	}
-	for _, layer := range known {
-		if layer.Flags["incomplete"] != nil {
-			n.Leftovers = append(n.Leftovers, "half a layer "+layer.ID)
-		}
-		if _, err := os.Stat(filepath.Join(storageDir, "overlay", layer.ID, "diff")); err != nil {
-			n.Broken = append(n.Broken, err.Error())
 		}
 	}
 	return nil

@@ -30,7 +30,7 @@ type Config struct {
 	CPUs, MemoryMiB int
 }
 
-// Machine is a running virtual machine. Its methods may be called concurrently, except that Append
+// Machine is a running virtual machine. Its methods may be called concurrently, except that SetKernel
 // has to come alone, and Reboot, Crash and Close wait for nobody: commands that run meanwhile fail.
 type Machine struct {
 	config    Config
@@ -102,10 +102,8 @@ func (m *Machine) Reboot(ctx context.Context) error {
 	return nil
 }
 
-// Append adds arguments of the kernel for the boots to come.
-func (m *Machine) Append(arguments ...string) {
-	m.config.Kernel = append(m.config.Kernel, arguments...)
-}
+// SetKernel sets the further arguments of the kernel for the boots to come.
+func (m *Machine) SetKernel(arguments ...string) { m.config.Kernel = arguments }
 
 // Kill cuts the power: what the machine has not flushed to its disk is lost.
 func (m *Machine) Kill() {
