@@ -55,6 +55,8 @@ insecure = true
 type Kit struct {
 	// Installation is a DESTDIR with davit in it, and with the tools of the scenarios.
 	Installation string
+	// Root is the root file system that nodes are booted over; the default is this machine's own.
+	Root string
 	// Images is an OCI image layout.
 	Images string
 	// Certificate is that of the private registry, CA the same as PEM.
@@ -135,7 +137,7 @@ type Lab struct {
 
 // NewLab boots a node. The caller owns it and must call Close.
 func NewLab(ctx context.Context, kit *Kit, hostname string) (*Lab, error) {
-	n, err := node.Boot(ctx, node.Config{Hostname: hostname, Layers: []string{kit.Installation}})
+	n, err := node.Boot(ctx, node.Config{Hostname: hostname, Root: kit.Root, Layers: []string{kit.Installation}})
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -105,6 +106,22 @@ func (g *cgroup) operator() (*os.File, error) {
 		return nil, fmt.Errorf("open cgroup %s: %w", name, err)
 	}
 	return os.NewFile(uintptr(fd), name), nil
+}
+
+// cpuTime is what the processes of the group have used, with those below it. The kernel counts it
+// without the cpu controller too.
+func (g *cgroup) cpuTime() (time.Duration, error) {
+	fd, err := unix.Openat(int(g.dir.Fd()), "cpu.stat", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, fmt.Errorf("open cpu.stat of %s: %w", g.path, err)
+	}
+	file := os.NewFile(uintptr(fd), "cpu.stat")
+	defer file.Close()
+	var used int64
+	if _, err := fmt.Fscanf(file, "usage_usec %d", &used); err != nil {
+		return 0, fmt.Errorf("read cpu.stat of %s: %w", g.path, err)
+	}
+	return time.Duration(used) * time.Microsecond, nil
 }
 
 // empty removes the groups below the node's own.

@@ -27,7 +27,7 @@ const (
 
 // stores are the node's directories that get a file system of their own: the kernel
 // refuses an overlay's upper directory on another overlay.
-var stores = []string{"/var/lib/containers", "/var/lib/davit"}
+var stores = []string{"/var/lib/containers", "/var/lib/davit", "/var/lib/docker", "/var/lib/containerd"}
 
 // roots are the directories that are overlaid: the root, and those of its directories that
 // are on file systems of their own, for an overlay sees one file system only.
@@ -62,19 +62,19 @@ func makeDisks(config Config) error {
 			return err
 		}
 	}
-	device, err := deviceOf("/")
+	device, err := deviceOf(config.Root)
 	if err != nil {
 		return err
 	}
 	for _, directory := range roots {
-		own, err := deviceOf(directory)
+		own, err := deviceOf(filepath.Join(config.Root, directory))
 		if err != nil {
 			return err
 		}
 		if directory != "/" && own == device {
 			continue
 		}
-		if err := overlay(directory); err != nil {
+		if err := overlay(config.Root, directory); err != nil {
 			return err
 		}
 	}
@@ -89,9 +89,9 @@ func deviceOf(path string) (uint64, error) {
 	return stat.Dev, nil
 }
 
-// overlay mounts the node's view of directory: what it writes, over the mask, over the
-// machine's own.
-func overlay(directory string) error {
+// overlay mounts the node's view of directory: what it writes, over the mask, over that of
+// the root the node is booted over.
+func overlay(root, directory string) error {
 	disk := filepath.Join(disksPath, "disk", strings.ReplaceAll(directory, "/", "-"))
 	upper, work, target := disk+"/upper", disk+"/work", filepath.Join(rootPath, directory)
 	for _, path := range []string{upper, work, target} {
@@ -99,9 +99,9 @@ func overlay(directory string) error {
 			return err
 		}
 	}
-	lower := []string{directory}
+	lower := []string{filepath.Join(root, directory)}
 	if _, err := os.Stat(maskPath + directory); err == nil {
-		lower = []string{maskPath + directory, directory}
+		lower = append([]string{maskPath + directory}, lower...)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -41,14 +41,14 @@ func makeMask(mask string, config Config) error {
 		return err
 	}
 	for _, directory := range hidden {
-		if err := hide(mask, directory); err != nil {
+		if err := hide(mask, config.Root, directory); err != nil {
 			return err
 		}
 	}
-	if err := maskUnits(mask); err != nil {
+	if err := maskUnits(mask, config.Root); err != nil {
 		return err
 	}
-	if err := maskGenerators(mask); err != nil {
+	if err := maskGenerators(mask, config.Root); err != nil {
 		return err
 	}
 	return writeFiles(mask, map[string]string{
@@ -65,8 +65,8 @@ func makeMask(mask string, config Config) error {
 
 // hide makes the directory empty in the node, if the machine has it: overlayfs does not
 // look below a directory that is marked opaque.
-func hide(mask, directory string) error {
-	info, err := os.Stat(directory)
+func hide(mask, root, directory string) error {
+	info, err := os.Stat(filepath.Join(root, directory))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -84,11 +84,11 @@ func hide(mask, directory string) error {
 }
 
 // maskUnits masks what the machine's packages would start at boot, save [kept].
-func maskUnits(mask string) error {
+func maskUnits(mask, root string) error {
 	var wanted []string
 	for _, path := range unitPaths {
 		for _, pattern := range []string{"*.wants/*", "*.requires/*"} {
-			links, err := filepath.Glob(filepath.Join(path, pattern))
+			links, err := filepath.Glob(filepath.Join(root, path, pattern))
 			if err != nil {
 				return err
 			}
@@ -110,9 +110,9 @@ func maskUnits(mask string) error {
 
 // maskGenerators masks all generators: they turn the machine's configuration (fstab, init
 // scripts, database clusters) into units.
-func maskGenerators(mask string) error {
+func maskGenerators(mask, root string) error {
 	for _, path := range generatorPaths {
-		entries, err := os.ReadDir(path)
+		entries, err := os.ReadDir(filepath.Join(root, path))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

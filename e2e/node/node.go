@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +17,9 @@ import (
 type Config struct {
 	// Hostname is the node's name; the default is "node".
 	Hostname string
+	// Root is the directory of the root file system that the node is booted over; the
+	// default is the machine's own root.
+	Root string
 	// Layers are directories whose content is copied over the machine's root, such as
 	// the DESTDIR of an installation. No two may hold the same file.
 	Layers []string
@@ -40,6 +44,9 @@ func Boot(ctx context.Context, config Config) (*Node, error) {
 	}
 	if config.Hostname == "" {
 		config.Hostname = "node"
+	}
+	if config.Root == "" {
+		config.Root = "/"
 	}
 	n := &Node{config: config, machine: startThread()}
 	if err := n.machine.do(n.assemble); err != nil {
@@ -120,6 +127,10 @@ func (n *Node) Journal(ctx context.Context) string {
 	}
 	return "--- console\n" + n.console() + "--- journal\n" + journal
 }
+
+// CPUTime is what the node's processes have used of the processors since it was made, those that have
+// ended too.
+func (n *Node) CPUTime() (time.Duration, error) { return n.group.cpuTime() }
 
 // console returns the text of the node's /dev/console.
 func (n *Node) console() string {

@@ -1,7 +1,6 @@
 package vm
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,11 +9,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"github.com/davit-project/davit/e2e/cache"
+	"github.com/davit-project/davit/e2e/debian"
 )
 
 // generation is part of the cache's key; it changes when the code that makes disks does.
@@ -89,7 +87,7 @@ func build(ctx context.Context, path, release string) error {
 	}
 	defer os.RemoveAll(scratch)
 	tree, out := filepath.Join(scratch, "tree"), filepath.Join(scratch, "base")
-	if err := install(ctx, tree, release); err != nil {
+	if err := debian.Install(ctx, tree, release, packages); err != nil {
 		return err
 	}
 	if err := configure(ctx, tree); err != nil {
@@ -111,40 +109,6 @@ func build(ctx context.Context, path, release string) error {
 	return os.Rename(out, path)
 }
 
-// install installs Debian into a directory. The kernel has the drivers of the disk built in, so
-// it needs no initial RAM disk.
-func install(ctx context.Context, tree, release string) error {
-	mirror, err := findMirror(ctx)
-	if err != nil {
-		return err
-	}
-	return run(ctx, "env", "INITRD=No", "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--format=directory",
-		"--aptopt=APT::Install-Recommends false", "--aptopt=Acquire::Languages none",
-		"--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
-		"--include="+strings.Join(packages, ","), release, tree, mirror)
-}
-
-// findMirror is the mirror of Debian that apt uses on this machine.
-func findMirror(ctx context.Context) (string, error) {
-	ask := func() (string, error) {
-		text, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI)",
-			"Created-By: Packages", "Origin: Debian", "Label: Debian").Output()
-		mirror, _, _ := strings.Cut(string(text), "\n")
-		return mirror, err
-	}
-	mirror, err := ask()
-	if err == nil && mirror == "" { // the lists of packages were never fetched
-		if err := run(ctx, "apt-get", "-qq", "update"); err != nil {
-			return "", err
-		}
-		mirror, err = ask()
-	}
-	if err == nil && mirror == "" {
-		err = errors.New("apt has no source of Debian on this machine")
-	}
-	return mirror, err
-}
-
 func configure(ctx context.Context, tree string) error {
 	for name, text := range files {
 		path := filepath.Join(tree, name)
@@ -156,7 +120,7 @@ func configure(ctx context.Context, tree string) error {
 		}
 	}
 	for _, verb := range [][]string{append([]string{"enable"}, enabled...), append([]string{"mask"}, masked...)} {
-		if err := run(ctx, "systemctl", append([]string{"--quiet", "--root=" + tree}, verb...)...); err != nil {
+		if err := debian.Run(ctx, "systemctl", append([]string{"--quiet", "--root=" + tree}, verb...)...); err != nil {
 			return err
 		}
 	}
@@ -165,18 +129,5 @@ func configure(ctx context.Context, tree string) error {
 
 // makeDisk makes a file system with a directory's content.
 func makeDisk(ctx context.Context, path, content, label, size string) error {
-	return run(ctx, "mke2fs", "-q", "-t", "ext4", "-L", label, "-d", content, path, size)
-}
-
-// run runs a command of this machine; what it said is in the error.
-func run(ctx context.Context, name string, args ...string) error {
-	var output bytes.Buffer
-	command := exec.CommandContext(ctx, name, args...)
-	command.Stdout, command.Stderr = &output, &output
-	// mke2fs is where only root's PATH leads.
-	command.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
-	if err := command.Run(); err != nil {
-		return fmt.Errorf("%s: %w: %s", name, err, bytes.TrimSpace(output.Bytes()))
-	}
-	return nil
+	return debian.Run(ctx, "mke2fs", "-q", "-t", "ext4", "-L", label, "-d", content, path, size)
 }

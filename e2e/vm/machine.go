@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/davit-project/davit/e2e/debian"
 )
 
 // localLabel is the label of the file system at /usr/local.
@@ -79,7 +81,7 @@ func (m *Machine) assemble(ctx context.Context) error {
 	if m.dir, err = os.MkdirTemp("", "davit-vm-"); err != nil {
 		return err
 	}
-	if err := run(ctx, "qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", m.base.disk, m.file("disk")); err != nil {
+	if err := debian.Run(ctx, "qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", m.base.disk, m.file("disk")); err != nil {
 		return err
 	}
 	return makeDisk(ctx, m.file("local"), m.config.Local, localLabel, "1G")
