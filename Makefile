@@ -20,7 +20,7 @@ units   := $(wildcard deploy/*.service deploy/*.slice deploy/*.timer)
 export GOFLAGS := -tags=$(tags)
 
 .DEFAULT_GOAL := build
-.PHONY: build davit davit-run cni demo test test-unit test-e2e test-long test-faults test-oci test-vm test-power lint install uninstall clean help deps-build deps-node deps-vm
+.PHONY: build davit davit-run cni demo test test-unit test-e2e test-long test-faults test-oci test-vm test-power bench lint install uninstall clean help deps-build deps-node deps-vm deps-bench
 
 ## build: compile davit, its launcher and the CNI plugins into build/ (the default)
 build: davit davit-run cni
@@ -73,6 +73,10 @@ test-vm: deps-vm
 test-power: deps-vm
 	go test -count=1 -timeout 6h ./e2e -outages=$(OUTAGES) -seed=$(SEED) -release=$(RELEASE) -run TestPowerLoss -v
 
+## bench: measure davit beside its peers, and write docs/benchmarks.md (RUN=name picks, ROUNDS=3 is quick)
+bench: deps-bench
+	go run ./e2e/bench -run '$(RUN)' $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(PEERS),-peers $(PEERS))
+
 ## lint: check format, go vet, staticcheck and known vulnerabilities
 lint: deps-build
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
@@ -123,3 +127,6 @@ deps-node:
 
 deps-vm:
 	@./deps.sh build vm
+
+deps-bench:
+	@./deps.sh build node bench

@@ -4,6 +4,7 @@
 #   deps.sh build         what it takes to compile
 #   deps.sh build node    and to boot throwaway nodes
 #   deps.sh build vm      and to boot virtual machines
+#   deps.sh build node bench  nodes, and a tree with davit's peers
 #
 # It says and does nothing when all is there, and needs root only when something is not.
 set -eu
@@ -37,6 +38,7 @@ vm    qemu-img                   qemu-utils
 vm    mmdebstrap                 mmdebstrap
 vm    mke2fs                     e2fsprogs
 vm    systemctl                  systemd
+bench mmdebstrap                 mmdebstrap
 '
 
 present() {

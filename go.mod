@@ -52,6 +52,7 @@ require (
 	github.com/vbatts/tar-split v0.12.3
 	golang.org/x/crypto v0.58.0
 	golang.org/x/net v0.61.0
+	gonum.org/v1/plot v0.17.0 // benchmarks: the curves in docs/benchmarks.md
 	google.golang.org/grpc v1.83.2
 	k8s.io/api v0.37.0
 	k8s.io/pod-security-admission v0.37.0
@@ -166,7 +167,6 @@ require (
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/tools v0.52.0 // indirect
 	golang.org/x/vuln v1.9.0 // indirect
-	gonum.org/v1/plot v0.17.0 // indirect
 	google.golang.org/genproto/googleapis/api v0.0.0-20260825221802-da73d73af1c5 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260825221802-da73d73af1c5 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect

@@ -18,7 +18,9 @@ import (
 	"github.com/davit-project/davit/e2e"
 )
 
-var measures = []measure{starts, restarts}
+var measures = []measure{
+	starts, restarts, memories, idles, execs, probes, changes, reconciles, applies, boots, growths, validations, pulls,
+}
 
 func main() {
 	rounds := flag.Int("rounds", 20, "how often each contestant has its turn")
@@ -53,14 +55,18 @@ func bench(ctx context.Context, rounds int, run, peers, docs string) (err error)
 	if err != nil {
 		return err
 	}
+	on, err := thisMachine(ctx, kit.Root)
+	if err != nil {
+		return err
+	}
 	found.log = os.Stdout
 	s := &suite{kit: kit, rounds: rounds, peers: pick(peers), beds: map[string]*bed{}, found: found}
 	for _, m := range measures {
-		if !pattern.MatchString(m.name) {
+		if !pattern.MatchString(m.Name) {
 			continue
 		}
-		if err := s.measure(ctx, m); err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
+		if err := s.measure(ctx, m, on); err != nil {
+			return fmt.Errorf("%s: %w", m.Name, err)
 		}
 		if err := found.save(resultsPath(docs)); err != nil {
 			return err
@@ -70,15 +76,15 @@ func bench(ctx context.Context, rounds int, run, peers, docs string) (err error)
 }
 
 // measure runs a measure on nodes of its own.
-func (s *suite) measure(ctx context.Context, m measure) (err error) {
+func (s *suite) measure(ctx context.Context, m measure, on machine) (err error) {
 	defer func() { err = errors.Join(err, s.close()) }()
-	fmt.Fprintf(s.found.log, "\n# %s\n", m.name)
+	fmt.Fprintf(s.found.log, "\n# %s\n", m.Name)
 	began := time.Now()
-	s.found.begin(m.name, machine{Date: began.UTC()})
+	s.found.begin(m.Name, on)
 	if err := m.run(ctx, s); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.found.log, "# %s took %s\n", m.name, time.Since(began).Round(time.Second))
+	fmt.Fprintf(s.found.log, "# %s took %s\n", m.Name, time.Since(began).Round(time.Second))
 	return nil
 }
 

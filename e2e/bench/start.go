@@ -8,8 +8,8 @@ import (
 )
 
 var starts = measure{
-	name: "start", run: measureStarts,
-	about: "A workload's start until it is ready, and its stop, by the command that does it: `systemctl start` and `systemctl stop` where there is " +
+	Name: "start", run: measureStarts,
+	About: "A workload's start until it is ready, and its stop, by the command that does it: `systemctl start` and `systemctl stop` where there is " +
 		"a unit, `podman kube play` and `down`, `docker compose up` and `down`, `run` and `delete` of the runtimes.",
 }
 
@@ -65,8 +65,8 @@ func startAndStop(ctx context.Context, s *suite, b *bed, start, stop variant, n 
 }
 
 var restarts = measure{
-	name: "restart", run: measureRestarts,
-	about: "A workload whose process is killed until its next one is ready, without the delay that its unit asks for.",
+	Name: "restart", run: measureRestarts,
+	About: "A workload whose process is killed until its next one is ready, without the delay that its unit asks for.",
 }
 
 func measureRestarts(ctx context.Context, s *suite) error {

@@ -11,10 +11,10 @@ import (
 
 // measure is one thing that is measured, of all contestants that can do it.
 type measure struct {
-	// name picks it, and begins the names of its benchmarks.
-	name string
-	// about is what it does, for the document.
-	about string
+	// Name picks it, and begins the names of its benchmarks.
+	Name string
+	// About is what it does, for the document.
+	About string
 	run   func(ctx context.Context, s *suite) error
 }
 

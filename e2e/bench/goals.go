@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"math"
+)
+
+// goal is what davit wants of a figure: no more than a limit.
+type goal struct {
+	title string
+	most  float64
+	form  form
+	// figure is what is compared; NaN where it was not measured.
+	figure func(f *findings) float64
+	// limits says what keeps it from being reached, where that is known.
+	limits string
+}
+
+var goals = []goal{
+	{title: "a start with no network adds to a plain service", most: 8e6, form: duration, figure: func(f *findings) float64 { return adds(f, davit, none) }},
+	{title: "that, as a part of what Quadlet adds", most: 0.1, form: ratio, figure: func(f *findings) float64 { return adds(f, davit, none) / adds(f, quadlet, none) }},
+	{title: "a start with bridge and port adds to a plain service", most: 20e6, form: duration, figure: func(f *findings) float64 { return adds(f, davit, bridgePort) }},
+	{title: "that, as a part of what Quadlet adds", most: 0.2, form: ratio, figure: func(f *findings) float64 { return adds(f, davit, bridgePort) / adds(f, quadlet, bridgePort) }},
+	{title: "processor time of a start with no network, as a part of Quadlet's", most: 0.2, form: ratio, figure: against("start/network=none", cpuTime, quadlet)},
+	{title: "processor time of a start with bridge and port, as a part of Quadlet's", most: 0.2, form: ratio, figure: against("start/network=port", cpuTime, quadlet)},
+	{title: "restart of what crashed with bridge and port, to that with no network", most: 1, form: ratio, figure: func(f *findings) float64 {
+		return figureOf(f, "restart/network=port", davit, wallTime) / figureOf(f, "restart/network=none", davit, wallTime)
+	}},
+	{title: "processes beside a running container", most: 0, form: count, figure: of("memory/network=bridge", processes)},
+	{title: "memory that a running container adds outside itself", most: 100 << 10, form: size, figure: of("memory/network=bridge", pssBytes)},
+	{title: "memory of the idle agent", most: 12 << 20, form: size, figure: of("idle/workloads=10", pssBytes)},
+	{title: "wake-ups a minute of the idle agent", most: 2, form: count, figure: of("idle/workloads=10", wakeups)},
+	{title: "reconcile of 1,000 manifests with nothing to do", most: 50e6, form: duration, figure: of("reconcile/manifests=1000", wallTime)},
+	{title: "passes of it that wrote something", most: 0, form: count, figure: of("reconcile/manifests=1000", writes)},
+	{title: "one change in 1,000, from the write to the new process", most: 150e6, form: duration, figure: of("change/manifests=1000", wallTime)},
+	{title: "boot of 100 containers, as a part of Quadlet's time", most: 0.25, form: ratio, figure: against("boot/workloads=100", wallTime, quadlet)},
+	{title: "boot of 100 containers, as a part of Quadlet's processor time", most: 0.25, form: ratio, figure: against("boot/workloads=100", cpuTime, quadlet)},
+	{title: "a start with 500 running, to one with 1 running", most: 1.2, form: ratio, figure: func(f *findings) float64 {
+		return figureOf(f, "growth/running=500", davit, wallTime) / figureOf(f, "growth/running=1", davit, wallTime)
+	}},
+	{title: "pull of 1 GB, to podman pull", most: 1, form: ratio, figure: against("pull/size=1GB", wallTime, quadlet)},
+	{title: "pull of 1 GB, to skopeo copy", most: 1, form: ratio, figure: against("pull/size=1GB", wallTime, skopeo)},
+	{title: "pull of 1 GB, to docker pull", most: 1, form: ratio, figure: against("pull/size=1GB", wallTime, compose)},
+}
+
+// figureOf is a median, NaN where there is none.
+func figureOf(f *findings, v variant, c contestant, u unit) float64 {
+	if median, ok := f.median(v, c.name, u); ok {
+		return median
+	}
+	return math.NaN()
+}
+
+func of(v variant, u unit) func(f *findings) float64 {
+	return func(f *findings) float64 { return figureOf(f, v, davit, u) }
+}
+
+// against is davit's figure as a part of another's.
+func against(v variant, u unit, c contestant) func(f *findings) float64 {
+	return func(f *findings) float64 { return figureOf(f, v, davit, u) / figureOf(f, v, c, u) }
+}
+
+// adds is what a start takes longer than that of a plain service.
+func adds(f *findings, c contestant, n network) float64 {
+	return figureOf(f, variant("start/network="+n), c, wallTime) - figureOf(f, "start/network=none", plain, wallTime)
+}
+
+// verdict is how a goal stands.
+func (g goal) verdict(f *findings) string {
+	switch figure := g.figure(f); {
+	case math.IsNaN(figure):
+		return "not measured"
+	case figure <= g.most:
+		return "reached"
+	default:
+		return "**missed**"
+	}
+}
+
+// form is how a figure is written.
+type form func(value float64) string
+
+func duration(ns float64) string {
+	switch {
+	case ns >= 10e9:
+		return fmt.Sprintf("%.1f s", ns/1e9)
+	case math.Abs(ns) >= 1e9:
+		return fmt.Sprintf("%.2f s", ns/1e9)
+	default:
+		return fmt.Sprintf("%.1f ms", ns/1e6)
+	}
+}
+
+func size(value float64) string {
+	if math.Abs(value) >= 1<<20 {
+		return fmt.Sprintf("%.1f MiB", value/(1<<20))
+	}
+	return fmt.Sprintf("%.0f KiB", value/(1<<10))
+}
+
+func count(value float64) string { return fmt.Sprintf("%.4g", value) }
+
+func ratio(value float64) string { return fmt.Sprintf("%.2f", value) }
+
+// forms of units, and what people call them.
+var forms = map[unit]struct {
+	title string
+	form  form
+}{
+	wallTime: {"time", duration}, cpuTime: {"processor time", duration}, rssBytes: {"resident memory", size}, pssBytes: {"proportional memory", size},
+	processes: {"processes", count}, wakeups: {"wake-ups a minute", count}, cpuShare: {"processor time a minute", duration}, writes: {"passes that wrote", count},
+}

@@ -1,0 +1,279 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/e2e"
+)
+
+// sizes of sets of workloads. Compose is not asked for the largest: it alone would take an hour.
+var sizes = []int{10, 100, 1000}
+
+const composeMost = 100
+
+func manages(size int) func(contestant) bool {
+	return func(c contestant) bool { return c.many && (c.name != compose.name || size <= composeMost) }
+}
+
+// onOwn calls a function for each contestant with a node of its own that has a number of workloads, with no
+// network, running. Nodes last as long as the measure, so sets grow from one size to the next.
+func (s *suite) onOwn(ctx context.Context, of variant, size int, peers []contestant, f func(c contestant, b *bed, ws []workload) error) []contestant {
+	var ready []contestant
+	for _, c := range peers {
+		b, err := s.own(ctx, c)
+		ws := fleet("w", size, none)
+		if err == nil {
+			err = b.deploy(ctx, c, ws...)
+		}
+		if err == nil {
+			err = f(c, b, ws)
+		}
+		if err != nil {
+			s.found.fail(of, c, err)
+			continue
+		}
+		ready = append(ready, c)
+	}
+	return ready
+}
+
+func nothingMore(contestant, *bed, []workload) error { return nil }
+
+var changes = measure{
+	Name: "change", run: measureChanges,
+	About: "One file of so many changes, all workloads run: from the write until the new process has been started. davit's agent sees the file; " +
+		"the others are told: `systemctl daemon-reload` and `restart`, `docker compose up`.",
+}
+
+func measureChanges(ctx context.Context, s *suite) error {
+	for _, size := range sizes {
+		of := variant(fmt.Sprintf("change/manifests=%d", size))
+		peers := s.onOwn(ctx, of, size, s.among(manages(size)), func(c contestant, b *bed, _ []workload) error {
+			if c.name == davit.name {
+				return b.run(ctx, "systemctl", "start", "davit")
+			}
+			return nil
+		})
+		revision := 0
+		s.interleave(of, s.few(2), peers, func(c contestant) (map[unit]float64, error) {
+			revision++
+			ws := fleet("w", size, none)
+			ws[0].revision = revision
+			took, err := change(ctx, s.beds[c.name], c, ws)
+			return map[unit]float64{wallTime: float64(took)}, err
+		})
+		for _, c := range peers {
+			if c.name == davit.name {
+				if err := s.beds[c.name].run(ctx, "systemctl", "stop", "davit"); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// changeLimit is how long a changed workload may take to run.
+const changeLimit = time.Minute
+
+// change changes the first of the workloads and says how long its new process took to be ready. The times
+// are systemd's and Docker's own, so that nothing depends on how often one looks.
+func change(ctx context.Context, b *bed, c contestant, ws []workload) (time.Duration, error) {
+	files := c.files(ws[:1])
+	if c.name == compose.name {
+		files = c.files(ws) // one file has them all
+	}
+	began := now(c)
+	if err := b.put(files); err != nil {
+		return 0, err
+	}
+	if script := told(c, ws); script != "" {
+		if err := b.run(ctx, "sh", "-ec", script); err != nil {
+			return 0, err
+		}
+	}
+	var took time.Duration
+	err := e2e.Until(ctx, changeLimit, func(ctx context.Context) error {
+		output, err := b.Output(ctx, "sh", "-c", readyAt(ws[0], c))
+		if err != nil {
+			return fmt.Errorf("look at %s: %w: %s", ws[0].name, err, output)
+		}
+		var at int64
+		if _, err := fmt.Sscan(output, &at); err != nil {
+			return err
+		}
+		if took = time.Duration(at) - began; took <= 0 {
+			return fmt.Errorf("%s was not started anew", ws[0].name)
+		}
+		return nil
+	})
+	return took, err
+}
+
+// now is the time as the contestant's times are: since the boot, or for Docker since 1970.
+func now(c contestant) time.Duration {
+	if c.name == compose.name {
+		return time.Duration(time.Now().UnixNano())
+	}
+	var clock unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &clock); err != nil {
+		panic(err) // the clock is always there
+	}
+	return time.Duration(clock.Nano())
+}
+
+// readyAt is a script that prints since when a workload is ready, in nanoseconds.
+func readyAt(w workload, c contestant) string {
+	if c.name == compose.name {
+		return `date -d "$(docker inspect --format '{{.State.StartedAt}}' ` + w.name + `)" +%s%N`
+	}
+	return "systemctl is-active --quiet " + w.name + " && echo $(systemctl show -P ActiveEnterTimestampMonotonic " + w.name + ")000"
+}
+
+// told is what a contestant has to be told once a file has changed.
+func told(c contestant, ws []workload) string {
+	switch c.name {
+	case davit.name:
+		return ""
+	case compose.name:
+		return c.apply(ws)
+	default:
+		return "systemctl daemon-reload; systemctl restart " + ws[0].name
+	}
+}
+
+var reconciles = measure{
+	Name: "reconcile", run: measureReconciles,
+	About: "Nothing has changed, and each is told to make the node so: `davit apply`, `systemctl daemon-reload` (Quadlet reads all its files then), `docker compose up`.",
+}
+
+func measureReconciles(ctx context.Context, s *suite) error {
+	for _, size := range sizes {
+		of := variant(fmt.Sprintf("reconcile/manifests=%d", size))
+		peers := s.onOwn(ctx, of, size, s.among(manages(size)), nothingMore)
+		s.interleave(of, s.rounds, peers, func(c contestant) (map[unit]float64, error) {
+			b := s.beds[c.name]
+			before, err := written(ctx, b)
+			if err != nil {
+				return nil, err
+			}
+			took, err := b.measure(ctx, "sh", "-c", again(c, fleet("w", size, none)))
+			if err != nil {
+				return nil, err
+			}
+			after, err := written(ctx, b)
+			values := costs(took)
+			if c.name == davit.name {
+				values[writes] = 0
+				if before != after {
+					values[writes] = 1
+				}
+			}
+			return values, err
+		})
+		if size == sizes[len(sizes)-1] {
+			if err := measureLarge(ctx, s, peers); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// again is how a contestant is told to make the node what is wanted.
+func again(c contestant, ws []workload) string {
+	switch c.name {
+	case davit.name:
+		return "davit apply"
+	case compose.name:
+		return c.apply(ws)
+	default:
+		return "systemctl daemon-reload"
+	}
+}
+
+// written tells states of davit's files and units apart.
+func written(ctx context.Context, b *bed) (string, error) {
+	return b.Output(ctx, "sh", "-c", `find /var/lib/davit /etc/systemd/system.attached -printf '%p %C@ %s\n' 2>/dev/null | sort | sha256sum`)
+}
+
+// measureLarge measures what else takes longer with as many workloads as there are now.
+func measureLarge(ctx context.Context, s *suite, peers []contestant) error {
+	commands := map[string]string{
+		davit.name: "davit status", quadlet.name: "podman ps", plain.name: "systemctl list-units 'w*'",
+	}
+	s.interleave("reconcile/daemon-reload", s.rounds, peers, func(c contestant) (map[unit]float64, error) {
+		took, err := s.beds[c.name].measure(ctx, "systemctl", "daemon-reload")
+		return costs(took), err
+	})
+	s.interleave("reconcile/status", s.rounds, peers, func(c contestant) (map[unit]float64, error) {
+		took, err := s.beds[c.name].measure(ctx, "sh", "-c", commands[c.name])
+		return costs(took), err
+	})
+	return nil
+}
+
+var applies = measure{
+	Name: "apply", run: measureApplies,
+	About: "The first apply of 100 workloads without a network, the image present, until all are ready; then they are removed.",
+}
+
+func measureApplies(ctx context.Context, s *suite) error {
+	ws := fleet("w", 100, none)
+	s.interleave("apply/first=100", s.few(4), s.among(many), func(c contestant) (map[unit]float64, error) {
+		b, err := s.own(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		if err := b.put(c.files(ws)); err != nil {
+			return nil, err
+		}
+		took, err := b.measure(ctx, "sh", "-ec", c.apply(ws))
+		return costs(took), errors.Join(err, b.withdraw(ctx, c, ws...))
+	})
+	return nil
+}
+
+var boots = measure{
+	Name: "boot", run: measureBoots,
+	About: "A node with 100 workloads, without a network, loses its power: from the start of its systemd until all are ready, with the boot of the node itself, " +
+		"which is what the row without workloads shows.",
+}
+
+func measureBoots(ctx context.Context, s *suite) error {
+	empty, err := s.bed(ctx, "empty")
+	if err != nil {
+		return err
+	}
+	s.interleave("boot/workloads=0", s.few(2), s.among(func(c contestant) bool { return c.name == plain.name }), func(contestant) (map[unit]float64, error) {
+		took, err := boot(ctx, empty, "true")
+		return costs(took), err
+	})
+	const of = variant("boot/workloads=100")
+	peers := s.onOwn(ctx, of, 100, s.among(many), func(c contestant, b *bed, _ []workload) error {
+		if c.name == compose.name {
+			return b.run(ctx, "systemctl", "enable", "docker")
+		}
+		return nil
+	})
+	s.interleave(of, s.few(4), peers, func(c contestant) (map[unit]float64, error) {
+		took, err := boot(ctx, s.beds[c.name], `[ $(pgrep -xc `+payloadName+`) = 100 ]`)
+		return costs(took), err
+	})
+	return nil
+}
+
+// boot crashes a node and boots it until a script succeeds.
+func boot(ctx context.Context, b *bed, ready string) (cost, error) {
+	return b.measureFunc(ctx, func() error {
+		if err := b.Reboot(ctx, true); err != nil {
+			return err
+		}
+		return b.until(ctx, 2*time.Minute, ready)
+	})
+}
