@@ -53,11 +53,6 @@ type contestant struct {
 // contestants in the order of tables. The first is the floor, the second davit.
 var contestants = []contestant{plain, davit, quadlet, kubePlay, compose, crun, runc}
 
-func contestantNamed(name string) contestant {
-	i := slices.IndexFunc(contestants, func(c contestant) bool { return c.name == name })
-	return contestants[i]
-}
-
 // can are the contestants that can do something.
 func can(does func(contestant) bool) []contestant {
 	var able []contestant

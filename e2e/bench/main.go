@@ -59,17 +59,19 @@ func bench(ctx context.Context, rounds int, run, peers, docs string) (err error)
 	if err != nil {
 		return err
 	}
+	if err := os.MkdirAll(filepath.Dir(resultsPath(docs)), 0o755); err != nil {
+		return err
+	}
 	found.log = os.Stdout
 	s := &suite{kit: kit, rounds: rounds, peers: pick(peers), beds: map[string]*bed{}, found: found}
 	for _, m := range measures {
 		if !pattern.MatchString(m.Name) {
 			continue
 		}
-		if err := s.measure(ctx, m, on); err != nil {
+		// What was found before a failure is kept too; the page says what is missing.
+		err := errors.Join(s.measure(ctx, m, on), found.save(resultsPath(docs)))
+		if err != nil {
 			return fmt.Errorf("%s: %w", m.Name, err)
-		}
-		if err := found.save(resultsPath(docs)); err != nil {
-			return err
 		}
 	}
 	return report(found, docs)
