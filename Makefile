@@ -75,7 +75,7 @@ test-power: deps-vm
 
 ## bench: measure davit beside its peers, and write docs/benchmarks.md (RUN=name picks, ROUNDS=3 is quick)
 bench: deps-bench
-	go run ./e2e/bench -run '$(RUN)' $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(PEERS),-peers $(PEERS))
+	go run ./e2e/bench $(if $(RUN),-run '$(RUN)') $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(PEERS),-peers $(PEERS))
 
 ## lint: check format, go vet, staticcheck and known vulnerabilities
 lint: deps-build

@@ -24,7 +24,7 @@ var measures = []measure{
 
 func main() {
 	rounds := flag.Int("rounds", 20, "how often each contestant has its turn")
-	run := flag.String("run", "", "only measures that a regular expression `matches`")
+	run := flag.String("run", ".*", "only measures whose whole name a regular expression `matches`")
 	peers := flag.String("peers", "", "only these contestants, with commas between")
 	docs := flag.String("docs", "docs", "the `directory` of documents")
 	flag.Parse()
@@ -38,7 +38,7 @@ func main() {
 }
 
 func bench(ctx context.Context, rounds int, run, peers, docs string) (err error) {
-	pattern, err := regexp.Compile(run)
+	pattern, err := regexp.Compile("^(?:" + run + ")$")
 	if err != nil {
 		return err
 	}
