@@ -156,7 +156,7 @@ func (s *series) end() {
 	w.Flush()
 	s.t.Logf("%d losses of power:\n%s", len(s.rounds), table.String())
 	if s.t.Failed() {
-		const script = `for boot in -1 0; do echo "--- boot $boot"; journalctl --boot=$boot --no-hostname --output=short-precise | grep -v ' kernel: '; done`
+		const script = `ls -l --full-time /etc/davit/manifests; grep -o -m1 'VERSION.*}' /etc/davit/manifests/app.yaml; dmesg | grep -i ext4; for boot in -1 0; do echo "--- boot $boot"; journalctl --boot=$boot --no-hostname --output=short-precise | grep -v ' kernel: '; done`
 		journal, err := s.Output(context.Background(), "sh", "-c", script)
 		s.t.Logf("%v\n%s", err, journal)
 	}
