@@ -7,8 +7,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
+	"time"
 
 	"go.podman.io/storage/pkg/lockfile"
+	"golang.org/x/sys/unix"
 )
 
 // Each layer has a file, link, with the name of a symbolic link to it below l, by which it is mounted.
@@ -64,6 +67,12 @@ func (m *mender) mend() error {
 		if !layer.IsDir() {
 			continue
 		}
+		if triedOut.MatchString(layer.Name()) {
+			if err := m.removeStale(layer); err != nil {
+				return err
+			}
+			continue
+		}
 		text, err := os.ReadFile(filepath.Join(m.root, layer.Name(), linkFile))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // a directory of the storage's own
@@ -76,6 +85,30 @@ func (m *mender) mend() error {
 		}
 	}
 	return nil
+}
+
+// triedOut are the directories in which the library tries, as it opens the storage, what the kernel can
+// do. A power loss leaves them.
+var triedOut = regexp.MustCompile(`^(compat|opaque-bug-check|metacopy-check|volatile-check)[0-9]+$`)
+
+// removeStale removes such a directory of an earlier boot: whoever made it is no more, and so are the
+// mounts in it.
+func (m *mender) removeStale(dir fs.DirEntry) error {
+	info, err := dir.Info()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // its maker has removed it
+	}
+	if err != nil {
+		return err
+	}
+	var up unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &up); err != nil {
+		return os.NewSyscallError("clock_gettime", err)
+	}
+	if info.ModTime().After(time.Now().Add(-time.Duration(up.Nano()))) {
+		return nil
+	}
+	return os.RemoveAll(filepath.Join(m.root, dir.Name()))
 }
 
 // names are those of the links that there are, by layer.

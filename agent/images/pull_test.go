@@ -532,6 +532,25 @@ func TestALayerThatAPowerLossCutShortTakesNoOtherAlong(t *testing.T) {
 	}
 }
 
+// TestWhatTheLibraryTriedOutBeforeTheBootGoes, as a power loss leaves it; what it tries now stays.
+func TestWhatTheLibraryTriedOutBeforeTheBootGoes(t *testing.T) {
+	s := newRootNode(t)
+	store, err := s.storage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale, fresh := filepath.Join(overlayRoot(store), "compat123"), filepath.Join(overlayRoot(store), "metacopy-check456")
+	if err := errors.Join(s.Close(), os.MkdirAll(filepath.Join(stale, "lower"), 0o700), os.Mkdir(fresh, 0o700), os.Chtimes(stale, time.Time{}, time.Unix(1, 0))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.storage(); err != nil {
+		t.Fatal(err)
+	}
+	if isDir(stale) || !isDir(fresh) {
+		t.Errorf("stale is there: %t, fresh: %t", isDir(stale), isDir(fresh))
+	}
+}
+
 func TestLinksThatAnotherToolRemovedAreMadeAgain(t *testing.T) {
 	s, registry := newRootNode(t), newRegistry(t)
 	image := pull(t, s, always(registry.push(t, "app:1", newImage(t, "amd64", 2))))
