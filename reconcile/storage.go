@@ -279,7 +279,6 @@ func (s *storage) tmpfs(mount v1.VolumeMount, from volume, fsGroup int64) error 
 	return nil
 }
 
-// tmpfsOptions are the mount options of a volume in memory.
 // openSpec is the owner and mode of Kubernetes' emptyDir, which any user can write to, and where what
 // is made belongs to the pod's fsGroup.
 func openSpec(fsGroup int64) v1.VolumeSpec {
@@ -289,6 +288,7 @@ func openSpec(fsGroup int64) v1.VolumeSpec {
 	return v1.VolumeSpec{Mode: "2777", GID: &fsGroup}
 }
 
+// tmpfsOptions are the mount options of a volume in memory.
 func tmpfsOptions(spec v1.VolumeSpec, declared v1.EmptyDir) ([]string, error) {
 	mode, err := modeOf(spec.Mode)
 	if err != nil {
