@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -26,7 +28,8 @@ type stateOf struct {
 func readState() (stateOf, error) {
 	var state stateOf
 	text, err := os.ReadFile(versionFile)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && json.Unmarshal(text, &state) != nil {
+	missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EISDIR)
+	if missing || err == nil && json.Unmarshal(text, &state) != nil {
 		return stateOf{}, nil
 	}
 	if err != nil {
