@@ -226,7 +226,9 @@ func (r *resolver) launchOf(run runnable, image Image, environment *environment,
 		Env:             bundle.Env{Dynamic: environment.dynamic},
 		Reload:          bundle.Reload{Signal: run.Reload.Signal},
 		Notify:          run.Notify == v1.NotifyContainer,
-		Health:          healthOf(run),
+		// A profile of the node's owner stands as it is written.
+		OwnCalls: filterOf(run.SecurityContext) == v1.SeccompRuntimeDefault,
+		Health:   healthOf(run),
 	}
 	if run.Reload.Exec != nil {
 		launch.Reload.Exec = run.Reload.Exec.Command

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -27,10 +28,10 @@ var seccompArches = map[string]struct {
 
 // seccomp is the filter a container asks for; nil is none.
 func (r *resolver) seccomp(context v1.SecurityContext, capabilities []string) (*specs.LinuxSeccomp, error) {
-	switch profile := context.SeccompProfile; {
-	case profile.Type == v1.SeccompUnconfined, context.Privileged:
+	switch profile := context.SeccompProfile; filterOf(context) {
+	case v1.SeccompUnconfined:
 		return nil, nil
-	case profile.Type == v1.SeccompLocalhost:
+	case v1.SeccompLocalhost:
 		text, ok := r.in.Node.SeccompProfiles[profile.LocalhostProfile]
 		if !ok {
 			return nil, in(PartNode, fmt.Errorf("seccomp profile %s: there is no such file in /etc/davit/seccomp", profile.LocalhostProfile))
@@ -43,6 +44,14 @@ func (r *resolver) seccomp(context v1.SecurityContext, capabilities []string) (*
 	default:
 		return defaultFilter(capabilities, r.in.Node.Architecture), nil
 	}
+}
+
+// filterOf is the kind of filter that a container gets.
+func filterOf(context v1.SecurityContext) string {
+	if context.Privileged {
+		return v1.SeccompUnconfined
+	}
+	return cmp.Or(context.SeccompProfile.Type, v1.SeccompRuntimeDefault)
 }
 
 // refused are calls that Podman's default profile lets through and Docker's does not, unless the

@@ -92,6 +92,7 @@ func (r *run) start(ctx context.Context) error {
 		r.completeEnvironment,
 		r.defaultEnvironment,
 		r.limitCapabilities,
+		in(bundle.StageImage, r.limitArchitectures),
 		r.addDevices,
 		r.addInit,
 		r.addNotify,

@@ -1,30 +1,35 @@
 package images
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// programs are our own programs that are images, a package each.
-var programs = []string{"hello", "allowed"}
+// programs are our own programs that are images, a package each, below the architecture that they are
+// built for where that is not the machine's: a PC's 64-bit kernel runs the 386's too.
+var programs = []string{"hello", "allowed", "386/hello"}
 
 // buildPrograms builds them and returns their directory. The same source gives the same bytes.
 func buildPrograms(ctx context.Context, cache string) (string, error) {
 	dir := filepath.Join(cache, "programs")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
-	}
-	args := []string{"CGO_ENABLED=0", "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", dir}
 	for _, program := range programs {
-		args = append(args, "github.com/davit-project/davit/e2e/images/"+program)
-	}
-	if _, err := output(ctx, "", "env", args...); err != nil {
-		return "", fmt.Errorf("build the images' programs: %w", err)
+		arch, name := filepath.Split(program)
+		args := []string{
+			"CGO_ENABLED=0", "GOARCH=" + cmp.Or(strings.TrimSuffix(arch, "/"), runtime.GOARCH),
+			"go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", filepath.Join(dir, program),
+			"github.com/davit-project/davit/e2e/images/" + name,
+		}
+		if _, err := output(ctx, "", "env", args...); err != nil {
+			return "", fmt.Errorf("build the images' program %s: %w", program, err)
+		}
 	}
 	return dir, nil
 }
@@ -54,22 +59,23 @@ func allowedImage(dir string) (named, error) {
 	return named{image, namesOf("davit-project/allowed", []string{"1"})}, nil
 }
 
-// helloImages are two versions of the hello program: one layer, two configurations.
+// helloImages are two versions of the hello program, one layer and two configurations, and a 32-bit one
+// that says it is the machine's, as images often do.
 func helloImages(dir string) ([]named, error) {
-	layer, err := programLayer(dir, "hello")
-	if err != nil {
-		return nil, err
-	}
 	var made []named
-	for _, version := range []string{"1", "2"} {
+	for _, hello := range []struct{ version, dir string }{{"1", dir}, {"2", dir}, {"386", filepath.Join(dir, "386")}} {
+		layer, err := programLayer(hello.dir, "hello")
+		if err != nil {
+			return nil, err
+		}
 		image, err := imageOf(v1.Config{
-			Entrypoint: []string{"/hello"}, Env: []string{searchPath, "HELLO_VERSION=" + version},
+			Entrypoint: []string{"/hello"}, Env: []string{searchPath, "HELLO_VERSION=" + hello.version},
 			ExposedPorts: port("80/tcp"),
 		}, layer)
 		if err != nil {
 			return nil, fmt.Errorf("image hello: %w", err)
 		}
-		made = append(made, named{image, namesOf("davit-project/hello", []string{version})})
+		made = append(made, named{image, namesOf("davit-project/hello", []string{hello.version})})
 	}
 	return made, nil
 }

@@ -86,6 +86,9 @@ type Launch struct {
 	Reload Reload `json:"reload,omitzero"`
 	// Notify is set when the container says itself how it is, by sd_notify(3).
 	Notify bool `json:"notify,omitempty"`
+	// OwnCalls leaves the Spec's filter with the first of its architectures, the node's own, where the
+	// image has no programs of the others.
+	OwnCalls bool `json:"ownCalls,omitempty"`
 	// Health is how the container is probed, and its hooks.
 	Health Health `json:"health,omitzero"`
 	// EmptyDirs are directories the launcher makes for each run.
