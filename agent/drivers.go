@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/davit-project/davit/agent/bundles"
-	"github.com/davit-project/davit/agent/masquerade"
+	"github.com/davit-project/davit/agent/nat"
 	"github.com/davit-project/davit/agent/networks"
 	"github.com/davit-project/davit/agent/volumes"
 	"github.com/davit-project/davit/reconcile"
@@ -31,7 +31,7 @@ const (
 func (n *Node) drivers(services *services) reconcile.Drivers {
 	return reconcile.Drivers{
 		Images:    n.images,
-		Networks:  networks.Store{PluginDirs: n.plugins, RemoveMasquerade: masquerade.Remove},
+		Networks:  networks.Store{PluginDirs: n.plugins, RemoveMasquerade: nat.Remove},
 		Volumes:   volumes.Store{},
 		Bundles:   bundles.Store{},
 		UnitFiles: unitFiles{n.Systemd},

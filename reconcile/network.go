@@ -100,22 +100,23 @@ func (r *resolver) attach(spec v1.SandboxFields, published []v1.ContainerPort, n
 // staticAddresses completes addresses with the prefix length of the subnet they are in, as
 // the CNI convention for the capability ips wants them
 // (https://www.cni.dev/docs/conventions/).
-func staticAddresses(want v1.NetworkAttachment, subnets []string) ([]string, error) {
-	var addresses []string
+func staticAddresses(want v1.NetworkAttachment, subnets []string) ([]netip.Prefix, error) {
+	var addresses []netip.Prefix
 	for _, text := range want.Addresses {
 		address, err := netip.ParseAddr(text)
 		if err != nil {
 			return nil, fmt.Errorf("address %s: %w", text, err)
 		}
-		i := slices.IndexFunc(subnets, func(subnet string) bool {
-			prefix, err := netip.ParsePrefix(subnet)
-			return err == nil && prefix.Contains(address)
-		})
-		if i < 0 {
+		length := -1
+		for _, subnet := range subnets {
+			if prefix, err := netip.ParsePrefix(subnet); err == nil && prefix.Contains(address) {
+				length = prefix.Bits()
+			}
+		}
+		if length < 0 {
 			return nil, fmt.Errorf("address %s is in no subnet of network %s (%s)", text, want.Name, strings.Join(subnets, ", "))
 		}
-		_, length, _ := strings.Cut(subnets[i], "/")
-		addresses = append(addresses, text+"/"+length)
+		addresses = append(addresses, netip.PrefixFrom(address, length))
 	}
 	return addresses, nil
 }
@@ -146,118 +147,60 @@ func (r *resolver) ownNetwork(name string) (network Network, ok bool, err error)
 // cniNetwork renders a network as a CNI configuration list.
 func cniNetwork(declared *v1.Network) (Network, error) {
 	name, spec := declared.Metadata.Name, declared.Spec
-	network := Network{Ref: declared.Ref()}
-	list := conflist{CNIVersion: "1.0.0", Name: name}
 	if len(spec.Plugins) > 0 {
-		for _, plugin := range spec.Plugins {
-			list.Plugins = append(list.Plugins, plugin)
-		}
-	} else {
-		subnets, err := subnetsOf(name, spec.Subnets)
-		if err != nil {
-			return Network{}, err
-		}
-		network.Bridge = bridgeName(name, spec.Interface)
-		for _, subnet := range subnets {
-			network.Subnets = append(network.Subnets, subnet.Subnet)
-		}
-		if !spec.Internal {
-			network.Masquerade = network.Subnets
-		}
-		list.Plugins = bridgePlugins(network.Bridge, spec, subnets)
+		return pluginNetwork(declared)
 	}
-	text, err := json.Marshal(list)
-	if err != nil {
+	network := Network{Ref: declared.Ref(), Bridge: bridgeName(name, spec.Interface)}
+	own := bundle.BridgeNetwork{Name: name, Device: network.Bridge, MTU: int(spec.MTU), Internal: spec.Internal}
+	var err error
+	if own.Subnets, err = subnetsOf(name, spec.Subnets); err != nil {
+		return Network{}, err
+	}
+	for _, subnet := range own.Subnets {
+		network.Subnets = append(network.Subnets, subnet.Subnet.String())
+	}
+	if !spec.Internal {
+		network.Masquerade = network.Subnets
+	}
+	if network.Conflist, err = own.Encode(); err != nil {
 		return Network{}, fmt.Errorf("encode network %s: %w", name, err)
 	}
-	network.Conflist = text
 	return network, nil
 }
 
-// conflist is a CNI network configuration list
+// pluginNetwork renders a network of CNI plugins
 // (https://www.cni.dev/docs/spec/#section-1-network-configuration-format).
-type conflist struct {
-	CNIVersion string `json:"cniVersion"`
-	Name       string `json:"name"`
-	Plugins    []any  `json:"plugins"`
-}
-
-// bridgePlugin configures the reference plugin bridge
-// (https://www.cni.dev/plugins/current/main/bridge/).
-type bridgePlugin struct {
-	Type        string `json:"type"`
-	Bridge      string `json:"bridge"`
-	IsGateway   bool   `json:"isGateway"`
-	HairpinMode bool   `json:"hairpinMode"`
-	// ForceAddress lets an edited subnet replace the bridge's old address.
-	ForceAddress bool      `json:"forceAddress"`
-	MTU          int32     `json:"mtu,omitempty"`
-	IPAM         hostLocal `json:"ipam"`
-	// Capabilities let a container ask for addresses, which host-local reads, and for a
-	// hardware address.
-	Capabilities map[string]bool `json:"capabilities"`
-}
-
-// hostLocal configures the reference plugin host-local
-// (https://www.cni.dev/plugins/current/ipam/host-local/).
-type hostLocal struct {
-	Type    string        `json:"type"`
-	DataDir string        `json:"dataDir"`
-	Ranges  [][]v1.Subnet `json:"ranges"`
-	Routes  []route       `json:"routes,omitempty"`
-}
-
-type route struct {
-	Destination string `json:"dst"`
-}
-
-// portmapPlugin configures the reference plugin portmap
-// (https://www.cni.dev/plugins/current/meta/portmap/).
-type portmapPlugin struct {
-	Type         string          `json:"type"`
-	Backend      string          `json:"backend"`
-	Capabilities map[string]bool `json:"capabilities"`
-}
-
-func bridgePlugins(device string, spec v1.NetworkSpec, subnets []v1.Subnet) []any {
-	// Masquerading is the network's, not the container's: see bundle.Attachment.
-	plugin := bridgePlugin{
-		Type: "bridge", Bridge: device, IsGateway: true, HairpinMode: true, ForceAddress: true, MTU: spec.MTU,
-		IPAM:         hostLocal{Type: "host-local", DataDir: bundle.CNIDataDir},
-		Capabilities: map[string]bool{"ips": true, "mac": true},
+func pluginNetwork(declared *v1.Network) (Network, error) {
+	name := declared.Metadata.Name
+	text, err := json.Marshal(struct {
+		CNIVersion string         `json:"cniVersion"`
+		Name       string         `json:"name"`
+		Plugins    []v1.CNIPlugin `json:"plugins"`
+	}{"1.0.0", name, declared.Spec.Plugins})
+	if err != nil {
+		return Network{}, fmt.Errorf("encode network %s: %w", name, err)
 	}
-	for _, subnet := range subnets {
-		plugin.IPAM.Ranges = append(plugin.IPAM.Ranges, []v1.Subnet{subnet})
-		if spec.Internal {
-			continue
-		}
-		destination := "0.0.0.0/0"
-		if strings.Contains(subnet.Subnet, ":") {
-			destination = "::/0"
-		}
-		plugin.IPAM.Routes = append(plugin.IPAM.Routes, route{destination})
-	}
-	return []any{plugin, portmapPlugin{
-		Type:         "portmap",
-		Backend:      "nftables", // a transaction for each address family; iptables needs a process for each rule
-		Capabilities: map[string]bool{"portMappings": true},
-	}}
+	return Network{Ref: declared.Ref(), Conflist: text}, nil
 }
 
 // subnetsOf returns the subnets with their gateways, picked where none are declared.
-func subnetsOf(name string, declared []v1.Subnet) ([]v1.Subnet, error) {
+func subnetsOf(name string, declared []v1.Subnet) ([]bundle.Subnet, error) {
 	if len(declared) == 0 {
 		declared = pickSubnets(name)
 	}
-	subnets := slices.Clone(declared)
-	for i, subnet := range subnets {
+	subnets := make([]bundle.Subnet, len(declared))
+	for i, subnet := range declared {
 		prefix, err := netip.ParsePrefix(subnet.Subnet)
 		if err != nil {
 			return nil, fmt.Errorf("subnet %s: %w", subnet.Subnet, err)
 		}
-		if subnet.Gateway == "" {
-			subnets[i].Gateway = prefix.Masked().Addr().Next().String()
+		gateway := prefix.Masked().Addr().Next()
+		if subnet.Gateway != "" {
+			if gateway, err = netip.ParseAddr(subnet.Gateway); err != nil {
+				return nil, fmt.Errorf("gateway %s: %w", subnet.Gateway, err)
+			}
 		}
+		subnets[i] = bundle.Subnet{Subnet: prefix, Gateway: gateway}
 	}
 	return subnets, nil
 }

@@ -121,10 +121,28 @@ func (r *run) cleanUpBefore(ctx context.Context) error {
 		return err
 	}
 	if err != nil {
-		// A plugin that cannot delete must not keep the container down for ever; what it
-		// left is gone with the next boot.
+		// A plugin that cannot delete must not keep the container down for ever. It is asked again
+		// when this run has ended.
 		fmt.Fprintln(os.Stderr, "davit-run: an earlier run left something behind:", err)
-		return os.RemoveAll(filepath.Dir(bundle.RunningBundle(r.ID)))
+		return forgetRun(r.ID)
+	}
+	return nil
+}
+
+// forgetRun removes what there is of a run but the record of what to undo, which a next one replaces.
+func forgetRun(id string) error {
+	own := filepath.Dir(bundle.RunningBundle(id))
+	entries, err := os.ReadDir(own)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if entry.Name() == bundle.ConfigFile && !entry.IsDir() {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(own, entry.Name())); err != nil {
+			return err
+		}
 	}
 	return nil
 }

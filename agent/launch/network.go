@@ -15,8 +15,9 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/agent/bridge"
 	"github.com/davit-project/davit/agent/disk"
-	"github.com/davit-project/davit/agent/masquerade"
+	"github.com/davit-project/davit/agent/nat"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -71,6 +72,58 @@ func (r *run) attach(ctx context.Context, index int, attachment bundle.Attachmen
 		return nil, err
 	}
 	defer unlock()
+	network, own, err := bundle.DecodeBridgeNetwork(attachment.Conflist)
+	if err != nil {
+		return nil, err
+	}
+	var addresses []string
+	if own {
+		addresses, err = r.attachBridge(index, attachment, network)
+	} else {
+		addresses, err = r.attachCNI(ctx, index, attachment)
+	}
+	if err != nil {
+		return nil, err // ExecStopPost= detaches, which CNI wants after a failed ADD too
+	}
+	return addresses, nat.Masquerade(attachment.Network, attachment.Masquerade)
+}
+
+// attachBridge adds the container to a network of davit's own.
+func (r *run) attachBridge(index int, attachment bundle.Attachment, network bundle.BridgeNetwork) ([]string, error) {
+	end := endpointOf(r.Bundle, index)
+	end.Namespace, end.MAC = r.netns, attachment.MAC
+	addresses, err := bridge.Attach(network, end)
+	if err != nil {
+		return nil, err
+	}
+	if index == 0 {
+		published := nat.Published{
+			Container: r.ID, Network: network.Name, Device: network.Device, Addresses: addresses, Ports: r.Network.Ports,
+		}
+		for _, subnet := range network.Subnets {
+			published.Subnets = append(published.Subnets, subnet.Subnet)
+		}
+		if err := nat.Publish(published); err != nil {
+			return nil, err
+		}
+	}
+	texts := make([]string, len(addresses))
+	for i, address := range addresses {
+		texts[i] = address.String()
+	}
+	return texts, nil
+}
+
+// endpointOf is the container's end of its network of this index. Ports are published through the first
+// one, as Docker and Podman do.
+func endpointOf(b *bundle.Bundle, index int) bridge.Endpoint {
+	return bridge.Endpoint{Container: runtimeID(b.ID), Interface: interfaceName(index), Addresses: b.Network.Attachments[index].Addresses}
+}
+
+func interfaceName(index int) string { return fmt.Sprintf("eth%d", index) }
+
+// attachCNI has the network's CNI plugins add the container.
+func (r *run) attachCNI(ctx context.Context, index int, attachment bundle.Attachment) ([]string, error) {
 	list, err := libcni.NetworkConfFromBytes(attachment.Conflist)
 	if err != nil {
 		return nil, err
@@ -83,12 +136,9 @@ func (r *run) attach(ctx context.Context, index int, attachment bundle.Attachmen
 	defer cancel()
 	added, err := cni.AddNetworkList(ctx, list, runtimeConf(r.Bundle, index, r.netns))
 	if err != nil {
-		return nil, err // ExecStopPost= calls DEL, which CNI wants after a failed ADD too
-	}
-	if err := masquerade.Ensure(attachment.Network, attachment.Masquerade); err != nil {
 		return nil, err
 	}
-	return addresses(added)
+	return addressesOf(added)
 }
 
 // disconnect takes a container off its networks and out of its neighbours' /etc/hosts.
@@ -110,6 +160,21 @@ func detach(ctx context.Context, b *bundle.Bundle, index int, attachment bundle.
 		return err
 	}
 	defer unlock()
+	network, own, err := bundle.DecodeBridgeNetwork(attachment.Conflist)
+	if err != nil {
+		return err
+	}
+	if !own {
+		return detachCNI(ctx, b, index, attachment)
+	}
+	err = bridge.Detach(network, endpointOf(b, index))
+	if index == 0 && len(b.Network.Ports) > 0 {
+		err = errors.Join(err, nat.Unpublish(b.ID))
+	}
+	return err
+}
+
+func detachCNI(ctx context.Context, b *bundle.Bundle, index int, attachment bundle.Attachment) error {
 	list, err := libcni.NetworkConfFromBytes(attachment.Conflist)
 	if err != nil {
 		return err
@@ -131,10 +196,9 @@ func newCNI() (*libcni.CNIConfig, error) {
 	return libcni.NewCNIConfigWithCacheDir(dirs, bundle.CNICacheDir, newPluginExec()), nil
 }
 
-// runtimeConf is what one attachment tells the plugins. Ports are published through the
-// first network, as Docker and Podman do.
+// runtimeConf is what one attachment tells the plugins.
 func runtimeConf(b *bundle.Bundle, index int, netns string) *libcni.RuntimeConf {
-	conf := &libcni.RuntimeConf{ContainerID: runtimeID(b.ID), NetNS: netns, IfName: fmt.Sprintf("eth%d", index)}
+	conf := &libcni.RuntimeConf{ContainerID: runtimeID(b.ID), NetNS: netns, IfName: interfaceName(index)}
 	conf.CapabilityArgs = map[string]any{}
 	if index == 0 && len(b.Network.Ports) > 0 {
 		conf.CapabilityArgs["portMappings"] = b.Network.Ports
@@ -148,7 +212,7 @@ func runtimeConf(b *bundle.Bundle, index int, netns string) *libcni.RuntimeConf 
 	return conf
 }
 
-func addresses(added types.Result) ([]string, error) {
+func addressesOf(added types.Result) ([]string, error) {
 	result, err := current.NewResultFromResult(added)
 	if err != nil {
 		return nil, err

@@ -46,8 +46,12 @@ type record struct {
 	Conflist json.RawMessage `json:"conflist"`
 }
 
-// CheckNetwork checks that the network's plugins are there and accept its configuration.
+// CheckNetwork checks that the network's plugins are there and accept its configuration; davit's own
+// networks need none.
 func (s Store) CheckNetwork(ctx context.Context, name string, network reconcile.Network) error {
+	if network.Bridge != "" {
+		return nil
+	}
 	list, err := libcni.NetworkConfFromBytes(network.Conflist)
 	if err != nil {
 		return fmt.Errorf("network %s: %w", name, err)

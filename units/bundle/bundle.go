@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -184,7 +185,7 @@ type Attachment struct {
 	// Names are what other containers of the network call this one.
 	Names []string `json:"names,omitempty"`
 	// Addresses are static addresses with their prefixes, "10.1.0.5/24".
-	Addresses []string `json:"addresses,omitempty"`
+	Addresses []netip.Prefix `json:"addresses,omitempty"`
 	// MAC is the device's hardware address; empty means any.
 	MAC string `json:"mac,omitempty"`
 }

@@ -1,0 +1,48 @@
+// Package bridge attaches containers to davit's own networks: a bridge device that has the subnets'
+// gateway addresses, and a pair of devices for each container. It does in the launcher's process what the
+// CNI plugins bridge and host-local do in three of their own. It knows nothing of ports and of address
+// translation.
+package bridge
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// Endpoint is a container's end of a network.
+type Endpoint struct {
+	// Container is the container's id, Interface the name of its device.
+	Container, Interface string
+	// Namespace is the path of its network namespace.
+	Namespace string
+	// Addresses are those it must have; a subnet that none is of lends one.
+	Addresses []netip.Prefix
+	// MAC is its hardware address; empty is one that belongs to its first address.
+	MAC string
+}
+
+// Attach attaches a container and returns its addresses. What it leaves when it fails is undone by
+// [Detach] and the end of the namespace.
+func Attach(network bundle.BridgeNetwork, end Endpoint) ([]netip.Addr, error) {
+	addresses, err := lend(network, end)
+	if err != nil {
+		return nil, err
+	}
+	bridge, err := ensureDevice(network)
+	if err != nil {
+		return nil, fmt.Errorf("bridge %s: %w", network.Device, err)
+	}
+	if err := plug(network, bridge, end, addresses); err != nil {
+		return nil, err
+	}
+	plain := make([]netip.Addr, len(addresses))
+	for i, address := range addresses {
+		plain[i] = address.Addr()
+	}
+	return plain, nil
+}
+
+// Detach takes back the addresses of a container, whose devices have gone with its network namespace.
+func Detach(network bundle.BridgeNetwork, end Endpoint) error { return takeBack(network, end) }

@@ -1,0 +1,224 @@
+package bridge
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// ensureDevice makes the bridge what it is to be: up, with the gateways' addresses and no others. Several
+// launchers may do so at once.
+func ensureDevice(network bundle.BridgeNetwork) (netlink.Link, error) {
+	bridge, err := netlink.LinkByName(network.Device)
+	if errors.As(err, new(netlink.LinkNotFoundError)) {
+		bridge, err = makeDevice(network)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if bridge.Type() != "bridge" {
+		return nil, errors.New("there is a device of this name that is no bridge: give the network another interface")
+	}
+	if network.MTU != 0 && bridge.Attrs().MTU != network.MTU {
+		if err := netlink.LinkSetMTU(bridge, network.MTU); err != nil {
+			return nil, err
+		}
+	}
+	if err := ensureAddresses(network, bridge); err != nil {
+		return nil, err
+	}
+	if bridge.Attrs().Flags&net.FlagUp == 0 {
+		if err := netlink.LinkSetUp(bridge); err != nil {
+			return nil, err
+		}
+	}
+	return bridge, forward(network)
+}
+
+func makeDevice(network bundle.BridgeNetwork) (netlink.Link, error) {
+	attributes := netlink.NewLinkAttrs()
+	attributes.Name, attributes.MTU = network.Device, network.MTU
+	// One that it does not choose itself: that would change with the devices that are plugged in.
+	attributes.HardwareAddr = macOf(network.Subnets[0].Gateway)
+	err := netlink.LinkAdd(&netlink.Bridge{LinkAttrs: attributes})
+	if err != nil && !errors.Is(err, unix.EEXIST) {
+		return nil, err
+	}
+	// No router behind the bridge tells the node of routes.
+	if err := setKernel("net/ipv6/conf/"+network.Device+"/accept_ra", "0"); err != nil {
+		return nil, err
+	}
+	return netlink.LinkByName(network.Device)
+}
+
+// ensureAddresses gives the bridge the gateways' addresses, and takes those of an earlier configuration.
+func ensureAddresses(network bundle.BridgeNetwork, bridge netlink.Link) error {
+	present, err := netlink.AddrList(bridge, netlink.FAMILY_ALL)
+	if err != nil {
+		return err
+	}
+	has := map[string]bool{}
+	for _, address := range present {
+		has[address.IPNet.String()] = true
+	}
+	wanted := map[string]bool{}
+	for _, subnet := range network.Subnets {
+		address := addressOf(netip.PrefixFrom(subnet.Gateway, subnet.Subnet.Bits()))
+		wanted[address.IPNet.String()] = true
+		if has[address.IPNet.String()] {
+			continue
+		}
+		if err := netlink.AddrAdd(bridge, address); err != nil && !errors.Is(err, unix.EEXIST) {
+			return fmt.Errorf("address %s: %w", address.IPNet, err)
+		}
+	}
+	for _, address := range present {
+		if wanted[address.IPNet.String()] || address.IP.IsLinkLocalUnicast() {
+			continue
+		}
+		if err := netlink.AddrDel(bridge, &address); err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) {
+			return fmt.Errorf("address %s: %w", address.IPNet, err)
+		}
+	}
+	return nil
+}
+
+// forward has the node's kernel route between its devices.
+func forward(network bundle.BridgeNetwork) error {
+	for _, subnet := range network.Subnets {
+		name := "net/ipv4/ip_forward"
+		if subnet.Subnet.Addr().Is6() {
+			name = "net/ipv6/conf/all/forwarding"
+		}
+		if err := setKernel(name, "1"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setKernel sets a kernel setting that has another value.
+func setKernel(name, value string) error {
+	file := filepath.Join("/proc/sys", name)
+	text, err := os.ReadFile(file)
+	if err == nil && string(bytes.TrimSpace(text)) == value {
+		return nil
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // the kernel has no IPv6
+	}
+	return os.WriteFile(file, []byte(value), 0)
+}
+
+// plug makes a pair of devices, one a port of the bridge, the other in the container.
+func plug(network bundle.BridgeNetwork, bridge netlink.Link, end Endpoint, addresses []netip.Prefix) error {
+	namespace, err := netns.GetFromPath(end.Namespace)
+	if err != nil {
+		return fmt.Errorf("open the network namespace: %w", err)
+	}
+	defer namespace.Close()
+	mac := macOf(addresses[0].Addr())
+	if end.MAC != "" {
+		if mac, err = net.ParseMAC(end.MAC); err != nil {
+			return err
+		}
+	}
+	attributes := netlink.NewLinkAttrs()
+	attributes.Name, attributes.MTU = portName(network, end), network.MTU
+	attributes.MasterIndex, attributes.Flags = bridge.Attrs().Index, net.FlagUp
+	port := &netlink.Veth{
+		LinkAttrs: attributes, PeerName: end.Interface, PeerHardwareAddr: mac, PeerTxQLen: -1,
+		PeerNamespace: netlink.NsFd(namespace),
+	}
+	// One of an earlier run goes with its namespace, which the kernel may still be at.
+	if old, err := netlink.LinkByName(attributes.Name); err == nil {
+		if err := netlink.LinkDel(old); err != nil && !errors.Is(err, unix.ENODEV) {
+			return fmt.Errorf("remove device %s: %w", attributes.Name, err)
+		}
+	}
+	if err := netlink.LinkAdd(port); err != nil {
+		return fmt.Errorf("make device %s: %w", attributes.Name, err)
+	}
+	// A container may ask for itself by a port of the node.
+	if err := netlink.LinkSetHairpin(port, true); err != nil {
+		return fmt.Errorf("device %s: %w", attributes.Name, err)
+	}
+	if err := configure(namespace, network, end, addresses); err != nil {
+		return fmt.Errorf("device %s of the container: %w", end.Interface, err)
+	}
+	return nil
+}
+
+// configure gives the container's device its addresses and routes.
+func configure(namespace netns.NsHandle, network bundle.BridgeNetwork, end Endpoint, addresses []netip.Prefix) error {
+	inside, err := netlink.NewHandleAt(namespace, unix.NETLINK_ROUTE)
+	if err != nil {
+		return err
+	}
+	defer inside.Close()
+	device, err := inside.LinkByName(end.Interface)
+	if err != nil {
+		return err
+	}
+	for _, address := range addresses {
+		if err := inside.AddrAdd(device, addressOf(address)); err != nil {
+			return fmt.Errorf("address %s: %w", address, err)
+		}
+	}
+	if err := inside.LinkSetUp(device); err != nil {
+		return err
+	}
+	if network.Internal {
+		return nil
+	}
+	for _, subnet := range network.Subnets {
+		route := &netlink.Route{LinkIndex: device.Attrs().Index, Gw: subnet.Gateway.AsSlice()}
+		// Another network of the container's may have the default route already.
+		if err := inside.RouteAdd(route); err != nil && !errors.Is(err, unix.EEXIST) {
+			return fmt.Errorf("route by %s: %w", subnet.Gateway, err)
+		}
+	}
+	return nil
+}
+
+// addressOf is an address for a device. Nobody else has it, so the kernel need not ask around for a
+// second whether somebody does (RFC 4862, duplicate address detection).
+func addressOf(address netip.Prefix) *netlink.Addr {
+	made := &netlink.Addr{IPNet: &net.IPNet{
+		IP: address.Addr().AsSlice(), Mask: net.CIDRMask(address.Bits(), address.Addr().BitLen()),
+	}}
+	if address.Addr().Is6() {
+		made.Flags = unix.IFA_F_NODAD
+	}
+	return made
+}
+
+// macOf is a hardware address, administered locally (IEEE 802), that belongs to an address: what the
+// neighbours remember of the address is right for who has it next.
+func macOf(address netip.Addr) net.HardwareAddr {
+	sum := fnv.New32a()
+	sum.Write(address.AsSlice())
+	tail := sum.Sum(nil)
+	if address.Is4() {
+		tail = address.AsSlice()
+	}
+	return append(net.HardwareAddr{0x02, 'd'}, tail...)
+}
+
+// portName is the name of the bridge's port for a container, of at most 15 bytes (IFNAMSIZ, netdevice(7)).
+func portName(network bundle.BridgeNetwork, end Endpoint) string {
+	sum := fnv.New64a()
+	fmt.Fprint(sum, network.Name, "/", end.Container, "/", end.Interface)
+	return fmt.Sprintf("veth%010x", sum.Sum64()&0xff_ffff_ffff)
+}

@@ -1,0 +1,174 @@
+package bridge
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"iter"
+	"math/big"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// A lease is a file named as the address, which says whose it is as host-local's do: the container's id
+// and its device, on a line each. It gets its name when it is complete.
+
+// lend reserves an address of each subnet for a container. One that it has had since an earlier run that
+// nobody could clean up after is its own.
+func lend(network bundle.BridgeNetwork, end Endpoint) ([]netip.Prefix, error) {
+	dir := filepath.Join(bundle.CNIDataDir, network.Name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	lease := filepath.Join(dir, ".new-"+end.Container)
+	if err := os.WriteFile(lease, []byte(end.Container+"\r\n"+end.Interface), 0o600); err != nil {
+		return nil, err
+	}
+	defer os.Remove(lease)
+	asked := map[netip.Prefix]netip.Addr{}
+	for _, address := range end.Addresses {
+		asked[address.Masked()] = address.Addr()
+	}
+	var lent []netip.Prefix
+	for _, subnet := range network.Subnets {
+		address, err := lendOf(subnet, asked[subnet.Subnet.Masked()], end, func(address netip.Addr) error {
+			file := filepath.Join(dir, address.String())
+			err := os.Link(lease, file)
+			if errors.Is(err, fs.ErrExist) && ownerOf(file) == end.Container {
+				return nil
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		lent = append(lent, netip.PrefixFrom(address, subnet.Subnet.Bits()))
+	}
+	return lent, nil
+}
+
+// lendOf reserves the address that was asked for, or the first free one after that which the container's
+// name leads to: a container that comes again has the same address as long as nobody else took it.
+func lendOf(subnet bundle.Subnet, asked netip.Addr, end Endpoint, reserve func(netip.Addr) error) (netip.Addr, error) {
+	if asked.IsValid() {
+		if asked == subnet.Gateway {
+			return asked, fmt.Errorf("address %s is the gateway's", asked)
+		}
+		err := reserve(asked)
+		if errors.Is(err, fs.ErrExist) {
+			return asked, fmt.Errorf("address %s has been lent to another container", asked)
+		}
+		return asked, err
+	}
+	for address := range candidates(subnet, end.Container) {
+		err := reserve(address)
+		if !errors.Is(err, fs.ErrExist) {
+			return address, err
+		}
+	}
+	return netip.Addr{}, fmt.Errorf("no IP addresses available in %s: all are lent", subnet.Subnet)
+}
+
+// candidates are the addresses of a subnet in the order in which a container tries them.
+func candidates(subnet bundle.Subnet, container string) iter.Seq[netip.Addr] {
+	return func(yield func(netip.Addr) bool) {
+		hosts := hostsOf(subnet.Subnet)
+		first := hash(container) % max(hosts, 1)
+		for i := range min(hosts, maxTries) {
+			address := nth(subnet.Subnet, (first+i)%hosts+1)
+			if address != subnet.Gateway && !yield(address) {
+				return
+			}
+		}
+	}
+}
+
+// maxTries bounds the search in a subnet that is larger than any node has containers for.
+const maxTries = 1 << 20
+
+// hostsOf is how many addresses a subnet has for hosts, at most 2³²: all but the first, which is the
+// network's, and in IPv4 the last, to which broadcasts go.
+func hostsOf(subnet netip.Prefix) uint64 {
+	free := min(subnet.Addr().BitLen()-subnet.Bits(), 32)
+	reserved := uint64(1)
+	if subnet.Addr().Is4() {
+		reserved = 2
+	}
+	return max(uint64(1)<<free, reserved) - reserved
+}
+
+// nth is the address at an index from the subnet's first.
+func nth(subnet netip.Prefix, index uint64) netip.Addr {
+	first := subnet.Masked().Addr().AsSlice()
+	sum := new(big.Int).Add(new(big.Int).SetBytes(first), new(big.Int).SetUint64(index))
+	address, _ := netip.AddrFromSlice(sum.FillBytes(first))
+	return address
+}
+
+func hash(text string) uint64 {
+	sum := fnv.New64a()
+	sum.Write([]byte(text))
+	return binary.BigEndian.Uint64(sum.Sum(nil))
+}
+
+// takeBack removes the leases of a container. They are most likely where it looked first for a free
+// address; a node of many containers has many leases to look through.
+func takeBack(network bundle.BridgeNetwork, end Endpoint) error {
+	dir := filepath.Join(bundle.CNIDataDir, network.Name)
+	found := 0
+	for _, subnet := range network.Subnets {
+		likely := slices.Clone(end.Addresses)
+		for address := range candidates(subnet, end.Container) {
+			likely = append(likely, netip.PrefixFrom(address, subnet.Subnet.Bits()))
+			break
+		}
+		for _, address := range likely {
+			file := filepath.Join(dir, address.Addr().String())
+			if !subnet.Subnet.Contains(address.Addr()) || ownerOf(file) != end.Container {
+				continue
+			}
+			if err := os.Remove(file); err != nil {
+				return err
+			}
+			found++
+		}
+	}
+	if found == len(network.Subnets) {
+		return nil
+	}
+	return takeBackAll(dir, end.Container)
+}
+
+func takeBackAll(dir, container string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("free leases: %w", err)
+	}
+	var failures []error
+	for _, entry := range entries {
+		if file := filepath.Join(dir, entry.Name()); ownerOf(file) == container {
+			failures = append(failures, os.Remove(file))
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// ownerOf is the container that a lease is of; nobody's is "".
+func ownerOf(file string) string {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "" // it has just gone
+	}
+	owner, _, _ := strings.Cut(string(text), "\r\n")
+	return owner
+}

@@ -1,0 +1,133 @@
+package nat
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// family is where the addresses are in an IP version's header (RFC 791, RFC 8200).
+type family struct {
+	protocol                    byte
+	source, destination, length uint32
+}
+
+var (
+	ipv4 = family{unix.NFPROTO_IPV4, 12, 16, 4}
+	ipv6 = family{unix.NFPROTO_IPV6, 8, 24, 16}
+)
+
+func familyOf(address netip.Addr) family {
+	if address.Is4() {
+		return ipv4
+	}
+	return ipv6
+}
+
+func (f family) match() []expr.Any {
+	return []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{f.protocol}},
+	}
+}
+
+func (f family) from(prefix netip.Prefix) []expr.Any {
+	return f.matchPrefix(prefix, f.source, expr.CmpOpEq)
+}
+
+func (f family) to(prefix netip.Prefix) []expr.Any {
+	return f.matchPrefix(prefix, f.destination, expr.CmpOpEq)
+}
+
+func (f family) matchPrefix(prefix netip.Prefix, offset uint32, op expr.CmpOp) []expr.Any {
+	mask := make([]byte, f.length)
+	for bit := range prefix.Bits() {
+		mask[bit/8] |= 0x80 >> (bit % 8)
+	}
+	return []expr.Any{
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: f.length},
+		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: f.length, Mask: mask, Xor: make([]byte, f.length)},
+		&expr.Cmp{Op: op, Register: 1, Data: prefix.Masked().Addr().AsSlice()},
+	}
+}
+
+// leaving is: from the subnet and not to the subnet, masquerade.
+func leaving(subnet netip.Prefix) []expr.Any {
+	f := familyOf(subnet.Addr())
+	rule := append(f.match(), f.from(subnet)...)
+	rule = append(rule, f.matchPrefix(subnet, f.destination, expr.CmpOpNeq)...)
+	return append(rule, &expr.Masq{})
+}
+
+// within is: what came to a port of the node from the subnet and goes back to it, masquerade. The answer
+// would else go past the node, straight to who asked, who does not expect it from there.
+func within(subnet netip.Prefix) []expr.Any {
+	const destinationTranslated = 1 << 5 // IPS_DST_NAT of linux/netfilter/nf_conntrack_common.h
+	status := binary.NativeEndian.AppendUint32(nil, destinationTranslated)
+	f := familyOf(subnet.Addr())
+	rule := append(f.match(),
+		&expr.Ct{Key: expr.CtKeySTATUS, Register: 1},
+		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: status, Xor: make([]byte, 4)},
+		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: make([]byte, 4)})
+	rule = append(rule, f.from(subnet)...)
+	rule = append(rule, f.to(subnet)...)
+	return append(rule, &expr.Masq{})
+}
+
+var localhost = netip.MustParsePrefix("127.0.0.0/8")
+
+// fromLocalhost is: from localhost to the subnet, masquerade.
+func fromLocalhost(subnet netip.Prefix) []expr.Any {
+	rule := append(ipv4.match(), ipv4.from(localhost)...)
+	rule = append(rule, ipv4.to(subnet)...)
+	return append(rule, &expr.Masq{})
+}
+
+// martian is: from the device to localhost, drop. Where packets from localhost may leave by a device, the
+// kernel takes those to it from there (CVE-2020-8558).
+func martian(device string) []expr.Any {
+	name := make([]byte, unix.IFNAMSIZ)
+	copy(name, device)
+	rule := append(ipv4.match(),
+		&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: name})
+	rule = append(rule, ipv4.to(localhost)...)
+	return append(rule, &expr.Verdict{Kind: expr.VerdictDrop})
+}
+
+// protocols are the transports' numbers.
+var protocols = map[string]byte{"tcp": unix.IPPROTO_TCP, "udp": unix.IPPROTO_UDP, "sctp": unix.IPPROTO_SCTP}
+
+// forwarding is: to the port of the node, go to the container's. It is nil where the port is published on
+// an address of another IP version.
+func forwarding(port bundle.Port, to netip.Addr) ([]expr.Any, error) {
+	f := familyOf(to)
+	rule := f.match()
+	if port.HostIP != "" {
+		host, err := netip.ParseAddr(port.HostIP)
+		if err != nil {
+			return nil, fmt.Errorf("port %d: %w", port.HostPort, err)
+		}
+		if host.Is4() != to.Is4() {
+			return nil, nil
+		}
+		if !host.IsUnspecified() {
+			rule = append(rule, f.to(netip.PrefixFrom(host, host.BitLen()))...)
+		}
+	}
+	return append(rule,
+		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{protocols[port.Protocol]}},
+		// The second two bytes of each transport's header are the destination's port.
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binary.BigEndian.AppendUint16(nil, uint16(port.HostPort))},
+		&expr.Immediate{Register: 1, Data: to.AsSlice()},
+		&expr.Immediate{Register: 2, Data: binary.BigEndian.AppendUint16(nil, uint16(port.ContainerPort))},
+		&expr.NAT{Type: expr.NATTypeDestNAT, Family: uint32(f.protocol), RegAddrMin: 1, RegProtoMin: 2},
+	), nil
+}
