@@ -69,6 +69,7 @@ type Agent struct {
 	unwell    bool // one of them was not as it should be then
 
 	upcoming time.Time // the retry that others were told of; zero for none
+	worked   bool      // since memory was given back
 }
 
 // NewAgent makes an agent for the node.
@@ -130,7 +131,19 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 			a.noteUpcoming(due)
 		}
 		a.tellWhenDue(ctx)
+		a.rest(time.Until(a.wakeUp(due)))
 		timer.Reset(time.Until(a.wakeUp(due)))
+	}
+}
+
+// rest gives memory back before a wait that is worth it.
+func (a *Agent) rest(wait time.Duration) {
+	if !a.worked || wait < time.Second {
+		return
+	}
+	a.worked = false
+	if err := giveBack(); err != nil {
+		a.once("the agent keeps more memory than it needs", "error", err)
 	}
 }
 
@@ -227,13 +240,13 @@ func (a *Agent) tellAfterPass(settled bool) {
 	}
 }
 
-// unitChanged hears of services that changed. It may be called from anywhere.
+// unitChanged hears of services that changed; "" is any. It may be called from anywhere.
 func (a *Agent) unitChanged(unit string) {
 	workloads := a.workloads.Load()
 	if workloads == nil {
 		return
 	}
-	if _, own := (*workloads)[unit]; !own {
+	if _, own := (*workloads)[unit]; !own && unit != "" {
 		return
 	}
 	select {
@@ -258,7 +271,7 @@ func (a *Agent) tellWhenDue(ctx context.Context) {
 	if a.view == nil || a.tellAt.IsZero() || time.Now().Before(a.tellAt) {
 		return
 	}
-	a.tellAt, a.toldAt = time.Time{}, time.Now()
+	a.tellAt, a.toldAt, a.worked = time.Time{}, time.Now(), true
 	report, err := a.node.lookAgain(ctx, a.set, a.guard, a.view)
 	a.unwell = slices.ContainsFunc(report.Objects, func(row ObjectReport) bool { return len(row.Causes) > 0 })
 	if err == nil {
@@ -292,6 +305,7 @@ func (a *Agent) retry() time.Duration {
 
 // pass loads, plans and applies a tree.
 func (a *Agent) pass(ctx context.Context, tree watch.Tree, config manifests.Config, options manifests.Options, prune bool) error {
+	a.worked = true
 	unlock, err := Lock(ctx, func(holder string) {
 		a.log.Info("waiting for " + holder + " to finish")
 		a.status.Say("waiting for %s to finish", holder)

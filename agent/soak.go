@@ -10,8 +10,9 @@ import (
 	"github.com/davit-project/davit/reconcile"
 )
 
-// soakCheck is how often changes are looked at that have yet to show that they work.
-const soakCheck = time.Second
+// soakCheck is how often changes are looked at that have yet to show that they work, though no unit is heard
+// to change.
+const soakCheck = 30 * time.Second
 
 // soaking is an object that was changed, and has yet to show for a while that it works.
 type soaking struct {

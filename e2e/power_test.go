@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -293,7 +292,10 @@ func (s *series) boot(r *round) {
 	began := time.Now()
 	// The registry's listeners have gone with the machine, which is an error to some.
 	_ = s.Registry.Down()
-	if err := errors.Join(s.machine.Crash(ctx), s.RegistryUp()); err != nil {
+	if err := s.machine.Crash(ctx); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.RegistryUp(); err != nil {
 		s.t.Fatal(err)
 	}
 	s.booting = time.Since(began)

@@ -69,12 +69,12 @@ func (s *Systemd) QueueStop(ctx context.Context, name string) error {
 type startJob func(conn *dbus.Conn, ctx context.Context, name, mode string, done chan<- string) (int, error)
 
 // queue queues a job and returns the connection on which systemd will tell of its end.
-func (s *Systemd) queue(ctx context.Context, verb, name string, done chan<- string, start startJob) (*dbus.Conn, error) {
+func (s *Systemd) queue(ctx context.Context, verb, name string, done chan<- string, start startJob) (*connection, error) {
 	conn, err := s.connection(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := start(conn, ctx, name, "replace", done); err != nil {
+	if _, err := start(conn.Conn, ctx, name, "replace", done); err != nil {
 		if !isRefusal(err) {
 			err = fmt.Errorf("%w: %w", ErrUnseen, err)
 		}
@@ -98,8 +98,8 @@ func isRefusal(err error) bool {
 	return true
 }
 
-// lossCheck is how often a wait for a job looks whether the connection is still there.
-const lossCheck = time.Second
+// outcomeCheck is how often one looks how a job has come along that systemd tells no more of.
+const outcomeCheck = time.Second
 
 // job queues a job and waits for its end; the words are those of systemd's JobRemoved
 // signal (org.freedesktop.systemd1(5)).
@@ -109,24 +109,18 @@ func (s *Systemd) job(ctx context.Context, verb, name string, start startJob) er
 	if err != nil {
 		return err
 	}
-	alive := time.NewTicker(lossCheck)
-	defer alive.Stop()
-	for {
-		select {
-		case result := <-done:
-			return s.ended(ctx, conn, verb, name, result)
-		case <-alive.C:
-			if !conn.Connected() {
-				return s.outcome(ctx, verb, name)
-			}
-		case <-ctx.Done():
-			return interrupted(ctx, verb, name)
-		}
+	select {
+	case result := <-done:
+		return s.ended(ctx, conn, verb, name, result)
+	case <-conn.lost:
+		return s.outcome(ctx, verb, name)
+	case <-ctx.Done():
+		return interrupted(ctx, verb, name)
 	}
 }
 
 // ended says what the result of a job means.
-func (s *Systemd) ended(ctx context.Context, conn *dbus.Conn, verb, name, result string) error {
+func (s *Systemd) ended(ctx context.Context, conn *connection, verb, name, result string) error {
 	switch result {
 	case "done", "skipped":
 		return nil
@@ -145,7 +139,7 @@ func interrupted(ctx context.Context, verb, name string) error {
 // outcome reads from the unit itself how a job ended whose signal went with the connection: systemd cuts
 // all of them when it executes itself anew, and goes on with its jobs.
 func (s *Systemd) outcome(ctx context.Context, verb, name string) error {
-	pause := time.NewTicker(lossCheck)
+	pause := time.NewTicker(outcomeCheck)
 	defer pause.Stop()
 	for {
 		state, err := s.State(ctx, name)
@@ -170,7 +164,7 @@ func (s State) after(verb, name string) error {
 }
 
 // cause says how the unit's process ended, as far as systemd knows.
-func (s *Systemd) cause(ctx context.Context, conn *dbus.Conn, name string) string {
+func (s *Systemd) cause(ctx context.Context, conn *connection, name string) string {
 	properties, err := conn.GetAllPropertiesContext(ctx, name)
 	if err != nil {
 		return ""

@@ -22,7 +22,7 @@ import (
 // goroutines.
 type Systemd struct {
 	mu   sync.Mutex
-	conn *dbus.Conn
+	conn *connection
 }
 
 // Connect connects to systemd over its private socket, which needs root and works
@@ -37,20 +37,16 @@ func Connect(ctx context.Context) (*Systemd, error) {
 
 // connection returns a live connection: systemd drops all of them when it re-executes
 // itself.
-func (s *Systemd) connection(ctx context.Context) (*dbus.Conn, error) {
+func (s *Systemd) connection(ctx context.Context) (*connection, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conn != nil && s.conn.Connected() {
 		return s.conn, nil
 	}
 	// The connection outlives this call, so it must not end with the call's context.
-	conn, err := dbus.NewSystemdConnectionContext(context.WithoutCancel(ctx))
+	conn, err := connect(context.WithoutCancel(ctx))
 	if err != nil {
-		return nil, fmt.Errorf("connect to systemd: %w (davit needs root on a node that runs systemd)", err)
-	}
-	if err := conn.Subscribe(); err != nil {
-		conn.Close()
-		return nil, fmt.Errorf("subscribe to systemd's signals: %w", err)
+		return nil, err
 	}
 	s.conn = conn
 	return conn, nil
@@ -161,7 +157,7 @@ func because(ctx context.Context, err error) error {
 
 // enableUnits enables units durably: one that a power loss left disabled looks as if somebody had
 // disabled it.
-func enableUnits(ctx context.Context, conn *dbus.Conn, names []string) error {
+func enableUnits(ctx context.Context, conn *connection, names []string) error {
 	_, changes, err := conn.EnableUnitFilesContext(ctx, names, false, false)
 	for _, change := range changes {
 		err = errors.Join(err, syncLink(change.Filename))
@@ -171,7 +167,7 @@ func enableUnits(ctx context.Context, conn *dbus.Conn, names []string) error {
 
 // enableEach is the slow way after the call for all units failed: systemd does not say
 // which one was to blame, and the others must not suffer.
-func enableEach(ctx context.Context, conn *dbus.Conn, names []string) []error {
+func enableEach(ctx context.Context, conn *connection, names []string) []error {
 	var failures []error
 	for _, name := range names {
 		if err := enableUnits(ctx, conn, []string{name}); err != nil {

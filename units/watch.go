@@ -2,8 +2,6 @@ package units
 
 import (
 	"context"
-	"fmt"
-	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
 )
@@ -14,29 +12,23 @@ const changesBuffer = 1024
 // Watch returns the names of units as they change, until the context or the connection to systemd
 // ends: then the channel is closed. An empty name says that changes were missed.
 func Watch(ctx context.Context) (<-chan string, error) {
-	conn, err := dbus.NewSystemdConnectionContext(ctx)
+	conn, err := connect(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("connect to systemd: %w", err)
+		return nil, err
 	}
 	changes, missed := make(chan *dbus.PropertiesUpdate, changesBuffer), make(chan error, 1)
 	conn.SetPropertiesSubscriber(changes, missed)
-	if err := conn.Subscribe(); err != nil {
-		conn.Close()
-		return nil, fmt.Errorf("subscribe to systemd's signals: %w", err)
-	}
 	names := make(chan string)
 	go func() {
 		defer close(names)
 		defer conn.Close()
-		passOn(ctx, conn, changes, missed, names)
+		passOn(ctx, conn.lost, changes, missed, names)
 	}()
 	return names, nil
 }
 
 // passOn passes each name on once, however often its unit changes while nobody asks.
-func passOn(ctx context.Context, conn *dbus.Conn, changes <-chan *dbus.PropertiesUpdate, missed <-chan error, names chan<- string) {
-	alive := time.NewTicker(lossCheck)
-	defer alive.Stop()
+func passOn(ctx context.Context, lost <-chan struct{}, changes <-chan *dbus.PropertiesUpdate, missed <-chan error, names chan<- string) {
 	waiting := map[string]bool{}
 	for {
 		var out chan<- string
@@ -52,10 +44,8 @@ func passOn(ctx context.Context, conn *dbus.Conn, changes <-chan *dbus.Propertie
 			waiting[""] = true
 		case out <- next:
 			delete(waiting, next)
-		case <-alive.C:
-			if !conn.Connected() {
-				return
-			}
+		case <-lost:
+			return
 		case <-ctx.Done():
 			return
 		}

@@ -57,8 +57,9 @@ func New(systemd Systemd, launcher string, log *slog.Logger) *Monitor {
 	}
 }
 
-// OnChange has a function called with each service that changes, in its state or its readiness. It is
-// for before Run; the function must not wait, and may be called from several goroutines.
+// OnChange has a function called with each service that changes, in its state or its readiness, and with ""
+// when changes may have been missed. It is for before Run; the function must not wait, and may be called
+// from several goroutines.
 func (m *Monitor) OnChange(changed func(unit string)) { m.changed = changed }
 
 // LookAgain has the monitor look at all containers: signals of systemd's may get lost.
@@ -119,6 +120,7 @@ func Watched() bool {
 
 // follow looks at containers as they change, until there is nothing more to hear.
 func (m *Monitor) follow(ctx context.Context, changes <-chan string) {
+	m.changed("")
 	m.lookAtAll(ctx)
 	for {
 		select {
@@ -127,6 +129,7 @@ func (m *Monitor) follow(ctx context.Context, changes <-chan string) {
 			case !ok:
 				return
 			case name == "":
+				m.changed("")
 				m.lookAtAll(ctx)
 			case service:
 				m.changed(name)
