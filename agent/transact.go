@@ -286,7 +286,7 @@ func (n *Node) carryOut(ctx context.Context, v *view, pass Pass, services *servi
 	pass.Planned(plan)
 	if plan.Empty() {
 		// Limits may have changed all the same, by systemctl edit.
-		return false, errors.Join(n.recover(v), n.followLimits(ctx))
+		return false, errors.Join(n.recover(ctx, v), n.followLimits(ctx))
 	}
 	switch stopping, err := n.Systemd.Stopping(ctx); {
 	case err != nil:
@@ -294,7 +294,7 @@ func (n *Node) carryOut(ctx context.Context, v *view, pass Pass, services *servi
 	case stopping:
 		return false, errStopping
 	}
-	generation, err := n.begin(v, plan, pass)
+	generation, err := n.begin(ctx, v, plan, pass)
 	if err != nil {
 		return false, err
 	}
@@ -313,8 +313,8 @@ func (n *Node) carryOut(ctx context.Context, v *view, pass Pass, services *servi
 
 // begin writes down what is about to be applied, so that a pass which is interrupted is known to have
 // been.
-func (n *Node) begin(v *view, plan reconcile.Plan, pass Pass) (reconcile.Generation, error) {
-	if err := n.tidy(); err != nil {
+func (n *Node) begin(ctx context.Context, v *view, plan reconcile.Plan, pass Pass) (reconcile.Generation, error) {
+	if err := n.tidy(ctx, v.actual); err != nil {
 		return reconcile.Generation{}, err
 	}
 	generation, err := n.generations.Begin(v.kept, v.desired, pass.Revision, v.note(), time.Now())
@@ -363,8 +363,9 @@ func (v *view) interrupted() bool { return len(v.kept) > 0 && v.kept[0].State ==
 
 // tidy removes what interrupted passes left where only passes write, and frees what containers that
 // are gone have not given back.
-func (n *Node) tidy() error {
-	return errors.Join(units.Tidy(), disk.Tidy(bundle.RootfsDir, networks.RecordsDir), networks.FreeLeases(), n.generations.Prune(n.keep))
+func (n *Node) tidy(ctx context.Context, actual reconcile.Actual) error {
+	return errors.Join(units.Tidy(), disk.Tidy(bundle.RootfsDir, networks.RecordsDir), n.cleanUpOrphans(ctx, actual),
+		networks.FreeLeases(), n.generations.Prune(n.keep))
 }
 
 // leave notes that a generation which was interrupted will not be carried out any more.
@@ -378,8 +379,8 @@ func (n *Node) leave(v *view, number int) error {
 
 // recover takes note that what did not work, or had not shown that it does, works by now, that there
 // was nothing left to do of a generation that was interrupted, and tidies up after it.
-func (n *Node) recover(v *view) error {
-	if err := n.tidy(); err != nil || len(v.kept) == 0 {
+func (n *Node) recover(ctx context.Context, v *view) error {
+	if err := n.tidy(ctx, v.actual); err != nil || len(v.kept) == 0 {
 		return err
 	}
 	newest := v.kept[0]
