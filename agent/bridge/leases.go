@@ -27,7 +27,7 @@ func lend(network bundle.BridgeNetwork, end Endpoint) ([]netip.Prefix, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	lease := filepath.Join(dir, ".new-"+end.Container)
+	lease := newLease(dir, end)
 	if err := os.WriteFile(lease, []byte(end.Container+"\r\n"+end.Interface), 0o600); err != nil {
 		return nil, err
 	}
@@ -53,6 +53,9 @@ func lend(network bundle.BridgeNetwork, end Endpoint) ([]netip.Prefix, error) {
 	}
 	return lent, nil
 }
+
+// newLease is a lease's file before it has an address.
+func newLease(dir string, end Endpoint) string { return filepath.Join(dir, ".new-"+end.Container) }
 
 // lendOf reserves the address that was asked for, or the first free one after that which the container's
 // name leads to: a container that comes again has the same address as long as nobody else took it.
@@ -122,6 +125,10 @@ func hash(text string) uint64 {
 // address; a node of many containers has many leases to look through.
 func takeBack(network bundle.BridgeNetwork, end Endpoint) error {
 	dir := filepath.Join(bundle.CNIDataDir, network.Name)
+	// A start that was killed may have left it.
+	if err := os.Remove(newLease(dir, end)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	found := 0
 	for _, subnet := range network.Subnets {
 		likely := slices.Clone(end.Addresses)

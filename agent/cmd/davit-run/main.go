@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -52,12 +53,18 @@ With plain OCI bundles it is a runtime like any other:
     delete [--force] ID
 `
 
+// memoryLimit is from where on garbage is collected after all, for commands that stay, in bytes.
+const memoryLimit = 32 << 20
+
 // init comes before main so that nothing else in the program has run when a container's
 // first process begins.
 //
 // It keeps the main goroutine on the main thread, whose namespaces are the process's own in
 // /proc: a thread that makes a container's network namespace must be another.
 func init() {
+	// A start ends before it has used up what collecting its garbage would give back.
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(memoryLimit)
 	runtime.LockOSThread()
 	if len(os.Args) > 1 && os.Args[1] == "init" {
 		launch.Init()
