@@ -1,7 +1,6 @@
 // Package bridge attaches containers to davit's own networks: a bridge device that has the subnets'
 // gateway addresses, and a pair of devices for each container. It does in the launcher's process what the
-// CNI plugins bridge and host-local do in three of their own. It knows nothing of ports and of address
-// translation.
+// CNI plugins bridge and host-local do in theirs. It knows nothing of ports and of address translation.
 package bridge
 
 import (

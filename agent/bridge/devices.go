@@ -55,9 +55,11 @@ func makeDevice(network bundle.BridgeNetwork) (netlink.Link, error) {
 	if err != nil && !errors.Is(err, unix.EEXIST) {
 		return nil, err
 	}
-	// No router behind the bridge tells the node of routes.
-	if err := setKernel("net/ipv6/conf/"+network.Device+"/accept_ra", "0"); err != nil {
-		return nil, err
+	// No router behind the bridge tells the node of routes; and a node may have no IPv6 elsewhere.
+	for _, setting := range []string{"accept_ra", "disable_ipv6"} {
+		if err := setKernel("net/ipv6/conf/"+network.Device+"/"+setting, "0"); err != nil {
+			return nil, err
+		}
 	}
 	return netlink.LinkByName(network.Device)
 }
