@@ -66,6 +66,7 @@ func (m *Machine) arguments(address string, now time.Time) []string {
 	kernel := []string{
 		"root=/dev/nvme0n1", "rw", "console=ttyS0", "net.ifnames=0", "quiet", "systemd.show_status=1",
 		"modprobe.blacklist=kvm_amd,kvm_intel",
+		"panic=-1", // it ends at once, and does not wait to be looked at
 		// Where the processor is emulated and others want it too, systemd's 90 s are not enough.
 		"systemd.default_timeout_start_sec=600", "systemd.default_device_timeout_sec=600",
 		"systemd.hostname=" + m.config.Hostname, `"systemd.set_credential=ssh.authorized_keys.root:` + key + `"`,
