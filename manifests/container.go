@@ -63,11 +63,14 @@ func (d *document) checkContainerImage(at string, spec v1.ContainerFields) {
 	}
 }
 
+// maxLogTag is the longest tag of log lines, in bytes.
+const maxLogTag = 128
+
 var (
 	// environmentName is anything but '=' and NUL (environ(7)); control characters are
 	// never meant.
 	environmentName = regexp.MustCompile(`^[^=\x00-\x1f\x7f]+$`)
-	logTag          = regexp.MustCompile(`^[A-Za-z0-9_.:/-]{1,128}$`)
+	logTag          = regexp.MustCompile(`^[A-Za-z0-9_.:/-]+$`)
 	userSpec        = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$`)
 )
 
@@ -99,7 +102,7 @@ func (d *document) checkProcess(at string, spec v1.ContainerFields) {
 	if spec.User != "" && !userSpec.MatchString(spec.User) {
 		d.errorf(at+".user", "%q: want user or user:group, names or numbers", spec.User)
 	}
-	if tag := spec.Logging.Tag; tag != "" && !logTag.MatchString(tag) {
+	if tag := spec.Logging.Tag; len(tag) > maxLogTag || tag != "" && !logTag.MatchString(tag) {
 		d.errorf(at+".logging.tag", "%q: want at most 128 letters, digits and _.:/-", tag)
 	}
 	if limit := spec.Logging.RateLimit; limit != nil && (limit.IntervalSeconds < 0 || limit.Burst < 0) {

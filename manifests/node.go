@@ -13,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
@@ -211,19 +212,15 @@ func (d *document) number(field string, least, most int) int {
 // maxGenerations is more than anybody goes back.
 const maxGenerations = 1000
 
-var (
-	labelKey     = regexp.MustCompile(`^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$`)
-	labelValue   = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$`)
-	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-)
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 func (d *document) checkLabel(path, key string, node *yaml.Node) {
 	switch {
 	case strings.HasPrefix(key, factPrefix):
 		d.report(node, path, "labels of "+factPrefix+" are facts that davit finds itself", "leave it out")
-	case !labelKey.MatchString(key):
+	case len(validation.IsQualifiedName(key)) > 0:
 		d.report(node, path, fmt.Sprintf("%q is not a label: want NAME or example.com/NAME", key), "")
-	case !labelValue.MatchString(node.Value):
+	case len(validation.IsValidLabelValue(node.Value)) > 0:
 		d.report(node, path, fmt.Sprintf("%q is not a label's value: want at most 63 letters, digits, '-', '_' and '.'", node.Value), "")
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/validation"
+
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -105,11 +107,8 @@ func (d *document) relative(field, value string) {
 	}
 }
 
-// dataKey is what Kubernetes allows as a key: the name of a file.
-var dataKey = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,253}$`)
-
 func (d *document) checkKey(field, key string) {
-	if !dataKey.MatchString(key) || key == "." || key == ".." {
+	if len(validation.IsConfigMapKey(key)) > 0 {
 		d.errorf(field, "%q: want a key of letters, digits, '-', '_' and '.'", key)
 	}
 }

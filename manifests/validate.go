@@ -8,13 +8,10 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
-
-// subdomain is an RFC 1123 subdomain, what Kubernetes allows as the name of a ConfigMap or
-// Secret.
-var subdomain = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
 
 // label is an RFC 1123 label.
 var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
@@ -76,7 +73,7 @@ func (d *document) checkDataName(field, name string) {
 	switch {
 	case name == "":
 		d.errorf(field, "missing")
-	case !subdomain.MatchString(name) || strings.Contains(name, ".."):
+	case len(validation.IsDNS1123Subdomain(name)) > 0:
 		d.errorf(field, "%q: want at most 253 of a-z, 0-9, '-' and '.', beginning and ending with a letter or digit", name)
 	}
 }
