@@ -5,13 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
-	"time"
 
-	"github.com/containernetworking/cni/libcni"
-	"github.com/containernetworking/cni/pkg/types"
-	current "github.com/containernetworking/cni/pkg/types/100"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -20,20 +15,6 @@ import (
 	"github.com/davit-project/davit/agent/nat"
 	"github.com/davit-project/davit/units/bundle"
 )
-
-// cniTimeout bounds one ADD or DEL of one network, well below the unit's own timeout so
-// that the error names the network.
-const cniTimeout = 20 * time.Second
-
-// PluginDirs are where CNI plugins are looked for: the node owner's, then those that
-// came with davit, beside the launcher.
-func PluginDirs() ([]string, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find davit's CNI plugins: %w", err)
-	}
-	return []string{bundle.UserPluginDir, filepath.Join(filepath.Dir(self), "cni")}, nil
-}
 
 // connect makes the container's network namespace, attaches it to its networks and
 // writes its /etc/hosts.
@@ -96,7 +77,7 @@ func (r *run) attachBridge(index int, attachment bundle.Attachment, network bund
 	if err != nil {
 		return nil, err
 	}
-	if index == 0 {
+	if index == 0 { // ports are published through the first network, as Docker and Podman do
 		published := nat.Published{
 			Container: r.ID, Network: network.Name, Device: network.Device, Addresses: addresses, Ports: r.Network.Ports,
 		}
@@ -114,32 +95,12 @@ func (r *run) attachBridge(index int, attachment bundle.Attachment, network bund
 	return texts, nil
 }
 
-// endpointOf is the container's end of its network of this index. Ports are published through the first
-// one, as Docker and Podman do.
+// endpointOf is the container's end of its network of this index.
 func endpointOf(b *bundle.Bundle, index int) bridge.Endpoint {
 	return bridge.Endpoint{Container: runtimeID(b.ID), Interface: interfaceName(index), Addresses: b.Network.Attachments[index].Addresses}
 }
 
 func interfaceName(index int) string { return fmt.Sprintf("eth%d", index) }
-
-// attachCNI has the network's CNI plugins add the container.
-func (r *run) attachCNI(ctx context.Context, index int, attachment bundle.Attachment) ([]string, error) {
-	list, err := libcni.NetworkConfFromBytes(attachment.Conflist)
-	if err != nil {
-		return nil, err
-	}
-	cni, err := newCNI()
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, cniTimeout)
-	defer cancel()
-	added, err := cni.AddNetworkList(ctx, list, runtimeConf(r.Bundle, index, r.netns))
-	if err != nil {
-		return nil, err
-	}
-	return addressesOf(added)
-}
 
 // disconnect takes a container off its networks and out of its neighbours' /etc/hosts.
 // Its network namespace is gone by then, and its devices with it: what is left to remove
@@ -172,56 +133,6 @@ func detach(ctx context.Context, b *bundle.Bundle, index int, attachment bundle.
 		err = errors.Join(err, nat.Unpublish(b.ID))
 	}
 	return err
-}
-
-func detachCNI(ctx context.Context, b *bundle.Bundle, index int, attachment bundle.Attachment) error {
-	list, err := libcni.NetworkConfFromBytes(attachment.Conflist)
-	if err != nil {
-		return err
-	}
-	cni, err := newCNI()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, cniTimeout)
-	defer cancel()
-	return cni.DelNetworkList(ctx, list, runtimeConf(b, index, ""))
-}
-
-func newCNI() (*libcni.CNIConfig, error) {
-	dirs, err := PluginDirs()
-	if err != nil {
-		return nil, err
-	}
-	return libcni.NewCNIConfigWithCacheDir(dirs, bundle.CNICacheDir, newPluginExec()), nil
-}
-
-// runtimeConf is what one attachment tells the plugins.
-func runtimeConf(b *bundle.Bundle, index int, netns string) *libcni.RuntimeConf {
-	conf := &libcni.RuntimeConf{ContainerID: runtimeID(b.ID), NetNS: netns, IfName: interfaceName(index)}
-	conf.CapabilityArgs = map[string]any{}
-	if index == 0 && len(b.Network.Ports) > 0 {
-		conf.CapabilityArgs["portMappings"] = b.Network.Ports
-	}
-	if attachment := b.Network.Attachments[index]; len(attachment.Addresses) > 0 {
-		conf.CapabilityArgs["ips"] = attachment.Addresses
-	}
-	if mac := b.Network.Attachments[index].MAC; mac != "" {
-		conf.CapabilityArgs["mac"] = mac
-	}
-	return conf
-}
-
-func addressesOf(added types.Result) ([]string, error) {
-	result, err := current.NewResultFromResult(added)
-	if err != nil {
-		return nil, err
-	}
-	var addresses []string
-	for _, ip := range result.IPs {
-		addresses = append(addresses, ip.Address.IP.String())
-	}
-	return addresses, nil
 }
 
 // makeNetworkNamespace makes the container's. The descriptor keeps the namespace until this
