@@ -14,18 +14,25 @@ import (
 
 // findCgroup finds the control group of the unit, in which this process must be: the container's
 // group is made below it, and systemd is told its process.
-func (r *run) findCgroup() error {
+func (r *run) findCgroup() (err error) {
+	r.cgroup, r.below, err = unitGroup(r.ID)
+	return err
+}
+
+// unitGroup is the control group of the container's unit, and whether this process, which must be in it, is
+// in the launchers' group below.
+func unitGroup(id string) (unit string, below bool, err error) {
 	group, err := cgroupOf(os.Getpid())
 	if err != nil {
-		return err
+		return "", false, err
 	}
-	r.cgroup, r.below = strings.CutSuffix(group, "/"+bundle.LauncherGroup)
+	unit, below = strings.CutSuffix(group, "/"+bundle.LauncherGroup)
 	// systemd puts a '_' before names that the kernel could take for one of its own, such as
 	// devices.service (cg_escape in systemd's src/basic/cgroup-util.c).
-	if strings.TrimPrefix(path.Base(r.cgroup), "_") != r.ID+".service" {
-		return fmt.Errorf("this process runs in %s, not in %s.service: containers are started by systemctl start %s", group, r.ID, r.ID)
+	if strings.TrimPrefix(path.Base(unit), "_") != id+".service" {
+		return "", false, fmt.Errorf("this process runs in %s, not in %s.service: containers are started by systemctl start %s", group, id, id)
 	}
-	return nil
+	return unit, below, nil
 }
 
 // cgroupOf is the control group of a process, below the root.

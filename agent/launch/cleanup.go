@@ -21,6 +21,10 @@ func Cleanup(ctx context.Context, id string) error {
 	if !validID.MatchString(id) {
 		return fmt.Errorf("clean up: %q is not the id of a container", id)
 	}
+	// A start that was given up has been killed; it ends when what it is just doing is done.
+	if err := lockRecord(id); err != nil {
+		return fmt.Errorf("clean up %s: %w", id, err)
+	}
 	var failures []error
 	own := filepath.Join(bundle.AttachmentsDir, id)
 	b, err := readBundle(own)

@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -220,7 +221,7 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 		return;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		fail("make a socket");
-	pid_t child = fork();
+	pid_t parent = getpid(), child = fork();
 	if (child < 0)
 		fail("fork");
 	if (child > 0) {
@@ -228,6 +229,9 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 		alarm(LAUNCH_TIMEOUT);
 	}
 	if (child == 0) {
+		// A start that is given up goes no further: its clean-up has begun.
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+			_exit(1);
 		close(ends[0]);
 		davit_message_fd = ends[1];
 		return; // to the Go runtime

@@ -15,6 +15,7 @@ import (
 	"runtime"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/units/bundle"
@@ -163,7 +164,27 @@ func (r *run) claim() error {
 	if err := disk.WriteFile(ownFile(r.ID, bundle.ConfigFile), text, 0o600); err != nil {
 		return err
 	}
+	if err := lockRecord(r.ID); err != nil {
+		return err
+	}
 	return os.Symlink(r.dir, bundle.RunningBundle(r.ID))
+}
+
+// lockRecord takes the lock of a container's record, for as long as this process is there. Without a record
+// there is nothing to lock.
+func lockRecord(id string) error {
+	fd, err := unix.Open(ownFile(id, bundle.ConfigFile), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("lock the record of %s: %w", id, err)
+	}
+	for {
+		if err := unix.Flock(fd, unix.LOCK_EX); !errors.Is(err, unix.EINTR) {
+			return os.NewSyscallError("flock", err)
+		}
+	}
 }
 
 func readBundle(dir string) (*bundle.Bundle, error) {

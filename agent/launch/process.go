@@ -19,6 +19,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/agent/cgroup"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -120,34 +121,36 @@ func (l libcontainerRuntime) exec(spec *specs.Process, with streams) (joined, *o
 	return process, terminal, err
 }
 
-// remove removes by hand a container whose state cannot be read, or was not written yet when its
-// launcher was killed: its processes are in the unit's cgroup, which systemd empties.
+// remove kills what runs in the container's group, also what has not become the container yet. It removes
+// by hand a container whose state cannot be read, or was not written yet when its launcher was killed.
 func (l libcontainerRuntime) remove() error {
-	container, err := libcontainer.Load(bundle.RuntimeDir, runtimeID(l.id))
-	if err != nil {
-		return os.RemoveAll(filepath.Join(bundle.RuntimeDir, runtimeID(l.id)))
+	container, loadErr := libcontainer.Load(bundle.RuntimeDir, runtimeID(l.id))
+	group := ""
+	if loadErr == nil {
+		group = container.Config().Cgroups.Path
+	} else if unit, _, err := unitGroup(l.id); err == nil {
+		group = unit + "/" + bundle.PayloadGroup
 	}
-	if err := container.Signal(unix.SIGKILL); err != nil && !errors.Is(err, libcontainer.ErrNotRunning) {
-		return fmt.Errorf("kill container: %w", err)
-	}
-	for deadline := time.Now().Add(killPatience); ; time.Sleep(killCheck) {
-		err := container.Destroy()
-		switch {
-		case err == nil:
-			return nil
-		case !errors.Is(err, libcontainer.ErrRunning):
-			return fmt.Errorf("destroy container: %w", err)
-		case time.Now().After(deadline):
+	if group != "" {
+		err := cgroup.Kill(group, killPatience)
+		if errors.Is(err, cgroup.ErrAlive) {
 			return errStillRuns
 		}
+		if err != nil {
+			return err
+		}
 	}
+	if loadErr != nil {
+		return os.RemoveAll(filepath.Join(bundle.RuntimeDir, runtimeID(l.id)))
+	}
+	if err := container.Destroy(); err != nil {
+		return fmt.Errorf("destroy container: %w", err)
+	}
+	return nil
 }
 
-// killPatience is how long processes may take to end that were killed, killCheck how often one looks.
-const (
-	killPatience = 2 * time.Second
-	killCheck    = 10 * time.Millisecond
-)
+// killPatience is how long processes may take to end that were killed.
+const killPatience = 2 * time.Second
 
 // errStillRuns is what becomes of SIGKILL when a process waits in the kernel, for a disk or a server
 // that does not answer.
