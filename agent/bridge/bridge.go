@@ -4,6 +4,7 @@
 package bridge
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -43,5 +44,8 @@ func Attach(network bundle.BridgeNetwork, end Endpoint) ([]netip.Addr, error) {
 	return plain, nil
 }
 
-// Detach takes back the addresses of a container, whose devices have gone with its network namespace.
-func Detach(network bundle.BridgeNetwork, end Endpoint) error { return takeBack(network, end) }
+// Detach removes what is left of a container on the network, once its processes have ended: its port of the
+// bridge, and the leases of its addresses.
+func Detach(network bundle.BridgeNetwork, end Endpoint) error {
+	return errors.Join(unplug(network, end), takeBack(network, end))
+}

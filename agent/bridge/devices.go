@@ -143,13 +143,13 @@ func plug(network bundle.BridgeNetwork, bridge netlink.Link, end Endpoint, addre
 		LinkAttrs: attributes, PeerName: end.Interface, PeerHardwareAddr: mac, PeerTxQLen: -1,
 		PeerNamespace: netlink.NsFd(namespace),
 	}
-	// One of an earlier run goes with its namespace, which the kernel may still be at.
-	if old, err := netlink.LinkByName(attributes.Name); err == nil {
-		if err := netlink.LinkDel(old); err != nil && !errors.Is(err, unix.ENODEV) {
-			return fmt.Errorf("remove device %s: %w", attributes.Name, err)
+	err = netlink.LinkAdd(port)
+	if errors.Is(err, unix.EEXIST) { // of an earlier run that nobody could clean up after
+		if err = unplug(network, end); err == nil {
+			err = netlink.LinkAdd(port)
 		}
 	}
-	if err := netlink.LinkAdd(port); err != nil {
+	if err != nil {
 		return fmt.Errorf("make device %s: %w", attributes.Name, err)
 	}
 	// A container may ask for itself by a port of the node.
@@ -158,6 +158,23 @@ func plug(network bundle.BridgeNetwork, bridge netlink.Link, end Endpoint, addre
 	}
 	if err := configure(namespace, network, end, addresses); err != nil {
 		return fmt.Errorf("device %s of the container: %w", end.Interface, err)
+	}
+	return nil
+}
+
+// unplug removes the container's port of the bridge, and with it its own device. The kernel does so when the
+// namespace goes, but takes its time, in which the bridge looks as if it were used.
+func unplug(network bundle.BridgeNetwork, end Endpoint) error {
+	name := portName(network, end)
+	port, err := netlink.LinkByName(name)
+	if errors.As(err, new(netlink.LinkNotFoundError)) {
+		return nil
+	}
+	if err == nil {
+		err = netlink.LinkDel(port)
+	}
+	if err != nil && !errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("remove device %s: %w", name, err)
 	}
 	return nil
 }
