@@ -131,8 +131,9 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 			a.noteUpcoming(due)
 		}
 		a.tellWhenDue(ctx)
-		a.rest(time.Until(a.wakeUp(due)))
-		timer.Reset(time.Until(a.wakeUp(due)))
+		wake := a.wakeUp(due)
+		a.rest(time.Until(wake))
+		timer.Reset(time.Until(wake))
 	}
 }
 

@@ -81,8 +81,6 @@ type Network struct {
 	// Bridge is the device davit removes with the network; empty for a chain of the
 	// user's own plugins.
 	Bridge string
-	// Masquerade are the subnets that leave under the node's address.
-	Masquerade []string
 	// Subnets are the prefixes that the network occupies on the node.
 	Subnets []string
 }

@@ -52,7 +52,7 @@ func render(t *testing.T, desired Desired) string {
 	}
 	for _, name := range sortedKeys(desired.Networks) {
 		network := desired.Networks[name]
-		fmt.Fprintf(&text, "-- network %s, bridge %q, masquerade %s --\n%s\n", name, network.Bridge, network.Masquerade, network.Conflist)
+		fmt.Fprintf(&text, "-- network %s, bridge %q --\n%s\n", name, network.Bridge, network.Conflist)
 	}
 	for _, name := range sortedKeys(desired.Volumes) {
 		volume := desired.Volumes[name]

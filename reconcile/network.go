@@ -80,7 +80,7 @@ func (r *resolver) attach(spec v1.SandboxFields, published []v1.ContainerPort, n
 		if own, ok, err := r.ownNetwork(want.Name); err != nil {
 			return bundle.Network{}, nil, err
 		} else if ok {
-			attachment.Conflist, attachment.Masquerade = own.Conflist, own.Masquerade
+			attachment.Conflist = own.Conflist
 			subnets = own.Subnets
 			managed = append(managed, want.Name)
 		} else if conflist, ok := r.in.NodeNetworks[want.Name]; ok {
@@ -158,9 +158,6 @@ func cniNetwork(declared *v1.Network) (Network, error) {
 	}
 	for _, subnet := range own.Subnets {
 		network.Subnets = append(network.Subnets, subnet.Subnet.String())
-	}
-	if !spec.Internal {
-		network.Masquerade = network.Subnets
 	}
 	if network.Conflist, err = own.Encode(); err != nil {
 		return Network{}, fmt.Errorf("encode network %s: %w", name, err)

@@ -172,8 +172,11 @@ func TestNetworks(t *testing.T) {
 	if got := desired.Networks["default"].Subnets; !cmp.Equal(got, []string{"10.89.0.0/24", "fd64:6176:6974::/64"}) {
 		t.Errorf("default network has %v", got)
 	}
-	if closed := desired.Networks["closed"]; len(closed.Masquerade) > 0 || strings.Contains(string(closed.Conflist), "0.0.0.0/0") {
-		t.Errorf("an internal network has a way out: %s", closed.Conflist)
+	for name, internal := range map[string]bool{"closed": true, "app": false, "default": false} {
+		network, own, err := bundle.DecodeBridgeNetwork(desired.Networks[name].Conflist)
+		if err != nil || !own || network.Internal != internal {
+			t.Errorf("network %s: %+v, %v, %v", name, network, own, err)
+		}
 	}
 	web := desired.Workloads["web.service"].Bundle.Network
 	if got := web.Attachments[0].Names; !cmp.Equal(got, []string{"web", "www"}) {

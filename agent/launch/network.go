@@ -57,16 +57,11 @@ func (r *run) attach(ctx context.Context, index int, attachment bundle.Attachmen
 	if err != nil {
 		return nil, err
 	}
-	var addresses []string
+	// Where this fails ExecStopPost= detaches, which CNI wants after a failed ADD too.
 	if own {
-		addresses, err = r.attachBridge(index, attachment, network)
-	} else {
-		addresses, err = r.attachCNI(ctx, index, attachment)
+		return r.attachBridge(index, attachment, network)
 	}
-	if err != nil {
-		return nil, err // ExecStopPost= detaches, which CNI wants after a failed ADD too
-	}
-	return addresses, nat.Masquerade(attachment.Network, attachment.Masquerade)
+	return r.attachCNI(ctx, index, attachment)
 }
 
 // attachBridge adds the container to a network of davit's own.
@@ -77,16 +72,12 @@ func (r *run) attachBridge(index int, attachment bundle.Attachment, network bund
 	if err != nil {
 		return nil, err
 	}
+	connected := nat.Endpoint{Container: r.ID, Network: network, Addresses: addresses}
 	if index == 0 { // ports are published through the first network, as Docker and Podman do
-		published := nat.Published{
-			Container: r.ID, Network: network.Name, Device: network.Device, Addresses: addresses, Ports: r.Network.Ports,
-		}
-		for _, subnet := range network.Subnets {
-			published.Subnets = append(published.Subnets, subnet.Subnet)
-		}
-		if err := nat.Publish(published); err != nil {
-			return nil, err
-		}
+		connected.Ports = r.Network.Ports
+	}
+	if err := nat.Connect(connected); err != nil {
+		return nil, err
 	}
 	texts := make([]string, len(addresses))
 	for i, address := range addresses {

@@ -25,24 +25,16 @@ var table = &nftables.Table{Name: "davit", Family: nftables.TableFamilyINet}
 
 // Chains of the table.
 var (
-	postrouting = &nftables.Chain{
-		Name: "postrouting", Table: table, Type: nftables.ChainTypeNAT,
-		Hooknum: nftables.ChainHookPostrouting, Priority: nftables.ChainPriorityNATSource,
-	}
-	prerouting = &nftables.Chain{
-		Name: "prerouting", Table: table, Type: nftables.ChainTypeNAT,
-		Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityNATDest,
-	}
-	output = &nftables.Chain{
-		Name: "output", Table: table, Type: nftables.ChainTypeNAT,
-		Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityNATDest,
-	}
-	guard = &nftables.Chain{
-		Name: "guard", Table: table, Type: nftables.ChainTypeFilter,
-		Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityRaw,
-	}
-	ports = &nftables.Chain{Name: "ports", Table: table}
+	postrouting = hooked("postrouting", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource)
+	prerouting  = hooked("prerouting", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest)
+	output      = hooked("output", nftables.ChainTypeNAT, nftables.ChainHookOutput, nftables.ChainPriorityNATDest)
+	guard       = hooked("guard", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityRaw)
+	ports       = &nftables.Chain{Name: "ports", Table: table}
 )
+
+func hooked(name string, kind nftables.ChainType, hook *nftables.ChainHook, priority *nftables.ChainPriority) *nftables.Chain {
+	return &nftables.Chain{Name: name, Table: table, Type: kind, Hooknum: hook, Priority: priority}
+}
 
 const natLock = bundle.RunDir + "/nat.lock"
 
@@ -53,21 +45,44 @@ type rule struct {
 	exprs   []expr.Any
 }
 
-// Masquerade leaves in place what gives subnets of a network their way out. It belongs to the network, not
-// to the container: the first start after boot adds it, later ones find it.
-func Masquerade(network string, subnets []string) error {
-	var rules []rule
-	for _, subnet := range subnets {
-		prefix, err := netip.ParsePrefix(subnet)
-		if err != nil {
-			return fmt.Errorf("masquerade network %s: %w", network, err)
-		}
-		rules = append(rules, rule{postrouting, network + " " + subnet, leaving(prefix)})
+// Endpoint is a container on a network, with the ports of the node that lead to it there.
+type Endpoint struct {
+	// Container is the container's id.
+	Container string
+	Network   bundle.BridgeNetwork
+	// Addresses are the container's there.
+	Addresses []netip.Addr
+	Ports     []bundle.Port
+}
+
+// Connect leaves in place what gives the endpoint's network its way out, which the first start after boot
+// adds and later ones find, and publishes the endpoint's ports: whoever asks for one, from elsewhere, on the
+// node (also at 127.0.0.1) or in a container, reaches the container.
+func Connect(e Endpoint) error {
+	rules := masquerading(e.Network)
+	published, err := e.publishing()
+	if err == nil {
+		err = ensure(append(rules, published...))
 	}
-	if err := ensure(rules); err != nil {
-		return fmt.Errorf("masquerade network %s: %w", network, err)
+	if err == nil && len(e.Ports) > 0 {
+		err = e.open()
+	}
+	if err != nil {
+		return fmt.Errorf("translate addresses: %w", err)
 	}
 	return nil
+}
+
+// masquerading are the rules that give a network its way out.
+func masquerading(network bundle.BridgeNetwork) []rule {
+	var rules []rule
+	if network.Internal {
+		return rules
+	}
+	for _, subnet := range network.Subnets {
+		rules = append(rules, rule{postrouting, network.Name + " " + subnet.Subnet.String(), leaving(subnet.Subnet)})
+	}
+	return rules
 }
 
 // ensure adds the rules that are missing, with their chains.
@@ -121,32 +136,46 @@ func transaction(change func(*nftables.Conn) (bool, error)) error {
 // Remove removes the rules of a network, and the table with the last of them.
 func Remove(network string) error {
 	err := transaction(func(conn *nftables.Conn) (bool, error) {
-		changed, left := false, 0
-		for _, chain := range []*nftables.Chain{postrouting, guard, ports} {
-			present, err := rulesOf(conn, chain)
+		removed, left := 0, 0
+		for _, chain := range []*nftables.Chain{postrouting, guard} {
+			gone, others, err := removeOf(conn, chain, network)
 			if err != nil {
 				return false, err
 			}
-			for _, rule := range present {
-				if chain == ports || ownerOf(rule) != network {
-					left++
-					continue
-				}
-				if err := conn.DelRule(rule); err != nil {
-					return false, err
-				}
-				changed = true
-			}
+			removed, left = removed+gone, left+others
 		}
-		if changed && left == 0 {
+		published, err := rulesOf(conn, ports)
+		if err != nil {
+			return false, err
+		}
+		if removed > 0 && left+len(published) == 0 {
 			conn.DelTable(table)
 		}
-		return changed, nil
+		return removed > 0, nil
 	})
 	if err != nil {
 		return fmt.Errorf("remove the address translation of network %s: %w", network, err)
 	}
 	return nil
+}
+
+// removeOf removes an owner's rules from a chain, and says how many they are and how many others there are.
+func removeOf(conn *nftables.Conn, chain *nftables.Chain, owner string) (removed, left int, err error) {
+	rules, err := rulesOf(conn, chain)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, rule := range rules {
+		if ownerOf(rule) != owner {
+			left++
+			continue
+		}
+		if err := conn.DelRule(rule); err != nil {
+			return 0, 0, err
+		}
+		removed++
+	}
+	return removed, left, nil
 }
 
 // rulesOf are the rules of a chain; none when it is not there.

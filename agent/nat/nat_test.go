@@ -35,6 +35,20 @@ func TestRuleIsForWhatLeavesTheSubnet(t *testing.T) {
 	}
 }
 
+func TestAnInternalNetworkHasNoWayOut(t *testing.T) {
+	t.Parallel()
+	network := bundle.BridgeNetwork{Name: "app", Subnets: []bundle.Subnet{
+		{Subnet: netip.MustParsePrefix("10.5.0.0/16")}, {Subnet: netip.MustParsePrefix("fd05::/64")},
+	}}
+	if rules := masquerading(network); len(rules) != len(network.Subnets) {
+		t.Errorf("got %v", rules)
+	}
+	network.Internal = true
+	if rules := masquerading(network); len(rules) > 0 {
+		t.Errorf("got %v", rules)
+	}
+}
+
 func TestForwarding(t *testing.T) {
 	t.Parallel()
 	web := bundle.Port{HostPort: 8080, ContainerPort: 80, Protocol: "tcp"}

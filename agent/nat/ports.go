@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 
 	"github.com/google/nftables"
@@ -15,95 +14,64 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// Published are ports of the node that lead to a container.
-type Published struct {
-	// Container is the container's id.
-	Container string
-	// Network is the network by which they do, Device its bridge, Subnets what it has.
-	Network, Device string
-	Subnets         []netip.Prefix
-	// Addresses are the container's there.
-	Addresses []netip.Addr
-	Ports     []bundle.Port
-}
-
-// Publish publishes ports. Whoever asks for one, from elsewhere, on the node (also at 127.0.0.1) or in a
-// container, reaches the container.
-func Publish(p Published) error {
-	if len(p.Ports) == 0 {
-		return nil
+// publishing are the rules of the endpoint's ports, and those that they need of the node and the network.
+func (e Endpoint) publishing() ([]rule, error) {
+	if len(e.Ports) == 0 {
+		return nil, nil
 	}
-	if err := publish(p); err != nil {
-		return fmt.Errorf("publish the ports of %s: %w", p.Container, err)
-	}
-	return nil
-}
-
-func publish(p Published) error {
-	rules := p.surroundings()
-	for _, port := range p.Ports {
-		for _, address := range p.Addresses {
+	rules := e.surroundings()
+	for _, port := range e.Ports {
+		for _, address := range e.Addresses {
 			exprs, err := forwarding(port, address)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if exprs != nil {
-				comment := fmt.Sprintf("%s %d/%s %s %s", p.Container, port.HostPort, port.Protocol, port.HostIP, address)
+				comment := fmt.Sprintf("%s %d/%s %s %s", e.Container, port.HostPort, port.Protocol, port.HostIP, address)
 				rules = append(rules, rule{ports, comment, exprs})
 			}
 		}
 	}
-	if err := ensure(rules); err != nil {
-		return err
-	}
-	// What the node sends from 127.0.0.1 may leave by the bridge; the guard keeps others from answering
-	// to what nobody asked (ip-sysctl.rst in Linux' documentation).
-	if err := os.WriteFile("/proc/sys/net/ipv4/conf/"+p.Device+"/route_localnet", []byte("1"), 0); err != nil {
-		return err
-	}
-	return forgetDatagrams(p.Ports)
+	return rules, nil
 }
 
 // surroundings are what published ports need of the node and of the network.
-func (p Published) surroundings() []rule {
+func (e Endpoint) surroundings() []rule {
 	local := []expr.Any{
 		&expr.Fib{Register: 1, FlagDADDR: true, ResultADDRTYPE: true},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binary.NativeEndian.AppendUint32(nil, unix.RTN_LOCAL)},
 		&expr.Verdict{Kind: expr.VerdictJump, Chain: ports.Name},
 	}
+	name, device := e.Network.Name, e.Network.Device
 	rules := []rule{
 		{chain: ports}, // first, so that there is something to jump to
 		{prerouting, "published ports", local},
 		{output, "published ports", local},
-		{guard, p.Network + " " + p.Device, martian(p.Device)},
+		{guard, name + " " + device, martian(device)},
 	}
-	for _, subnet := range p.Subnets {
-		rules = append(rules, rule{postrouting, p.Network + " " + subnet.String() + " within", within(subnet)})
-		if subnet.Addr().Is4() {
-			rules = append(rules, rule{postrouting, p.Network + " " + subnet.String() + " localhost", fromLocalhost(subnet)})
+	for _, subnet := range e.Network.Subnets {
+		rules = append(rules, rule{postrouting, name + " " + subnet.Subnet.String() + " within", within(subnet.Subnet)})
+		if subnet.Subnet.Addr().Is4() {
+			rules = append(rules, rule{postrouting, name + " " + subnet.Subnet.String() + " localhost", fromLocalhost(subnet.Subnet)})
 		}
 	}
 	return rules
 }
 
+// open has the kernel use the rules: what the node sends from 127.0.0.1 may leave by the bridge, and the
+// guard keeps others from answering to what nobody asked (ip-sysctl.rst in Linux' documentation).
+func (e Endpoint) open() error {
+	if err := os.WriteFile("/proc/sys/net/ipv4/conf/"+e.Network.Device+"/route_localnet", []byte("1"), 0); err != nil {
+		return err
+	}
+	return forgetDatagrams(e.Ports)
+}
+
 // Unpublish takes a container's ports back.
 func Unpublish(container string) error {
 	err := transaction(func(conn *nftables.Conn) (bool, error) {
-		present, err := rulesOf(conn, ports)
-		if err != nil {
-			return false, err
-		}
-		changed := false
-		for _, rule := range present {
-			if ownerOf(rule) != container {
-				continue
-			}
-			if err := conn.DelRule(rule); err != nil {
-				return false, err
-			}
-			changed = true
-		}
-		return changed, nil
+		removed, _, err := removeOf(conn, ports, container)
+		return removed > 0, err
 	})
 	if err != nil {
 		return fmt.Errorf("take back the ports of %s: %w", container, err)

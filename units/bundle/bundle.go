@@ -179,9 +179,6 @@ type Attachment struct {
 	// Conflist is the network's whole CNI configuration list. It travels with the
 	// bundle so that a bundle means the same network for as long as it exists.
 	Conflist json.RawMessage `json:"conflist"`
-	// Masquerade lists the subnets whose traffic leaves the node under the node's own
-	// address. The launcher sets that up once a network, not once a container.
-	Masquerade []string `json:"masquerade,omitempty"`
 	// Names are what other containers of the network call this one.
 	Names []string `json:"names,omitempty"`
 	// Addresses are static addresses with their prefixes, "10.1.0.5/24".
