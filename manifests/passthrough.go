@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
@@ -144,10 +145,20 @@ func anyWordMatches(patterns []string, value string) bool {
 
 // matchesAny matches patterns in which * stands for anything, slashes included.
 func matchesAny(patterns []string, name string) bool {
-	return slices.ContainsFunc(patterns, func(pattern string) bool {
-		expression := strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*")
-		return regexp.MustCompile("^(?:" + expression + ")$").MatchString(name)
-	})
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return expressionOf(pattern).MatchString(name) })
+}
+
+// expressions are the patterns of the rules that have been asked for, as regular expressions: to
+// compile one takes far longer than to match it.
+var expressions sync.Map
+
+func expressionOf(pattern string) *regexp.Regexp {
+	if known, ok := expressions.Load(pattern); ok {
+		return known.(*regexp.Regexp)
+	}
+	expression := regexp.MustCompile("^(?:" + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*") + ")$")
+	expressions.Store(pattern, expression)
+	return expression
 }
 
 // RefusedSettings describes the rules, a line each, for the documentation.
