@@ -3,34 +3,82 @@ package agent
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
 	"time"
 
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/bundle"
 )
 
 // calm is how long a container has to run before its earlier restarts no longer count, as in
 // Kubernetes (https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy).
 const calm = 10 * time.Minute
 
+// changedUnits are the units that changed since their restarts were last looked at. Its methods may be
+// called from several goroutines; the zero value knows none.
+type changedUnits struct {
+	mu      sync.Mutex
+	changed map[string]bool
+	missed  bool // it may have been any
+}
+
+// note takes note of a unit that was heard to change; "" may be any.
+func (c *changedUnits) note(unit string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.changed == nil {
+		c.changed = map[string]bool{}
+	}
+	c.changed[unit] = true
+	c.missed = c.missed || unit == ""
+}
+
+// take returns them and knows none any more. What may be any is what has ended since the boot.
+func (c *changedUnits) take() (map[string]bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	taken := c.changed
+	if c.missed {
+		ended, err := os.ReadDir(bundle.LastRunsDir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("find what has ended: %w", err)
+		}
+		for _, run := range ended {
+			taken[run.Name()+".service"] = true
+		}
+	}
+	c.changed, c.missed = nil, false
+	return taken, nil
+}
+
 // forgetRestarts makes the wait before the next restart short again for what has run well for
 // long: systemd itself counts restarts for as long as nobody stops the unit, so a container that
 // crashes once a month would wait longer each time.
-func (n *Node) forgetRestarts(ctx context.Context, actual reconcile.Actual, now time.Time) error {
-	var failures []error
-	for _, unit := range slices.Sorted(maps.Keys(actual.Workloads)) {
-		if hasCalmedDown(actual.Workloads[unit], now) {
-			failures = append(failures, n.Systemd.ForgetRestarts(ctx, unit))
+func (n *Node) forgetRestarts(ctx context.Context, heard *changedUnits, actual reconcile.Actual, now time.Time) error {
+	changed, err := heard.take()
+	failures := []error{err}
+	for unit := range changed {
+		if workload, own := actual.Workloads[unit]; !own || !units.BacksOff(workload.UnitText) {
+			continue // they do not make its next one wait: they may be bounded, and people look at them
 		}
+		state, err := n.Systemd.State(ctx, unit)
+		if err == nil && hasCalmedDown(state, now) {
+			err = n.Systemd.ForgetRestarts(ctx, unit)
+			state.Restarts = 0
+		}
+		if err != nil || state.Restarts > 0 {
+			heard.note(unit)
+		}
+		failures = append(failures, err)
 	}
 	return errors.Join(failures...)
 }
 
-// hasCalmedDown reports whether a unit's restarts count no more. Where they do not make its next
-// one wait, they are left alone: they may be bounded by the manifest, and people look at them.
-func hasCalmedDown(workload reconcile.ActualWorkload, now time.Time) bool {
-	return workload.Restarts > 0 && workload.Active == "active" && now.Sub(workload.Since) >= calm &&
-		units.BacksOff(workload.UnitText)
+// hasCalmedDown reports whether a unit's restarts count no more.
+func hasCalmedDown(state units.State, now time.Time) bool {
+	return state.Restarts > 0 && state.ActiveState == "active" && now.Sub(time.UnixMicro(int64(state.Since))) >= calm
 }

@@ -62,6 +62,7 @@ type Agent struct {
 	failures int    // passes in a row that did not succeed
 	told     map[string]bool
 
+	changes   changedUnits
 	changed   chan struct{} // one of the workloads has changed
 	workloads atomic.Pointer[map[string]reconcile.Workload]
 	tellAt    time.Time // when to look at what they have come to; zero for not
@@ -243,6 +244,7 @@ func (a *Agent) tellAfterPass(settled bool) {
 
 // unitChanged hears of services that changed; "" is any. It may be called from anywhere.
 func (a *Agent) unitChanged(unit string) {
+	a.changes.note(unit)
 	workloads := a.workloads.Load()
 	if workloads == nil {
 		return
@@ -341,7 +343,7 @@ func (a *Agent) pass(ctx context.Context, tree watch.Tree, config manifests.Conf
 	if result.Warning != nil {
 		a.once("a part of the history cannot be read and is left out", "error", result.Warning)
 	}
-	err = errors.Join(err, a.node.forgetRestarts(ctx, result.Actual, time.Now()))
+	err = errors.Join(err, a.node.forgetRestarts(ctx, &a.changes, result.Actual, time.Now()))
 	fresh := tree.Fingerprint != a.seen
 	if fresh || actions > 0 {
 		a.log.Info("pass ended", "actions", actions, "unchanged", last.Unchanged, "held", len(last.Held))

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +31,7 @@ func (n *Node) Observe(ctx context.Context, desired reconcile.Desired) (reconcil
 		func() (err error) { actual.Volumes, err = volumes.List(); return },
 		func() (err error) { actual.Bundles, err = bundles.List(); return },
 		func() (err error) { actual.Completed, err = bundles.Completed(); return },
-		func() (err error) { actual.Workloads, err = n.workloads(ctx); return },
+		func() (err error) { actual.Workloads, err = n.workloads(ctx, desired); return },
 		func() (err error) { actual.Foreign, err = n.foreign(ctx, desired, actual); return },
 	} {
 		if err := read(); err != nil {
@@ -40,8 +42,13 @@ func (n *Node) Observe(ctx context.Context, desired reconcile.Desired) (reconcil
 }
 
 // workloads reads the units davit wrote and what systemd makes of them.
-func (n *Node) workloads(ctx context.Context) (map[string]reconcile.ActualWorkload, error) {
+func (n *Node) workloads(ctx context.Context, desired reconcile.Desired) (map[string]reconcile.ActualWorkload, error) {
 	texts, err := units.List()
+	if err != nil {
+		return nil, err
+	}
+	pending := units.PendingReload()
+	states, err := n.states(ctx, slices.Sorted(maps.Keys(texts)), desired, pending)
 	if err != nil {
 		return nil, err
 	}
@@ -51,10 +58,6 @@ func (n *Node) workloads(ctx context.Context) (map[string]reconcile.ActualWorklo
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		state, err := n.Systemd.State(ctx, name)
-		if err != nil {
-			return nil, err
-		}
 		running, err := runningDir(strings.TrimSuffix(name, ".service"))
 		if err != nil {
 			return nil, err
@@ -63,6 +66,7 @@ func (n *Node) workloads(ctx context.Context) (map[string]reconcile.ActualWorklo
 		if own.Bundle != "" {
 			dir = filepath.Base(own.Bundle)
 		}
+		state := states[name]
 		workloads[name] = reconcile.ActualWorkload{
 			Ref:        parseRef(own.Object),
 			Keep:       own.Keep,
@@ -71,17 +75,52 @@ func (n *Node) workloads(ctx context.Context) (map[string]reconcile.ActualWorklo
 			BundleDir:  dir,
 			Bundle:     readBundle(dir),
 			RunningDir: running,
-			NeedReload: units.PendingReload() && state.NeedDaemonReload || unread(state),
+			NeedReload: pending && state.NeedDaemonReload || unread(state),
 			Enabled:    enabled(state),
 			Active:     state.ActiveState,
 			Sub:        state.SubState,
 			Result:     state.Result,
-			Restarts:   int(state.Restarts),
 			Since:      time.UnixMicro(int64(state.Since)),
-			Started:    state.Started != 0,
+			Started:    state.Started != 0 || state.ActiveState == "active",
 		}
 	}
 	return workloads, nil
+}
+
+// states reads what systemd makes of units: in one round trip what they are, and what else there is to know,
+// some hundred properties each, only of those that are not plain and of those that they cannot be without;
+// of all while a reload is pending.
+func (n *Node) states(ctx context.Context, names []string, desired reconcile.Desired, pending bool) (map[string]units.State, error) {
+	states, err := n.Systemd.States(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	unplain := map[string]bool{}
+	for name, state := range states {
+		if !pending && isPlain(name, state) {
+			state.Result, state.FragmentPath = "success", filepath.Join(units.Dir, name)
+			states[name] = state
+			continue
+		}
+		unplain[name] = true
+		for _, needed := range desired.Workload(name).Needs() {
+			if _, own := states[needed]; own {
+				unplain[needed] = true
+			}
+		}
+	}
+	for name := range unplain {
+		if states[name], err = n.Systemd.State(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	return states, nil
+}
+
+// isPlain reports whether a unit does what most do, most of the time: then it has been started, from the
+// file that it has, and nothing went wrong. A slice that is active may have been made up by systemd.
+func isPlain(name string, state units.State) bool {
+	return state.LoadState == "loaded" && state.ActiveState == "active" && !strings.HasSuffix(name, ".slice")
 }
 
 // unread reports that systemd knows nothing of a unit's file; a slice without one it makes up.

@@ -61,13 +61,14 @@ type ActualWorkload struct {
 	RunningDir string
 	// NeedReload is set when systemd has not read the unit file since it changed.
 	NeedReload bool
-	// Enabled is systemd's UnitFileState: "enabled", "disabled", "masked", …
+	// Enabled is systemd's UnitFileState: "enabled", "disabled", "masked", …; it may be empty while
+	// the unit is active.
 	Enabled string
 	// Active, Sub and Result are systemd's ActiveState, SubState and Result.
 	Active, Sub, Result string
-	// Restarts counts systemd's own restarts, Since is when Active last changed;.
-	Restarts int
-	Since    time.Time
+	// Since is when Active last changed. Of an active unit it is only known when one that has stopped
+	// cannot be without it.
+	Since time.Time
 	// Started is set when systemd has started the unit since boot.
 	Started bool
 }

@@ -50,11 +50,7 @@ func (w ActualWorkload) stopped(workload Workload) bool {
 // stoppedAlong reports whether a unit stopped because one did that it cannot be without: systemd
 // says of no stop who asked for it, but that one then stopped, or started again, later.
 func (d *differ) stoppedAlong(workload Workload, current ActualWorkload) bool {
-	if workload.Unit == nil {
-		return false
-	}
-	needed := workload.Unit.Dependencies
-	return slices.ContainsFunc(slices.Concat(needed.Requires, needed.BindsTo, needed.PartOf), func(name string) bool {
+	return slices.ContainsFunc(workload.Needs(), func(name string) bool {
 		other, exists := d.actual.Workloads[name]
 		return !exists || other.Active != "active" || !other.Since.Before(current.Since)
 	})

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 	"time"
 
 	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -134,6 +135,15 @@ type Workload struct {
 	Update Update
 	// Networks and Volumes are the names of what it needs.
 	Networks, Volumes []string
+}
+
+// Needs are the units that stop this one when they stop.
+func (w Workload) Needs() []string {
+	if w.Unit == nil {
+		return nil
+	}
+	needs := w.Unit.Dependencies
+	return slices.Concat(needs.Requires, needs.BindsTo, needs.PartOf)
 }
 
 // Update says when a change of a workload has worked.

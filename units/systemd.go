@@ -294,6 +294,40 @@ func (s *Systemd) State(ctx context.Context, name string) (State, error) {
 	return state, nil
 }
 
+// States asks systemd for many units in one round trip. Of each it tells LoadState, ActiveState, SubState and
+// HasJob, and nothing else.
+func (s *Systemd) States(ctx context.Context, names []string) (map[string]State, error) {
+	conn, err := s.connection(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list, err := conn.ListUnitsByNamesContext(ctx, names)
+	if err != nil {
+		return nil, fmt.Errorf("ask systemd for %d units: %w", len(names), because(ctx, err))
+	}
+	if len(list) != len(names) {
+		return nil, fmt.Errorf("ask systemd for %d units: it told of %d", len(names), len(list))
+	}
+	states := make(map[string]State, len(list))
+	for i, unit := range list { // they come as they were asked for; one with another name is an alias
+		states[names[i]] = State{LoadState: unit.LoadState, ActiveState: unit.ActiveState, SubState: unit.SubState, HasJob: unit.JobId != 0}
+	}
+	return states, nil
+}
+
+// LastReload tells one reading of the unit files by systemd from all others.
+func (s *Systemd) LastReload(ctx context.Context) (string, error) {
+	conn, err := s.connection(ctx)
+	if err != nil {
+		return "", err
+	}
+	at, err := conn.GetManagerProperty("UnitsLoadTimestampMonotonic")
+	if err != nil {
+		return "", fmt.Errorf("ask systemd when it read its units: %w", err)
+	}
+	return at, nil
+}
+
 // hasJob reads the property of a unit that has the number of its job and its object; 0 is none.
 func hasJob(property any) bool {
 	job, _ := property.([]any)
