@@ -9,31 +9,74 @@ import (
 	"strings"
 
 	"github.com/davit-project/davit/agent/cgroup"
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
 )
 
+// limitsFile notes which [limits] the running containers live within.
+const limitsFile = bundle.RunDir + "/limits"
+
+// limits tell the limits that systemd has read for units from later ones: which reload read them, and
+// with which drop-ins, for systemctl set-property needs no reload.
+type limits struct{ reload, dropIns string }
+
+func (n *Node) limits(ctx context.Context) (limits, error) {
+	reload, err := n.Systemd.LastReload(ctx)
+	if err != nil {
+		return limits{}, err
+	}
+	dropIns, err := units.DropIns()
+	return limits{reload, dropIns}, err
+}
+
+func (l limits) String() string { return l.reload + "\n" + l.dropIns }
+
+// followed reports whether the running containers live within them.
+func (l limits) followed() bool {
+	text, err := os.ReadFile(limitsFile)
+	return err == nil && string(text) == l.String()
+}
+
 // followLimits has the running containers live within the limits that systemd has read for their
-// units and slices, changed by a manifest or with systemctl edit, and see them.
-func (n *Node) followLimits(ctx context.Context) error {
-	running, err := os.ReadDir(bundle.AttachmentsDir)
+// units and slices, changed by a manifest or with systemctl edit, and see them. Where they did so before
+// a plan was carried out, only what that wrote can have changed.
+func (n *Node) followLimits(ctx context.Context, before limits, plan reconcile.Plan) error {
+	now, err := n.limits(ctx)
+	if err != nil || now.followed() {
+		return err
+	}
+	entries, err := os.ReadDir(bundle.AttachmentsDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("find running containers: %w", err)
 	}
-	var failures []error
-	applied := map[string]bool{}
-	for _, entry := range running {
-		failures = append(failures, n.followLimitsOf(ctx, entry.Name()+".service", applied))
+	written, all := plan.Written(), !before.followed() || before.dropIns != now.dropIns
+	for unit := range written {
+		all = all || strings.HasSuffix(unit, ".slice")
 	}
-	return errors.Join(failures...)
+	applied := map[string]bool{}
+	var failures []error
+	for _, entry := range entries {
+		if unit := entry.Name() + ".service"; all || written[unit] {
+			failures = append(failures, n.followLimitsOf(ctx, unit, applied))
+		}
+	}
+	if err := errors.Join(failures...); err != nil {
+		return err
+	}
+	if err := os.WriteFile(limitsFile, []byte(now.String()), 0o600); err != nil {
+		return fmt.Errorf("note the limits of containers: %w", err)
+	}
+	return nil
 }
 
 // followLimitsOf does so for one unit; applied are the units that were done already.
 func (n *Node) followLimitsOf(ctx context.Context, unit string, applied map[string]bool) error {
-	state, err := n.Systemd.State(ctx, unit)
-	if err != nil || state.ControlGroup == "" {
+	group, err := n.Systemd.ControlGroup(ctx, unit)
+	if err != nil || group == "" {
 		return err // it ends at this moment
 	}
-	for _, name := range strings.Split(strings.TrimPrefix(state.ControlGroup, "/"), "/") {
+	for _, name := range strings.Split(strings.TrimPrefix(group, "/"), "/") {
 		if applied[name] || name == "" {
 			continue
 		}
@@ -46,5 +89,5 @@ func (n *Node) followLimitsOf(ctx context.Context, unit string, applied map[stri
 		}
 		applied[name] = true
 	}
-	return cgroup.CopyLimits(state.ControlGroup)
+	return cgroup.CopyLimits(group)
 }

@@ -284,9 +284,13 @@ func (n *Node) carryOut(ctx context.Context, v *view, pass Pass, services *servi
 		return false, err
 	}
 	pass.Planned(plan)
+	before, err := n.limits(ctx)
+	if err != nil {
+		return false, err
+	}
 	if plan.Empty() {
 		// Limits may have changed all the same, by systemctl edit.
-		return false, errors.Join(n.recover(ctx, v), n.followLimits(ctx))
+		return false, errors.Join(n.recover(ctx, v), n.followLimits(ctx, before, plan))
 	}
 	switch stopping, err := n.Systemd.Stopping(ctx); {
 	case err != nil:
@@ -308,7 +312,7 @@ func (n *Node) carryOut(ctx context.Context, v *view, pass Pass, services *servi
 		return false, errors.Join(applyErr, err)
 	}
 	again, err = n.takeBack(v, generation)
-	return again, errors.Join(applyErr, err, n.followLimits(ctx))
+	return again, errors.Join(applyErr, err, n.followLimits(ctx, before, plan))
 }
 
 // begin writes down what is about to be applied, so that a pass which is interrupted is known to have

@@ -20,6 +20,17 @@ type Plan struct {
 // Empty reports whether nothing changes.
 func (p Plan) Empty() bool { return len(p.Actions) == 0 }
 
+// Written are the units whose files it writes.
+func (p Plan) Written() map[string]bool {
+	written := map[string]bool{}
+	for _, action := range p.Actions {
+		if action.Verb == WriteUnit {
+			written[action.Target] = true
+		}
+	}
+	return written
+}
+
 // Action is one step.
 type Action struct {
 	// ID is unique in the plan.

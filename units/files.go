@@ -1,6 +1,8 @@
 package units
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -49,6 +51,29 @@ func List() (map[string]string, error) {
 		}
 	}
 	return own, nil
+}
+
+// dropInDirs are where systemctl edit and systemctl set-property leave drop-ins (systemd.unit(5)).
+var dropInDirs = []string{
+	"/etc/systemd/system.control", "/run/systemd/system.control", "/run/systemd/transient",
+	"/etc/systemd/system", "/run/systemd/system", Dir,
+}
+
+// DropIns tells the drop-ins of the node's units from later ones.
+func DropIns() (string, error) {
+	hash := sha256.New()
+	for _, dir := range dropInDirs {
+		files, err := filepath.Glob(filepath.Join(dir, "*.d", "*.conf"))
+		if err != nil {
+			return "", fmt.Errorf("list drop-ins: %w", err)
+		}
+		for _, file := range files {
+			if info, err := os.Stat(file); err == nil {
+				fmt.Fprintln(hash, file, info.Size(), info.ModTime().UnixNano())
+			}
+		}
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
 // newPrefix begins the name of a unit file that is being written. No unit's name begins with a dot.

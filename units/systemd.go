@@ -177,6 +177,20 @@ func enableEach(ctx context.Context, conn *connection, names []string) []error {
 	return failures
 }
 
+// ControlGroup is a service's control group below the root of the tree; empty while it has none.
+func (s *Systemd) ControlGroup(ctx context.Context, name string) (string, error) {
+	conn, err := s.connection(ctx)
+	if err != nil {
+		return "", err
+	}
+	property, err := conn.GetServicePropertyContext(ctx, name, "ControlGroup")
+	if err != nil {
+		return "", fmt.Errorf("ask systemd for the control group of %s: %w", name, because(ctx, err))
+	}
+	group, _ := property.Value.Value().(string)
+	return group, nil
+}
+
 // ApplyLimits makes systemd put the limits that it has read on the control group of a unit that
 // runs; one that has ended has none. A reload leaves that to the next start of another unit in the
 // same slice. Setting a property has it done at once, and Markers, to which nothing is added here,
