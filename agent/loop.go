@@ -52,6 +52,9 @@ type Agent struct {
 	settler watch.Settler
 	monitor *health.Monitor
 
+	loaded     *manifests.Set // from the tree with this fingerprint
+	loadedFrom string
+
 	set     *manifests.Set     // of the last pass
 	guard   Guard              // likewise
 	view    *view              // likewise; nil before the first
@@ -319,10 +322,9 @@ func (a *Agent) pass(ctx context.Context, tree watch.Tree, config manifests.Conf
 		return err
 	}
 	defer unlock()
-	set := manifests.Load(tree.Files, options)
+	set := a.load(tree, options)
 	guard := GuardFor(tree, set)
 	guard.Limit, guard.ReportDrift = config.PruneLimit, config.ReportDrift
-	set.Diagnostics = append(tree.Problems, set.Diagnostics...)
 	for _, diagnostic := range set.Diagnostics {
 		a.once("manifest has an error, what it describes stays as it is", "error", diagnostic.String())
 	}
@@ -366,6 +368,16 @@ func (a *Agent) pass(ctx context.Context, tree watch.Tree, config manifests.Conf
 		clear(a.told)
 	}
 	return err
+}
+
+// load reads the manifests of a tree, unless they are those of the last pass.
+func (a *Agent) load(tree watch.Tree, options manifests.Options) *manifests.Set {
+	if a.loaded == nil || a.loadedFrom != tree.Fingerprint {
+		a.loaded, a.loadedFrom = manifests.Load(tree.Files, options), tree.Fingerprint
+	}
+	set := *a.loaded
+	set.Diagnostics = slices.Concat(tree.Problems, set.Diagnostics)
+	return &set
 }
 
 func (a *Agent) summarize(plan reconcile.Plan, set *manifests.Set, err error) {

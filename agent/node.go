@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/agent/bundles"
 	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/agent/generations"
 	"github.com/davit-project/davit/agent/images"
@@ -34,6 +36,12 @@ type Node struct {
 	images  *images.Store
 	facts   reconcile.Node
 	plugins []string
+	bundles bundles.Cache
+	// last is what was last resolved, and to what: most of the time nothing has changed since.
+	last struct {
+		input   reconcile.Input
+		desired reconcile.Desired
+	}
 
 	generations generations.Store
 	keep        int   // how many of them
@@ -167,13 +175,17 @@ func (n *Node) Resolve(ctx context.Context, set *manifests.Set) (reconcile.Desir
 		return reconcile.Desired{}, err
 	}
 	facts.Runtimes = runtimes(reconcile.Runtimes(set.Objects))
-	return reconcile.Resolve(reconcile.Input{
+	input := reconcile.Input{
 		Objects:      set.Objects,
 		HostRoots:    set.HostRoots,
 		Images:       n.resolveImages(ctx, reconcile.Requests(set.Objects)),
 		NodeNetworks: nodeNetworks,
 		Node:         facts,
-	}), nil
+	}
+	if n.last.input.Objects == nil || !reflect.DeepEqual(n.last.input, input) {
+		n.last.input, n.last.desired = input, reconcile.Resolve(input)
+	}
+	return n.last.desired, nil
 }
 
 // seccompDir is where the node's owner keeps seccomp profiles for containers.

@@ -38,6 +38,7 @@ func (n *Node) Observe(ctx context.Context, desired reconcile.Desired) (reconcil
 			return reconcile.Actual{}, fmt.Errorf("observe the node: %w", err)
 		}
 	}
+	n.bundles.Forget(actual.Bundles)
 	return actual, nil
 }
 
@@ -73,7 +74,7 @@ func (n *Node) workloads(ctx context.Context, desired reconcile.Desired) (map[st
 			SourcePath: own.SourcePath,
 			UnitText:   text,
 			BundleDir:  dir,
-			Bundle:     readBundle(dir),
+			Bundle:     n.readBundle(dir),
 			RunningDir: running,
 			NeedReload: pending && state.NeedDaemonReload || unread(state),
 			Enabled:    enabled(state),
@@ -129,11 +130,11 @@ func unread(state units.State) bool {
 }
 
 // readBundle reads a unit's bundle; a timer or a target has none.
-func readBundle(dir string) *bundle.Bundle {
+func (n *Node) readBundle(dir string) *bundle.Bundle {
 	if dir == "" {
 		return nil
 	}
-	return bundles.Read(dir)
+	return n.bundles.Read(dir)
 }
 
 // enabled is the unit file's state; a mask counts wherever systemd shows it.

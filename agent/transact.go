@@ -12,7 +12,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/davit-project/davit/agent/bundles"
 	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/agent/generations"
 	"github.com/davit-project/davit/agent/networks"
@@ -43,9 +42,9 @@ type view struct {
 	actual  reconcile.Actual
 	kept    []reconcile.Generation
 	decided generations.Decisions
-	// digest tells the manifests from others, stale is set when a rollback was for others.
-	digest string
-	stale  bool
+	// set is the manifests, stale is set when a rollback was for others.
+	set   *manifests.Set
+	stale bool
 	// pinned is set when desired is that of an earlier generation.
 	pinned bool
 	held   []reconcile.Held
@@ -57,19 +56,18 @@ type view struct {
 
 // look works out what the node should be, and reads what it is.
 func (n *Node) look(ctx context.Context, set *manifests.Set) (*view, error) {
-	v := &view{keep: n.keep}
+	v := &view{set: set, keep: n.keep}
 	var failures [2]error
 	v.kept, failures[0] = n.generations.List()
 	v.decided, failures[1] = n.generations.Decisions()
 	v.warning = errors.Join(failures[:]...)
 	var err error
-	if v.digest, err = digestOf(set); err != nil {
-		return nil, err
-	}
 	if v.desired, err = n.Resolve(ctx, set); err != nil {
 		return nil, err
 	}
-	n.settle(v)
+	if err := n.settle(v); err != nil {
+		return nil, err
+	}
 	v.actual, err = n.Observe(ctx, v.desired)
 	return v, err
 }
@@ -100,12 +98,18 @@ func hashSecret(to hash.Hash, secret *v1.Secret) {
 }
 
 // settle puts earlier generations in the place of what the manifests say, where that was decided.
-func (n *Node) settle(v *view) {
-	if pin := v.decided.Pin; pin != nil && pin.Manifests == v.digest {
-		n.settlePinned(v, *pin)
-		return
+func (n *Node) settle(v *view) error {
+	if pin := v.decided.Pin; pin != nil {
+		digest, err := digestOf(v.set)
+		if err != nil {
+			return err
+		}
+		if pin.Manifests == digest {
+			n.settlePinned(v, *pin)
+			return nil
+		}
+		v.stale = true
 	}
-	v.stale = v.decided.Pin != nil
 	for _, fallback := range reconcile.Fallbacks(v.desired, v.decided.Quarantine, v.kept) {
 		earlier, err := n.earlier(fallback.Generation)
 		if err != nil {
@@ -115,6 +119,7 @@ func (n *Node) settle(v *view) {
 		v.desired = reconcile.FallBack(v.desired, fallback.Object, earlier)
 		v.held = append(v.held, reconcile.Held{Object: fallback.Object, Reason: fallback.String(), By: reconcile.ByFailedChange})
 	}
+	return nil
 }
 
 // settlePinned replaces everything.
@@ -148,7 +153,7 @@ func (n *Node) earlier(number int) (reconcile.Desired, error) {
 			if workload.BundleDir == "" {
 				continue
 			}
-			if workload.Bundle = bundles.Read(workload.BundleDir); workload.Bundle == nil {
+			if workload.Bundle = n.bundles.Read(workload.BundleDir); workload.Bundle == nil {
 				return desired, fmt.Errorf("generation %d: bundle %s is not on the disk any more", number, workload.BundleDir)
 			}
 			workloads[unit] = workload
@@ -414,7 +419,11 @@ func (n *Node) takeBack(v *view, generation reconcile.Generation) (bool, error) 
 		return false, nil
 	}
 	if object, before := v.whole(bad, generation); before > 0 {
-		pin := generations.Pin{Generation: before, Since: time.Now(), Manifests: v.digest, Reason: object + ": " + bad[object].Reason}
+		digest, err := digestOf(v.set)
+		if err != nil {
+			return false, err
+		}
+		pin := generations.Pin{Generation: before, Since: time.Now(), Manifests: digest, Reason: object + ": " + bad[object].Reason}
 		return true, n.generations.SetPin(&pin)
 	}
 	quarantine := maps.Clone(v.decided.Quarantine)

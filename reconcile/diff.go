@@ -39,7 +39,10 @@ type Options struct {
 // Diff compares what should be with what is. The same arguments give the same plan, and
 // a plan that was applied leaves nothing to do.
 func Diff(desired Desired, actual Actual, options Options) Plan {
-	d := &differ{desired: desired, actual: actual, options: options, kept: map[string]ActualWorkload{}}
+	d := &differ{desired: desired, actual: actual, options: options, kept: map[string]ActualWorkload{}, bundles: map[string]bool{}}
+	for _, dir := range actual.Bundles {
+		d.bundles[dir] = true
+	}
 	d.plan.Actions = []Action{} // JSON has a list, never null
 	d.plan.Held = slices.Clone(options.Held)
 	d.decide()
@@ -57,6 +60,7 @@ type differ struct {
 	options Options
 	plan    Plan
 
+	bundles  map[string]bool    // those on the disk
 	versions map[string]Version // of the desired objects, where drift is only told
 
 	changes  []change                  // desired workloads that differ, by unit name
@@ -266,7 +270,7 @@ func (d *differ) fetch() {
 func (d *differ) staged(unit string, workload Workload) bool {
 	current, exists := d.actual.Workloads[unit]
 	damaged := exists && current.BundleDir == workload.BundleDir && current.Bundle == nil
-	return slices.Contains(d.actual.Bundles, workload.BundleDir) && !damaged
+	return d.bundles[workload.BundleDir] && !damaged
 }
 
 // stage plans the bundles. They are new directories: nothing running sees them.

@@ -168,12 +168,52 @@ func (s Store) list() ([]string, error) {
 	return names, nil
 }
 
-// Read returns a bundle; nil when it is not there or cannot be read, which means that it
-// must be written again.
-func Read(dirName string) *bundle.Bundle { return Store{}.read(dirName) }
+// Cache reads bundles, each once for as long as its file is the same. Its methods may not be called from
+// several goroutines at once; the zero value is empty.
+type Cache struct{ known map[string]known }
 
-func (s Store) read(dirName string) *bundle.Bundle {
-	text, err := os.ReadFile(filepath.Join(s.root(), dirName, bundle.ConfigFile))
+// known is a bundle and the file that it was read from.
+type known struct {
+	file   fs.FileInfo
+	bundle *bundle.Bundle
+}
+
+// Read returns a bundle, which nobody may change; nil when it is not there or cannot be read, which means
+// that it must be written again.
+func (c *Cache) Read(dirName string) *bundle.Bundle { return c.read(Store{}, dirName) }
+
+func (c *Cache) read(s Store, dirName string) *bundle.Bundle {
+	path := filepath.Join(s.root(), dirName, bundle.ConfigFile)
+	file, err := os.Stat(path)
+	if err != nil {
+		return nil
+	}
+	before, ok := c.known[dirName]
+	if ok && os.SameFile(before.file, file) && before.file.ModTime().Equal(file.ModTime()) && before.file.Size() == file.Size() {
+		return before.bundle
+	}
+	b := read(path)
+	if c.known == nil {
+		c.known = map[string]known{}
+	}
+	c.known[dirName] = known{file, b}
+	return b
+}
+
+// Forget forgets the bundles that are not on the disk any more.
+func (c *Cache) Forget(onDisk []string) {
+	kept := make(map[string]known, len(c.known))
+	for _, name := range onDisk {
+		if known, ok := c.known[name]; ok {
+			kept[name] = known
+		}
+	}
+	c.known = kept
+}
+
+// read returns the bundle in a file; nil when it is not there or cannot be read.
+func read(path string) *bundle.Bundle {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil
 	}

@@ -36,7 +36,7 @@ func TestABundleIsReadAsItWasWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	ensure(t, s, bundle.DirName("web", text), string(text))
-	if diff := cmp.Diff(want, s.read(bundle.DirName("web", text))); diff != "" {
+	if diff := cmp.Diff(want, new(Cache).read(s, bundle.DirName("web", text))); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -79,7 +79,7 @@ func TestADamagedBundleIsReplaced(t *testing.T) {
 	if err := os.Truncate(path, 0); err != nil {
 		t.Fatal(err)
 	}
-	if s.read("web-1") != nil {
+	if new(Cache).read(s, "web-1") != nil {
 		t.Error("a damaged bundle was read")
 	}
 	ensure(t, s, "web-1", "text")
@@ -131,5 +131,36 @@ func TestNamesThatLeadElsewhereAreRefused(t *testing.T) {
 func TestNoBundlesIsNoError(t *testing.T) {
 	if found := names(t, Store{filepath.Join(t.TempDir(), "missing")}); len(found) > 0 {
 		t.Errorf("got %q", found)
+	}
+}
+
+func TestABundleIsReadAgainOnceItsFileIsAnother(t *testing.T) {
+	s, cache := Store{t.TempDir()}, Cache{}
+	text := func(object string) string {
+		text, err := (&bundle.Bundle{Spec: &specs.Spec{}, Launch: bundle.Launch{ID: "web", Object: object}}).Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	path := filepath.Join(s.dir, "web-1", bundle.ConfigFile)
+	ensure(t, s, "web-1", text("Container/web"))
+	first := cache.read(s, "web-1")
+	if first == nil || cache.read(s, "web-1") != first {
+		t.Fatalf("%v was read twice", first)
+	}
+	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if damaged := cache.read(s, "web-1"); damaged != nil {
+		t.Errorf("got %v of a damaged bundle", damaged)
+	}
+	ensure(t, s, "web-1", text("Container/other"))
+	if again := cache.read(s, "web-1"); again == nil || again.Object != "Container/other" {
+		t.Errorf("got %v, want the new one", again)
+	}
+	cache.Forget(nil)
+	if len(cache.known) > 0 {
+		t.Errorf("%d are known still", len(cache.known))
 	}
 }
