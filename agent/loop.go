@@ -62,7 +62,8 @@ type Agent struct {
 
 	applied  string // what the last good pass applied: fingerprint and how far
 	seen     string // fingerprint of the last pass
-	failures int    // passes in a row that did not succeed
+	began    time.Time
+	failures int // passes in a row that did not succeed
 	told     map[string]bool
 
 	changes   changedUnits
@@ -181,6 +182,7 @@ func (a *Agent) proved(ctx context.Context) bool {
 // nothing is to be done unless something happens.
 func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	a.status.Beat()
+	a.began = time.Now()
 	tree, err := watch.ScanRoots(watch.RootsOf(a.options.Manifests), a.options.Owner)
 	if err != nil {
 		a.once("manifests cannot be read, nothing changes until they can", "error", err)
@@ -388,7 +390,7 @@ func (a *Agent) summarize(plan reconcile.Plan, set *manifests.Set, err error) {
 	case len(plan.Held) > 0:
 		a.status.Say("%d objects, %s: %s", len(set.Objects), plan.Held[0].Object, plan.Held[0].Reason)
 	default:
-		a.status.Say("%d objects as they should be", len(set.Objects))
+		a.status.Say("%d objects as they should be, seen in %s", len(set.Objects), time.Since(a.began).Round(time.Millisecond))
 	}
 }
 

@@ -36,6 +36,7 @@ type Node struct {
 	images  *images.Store
 	facts   reconcile.Node
 	plugins []string
+	files   units.Files
 	bundles bundles.Cache
 	// last is what was last resolved, and to what: most of the time nothing has changed since.
 	last struct {

@@ -44,21 +44,17 @@ func (n *Node) Observe(ctx context.Context, desired reconcile.Desired) (reconcil
 
 // workloads reads the units davit wrote and what systemd makes of them.
 func (n *Node) workloads(ctx context.Context, desired reconcile.Desired) (map[string]reconcile.ActualWorkload, error) {
-	texts, err := units.List()
+	files, err := n.files.List()
 	if err != nil {
 		return nil, err
 	}
 	pending := units.PendingReload()
-	states, err := n.states(ctx, slices.Sorted(maps.Keys(texts)), desired, pending)
+	states, err := n.states(ctx, slices.Sorted(maps.Keys(files)), desired, pending)
 	if err != nil {
 		return nil, err
 	}
 	workloads := map[string]reconcile.ActualWorkload{}
-	for name, text := range texts {
-		own, err := units.ParseOwn(text)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
+	for name, own := range files {
 		running, err := runningDir(strings.TrimSuffix(name, ".service"))
 		if err != nil {
 			return nil, err
@@ -72,7 +68,7 @@ func (n *Node) workloads(ctx context.Context, desired reconcile.Desired) (map[st
 			Ref:        parseRef(own.Object),
 			Keep:       own.Keep,
 			SourcePath: own.SourcePath,
-			UnitText:   text,
+			UnitText:   own.Text,
 			BundleDir:  dir,
 			Bundle:     n.readBundle(dir),
 			RunningDir: running,

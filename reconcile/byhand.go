@@ -36,6 +36,8 @@ func (d *differ) halfWritten(current ActualWorkload) bool {
 // systemd.service(5)) the process may then have ended in any way.
 func (w ActualWorkload) stopped(workload Workload) bool {
 	switch {
+	case w.Active == "active":
+		return false
 	case workload.Unit == nil || workload.Unit.Role != units.RoleContainer:
 		return w.Active == "inactive"
 	case !units.RestartsAlways(w.UnitText):

@@ -336,70 +336,73 @@ func (d *differ) prune() {
 	used := d.uses()
 	const reason = "nothing uses it any more"
 	for _, name := range sortedKeys(d.actual.Networks) {
-		if !used["network "+name] {
+		if !used.networks[name] {
 			d.plan.add(Action{Verb: RemoveNetwork, Object: "Network/" + name, Target: name, Reason: reason})
 		}
 	}
 	for _, name := range sortedKeys(d.actual.Volumes) {
-		if _, wanted := d.desired.Volumes[name]; !wanted && d.actual.Volumes[name].Delete && !used["volume "+name] {
+		if _, wanted := d.desired.Volumes[name]; !wanted && d.actual.Volumes[name].Delete && !used.volumes[name] {
 			d.plan.add(Action{Verb: RemoveVolume, Object: "Volume/" + name, Target: name, Reason: "manifest is gone, and its reclaim policy is Delete"})
 		}
 	}
 	for _, dir := range slices.Sorted(slices.Values(d.actual.Bundles)) {
-		if !used["bundle "+dir] || d.expiredBundle(dir) {
+		if !used.bundles[dir] || d.expiredBundle(dir) {
 			d.plan.add(Action{Verb: RemoveBundle, Object: dir, Target: dir, Reason: reason})
 		}
 	}
 	for _, dir := range sortedKeys(d.actual.Completed) {
-		if !used["bundle "+dir] {
+		if !used.bundles[dir] {
 			d.plan.add(Action{Verb: ForgetJob, Object: dir, Target: dir, Reason: "its job is gone"})
 		}
 	}
 	for _, id := range sortedKeys(d.actual.Images) {
-		if !used["image "+id] {
+		if !used.images[id] {
 			d.plan.add(Action{Verb: ReleaseImage, Object: shortDigest("sha256:" + id), Target: id, Reason: reason})
 		}
 	}
 }
 
+// things are names of what workloads need, of images their ids.
+type things struct{ networks, volumes, images, bundles map[string]bool }
+
 // uses is what desired and kept workloads need.
-func (d *differ) uses() map[string]bool {
-	used := map[string]bool{}
+func (d *differ) uses() things {
+	used := things{map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}}
 	for name := range d.desired.Networks {
-		used["network "+name] = true
+		used.networks[name] = true
 	}
 	for _, image := range d.desired.Images {
-		used["image "+image.ID] = true
+		used.images[image.ID] = true
 	}
 	for _, generation := range d.options.Kept {
 		for _, dir := range generation.Bundles {
-			used["bundle "+dir] = true
+			used.bundles[dir] = true
 		}
 		for _, id := range generation.Images {
-			used["image "+id] = true
+			used.images[id] = true
 		}
 	}
 	for unit, workload := range d.desired.all() {
-		used["bundle "+workload.BundleDir] = true
+		used.bundles[workload.BundleDir] = true
 		current, ok := d.actual.Workloads[unit]
 		if ok && (current.Active == "deactivating" || workload.Keep == KeepApart) {
-			used["bundle "+current.RunningDir] = true
+			used.bundles[current.RunningDir] = true
 		}
 	}
 	for _, current := range d.kept {
-		used["bundle "+current.BundleDir] = true
-		used["bundle "+current.RunningDir] = true
+		used.bundles[current.BundleDir] = true
+		used.bundles[current.RunningDir] = true
 		if current.Bundle == nil {
 			continue
 		}
 		for _, image := range current.Bundle.Images() {
-			used["image "+image.ID] = true
+			used.images[image.ID] = true
 		}
 		for _, mount := range current.Bundle.Spec.Mounts {
-			used["volume "+volumeOf(mount.Source)] = true
+			used.volumes[volumeOf(mount.Source)] = true
 		}
 		for _, attachment := range current.Bundle.Network.Attachments {
-			used["network "+attachment.Network] = true
+			used.networks[attachment.Network] = true
 		}
 	}
 	return used

@@ -28,6 +28,9 @@ type Fallback struct {
 // Fallbacks are the objects that are wanted in a version that did not work, and the generation, out
 // of those kept, that has each as it last worked. An object that never worked has none.
 func Fallbacks(desired Desired, quarantine map[string]Quarantined, kept []Generation) []Fallback {
+	if len(quarantine) == 0 {
+		return nil // most of the time, and to tell versions takes a while
+	}
 	versions := Versions(desired)
 	var fallbacks []Fallback
 	for _, object := range sortedKeys(quarantine) {

@@ -13,7 +13,7 @@ func (d *differ) foreign(unit string, workload Workload) string {
 	if owner, taken := d.actual.Foreign[unit]; taken {
 		return fmt.Sprintf("%s exists already (%s) and is not davit's: rename the object", unit, owner)
 	}
-	if workload.Unit == nil {
+	if workload.Unit == nil || len(d.actual.Foreign) == 0 {
 		return ""
 	}
 	extra := workload.Unit.Extra
@@ -27,8 +27,10 @@ func (d *differ) foreign(unit string, workload Workload) string {
 	return ""
 }
 
+var withoutQuotes = strings.NewReplacer(`"`, "", `'`, "")
+
 // foreignIn are the foreign units that values name as words, in quotes or without.
 func (d *differ) foreignIn(values []string) []string {
-	words := strings.Fields(strings.NewReplacer(`"`, "", `'`, "").Replace(strings.Join(values, " ")))
+	words := strings.Fields(withoutQuotes.Replace(strings.Join(values, " ")))
 	return slices.DeleteFunc(words, func(word string) bool { _, foreign := d.actual.Foreign[word]; return !foreign })
 }

@@ -28,29 +28,58 @@ func PendingReload() bool {
 	return err == nil
 }
 
-// List returns the texts of the unit files that carry davit's stamp, by unit name.
-func List() (map[string]string, error) {
-	files, err := filepath.Glob(filepath.Join(Dir, "*.*"))
+// Files reads davit's unit files, each once for as long as it is the same. Its method may not be called from
+// several goroutines at once; the zero value has read none.
+type Files struct{ read map[string]readFile }
+
+// readFile is a unit file that was read.
+type readFile struct {
+	info fs.FileInfo
+	own  Own
+	err  error // it is not davit's
+}
+
+// List returns the unit files that carry davit's stamp, by unit name.
+func (f *Files) List() (map[string]Own, error) {
+	paths, err := filepath.Glob(filepath.Join(Dir, "*.*"))
 	if err != nil {
 		return nil, fmt.Errorf("list units in %s: %w", Dir, err)
 	}
-	own := map[string]string{}
-	for _, file := range files {
-		if !validName.MatchString(filepath.Base(file)) {
+	read, units := map[string]readFile{}, map[string]Own{}
+	for _, path := range paths {
+		name := filepath.Base(path)
+		if !validName.MatchString(name) {
 			continue
 		}
-		text, err := os.ReadFile(file)
+		file, err := f.file(name, path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // a dangling link, or removed since
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read unit: %w", err)
 		}
-		if _, err := ParseOwn(string(text)); err == nil {
-			own[filepath.Base(file)] = string(text)
+		if read[name] = file; file.err == nil {
+			units[name] = file.own
 		}
 	}
-	return own, nil
+	f.read = read
+	return units, nil
+}
+
+func (f *Files) file(name, path string) (readFile, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return readFile{}, err
+	}
+	if known, ok := f.read[name]; ok && os.SameFile(known.info, info) && known.info.Size() == info.Size() && known.info.ModTime().Equal(info.ModTime()) {
+		return known, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return readFile{}, err
+	}
+	own, err := ParseOwn(string(text))
+	return readFile{info, own, err}, nil
 }
 
 // dropInDirs are where systemctl edit and systemctl set-property leave drop-ins (systemd.unit(5)).

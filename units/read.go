@@ -12,6 +12,8 @@ const stampSection = "X-Davit"
 
 // Own is what davit reads back from a unit file it wrote.
 type Own struct {
+	// Text is the file's.
+	Text string
 	// Object is the manifest's object, "Container/web".
 	Object string
 	// SourcePath is the manifest's file.
@@ -35,7 +37,7 @@ func ParseOwn(text string) (Own, error) {
 	if len(object) != 1 {
 		return Own{}, fmt.Errorf("%w: no Object= in [%s]", ErrForeign, stampSection)
 	}
-	own := Own{Object: object[0], Keep: slices.Contains(settings[key{stampSection, "Prune"}], "disabled")}
+	own := Own{Text: text, Object: object[0], Keep: slices.Contains(settings[key{stampSection, "Prune"}], "disabled")}
 	if source := settings[key{"Unit", "SourcePath"}]; len(source) > 0 {
 		own.SourcePath = source[len(source)-1]
 	}
@@ -110,6 +112,9 @@ func ChangedSettings(old, new string) []string {
 }
 
 func changed(old, new string) []key {
+	if old == new {
+		return nil
+	}
 	before, after := parse(old), parse(new)
 	var keys []key
 	for k, values := range after {

@@ -214,8 +214,9 @@ func TestPercentSurvives(t *testing.T) {
 
 func TestParseOwnReadsWhatRenderWrote(t *testing.T) {
 	t.Parallel()
-	own, err := ParseOwn(render(t, plain()))
-	want := Own{Object: "Container/web", SourcePath: "/etc/davit/manifests/web.yaml", Bundle: "/var/lib/davit/bundles/web-0123456789abcdef"}
+	text := render(t, plain())
+	own, err := ParseOwn(text)
+	want := Own{Text: text, Object: "Container/web", SourcePath: "/etc/davit/manifests/web.yaml", Bundle: "/var/lib/davit/bundles/web-0123456789abcdef"}
 	if err != nil || own != want {
 		t.Errorf("got %+v, %v", own, err)
 	}

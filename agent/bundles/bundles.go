@@ -189,7 +189,7 @@ func (c *Cache) read(s Store, dirName string) *bundle.Bundle {
 		return nil
 	}
 	before, ok := c.known[dirName]
-	if ok && os.SameFile(before.file, file) && before.file.ModTime().Equal(file.ModTime()) && before.file.Size() == file.Size() {
+	if ok && disk.Unchanged(before.file, file) {
 		return before.bundle
 	}
 	b := read(path)

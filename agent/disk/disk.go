@@ -74,3 +74,8 @@ func SyncDir(path string) error {
 	}
 	return nil
 }
+
+// Unchanged reports whether a file is the same as before, for all that can be told without reading it.
+func Unchanged(before, now fs.FileInfo) bool {
+	return os.SameFile(before, now) && before.Size() == now.Size() && before.ModTime().Equal(now.ModTime())
+}

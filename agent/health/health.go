@@ -46,14 +46,17 @@ type Monitor struct {
 	made     time.Time
 	// watched are the containers that are probed, by id.
 	watched map[string]*watched
-	group   sync.WaitGroup
+	// unprobed are the files of bundles that have no probe: most have none, and to read one takes long.
+	unprobed map[string]fs.FileInfo
+	group    sync.WaitGroup
 }
 
 // New makes a monitor that has the launcher run commands in containers.
 func New(systemd Systemd, launcher string, log *slog.Logger) *Monitor {
 	return &Monitor{
 		systemd: systemd, watch: units.Watch, note: noteFailure, launcher: launcher, log: log,
-		again: make(chan struct{}, 1), changed: func(string) {}, made: time.Now(), watched: map[string]*watched{},
+		again: make(chan struct{}, 1), changed: func(string) {}, made: time.Now(),
+		watched: map[string]*watched{}, unprobed: map[string]fs.FileInfo{},
 	}
 }
 
@@ -174,7 +177,13 @@ func (m *Monitor) lookAt(ctx context.Context, id string) {
 // read returns the bundle of a running container that is to be probed, or nil, and its unit's
 // state.
 func (m *Monitor) read(ctx context.Context, id string) (units.State, *bundle.Bundle, error) {
-	text, err := os.ReadFile(filepath.Join(bundle.AttachmentsDir, id, bundle.ConfigFile))
+	path := filepath.Join(bundle.AttachmentsDir, id, bundle.ConfigFile)
+	file, err := os.Stat(path)
+	if known := m.unprobed[id]; err == nil && known != nil && disk.Unchanged(known, file) {
+		return units.State{}, nil, nil
+	}
+	delete(m.unprobed, id)
+	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return units.State{}, nil, nil
 	}
@@ -186,6 +195,7 @@ func (m *Monitor) read(ctx context.Context, id string) (units.State, *bundle.Bun
 		return units.State{}, nil, err
 	}
 	if b.Health.Liveness == nil && b.Health.Readiness == nil && b.Health.Startup == nil {
+		m.unprobed[id] = file
 		return units.State{}, nil, nil
 	}
 	state, err := m.systemd.State(ctx, id+".service")

@@ -43,16 +43,13 @@ func numberOf(name string) string {
 
 // ownUnits lists them by name.
 func ownUnits() ([]ownUnit, error) {
-	texts, err := units.List()
+	files, err := new(units.Files).List()
 	if err != nil {
 		return nil, err
 	}
 	var found []ownUnit
-	for _, name := range slices.Sorted(maps.Keys(texts)) {
-		own, err := units.ParseOwn(texts[name])
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		own := files[name]
 		if own.Bundle == "" {
 			continue // a timer, or a target
 		}
