@@ -34,6 +34,10 @@ type Options struct {
 	Quiet, PruneQuiet time.Duration
 }
 
+// promptly is how long a directory rests before it is applied when nobody is writing it: one program that
+// writes several files takes less from one to the next.
+const promptly = 50 * time.Millisecond
+
 // restless is how long manifests may change without a rest before that is told.
 const restless = 5 * time.Second
 
@@ -81,7 +85,7 @@ type Agent struct {
 func NewAgent(node *Node, options Options, log *slog.Logger, status *Status) *Agent {
 	return &Agent{
 		node: node, options: options, log: log, status: status,
-		settler: watch.Settler{Quiet: options.Quiet, PruneQuiet: options.PruneQuiet},
+		settler: watch.Settler{Quiet: options.Quiet, Prompt: promptly, PruneQuiet: options.PruneQuiet},
 		told:    map[string]bool{},
 		changed: make(chan struct{}, 1),
 	}
@@ -205,7 +209,7 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	// Another label, or another policy, may mean other manifests: a node that changed has to
 	// settle too.
 	tree.Fingerprint = fmt.Sprint(tree.Fingerprint, node, *nodePolicy.Policy)
-	verdict := a.settler.See(tree.Fingerprint, time.Now())
+	verdict := a.settler.See(tree.Fingerprint, tree.Unfinished, time.Now())
 	if !verdict.Apply {
 		if verdict.Restless > restless {
 			a.status.Say("the manifests have been changing for %s: nothing changes until they rest", verdict.Restless.Round(time.Second))

@@ -11,22 +11,24 @@ import (
 var commitName = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
 // revision is the commit that a directory is of: where it lies below a directory named by one, as
-// what git-sync and davit-git-sync unpack does, or is in a working tree. It is told to people and
-// decides nothing, so that what cannot be read is no error.
-func revision(root string) string {
+// what git-sync and davit-git-sync unpack does, or is in a working tree, which git may be busy with: it
+// holds the index while it checks files out. It is told to people, so that what cannot be read is no error.
+func revision(root string) (commit string, busy bool) {
 	path, err := filepath.EvalSymlinks(root)
 	if err != nil {
-		return ""
+		return "", false
 	}
 	for dir := path; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
 		if name := filepath.Base(dir); commitName.MatchString(name) {
-			return name
+			return name, false
 		}
-		if commit := head(filepath.Join(dir, ".git")); commit != "" {
-			return commit
+		repository := filepath.Join(dir, ".git")
+		if commit := head(repository); commit != "" {
+			_, err := os.Lstat(filepath.Join(repository, "index.lock"))
+			return commit, err == nil
 		}
 	}
-	return ""
+	return "", false
 }
 
 // head is the commit that a repository has checked out (gitrepository-layout(5)).

@@ -50,12 +50,15 @@ func ScanRoots(roots Roots, owner int) (Tree, error) {
 			}
 		}
 		merged.Problems = append(merged.Problems, tree.Problems...)
+		merged.Unfinished = merged.Unfinished || tree.Unfinished
 		if merged.Writable == "" {
 			merged.Writable = tree.Writable
 		}
 		fmt.Fprintln(sum, root, tree.Fingerprint)
 	}
-	merged.Revision = revision(roots.Main)
+	var busy bool
+	merged.Revision, busy = revision(roots.Main)
+	merged.Unfinished = merged.Unfinished || busy
 	merged.Fingerprint = hex.EncodeToString(sum.Sum(nil))
 	return merged, nil
 }

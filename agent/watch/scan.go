@@ -36,6 +36,9 @@ type Tree struct {
 	Problems manifests.Diagnostics
 	// Fingerprint changes when a file's name or content does.
 	Fingerprint string
+	// Unfinished is set when somebody may be writing the tree: one of the files is open for writing, the
+	// file system does not tell whether one is, or git is checking something out.
+	Unfinished bool
 	// Revision is the commit of git that the tree is of; empty where nothing tells.
 	Revision string
 	// Writable says who beside root can write the tree or replace it, "user 1000"; empty when
@@ -175,10 +178,21 @@ func (s *scanner) read(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.tree.Unfinished = s.tree.Unfinished || mayBeWritten(file)
 	if len(text) > maxFileSize {
 		return nil, fmt.Errorf("more than %d bytes", maxFileSize)
 	}
 	return text, nil
+}
+
+// mayBeWritten reports whether a file is open for writing, or nobody can tell: only of one that is not, a lease
+// for reading is to be had (fcntl(2)). It is given back before anybody can miss it.
+func mayBeWritten(file *os.File) bool {
+	if _, err := unix.FcntlInt(file.Fd(), unix.F_SETLEASE, unix.F_RDLCK); err != nil {
+		return true
+	}
+	_, err := unix.FcntlInt(file.Fd(), unix.F_SETLEASE, unix.F_UNLCK)
+	return err != nil
 }
 
 func (s *scanner) check(file *os.File) error {

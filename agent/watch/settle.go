@@ -4,10 +4,11 @@ import "time"
 
 // Settler decides when a tree that may still be being written can be acted on: a
 // truncated manifest often parses, with fewer objects than it should have. Times come in
-// as arguments; the zero Settler with its two windows set is ready.
+// as arguments; the zero Settler with its windows set is ready.
 type Settler struct {
-	// Quiet is how long a tree must have been unchanged to be applied.
-	Quiet time.Duration
+	// Quiet is how long a tree must have been unchanged to be applied; Prompt is how long it must have
+	// been where nobody seems to be writing it.
+	Quiet, Prompt time.Duration
 	// PruneQuiet is how long before what it lacks may be removed; it is not shorter.
 	PruneQuiet time.Duration
 
@@ -26,8 +27,12 @@ type Verdict struct {
 	Restless time.Duration
 }
 
-// See takes note of the tree's fingerprint at a time.
-func (s *Settler) See(fingerprint string, now time.Time) Verdict {
+// See takes note of the tree's fingerprint at a time, and whether somebody may be writing it.
+func (s *Settler) See(fingerprint string, unfinished bool, now time.Time) Verdict {
+	quiet := s.Quiet
+	if !unfinished {
+		quiet = min(s.Prompt, s.Quiet)
+	}
 	if s.since.IsZero() {
 		s.rested = now
 	}
@@ -35,12 +40,12 @@ func (s *Settler) See(fingerprint string, now time.Time) Verdict {
 		s.fingerprint, s.since = fingerprint, now
 	}
 	age := now.Sub(s.since)
-	if age >= s.Quiet {
+	if age >= quiet {
 		s.rested = now
 	}
 	switch {
-	case age < s.Quiet:
-		return Verdict{Wait: s.Quiet - age, Restless: now.Sub(s.rested)}
+	case age < quiet:
+		return Verdict{Wait: quiet - age, Restless: now.Sub(s.rested)}
 	case age < s.PruneQuiet:
 		return Verdict{Apply: true, Wait: s.PruneQuiet - age}
 	default:

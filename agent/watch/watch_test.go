@@ -17,33 +17,44 @@ import (
 func TestSettler(t *testing.T) {
 	t.Parallel()
 	type look struct {
-		at   time.Duration
-		tree string
-		want Verdict
+		at      time.Duration
+		tree    string
+		written bool
+		want    Verdict
 	}
-	const quiet, prune = 300 * time.Millisecond, 3 * time.Second
+	const quiet, prompt, prune = 300 * time.Millisecond, 50 * time.Millisecond, 3 * time.Second
 	for name, looks := range map[string][]look{
 		"waits, applies, prunes": {
-			{0, "a", Verdict{Wait: quiet}},
-			{quiet, "a", Verdict{Apply: true, Wait: prune - quiet}},
-			{prune, "a", Verdict{Apply: true, Prune: true}},
+			{0, "a", true, Verdict{Wait: quiet}},
+			{quiet, "a", true, Verdict{Apply: true, Wait: prune - quiet}},
+			{prune, "a", true, Verdict{Apply: true, Prune: true}},
+		},
+		"waits less when nobody is writing": {
+			{0, "a", false, Verdict{Wait: prompt}},
+			{prompt, "a", false, Verdict{Apply: true, Wait: prune - prompt}},
+			{prune, "a", false, Verdict{Apply: true, Prune: true}},
+		},
+		"waits on when somebody begins to write": {
+			{0, "a", false, Verdict{Wait: prompt}},
+			{prompt, "a", true, Verdict{Wait: quiet - prompt, Restless: prompt}},
+			{quiet, "a", true, Verdict{Apply: true, Wait: prune - quiet}},
 		},
 		"begins again when the tree changes": {
-			{0, "a", Verdict{Wait: quiet}},
-			{200 * time.Millisecond, "b", Verdict{Wait: quiet, Restless: 200 * time.Millisecond}},
-			{400 * time.Millisecond, "b", Verdict{Wait: 100 * time.Millisecond, Restless: 400 * time.Millisecond}},
-			{500 * time.Millisecond, "b", Verdict{Apply: true, Wait: prune - quiet}},
+			{0, "a", true, Verdict{Wait: quiet}},
+			{200 * time.Millisecond, "b", true, Verdict{Wait: quiet, Restless: 200 * time.Millisecond}},
+			{400 * time.Millisecond, "b", true, Verdict{Wait: 100 * time.Millisecond, Restless: 400 * time.Millisecond}},
+			{500 * time.Millisecond, "b", true, Verdict{Apply: true, Wait: prune - quiet}},
 		},
 		"a change back counts as a change": {
-			{0, "a", Verdict{Wait: quiet}},
-			{time.Second, "b", Verdict{Wait: quiet, Restless: time.Second}},
-			{2 * time.Second, "a", Verdict{Wait: quiet, Restless: 2 * time.Second}},
+			{0, "a", true, Verdict{Wait: quiet}},
+			{time.Second, "b", true, Verdict{Wait: quiet, Restless: time.Second}},
+			{2 * time.Second, "a", true, Verdict{Wait: quiet, Restless: 2 * time.Second}},
 		},
 	} {
-		settler := Settler{Quiet: quiet, PruneQuiet: prune}
+		settler := Settler{Quiet: quiet, Prompt: prompt, PruneQuiet: prune}
 		start := time.Unix(0, 0)
 		for _, look := range looks {
-			if got := settler.See(look.tree, start.Add(look.at)); got != look.want {
+			if got := settler.See(look.tree, look.written, start.Add(look.at)); got != look.want {
 				t.Errorf("%s: at %v got %+v, want %+v", name, look.at, got, look.want)
 			}
 		}
@@ -322,6 +333,54 @@ func TestASwitchedTreeIsNotMixed(t *testing.T) {
 			}
 			return
 		default:
+		}
+	}
+}
+
+func TestATreeIsUnfinishedWhileAFileIsOpenForWriting(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	write(t, filepath.Join(root, "a.yaml"), "a: b")
+	// A program that another test starts has the file open, too, until it is that program.
+	await := func(want bool) {
+		t.Helper()
+		for deadline := time.Now().Add(5 * time.Second); ; {
+			tree, err := Scan(root, -1)
+			if err != nil || len(tree.Files) != 1 {
+				t.Fatalf("%+v, %v", tree, err)
+			}
+			if tree.Unfinished == want {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("unfinished is not %t", want)
+			}
+		}
+	}
+	await(false)
+	file, err := os.OpenFile(filepath.Join(root, "a.yaml"), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(true)
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	await(false)
+}
+
+func TestATreeIsUnfinishedWhileGitChecksItOut(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	root := filepath.Join(dir, "manifests")
+	write(t, filepath.Join(root, "a.yaml"), "a: b")
+	write(t, filepath.Join(dir, ".git", "HEAD"), strings.Repeat("0123456789", 4)+"\n")
+	for _, busy := range []bool{false, true} {
+		if busy {
+			write(t, filepath.Join(dir, ".git", "index.lock"), "")
+		}
+		if tree, err := ScanRoots(Roots{Main: root, All: []string{root}}, -1); err != nil || tree.Unfinished != busy {
+			t.Errorf("busy %t: %t, %v", busy, tree.Unfinished, err)
 		}
 	}
 }
