@@ -16,8 +16,8 @@ import (
 	"github.com/davit-project/davit/e2e/node"
 )
 
-// cost is what a start takes, in things that can be counted: they are the same on every machine and
-// under any load, where times are not.
+// cost is what a start or a pass takes, in things that can be counted: they are the same on every machine
+// and under any load, where times are not.
 type cost struct {
 	// Processes are those that are made, the container's own among them, Programs those that are run.
 	Processes, Programs int
@@ -26,6 +26,8 @@ type cost struct {
 	SystemCalls int
 	// Syncs are the calls that wait for the disk, Bytes what is written to files.
 	Syncs, Bytes int
+	// Messages are those to systemd over D-Bus.
+	Messages int
 }
 
 // countedUnits are containers that differ in their network.
@@ -60,7 +62,43 @@ func TestCountsOfAStart(t *testing.T) {
 	}
 	t.Parallel()
 	lab := countingLab(t)
-	const file = "testdata/counts.json"
+	for _, unit := range countedUnits {
+		holdTo(t, "testdata/counts.json", unit, countStart(t, lab, unit))
+	}
+}
+
+// TestCountsOfAPass holds a pass with nothing to do, and one with one change, to what they may cost,
+// however many containers run.
+func TestCountsOfAPass(t *testing.T) {
+	if os.Geteuid() != 0 || testing.Short() {
+		t.Skip("boots a node, which needs root: run it with sudo make test-e2e")
+	}
+	t.Parallel()
+	lab := countingLab(t)
+	pass := func() cost {
+		c := countCommand(t, lab, "davit apply --wait")
+		c.SystemCalls = 0 // Go's, and as many more as there are containers
+		return c
+	}
+	nothing := pass()
+	holdTo(t, "testdata/counts-pass.json", "nothing", nothing)
+	var more strings.Builder
+	for i := range 9 {
+		fmt.Fprintf(&more, "---\n"+`{apiVersion: davit/v1, kind: Container, metadata: {name: more-%d}, spec: {image: "docker.io/library/busybox:1", `+
+			`command: [sleep, "100000"], hostNetwork: true, terminationGracePeriodSeconds: 0}}`+"\n", i)
+	}
+	put(t, lab, "more.yaml", more.String())
+	apply(t, lab)
+	if got := pass(); got.Messages != nothing.Messages || got.Syncs > 0 {
+		t.Errorf("a pass with nothing to do costs %+v with more containers, and %+v with less", got, nothing)
+	}
+	put(t, lab, "more.yaml", strings.Replace(more.String(), `"100000"`, `"100001"`, 1))
+	holdTo(t, "testdata/counts-pass.json", "change", pass())
+}
+
+// holdTo holds a cost to the bound of that name in a file, or changes the bound.
+func holdTo(t *testing.T, file, name string, got cost) {
+	t.Helper()
 	bounds := map[string]cost{}
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -69,22 +107,33 @@ func TestCountsOfAStart(t *testing.T) {
 	if err := json.Unmarshal(text, &bounds); err != nil {
 		t.Fatal(err)
 	}
-	for _, unit := range countedUnits {
-		got := countStart(t, lab, unit)
-		t.Logf("%s: %+v", unit, got)
-		if over := got.over(bounds[unit]); len(over) > 0 && !*update {
-			t.Errorf("the start of %s costs more than it may: %s", unit, strings.Join(over, ", "))
-		}
-		bounds[unit] = got.withRoom()
-	}
+	t.Logf("%s: %+v", name, got)
 	if !*update {
+		if over := got.over(bounds[name]); len(over) > 0 {
+			t.Errorf("%s costs more than it may: %s", name, strings.Join(over, ", "))
+		}
 		return
 	}
+	bounds[name] = got.withRoom()
 	if text, err = json.MarshalIndent(bounds, "", "\t"); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(file, append(text, '\n'), 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func put(t *testing.T, lab *Lab, name, text string) {
+	t.Helper()
+	if err := lab.Put("/etc/davit/manifests/"+name, strings.NewReader(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func apply(t *testing.T, lab *Lab) {
+	t.Helper()
+	if output, err := lab.Output(t.Context(), "davit", "apply", "--wait"); err != nil {
+		t.Fatalf("%v\n%s", err, output)
 	}
 }
 
@@ -103,12 +152,8 @@ func countingLab(t *testing.T) *Lab {
 			t.Error(err)
 		}
 	})
-	if err := lab.Put("/etc/davit/manifests/app.yaml", strings.NewReader(countedManifests), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if output, err := lab.Output(t.Context(), "davit", "apply", "--wait"); err != nil {
-		t.Fatalf("%v\n%s", err, output)
-	}
+	put(t, lab, "app.yaml", countedManifests)
+	apply(t, lab)
 	return lab
 }
 
@@ -144,13 +189,30 @@ systemctl start $0
 kill -INT $tracer; wait $tracer || true
 cd /root/trace; rm -f t.1.*
 for file in t.*; do echo "== $file"; cat $file; done`
-	var trace strings.Builder
+	return countTrace(run(t, lab, script, unit))
+}
+
+// countCommand counts what a shell command costs, without what it has systemd do.
+func countCommand(t *testing.T, lab *Lab, command string) cost {
+	t.Helper()
+	const script = `set -e
+rm -rf /root/trace; mkdir /root/trace
+strace -ff -qq -y -s 0 -o /root/trace/t $0 > /dev/null
+cd /root/trace
+for file in t.*; do echo "== $file"; cat $file; done`
+	return countTrace(run(t, lab, script, command))
+}
+
+// run runs a script with an argument and returns what it prints.
+func run(t *testing.T, lab *Lab, script, argument string) string {
+	t.Helper()
+	var printed strings.Builder
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := lab.Run(ctx, node.Command{Args: []string{"sh", "-c", script, unit}, Stdout: &trace}); err != nil {
-		t.Fatalf("trace the start of %s: %v\n%s", unit, err, trace.String())
+	if err := lab.Run(ctx, node.Command{Args: []string{"sh", "-c", script, argument}, Stdout: &printed}); err != nil {
+		t.Fatalf("trace %s: %v\n%s", argument, err, printed.String())
 	}
-	return countTrace(trace.String())
+	return printed.String()
 }
 
 var (
@@ -161,8 +223,11 @@ var (
 	writtenFile = regexp.MustCompile(`^\d+<(/[^>]*)>`)
 	unwritten   = regexp.MustCompile(`^/(proc|sys|dev)/`)
 	writes      = []string{"write", "pwrite64", "writev"}
-	syncs       = []string{"fsync", "fdatasync", "syncfs", "sync"}
-	forks       = []string{"clone", "clone3", "fork", "vfork"}
+	sends       = []string{"write", "sendmsg"}
+	// toSystemd is a socket that was connected to systemd's, as strace -y shows it.
+	toSystemd = regexp.MustCompile(`(?m)^connect\((\d+<[^>]*>), .*"/run/systemd/private"`)
+	syncs     = []string{"fsync", "fdatasync", "syncfs", "sync"}
+	forks     = []string{"clone", "clone3", "fork", "vfork"}
 	// scheduling are the calls of Go's runtime that come as they come.
 	scheduling = []string{
 		"futex", "nanosleep", "clock_nanosleep", "epoll_wait", "epoll_pwait", "sched_yield", "tgkill", "getpid", "gettid",
@@ -174,6 +239,10 @@ var (
 // counts for the processes that it makes.
 func countTrace(trace string) cost {
 	var c cost
+	systemd := map[string]bool{}
+	for _, socket := range toSystemd.FindAllStringSubmatch(trace, -1) {
+		systemd[socket[1]] = true
+	}
 	for _, file := range strings.Split(trace, "== ") {
 		isSystemd := strings.HasPrefix(file, "t.1\n")
 		for _, call := range countedCall.FindAllStringSubmatch(file, -1) {
@@ -190,6 +259,9 @@ func countTrace(trace string) cost {
 				c.Syncs++
 			case slices.Contains(writes, name) && result > 0 && isWritten(arguments):
 				c.Bytes += result
+			}
+			if to, _, _ := strings.Cut(arguments, ", "); systemd[to] && slices.Contains(sends, name) {
+				c.Messages++
 			}
 			if !isSystemd && !slices.Contains(scheduling, name) {
 				c.SystemCalls++
