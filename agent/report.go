@@ -7,7 +7,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/davit-project/davit/agent/health"
 	"github.com/davit-project/davit/manifests"
@@ -164,11 +167,13 @@ func (n *Node) rows(ctx context.Context, set *manifests.Set, v *view) ([]ObjectR
 			rows = append(rows, reportAbsent(unit, workload, v.actual))
 		}
 	}
-	for unit, workload := range v.actual.Workloads {
-		if strings.HasSuffix(unit, ".slice") {
-			continue // it does nothing by itself
-		}
-		row, err := n.reportUnit(ctx, unit, workload)
+	states, err := n.statesOf(ctx, v.actual.Workloads)
+	if err != nil {
+		return nil, err
+	}
+	for unit, state := range states {
+		workload := v.actual.Workloads[unit]
+		row, err := reportUnit(unit, workload, state)
 		if err != nil {
 			return nil, err
 		}
@@ -233,16 +238,37 @@ func reportAbsent(unit string, workload reconcile.Workload, actual reconcile.Act
 	return report
 }
 
-func (n *Node) reportUnit(ctx context.Context, unit string, workload reconcile.ActualWorkload) (ObjectReport, error) {
-	state, err := n.Systemd.State(ctx, unit)
-	if err != nil {
-		return ObjectReport{}, err
+// statesAtOnce is how many units systemd is asked for at once: while it tells of one, others are read.
+const statesAtOnce = 8
+
+// statesOf is all that systemd knows of the workloads, without the slices, which do nothing by themselves.
+func (n *Node) statesOf(ctx context.Context, workloads map[string]reconcile.ActualWorkload) (map[string]units.State, error) {
+	var mu sync.Mutex
+	states := map[string]units.State{}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(statesAtOnce)
+	for unit := range workloads {
+		if strings.HasSuffix(unit, ".slice") {
+			continue
+		}
+		group.Go(func() error {
+			state, err := n.Systemd.State(ctx, unit)
+			mu.Lock()
+			defer mu.Unlock()
+			states[unit] = state
+			return err
+		})
 	}
+	return states, group.Wait()
+}
+
+func reportUnit(unit string, workload reconcile.ActualWorkload, state units.State) (ObjectReport, error) {
 	report := ObjectReport{
 		Object: workload.Ref.String(), Unit: unit, MainPID: state.MainPID, Source: workload.SourcePath,
 		State: fmt.Sprintf("%s (%s)", state.ActiveState, state.SubState), state: state,
 	}
 	report.Restarts = state.Restarts
+	var err error
 	if report.LastRun, err = lastRun(unit); err != nil {
 		return ObjectReport{}, err
 	}
