@@ -254,6 +254,7 @@ func (a *Agent) tellAfterPass(settled bool) {
 // unitChanged hears of services that changed; "" is any. It may be called from anywhere.
 func (a *Agent) unitChanged(unit string) {
 	a.changes.note(unit)
+	a.node.known.forget(unit)
 	workloads := a.workloads.Load()
 	if workloads == nil {
 		return

@@ -38,6 +38,7 @@ type Node struct {
 	plugins []string
 	files   units.Files
 	bundles bundles.Cache
+	known   knownStates
 	// last is what was last resolved, and to what: most of the time nothing has changed since.
 	last struct {
 		input   reconcile.Input

@@ -7,10 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/davit-project/davit/agent/health"
 	"github.com/davit-project/davit/manifests"
@@ -236,30 +233,6 @@ func reportAbsent(unit string, workload reconcile.Workload, actual reconcile.Act
 		report.Image, report.Digest = workload.Bundle.Image.Reference, workload.Bundle.Image.Digest
 	}
 	return report
-}
-
-// statesAtOnce is how many units systemd is asked for at once: while it tells of one, others are read.
-const statesAtOnce = 8
-
-// statesOf is all that systemd knows of the workloads, without the slices, which do nothing by themselves.
-func (n *Node) statesOf(ctx context.Context, workloads map[string]reconcile.ActualWorkload) (map[string]units.State, error) {
-	var mu sync.Mutex
-	states := map[string]units.State{}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(statesAtOnce)
-	for unit := range workloads {
-		if strings.HasSuffix(unit, ".slice") {
-			continue
-		}
-		group.Go(func() error {
-			state, err := n.Systemd.State(ctx, unit)
-			mu.Lock()
-			defer mu.Unlock()
-			states[unit] = state
-			return err
-		})
-	}
-	return states, group.Wait()
 }
 
 func reportUnit(unit string, workload reconcile.ActualWorkload, state units.State) (ObjectReport, error) {

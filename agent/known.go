@@ -1,0 +1,80 @@
+package agent
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units"
+)
+
+// knownStates are what systemd told of units that were not heard to change since. To hear of changes is the
+// business of who calls forget; where nobody does, nothing may be looked up twice. Its methods may be called
+// from several goroutines; the zero value knows nothing.
+type knownStates struct {
+	mu     sync.Mutex
+	states map[string]units.State
+	// changes counts what was forgotten: an answer from before a change must not be kept.
+	changes int
+}
+
+// forget forgets a unit that changed; "" may be any.
+func (k *knownStates) forget(unit string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.changes++
+	if unit == "" {
+		k.states = nil
+	}
+	delete(k.states, unit)
+}
+
+// get returns what is known of a unit, or else calls ask and keeps the answer.
+func (k *knownStates) get(unit string, isCurrent func(units.State) bool, ask func() (units.State, error)) (units.State, error) {
+	k.mu.Lock()
+	state, ok := k.states[unit]
+	before := k.changes
+	k.mu.Unlock()
+	if ok && isCurrent(state) {
+		return state, nil
+	}
+	state, err := ask()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err == nil && k.changes == before {
+		if k.states == nil {
+			k.states = map[string]units.State{}
+		}
+		k.states[unit] = state
+	}
+	return state, err
+}
+
+// statesAtOnce is how many units systemd is asked for at once: while it tells of one, others are read.
+const statesAtOnce = 8
+
+// statesOf is all that systemd knows of the workloads, without the slices, which do nothing by themselves.
+func (n *Node) statesOf(ctx context.Context, workloads map[string]reconcile.ActualWorkload) (map[string]units.State, error) {
+	var mu sync.Mutex
+	states := map[string]units.State{}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(statesAtOnce)
+	for unit, workload := range workloads {
+		if strings.HasSuffix(unit, ".slice") {
+			continue
+		}
+		group.Go(func() error {
+			state, err := n.known.get(unit,
+				func(s units.State) bool { return s.ActiveState == workload.Active && s.SubState == workload.Sub },
+				func() (units.State, error) { return n.Systemd.State(ctx, unit) })
+			mu.Lock()
+			defer mu.Unlock()
+			states[unit] = state
+			return err
+		})
+	}
+	return states, group.Wait()
+}
