@@ -395,7 +395,8 @@ func (a *Agent) summarize(plan reconcile.Plan, set *manifests.Set, err error) {
 	case len(plan.Held) > 0:
 		a.status.Say("%d objects, %s: %s", len(set.Objects), plan.Held[0].Object, plan.Held[0].Reason)
 	default:
-		a.status.Say("%d objects as they should be, seen in %s", len(set.Objects), time.Since(a.began).Round(time.Millisecond))
+		a.status.Say("%d objects as they should be, seen at %s in %s", len(set.Objects),
+			a.began.Format(time.TimeOnly), time.Since(a.began).Round(time.Millisecond))
 	}
 }
 

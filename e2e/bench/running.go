@@ -90,7 +90,7 @@ var idles = measure{
 func measureIdle(ctx context.Context, s *suite) error {
 	const of = variant("idle/workloads=10")
 	daemons := map[string]string{davit.name: "davit", compose.name: "docker containerd"}
-	peers := s.onOwn(ctx, of, 10, s.among(func(c contestant) bool { return daemons[c.name] != "" }), func(c contestant, b *bed, _ []workload) error {
+	peers := s.onOwn(ctx, of, 10, s.among(func(c contestant) bool { return daemons[c.name] != "" }), func(ctx context.Context, c contestant, b *bed, _ []workload) error {
 		return b.run(ctx, "sh", "-c", "systemctl start "+daemons[c.name])
 	})
 	s.interleave(of, s.few(2), peers, func(c contestant) (map[unit]float64, error) {
@@ -190,11 +190,9 @@ func measureProbes(ctx context.Context, s *suite) error {
 	const of, size = variant("probe/command"), 10
 	calm := map[string]time.Duration{}
 	peers := s.among(func(c contestant) bool { return c.many && c.name != plain.name })
-	peers = s.onOwn(ctx, of, size, peers, func(c contestant, b *bed, ws []workload) error {
-		if c.name == davit.name {
-			if err := b.run(ctx, "systemctl", "start", "davit"); err != nil {
-				return err
-			}
+	peers = s.onOwn(ctx, of, size, peers, func(ctx context.Context, c contestant, b *bed, ws []workload) error {
+		if err := startAgent(ctx, c, b, ws); err != nil {
+			return err
 		}
 		used, err := window(ctx, b)
 		calm[c.name] = used

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,7 +24,7 @@ func manages(size int) func(contestant) bool {
 
 // onOwn calls a function for each contestant with a node of its own that has a number of workloads, with no
 // network, running. Nodes last as long as the measure, so sets grow from one size to the next.
-func (s *suite) onOwn(ctx context.Context, of variant, size int, peers []contestant, f func(c contestant, b *bed, ws []workload) error) []contestant {
+func (s *suite) onOwn(ctx context.Context, of variant, size int, peers []contestant, f func(ctx context.Context, c contestant, b *bed, ws []workload) error) []contestant {
 	var ready []contestant
 	for _, c := range peers {
 		b, err := s.own(ctx, c)
@@ -31,7 +33,7 @@ func (s *suite) onOwn(ctx context.Context, of variant, size int, peers []contest
 			err = b.deploy(ctx, c, ws...)
 		}
 		if err == nil {
-			err = f(c, b, ws)
+			err = f(ctx, c, b, ws)
 		}
 		if err != nil {
 			s.found.fail(of, c, err)
@@ -42,8 +44,6 @@ func (s *suite) onOwn(ctx context.Context, of variant, size int, peers []contest
 	return ready
 }
 
-func nothingMore(contestant, *bed, []workload) error { return nil }
-
 var changes = measure{
 	Name: "change", run: measureChanges,
 	About: "One file of so many changes, all workloads run: from the write until the new process has been started. davit's agent sees the file; " +
@@ -53,12 +53,7 @@ var changes = measure{
 func measureChanges(ctx context.Context, s *suite) error {
 	for _, size := range sizes {
 		of := variant(fmt.Sprintf("change/manifests=%d", size))
-		peers := s.onOwn(ctx, of, size, s.among(manages(size)), func(c contestant, b *bed, _ []workload) error {
-			if c.name == davit.name {
-				return b.run(ctx, "systemctl", "start", "davit")
-			}
-			return nil
-		})
+		peers := s.onOwn(ctx, of, size, s.among(manages(size)), startAgent)
 		revision := 0
 		s.interleave(of, s.few(2), peers, func(c contestant) (map[unit]float64, error) {
 			revision++
@@ -67,15 +62,28 @@ func measureChanges(ctx context.Context, s *suite) error {
 			took, err := change(ctx, s.beds[c.name], c, ws)
 			return map[unit]float64{wallTime: float64(took)}, err
 		})
-		for _, c := range peers {
-			if c.name == davit.name {
-				if err := s.beds[c.name].run(ctx, "systemctl", "stop", "davit"); err != nil {
-					return err
-				}
-			}
+		if err := s.stopAgent(ctx); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// startAgent has davit's agent run, as others' daemons do.
+func startAgent(ctx context.Context, c contestant, b *bed, _ []workload) error {
+	if c.name != davit.name {
+		return nil
+	}
+	return b.run(ctx, "systemctl", "start", "davit")
+}
+
+// stopAgent ends it, where it runs, so that it does not act while workloads are deployed.
+func (s *suite) stopAgent(ctx context.Context) error {
+	b, ok := s.beds[davit.name]
+	if !ok {
+		return nil
+	}
+	return b.run(ctx, "systemctl", "stop", "davit")
 }
 
 // changeLimit is how long a changed workload may take to run.
@@ -149,37 +157,28 @@ func told(c contestant, ws []workload) string {
 
 var reconciles = measure{
 	Name: "reconcile", run: measureReconciles,
-	About: "Nothing has changed, and each is told to make the node so: `davit apply`, `systemctl daemon-reload` (Quadlet reads all its files then), `docker compose up`.",
+	About: "Nothing has changed, and each is told to make the node so: davit's agent with a signal, after which it says how long that took; `systemctl daemon-reload` " +
+		"(Quadlet reads all its files then); `docker compose up`. Then what else takes longer with 1,000 workloads: `davit apply`, which knows nothing from before, a plain " +
+		"`systemctl daemon-reload`, and to list them all.",
 }
 
 func measureReconciles(ctx context.Context, s *suite) error {
 	for _, size := range sizes {
 		of := variant(fmt.Sprintf("reconcile/manifests=%d", size))
-		peers := s.onOwn(ctx, of, size, s.among(manages(size)), nothingMore)
+		peers := s.onOwn(ctx, of, size, s.among(manages(size)), startAgent)
 		s.interleave(of, s.rounds, peers, func(c contestant) (map[unit]float64, error) {
 			b := s.beds[c.name]
-			before, err := written(ctx, b)
-			if err != nil {
-				return nil, err
+			if c.name == davit.name {
+				return pass(ctx, b)
 			}
 			took, err := b.measure(ctx, "sh", "-c", again(c, fleet("w", size, none)))
-			if err != nil {
-				return nil, err
-			}
-			after, err := written(ctx, b)
-			values := costs(took)
-			if c.name == davit.name {
-				values[writes] = 0
-				if before != after {
-					values[writes] = 1
-				}
-			}
-			return values, err
+			return costs(took), err
 		})
 		if size == sizes[len(sizes)-1] {
-			if err := measureLarge(ctx, s, peers); err != nil {
-				return err
-			}
+			measureLarge(ctx, s, peers)
+		}
+		if err := s.stopAgent(ctx); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -187,14 +186,51 @@ func measureReconciles(ctx context.Context, s *suite) error {
 
 // again is how a contestant is told to make the node what is wanted.
 func again(c contestant, ws []workload) string {
-	switch c.name {
-	case davit.name:
-		return "davit apply"
-	case compose.name:
+	if c.name == compose.name {
 		return c.apply(ws)
-	default:
-		return "systemctl daemon-reload"
 	}
+	return "systemctl daemon-reload"
+}
+
+// passed is how the agent's status ends.
+var passed = regexp.MustCompile(` in (\S+)\n$`)
+
+// pass has the agent look at a node where all is as it should be. How long it took, the agent says.
+func pass(ctx context.Context, b *bed) (map[unit]float64, error) {
+	before, err := written(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	status := func() (string, error) { return b.Output(ctx, "systemctl", "show", "-P", "StatusText", "davit") }
+	said, err := status()
+	if err != nil {
+		return nil, err
+	}
+	took, err := b.measure(ctx, "systemctl", "reload", "davit")
+	if err != nil {
+		return nil, err
+	}
+	now, err := status()
+	if err != nil {
+		return nil, err
+	}
+	if now == said {
+		return nil, errors.New("the agent did not pass")
+	}
+	match := passed.FindStringSubmatch(now)
+	if match == nil {
+		return nil, fmt.Errorf("the agent says %q", now)
+	}
+	if took.wall, err = time.ParseDuration(match[1]); err != nil {
+		return nil, err
+	}
+	values := costs(took)
+	after, err := written(ctx, b)
+	values[writes] = 0
+	if before != after {
+		values[writes] = 1
+	}
+	return values, err
 }
 
 // written tells states of davit's files and units apart.
@@ -203,10 +239,15 @@ func written(ctx context.Context, b *bed) (string, error) {
 }
 
 // measureLarge measures what else takes longer with as many workloads as there are now.
-func measureLarge(ctx context.Context, s *suite, peers []contestant) error {
+func measureLarge(ctx context.Context, s *suite, peers []contestant) {
 	commands := map[string]string{
 		davit.name: "davit status", quadlet.name: "podman ps", plain.name: "systemctl list-units 'w*'",
 	}
+	own := slices.DeleteFunc(slices.Clone(peers), func(c contestant) bool { return c.name != davit.name })
+	s.interleave("reconcile/apply", s.rounds, own, func(c contestant) (map[unit]float64, error) {
+		took, err := s.beds[c.name].measure(ctx, "davit", "apply")
+		return costs(took), err
+	})
 	s.interleave("reconcile/daemon-reload", s.rounds, peers, func(c contestant) (map[unit]float64, error) {
 		took, err := s.beds[c.name].measure(ctx, "systemctl", "daemon-reload")
 		return costs(took), err
@@ -215,7 +256,6 @@ func measureLarge(ctx context.Context, s *suite, peers []contestant) error {
 		took, err := s.beds[c.name].measure(ctx, "sh", "-c", commands[c.name])
 		return costs(took), err
 	})
-	return nil
 }
 
 var applies = measure{
@@ -255,7 +295,7 @@ func measureBoots(ctx context.Context, s *suite) error {
 		return costs(took), err
 	})
 	const of = variant("boot/workloads=100")
-	peers := s.onOwn(ctx, of, 100, s.among(many), func(c contestant, b *bed, _ []workload) error {
+	peers := s.onOwn(ctx, of, 100, s.among(many), func(ctx context.Context, c contestant, b *bed, _ []workload) error {
 		if c.name == compose.name {
 			return b.run(ctx, "systemctl", "enable", "docker")
 		}
