@@ -7,26 +7,29 @@ RELEASE ?= trixie
 # How often test-power cuts the power, and the seed of the moments; 0 makes a new one.
 OUTAGES ?= 100
 SEED    ?= 0
+# Where what is compiled goes, and for which architectures cross does so.
+OUT     ?= build
+ARCH    ?= amd64 arm64 armv7 riscv64
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 # containers/image and containers/storage: pure Go signatures, no btrfs headers.
 tags    := containers_image_openpgp,exclude_graphdriver_btrfs
 ldflags := -s -w -X main.version=$(VERSION)
 plugins := $(shell sed -n 's,^\t\(github.com/containernetworking/plugins/plugins/.*\),\1,p' go.mod)
-libexec := build/libexec/davit
+libexec := $(OUT)/libexec/davit
 units   := $(wildcard deploy/*.service deploy/*.slice deploy/*.timer)
 
 # What a plain `go test ./...`, or an editor, needs to build the same code.
 export GOFLAGS := -tags=$(tags)
 
 .DEFAULT_GOAL := build
-.PHONY: build davit davit-run cni demo test test-unit test-e2e test-long test-faults test-oci test-vm test-power bench lint install uninstall clean help deps-build deps-node deps-vm deps-bench
+.PHONY: build davit davit-run cni cross demo test test-unit test-e2e test-long test-faults test-oci test-vm test-power test-cross bench lint install uninstall clean help deps-build deps-node deps-vm deps-bench
 
-## build: compile davit, its launcher and the CNI plugins into build/ (the default)
+## build: compile davit, its launcher and the CNI plugins into build/ (the default; OUT=directory)
 build: davit davit-run cni
 
 davit: deps-build
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(ldflags)' -o build/bin/ ./agent/cmd/davit
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(ldflags)' -o $(OUT)/bin/ ./agent/cmd/davit
 
 # The launcher runs in front of every container's start: static, with nothing it does not need.
 davit-run: deps-build
@@ -36,6 +39,10 @@ davit-run: deps-build
 cni:
 	@mkdir -p $(libexec)/cni
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(libexec)/cni/ $(plugins)
+
+## cross: compile them for amd64, arm64, armv7 and riscv64 into build/ARCH/ (ARCH=arm64 picks)
+cross:
+	@for arch in $(ARCH); do ./deps.sh build $$arch && ./cross.sh $$arch || exit 1; done
 
 ## demo: watch a manifest become a service on a throwaway node (KEEP=1 leaves a shell in it)
 demo: deps-node
@@ -73,6 +80,11 @@ test-vm: deps-vm
 test-power: deps-vm
 	go test -count=1 -timeout 6h ./e2e -outages=$(OUTAGES) -seed=$(SEED) -release=$(RELEASE) -run TestPowerLoss -v
 
+## test-cross: compile for all architectures and run what comes of it, emulated; takes minutes
+test-cross:
+	./deps.sh build cross $(ARCH)
+	go test -count=1 -timeout 60m ./e2e -cross -run TestCross -v
+
 ## bench: measure davit beside its peers, and write docs/benchmarks.md (RUN=name picks, ROUNDS=3 is quick)
 bench: deps-bench
 	go run ./e2e/bench $(if $(RUN),-run '$(RUN)') $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(PEERS),-peers $(PEERS))
@@ -90,7 +102,7 @@ lint: deps-build
 
 ## install: install below PREFIX (/usr/local) and DESTDIR
 install: build
-	install -D -m 755 build/bin/davit $(DESTDIR)$(PREFIX)/bin/davit
+	install -D -m 755 $(OUT)/bin/davit $(DESTDIR)$(PREFIX)/bin/davit
 	install -D -m 755 $(libexec)/davit-run $(DESTDIR)$(PREFIX)/libexec/davit/davit-run
 	install -d -m 755 $(DESTDIR)$(PREFIX)/libexec/davit/cni
 	install -m 755 $(libexec)/cni/* $(DESTDIR)$(PREFIX)/libexec/davit/cni

@@ -5,6 +5,8 @@
 #   deps.sh build node    and to boot throwaway nodes
 #   deps.sh build vm      and to boot virtual machines
 #   deps.sh build node bench  nodes, and a tree with davit's peers
+#   deps.sh build arm64  what it takes to compile for amd64, arm64, armv7 or riscv64
+#   deps.sh build cross  and to run that here
 #
 # It says and does nothing when all is there, and needs root only when something is not.
 set -eu
@@ -39,6 +41,18 @@ vm    mmdebstrap                 mmdebstrap
 vm    mke2fs                     e2fsprogs
 vm    systemctl                  systemd
 bench mmdebstrap                 mmdebstrap
+amd64 x86_64-linux-gnu-gcc       gcc-x86-64-linux-gnu
+amd64 gperf                      gperf
+arm64 aarch64-linux-gnu-gcc      gcc-aarch64-linux-gnu
+arm64 /usr/aarch64-linux-gnu/include/stdlib.h libc6-dev-arm64-cross
+arm64 gperf                      gperf
+armv7 arm-linux-gnueabihf-gcc    gcc-arm-linux-gnueabihf
+armv7 /usr/arm-linux-gnueabihf/include/stdlib.h libc6-dev-armhf-cross
+armv7 gperf                      gperf
+riscv64 riscv64-linux-gnu-gcc    gcc-riscv64-linux-gnu
+riscv64 /usr/riscv64-linux-gnu/include/stdlib.h libc6-dev-riscv64-cross
+riscv64 gperf                    gperf
+cross qemu-aarch64-static        qemu-user-static
 '
 
 present() {

@@ -66,10 +66,12 @@ func (n *Node) statesOf(ctx context.Context, workloads map[string]reconcile.Actu
 		if strings.HasSuffix(unit, ".slice") {
 			continue
 		}
+		// Of a timer nobody hears when it is next due.
+		isCurrent := func(s units.State) bool {
+			return strings.HasSuffix(unit, ".service") && s.ActiveState == workload.Active && s.SubState == workload.Sub
+		}
 		group.Go(func() error {
-			state, err := n.known.get(unit,
-				func(s units.State) bool { return s.ActiveState == workload.Active && s.SubState == workload.Sub },
-				func() (units.State, error) { return n.Systemd.State(ctx, unit) })
+			state, err := n.known.get(unit, isCurrent, func() (units.State, error) { return n.Systemd.State(ctx, unit) })
 			mu.Lock()
 			defer mu.Unlock()
 			states[unit] = state

@@ -402,6 +402,9 @@ func (a *Agent) summarize(plan reconcile.Plan, set *manifests.Set, err error) {
 
 func (a *Agent) logEvent(event reconcile.Event) {
 	a.status.Beat()
+	if event.Action.Target != "" {
+		a.node.known.forget(event.Action.Target) // sooner than systemd's signal is heard
+	}
 	attributes := []any{"action", event.Action.Verb, "object", event.Action.Subject(), "reason", event.Action.Reason}
 	switch event.Status {
 	case reconcile.Done:
