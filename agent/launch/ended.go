@@ -21,7 +21,7 @@ func noteEnd(id string, now time.Time) error {
 	run := bundle.LastRun{
 		Invocation: os.Getenv(invocationID), Result: os.Getenv("SERVICE_RESULT"), Exit: os.Getenv("EXIT_STATUS"), At: now,
 	}
-	if run.Result == "" || !validID.MatchString(id) {
+	if run.Result == "" || !isID(id) {
 		return nil // called by hand, or Cleanup says what is wrong
 	}
 	failure, err := takeFailure(id)

@@ -84,7 +84,7 @@ func execIn(id string, options ExecOptions) (int, error) {
 
 // readRunning reads the bundle of a running container.
 func readRunning(id string) (*bundle.Bundle, error) {
-	if !validID.MatchString(id) {
+	if !isID(id) {
 		return nil, fmt.Errorf("%q is not the name of a container", id)
 	}
 	b, err := readBundle(filepath.Join(bundle.AttachmentsDir, id))

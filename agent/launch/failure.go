@@ -39,7 +39,7 @@ func in(stage bundle.Stage, step func() error) func() error {
 // journal has it too, but between all that others say.
 func noteFailure(id string, err error) error {
 	invocation := os.Getenv(invocationID)
-	if err == nil || invocation == "" || !validID.MatchString(id) {
+	if err == nil || invocation == "" || !isID(id) {
 		return err
 	}
 	failure := bundle.Failure{Invocation: invocation, Stage: bundle.StageStart, Error: err.Error()}

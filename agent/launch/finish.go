@@ -23,7 +23,7 @@ func Finish(ctx context.Context, id string) error {
 }
 
 func finish(ctx context.Context, id string) error {
-	if !validID.MatchString(id) {
+	if !isID(id) {
 		return fmt.Errorf("%q is not the id of a container", id)
 	}
 	link := bundle.RunningBundle(id)
