@@ -34,8 +34,8 @@ type Options struct {
 	Quiet, PruneQuiet time.Duration
 }
 
-// promptly is how long a directory rests before it is applied when nobody is writing it: one program that
-// writes several files takes less from one to the next.
+// promptly is how long a directory rests before it is applied when nobody is writing it and it was quiet
+// before: one program that writes several files takes less from one to the next.
 const promptly = 50 * time.Millisecond
 
 // restless is how long manifests may change without a rest before that is told.
@@ -64,10 +64,10 @@ type Agent struct {
 	view    *view              // likewise; nil before the first
 	soaking map[string]soaking // changes that have yet to show that they work, by object
 
-	applied  string // what the last good pass applied: fingerprint and how far
-	seen     string // fingerprint of the last pass
-	began    time.Time
-	failures int // passes in a row that did not succeed
+	applied  string    // what the last good pass applied: fingerprint and how far
+	seen     string    // fingerprint of the last pass
+	began    time.Time // the last step
+	failures int       // passes in a row that did not succeed
 	told     map[string]bool
 
 	changes   changedUnits

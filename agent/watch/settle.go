@@ -6,8 +6,8 @@ import "time"
 // truncated manifest often parses, with fewer objects than it should have. Times come in
 // as arguments; the zero Settler with its windows set is ready.
 type Settler struct {
-	// Quiet is how long a tree must have been unchanged to be applied; Prompt is how long it must have
-	// been where nobody seems to be writing it.
+	// Quiet is how long a tree must have been unchanged to be applied; Prompt is how long it must have been
+	// when nobody seems to be writing it, and it was quiet before it changed.
 	Quiet, Prompt time.Duration
 	// PruneQuiet is how long before what it lacks may be removed; it is not shorter.
 	PruneQuiet time.Duration
@@ -15,6 +15,7 @@ type Settler struct {
 	fingerprint string
 	since       time.Time
 	rested      time.Time // when it was last quiet
+	busy        bool      // its last change came soon after the one before
 }
 
 // Verdict is what may be done with a tree now.
@@ -29,15 +30,16 @@ type Verdict struct {
 
 // See takes note of the tree's fingerprint at a time, and whether somebody may be writing it.
 func (s *Settler) See(fingerprint string, unfinished bool, now time.Time) Verdict {
-	quiet := s.Quiet
-	if !unfinished {
-		quiet = min(s.Prompt, s.Quiet)
-	}
 	if s.since.IsZero() {
 		s.rested = now
 	}
 	if fingerprint != s.fingerprint || s.since.IsZero() {
+		s.busy = now.Sub(s.since) < s.Quiet
 		s.fingerprint, s.since = fingerprint, now
+	}
+	quiet := s.Quiet
+	if !unfinished && !s.busy {
+		quiet = min(s.Prompt, s.Quiet)
 	}
 	age := now.Sub(s.since)
 	if age >= quiet {

@@ -34,6 +34,13 @@ func TestSettler(t *testing.T) {
 			{prompt, "a", false, Verdict{Apply: true, Wait: prune - prompt}},
 			{prune, "a", false, Verdict{Apply: true, Prune: true}},
 		},
+		"waits on when one change follows another": {
+			{0, "a", false, Verdict{Wait: prompt}},
+			{20 * time.Millisecond, "b", false, Verdict{Wait: quiet, Restless: 20 * time.Millisecond}},
+			{200 * time.Millisecond, "c", false, Verdict{Wait: quiet, Restless: 200 * time.Millisecond}},
+			{500 * time.Millisecond, "c", false, Verdict{Apply: true, Wait: prune - quiet}},
+			{time.Second, "d", false, Verdict{Wait: prompt, Restless: 500 * time.Millisecond}},
+		},
 		"waits on when somebody begins to write": {
 			{0, "a", false, Verdict{Wait: prompt}},
 			{prompt, "a", true, Verdict{Wait: quiet - prompt, Restless: prompt}},
