@@ -222,6 +222,10 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	}
 	*force = false
 	err = a.pass(ctx, tree, config, manifests.Options{Node: &node, Policy: nodePolicy}, verdict.Prune)
+	if errors.Is(err, errStale) {
+		*force = true
+		return 0
+	}
 	if err != nil {
 		a.failures++
 		return a.retry()
@@ -316,12 +320,18 @@ func (a *Agent) retry() time.Duration {
 	return wait/2 + rand.N(wait)
 }
 
-// pass loads, plans and applies a tree.
+// errStale says that what was read may be older than what another davit has applied meanwhile.
+var errStale = errors.New("the manifests may have changed")
+
+// pass loads, plans and applies a tree. It returns errStale, and does nothing, when it had to wait for another
+// davit.
 func (a *Agent) pass(ctx context.Context, tree watch.Tree, config manifests.Config, options manifests.Options, prune bool) error {
 	a.worked = true
+	waited := false
 	unlock, err := Lock(ctx, func(holder string) {
 		a.log.Info("waiting for " + holder + " to finish")
 		a.status.Say("waiting for %s to finish", holder)
+		waited = true
 	})
 	if err != nil {
 		a.once("nothing can be changed", "error", err)
@@ -329,6 +339,9 @@ func (a *Agent) pass(ctx context.Context, tree watch.Tree, config manifests.Conf
 		return err
 	}
 	defer unlock()
+	if waited {
+		return errStale
+	}
 	set := a.load(tree, options)
 	guard := GuardFor(tree, set)
 	guard.Limit, guard.ReportDrift = config.PruneLimit, config.ReportDrift

@@ -66,7 +66,7 @@ func makeDevice(network bundle.BridgeNetwork) (netlink.Link, error) {
 
 // ensureAddresses gives the bridge the gateways' addresses, and takes those of an earlier configuration.
 func ensureAddresses(network bundle.BridgeNetwork, bridge netlink.Link) error {
-	present, err := netlink.AddrList(bridge, netlink.FAMILY_ALL)
+	present, err := addressesOf(bridge)
 	if err != nil {
 		return err
 	}
@@ -94,6 +94,20 @@ func ensureAddresses(network bundle.BridgeNetwork, bridge netlink.Link) error {
 		}
 	}
 	return nil
+}
+
+// maxLists is how often the kernel is asked for a list that became another one while it told it, as happens
+// when many containers come and go at once.
+const maxLists = 100
+
+func addressesOf(link netlink.Link) (addresses []netlink.Addr, err error) {
+	for range maxLists {
+		addresses, err = netlink.AddrList(link, netlink.FAMILY_ALL)
+		if !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+	}
+	return addresses, err
 }
 
 // forward has the node's kernel route between its devices.

@@ -92,10 +92,24 @@ func forgetDatagrams(published []bundle.Port) error {
 			return err
 		}
 		for _, family := range []netlink.InetFamily{unix.AF_INET, unix.AF_INET6} {
-			if _, err := netlink.ConntrackDeleteFilters(netlink.ConntrackTable, family, filter); err != nil {
+			if err := forgetFlows(family, filter); err != nil {
 				return fmt.Errorf("forget datagrams to port %d: %w", port.HostPort, err)
 			}
 		}
 	}
 	return nil
+}
+
+// maxLists is how often the kernel is asked for the flows that it remembers, when they became others while it
+// told them.
+const maxLists = 100
+
+func forgetFlows(family netlink.InetFamily, filter *netlink.ConntrackFilter) (err error) {
+	for range maxLists {
+		_, err = netlink.ConntrackDeleteFilters(netlink.ConntrackTable, family, filter)
+		if !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+	}
+	return err
 }
