@@ -217,8 +217,8 @@ func run(t *testing.T, lab *Lab, script, argument string) string {
 
 var (
 	countedCall = regexp.MustCompile(`(?m)^(\w+)\((.*)\) += (-?\d+)`)
-	// ownProgram are what a start runs before the container's program.
-	ownProgram = regexp.MustCompile(`^"(/usr/local/libexec/davit/|/proc/self/fd/|/usr/s?bin/)`)
+	// ownProgram are what a start runs before the container's program, and davit itself.
+	ownProgram = regexp.MustCompile(`^"(/usr/local/libexec/davit/|/usr/local/bin/davit"|/proc/self/fd/|/usr/s?bin/)`)
 	// writtenFile is a file that is written to, as strace -y shows it; what the kernel makes up is none.
 	writtenFile = regexp.MustCompile(`^\d+<(/[^>]*)>`)
 	unwritten   = regexp.MustCompile(`^/(proc|sys|dev)/`)
