@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -21,21 +22,34 @@ const checkOutput = 512
 // check runs a command in a container and is content with exit status 0. The error of another has
 // what the command said last.
 func check(ctx context.Context, b *bundle.Bundle, args []string) error {
+	return withLastLine(func(output *os.File) error { return runCommand(ctx, b, args, output, output) })
+}
+
+// leftOpen is how long to wait for the end of what a command said that has ended: all of it can be read, but
+// what the command has left running may hold the pipe open for ever.
+const leftOpen = time.Second
+
+// withLastLine adds the last line of what run writes to its error.
+func withLastLine(run func(output *os.File) error) error {
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		return err
 	}
 	defer reader.Close()
-	said := make(chan string)
+	said := make(chan string, 1)
 	go func() { said <- lastLine(reader) }()
-	err = runCommand(ctx, b, args, writer, writer)
+	ran := run(writer)
 	writer.Close()
-	// What the command has left running may hold the pipe open for ever.
-	reader.Close()
-	if text := <-said; err != nil && text != "" {
-		return fmt.Errorf("%w: %s", err, text)
+	if ran == nil {
+		return nil
 	}
-	return err
+	if err := reader.SetReadDeadline(time.Now().Add(leftOpen)); err != nil {
+		return errors.Join(ran, err)
+	}
+	if text := <-said; text != "" {
+		return fmt.Errorf("%w: %s", ran, text)
+	}
+	return ran
 }
 
 // lastLine reads to the end and returns the last line that says something.
