@@ -33,7 +33,7 @@ fetch_seccomp() {
 build_seccomp() {
 	[ -e "$source/libseccomp/configure" ] || fetch_seccomp
 	rm -rf "$seccomp" "$seccomp.build"
-	cp -r "$source/libseccomp" "$seccomp.build"
+	cp -a "$source/libseccomp" "$seccomp.build"
 	(
 		cd "$seccomp.build"
 		./configure --quiet --host="$triple" --prefix="$seccomp" --enable-static --disable-shared

@@ -32,29 +32,30 @@ func TestCross(t *testing.T) {
 			if output, err := compile.CombinedOutput(); err != nil {
 				t.Fatalf("%v\n%s", err, output)
 			}
-			out := filepath.Join("..", "build", arch)
-			for program, says := range map[string]string{
-				"bin/davit --version":             "cross-" + arch,
-				"libexec/davit/davit-run version": "cross-" + arch,
-			} {
-				words := strings.Fields(program)
-				words[0] = filepath.Join(out, words[0])
-				if file, err := elf.Open(words[0]); err != nil {
-					t.Error(err)
-				} else {
-					if file.Machine != want.machine {
-						t.Errorf("%s is for %v", words[0], file.Machine)
-					}
-					if file.Section(".interp") != nil {
-						t.Errorf("%s needs libraries of the node", words[0])
-					}
-					file.Close()
-				}
-				output, err := exec.CommandContext(t.Context(), want.emulator, words...).CombinedOutput()
-				if err != nil || !strings.Contains(string(output), says) {
+			for _, program := range []string{"bin/davit", "libexec/davit/davit-run"} {
+				path := filepath.Join("..", "build", arch, program)
+				checkFile(t, path, want.machine)
+				output, err := exec.CommandContext(t.Context(), want.emulator, path, "version").CombinedOutput()
+				if err != nil || !strings.Contains(string(output), "cross-"+arch) {
 					t.Errorf("%s: %v: %s", program, err, output)
 				}
 			}
 		})
+	}
+}
+
+// checkFile checks that a program is for a machine and needs no libraries.
+func checkFile(t *testing.T, path string, machine elf.Machine) {
+	t.Helper()
+	file, err := elf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if file.Machine != machine {
+		t.Errorf("%s is for %v", path, file.Machine)
+	}
+	if file.Section(".interp") != nil {
+		t.Errorf("%s needs libraries of the node", path)
 	}
 }
