@@ -10,7 +10,7 @@ var plain = contestant{
 	name: "plain", title: "plain service", networks: []network{none}, many: true,
 	files: func(ws []workload) map[string]string {
 		return filesOf(ws, plainUnit, func(w workload) string {
-			return fmt.Sprintf("[Service]\nType=notify\nExecStart=/usr/local/bin/%s\nRestart=always\nRestartSec=%s\nEnvironment=REVISION=%d\n"+
+			return fmt.Sprintf(unlimited+"[Service]\nType=notify\nExecStart=/usr/local/bin/%s\nRestart=always\nRestartSec=%s\nEnvironment=REVISION=%d\n"+
 				"[Install]\nWantedBy=multi-user.target\n", payloadName, restartDelay, w.revision)
 		})
 	},
@@ -30,6 +30,9 @@ func plainUnit(name string) string { return "/etc/systemd/system/" + name + ".se
 
 // restartDelay is the RestartSec of the units, and what is taken off a restart's time.
 const restartDelay = "100ms"
+
+// unlimited lets a unit be started as often as one likes, as davit's are.
+const unlimited = "[Unit]\nStartLimitIntervalSec=0\n"
 
 var quadlet = contestant{
 	name: "quadlet", title: "Podman Quadlet", networks: networks, many: true,
@@ -51,7 +54,7 @@ var quadlet = contestant{
 }
 
 func quadletFile(w workload) string {
-	lines := []string{"[Container]", "Image=" + payloadImage, "ContainerName=" + w.name, fmt.Sprintf("Environment=REVISION=%d", w.revision)}
+	lines := []string{unlimited + "[Container]", "Image=" + payloadImage, "ContainerName=" + w.name, fmt.Sprintf("Environment=REVISION=%d", w.revision)}
 	switch w.network {
 	case none:
 		lines = append(lines, "Network=none")
