@@ -42,9 +42,15 @@ func (l limits) followed() bool {
 // units and slices, changed by a manifest or with systemctl edit, and see them. Where they did so before
 // a plan was carried out, only what that wrote can have changed.
 func (n *Node) followLimits(ctx context.Context, before limits, plan reconcile.Plan) error {
-	now, err := n.limits(ctx)
-	if err != nil || now.followed() {
-		return err
+	now := before
+	if !plan.Empty() {
+		var err error
+		if now, err = n.limits(ctx); err != nil {
+			return err
+		}
+	}
+	if now.followed() {
+		return nil
 	}
 	entries, err := os.ReadDir(bundle.AttachmentsDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -365,7 +365,9 @@ func (a *Agent) pass(ctx context.Context, tree watch.Tree, config manifests.Conf
 	if result.Warning != nil {
 		a.once("a part of the history cannot be read and is left out", "error", result.Warning)
 	}
-	err = errors.Join(err, a.node.forgetRestarts(ctx, &a.changes, result.Actual, time.Now()))
+	if result.view != nil { // otherwise nobody has looked, and what was heard to change is for the next pass
+		err = errors.Join(err, a.node.forgetRestarts(ctx, &a.changes, result.Actual, time.Now()))
+	}
 	fresh := tree.Fingerprint != a.seen
 	if fresh || actions > 0 {
 		a.log.Info("pass ended", "actions", actions, "unchanged", last.Unchanged, "held", len(last.Held))

@@ -159,10 +159,10 @@ func (s *scanner) read(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if target, err := s.dir.Readlink(name); err == nil && target == os.DevNull {
-		return nil, nil // masks the file of that name in lower roots
-	}
 	if info.Mode()&fs.ModeSymlink != 0 {
+		if target, err := s.dir.Readlink(name); err == nil && target == os.DevNull {
+			return nil, nil // masks the file of that name in lower roots
+		}
 		return nil, errors.New("symbolic links are not followed: put the file itself here")
 	}
 	s.trust(info)
