@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"reflect"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -56,8 +57,10 @@ type Agent struct {
 	settler watch.Settler
 	monitor *health.Monitor
 
-	loaded     *manifests.Set // from the tree with this fingerprint
+	// loaded is from the tree with this fingerprint, with these options.
+	loaded     *manifests.Set
 	loadedFrom string
+	loadedWith manifests.Options
 
 	set     *manifests.Set     // of the last pass
 	guard   Guard              // likewise
@@ -394,8 +397,9 @@ func (a *Agent) pass(ctx context.Context, tree watch.Tree, config manifests.Conf
 
 // load reads the manifests of a tree, unless they are those of the last pass.
 func (a *Agent) load(tree watch.Tree, options manifests.Options) *manifests.Set {
-	if a.loaded == nil || a.loadedFrom != tree.Fingerprint {
-		a.loaded, a.loadedFrom = manifests.Load(tree.Files, options), tree.Fingerprint
+	// What a policy says may stay the same while the place where it says so, which errors name, does not.
+	if a.loaded == nil || a.loadedFrom != tree.Fingerprint || !reflect.DeepEqual(a.loadedWith, options) {
+		a.loaded, a.loadedFrom, a.loadedWith = manifests.Load(tree.Files, options), tree.Fingerprint, options
 	}
 	set := *a.loaded
 	set.Diagnostics = slices.Concat(tree.Problems, set.Diagnostics)
