@@ -30,10 +30,11 @@ func runHook(ctx context.Context, b *bundle.Bundle, target probe.Target, hook bu
 // Kubernetes.
 const leastForSignal = 2 * time.Second
 
-// PreStop gives the container id, which systemd is about to stop, its grace period: it has neighbours
-// forget a replica, so that they ask the others, runs the hook, if there is one, and sees to it that the container is killed when the time is over. It is the unit's
-// ExecStop=, which systemd also runs after the container has ended by itself: then there is nothing
-// to do. A hook that fails is told of and holds up nothing.
+// PreStop gives the container id, which systemd is about to stop, its grace period: it has a
+// replica's neighbours ask the others, runs the hook, if there is one, and sees to it that the
+// container is killed when the time is over. It is the unit's ExecStop=, which systemd also runs
+// after the container has ended by itself: then there is nothing to do. A hook that fails is told
+// of and holds up nothing.
 func PreStop(ctx context.Context, id string, grace time.Duration) error {
 	main, err := openMain()
 	if errors.Is(err, errNotRunning) {
@@ -57,7 +58,7 @@ func preStop(ctx context.Context, id string, main *process, grace time.Duration)
 		return err
 	}
 	if b.Replica {
-		if err := leave(id); err != nil {
+		if err := setReady(id, false); err != nil {
 			return err
 		}
 	}

@@ -29,6 +29,9 @@ type member struct {
 	Networks map[string]endpoint `json:"networks"`
 	// Base is the part of its /etc/hosts that no neighbour changes.
 	Base string `json:"base"`
+	// Unready is set for a replica that is not ready yet, or that is about to stop: it gives its
+	// names up to those that are ready.
+	Unready bool `json:"unready,omitempty"`
 }
 
 // endpoint is what a container is called and where it is on one network.
@@ -61,11 +64,34 @@ func join(m member, base string) error {
 		return err
 	}
 	defer unlock()
-	text, err := json.Marshal(m)
+	if err := os.MkdirAll(bundle.MembersDir, 0o700); err != nil {
+		return err
+	}
+	return writeMember(m)
+}
+
+// setReady tells a replica's neighbours whether to ask it or the others.
+func setReady(id string, ready bool) error {
+	unlock, err := disk.Lock(namesLock, unix.LOCK_EX)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(bundle.MembersDir, 0o700); err != nil {
+	defer unlock()
+	m, err := readMember(filepath.Join(bundle.MembersDir, id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // it has no network
+	}
+	if err != nil || m.ID == "" || m.Unready == !ready {
+		return err
+	}
+	m.Unready = !ready
+	return writeMember(m)
+}
+
+// writeMember writes a member's file and its neighbours' /etc/hosts. The caller holds namesLock.
+func writeMember(m member) error {
+	text, err := json.Marshal(m)
+	if err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(bundle.MembersDir, m.ID), text, 0o600); err != nil {
@@ -164,8 +190,12 @@ func hostsFor(own member, members []member) string {
 			self.Names = append(slices.Clone(self.Names), own.Hostname)
 		}
 		writeEndpoint(&text, self)
+		answered := readyNames(network, members)
 		for _, other := range members {
 			if endpoint, ok := other.Networks[network]; ok && other.ID != own.ID {
+				if other.Unready {
+					endpoint.Names = slices.DeleteFunc(slices.Clone(endpoint.Names), func(name string) bool { return answered[name] })
+				}
 				writeEndpoint(&text, endpoint)
 			}
 		}
@@ -173,7 +203,21 @@ func hostsFor(own member, members []member) string {
 	return text.String()
 }
 
+// readyNames are those that some ready member of a network answers to.
+func readyNames(network string, members []member) map[string]bool {
+	names := map[string]bool{}
+	for _, m := range members {
+		for _, name := range m.Networks[network].Names {
+			names[name] = names[name] || !m.Unready
+		}
+	}
+	return names
+}
+
 func writeEndpoint(text *strings.Builder, e endpoint) {
+	if len(e.Names) == 0 {
+		return
+	}
 	for _, address := range e.Addresses {
 		fmt.Fprintf(text, "%s\t%s\n", address, strings.Join(e.Names, " "))
 	}

@@ -110,6 +110,35 @@ func TestHostsNameNeighboursOfEachNetwork(t *testing.T) {
 	}
 }
 
+func TestUnreadyReplicasLeaveTheirNamesToReadyOnes(t *testing.T) {
+	t.Parallel()
+	replica := func(id, address string, unready bool) member {
+		return member{ID: id, Unready: unready, Networks: map[string]endpoint{"app": {[]string{id, "web"}, []string{address}}}}
+	}
+	client := member{ID: "client", Networks: map[string]endpoint{"app": {[]string{"client"}, []string{"10.0.0.9"}}}}
+	for name, test := range map[string]struct {
+		members []member
+		want    string
+	}{
+		"one is ready": {
+			[]member{replica("web-1", "10.0.0.1", true), replica("web-2", "10.0.0.2", false)},
+			"10.0.0.1\tweb-1\n10.0.0.2\tweb-2 web\n",
+		},
+		"none is ready": { // a refusal tells more than a name that is not known
+			[]member{replica("web-1", "10.0.0.1", true), replica("web-2", "10.0.0.2", true)},
+			"10.0.0.1\tweb-1 web\n10.0.0.2\tweb-2 web\n",
+		},
+		"a spare without a name of its own": {
+			[]member{replica("web", "10.0.0.1", true), replica("web", "10.0.0.2", false)},
+			"10.0.0.2\tweb web\n",
+		},
+	} {
+		if diff := cmp.Diff("10.0.0.9\tclient\n"+test.want, hostsFor(client, test.members)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
 func TestNameServersOnLoopbackAreDropped(t *testing.T) {
 	t.Parallel()
 	text := "nameserver 127.0.0.53\nnameserver ::1\nsearch example.com\nnameserver 192.0.2.1\n"

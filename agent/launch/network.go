@@ -29,7 +29,10 @@ func (r *run) connect(ctx context.Context) error {
 			return fmt.Errorf("make a network namespace: %w", err)
 		}
 	}
-	member := member{ID: r.ID, Hostname: r.Spec.Hostname, Networks: map[string]endpoint{}}
+	member := member{
+		ID: r.ID, Hostname: r.Spec.Hostname, Networks: map[string]endpoint{},
+		Unready: r.Replica && r.Health.HoldsStart(),
+	}
 	for i, attachment := range r.Network.Attachments {
 		addresses, err := r.attach(ctx, i, attachment)
 		if err != nil {

@@ -78,6 +78,11 @@ func ready(ctx context.Context, id string) error {
 			return at(bundle.StageProbe, err)
 		}
 	}
+	if w.Replica {
+		if err := setReady(id, true); err != nil {
+			return fmt.Errorf("tell its neighbours: %w", err)
+		}
+	}
 	w.say("")
 	if w.Notify {
 		return w.notify("NOTIFYACCESS=main") // what relay.c passes on bears its name

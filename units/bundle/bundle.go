@@ -49,8 +49,8 @@ type Launch struct {
 	// OutputPipe a pipe that is copied there, OutputNone nowhere. A terminal of
 	// Spec.Process.Terminal is copied too.
 	Output string `json:"output,omitempty"`
-	// Replica is set for one of several that answer to one name: it gives the name up before it stops,
-	// so that who asks for it reaches the others.
+	// Replica is set for one of several that answer to one name: until it is ready, and from before
+	// it stops, it leaves the name to those that are ready, so that who asks for it reaches them.
 	Replica bool `json:"replica,omitempty"`
 	// Sandbox is the id of the sandbox that the container runs in, with its network, its files
 	// of /etc and its empty directories; empty means that it has its own.
