@@ -19,6 +19,10 @@ func (r *run) findCgroup() (err error) {
 	return err
 }
 
+// controlGroup is where systemd runs the commands of a unit but its main one, where the unit's own group
+// is delegated (systemd.service(5), Delegate= of systemd.resource-control(5)).
+const controlGroup = ".control"
+
 // unitGroup is the control group of the container's unit, and whether this process, which must be in it, is
 // in the launchers' group below.
 func unitGroup(id string) (unit string, below bool, err error) {
@@ -26,7 +30,7 @@ func unitGroup(id string) (unit string, below bool, err error) {
 	if err != nil {
 		return "", false, err
 	}
-	unit, below = strings.CutSuffix(group, "/"+bundle.LauncherGroup)
+	unit, below = strings.CutSuffix(strings.TrimSuffix(group, "/"+controlGroup), "/"+bundle.LauncherGroup)
 	// systemd puts a '_' before names that the kernel could take for one of its own, such as
 	// devices.service (cg_escape in systemd's src/basic/cgroup-util.c).
 	if strings.TrimPrefix(path.Base(unit), "_") != id+".service" {

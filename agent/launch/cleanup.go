@@ -42,6 +42,9 @@ func Cleanup(ctx context.Context, id string) error {
 	if err == nil {
 		runtime = runtimeOf(b)
 	}
+	// The kernel takes its time over rules that go, and nothing waits for them but the end.
+	unpublished := make(chan error, 1)
+	go func() { unpublished <- unpublish(b) }()
 	failures = append(failures, runtime.remove(), awaitCopier(id))
 	if err == nil {
 		if isSandbox(b) {
@@ -56,6 +59,7 @@ func Cleanup(ctx context.Context, id string) error {
 	if err := os.Remove(filepath.Join(bundle.MountsDir, id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		failures = append(failures, err)
 	}
+	failures = append(failures, <-unpublished)
 	// The record of what to undo goes last, and only when all of it was undone.
 	if err := errors.Join(failures...); err != nil {
 		return fmt.Errorf("clean up %s: %w", id, err)

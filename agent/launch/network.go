@@ -96,9 +96,20 @@ func endpointOf(b *bundle.Bundle, index int) bridge.Endpoint {
 
 func interfaceName(index int) string { return fmt.Sprintf("eth%d", index) }
 
+// unpublish takes back the ports that davit's own network has given a container, if there is one.
+func unpublish(b *bundle.Bundle) error {
+	if b == nil || len(b.Network.Ports) == 0 || len(b.Network.Attachments) == 0 {
+		return nil
+	}
+	if _, own, err := bundle.DecodeBridgeNetwork(b.Network.Attachments[0].Conflist); !own || err != nil {
+		return err
+	}
+	return nat.Unpublish(b.ID)
+}
+
 // disconnect takes a container off its networks and out of its neighbours' /etc/hosts.
 // Its network namespace is gone by then, and its devices with it: what is left to remove
-// are leases and port mappings.
+// are leases, and what CNI plugins did.
 func disconnect(ctx context.Context, b *bundle.Bundle) error {
 	failures := []error{leave(b.ID)}
 	for i, attachment := range b.Network.Attachments {
@@ -122,11 +133,7 @@ func detach(ctx context.Context, b *bundle.Bundle, index int, attachment bundle.
 	if !own {
 		return detachCNI(ctx, b, index, attachment)
 	}
-	err = bridge.Detach(network, endpointOf(b, index))
-	if index == 0 && len(b.Network.Ports) > 0 {
-		err = errors.Join(err, nat.Unpublish(b.ID))
-	}
-	return err
+	return bridge.Detach(network, endpointOf(b, index))
 }
 
 // makeNetworkNamespace makes the container's. The descriptor keeps the namespace until this

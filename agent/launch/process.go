@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 
 	// The init function of nsenter is what makes a child of this program the container's
 	// first process; devices adds device rules to libcontainer's cgroup manager.
+	"github.com/opencontainers/cgroups"
 	_ "github.com/opencontainers/cgroups/devices"
 	_ "github.com/opencontainers/runc/libcontainer/nsenter"
 
@@ -121,17 +123,15 @@ func (l libcontainerRuntime) exec(spec *specs.Process, with streams) (joined, *o
 	return process, terminal, err
 }
 
-// remove kills what runs in the container's group, also what has not become the container yet. It removes
-// by hand a container whose state cannot be read, or was not written yet when its launcher was killed.
+// stateFile is where libcontainer keeps a container's state (stateFilename of runc's libcontainer).
+const stateFile = "state.json"
+
+// remove kills what runs in the container's group, also what has not become the container yet, and
+// forgets the container. It does by hand what libcontainer does after it has read all of its state,
+// which takes longer than the rest, and which a launcher that was killed may not have written.
 func (l libcontainerRuntime) remove() error {
-	container, loadErr := libcontainer.Load(bundle.RuntimeDir, runtimeID(l.id))
-	group := ""
-	if loadErr == nil {
-		group = container.Config().Cgroups.Path
-	} else if unit, _, err := unitGroup(l.id); err == nil {
-		group = unit + "/" + bundle.PayloadGroup
-	}
-	if group != "" {
+	dir := filepath.Join(bundle.RuntimeDir, runtimeID(l.id))
+	if group := l.group(filepath.Join(dir, stateFile)); group != "" {
 		err := cgroup.Kill(group, killPatience)
 		if errors.Is(err, cgroup.ErrAlive) {
 			return errStillRuns
@@ -139,14 +139,27 @@ func (l libcontainerRuntime) remove() error {
 		if err != nil {
 			return err
 		}
+		if err := cgroups.RemovePath(filepath.Join(cgroupRoot, group)); err != nil {
+			return fmt.Errorf("remove the container's control group: %w", err)
+		}
 	}
-	if loadErr != nil {
-		return os.RemoveAll(filepath.Join(bundle.RuntimeDir, runtimeID(l.id)))
+	return os.RemoveAll(dir)
+}
+
+// group is the container's control group: as its state has it, or else below that of the unit which
+// this process is in, where it is in one.
+func (l libcontainerRuntime) group(stateFile string) string {
+	var state struct {
+		Config struct{ Cgroups struct{ Path string } }
 	}
-	if err := container.Destroy(); err != nil {
-		return fmt.Errorf("destroy container: %w", err)
+	text, err := os.ReadFile(stateFile)
+	if err == nil && json.Unmarshal(text, &state) == nil && state.Config.Cgroups.Path != "" {
+		return state.Config.Cgroups.Path
 	}
-	return nil
+	if unit, _, err := unitGroup(l.id); err == nil {
+		return unit + "/" + bundle.PayloadGroup
+	}
+	return ""
 }
 
 // killPatience is how long processes may take to end that were killed.

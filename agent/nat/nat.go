@@ -91,18 +91,25 @@ func ensure(rules []rule) error {
 		return nil
 	}
 	return transaction(func(conn *nftables.Conn) (bool, error) {
+		there, err := chains(conn)
+		if err != nil {
+			return false, err
+		}
 		present := map[*nftables.Chain][]*nftables.Rule{}
-		conn.AddTable(table)
 		missing := false
 		for _, want := range rules {
 			found, listed := present[want.chain]
-			if !listed {
-				var err error
-				if found, err = rulesOf(conn, want.chain); err != nil {
+			switch {
+			case listed:
+			case there[want.chain.Name]:
+				if found, err = conn.GetRules(table, want.chain); err != nil {
 					return false, err
 				}
 				present[want.chain] = found
+			default: // only where it is missing: a chain that is added once more is disposed of, too
+				conn.AddTable(table)
 				conn.AddChain(want.chain)
+				present[want.chain] = nil
 			}
 			if want.exprs == nil || slices.ContainsFunc(found, func(r *nftables.Rule) bool { return commentOf(r) == want.comment }) {
 				continue
@@ -115,7 +122,8 @@ func ensure(rules []rule) error {
 }
 
 // transaction changes rules at once, alone of all of davit's processes. Nothing is sent when change says
-// that there is nothing to send.
+// that there is nothing to send. Where rules were removed it takes some 10 ms: the close of the socket
+// waits until the kernel has disposed of them (nft_rcv_nl_event in Linux' nf_tables_api.c).
 func transaction(change func(*nftables.Conn) (bool, error)) error {
 	unlock, err := disk.Lock(natLock, unix.LOCK_EX)
 	if err != nil {
@@ -144,7 +152,7 @@ func Remove(network string) error {
 			}
 			removed, left = removed+gone, left+others
 		}
-		published, err := rulesOf(conn, ports)
+		published, err := conn.GetRules(table, ports) // none where there is no such chain
 		if err != nil {
 			return false, err
 		}
@@ -161,7 +169,7 @@ func Remove(network string) error {
 
 // removeOf removes an owner's rules from a chain, and says how many they are and how many others there are.
 func removeOf(conn *nftables.Conn, chain *nftables.Chain, owner string) (removed, left int, err error) {
-	rules, err := rulesOf(conn, chain)
+	rules, err := conn.GetRules(table, chain)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -178,13 +186,19 @@ func removeOf(conn *nftables.Conn, chain *nftables.Chain, owner string) (removed
 	return removed, left, nil
 }
 
-// rulesOf are the rules of a chain; none when it is not there.
-func rulesOf(conn *nftables.Conn, chain *nftables.Chain) ([]*nftables.Rule, error) {
-	rules, err := conn.GetRules(table, chain)
-	if errors.Is(err, unix.ENOENT) {
-		return nil, nil
+// chains are the names of those that davit's table has.
+func chains(conn *nftables.Conn) (map[string]bool, error) {
+	all, err := conn.ListChainsOfTableFamily(table.Family)
+	if err != nil {
+		return nil, err
 	}
-	return rules, err
+	names := map[string]bool{}
+	for _, chain := range all {
+		if chain.Table.Name == table.Name {
+			names[chain.Name] = true
+		}
+	}
+	return names, nil
 }
 
 // marked is a rule's comment, as nft shows it.

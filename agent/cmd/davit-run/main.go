@@ -1,5 +1,11 @@
 // davit-run is the launcher: it starts the container of a bundle as the main process of
 // the systemd unit it runs in, and exits.
+//
+// The limits of the container's own group are nothing to the launcher's count of threads: it need
+// not look for them each time it runs, nor look again.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
 package main
 
 import (
