@@ -54,6 +54,7 @@ type Agent struct {
 	options Options
 	log     *slog.Logger
 	status  *Status
+	scanner watch.Scanner
 	settler watch.Settler
 	monitor *health.Monitor
 
@@ -88,6 +89,7 @@ type Agent struct {
 func NewAgent(node *Node, options Options, log *slog.Logger, status *Status) *Agent {
 	return &Agent{
 		node: node, options: options, log: log, status: status,
+		scanner: watch.Scanner{Roots: watch.RootsOf(options.Manifests), Owner: options.Owner},
 		settler: watch.Settler{Quiet: options.Quiet, Prompt: promptly, PruneQuiet: options.PruneQuiet},
 		told:    map[string]bool{},
 		changed: make(chan struct{}, 1),
@@ -190,7 +192,7 @@ func (a *Agent) proved(ctx context.Context) bool {
 func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	a.status.Beat()
 	a.began = time.Now()
-	tree, err := watch.ScanRoots(watch.RootsOf(a.options.Manifests), a.options.Owner)
+	tree, err := a.scanner.Scan()
 	if err != nil {
 		a.once("manifests cannot be read, nothing changes until they can", "error", err)
 		a.status.Say("%v: nothing changes until it can be read", err)

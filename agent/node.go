@@ -41,6 +41,10 @@ type Node struct {
 	known   knownStates
 	// last is what was last resolved, and to what: most of the time nothing has changed since.
 	last struct {
+		set      *manifests.Set // asks for
+		images   []reconcile.ImageRequest
+		runtimes []string
+
 		input   reconcile.Input
 		desired reconcile.Desired
 	}
@@ -176,11 +180,14 @@ func (n *Node) Resolve(ctx context.Context, set *manifests.Set) (reconcile.Desir
 	if facts.SeccompProfiles, err = seccompProfiles(); err != nil {
 		return reconcile.Desired{}, err
 	}
-	facts.Runtimes = runtimes(reconcile.Runtimes(set.Objects))
+	if n.last.set != set {
+		n.last.set, n.last.images, n.last.runtimes = set, reconcile.Requests(set.Objects), reconcile.Runtimes(set.Objects)
+	}
+	facts.Runtimes = runtimes(n.last.runtimes)
 	input := reconcile.Input{
 		Objects:      set.Objects,
 		HostRoots:    set.HostRoots,
-		Images:       n.resolveImages(ctx, reconcile.Requests(set.Objects)),
+		Images:       n.resolveImages(ctx, n.last.images),
 		NodeNetworks: nodeNetworks,
 		Node:         facts,
 	}

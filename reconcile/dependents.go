@@ -122,13 +122,13 @@ func (d *differ) needed(workload Workload) bool {
 	return false
 }
 
-// expiredBundle reports whether a bundle is that of an expired job, of which only the fact is
-// kept that it has ended.
-func (d *differ) expiredBundle(dir string) bool {
+// expiredBundles are those of expired jobs, of which only the fact is kept that they have ended.
+func (d *differ) expiredBundles() map[string]bool {
+	expired := map[string]bool{}
 	for _, workload := range d.desired.Workloads {
-		if workload.BundleDir == dir {
-			return d.expired(workload)
+		if d.expired(workload) {
+			expired[workload.BundleDir] = true
 		}
 	}
-	return false
+	return expired
 }

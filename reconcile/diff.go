@@ -345,8 +345,9 @@ func (d *differ) prune() {
 			d.plan.add(Action{Verb: RemoveVolume, Object: "Volume/" + name, Target: name, Reason: "manifest is gone, and its reclaim policy is Delete"})
 		}
 	}
+	expired := d.expiredBundles()
 	for _, dir := range slices.Sorted(slices.Values(d.actual.Bundles)) {
-		if !used.bundles[dir] || d.expiredBundle(dir) {
+		if !used.bundles[dir] || expired[dir] {
 			d.plan.add(Action{Verb: RemoveBundle, Object: dir, Target: dir, Reason: reason})
 		}
 	}

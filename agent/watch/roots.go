@@ -32,12 +32,27 @@ func RootsOf(main string) Roots {
 // ScanRoots reads several roots as [Scan] reads one. A file hides those of its relative path in
 // lower roots, as with systemd's units; an empty one, or a link to /dev/null, masks them.
 func ScanRoots(roots Roots, owner int) (Tree, error) {
+	return (&Scanner{Roots: roots, Owner: owner}).Scan()
+}
+
+// Scanner reads roots as [ScanRoots] does, again and again: a file whose inode says that nothing was
+// written to it is not read again. What is written through shared memory (mmap(2)) need not be seen.
+type Scanner struct {
+	Roots Roots
+	Owner int
+
+	memory memory
+}
+
+// Scan reads the roots as they are now.
+func (s *Scanner) Scan() (Tree, error) {
+	defer s.memory.forget()
 	var merged Tree
 	seen := map[string]bool{}
 	sum := sha256.New()
-	for _, root := range roots.All {
-		tree, err := Scan(root, owner)
-		if errors.Is(err, fs.ErrNotExist) && root != roots.Main {
+	for _, root := range s.Roots.All {
+		tree, err := scan(root, s.Owner, &s.memory)
+		if errors.Is(err, fs.ErrNotExist) && root != s.Roots.Main {
 			continue
 		}
 		if err != nil {
@@ -57,7 +72,7 @@ func ScanRoots(roots Roots, owner int) (Tree, error) {
 		fmt.Fprintln(sum, root, tree.Fingerprint)
 	}
 	var busy bool
-	merged.Revision, busy = revision(roots.Main)
+	merged.Revision, busy = revision(s.Roots.Main)
 	merged.Unfinished = merged.Unfinished || busy
 	merged.Fingerprint = hex.EncodeToString(sum.Sum(nil))
 	return merged, nil

@@ -53,12 +53,16 @@ type Tree struct {
 // followed. A file must belong to root, to the user of this process or to owner, and must
 // not be writable for everybody. A root that is missing is an error, never an empty tree.
 func Scan(root string, owner int) (Tree, error) {
+	return scan(root, owner, &memory{})
+}
+
+func scan(root string, owner int, memory *memory) (Tree, error) {
 	dir, err := os.OpenRoot(root)
 	if err != nil {
 		return Tree{}, fmt.Errorf("manifest directory: %w", err)
 	}
 	defer dir.Close()
-	s := &scanner{root: root, dir: dir, owner: owner, hash: sha256.New(), kustomized: map[string]bool{}}
+	s := &scanner{root: root, dir: dir, owner: owner, memory: memory, hash: sha256.New(), kustomized: map[string]bool{}}
 	if s.tree.Writable, err = WritableBy(root); err != nil {
 		return Tree{}, fmt.Errorf("manifest directory: %w", err)
 	}
@@ -72,11 +76,12 @@ func Scan(root string, owner int) (Tree, error) {
 }
 
 type scanner struct {
-	root  string
-	dir   *os.Root
-	owner int
-	tree  Tree
-	hash  hash.Hash
+	root   string
+	dir    *os.Root
+	owner  int
+	memory *memory
+	tree   Tree
+	hash   hash.Hash
 
 	kustomized map[string]bool // by directory
 }
@@ -108,14 +113,26 @@ func (s *scanner) visit(name string, entry fs.DirEntry, err error) error {
 	case len(s.tree.Files) == maxFiles:
 		return fmt.Errorf("more than %d manifests", maxFiles)
 	}
-	text, err := s.read(name)
+	info, err := entry.Info()
 	if err != nil {
 		s.problem(name, err)
 		return nil
 	}
 	file := filepath.Join(s.root, name)
-	s.tree.Files = append(s.tree.Files, manifests.File{Path: file, Name: name, Text: text})
-	s.fingerprint(file, text)
+	known, ok := s.memory.recall(file, info)
+	if ok {
+		s.trust(info)
+	} else {
+		text, err := s.read(name, info)
+		if err != nil {
+			s.problem(name, err)
+			return nil
+		}
+		known = content{text, sha256.Sum256(text)}
+		s.memory.note(file, info, known)
+	}
+	s.tree.Files = append(s.tree.Files, manifests.File{Path: file, Name: name, Text: known.text})
+	s.fingerprint(file, known.sum)
 	return nil
 }
 
@@ -145,20 +162,15 @@ func (s *scanner) problem(name string, err error) {
 	s.tree.Problems = append(s.tree.Problems, manifests.Diagnostic{
 		Position: manifests.Position{File: path, Line: 1, Column: 1}, Message: err.Error(),
 	})
-	s.fingerprint(path, []byte(err.Error()))
+	s.fingerprint(path, sha256.Sum256([]byte(err.Error())))
 }
 
-func (s *scanner) fingerprint(path string, text []byte) {
-	sum := sha256.Sum256(text)
+func (s *scanner) fingerprint(path string, sum [sha256.Size]byte) {
 	fmt.Fprintf(s.hash, "%q %x\n", path, sum)
 }
 
 // read reads one manifest. Opening without blocking keeps a FIFO from stopping the scan.
-func (s *scanner) read(name string) ([]byte, error) {
-	info, err := s.dir.Lstat(name)
-	if err != nil {
-		return nil, err
-	}
+func (s *scanner) read(name string, info fs.FileInfo) ([]byte, error) {
 	if info.Mode()&fs.ModeSymlink != 0 {
 		if target, err := s.dir.Readlink(name); err == nil && target == os.DevNull {
 			return nil, nil // masks the file of that name in lower roots
