@@ -203,17 +203,18 @@ func subnetsOf(name string, declared []v1.Subnet) ([]bundle.Subnet, error) {
 }
 
 // pickSubnets derives subnets from the network's name, so that they depend on nothing
-// that could be lost or differ between passes: an IPv4 /24 of 10.89.0.0 to
+// that could be lost or differ between passes: an IPv4 /24 of 10.89.4.0 to
 // 10.127.255.0, and a /64 of the unique local prefix fd64:6176:6974::/48 (RFC 4193,
-// whose 40 random bits spell "davit"). The default network has the first of each.
+// whose 40 random bits spell "davit"). The default network has the first of each, and
+// as many addresses of IPv4 as a bridge of Linux has ports (BR_MAX_PORTS, 1,024).
 func pickSubnets(name string) []v1.Subnet {
-	const first, second = 89, 127
-	var index uint16
-	if name != defaultNetwork {
-		sum := sha256.Sum256([]byte(name))
-		const slots = (second-first+1)*256 - 1
-		index = binary.BigEndian.Uint16(sum[:])%slots + 1
+	const first, second, defaults = 89, 127, 4 // /24s that the default network has
+	if name == defaultNetwork {
+		return []v1.Subnet{{Subnet: fmt.Sprintf("10.%d.0.0/22", first)}, {Subnet: netip.PrefixFrom(ulaSubnet(0), 64).String()}}
 	}
+	sum := sha256.Sum256([]byte(name))
+	const slots = (second-first+1)*256 - defaults
+	index := binary.BigEndian.Uint16(sum[:])%slots + defaults
 	return []v1.Subnet{
 		{Subnet: fmt.Sprintf("10.%d.%d.0/24", first+index/256, index%256)},
 		{Subnet: netip.PrefixFrom(ulaSubnet(index), 64).String()},

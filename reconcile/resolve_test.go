@@ -169,7 +169,7 @@ func TestNetworks(t *testing.T) {
 	if len(desired.Problems) > 0 {
 		t.Fatal(desired.Problems)
 	}
-	if got := desired.Networks["default"].Subnets; !cmp.Equal(got, []string{"10.89.0.0/24", "fd64:6176:6974::/64"}) {
+	if got := desired.Networks["default"].Subnets; !cmp.Equal(got, []string{"10.89.0.0/22", "fd64:6176:6974::/64"}) {
 		t.Errorf("default network has %v", got)
 	}
 	for name, internal := range map[string]bool{"closed": true, "app": false, "default": false} {

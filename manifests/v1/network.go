@@ -23,7 +23,8 @@ type NetworkSpec struct {
 	// derived from the network's name.
 	Interface string `json:"interface,omitempty"`
 	// Subnets are the address ranges, at most one of each family. The default is
-	// one IPv4 /24 and one IPv6 /64 derived from the network's name.
+	// one IPv4 /24, of the network default a /22, and one IPv6 /64 derived from the
+	// network's name.
 	Subnets []Subnet `json:"subnets,omitempty" patchStrategy:"merge" patchMergeKey:"subnet"`
 	// Internal networks have no route to the outside and no NAT.
 	Internal bool `json:"internal,omitempty"`
