@@ -19,15 +19,18 @@ import (
 
 // Containers find each other by name through /etc/hosts, which the launchers keep right
 // at every start and stop: names work with no resolver to run, to configure or to fail.
+//
+// Each member of a network has the lines of all in its /etc/hosts. What a start costs must hardly grow
+// with their number, so the lines are worked out once, and each file gets what is different in them.
 
-// member is a container as its neighbours see it.
+// member is a container as its neighbours see it. Its file in [bundle.MembersDir] is what counts.
 type member struct {
 	ID string `json:"id"`
 	// Hostname is what the container calls itself.
 	Hostname string `json:"hostname"`
 	// Networks are its endpoints, by network.
 	Networks map[string]endpoint `json:"networks"`
-	// Base is the part of its /etc/hosts that no neighbour changes.
+	// Base is the part of its /etc/hosts that no neighbour changes, which comes first.
 	Base string `json:"base"`
 	// Unready is set for a replica that is not ready yet, or that is about to stop: it gives its
 	// names up to those that are ready.
@@ -40,7 +43,21 @@ type endpoint struct {
 	Addresses []string `json:"addresses"`
 }
 
-// namesLock guards [bundle.MembersDir] and all /etc/hosts.
+// neighbours are the members of a network, in the order in which they came. They are on record in
+// [bundle.NamesDir], so that nobody has to read all members' files; without the record they are.
+type neighbours []neighbour
+
+// neighbour is what others need to know of a member.
+type neighbour struct {
+	ID string `json:"id"`
+	endpoint
+	Unready bool `json:"unready,omitempty"`
+	// Base is how long that part of its /etc/hosts is, in bytes; -1 for one that is on other networks
+	// too, whose lines come between.
+	Base int `json:"base"`
+}
+
+// namesLock guards [bundle.MembersDir], [bundle.NamesDir] and all /etc/hosts.
 const namesLock = bundle.RunDir + "/members.lock"
 
 // baseHosts are the lines every container has, and those of the manifest.
@@ -56,18 +73,32 @@ func baseHosts(b *bundle.Bundle) string {
 	return text.String()
 }
 
+// ownHosts are the lines for a host name that neighbours do not know its container by.
+func ownHosts(m member) string {
+	var text strings.Builder
+	for _, network := range slices.Sorted(maps.Keys(m.Networks)) {
+		if end := m.Networks[network]; m.Hostname != "" && !slices.Contains(end.Names, m.Hostname) {
+			writeLines(&text, endpoint{[]string{m.Hostname}, end.Addresses})
+		}
+	}
+	return text.String()
+}
+
 // join makes a container known to its networks.
 func join(m member, base string) error {
-	m.Base = base
+	m.Base = base + ownHosts(m)
 	unlock, err := disk.Lock(namesLock, unix.LOCK_EX)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if err := os.MkdirAll(bundle.MembersDir, 0o700); err != nil {
+	if err := errors.Join(os.MkdirAll(bundle.MembersDir, 0o700), os.MkdirAll(bundle.NamesDir, 0o700)); err != nil {
 		return err
 	}
-	return writeMember(m)
+	if err := publish(m); err != nil {
+		return err
+	}
+	return writeAllHosts(m)
 }
 
 // setReady tells a replica's neighbours whether to ask it or the others.
@@ -85,19 +116,7 @@ func setReady(id string, ready bool) error {
 		return err
 	}
 	m.Unready = !ready
-	return writeMember(m)
-}
-
-// writeMember writes a member's file and its neighbours' /etc/hosts. The caller holds namesLock.
-func writeMember(m member) error {
-	text, err := json.Marshal(m)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(bundle.MembersDir, m.ID), text, 0o600); err != nil {
-		return err
-	}
-	return rewriteHosts(m)
+	return publish(m)
 }
 
 // leave makes its networks forget a container.
@@ -115,35 +134,182 @@ func leave(id string) error {
 	if err := os.Remove(path); err != nil {
 		return err
 	}
-	return rewriteHosts(m)
+	networks := slices.Collect(maps.Keys(m.Networks))
+	if m.ID == "" { // nothing tells where it was
+		if networks, err = recorded(); err != nil {
+			return err
+		}
+	}
+	for _, network := range networks {
+		err = errors.Join(err, change(network, id, neighbours.without))
+	}
+	return err
 }
 
-// rewriteHosts brings /etc/hosts of the neighbours of a member that came or went, and its
-// own, up to date. The caller holds namesLock.
-func rewriteHosts(changed member) error {
-	members, err := readMembers()
+// publish writes a member's file and tells its neighbours. The caller holds namesLock.
+func publish(m member) error {
+	text, err := json.Marshal(m)
 	if err != nil {
 		return err
 	}
-	for _, m := range members {
-		if !share(m, changed) {
-			continue
+	if err := os.WriteFile(filepath.Join(bundle.MembersDir, m.ID), text, 0o600); err != nil {
+		return err
+	}
+	for network := range m.Networks {
+		err = errors.Join(err, change(network, m.ID, func(all neighbours, _ string) neighbours { return all.with(asNeighbour(m, network)) }))
+	}
+	return err
+}
+
+// change changes what a network has of one container, and with that its members' /etc/hosts.
+func change(network, id string, to func(all neighbours, id string) neighbours) error {
+	before, exact, err := readNeighbours(network)
+	if err != nil {
+		return err
+	}
+	now := to(before, id)
+	if err := now.record(network); err != nil {
+		return err
+	}
+	old, new := before.lines(), now.lines()
+	if exact && old == new {
+		return nil
+	}
+	for _, n := range now {
+		patched := false
+		if exact && n.Base >= 0 {
+			if patched, err = patchHosts(ownFile(n.ID, "hosts"), n.Base, old, new); err != nil {
+				return err
+			}
 		}
-		if err := writeHosts(m.ID, hostsFor(m, members)); err != nil {
+		if !patched {
+			err = rewriteHosts(n.ID)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// share reports whether two members are on one network.
-func share(a, b member) bool {
-	for network := range a.Networks {
-		if _, ok := b.Networks[network]; ok {
-			return true
+// rewriteHosts writes the /etc/hosts of a member that has one.
+func rewriteHosts(id string) error {
+	m, err := readMember(filepath.Join(bundle.MembersDir, id))
+	if errors.Is(err, fs.ErrNotExist) || err == nil && m.ID == "" {
+		return nil
+	}
+	if _, err := os.Stat(ownFile(id, "hosts")); errors.Is(err, fs.ErrNotExist) {
+		return nil // it is just coming, and writes its own
+	}
+	if err != nil {
+		return err
+	}
+	return writeAllHosts(m)
+}
+
+// asNeighbour is a member as those of one of its networks need to know it.
+func asNeighbour(m member, network string) neighbour {
+	base := len(m.Base)
+	if len(m.Networks) > 1 {
+		base = -1
+	}
+	return neighbour{ID: m.ID, endpoint: m.Networks[network], Unready: m.Unready, Base: base}
+}
+
+// without is the neighbours without one.
+func (all neighbours) without(id string) neighbours {
+	return slices.DeleteFunc(slices.Clone(all), func(n neighbour) bool { return n.ID == id })
+}
+
+// with is the neighbours with one that is new, or is as given now.
+func (all neighbours) with(one neighbour) neighbours {
+	all = slices.Clone(all)
+	if i := slices.IndexFunc(all, func(n neighbour) bool { return n.ID == one.ID }); i >= 0 {
+		all[i] = one
+		return all
+	}
+	return append(all, one)
+}
+
+// lines are those of a network's members in /etc/hosts.
+func (all neighbours) lines() string {
+	answered := map[string]bool{}
+	for _, n := range all {
+		for _, name := range n.Names {
+			answered[name] = answered[name] || !n.Unready
 		}
 	}
-	return false
+	var text strings.Builder
+	for _, n := range all {
+		end := n.endpoint
+		if n.Unready {
+			end.Names = slices.DeleteFunc(slices.Clone(end.Names), func(name string) bool { return answered[name] })
+		}
+		writeLines(&text, end)
+	}
+	return text.String()
+}
+
+func writeLines(text *strings.Builder, e endpoint) {
+	if len(e.Names) == 0 {
+		return
+	}
+	for _, address := range e.Addresses {
+		text.WriteString(address + "\t" + strings.Join(e.Names, " ") + "\n")
+	}
+}
+
+// record keeps the neighbours for the next who comes or goes; none need no record.
+func (all neighbours) record(network string) error {
+	path := filepath.Join(bundle.NamesDir, network)
+	if len(all) == 0 {
+		return errors.Join(os.RemoveAll(path), os.RemoveAll(path+".new"))
+	}
+	text, err := json.Marshal(all)
+	if err != nil {
+		return err
+	}
+	// A launcher that is killed here leaves the old record, which lacks what it was about to tell: its
+	// container's clean-up, or its next start, tells that.
+	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".new", path); !errors.Is(err, unix.EISDIR) {
+		return err
+	}
+	if err := os.RemoveAll(path); err != nil { // somebody's directory
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// recorded are the networks that have members.
+func recorded() ([]string, error) {
+	entries, err := os.ReadDir(bundle.NamesDir)
+	var networks []string
+	for _, entry := range entries {
+		if name := entry.Name(); !strings.HasSuffix(name, ".new") {
+			networks = append(networks, name)
+		}
+	}
+	return networks, err
+}
+
+// readNeighbours reads a network's record. One that is missing or damaged is made of the members' files:
+// then it is not exactly what their /etc/hosts have.
+func readNeighbours(network string) (all neighbours, exact bool, err error) {
+	text, err := os.ReadFile(filepath.Join(bundle.NamesDir, network))
+	if err == nil && json.Unmarshal(text, &all) == nil {
+		return all, true, nil
+	}
+	all = nil
+	members, err := readMembers()
+	for _, m := range members {
+		if _, ok := m.Networks[network]; ok {
+			all = append(all, asNeighbour(m, network))
+		}
+	}
+	return all, false, err
 }
 
 func readMembers() ([]member, error) {
@@ -179,48 +345,17 @@ func readMember(path string) (member, error) {
 	return m, nil
 }
 
-// hostsFor is the /etc/hosts of one member: its own lines, then those of each network's
-// members, itself first.
-func hostsFor(own member, members []member) string {
-	var text strings.Builder
-	text.WriteString(own.Base)
-	for _, network := range slices.Sorted(maps.Keys(own.Networks)) {
-		self := own.Networks[network]
-		if own.Hostname != "" && !slices.Contains(self.Names, own.Hostname) {
-			self.Names = append(slices.Clone(self.Names), own.Hostname)
+// writeAllHosts writes a member's /etc/hosts: its own lines, then those of each network's members.
+func writeAllHosts(m member) error {
+	text := m.Base
+	for _, network := range slices.Sorted(maps.Keys(m.Networks)) {
+		all, _, err := readNeighbours(network)
+		if err != nil {
+			return err
 		}
-		writeEndpoint(&text, self)
-		answered := readyNames(network, members)
-		for _, other := range members {
-			if endpoint, ok := other.Networks[network]; ok && other.ID != own.ID {
-				if other.Unready {
-					endpoint.Names = slices.DeleteFunc(slices.Clone(endpoint.Names), func(name string) bool { return answered[name] })
-				}
-				writeEndpoint(&text, endpoint)
-			}
-		}
+		text += all.lines()
 	}
-	return text.String()
-}
-
-// readyNames are those that some ready member of a network answers to.
-func readyNames(network string, members []member) map[string]bool {
-	names := map[string]bool{}
-	for _, m := range members {
-		for _, name := range m.Networks[network].Names {
-			names[name] = names[name] || !m.Unready
-		}
-	}
-	return names
-}
-
-func writeEndpoint(text *strings.Builder, e endpoint) {
-	if len(e.Names) == 0 {
-		return
-	}
-	for _, address := range e.Addresses {
-		fmt.Fprintf(text, "%s\t%s\n", address, strings.Join(e.Names, " "))
-	}
+	return writeHosts(m.ID, text)
 }
 
 // writeHosts writes in place: the file is bind mounted, so a new one would not be seen.
@@ -234,4 +369,37 @@ func writeHosts(id, text string) error {
 	}
 	_, err = file.WriteAt([]byte(text), 0)
 	return errors.Join(err, file.Truncate(int64(len(text))), file.Close())
+}
+
+// patchHosts writes the lines of an /etc/hosts that come after base bytes, where they were others, and
+// only from where on they differ. It does nothing to a file that is not as long as it should be: a
+// container may write its own.
+func patchHosts(path string, base int, old, new string) (bool, error) {
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	info, err := file.Stat()
+	if err != nil || info.Size() != int64(base+len(old)) {
+		return false, errors.Join(err, file.Close())
+	}
+	same := commonPrefix(old, new)
+	_, err = file.WriteAt([]byte(new[same:]), int64(base+same))
+	if len(new) < len(old) {
+		err = errors.Join(err, file.Truncate(int64(base+len(new))))
+	}
+	return true, errors.Join(err, file.Close())
+}
+
+func commonPrefix(a, b string) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
 }

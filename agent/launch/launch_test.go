@@ -95,47 +95,91 @@ func TestLinksOfAnImageStayInside(t *testing.T) {
 	}
 }
 
-func TestHostsNameNeighboursOfEachNetwork(t *testing.T) {
+func TestNeighboursAreNamedInTheOrderInWhichTheyCame(t *testing.T) {
 	t.Parallel()
-	web := member{ID: "web", Hostname: "frontend", Base: "127.0.0.1\tlocalhost\n", Networks: map[string]endpoint{
-		"app": {[]string{"web", "www"}, []string{"10.0.0.2", "fd00::2"}},
+	web := neighbour{ID: "web", endpoint: endpoint{[]string{"web", "www"}, []string{"10.0.0.2", "fd00::2"}}}
+	db := neighbour{ID: "db", endpoint: endpoint{[]string{"db"}, []string{"10.0.0.3"}}}
+	all := neighbours{}.with(web).with(db)
+	want := "10.0.0.2\tweb www\nfd00::2\tweb www\n10.0.0.3\tdb\n"
+	if diff := cmp.Diff(want, all.lines()); diff != "" {
+		t.Error(diff)
+	}
+	web.Names = []string{"web"}
+	if diff := cmp.Diff("10.0.0.2\tweb\nfd00::2\tweb\n10.0.0.3\tdb\n", all.with(web).lines()); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff("10.0.0.3\tdb\n", all.without("web").lines()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAHostNameThatNeighboursDoNotKnowIsTheContainersOwn(t *testing.T) {
+	t.Parallel()
+	web := member{ID: "web", Hostname: "frontend", Networks: map[string]endpoint{
+		"app": {[]string{"web", "www"}, []string{"10.0.0.2", "fd00::2"}}, "back": {[]string{"web", "frontend"}, []string{"10.1.0.3"}},
 	}}
-	db := member{ID: "db", Networks: map[string]endpoint{
-		"app": {[]string{"db"}, []string{"10.0.0.3"}}, "back": {[]string{"db"}, []string{"10.1.0.3"}},
-	}}
-	other := member{ID: "other", Networks: map[string]endpoint{"back": {[]string{"other"}, []string{"10.1.0.9"}}}}
-	want := "127.0.0.1\tlocalhost\n10.0.0.2\tweb www frontend\nfd00::2\tweb www frontend\n10.0.0.3\tdb\n"
-	if diff := cmp.Diff(want, hostsFor(web, []member{db, other, web})); diff != "" {
+	if diff := cmp.Diff("10.0.0.2\tfrontend\nfd00::2\tfrontend\n", ownHosts(web)); diff != "" {
 		t.Error(diff)
 	}
 }
 
 func TestUnreadyReplicasLeaveTheirNamesToReadyOnes(t *testing.T) {
 	t.Parallel()
-	replica := func(id, address string, unready bool) member {
-		return member{ID: id, Unready: unready, Networks: map[string]endpoint{"app": {[]string{id, "web"}, []string{address}}}}
+	replica := func(id, address string, unready bool) neighbour {
+		return neighbour{ID: id, Unready: unready, endpoint: endpoint{[]string{id, "web"}, []string{address}}}
 	}
-	client := member{ID: "client", Networks: map[string]endpoint{"app": {[]string{"client"}, []string{"10.0.0.9"}}}}
 	for name, test := range map[string]struct {
-		members []member
-		want    string
+		all  neighbours
+		want string
 	}{
 		"one is ready": {
-			[]member{replica("web-1", "10.0.0.1", true), replica("web-2", "10.0.0.2", false)},
+			neighbours{replica("web-1", "10.0.0.1", true), replica("web-2", "10.0.0.2", false)},
 			"10.0.0.1\tweb-1\n10.0.0.2\tweb-2 web\n",
 		},
 		"none is ready": { // a refusal tells more than a name that is not known
-			[]member{replica("web-1", "10.0.0.1", true), replica("web-2", "10.0.0.2", true)},
+			neighbours{replica("web-1", "10.0.0.1", true), replica("web-2", "10.0.0.2", true)},
 			"10.0.0.1\tweb-1 web\n10.0.0.2\tweb-2 web\n",
 		},
 		"a spare without a name of its own": {
-			[]member{replica("web", "10.0.0.1", true), replica("web", "10.0.0.2", false)},
+			neighbours{replica("web", "10.0.0.1", true), replica("web", "10.0.0.2", false)},
 			"10.0.0.2\tweb web\n",
 		},
 	} {
-		if diff := cmp.Diff("10.0.0.9\tclient\n"+test.want, hostsFor(client, test.members)); diff != "" {
+		if diff := cmp.Diff(test.want, test.all.lines()); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
+	}
+}
+
+func TestHostsAreWrittenWhereTheyDiffer(t *testing.T) {
+	t.Parallel()
+	const base = "127.0.0.1\tlocalhost\n"
+	for name, test := range map[string]struct {
+		file, old, new string
+		patched        bool
+	}{
+		"one comes":           {base + "1\ta\n", "1\ta\n", "1\ta\n2\tb\n", true},
+		"the last one goes":   {base + "1\ta\n2\tb\n", "1\ta\n2\tb\n", "1\ta\n", true},
+		"the first one goes":  {base + "1\ta\n2\tb\n", "1\ta\n2\tb\n", "2\tb\n", true},
+		"all go":              {base + "1\ta\n", "1\ta\n", "", true},
+		"one gets longer":     {base + "1\ta\n2\tb\n", "1\ta\n2\tb\n", "1\ta c\n2\tb\n", true},
+		"not as it should be": {base + "1\ta\n# the container's\n", "1\ta\n", "2\tb\n", false},
+	} {
+		file := filepath.Join(rootfs(t, map[string]string{"hosts": test.file}), "hosts")
+		patched, err := patchHosts(file, len(base), test.old, test.new)
+		if err != nil || patched != test.patched {
+			t.Errorf("%s: %v, %v", name, patched, err)
+		}
+		want := test.file
+		if test.patched {
+			want = base + test.new
+		}
+		if got, err := os.ReadFile(file); err != nil || string(got) != want {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	if patched, err := patchHosts(filepath.Join(t.TempDir(), "none"), 0, "", "1\ta\n"); patched || err != nil {
+		t.Errorf("no file: %v, %v", patched, err)
 	}
 }
 

@@ -33,6 +33,8 @@ const (
 	LastRunsDir = RunDir + "/last-runs"
 	// MembersDir holds one file a container that is attached to networks: its names and addresses.
 	MembersDir = RunDir + "/members"
+	// NamesDir holds one file a network with members: what they have to know of each other.
+	NamesDir = RunDir + "/names"
 	// NetworksDir holds each network's lock.
 	NetworksDir = RunDir + "/networks"
 	// CNIDataDir is host-local's leases. They lie on a tmpfs because host-local
