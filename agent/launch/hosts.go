@@ -95,10 +95,11 @@ func join(m member, base string) error {
 	if err := errors.Join(os.MkdirAll(bundle.MembersDir, 0o700), os.MkdirAll(bundle.NamesDir, 0o700)); err != nil {
 		return err
 	}
-	if err := publish(m); err != nil {
+	lines, err := publish(m)
+	if err != nil {
 		return err
 	}
-	return writeAllHosts(m)
+	return writeHosts(m.ID, m.Base+lines)
 }
 
 // setReady tells a replica's neighbours whether to ask it or the others.
@@ -116,7 +117,8 @@ func setReady(id string, ready bool) error {
 		return err
 	}
 	m.Unready = !ready
-	return publish(m)
+	_, err = publish(m)
+	return err
 }
 
 // leave makes its networks forget a container.
@@ -140,66 +142,68 @@ func leave(id string) error {
 			return err
 		}
 	}
+	var failures []error
 	for _, network := range networks {
-		err = errors.Join(err, change(network, id, neighbours.without))
+		_, err := change(network, func(all neighbours) neighbours { return all.without(id) })
+		failures = append(failures, err)
 	}
-	return err
+	return errors.Join(failures...)
 }
 
-// publish writes a member's file and tells its neighbours. The caller holds namesLock.
-func publish(m member) error {
+// publish writes a member's file, tells its neighbours, and returns the lines of all its networks. The
+// caller holds namesLock.
+func publish(m member) (lines string, err error) {
 	text, err := json.Marshal(m)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if err := os.WriteFile(filepath.Join(bundle.MembersDir, m.ID), text, 0o600); err != nil {
-		return err
+		return "", err
 	}
-	for network := range m.Networks {
-		err = errors.Join(err, change(network, m.ID, func(all neighbours, _ string) neighbours { return all.with(asNeighbour(m, network)) }))
+	for _, network := range slices.Sorted(maps.Keys(m.Networks)) {
+		of, failure := change(network, func(all neighbours) neighbours { return all.with(asNeighbour(m, network)) })
+		lines, err = lines+of, errors.Join(err, failure)
 	}
-	return err
+	return lines, err
 }
 
-// change changes what a network has of one container, and with that its members' /etc/hosts.
-func change(network, id string, to func(all neighbours, id string) neighbours) error {
+// change changes who is on a network, and with that its members' /etc/hosts. It returns the network's lines.
+func change(network string, to func(neighbours) neighbours) (string, error) {
 	before, exact, err := readNeighbours(network)
 	if err != nil {
-		return err
+		return "", err
 	}
-	now := to(before, id)
+	now := to(before)
 	if err := now.record(network); err != nil {
-		return err
+		return "", err
 	}
 	old, new := before.lines(), now.lines()
 	if exact && old == new {
-		return nil
+		return new, nil
 	}
 	for _, n := range now {
 		patched := false
 		if exact && n.Base >= 0 {
-			if patched, err = patchHosts(ownFile(n.ID, "hosts"), n.Base, old, new); err != nil {
-				return err
-			}
+			patched, err = patchHosts(ownFile(n.ID, "hosts"), n.Base, old, new)
 		}
-		if !patched {
+		if err == nil && !patched {
 			err = rewriteHosts(n.ID)
 		}
 		if err != nil {
-			return err
+			return new, err
 		}
 	}
-	return nil
+	return new, nil
 }
 
 // rewriteHosts writes the /etc/hosts of a member that has one.
 func rewriteHosts(id string) error {
+	if _, err := os.Stat(ownFile(id, "hosts")); errors.Is(err, fs.ErrNotExist) {
+		return nil // it is just coming, and writes its own, or it has gone
+	}
 	m, err := readMember(filepath.Join(bundle.MembersDir, id))
 	if errors.Is(err, fs.ErrNotExist) || err == nil && m.ID == "" {
 		return nil
-	}
-	if _, err := os.Stat(ownFile(id, "hosts")); errors.Is(err, fs.ErrNotExist) {
-		return nil // it is just coming, and writes its own
 	}
 	if err != nil {
 		return err
