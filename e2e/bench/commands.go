@@ -28,7 +28,7 @@ func measureValidations(ctx context.Context, s *suite) error {
 			s.found.fail(of, c, err)
 		}
 	}
-	s.interleave(of, s.few(2), peers, func(c contestant) (map[unit]float64, error) {
+	s.interleave(of, s.rounds, peers, func(c contestant) (map[unit]float64, error) {
 		took, err := s.beds[c.name].measure(ctx, "sh", "-c", commands[c.name])
 		return costs(took), err
 	})
@@ -53,7 +53,7 @@ func measurePulls(ctx context.Context, s *suite) error {
 		skopeo.name:  "skopeo copy -q docker://" + bigImage + " containers-storage:" + bigImage,
 	}
 	peers := append(s.among(func(c contestant) bool { return commands[c.name] != "" }), skopeo)
-	s.interleave(of, s.few(4), peers, func(c contestant) (values map[unit]float64, err error) {
+	s.interleave(of, s.rounds, peers, func(c contestant) (values map[unit]float64, err error) {
 		// A node for each pull: that is a store that is really empty.
 		b, err := newBed(ctx, s.kit)
 		if err != nil {

@@ -59,9 +59,22 @@ func versionsOf(ctx context.Context, root string) (map[string]string, error) {
 		name, version, _ := strings.Cut(strings.TrimSpace(line), " ")
 		versions[name] = version
 	}
-	described, err := exec.CommandContext(ctx, "git", "describe", "--tags", "--always", "--dirty").Output()
-	versions[davit.name] = strings.TrimSpace(string(described))
+	versions[davit.name], err = ownVersion(ctx)
 	return versions, err
+}
+
+// ownVersion is davit's commit, "-dirty" where it is not as committed; documents, which runs write to, may differ.
+func ownVersion(ctx context.Context) (string, error) {
+	described, err := exec.CommandContext(ctx, "git", "describe", "--tags", "--always").Output()
+	if err != nil {
+		return "", fmt.Errorf("ask git for davit's version: %w", err)
+	}
+	version := strings.TrimSpace(string(described))
+	// git diff --quiet exits with 1 where there are differences.
+	if exec.CommandContext(ctx, "git", "diff", "--quiet", "HEAD", "--", ":/", ":(exclude,top)docs").Run() != nil {
+		version += "-dirty"
+	}
+	return version, nil
 }
 
 // onWhat is a sentence.

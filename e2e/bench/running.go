@@ -23,7 +23,7 @@ func measureMemory(ctx context.Context, s *suite) error {
 		return err
 	}
 	const size = 5
-	s.interleave("memory/network=bridge", s.few(2), s.among(func(c contestant) bool { return c.connects(bridge) }), func(c contestant) (map[unit]float64, error) {
+	s.interleave("memory/network=bridge", s.rounds, s.among(func(c contestant) bool { return c.connects(bridge) }), func(c contestant) (map[unit]float64, error) {
 		before, err := outside(ctx, b)
 		if err != nil {
 			return nil, err
@@ -93,7 +93,7 @@ func measureIdle(ctx context.Context, s *suite) error {
 	peers := s.onOwn(ctx, of, 10, s.among(func(c contestant) bool { return daemons[c.name] != "" }), func(ctx context.Context, c contestant, b *bed, _ []workload) error {
 		return b.run(ctx, "sh", "-c", "systemctl start "+daemons[c.name])
 	})
-	s.interleave(of, s.few(5), peers, func(c contestant) (map[unit]float64, error) {
+	s.interleave(of, s.few(), peers, func(c contestant) (map[unit]float64, error) {
 		return idle(ctx, s.beds[c.name], daemons[c.name])
 	})
 	return nil
@@ -192,7 +192,7 @@ func measureProbes(ctx context.Context, s *suite) error {
 		}
 		return errors.Join(err, b.run(ctx, "sh", "-ec", script))
 	})
-	s.interleave(of, s.few(4), peers, func(c contestant) (map[unit]float64, error) {
+	s.interleave(of, s.few(), peers, func(c contestant) (map[unit]float64, error) {
 		used, err := window(ctx, s.beds[c.name])
 		checks := size * idleFor / time.Second
 		return map[unit]float64{cpuTime: float64(used-calm[c.name]) / float64(checks)}, err

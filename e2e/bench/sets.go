@@ -55,7 +55,7 @@ func measureChanges(ctx context.Context, s *suite) error {
 		of := variant(fmt.Sprintf("change/manifests=%d", size))
 		peers := s.onOwn(ctx, of, size, s.among(manages(size)), startAgent)
 		revision := 0
-		s.interleave(of, s.few(2), peers, func(c contestant) (map[unit]float64, error) {
+		s.interleave(of, s.rounds, peers, func(c contestant) (map[unit]float64, error) {
 			revision++
 			ws := fleet("w", size, none)
 			ws[0].revision = revision
@@ -267,7 +267,7 @@ var applies = measure{
 
 func measureApplies(ctx context.Context, s *suite) error {
 	ws := fleet("w", 100, none)
-	s.interleave("apply/first=100", s.few(4), s.among(many), func(c contestant) (map[unit]float64, error) {
+	s.interleave("apply/first=100", s.rounds, s.among(many), func(c contestant) (map[unit]float64, error) {
 		b, err := s.own(ctx, c)
 		if err != nil {
 			return nil, err
@@ -292,7 +292,7 @@ func measureBoots(ctx context.Context, s *suite) error {
 	if err != nil {
 		return err
 	}
-	s.interleave("boot/workloads=0", s.few(2), s.among(func(c contestant) bool { return c.name == plain.name }), func(contestant) (map[unit]float64, error) {
+	s.interleave("boot/workloads=0", s.rounds, s.among(func(c contestant) bool { return c.name == plain.name }), func(contestant) (map[unit]float64, error) {
 		took, err := boot(ctx, empty, "true")
 		return costs(took), err
 	})
@@ -303,7 +303,7 @@ func measureBoots(ctx context.Context, s *suite) error {
 		}
 		return nil
 	})
-	s.interleave(of, s.few(4), peers, func(c contestant) (map[unit]float64, error) {
+	s.interleave(of, s.rounds, peers, func(c contestant) (map[unit]float64, error) {
 		took, err := boot(ctx, s.beds[c.name], `[ $(pgrep -xc `+payloadName+`) = 100 ]`)
 		return costs(took), err
 	})

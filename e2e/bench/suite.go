@@ -28,8 +28,8 @@ type suite struct {
 	found *findings
 }
 
-// few is the number of rounds of a measure whose rounds take long.
-func (s *suite) few(divisor int) int { return max(1, s.rounds/divisor) }
+// few is the number of rounds of a measure that waits for most of a round, whatever is measured.
+func (s *suite) few() int { return max(1, s.rounds/4) }
 
 // among are the contestants asked for that can do something.
 func (s *suite) among(does func(contestant) bool) []contestant {
