@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -82,5 +84,33 @@ func (r *run) leaveUnitGroup() error {
 			return fmt.Errorf("leave the unit's control group: %w", err)
 		}
 	}
+	return nil
+}
+
+// warmPeriod is shorter than any grace period of RCU that is worth to be saved.
+const warmPeriod = 4 * time.Millisecond
+
+// warmGroups makes it quick to move the container's process to its group, until the context ends, by moving
+// this one to the group that it is in. Who moves a process locks out all that start and end; the first to do
+// so in a while waits for a grace period of RCU, 10 to 20 ms, and the next ones for as long do not
+// (rcu_sync_enter, from cgroup_procs_write_start in Linux' kernel/cgroup/cgroup.c). systemd has just moved
+// this process; what comes between may take longer than that lasts. Nothing depends on it.
+func warmGroups(ctx context.Context) error {
+	group, err := cgroupOf(os.Getpid())
+	if err != nil {
+		return err
+	}
+	go func() {
+		ticks := time.NewTicker(warmPeriod)
+		defer ticks.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticks.C:
+				_ = os.WriteFile(filepath.Join(cgroupRoot, group, "cgroup.procs"), []byte(strconv.Itoa(os.Getpid())), 0)
+			}
+		}
+	}()
 	return nil
 }

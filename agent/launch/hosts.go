@@ -92,7 +92,7 @@ func join(m member, base string) error {
 		return err
 	}
 	defer unlock()
-	if err := errors.Join(os.MkdirAll(bundle.MembersDir, 0o700), os.MkdirAll(bundle.NamesDir, 0o700)); err != nil {
+	if err := os.MkdirAll(bundle.MembersDir, 0o700); err != nil {
 		return err
 	}
 	lines, err := publish(m)
@@ -181,10 +181,11 @@ func change(network string, to func(neighbours) neighbours) (string, error) {
 	if exact && old == new {
 		return new, nil
 	}
+	patch := difference(old, new)
 	for _, n := range now {
 		patched := false
 		if exact && n.Base >= 0 {
-			patched, err = patchHosts(ownFile(n.ID, "hosts"), n.Base, old, new)
+			patched, err = patch.apply(ownFile(n.ID, "hosts"), n.Base)
 		}
 		if err == nil && !patched {
 			err = rewriteHosts(n.ID)
@@ -271,6 +272,9 @@ func (all neighbours) record(network string) error {
 	}
 	text, err := json.Marshal(all)
 	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(bundle.NamesDir, 0o700); err != nil {
 		return err
 	}
 	// A launcher that is killed here leaves the old record, which lacks what it was about to tell: its
@@ -375,27 +379,55 @@ func writeHosts(id, text string) error {
 	return errors.Join(err, file.Truncate(int64(len(text))), file.Close())
 }
 
-// patchHosts writes the lines of an /etc/hosts that come after base bytes, where they were others, and
-// only from where on they differ. It does nothing to a file that is not as long as it should be: a
-// container may write its own.
-func patchHosts(path string, base int, old, new string) (bool, error) {
-	file, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if errors.Is(err, fs.ErrNotExist) {
+// patch is what becomes other in the lines of a network: the text from a place on. Before it they were so
+// long.
+type patch struct {
+	at, before int
+	text       []byte
+}
+
+// apply patches the lines that come after base bytes in an /etc/hosts. It does nothing to a file that is not
+// as long as it should be: a container may write its own. There may be a thousand to patch for one start, and
+// an [os.File] for each costs more than all the rest.
+func (p patch) apply(path string, base int) (patched bool, err error) {
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, unix.ENOENT) {
 		return false, nil
 	}
 	if err != nil {
-		return false, err
+		return false, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	info, err := file.Stat()
-	if err != nil || info.Size() != int64(base+len(old)) {
-		return false, errors.Join(err, file.Close())
+	defer func() {
+		if failure := unix.Close(fd); err == nil && failure != nil {
+			err = &fs.PathError{Op: "close", Path: path, Err: failure}
+		}
+	}()
+	var stat unix.Stat_t
+	if err := unix.Fstat(fd, &stat); err != nil {
+		return false, &fs.PathError{Op: "stat", Path: path, Err: err}
 	}
+	if stat.Size != int64(base+p.before) {
+		return false, nil
+	}
+	for written := 0; written < len(p.text); {
+		n, err := unix.Pwrite(fd, p.text[written:], int64(base+p.at+written))
+		if err != nil {
+			return false, &fs.PathError{Op: "write", Path: path, Err: err}
+		}
+		written += n
+	}
+	if now := p.at + len(p.text); now < p.before {
+		if err := unix.Ftruncate(fd, int64(base+now)); err != nil {
+			return false, &fs.PathError{Op: "truncate", Path: path, Err: err}
+		}
+	}
+	return true, nil
+}
+
+// difference is the patch that makes new lines of old ones.
+func difference(old, new string) patch {
 	same := commonPrefix(old, new)
-	_, err = file.WriteAt([]byte(new[same:]), int64(base+same))
-	if len(new) < len(old) {
-		err = errors.Join(err, file.Truncate(int64(base+len(new))))
-	}
-	return true, errors.Join(err, file.Close())
+	return patch{at: same, before: len(old), text: []byte(new[same:])}
 }
 
 func commonPrefix(a, b string) int {

@@ -166,7 +166,7 @@ func TestHostsAreWrittenWhereTheyDiffer(t *testing.T) {
 		"not as it should be": {base + "1\ta\n# the container's\n", "1\ta\n", "2\tb\n", false},
 	} {
 		file := filepath.Join(rootfs(t, map[string]string{"hosts": test.file}), "hosts")
-		patched, err := patchHosts(file, len(base), test.old, test.new)
+		patched, err := difference(test.old, test.new).apply(file, len(base))
 		if err != nil || patched != test.patched {
 			t.Errorf("%s: %v, %v", name, patched, err)
 		}
@@ -178,7 +178,7 @@ func TestHostsAreWrittenWhereTheyDiffer(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
-	if patched, err := patchHosts(filepath.Join(t.TempDir(), "none"), 0, "", "1\ta\n"); patched || err != nil {
+	if patched, err := difference("", "1\ta\n").apply(filepath.Join(t.TempDir(), "none"), 0); patched || err != nil {
 		t.Errorf("no file: %v, %v", patched, err)
 	}
 }

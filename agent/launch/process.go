@@ -11,10 +11,10 @@ import (
 
 	// The init function of nsenter is what makes a child of this program the container's
 	// first process; devices adds device rules to libcontainer's cgroup manager.
-	"github.com/opencontainers/cgroups"
 	_ "github.com/opencontainers/cgroups/devices"
 	_ "github.com/opencontainers/runc/libcontainer/nsenter"
 
+	"github.com/opencontainers/cgroups"
 	"github.com/opencontainers/runc/libcontainer"
 	"github.com/opencontainers/runc/libcontainer/configs"
 	"github.com/opencontainers/runc/libcontainer/specconv"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"math"
@@ -103,17 +104,24 @@ func goalTable(f *findings) string {
 	return markdown(lines)
 }
 
-// missed says of each goal that is missed what limits it.
+// missed says of goals that are missed what limits them, of those with the same limit together.
 func missed(f *findings) []string {
-	var said []string
+	var limits []string
+	figures := map[string][]string{}
 	for _, g := range goals {
-		if figure := g.figure(f); figure > g.most {
-			limits := g.limits
-			if limits == "" {
-				limits = "what limits it has not been found yet"
-			}
-			said = append(said, fmt.Sprintf("%s, %s: %s", g.title, g.form(figure), limits))
+		figure := g.figure(f)
+		if !(figure > g.most) { // nor where it was not measured
+			continue
 		}
+		limit := cmp.Or(g.limits, "what limits it has not been found yet")
+		if figures[limit] == nil {
+			limits = append(limits, limit)
+		}
+		figures[limit] = append(figures[limit], fmt.Sprintf("%s, %s", g.title, g.form(figure)))
+	}
+	said := make([]string, len(limits))
+	for i, limit := range limits {
+		said[i] = strings.Join(figures[limit], "; ") + ": " + limit
 	}
 	return said
 }
