@@ -87,8 +87,9 @@ func (r *run) leaveUnitGroup() error {
 	return nil
 }
 
-// warmPeriod is shorter than any grace period of RCU that is worth to be saved.
-const warmPeriod = 4 * time.Millisecond
+// warmPeriod is about as long as a grace period of RCU, and longer than most starts take to come so far:
+// each turn costs a little, too.
+const warmPeriod = 9 * time.Millisecond
 
 // warmGroups makes it quick to move the container's process to its group, until the context ends, by moving
 // this one to the group that it is in. Who moves a process locks out all that start and end; the first to do
