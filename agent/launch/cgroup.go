@@ -1,7 +1,6 @@
 package launch
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -84,34 +82,5 @@ func (r *run) leaveUnitGroup() error {
 			return fmt.Errorf("leave the unit's control group: %w", err)
 		}
 	}
-	return nil
-}
-
-// warmPeriod is about as long as a grace period of RCU, and longer than most starts take to come so far:
-// each turn costs a little, too.
-const warmPeriod = 9 * time.Millisecond
-
-// warmGroups makes it quick to move the container's process to its group, until the context ends, by moving
-// this one to the group that it is in. Who moves a process locks out all that start and end; the first to do
-// so in a while waits for a grace period of RCU, 10 to 20 ms, and the next ones for as long do not
-// (rcu_sync_enter, from cgroup_procs_write_start in Linux' kernel/cgroup/cgroup.c). systemd has just moved
-// this process; what comes between may take longer than that lasts. Nothing depends on it.
-func warmGroups(ctx context.Context) error {
-	group, err := cgroupOf(os.Getpid())
-	if err != nil {
-		return err
-	}
-	go func() {
-		ticks := time.NewTicker(warmPeriod)
-		defer ticks.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticks.C:
-				_ = os.WriteFile(filepath.Join(cgroupRoot, group, "cgroup.procs"), []byte(strconv.Itoa(os.Getpid())), 0)
-			}
-		}
-	}()
 	return nil
 }

@@ -76,11 +76,8 @@ func (r *run) start(ctx context.Context) error {
 	if err := r.cleanUpBefore(ctx); err != nil {
 		return err
 	}
-	warm, cool := context.WithCancel(ctx)
-	defer cool()
 	for _, step := range []func() error{
 		r.leaveUnitGroup,
-		func() error { return warmGroups(warm) },
 		r.claim,
 		r.receiveSockets,
 		r.chooseProfile,
