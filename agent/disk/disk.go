@@ -24,7 +24,7 @@ func WriteFile(path string, content []byte, mode fs.FileMode) error {
 	_, err = file.Write(content)
 	err = errors.Join(err, file.Chmod(mode), file.Sync(), file.Close())
 	if err == nil {
-		err = replace(path, file.Name())
+		err = Replace(path, file.Name())
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, errors.Join(err, os.Remove(file.Name())))
@@ -32,8 +32,8 @@ func WriteFile(path string, content []byte, mode fs.FileMode) error {
 	return SyncDir(dir)
 }
 
-// replace gives a file its name. An empty directory that has it is somebody's mistake.
-func replace(path, file string) error {
+// Replace gives a file its name. An empty directory that has it is somebody's mistake.
+func Replace(path, file string) error {
 	if info, err := os.Lstat(path); err == nil && info.IsDir() {
 		if err := os.Remove(path); err != nil {
 			return err

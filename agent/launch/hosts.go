@@ -282,13 +282,7 @@ func (all neighbours) record(network string) error {
 	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
 		return err
 	}
-	if err := os.Rename(path+".new", path); !errors.Is(err, unix.EISDIR) {
-		return err
-	}
-	if err := os.RemoveAll(path); err != nil { // somebody's directory
-		return err
-	}
-	return os.Rename(path+".new", path)
+	return disk.Replace(path, path+".new")
 }
 
 // recorded are the networks that have members.
