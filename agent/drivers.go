@@ -2,7 +2,12 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,6 +17,7 @@ import (
 	"github.com/davit-project/davit/agent/volumes"
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/bundle"
 )
 
 // Wait says which of systemd's jobs [Node.Apply] waits for.
@@ -93,7 +99,15 @@ func (s *services) StopUnit(ctx context.Context, name string) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not stopped within %s", limit))
 	defer cancel()
-	return s.node.Systemd.StopUnit(ctx, name)
+	if err := s.node.Systemd.StopUnit(ctx, name); err != nil {
+		return err
+	}
+	// One that waited for its next start has no clean-up of its own.
+	id, service := strings.CutSuffix(name, ".service")
+	if _, err := os.Lstat(filepath.Join(bundle.AttachmentsDir, id)); !service || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return s.node.cleanUpAfter(ctx, id)
 }
 
 // inTime waits for a unit no longer than its manifest lets a change take.

@@ -301,6 +301,10 @@ func (a *Agent) tellWhenDue(ctx context.Context) {
 	}
 	if err != nil && ctx.Err() == nil {
 		a.once("how workloads are is not told", "error", err)
+		return
+	}
+	if err := a.node.cleanUpStopped(ctx, a.view.actual); err != nil && ctx.Err() == nil {
+		a.once("what a container left stays", "error", err)
 	}
 }
 

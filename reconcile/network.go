@@ -10,7 +10,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+
 	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -95,6 +98,21 @@ func (r *resolver) attach(spec v1.SandboxFields, published []v1.ContainerPort, n
 		network.Attachments = append(network.Attachments, attachment)
 	}
 	return network, managed, nil
+}
+
+// keepsNetwork reports whether a container that crashed can go on with the network it had: networks of
+// davit's own are what a start finds in place or mends, of others only their plugins know. A network that
+// belongs to users of the container's own goes with them.
+func keepsNetwork(run runnable, b *bundle.Bundle) bool {
+	if run.role != units.RoleContainer || b.Network.Mode != bundle.NetworkCNI {
+		return false
+	}
+	for _, attachment := range b.Network.Attachments {
+		if _, own, err := bundle.DecodeBridgeNetwork(attachment.Conflist); !own || err != nil {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(b.Spec.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.UserNamespace })
 }
 
 // staticAddresses completes addresses with the prefix length of the subnet they are in, as

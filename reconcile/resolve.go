@@ -172,6 +172,7 @@ func (r *resolver) container(run runnable, source manifests.Position) error {
 	}
 	b := &bundle.Bundle{Spec: spec, Launch: r.launchOf(run, image, environment, storage)}
 	b.Network = network
+	b.Network.Keep = keepsNetwork(run, b)
 	if b.Runtime, err = r.runtime(run.Runtime); err != nil {
 		return in(PartNode, err)
 	}

@@ -50,6 +50,7 @@ func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal string) (un
 		HoldsStart:    b.Health.HoldsStart() && !runsToItsEnd(run.role),
 		PreStop:       b.Health.PreStop != nil || b.Replica,
 		Notify:        b.Notify,
+		KeepsNetwork:  b.Network.Keep,
 		Due:           run.due.Seconds > 0,
 		Reload:        run.Reload.Signal != "" || run.Reload.Exec != nil,
 		Restart:       restartOf(run.ContainerSpec),

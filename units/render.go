@@ -252,6 +252,9 @@ func (r *renderer) launch(u Unit) {
 		access = "exec" // what waits for the container says how it goes
 	}
 	r.set(section, "NotifyAccess", literal, access)
+	if u.KeepsNetwork {
+		r.set(section, "FileDescriptorStoreMax", literal, "1")
+	}
 	if u.Role == RoleSandbox || u.Role == RoleReaper {
 		r.command("ExecStart", u.Launcher, "sandbox", u.Bundle)
 	} else {

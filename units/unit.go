@@ -114,6 +114,8 @@ type Unit struct {
 	HoldSeconds int64
 	// Notify is set when the container says itself that it is up.
 	Notify bool
+	// KeepsNetwork is set when systemd keeps the container's network namespace while it restarts the unit.
+	KeepsNetwork bool
 	// PreStop is set when the launcher runs something before the container is asked to stop.
 	PreStop bool
 	// DeadlineSeconds is how long a start may live; 0 means no limit.

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -137,15 +138,70 @@ func setKernel(name, value string) error {
 	return os.WriteFile(file, []byte(value), 0)
 }
 
-// plug makes a pair of devices, one a port of the bridge, the other in the container.
+// plug leaves a pair of devices, one a port of the bridge, the other in the container. Of a network that was
+// kept both are there already.
 func plug(network bundle.BridgeNetwork, bridge netlink.Link, end Endpoint, addresses []netip.Prefix) error {
 	namespace, err := netns.GetFromPath(end.Namespace)
 	if err != nil {
 		return fmt.Errorf("open the network namespace: %w", err)
 	}
 	defer namespace.Close()
+	inside, err := netlink.NewHandleAt(namespace, unix.NETLINK_ROUTE)
+	if err != nil {
+		return err
+	}
+	defer inside.Close()
+	there, err := isPlugged(inside, network, bridge, end, addresses)
+	if err == nil && !there {
+		err = makePair(namespace, network, bridge, end, addresses)
+	}
+	if err != nil {
+		return fmt.Errorf("device %s: %w", portName(network, end), err)
+	}
+	if err := configure(inside, network, end, addresses); err != nil {
+		return fmt.Errorf("device %s of the container: %w", end.Interface, err)
+	}
+	return nil
+}
+
+// isPlugged reports whether the container's device is one of these addresses, whose other end is its port of
+// this bridge.
+func isPlugged(inside *netlink.Handle, network bundle.BridgeNetwork, bridge netlink.Link, end Endpoint, addresses []netip.Prefix) (bool, error) {
+	device, err := inside.LinkByName(end.Interface)
+	if errors.As(err, new(netlink.LinkNotFoundError)) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	port, err := netlink.LinkByName(portName(network, end))
+	if errors.As(err, new(netlink.LinkNotFoundError)) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if device.Attrs().ParentIndex != port.Attrs().Index || port.Attrs().MasterIndex != bridge.Attrs().Index || port.Attrs().Flags&net.FlagUp == 0 {
+		return false, nil
+	}
+	present, err := inside.AddrList(device, netlink.FAMILY_ALL)
+	if err != nil {
+		return false, err
+	}
+	for _, address := range present {
+		own := func(wanted netip.Prefix) bool { return addressOf(wanted).IPNet.String() == address.IPNet.String() }
+		if !address.IP.IsLinkLocalUnicast() && !slices.ContainsFunc(addresses, own) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// makePair makes the pair of devices, in the place of one that is not as it should be.
+func makePair(namespace netns.NsHandle, network bundle.BridgeNetwork, bridge netlink.Link, end Endpoint, addresses []netip.Prefix) error {
 	mac := macOf(addresses[0].Addr())
 	if end.MAC != "" {
+		var err error
 		if mac, err = net.ParseMAC(end.MAC); err != nil {
 			return err
 		}
@@ -157,23 +213,17 @@ func plug(network bundle.BridgeNetwork, bridge netlink.Link, end Endpoint, addre
 		LinkAttrs: attributes, PeerName: end.Interface, PeerHardwareAddr: mac, PeerTxQLen: -1,
 		PeerNamespace: netlink.NsFd(namespace),
 	}
-	err = netlink.LinkAdd(port)
+	err := netlink.LinkAdd(port)
 	if errors.Is(err, unix.EEXIST) { // of an earlier run that nobody could clean up after
 		if err = unplug(network, end); err == nil {
 			err = netlink.LinkAdd(port)
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("make device %s: %w", attributes.Name, err)
+		return err
 	}
 	// A container may ask for itself by a port of the node.
-	if err := netlink.LinkSetHairpin(port, true); err != nil {
-		return fmt.Errorf("device %s: %w", attributes.Name, err)
-	}
-	if err := configure(namespace, network, end, addresses); err != nil {
-		return fmt.Errorf("device %s of the container: %w", end.Interface, err)
-	}
-	return nil
+	return netlink.LinkSetHairpin(port, true)
 }
 
 // unplug removes the container's port of the bridge, and with it its own device. The kernel does so when the
@@ -194,18 +244,13 @@ func unplug(network bundle.BridgeNetwork, end Endpoint) error {
 }
 
 // configure gives the container's device its addresses and routes.
-func configure(namespace netns.NsHandle, network bundle.BridgeNetwork, end Endpoint, addresses []netip.Prefix) error {
-	inside, err := netlink.NewHandleAt(namespace, unix.NETLINK_ROUTE)
-	if err != nil {
-		return err
-	}
-	defer inside.Close()
+func configure(inside *netlink.Handle, network bundle.BridgeNetwork, end Endpoint, addresses []netip.Prefix) error {
 	device, err := inside.LinkByName(end.Interface)
 	if err != nil {
 		return err
 	}
 	for _, address := range addresses {
-		if err := inside.AddrAdd(device, addressOf(address)); err != nil {
+		if err := inside.AddrAdd(device, addressOf(address)); err != nil && !errors.Is(err, unix.EEXIST) {
 			return fmt.Errorf("address %s: %w", address, err)
 		}
 	}

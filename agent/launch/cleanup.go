@@ -35,6 +35,12 @@ func Cleanup(ctx context.Context, id string) error {
 	if err := lockRecord(id); err != nil {
 		return fmt.Errorf("clean up %s: %w", id, err)
 	}
+	return cleanUp(ctx, id, false)
+}
+
+// cleanUp is [Cleanup] for who has the record's lock. A network that is kept stays as it is, with the record of
+// how to undo it.
+func cleanUp(ctx context.Context, id string, keepNetwork bool) error {
 	var failures []error
 	own := filepath.Join(bundle.AttachmentsDir, id)
 	b, err := readBundle(own)
@@ -44,15 +50,24 @@ func Cleanup(ctx context.Context, id string) error {
 	}
 	// The kernel takes its time over rules that go, and nothing waits for them but the end.
 	unpublished := make(chan error, 1)
-	go func() { unpublished <- unpublish(b) }()
-	failures = append(failures, runtime.remove(), awaitCopier(id))
-	if err == nil {
-		if isSandbox(b) {
-			failures = append(failures, releaseSandbox(b))
+	go func() {
+		var err error
+		if !keepNetwork {
+			err = unpublish(b)
 		}
-		failures = append(failures, disconnect(ctx, b))
-	} else if !errors.Is(err, fs.ErrNotExist) {
+		unpublished <- err
+	}()
+	failures = append(failures, runtime.remove(), awaitCopier(id))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
 		failures = append(failures, err)
+	case keepNetwork:
+		failures = append(failures, standBy(b))
+	case isSandbox(b):
+		failures = append(failures, releaseSandbox(b), disconnect(ctx, b))
+	default:
+		failures = append(failures, disconnect(ctx, b))
 	}
 	failures = append(failures, os.RemoveAll(filepath.Join(bundle.ContainersDir, id)), os.RemoveAll(bundle.HealthFile(id)))
 	// A directory that is mounted on is only so in the container's own mount namespace.
@@ -64,8 +79,29 @@ func Cleanup(ctx context.Context, id string) error {
 	if err := errors.Join(failures...); err != nil {
 		return fmt.Errorf("clean up %s: %w", id, err)
 	}
-	if err := os.RemoveAll(own); err != nil {
+	remove := os.RemoveAll
+	if keepNetwork {
+		remove = forgetRun
+	}
+	if err := remove(own); err != nil {
 		return fmt.Errorf("clean up %s: %w", id, err)
+	}
+	return nil
+}
+
+// forgetRun removes what there is of a run but the record of what to undo, which a next one replaces.
+func forgetRun(own string) error {
+	entries, err := os.ReadDir(own)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if entry.Name() == bundle.ConfigFile && !entry.IsDir() {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(own, entry.Name())); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -6,27 +6,69 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/davit-project/davit/units/bundle"
 )
 
 // End notes how a container's run has ended, which systemd tells ExecStopPost= in its environment
-// (systemd.exec(5)), and cleans up after it.
+// (systemd.exec(5)), and cleans up after it. A container that crashed and is about to start again keeps its
+// network. Who calls it by hand has to stop the unit first.
 func End(ctx context.Context, id string, now time.Time) error {
-	return errors.Join(noteEnd(id, now), Cleanup(ctx, id))
+	if !isID(id) {
+		return fmt.Errorf("clean up: %q is not the id of a container", id)
+	}
+	result := os.Getenv("SERVICE_RESULT")
+	if result == "" {
+		return cleanUpStopped(ctx, id)
+	}
+	failure, err := noteEnd(id, result, now)
+	if failure != nil { // then there was no container
+		return errors.Join(err, Cleanup(ctx, id))
+	}
+	return errors.Join(err, endRun(ctx, id, result))
 }
 
-func noteEnd(id string, now time.Time) error {
-	run := bundle.LastRun{
-		Invocation: os.Getenv(invocationID), Result: os.Getenv("SERVICE_RESULT"), Exit: os.Getenv("EXIT_STATUS"), At: now,
+// cleanUpStopped is [Cleanup] of a container whose unit is not up, and stays so until that is done.
+func cleanUpStopped(ctx context.Context, id string) error {
+	if err := lockRecord(id); err != nil {
+		return err
 	}
-	if run.Result == "" || !isID(id) {
-		return nil // called by hand, or Cleanup says what is wrong
+	unit, err := openUnit(ctx, id+".service")
+	if err != nil {
+		return err
 	}
+	defer unit.close()
+	var state string
+	if err := unit.read("Unit", "ActiveState", &state); err != nil {
+		return err
+	}
+	if state != "inactive" && state != "failed" {
+		return fmt.Errorf("clean up: %s is %s: systemctl stop %s cleans up too", id, state, id)
+	}
+	return cleanUp(ctx, id, false)
+}
+
+func endRun(ctx context.Context, id, result string) error {
+	if err := lockRecord(id); err != nil {
+		return err
+	}
+	keep := false
+	if b, err := readBundle(filepath.Join(bundle.AttachmentsDir, id)); err == nil && b.Network.Keep {
+		if keep, err = startsAgain(ctx, id, result); err != nil {
+			fmt.Fprintln(os.Stderr, "davit-run: the next start makes the network anew:", err)
+		}
+	}
+	return cleanUp(ctx, id, keep)
+}
+
+// noteEnd writes the note, and returns what kept the run from starting.
+func noteEnd(id, result string, now time.Time) (*bundle.Failure, error) {
+	run := bundle.LastRun{Invocation: os.Getenv(invocationID), Result: result, Exit: os.Getenv("EXIT_STATUS"), At: now}
 	failure, err := takeFailure(id)
 	if err != nil {
-		return fmt.Errorf("note how %s ended: %w", id, err)
+		return nil, fmt.Errorf("note how %s ended: %w", id, err)
 	}
 	if failure != nil && failure.Invocation == run.Invocation {
 		run.Failure = failure
@@ -40,7 +82,7 @@ func noteEnd(id string, now time.Time) error {
 		err = os.Rename(bundle.FailureFile(id), bundle.LastRunFile(id))
 	}
 	if err != nil {
-		return fmt.Errorf("note how %s ended: %w", id, err)
+		return run.Failure, fmt.Errorf("note how %s ended: %w", id, err)
 	}
-	return nil
+	return run.Failure, nil
 }

@@ -43,6 +43,12 @@
 // systemd's eyes part of the start too, can take longer than any bound on a plugin that hangs.
 #define LAUNCH_TIMEOUT 60
 
+// The longest message of the launcher's, in bytes.
+#define MESSAGE_SIZE 1024
+
+// The name by which systemd keeps a network namespace (KeptNetwork of units/bundle).
+#define KEPT_NETWORK "davit-network"
+
 // The child's end of the socket to the parent; -1 in any other process.
 int davit_message_fd = -1;
 
@@ -71,6 +77,27 @@ static int connect_systemd(void)
 	if (connect(fd, (struct sockaddr *)&address, size) < 0)
 		fail("connect to systemd");
 	return fd;
+}
+
+// tell tells systemd a state. A network namespace goes with it, unless it is -1, for systemd to keep, and takes
+// the place of one that it had (FDSTORE= of sd_notify(3)).
+static void tell(int systemd, const char *state, int network)
+{
+	static const char keep[] = "FDSTORE=1\nFDNAME=" KEPT_NETWORK "\n", drop[] = "FDSTOREREMOVE=1\nFDNAME=" KEPT_NETWORK;
+	const char *had = getenv("LISTEN_FDNAMES");
+	char text[MESSAGE_SIZE + sizeof(keep)];
+
+	if (network < 0) {
+		if (send(systemd, state, strlen(state), MSG_NOSIGNAL) < 0)
+			fail("tell systemd of the container");
+		return;
+	}
+	if (had != NULL && strstr(had, KEPT_NETWORK) != NULL && send(systemd, drop, strlen(drop), MSG_NOSIGNAL) < 0)
+		fail("have systemd forget a network");
+	strcat(strcpy(text, keep), state);
+	if (davit_send_descriptor(systemd, text, network) < 0)
+		fail("tell systemd of the container");
+	close(network);
 }
 
 // barrier returns when systemd has handled what was sent before: it closes the descriptor
@@ -143,12 +170,12 @@ static void start(char **command, pid_t container)
 
 // message is what the child sends: words that end with a NUL, which are the container's process, a
 // letter for each file descriptor or '-', what to tell systemd, and what lets the process go on;
-// and the descriptors, or -1: the output to copy, o, the socket for those who attach to it, a, and
-// the socket to relay from, n.
+// and the descriptors, or -1: the output to copy, o, the socket for those who attach to it, a, the
+// socket to relay from, n, and the network namespace for systemd to keep, k.
 struct message {
-	char text[1024];
+	char text[MESSAGE_SIZE];
 	size_t length;
-	int descriptors[3];
+	int descriptors[4];
 };
 
 // descriptor is the one that a letter of the message's kinds stands for, or -1.
@@ -253,8 +280,7 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 	}
 	alarm(0);
 	int systemd = connect_systemd();
-	if (send(systemd, words[2], strlen(words[2]), MSG_NOSIGNAL) < 0)
-		fail("tell systemd of the container");
+	tell(systemd, words[2], descriptor(&message, words[1], 'k'));
 	barrier(systemd);
 	if (count == 4)
 		release(words[3], container);

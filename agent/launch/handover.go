@@ -19,13 +19,14 @@ import (
 // handOver names the container's waiting process to the process that systemd started,
 // which tells systemd of it and lets it run once this one has exited; see handover.c. With
 // an output, that process stays and copies it to its own standard output; with a notify socket, it
-// stays and relays to systemd what the container says there.
-func handOver(b *bundle.Bundle, container created, output copied, notify *os.File) error {
+// stays and relays to systemd what the container says there. A network namespace that systemd is to keep goes
+// to it with the rest.
+func (r *run) handOver(container created, output copied) error {
 	kinds, descriptors := "", []int(nil)
 	for _, handed := range []struct {
 		kind string
 		file *os.File
-	}{{"o", output.from}, {"a", output.listener}, {"n", notify}} {
+	}{{"o", output.from}, {"a", output.listener}, {"n", r.notify}, {"k", r.networkToKeep()}} {
 		if handed.file != nil {
 			kinds, descriptors = kinds+handed.kind, append(descriptors, int(handed.file.Fd()))
 		}
@@ -34,7 +35,7 @@ func handOver(b *bundle.Bundle, container created, output copied, notify *os.Fil
 	if len(descriptors) > 0 {
 		rights = unix.UnixRights(descriptors...)
 	}
-	words := []string{strconv.Itoa(container.pid), cmp.Or(kinds, "-"), startedState(b, container.pid)}
+	words := []string{strconv.Itoa(container.pid), cmp.Or(kinds, "-"), startedState(r.Bundle, container.pid)}
 	return send(append(words, container.release...), rights)
 }
 

@@ -25,6 +25,7 @@ import (
 type run struct {
 	*bundle.Bundle
 	dir     string   // the bundle's directory
+	text    []byte   // its configuration
 	cgroup  string   // the unit's control group
 	below   bool     // this process is in a group below it
 	rootfs  string   // where the root filesystem is mounted
@@ -34,8 +35,10 @@ type run struct {
 	account account
 	// fileLabel is the SELinux label of the container's files, or "".
 	fileLabel string
-	// namespace is the open network namespace, where this process has made one by itself.
+	// namespace is the open network namespace, where this process has made one by itself or an earlier run
+	// has: then it was kept.
 	namespace *os.File
+	kept      bool
 	// namespaces are those that were made with the user namespace, reaper is the first process of
 	// its process namespace, or 0.
 	namespaces map[specs.LinuxNamespaceType]*os.File
@@ -59,9 +62,9 @@ func Start(ctx context.Context, dir string) error {
 // begin starts what the bundle at dir says, and leaves word of what keeps it from starting.
 func begin(ctx context.Context, dir string, start func(*run, context.Context) error) error {
 	id := bundle.IDOf(filepath.Base(dir))
-	b, err := readBundle(dir)
+	b, text, err := readConfig(dir)
 	if err == nil {
-		err = start(&run{Bundle: b, dir: dir}, ctx)
+		err = start(&run{Bundle: b, dir: dir, text: text}, ctx)
 	}
 	if err != nil {
 		err = fmt.Errorf("start %s: %w", id, err)
@@ -112,12 +115,18 @@ func (r *run) start(ctx context.Context) error {
 		}
 	}
 	defer runtime.KeepAlive(r)
-	return handOver(r.Bundle, container, output, r.notify)
+	return r.handOver(container, output)
 }
 
-// cleanUpBefore undoes what an earlier run may have left.
+// cleanUpBefore undoes what an earlier run may have left, but for a network that is still good.
 func (r *run) cleanUpBefore(ctx context.Context) error {
-	err := Cleanup(ctx, r.ID)
+	if err := lockRecord(r.ID); err != nil {
+		return err
+	}
+	if err := r.takeNetwork(); err != nil {
+		return err
+	}
+	err := cleanUp(ctx, r.ID, r.kept)
 	if errors.Is(err, errStillRuns) {
 		return err
 	}
@@ -125,25 +134,7 @@ func (r *run) cleanUpBefore(ctx context.Context) error {
 		// A plugin that cannot delete must not keep the container down for ever. It is asked again
 		// when this run has ended.
 		fmt.Fprintln(os.Stderr, "davit-run: an earlier run left something behind:", err)
-		return forgetRun(r.ID)
-	}
-	return nil
-}
-
-// forgetRun removes what there is of a run but the record of what to undo, which a next one replaces.
-func forgetRun(id string) error {
-	own := filepath.Dir(bundle.RunningBundle(id))
-	entries, err := os.ReadDir(own)
-	if err != nil {
-		return err
-	}
-	for _, entry := range entries {
-		if entry.Name() == bundle.ConfigFile && !entry.IsDir() {
-			continue
-		}
-		if err := os.RemoveAll(filepath.Join(own, entry.Name())); err != nil {
-			return err
-		}
+		return forgetRun(filepath.Join(bundle.AttachmentsDir, r.ID))
 	}
 	return nil
 }
@@ -157,11 +148,7 @@ func (r *run) claim() error {
 			return err
 		}
 	}
-	text, err := r.Encode()
-	if err != nil {
-		return err
-	}
-	if err := disk.WriteFile(ownFile(r.ID, bundle.ConfigFile), text, 0o600); err != nil {
+	if err := disk.WriteFile(ownFile(r.ID, bundle.ConfigFile), r.text, 0o600); err != nil {
 		return err
 	}
 	if err := lockRecord(r.ID); err != nil {
@@ -188,13 +175,19 @@ func lockRecord(id string) error {
 }
 
 func readBundle(dir string) (*bundle.Bundle, error) {
+	b, _, err := readConfig(dir)
+	return b, err
+}
+
+// readConfig reads a bundle, and returns the text of its configuration too.
+func readConfig(dir string) (*bundle.Bundle, []byte, error) {
 	text, err := os.ReadFile(filepath.Join(dir, bundle.ConfigFile))
 	if err != nil {
-		return nil, fmt.Errorf("read bundle: %w: run davit apply to write it again", err)
+		return nil, nil, fmt.Errorf("read bundle: %w: run davit apply to write it again", err)
 	}
 	b, err := bundle.Decode(text)
 	if err != nil {
-		return nil, fmt.Errorf("read bundle %s: %w", dir, err)
+		return nil, nil, fmt.Errorf("read bundle %s: %w", dir, err)
 	}
-	return b, nil
+	return b, text, nil
 }

@@ -19,8 +19,9 @@ func (r *run) receiveSockets() error {
 	if len(r.Sockets) == 0 {
 		return nil
 	}
-	if count := os.Getenv("LISTEN_FDS"); count != strconv.Itoa(len(r.Sockets)) {
-		return fmt.Errorf("systemd handed over %q sockets, want %d: see systemctl status %s.socket", count, len(r.Sockets), r.ID)
+	// What systemd has kept comes after them.
+	if count, err := strconv.Atoi(os.Getenv("LISTEN_FDS")); err != nil || count < len(r.Sockets) {
+		return fmt.Errorf("systemd handed over %q sockets, want %d: see systemctl status %s.socket", os.Getenv("LISTEN_FDS"), len(r.Sockets), r.ID)
 	}
 	for i, name := range r.Sockets {
 		unix.CloseOnExec(firstSocket + i)

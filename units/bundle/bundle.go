@@ -170,7 +170,13 @@ type Network struct {
 	Attachments []Attachment `json:"attachments,omitempty"`
 	// Ports are published on the node, through the first attachment.
 	Ports []Port `json:"ports,omitempty"`
+	// Keep has a container that crashes find its network as it was when it starts again: systemd keeps
+	// the namespace meanwhile, as [KeptNetwork].
+	Keep bool `json:"keep,omitempty"`
 }
+
+// KeptNetwork is the name by which systemd keeps a network namespace (FDNAME= of sd_notify(3)).
+const KeptNetwork = "davit-network"
 
 // Attachment attaches a container to one CNI network.
 type Attachment struct {

@@ -1,0 +1,98 @@
+package launch
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// A container that crashes finds its network as it was when it starts again, as one of a pod does. Its
+// namespace is with systemd meanwhile, in the unit's file descriptor store (systemd.service(5)), which lets it
+// go, with the devices in it, when the unit has come to its end. Its addresses, its names and its ports stay as
+// they are. The next start goes through all of it as ever, and finds it in place.
+
+// crashed are the results of a service ($SERVICE_RESULT of systemd.exec(5)) whose process ended although
+// nobody, so far as they tell, asked it to.
+var crashed = []string{"exit-code", "signal", "core-dump", "oom-kill", "watchdog"}
+
+// startsAgain reports whether systemd will start the container that ended with this result once more, by
+// itself and whatever happens meanwhile.
+func startsAgain(ctx context.Context, id, result string) (bool, error) {
+	if !slices.Contains(crashed, result) {
+		return false, nil
+	}
+	unit, err := openUnit(ctx, id+".service")
+	if err != nil {
+		return false, err
+	}
+	defer unit.close()
+	// A stop, and a restart that somebody asked for, are jobs by now; systemd's own restart is none yet.
+	var job struct {
+		ID   uint32
+		Path dbus.ObjectPath
+	}
+	if err := unit.read("Unit", "Job", &job); err != nil || job.ID != 0 {
+		return false, err
+	}
+	var limited uint64
+	if err := unit.read("Unit", "StartLimitIntervalUSec", &limited); err != nil || limited != 0 {
+		return false, err
+	}
+	var restart string
+	err = unit.read("Service", "Restart", &restart)
+	return restart == "always" || restart == "on-failure", err
+}
+
+// standBy leaves a replica's name to the others until it is ready again.
+func standBy(b *bundle.Bundle) error {
+	if !b.Replica {
+		return nil
+	}
+	return setReady(b.ID, false)
+}
+
+// takeNetwork takes over the network namespace that systemd has kept, where a run of this very bundle has
+// left its network in place.
+func (r *run) takeNetwork() error {
+	namespace := keptNamespace(len(r.Sockets))
+	if namespace == nil {
+		return nil
+	}
+	left, err := os.ReadFile(ownFile(r.ID, bundle.ConfigFile))
+	if err == nil && r.Network.Keep && bytes.Equal(left, r.text) {
+		r.namespace, r.netns, r.kept = namespace, descriptorPath(namespace), true
+		return nil
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil // all was undone
+	}
+	return errors.Join(err, namespace.Close())
+}
+
+// networkToKeep is the network namespace that systemd is to keep, unless it has it already.
+func (r *run) networkToKeep() *os.File {
+	if !r.Network.Keep || r.kept {
+		return nil
+	}
+	return r.namespace
+}
+
+// keptNamespace is the network namespace that systemd hands over after so many sockets; nil where it has
+// none.
+func keptNamespace(sockets int) *os.File {
+	names := strings.Split(os.Getenv("LISTEN_FDNAMES"), ":")
+	if len(names) != sockets+1 || names[sockets] != bundle.KeptNetwork {
+		return nil
+	}
+	unix.CloseOnExec(firstSocket + sockets)
+	return os.NewFile(uintptr(firstSocket+sockets), bundle.KeptNetwork)
+}
