@@ -100,11 +100,12 @@ func (r *resolver) attach(spec v1.SandboxFields, published []v1.ContainerPort, n
 	return network, managed, nil
 }
 
-// keepsNetwork reports whether a container that crashed can go on with the network it had: networks of
-// davit's own are what a start finds in place or mends, of others only their plugins know. A network that
-// belongs to users of the container's own goes with them.
+// keepsNetwork reports whether a container that crashes goes on with the network it had. It does where systemd
+// starts it again however often: nobody would take back what it left when it is not. Networks of davit's own
+// are what a start finds in place or mends; of others only their plugins know. What belongs to users of the
+// container's own goes with them.
 func keepsNetwork(run runnable, b *bundle.Bundle) bool {
-	if run.role != units.RoleContainer || b.Network.Mode != bundle.NetworkCNI {
+	if run.role != units.RoleContainer || b.Network.Mode != bundle.NetworkCNI || !restartsAlways(run) {
 		return false
 	}
 	for _, attachment := range b.Network.Attachments {
@@ -113,6 +114,21 @@ func keepsNetwork(run runnable, b *bundle.Bundle) bool {
 		}
 	}
 	return !slices.ContainsFunc(b.Spec.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.UserNamespace })
+}
+
+// restartsAlways reports whether systemd starts a container again however often it crashes.
+func restartsAlways(run runnable) bool {
+	if restartOf(run.ContainerSpec) == restartNever || run.MaxRestarts != nil {
+		return false
+	}
+	for _, settings := range []v1.UnitSection{run.Unit, run.Service} {
+		for name := range settings {
+			if strings.HasPrefix(name, "StartLimit") || strings.HasPrefix(name, "Restart") && !strings.HasSuffix(name, "Sec") {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // staticAddresses completes addresses with the prefix length of the subnet they are in, as

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -35,12 +36,12 @@ func Cleanup(ctx context.Context, id string) error {
 	if err := lockRecord(id); err != nil {
 		return fmt.Errorf("clean up %s: %w", id, err)
 	}
-	return cleanUp(ctx, id, false)
+	return cleanUp(ctx, id, never)
 }
 
-// cleanUp is [Cleanup] for who has the record's lock. A network that is kept stays as it is, with the record of
-// how to undo it.
-func cleanUp(ctx context.Context, id string, keepNetwork bool) error {
+// cleanUp is [Cleanup] for who has the record's lock. Where the container keeps its network, that stays as it
+// is, with the record of how to undo it.
+func cleanUp(ctx context.Context, id string, keeps func(*bundle.Bundle) bool) error {
 	var failures []error
 	own := filepath.Join(bundle.AttachmentsDir, id)
 	b, err := readBundle(own)
@@ -48,21 +49,22 @@ func cleanUp(ctx context.Context, id string, keepNetwork bool) error {
 	if err == nil {
 		runtime = runtimeOf(b)
 	}
-	// The kernel takes its time over rules that go, and nothing waits for them but the end.
+	keepsNetwork := sync.OnceValue(func() bool { return err == nil && keeps(b) })
+	// systemd takes its time over questions, and the kernel over rules that go: nothing waits for those but the end.
 	unpublished := make(chan error, 1)
 	go func() {
-		var err error
-		if !keepNetwork {
-			err = unpublish(b)
+		if keepsNetwork() {
+			unpublished <- nil
+		} else {
+			unpublished <- unpublish(b)
 		}
-		unpublished <- err
 	}()
 	failures = append(failures, runtime.remove(), awaitCopier(id))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		failures = append(failures, err)
-	case keepNetwork:
+	case keepsNetwork():
 		failures = append(failures, standBy(b))
 	case isSandbox(b):
 		failures = append(failures, releaseSandbox(b), disconnect(ctx, b))
@@ -80,7 +82,7 @@ func cleanUp(ctx context.Context, id string, keepNetwork bool) error {
 		return fmt.Errorf("clean up %s: %w", id, err)
 	}
 	remove := os.RemoveAll
-	if keepNetwork {
+	if keepsNetwork() {
 		remove = forgetRun
 	}
 	if err := remove(own); err != nil {
@@ -88,6 +90,9 @@ func cleanUp(ctx context.Context, id string, keepNetwork bool) error {
 	}
 	return nil
 }
+
+// never is for a container whose network goes in any case.
+func never(*bundle.Bundle) bool { return false }
 
 // forgetRun removes what there is of a run but the record of what to undo, which a next one replaces.
 func forgetRun(own string) error {

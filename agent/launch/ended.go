@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/davit-project/davit/units/bundle"
@@ -27,7 +26,10 @@ func End(ctx context.Context, id string, now time.Time) error {
 	if failure != nil { // then there was no container
 		return errors.Join(err, Cleanup(ctx, id))
 	}
-	return errors.Join(err, endRun(ctx, id, result))
+	if lockErr := lockRecord(id); lockErr != nil {
+		return errors.Join(err, lockErr)
+	}
+	return errors.Join(err, cleanUp(ctx, id, func(b *bundle.Bundle) bool { return keepsNetwork(ctx, b, result) }))
 }
 
 // cleanUpStopped is [Cleanup] of a container whose unit is not up, and stays so until that is done.
@@ -41,26 +43,13 @@ func cleanUpStopped(ctx context.Context, id string) error {
 	}
 	defer unit.close()
 	var state string
-	if err := unit.read("Unit", "ActiveState", &state); err != nil {
+	if err := unit.read("ActiveState", &state); err != nil {
 		return err
 	}
 	if state != "inactive" && state != "failed" {
 		return fmt.Errorf("clean up: %s is %s: systemctl stop %s cleans up too", id, state, id)
 	}
-	return cleanUp(ctx, id, false)
-}
-
-func endRun(ctx context.Context, id, result string) error {
-	if err := lockRecord(id); err != nil {
-		return err
-	}
-	keep := false
-	if b, err := readBundle(filepath.Join(bundle.AttachmentsDir, id)); err == nil && b.Network.Keep {
-		if keep, err = startsAgain(ctx, id, result); err != nil {
-			fmt.Fprintln(os.Stderr, "davit-run: the next start makes the network anew:", err)
-		}
-	}
-	return cleanUp(ctx, id, keep)
+	return cleanUp(ctx, id, never)
 }
 
 // noteEnd writes the note, and returns what kept the run from starting.

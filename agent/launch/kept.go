@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"slices"
@@ -24,12 +25,21 @@ import (
 // nobody, so far as they tell, asked it to.
 var crashed = []string{"exit-code", "signal", "core-dump", "oom-kill", "watchdog"}
 
-// startsAgain reports whether systemd will start the container that ended with this result once more, by
-// itself and whatever happens meanwhile.
-func startsAgain(ctx context.Context, id, result string) (bool, error) {
-	if !slices.Contains(crashed, result) {
-		return false, nil
+// keepsNetwork reports whether a container whose run has ended with this result starts again, and with the
+// network it has.
+func keepsNetwork(ctx context.Context, b *bundle.Bundle, result string) bool {
+	if !b.Network.Keep || !slices.Contains(crashed, result) {
+		return false
 	}
+	again, err := startsAgain(ctx, b.ID)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "davit-run: the next start makes the network anew:", err)
+	}
+	return again
+}
+
+// startsAgain reports whether systemd will start a unit that crashed by itself, for all that is known now.
+func startsAgain(ctx context.Context, id string) (bool, error) {
 	unit, err := openUnit(ctx, id+".service")
 	if err != nil {
 		return false, err
@@ -40,16 +50,8 @@ func startsAgain(ctx context.Context, id, result string) (bool, error) {
 		ID   uint32
 		Path dbus.ObjectPath
 	}
-	if err := unit.read("Unit", "Job", &job); err != nil || job.ID != 0 {
-		return false, err
-	}
-	var limited uint64
-	if err := unit.read("Unit", "StartLimitIntervalUSec", &limited); err != nil || limited != 0 {
-		return false, err
-	}
-	var restart string
-	err = unit.read("Service", "Restart", &restart)
-	return restart == "always" || restart == "on-failure", err
+	err = unit.read("Job", &job)
+	return job.ID == 0, err
 }
 
 // standBy leaves a replica's name to the others until it is ready again.

@@ -126,7 +126,7 @@ func (r *run) cleanUpBefore(ctx context.Context) error {
 	if err := r.takeNetwork(); err != nil {
 		return err
 	}
-	err := cleanUp(ctx, r.ID, r.kept)
+	err := cleanUp(ctx, r.ID, func(*bundle.Bundle) bool { return r.kept })
 	if errors.Is(err, errStillRuns) {
 		return err
 	}

@@ -34,9 +34,9 @@ func openUnit(ctx context.Context, name string) (loadedUnit, error) {
 
 func (u loadedUnit) close() { u.conn.Close() }
 
-// read reads a property of one of the unit's interfaces (org.freedesktop.systemd1(5)).
-func (u loadedUnit) read(kind, property string, into any) error {
-	if err := u.object.StoreProperty("org.freedesktop.systemd1."+kind+"."+property, into); err != nil {
+// read reads one of the properties that all units have (org.freedesktop.systemd1(5)).
+func (u loadedUnit) read(property string, into any) error {
+	if err := u.object.StoreProperty("org.freedesktop.systemd1.Unit."+property, into); err != nil {
 		return fmt.Errorf("ask systemd for %s=: %w", property, err)
 	}
 	return nil
