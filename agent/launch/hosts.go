@@ -288,6 +288,9 @@ func (all neighbours) record(network string) error {
 // recorded are the networks that have members.
 func recorded() ([]string, error) {
 	entries, err := os.ReadDir(bundle.NamesDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	var networks []string
 	for _, entry := range entries {
 		if name := entry.Name(); !strings.HasSuffix(name, ".new") {
