@@ -286,7 +286,7 @@ func (r *renderer) launch(u Unit) {
 	if u.boundsStop() {
 		r.command("ExecStop", u.Launcher, "prestop", id, strconv.FormatInt(u.StopSeconds, 10))
 	}
-	r.bareCommand("ExecStopPost", u.Launcher, "cleanup", id)
+	r.command("ExecStopPost", u.Launcher, "cleanup", id)
 }
 
 // serviceType says what systemd takes for the service's being up, and how long that may take.
@@ -369,22 +369,12 @@ func (r *renderer) set(section, name string, kind kind, values ...string) {
 }
 
 func (r *renderer) command(name string, words ...string) {
-	r.prefixed("", name, words)
-}
-
-// bareCommand is a command that has nothing of what the unit's settings wrap around others: what it does is
-// the node's, and a view of its own of the node's mounts takes milliseconds to make and to give up.
-func (r *renderer) bareCommand(name string, words ...string) {
-	r.prefixed("+", name, words)
-}
-
-func (r *renderer) prefixed(prefix, name string, words []string) {
 	for _, word := range words {
 		if _, err := encode(word, argument); err != nil && r.err == nil {
 			r.err = fmt.Errorf("[Service] %s=: %w", name, err)
 		}
 	}
-	r.set("Service", name, literal, prefix+strings.Join(words, " "))
+	r.set("Service", name, literal, strings.Join(words, " "))
 }
 
 // extra adds what a manifest passes through; a setting that is there already is replaced.
