@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"strings"
@@ -276,5 +277,44 @@ func TestHostPathsHaveTheRootsOfThePolicy(t *testing.T) {
 		if got := launch.SubPaths[0].Volume; got != test.fromVolume {
 			t.Errorf("%s: sub-path of %s, want %s", name, got, test.fromVolume)
 		}
+	}
+}
+
+func TestNetworksAreKept(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		spec string
+		kept bool
+	}{
+		"as usual":               {"ports: [{containerPort: 80, hostPort: 80}]", true},
+		"two networks":           {"networks: [{name: default}, {name: back}]", true},
+		"on failure":             {"restartPolicy: OnFailure", true},
+		"another delay":          {"service: {RestartSec: 5}", true},
+		"none":                   {"networks: [{name: none}]", false},
+		"the node's":             {"hostNetwork: true", false},
+		"of CNI plugins":         {"networks: [{name: default}, {name: macvlan}]", false},
+		"never starts again":     {"restartPolicy: Never", false},
+		"starts again once":      {"maxRestarts: 1", false},
+		"starts as systemd does": {"unit: {StartLimitBurst: 5}", false},
+		"restarts otherwise":     {"service: {Restart: on-abort}", false},
+		"not after a status":     {"service: {RestartPreventExitStatus: 1}", false},
+		"runs to its end":        {"oneshot: true", false},
+		"users of its own":       {"hostUsers: false", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			objects := load(t, container("web", test.spec)+"---\n"+header+"Network\nmetadata: {name: back}\n")
+			desired := Resolve(Input{
+				Objects: objects, Images: resolved(objects, command), Node: testNode,
+				NodeNetworks: map[string]json.RawMessage{"macvlan": []byte(`{"name": "macvlan", "plugins": [{"type": "macvlan"}]}`)},
+			})
+			web, ok := desired.Workloads["web.service"]
+			if !ok {
+				t.Fatalf("there is no web: %v", desired.Problems)
+			}
+			if web.Bundle.Network.Keep != test.kept || web.Unit.KeepsNetwork != test.kept {
+				t.Errorf("keeps its network: %v, its unit %v, want %v", web.Bundle.Network.Keep, web.Unit.KeepsNetwork, test.kept)
+			}
+		})
 	}
 }
