@@ -94,14 +94,15 @@ func cleanUp(ctx context.Context, id string, keeps func(*bundle.Bundle) bool) er
 // never is for a container whose network goes in any case.
 func never(*bundle.Bundle) bool { return false }
 
-// forgetRun removes what there is of a run but the record of what to undo, which a next one replaces.
+// forgetRun removes what there is of a run but the record of what to undo and of where its network is, which a
+// next one replaces.
 func forgetRun(own string) error {
 	entries, err := os.ReadDir(own)
 	if err != nil {
 		return err
 	}
 	for _, entry := range entries {
-		if entry.Name() == bundle.ConfigFile && !entry.IsDir() {
+		if name := entry.Name(); (name == bundle.ConfigFile || name == networkFile) && !entry.IsDir() {
 			continue
 		}
 		if err := os.RemoveAll(filepath.Join(own, entry.Name())); err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -51,7 +50,7 @@ func startsAgain(ctx context.Context, id string) (bool, error) {
 		Path dbus.ObjectPath
 	}
 	err = unit.read("Job", &job)
-	return job.ID == 0, err
+	return err == nil && job.ID == 0, err
 }
 
 // standBy leaves a replica's name to the others until it is ready again.
@@ -62,22 +61,48 @@ func standBy(b *bundle.Bundle) error {
 	return setReady(b.ID, false)
 }
 
+// networkFile notes which network namespace a container's network is in, by its inode.
+const networkFile = "netns"
+
+// noteNetwork notes the namespace in which the network is about to be made.
+func (r *run) noteNetwork() error {
+	if !r.Network.Keep {
+		return nil
+	}
+	inode, err := inodeOf(r.namespace)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(ownFile(r.ID, networkFile), inode, 0o600)
+}
+
 // takeNetwork takes over the network namespace that systemd has kept, where a run of this very bundle has
-// left its network in place.
+// left its network in it.
 func (r *run) takeNetwork() error {
 	namespace := keptNamespace(len(r.Sockets))
 	if namespace == nil {
 		return nil
 	}
-	left, err := os.ReadFile(ownFile(r.ID, bundle.ConfigFile))
-	if err == nil && r.Network.Keep && bytes.Equal(left, r.text) {
+	inode, err := inodeOf(namespace)
+	if err == nil && r.Network.Keep && r.isOnRecord(bundle.ConfigFile, r.text) && r.isOnRecord(networkFile, inode) {
 		r.namespace, r.netns, r.kept = namespace, descriptorPath(namespace), true
 		return nil
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil // all was undone
-	}
 	return errors.Join(err, namespace.Close())
+}
+
+// isOnRecord reports whether an earlier run has left a file with this content.
+func (r *run) isOnRecord(name string, content []byte) bool {
+	left, err := os.ReadFile(ownFile(r.ID, name))
+	return err == nil && bytes.Equal(left, content)
+}
+
+func inodeOf(namespace *os.File) ([]byte, error) {
+	var stat unix.Stat_t
+	if err := unix.Fstat(int(namespace.Fd()), &stat); err != nil {
+		return nil, fmt.Errorf("identify a network namespace: %w", err)
+	}
+	return fmt.Appendf(nil, "%d\n", stat.Ino), nil
 }
 
 // networkToKeep is the network namespace that systemd is to keep, unless it has it already.

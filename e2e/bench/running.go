@@ -84,7 +84,7 @@ func outside(ctx context.Context, b *bed) (map[unit]float64, error) {
 
 var idles = measure{
 	Name: "idle", run: measureIdle,
-	About: "What waits for work costs meanwhile, with ten workloads: davit's agent; Docker's two daemons. A wake-up is a fifth of a second in which a thread of theirs ran, of a minute a round.",
+	About: "What waits for work costs meanwhile, with ten workloads: davit's agent; Docker's two daemons. A wake-up is a fifth of a second in which a thread of theirs ran, of a minute a round, which both spend at once.",
 }
 
 func measureIdle(ctx context.Context, s *suite) error {
@@ -93,7 +93,7 @@ func measureIdle(ctx context.Context, s *suite) error {
 	peers := s.onOwn(ctx, of, 10, s.among(func(c contestant) bool { return daemons[c.name] != "" }), func(ctx context.Context, c contestant, b *bed, _ []workload) error {
 		return b.run(ctx, "sh", "-c", "systemctl start "+daemons[c.name])
 	})
-	s.interleave(of, s.few(), peers, func(c contestant) (map[unit]float64, error) {
+	s.abreast(of, s.rounds, peers, func(c contestant) (map[unit]float64, error) {
 		return idle(ctx, s.beds[c.name], daemons[c.name])
 	})
 	return nil
@@ -167,7 +167,7 @@ func measureExecs(ctx context.Context, s *suite) error {
 var probes = measure{
 	Name: "probe", run: measureProbes,
 	About: "What a check costs the node's processors, a command inside the workload each second: davit's livenessProbe, HealthCmd= of Quadlet, healthcheck of Compose. " +
-		"Ten seconds with ten of them, less ten seconds without.",
+		"Ten seconds with ten of them, less ten seconds without; all at once.",
 }
 
 func measureProbes(ctx context.Context, s *suite) error {
@@ -192,7 +192,7 @@ func measureProbes(ctx context.Context, s *suite) error {
 		}
 		return errors.Join(err, b.run(ctx, "sh", "-ec", script))
 	})
-	s.interleave(of, s.few(), peers, func(c contestant) (map[unit]float64, error) {
+	s.abreast(of, s.rounds, peers, func(c contestant) (map[unit]float64, error) {
 		used, err := window(ctx, s.beds[c.name])
 		checks := size * idleFor / time.Second
 		return map[unit]float64{cpuTime: float64(used-calm[c.name]) / float64(checks)}, err

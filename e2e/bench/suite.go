@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/davit-project/davit/e2e"
 )
@@ -27,9 +28,6 @@ type suite struct {
 	beds  map[string]*bed
 	found *findings
 }
-
-// few is the number of rounds of a measure that waits for most of a round, whatever is measured.
-func (s *suite) few() int { return max(1, s.rounds/4) }
 
 // among are the contestants asked for that can do something.
 func (s *suite) among(does func(contestant) bool) []contestant {
@@ -84,12 +82,37 @@ func (s *suite) interleave(of variant, rounds int, peers []contestant, f func(c 
 				continue
 			}
 			values, err := f(c)
-			if err != nil {
-				s.found.fail(of, c, err)
-			} else if round > 0 {
-				s.found.add(of, c, values)
-			}
+			s.note(of, round, c, values, err)
 		}
+	}
+}
+
+// abreast is interleave for contestants that wait for most of a round, each on its own node: they do so at once.
+func (s *suite) abreast(of variant, rounds int, peers []contestant, f func(c contestant) (map[unit]float64, error)) {
+	type result struct {
+		values map[unit]float64
+		err    error
+	}
+	for round := range rounds + 1 {
+		left := slices.DeleteFunc(slices.Clone(peers), func(c contestant) bool { return s.found.failed(of, c) })
+		results := make([]result, len(left))
+		var all sync.WaitGroup
+		for i, c := range left {
+			all.Go(func() { results[i].values, results[i].err = f(c) })
+		}
+		all.Wait()
+		for i, c := range left {
+			s.note(of, round, c, results[i].values, results[i].err)
+		}
+	}
+}
+
+// note takes down what a contestant's round came to.
+func (s *suite) note(of variant, round int, c contestant, values map[unit]float64, err error) {
+	if err != nil {
+		s.found.fail(of, c, err)
+	} else if round > 0 {
+		s.found.add(of, c, values)
 	}
 }
 
