@@ -61,7 +61,7 @@ test-e2e: deps-node
 
 ## test-long: run the scenarios in their full length (RUN=name picks)
 test-long: deps-node
-	go test -count=1 -timeout 60m ./e2e -long -run 'TestScenarios/$(RUN)' -v
+	go test -count=1 -timeout 3h ./e2e -long -run 'TestScenarios/$(RUN)' -v
 
 ## test-faults: kill davit and its launcher, and have the disk fail, at every point; damage each file; mix faults for an hour
 test-faults: deps-node
