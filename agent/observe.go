@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/davit-project/davit/agent/bundles"
 	"github.com/davit-project/davit/agent/images"
 	"github.com/davit-project/davit/agent/networks"
@@ -25,18 +27,24 @@ import (
 // Observe reads the actual state from systemd and the disk.
 func (n *Node) Observe(ctx context.Context, desired reconcile.Desired) (reconcile.Actual, error) {
 	var actual reconcile.Actual
+	// systemd is asked for all units at once; the disk is read while it thinks.
+	var reads errgroup.Group
 	for _, read := range []func() error{
+		func() (err error) { actual.Workloads, err = n.workloads(ctx, desired); return },
 		func() (err error) { actual.Images, err = images.List(); return },
 		func() (err error) { actual.Networks, err = networks.List(); return },
 		func() (err error) { actual.Volumes, err = volumes.List(); return },
 		func() (err error) { actual.Bundles, err = bundles.List(); return },
 		func() (err error) { actual.Completed, err = bundles.Completed(); return },
-		func() (err error) { actual.Workloads, err = n.workloads(ctx, desired); return },
-		func() (err error) { actual.Foreign, err = n.foreign(ctx, desired, actual); return },
 	} {
-		if err := read(); err != nil {
-			return reconcile.Actual{}, fmt.Errorf("observe the node: %w", err)
-		}
+		reads.Go(read)
+	}
+	err := reads.Wait()
+	if err == nil {
+		actual.Foreign, err = n.foreign(ctx, desired, actual)
+	}
+	if err != nil {
+		return reconcile.Actual{}, fmt.Errorf("observe the node: %w", err)
 	}
 	n.bundles.Forget(actual.Bundles)
 	return actual, nil
