@@ -47,4 +47,7 @@ build_seccomp() {
 echo "cross: $arch"
 [ -e "$seccomp/lib/pkgconfig/libseccomp.pc" ] || build_seccomp
 export CC=$triple-gcc PKG_CONFIG_LIBDIR="$seccomp/lib/pkgconfig"
+# Go's build cache does not tell by pkg-config's answers which directory a library was in: what another checkout
+# has compiled would be taken for this one's.
+export CGO_LDFLAGS="-O2 -g -L$seccomp/lib"
 exec make --no-print-directory OUT="build/$arch" build
