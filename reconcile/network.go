@@ -105,7 +105,7 @@ func (r *resolver) attach(spec v1.SandboxFields, published []v1.ContainerPort, n
 // are what a start finds in place or mends; of others only their plugins know. What belongs to users of the
 // container's own goes with them.
 func keepsNetwork(run runnable, b *bundle.Bundle) bool {
-	if run.role != units.RoleContainer || b.Network.Mode != bundle.NetworkCNI || !restartsAlways(run) {
+	if run.role != units.RoleContainer || b.Network.Mode != bundle.NetworkCNI || !restartsAfterCrashes(run) {
 		return false
 	}
 	for _, attachment := range b.Network.Attachments {
@@ -116,8 +116,8 @@ func keepsNetwork(run runnable, b *bundle.Bundle) bool {
 	return !slices.ContainsFunc(b.Spec.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.UserNamespace })
 }
 
-// restartsAlways reports whether systemd starts a container again however often it crashes.
-func restartsAlways(run runnable) bool {
+// restartsAfterCrashes reports whether systemd starts a container again however often it crashes.
+func restartsAfterCrashes(run runnable) bool {
 	if restartOf(run.ContainerSpec) == restartNever || run.MaxRestarts != nil {
 		return false
 	}

@@ -153,7 +153,7 @@ func plug(network bundle.BridgeNetwork, bridge netlink.Link, end Endpoint, addre
 	defer inside.Close()
 	there, err := isPlugged(inside, network, bridge, end, addresses)
 	if err == nil && !there {
-		err = makePair(namespace, network, bridge, end, addresses)
+		err = makePair(namespace, inside, network, bridge, end, addresses)
 	}
 	if err != nil {
 		return fmt.Errorf("device %s: %w", portName(network, end), err)
@@ -164,8 +164,7 @@ func plug(network bundle.BridgeNetwork, bridge netlink.Link, end Endpoint, addre
 	return nil
 }
 
-// isPlugged reports whether the container's device is there, and its other end is the port of this bridge. One
-// that is not as it should be goes.
+// isPlugged reports whether the container's device is there, and its other end is the port of this bridge.
 func isPlugged(inside *netlink.Handle, network bundle.BridgeNetwork, bridge netlink.Link, end Endpoint, addresses []netip.Prefix) (bool, error) {
 	device, err := inside.LinkByName(end.Interface)
 	if errors.As(err, new(netlink.LinkNotFoundError)) {
@@ -182,10 +181,7 @@ func isPlugged(inside *netlink.Handle, network bundle.BridgeNetwork, bridge netl
 	if err != nil {
 		return false, err
 	}
-	if port != nil && device.Attrs().ParentIndex == port.Attrs().Index && isPortOf(port, bridge) && areAmong(present, addresses) {
-		return true, nil
-	}
-	return false, inside.LinkDel(device)
+	return port != nil && device.Attrs().ParentIndex == port.Attrs().Index && isPortOf(port, bridge) && areAmong(present, addresses), nil
 }
 
 func isPortOf(port, bridge netlink.Link) bool {
@@ -201,8 +197,8 @@ func areAmong(present []netlink.Addr, addresses []netip.Prefix) bool {
 	})
 }
 
-// makePair makes the pair of devices.
-func makePair(namespace netns.NsHandle, network bundle.BridgeNetwork, bridge netlink.Link, end Endpoint, addresses []netip.Prefix) error {
+// makePair makes the pair of devices, in the place of one that is not as it should be.
+func makePair(namespace netns.NsHandle, inside *netlink.Handle, network bundle.BridgeNetwork, bridge netlink.Link, end Endpoint, addresses []netip.Prefix) error {
 	mac := macOf(addresses[0].Addr())
 	if end.MAC != "" {
 		var err error
@@ -218,8 +214,9 @@ func makePair(namespace netns.NsHandle, network bundle.BridgeNetwork, bridge net
 		PeerNamespace: netlink.NsFd(namespace),
 	}
 	err := netlink.LinkAdd(port)
-	if errors.Is(err, unix.EEXIST) { // of an earlier run that nobody could clean up after
-		if err = remove(attributes.Name); err == nil {
+	if errors.Is(err, unix.EEXIST) { // either end, of an earlier run that nobody could clean up after
+		err = errors.Join(remove(&netlink.Handle{}, attributes.Name), remove(inside, end.Interface))
+		if err == nil {
 			err = netlink.LinkAdd(port)
 		}
 	}
@@ -250,11 +247,12 @@ func unplug(network bundle.BridgeNetwork, end Endpoint) error {
 	return nil
 }
 
-// remove removes a device, and its other end with it.
-func remove(name string) error {
-	device, err := netlink.LinkByName(name)
+// remove removes a device of the handle's namespace, which is this thread's own for an empty one, and its other
+// end with it.
+func remove(handle *netlink.Handle, name string) error {
+	device, err := handle.LinkByName(name)
 	if err == nil {
-		err = netlink.LinkDel(device)
+		err = handle.LinkDel(device)
 	}
 	if errors.As(err, new(netlink.LinkNotFoundError)) || errors.Is(err, unix.ENODEV) {
 		return nil // it went with its namespace
