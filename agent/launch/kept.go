@@ -25,9 +25,9 @@ import (
 var crashed = []string{"exit-code", "signal", "core-dump", "oom-kill", "watchdog"}
 
 // keepsNetwork reports whether a container whose run has ended with this result starts again, and with the
-// network it has.
+// network it has: systemd has that once the container was made.
 func keepsNetwork(ctx context.Context, b *bundle.Bundle, result string) bool {
-	if !b.Network.Keep || !slices.Contains(crashed, result) {
+	if _, err := os.Stat(ownFile(b.ID, networkFile)); err != nil || !slices.Contains(crashed, result) {
 		return false
 	}
 	again, err := startsAgain(ctx, b.ID)
@@ -64,9 +64,9 @@ func standBy(b *bundle.Bundle) error {
 // networkFile notes which network namespace a container's network is in, by its inode.
 const networkFile = "netns"
 
-// noteNetwork notes the namespace in which the network is about to be made.
+// noteNetwork notes the namespace that systemd is about to be given, with the network in it.
 func (r *run) noteNetwork() error {
-	if !r.Network.Keep {
+	if r.networkToKeep() == nil {
 		return nil
 	}
 	inode, err := inodeOf(r.namespace)

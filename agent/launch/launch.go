@@ -114,6 +114,9 @@ func (r *run) start(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := r.noteNetwork(); err != nil {
+		return err
+	}
 	defer runtime.KeepAlive(r)
 	return r.handOver(container, output)
 }

@@ -28,9 +28,6 @@ func (r *run) connect(ctx context.Context) error {
 		if err := r.makeNetworkNamespace(); err != nil {
 			return fmt.Errorf("make a network namespace: %w", err)
 		}
-		if err := r.noteNetwork(); err != nil {
-			return err
-		}
 	}
 	member := member{
 		ID: r.ID, Hostname: r.Spec.Hostname, Networks: map[string]endpoint{},
