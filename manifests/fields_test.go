@@ -14,6 +14,7 @@ func TestFieldsAreChecked(t *testing.T) {
 		mount  = "volumeMounts: [{name: v, mountPath: /v}]"
 		config = "volumes: [{name: v, configMap: "
 	)
+	long := strings.Repeat("a", 256)
 	for _, test := range []struct{ text, want string }{
 		{spec("imageRef: base"), `spec.imageRef: there is an image already`},
 		{spec("platform: arm64"), `spec.platform: "arm64": want os/arch`},
@@ -153,6 +154,7 @@ func TestFieldsAreChecked(t *testing.T) {
 		{spec("terminationGracePeriodSeconds: -1"), `spec.terminationGracePeriodSeconds: -1: want 0 or more`},
 		{spec("activeDeadlineSeconds: 0"), `spec.activeDeadlineSeconds: 0: want 1 or more`},
 		{spec("runtime: bin/crun"), `spec.runtime: "bin/crun": want the name of a program such as crun, or its absolute path`},
+		{spec("runtime: " + long), `spec.runtime: "` + long + `": want the name of a program such as crun, or its absolute path`},
 		{spec("runtime: /usr/../crun"), `spec.runtime: "/usr/../crun": want an absolute path without . and ..`},
 		{spec("runtime: /" + strings.Repeat("a", 255)), `spec.runtime: 256 bytes are more than 255`},
 		{spec("dependsOn: [{name: nowhere}]"), `spec.dependsOn[0].name: there is no Container/nowhere`},
@@ -166,7 +168,9 @@ func TestFieldsAreChecked(t *testing.T) {
 		{spec("resources: {limits: {hugepages-2Mi: 4Mi}, requests: {hugepages-2Mi: 2Mi}}"), `spec.resources.requests.hugepages-2Mi: "2Mi": want what is in limits`},
 		{spec("resources: {limits: {hugepages-1Gi: 1Gi}}", "volumes: [{name: a, emptyDir: {medium: HugePages-2Mi}}]"), `spec.volumes[0].emptyDir.medium: wants a limit of hugepages-2Mi`},
 		{spec("volumes: [{name: a, emptyDir: {medium: HugePages}}]"), `spec.volumes[0].emptyDir.medium: HugePages wants a limit of one of hugepages-2Mi and hugepages-1Gi, there are 0: or say HugePages-2Mi or HugePages-1Gi`},
-		{spec("securityContext: {seLinuxOptions: {type: 'a:b'}}"), `spec.securityContext.seLinuxOptions.type: "a:b": want letters, digits, '_', '.' and '-'`},
+		{spec("securityContext: {seLinuxOptions: {type: 'a:b'}}"), `spec.securityContext.seLinuxOptions.type: "a:b": want at most 255 letters, digits, '_', '.' and '-'`},
+		{spec("securityContext: {seLinuxOptions: {role: " + long + "}}"), `spec.securityContext.seLinuxOptions.role: "` + long + `": want at most 255 letters`},
+		{spec("securityContext: {seLinuxOptions: {level: " + long + "}}"), `spec.securityContext.seLinuxOptions.level: "` + long + `": want a level`},
 		{spec("securityContext: {appArmorProfile: {type: Localhost}}"), `spec.securityContext.appArmorProfile.localhostProfile: goes with type Localhost`},
 		{spec("securityContext: {runAsUser: -1}"), `spec.securityContext.runAsUser: -1 is not a user or group id`},
 		{spec("securityContext: {runAsNonRoot: true, runAsUser: 0}"), `spec.securityContext.runAsUser: 0 is root`},

@@ -50,14 +50,14 @@ func (d *document) checkSandbox(at string, spec v1.SandboxFields) {
 	d.checkDependencies(at, spec.DependsOn)
 }
 
-var runtimeName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$`)
+var runtimeName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 
-// maxRuntime bounds the path of a runtime.
-const maxRuntime = 255
+// maxRuntimeName and maxRuntime bound the name and the path of a runtime.
+const maxRuntimeName, maxRuntime = 63, 255
 
 func (d *document) checkRuntime(field, value string) {
 	switch {
-	case runtimeName.MatchString(value):
+	case len(value) <= maxRuntimeName && runtimeName.MatchString(value):
 	case !strings.HasPrefix(value, "/"):
 		d.errorf(field, "%q: want the name of a program such as crun, or its absolute path", value)
 	case len(value) > maxRuntime:

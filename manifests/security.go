@@ -68,20 +68,23 @@ func (d *document) checkAppArmor(field string, profile v1.AppArmorProfile) {
 
 // A part of a label goes into mount options too: nothing in it may end one.
 var (
-	labelPart  = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,255}$`)
-	labelLevel = regexp.MustCompile(`^[A-Za-z0-9_.:,-]{1,255}$`)
+	labelPart  = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
+	labelLevel = regexp.MustCompile(`^[A-Za-z0-9_.:,-]+$`)
 )
+
+// maxLabelPart bounds it. An expression that counted so far would take 100 KiB for as long as davit runs.
+const maxLabelPart = 255
 
 func (d *document) checkSELinux(field string, options *v1.SELinuxOptions) {
 	if options == nil {
 		return
 	}
 	for name, part := range map[string]string{"user": options.User, "role": options.Role, "type": options.Type} {
-		if part != "" && !labelPart.MatchString(part) {
-			d.errorf(field+"."+name, "%q: want letters, digits, '_', '.' and '-'", part)
+		if part != "" && (len(part) > maxLabelPart || !labelPart.MatchString(part)) {
+			d.errorf(field+"."+name, "%q: want at most %d letters, digits, '_', '.' and '-'", part, maxLabelPart)
 		}
 	}
-	if options.Level != "" && !labelLevel.MatchString(options.Level) {
+	if options.Level != "" && (len(options.Level) > maxLabelPart || !labelLevel.MatchString(options.Level)) {
 		d.errorf(field+".level", "%q: want a level such as s0:c123,c456", options.Level)
 	}
 }

@@ -25,8 +25,10 @@ var validName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?(@(surge)?[0-
 // maxName is systemd's bound (UNIT_NAME_MAX, its closing zero left out).
 const maxName = 255
 
-// validSetting is the name of a setting.
-var validSetting = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,63}$`)
+// validSetting is the name of a setting, which maxSetting bounds.
+var validSetting = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*$`)
+
+const maxSetting = 64
 
 // sections are a unit's sections in the order in which they are written.
 var sections = []string{"Unit", "Service", "Slice", "Socket", "Timer", "Install", stampSection}
@@ -380,7 +382,7 @@ func (r *renderer) command(name string, words ...string) {
 // extra adds what a manifest passes through; a setting that is there already is replaced.
 func (r *renderer) extra(section string, settings map[string][]string) {
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		if !validSetting.MatchString(name) && r.err == nil {
+		if (len(name) > maxSetting || !validSetting.MatchString(name)) && r.err == nil {
 			r.err = fmt.Errorf("[%s] %q is not the name of a setting", section, name)
 		}
 		if len(settings[name]) == 0 && r.err == nil {
