@@ -57,11 +57,36 @@ func (n *Node) workloads(ctx context.Context, desired reconcile.Desired) (map[st
 		return nil, err
 	}
 	pending := units.PendingReload()
-	states, err := n.states(ctx, slices.Sorted(maps.Keys(files)), desired, pending)
-	if err != nil {
+	// systemd takes about as long to tell of its units as it takes to read what else there is of them.
+	var reads errgroup.Group
+	var states map[string]units.State
+	var workloads map[string]reconcile.ActualWorkload
+	reads.Go(func() (err error) {
+		states, err = n.states(ctx, slices.Sorted(maps.Keys(files)), desired, pending)
+		return err
+	})
+	reads.Go(func() (err error) {
+		workloads, err = n.onDisk(files, desired)
+		return err
+	})
+	if err := reads.Wait(); err != nil {
 		return nil, err
 	}
-	workloads := map[string]reconcile.ActualWorkload{}
+	for name, workload := range workloads {
+		state := states[name]
+		workload.NeedReload = pending && state.NeedDaemonReload || unread(state)
+		workload.Enabled = enabled(state)
+		workload.Active, workload.Sub, workload.Result = state.ActiveState, state.SubState, state.Result
+		workload.Since = time.UnixMicro(int64(state.Since))
+		workload.Started = state.Started != 0 || state.ActiveState == "active"
+		workloads[name] = workload
+	}
+	return workloads, nil
+}
+
+// onDisk is what the disk tells of units that davit wrote.
+func (n *Node) onDisk(files map[string]units.Own, desired reconcile.Desired) (map[string]reconcile.ActualWorkload, error) {
+	workloads := make(map[string]reconcile.ActualWorkload, len(files))
 	for name, own := range files {
 		running, err := runningDir(strings.TrimSuffix(name, ".service"))
 		if err != nil {
@@ -71,22 +96,14 @@ func (n *Node) workloads(ctx context.Context, desired reconcile.Desired) (map[st
 		if own.Bundle != "" {
 			dir = filepath.Base(own.Bundle)
 		}
-		state := states[name]
 		workloads[name] = reconcile.ActualWorkload{
 			Ref:        parseRef(own.Object),
 			Keep:       own.Keep,
 			SourcePath: own.SourcePath,
 			UnitText:   own.Text,
 			BundleDir:  dir,
-			Bundle:     n.readBundle(dir),
+			Bundle:     n.bundleOf(desired.Workload(name), dir),
 			RunningDir: running,
-			NeedReload: pending && state.NeedDaemonReload || unread(state),
-			Enabled:    enabled(state),
-			Active:     state.ActiveState,
-			Sub:        state.SubState,
-			Result:     state.Result,
-			Since:      time.UnixMicro(int64(state.Since)),
-			Started:    state.Started != 0 || state.ActiveState == "active",
 		}
 	}
 	return workloads, nil
@@ -133,12 +150,17 @@ func unread(state units.State) bool {
 	return state.LoadState == "not-found" || state.LoadState == "loaded" && state.FragmentPath == ""
 }
 
-// readBundle reads a unit's bundle; a timer or a target has none.
-func (n *Node) readBundle(dir string) *bundle.Bundle {
-	if dir == "" {
+// bundleOf is the bundle in a directory, which a unit has; a timer or a target has none. Where it is the
+// one that is wanted, and most are, it is neither decoded nor kept a second time.
+func (n *Node) bundleOf(wanted reconcile.Workload, dir string) *bundle.Bundle {
+	switch {
+	case dir == "":
 		return nil
+	case dir == wanted.BundleDir && n.bundles.Whole(dir):
+		return wanted.Bundle
+	default:
+		return n.bundles.Read(dir)
 	}
-	return n.bundles.Read(dir)
 }
 
 // enabled is the unit file's state; a mask counts wherever systemd shows it.

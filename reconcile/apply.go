@@ -174,8 +174,7 @@ func (a *applier) do(ctx context.Context, action Action) error {
 	case MakeVolume:
 		return a.drivers.Volumes.EnsureVolume(ctx, target, a.desired.Volumes[target])
 	case WriteBundle:
-		text, files := a.bundle(target)
-		return a.drivers.Bundles.EnsureBundle(ctx, target, text, files)
+		return a.drivers.Bundles.EnsureBundle(ctx, target, a.desired.Workload(bundle.IDOf(target)+".service").Bundle)
 	case ForgetJob:
 		return a.drivers.Bundles.ForgetJob(ctx, target)
 	case RemoveBundle:
@@ -197,15 +196,6 @@ func (a *applier) do(ctx context.Context, action Action) error {
 	default:
 		return fmt.Errorf("unknown verb %q", action.Verb)
 	}
-}
-
-func (a *applier) bundle(dir string) (text []byte, files []bundle.File) {
-	for _, workload := range a.desired.all() {
-		if workload.BundleDir == dir {
-			return workload.BundleText, workload.Bundle.Files
-		}
-	}
-	return nil, nil
 }
 
 // written lists the units whose files were written, for the reload to enable.

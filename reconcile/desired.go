@@ -126,11 +126,9 @@ type Workload struct {
 	Triggers string
 	// TTL is how long a finished job's unit is kept; nil means for ever.
 	TTL *time.Duration
-	// Bundle is what the unit starts, BundleText its rendering, BundleDir the name
-	// of its directory.
-	Bundle     *bundle.Bundle `json:"-"`
-	BundleText []byte         `json:"-"`
-	BundleDir  string
+	// Bundle is what the unit starts, BundleDir the name of its directory.
+	Bundle    *bundle.Bundle `json:"-"`
+	BundleDir string
 	// Update says when a change of it has worked.
 	Update Update
 	// Networks and Volumes are the names of what it needs.

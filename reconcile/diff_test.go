@@ -83,7 +83,7 @@ func (n *node) EnsureVolume(_ context.Context, name string, volume Volume) error
 	return n.do("volume", name, func() { n.actual.Volumes[name] = ActualVolume{volume.UID, volume.GID, volume.Mode, volume.Delete} })
 }
 
-func (n *node) EnsureBundle(_ context.Context, dir string, _ []byte, _ []bundle.File) error {
+func (n *node) EnsureBundle(_ context.Context, dir string, _ *bundle.Bundle) error {
 	return n.do("bundle", dir, func() { n.actual.Bundles = append(n.actual.Bundles, dir) })
 }
 

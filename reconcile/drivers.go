@@ -43,7 +43,7 @@ type Volumes interface {
 // Bundles keeps bundles, which are never rewritten.
 type Bundles interface {
 	// EnsureBundle leaves the bundle on the disk, synced, with the files it brings along.
-	EnsureBundle(ctx context.Context, dirName string, text []byte, files []bundle.File) error
+	EnsureBundle(ctx context.Context, dirName string, b *bundle.Bundle) error
 	// RemoveBundle removes it.
 	RemoveBundle(ctx context.Context, dirName string) error
 	// ForgetJob removes the note that the bundle's job has ended well.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+
 	"github.com/davit-project/davit/manifests"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units"
@@ -64,6 +66,7 @@ func Resolve(in Input) Desired {
 		secrets: map[string]contents{},
 		kept:    map[v1.Ref]bool{},
 		owners:  map[string]v1.Ref{},
+		filters: map[string]*specs.LinuxSeccomp{},
 		all:     lowerAll(in.Objects),
 		desired: Desired{
 			Images:    map[string]Image{},
@@ -97,6 +100,7 @@ type resolver struct {
 	secrets    map[string]contents
 	owners     map[string]v1.Ref // by unit name
 	all        map[v1.Ref]lowered
+	filters    map[string]*specs.LinuxSeccomp // the usual ones, by the capabilities that they are for
 	desired    Desired
 }
 
@@ -251,11 +255,11 @@ var outputs = map[string]string{v1.LogPipe: bundle.OutputPipe, v1.LogNone: bundl
 
 // workload renders the bundle and the unit that starts it, and makes them desired.
 func (r *resolver) workload(w Workload, source manifests.Position) error {
-	var err error
-	if w.BundleText, err = w.Bundle.Encode(); err != nil {
+	text, err := w.Bundle.Encode()
+	if err != nil {
 		return err
 	}
-	w.BundleDir = bundle.DirName(w.Bundle.ID, w.BundleText)
+	w.BundleDir = bundle.DirName(w.Bundle.ID, text)
 	w.Source = fmt.Sprintf("%s:%d", source.File, source.Line)
 	unit := w.Unit
 	unit.SourcePath, unit.Stamp = source.File, r.stamp(w.Ref)

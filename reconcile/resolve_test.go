@@ -57,6 +57,16 @@ func resolve(t *testing.T, text string, config imagespec.ImageConfig) Desired {
 const header = "apiVersion: davit/v1\nkind: "
 
 // container is a manifest of one container with further lines of its spec.
+// encoded is the bundle's text.
+func encoded(t *testing.T, b *bundle.Bundle) []byte {
+	t.Helper()
+	text, err := b.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
 func container(name string, spec ...string) string {
 	text := header + "Container\nmetadata: {name: " + name + "}\nspec:\n  image: example.com/app:1\n"
 	for _, line := range spec {
@@ -100,7 +110,7 @@ func TestNothingOfAManifestReachesTheUnit(t *testing.T) {
 	if strings.Contains(workload.UnitText, canary) {
 		t.Errorf("the unit has a value of the container's:\n%s", workload.UnitText)
 	}
-	if !strings.Contains(string(workload.BundleText), canary) {
+	if !strings.Contains(string(encoded(t, workload.Bundle)), canary) {
 		t.Error("the bundle lacks it")
 	}
 }

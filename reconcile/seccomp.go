@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"go.podman.io/common/pkg/seccomp"
@@ -42,8 +43,19 @@ func (r *resolver) seccomp(context v1.SecurityContext, capabilities []string) (*
 		}
 		return seccompFilter(custom, capabilities, r.in.Node.Architecture), nil
 	default:
-		return defaultFilter(capabilities, r.in.Node.Architecture), nil
+		return r.usualFilter(capabilities), nil
 	}
+}
+
+// usualFilter is the filter of containers that ask for none: one for all with the same capabilities.
+func (r *resolver) usualFilter(capabilities []string) *specs.LinuxSeccomp {
+	key := strings.Join(capabilities, " ")
+	filter, ok := r.filters[key]
+	if !ok {
+		filter = defaultFilter(capabilities, r.in.Node.Architecture)
+		r.filters[key] = filter
+	}
+	return filter
 }
 
 // filterOf is the kind of filter that a container gets.

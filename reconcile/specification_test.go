@@ -39,7 +39,7 @@ func TestBundlesFollowTheSpecification(t *testing.T) {
 			if workload.Bundle == nil {
 				continue
 			}
-			instance, err := jsonschema.UnmarshalJSON(bytes.NewReader(workload.BundleText))
+			instance, err := jsonschema.UnmarshalJSON(bytes.NewReader(encoded(t, workload.Bundle)))
 			if err != nil {
 				t.Fatal(err)
 			}

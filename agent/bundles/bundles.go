@@ -25,14 +25,23 @@ type Store struct {
 
 func (s Store) root() string { return cmp.Or(s.dir, bundle.BundlesDir) }
 
+// config is the file that a bundle's text is in.
+func (s Store) config(dirName string) string {
+	return filepath.Join(s.root(), dirName, bundle.ConfigFile)
+}
+
 // newPrefix begins the name of a directory that is being written. No bundle's name begins
 // with a dot.
 const newPrefix = ".new-"
 
 // EnsureBundle leaves the bundle on the disk, durably. Its directory appears with its
 // content or not at all, and stays untouched where it has that content already.
-func (s Store) EnsureBundle(_ context.Context, dirName string, text []byte, files []bundle.File) error {
-	if err := s.ensure(dirName, text, files); err != nil {
+func (s Store) EnsureBundle(_ context.Context, dirName string, b *bundle.Bundle) error {
+	text, err := b.Encode()
+	if err != nil {
+		return err
+	}
+	if err := s.ensure(dirName, text, b.Files); err != nil {
 		return fmt.Errorf("write bundle %s: %w", dirName, err)
 	}
 	return nil
@@ -170,49 +179,75 @@ func (s Store) list() ([]string, error) {
 
 // Cache reads bundles, each once for as long as its file is the same. Its methods may not be called from
 // several goroutines at once; the zero value is empty.
-type Cache struct{ known map[string]known }
+type Cache struct{ known map[string]*known }
 
-// known is a bundle and the file that it was read from.
+// known is what is known of a bundle that is whole.
 type known struct {
 	file   fs.FileInfo
-	bundle *bundle.Bundle
+	bundle *bundle.Bundle // nil where nobody has asked for it since the last Forget but one
+	asked  bool           // since the last Forget
 }
 
-// Read returns a bundle, which nobody may change; nil when it is not there or cannot be read, which means
-// that it must be written again.
+// Whole reports whether a bundle is there as it was written: one that is not must be written again.
+func (c *Cache) Whole(dirName string) bool { return c.look(Store{}, dirName) != nil }
+
+// Read returns a bundle, which nobody may change; nil when it is not whole.
 func (c *Cache) Read(dirName string) *bundle.Bundle { return c.read(Store{}, dirName) }
 
 func (c *Cache) read(s Store, dirName string) *bundle.Bundle {
-	path := filepath.Join(s.root(), dirName, bundle.ConfigFile)
+	k := c.look(s, dirName)
+	if k == nil {
+		return nil
+	}
+	k.asked = true
+	if k.bundle == nil {
+		k.bundle = decode(s.config(dirName))
+	}
+	return k.bundle
+}
+
+// look returns what is known of a bundle; nil when it is not whole. A bundle's name comes from its text, so
+// damage shows whatever it did to the text.
+func (c *Cache) look(s Store, dirName string) *known {
+	path := s.config(dirName)
 	file, err := os.Stat(path)
 	if err != nil {
 		return nil
 	}
-	before, ok := c.known[dirName]
-	if ok && disk.Unchanged(before.file, file) {
-		return before.bundle
+	if before, ok := c.known[dirName]; ok && disk.Unchanged(before.file, file) {
+		return before
 	}
-	b := read(path)
+	text, err := os.ReadFile(path)
+	if err != nil || bundle.DirName(bundle.IDOf(dirName), text) != dirName {
+		return nil
+	}
 	if c.known == nil {
-		c.known = map[string]known{}
+		c.known = map[string]*known{}
 	}
-	c.known[dirName] = known{file, b}
-	return b
+	c.known[dirName] = &known{file: file}
+	return c.known[dirName]
 }
 
-// Forget forgets the bundles that are not on the disk any more.
+// Forget forgets the bundles that are not on the disk any more, and what is in those that nobody has asked
+// for since it was called last.
 func (c *Cache) Forget(onDisk []string) {
-	kept := make(map[string]known, len(c.known))
+	kept := make(map[string]*known, len(c.known))
 	for _, name := range onDisk {
-		if known, ok := c.known[name]; ok {
-			kept[name] = known
+		k, ok := c.known[name]
+		if !ok {
+			continue
 		}
+		if !k.asked {
+			k.bundle = nil
+		}
+		k.asked = false
+		kept[name] = k
 	}
 	c.known = kept
 }
 
-// read returns the bundle in a file; nil when it is not there or cannot be read.
-func read(path string) *bundle.Bundle {
+// decode returns the bundle in a file; nil when it is not there or cannot be read.
+func decode(path string) *bundle.Bundle {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil

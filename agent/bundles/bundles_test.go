@@ -1,6 +1,7 @@
 package bundles
 
 import (
+	"bytes"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,7 +15,7 @@ import (
 
 func ensure(t *testing.T, s Store, name, text string) {
 	t.Helper()
-	if err := s.EnsureBundle(t.Context(), name, []byte(text), nil); err != nil {
+	if err := s.ensure(name, []byte(text), nil); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -28,15 +29,25 @@ func names(t *testing.T, s Store) []string {
 	return found
 }
 
-func TestABundleIsReadAsItWasWritten(t *testing.T) {
-	s := Store{t.TempDir()}
-	want := &bundle.Bundle{Spec: &specs.Spec{Version: "1.3.0"}, Launch: bundle.Launch{ID: "web", Object: "Container/web"}}
-	text, err := want.Encode()
+// ensureBundle leaves a bundle of the object on the disk, and returns it and its directory's name.
+func ensureBundle(t *testing.T, s Store, object string) (*bundle.Bundle, string) {
+	t.Helper()
+	b := &bundle.Bundle{Spec: &specs.Spec{Version: "1.3.0"}, Launch: bundle.Launch{ID: "web", Object: object}}
+	text, err := b.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	ensure(t, s, bundle.DirName("web", text), string(text))
-	if diff := cmp.Diff(want, new(Cache).read(s, bundle.DirName("web", text))); diff != "" {
+	name := bundle.DirName("web", text)
+	if err := s.EnsureBundle(t.Context(), name, b); err != nil {
+		t.Fatal(err)
+	}
+	return b, name
+}
+
+func TestABundleIsReadAsItWasWritten(t *testing.T) {
+	s := Store{t.TempDir()}
+	want, name := ensureBundle(t, s, "Container/web")
+	if diff := cmp.Diff(want, new(Cache).read(s, name)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -74,20 +85,29 @@ func TestABundleThatIsThereIsNotRewritten(t *testing.T) {
 
 func TestADamagedBundleIsReplaced(t *testing.T) {
 	s := Store{t.TempDir()}
-	ensure(t, s, "web-1", "text")
-	path := filepath.Join(s.dir, "web-1", bundle.ConfigFile)
-	if err := os.Truncate(path, 0); err != nil {
+	_, name := ensureBundle(t, s, "Container/web")
+	text, err := os.ReadFile(s.config(name))
+	if err != nil {
 		t.Fatal(err)
 	}
-	if new(Cache).read(s, "web-1") != nil {
-		t.Error("a damaged bundle was read")
+	for damage, damaged := range map[string][]byte{
+		"truncated":           nil,
+		"another text":        bytes.Replace(text, []byte("1.3.0"), []byte("1.2.0"), 1),
+		"the text of another": []byte("{}"),
+	} {
+		if err := os.WriteFile(s.config(name), damaged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if new(Cache).look(s, name) != nil || new(Cache).read(s, name) != nil {
+			t.Errorf("%s: a damaged bundle passes for a whole one", damage)
+		}
+		ensureBundle(t, s, "Container/web")
+		got, err := os.ReadFile(s.config(name))
+		if err != nil || !bytes.Equal(got, text) {
+			t.Errorf("%s: got %q (%v), want it whole", damage, got, err)
+		}
 	}
-	ensure(t, s, "web-1", "text")
-	got, err := os.ReadFile(path)
-	if err != nil || string(got) != "text" {
-		t.Errorf("got %q (%v), want it whole", got, err)
-	}
-	if diff := cmp.Diff([]string{"web-1"}, names(t, s)); diff != "" {
+	if diff := cmp.Diff([]string{name}, names(t, s)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -119,7 +139,7 @@ func TestNamesThatLeadElsewhereAreRefused(t *testing.T) {
 		if err := s.RemoveBundle(t.Context(), name); err == nil {
 			t.Errorf("%q was removed", name)
 		}
-		if err := s.EnsureBundle(t.Context(), name, nil, nil); err == nil {
+		if err := s.ensure(name, nil, nil); err == nil {
 			t.Errorf("%q was written", name)
 		}
 	}
@@ -136,31 +156,41 @@ func TestNoBundlesIsNoError(t *testing.T) {
 
 func TestABundleIsReadAgainOnceItsFileIsAnother(t *testing.T) {
 	s, cache := Store{t.TempDir()}, Cache{}
-	text := func(object string) string {
-		text, err := (&bundle.Bundle{Spec: &specs.Spec{}, Launch: bundle.Launch{ID: "web", Object: object}}).Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(text)
-	}
-	path := filepath.Join(s.dir, "web-1", bundle.ConfigFile)
-	ensure(t, s, "web-1", text("Container/web"))
-	first := cache.read(s, "web-1")
-	if first == nil || cache.read(s, "web-1") != first {
+	_, name := ensureBundle(t, s, "Container/web")
+	first := cache.read(s, name)
+	if first == nil || cache.read(s, name) != first {
 		t.Fatalf("%v was read twice", first)
 	}
-	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
+	if err := os.WriteFile(s.config(name), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if damaged := cache.read(s, "web-1"); damaged != nil {
+	if damaged := cache.read(s, name); damaged != nil {
 		t.Errorf("got %v of a damaged bundle", damaged)
 	}
-	ensure(t, s, "web-1", text("Container/other"))
-	if again := cache.read(s, "web-1"); again == nil || again.Object != "Container/other" {
+	ensureBundle(t, s, "Container/web")
+	if again := cache.read(s, name); again == nil || again == first {
 		t.Errorf("got %v, want the new one", again)
 	}
-	cache.Forget(nil)
-	if len(cache.known) > 0 {
-		t.Errorf("%d are known still", len(cache.known))
+}
+
+func TestABundleIsKeptWhileItIsAskedFor(t *testing.T) {
+	s, cache := Store{t.TempDir()}, Cache{}
+	_, asked := ensureBundle(t, s, "Container/asked")
+	_, once := ensureBundle(t, s, "Container/once")
+	_, gone := ensureBundle(t, s, "Container/gone")
+	first := cache.read(s, asked)
+	cache.read(s, once)
+	cache.read(s, gone)
+	for range 2 {
+		cache.Forget([]string{asked, once})
+		if again := cache.read(s, asked); again != first {
+			t.Error("what is asked for time and again was read time and again")
+		}
+	}
+	if k := cache.known[once]; k == nil || k.bundle != nil {
+		t.Errorf("%v is known of what nobody asks for, want that it is whole and no more", k)
+	}
+	if k := cache.known[gone]; k != nil {
+		t.Errorf("%v is known of what is not on the disk", k)
 	}
 }

@@ -10,7 +10,9 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/davit-project/davit/agent"
+	"github.com/davit-project/davit/manifests"
 	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/reconcile"
 )
 
 func renderCommand(s *settings) *cobra.Command {
@@ -53,13 +55,9 @@ With --hostname, --label and --set they become what they would be on a node with
 			for _, problem := range desired.Problems {
 				return fmt.Errorf("%s: %w", problem.Ref, problem.Err)
 			}
-			objects := map[v1.Ref]v1.Object{}
-			for _, object := range set.Objects {
-				objects[object.Ref()] = object.Object
-			}
-			rendered := map[string]rendering{}
-			for name, workload := range desired.Workloads {
-				rendered[name] = rendering{objects[workload.Ref], workload.UnitText, workload.BundleText}
+			rendered, err := render(set, desired)
+			if err != nil {
+				return err
 			}
 			return s.print(cmd.OutOrStdout(), rendered, func() error { return printRendered(cmd, rendered) })
 		},
@@ -75,6 +73,27 @@ type rendering struct {
 	Object v1.Object       `json:"object"`
 	Unit   string          `json:"unit"`
 	Bundle json.RawMessage `json:"bundle"`
+}
+
+// render renders what objects were resolved to, by unit.
+func render(set *manifests.Set, desired reconcile.Desired) (map[string]rendering, error) {
+	objects := map[v1.Ref]v1.Object{}
+	for _, object := range set.Objects {
+		objects[object.Ref()] = object.Object
+	}
+	rendered := map[string]rendering{}
+	for name, workload := range desired.Workloads {
+		r := rendering{Object: objects[workload.Ref], Unit: workload.UnitText}
+		if workload.Bundle != nil {
+			text, err := workload.Bundle.Encode()
+			if err != nil {
+				return nil, err
+			}
+			r.Bundle = text
+		}
+		rendered[name] = r
+	}
+	return rendered, nil
 }
 
 func printRendered(cmd *cobra.Command, rendered map[string]rendering) error {
