@@ -406,10 +406,9 @@ func (a *Agent) load(tree watch.Tree, options manifests.Options) *manifests.Set 
 	// What a policy says may stay the same while the place where it says so, which errors name, does not.
 	if a.loaded == nil || a.loadedFrom != tree.Fingerprint || !reflect.DeepEqual(a.loadedWith, options) {
 		a.loaded, a.loadedFrom, a.loadedWith = manifests.Load(tree.Files, options), tree.Fingerprint, options
+		a.loaded.Diagnostics = slices.Concat(tree.Problems, a.loaded.Diagnostics)
 	}
-	set := *a.loaded
-	set.Diagnostics = slices.Concat(tree.Problems, set.Diagnostics)
-	return &set
+	return a.loaded
 }
 
 func (a *Agent) summarize(plan reconcile.Plan, set *manifests.Set, err error) {
