@@ -3,15 +3,12 @@ package units
 import (
 	"context"
 	"fmt"
-	"os"
-	"strconv"
 
 	"github.com/coreos/go-systemd/v22/dbus"
 	godbus "github.com/godbus/dbus/v5"
-)
 
-// privateSocket is where systemd itself talks D-Bus, to root, without a message bus.
-const privateSocket = "unix:path=/run/systemd/private"
+	"github.com/davit-project/davit/units/bus"
+)
 
 // connection is one to systemd whose end is told.
 type connection struct {
@@ -26,12 +23,8 @@ func connect(ctx context.Context) (*connection, error) {
 	end, ended := context.WithCancel(context.Background())
 	conn, err := dbus.NewConnection(func() (*godbus.Conn, error) {
 		// It is two connections, one for calls and one for signals.
-		one, err := godbus.Dial(privateSocket, godbus.WithContext(ctx))
+		one, err := bus.Dial(ctx)
 		if err != nil {
-			return nil, err
-		}
-		if err := one.Auth([]godbus.Auth{godbus.AuthExternal(strconv.Itoa(os.Getuid()))}); err != nil {
-			one.Close()
 			return nil, err
 		}
 		context.AfterFunc(one.Context(), ended)

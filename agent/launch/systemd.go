@@ -3,11 +3,11 @@ package launch
 import (
 	"context"
 	"fmt"
-	"os"
-	"strconv"
 
 	systemd "github.com/coreos/go-systemd/v22/dbus"
 	"github.com/godbus/dbus/v5"
+
+	"github.com/davit-project/davit/units/bus"
 )
 
 // loadedUnit is a unit as systemd has it.
@@ -16,16 +16,9 @@ type loadedUnit struct {
 	object dbus.BusObject
 }
 
-// privateSocket is where systemd itself talks D-Bus, to root, without a message bus.
-const privateSocket = "unix:path=/run/systemd/private"
-
 func openUnit(ctx context.Context, name string) (loadedUnit, error) {
-	conn, err := dbus.Dial(privateSocket, dbus.WithContext(ctx))
+	conn, err := bus.Dial(ctx)
 	if err != nil {
-		return loadedUnit{}, fmt.Errorf("ask systemd about %s: %w", name, err)
-	}
-	if err := conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Getuid()))}); err != nil {
-		conn.Close()
 		return loadedUnit{}, fmt.Errorf("ask systemd about %s: %w", name, err)
 	}
 	path := dbus.ObjectPath("/org/freedesktop/systemd1/unit/" + systemd.PathBusEscape(name))

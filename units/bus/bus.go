@@ -1,0 +1,26 @@
+// Package bus connects to systemd. The launcher does so too, so it drags in nothing else.
+package bus
+
+import (
+	"context"
+	"os"
+	"strconv"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// privateSocket is where systemd itself talks D-Bus, to root, without a message bus.
+const privateSocket = "unix:path=/run/systemd/private"
+
+// Dial returns a connection to systemd, which the end of the context closes.
+func Dial(ctx context.Context) (*dbus.Conn, error) {
+	conn, err := dbus.Dial(privateSocket, dbus.WithContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	if err := conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Getuid()))}); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
