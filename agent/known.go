@@ -56,7 +56,7 @@ func (k *knownStates) get(unit string, isCurrent func(units.State) bool, ask fun
 // statesAtOnce is how many units systemd is asked for at once: while it tells of one, others are read.
 const statesAtOnce = 8
 
-// statesOf is all that systemd knows of the workloads, without the slices, which do nothing by themselves.
+// statesOf is what systemd knows of the workloads, without the slices, which do nothing by themselves.
 func (n *Node) statesOf(ctx context.Context, workloads map[string]reconcile.ActualWorkload) (map[string]units.State, error) {
 	var mu sync.Mutex
 	states := map[string]units.State{}
@@ -71,7 +71,7 @@ func (n *Node) statesOf(ctx context.Context, workloads map[string]reconcile.Actu
 			return strings.HasSuffix(unit, ".service") && s.ActiveState == workload.Active && s.SubState == workload.Sub
 		}
 		group.Go(func() error {
-			state, err := n.known.get(unit, isCurrent, func() (units.State, error) { return n.Systemd.State(ctx, unit) })
+			state, err := n.known.get(unit, isCurrent, func() (units.State, error) { return n.stateOf(ctx, unit, workload) })
 			mu.Lock()
 			defer mu.Unlock()
 			states[unit] = state
@@ -79,4 +79,14 @@ func (n *Node) statesOf(ctx context.Context, workloads map[string]reconcile.Actu
 		})
 	}
 	return states, group.Wait()
+}
+
+// stateOf is what is to be told of a unit; of a service that is up, as most are, less than of others.
+func (n *Node) stateOf(ctx context.Context, unit string, workload reconcile.ActualWorkload) (units.State, error) {
+	if workload.Active == "active" && strings.HasSuffix(unit, ".service") {
+		if state, err := n.Systemd.Running(ctx, unit); err != nil || state.ActiveState == workload.Active {
+			return state, err
+		}
+	}
+	return n.Systemd.State(ctx, unit)
 }

@@ -308,6 +308,45 @@ func (s *Systemd) State(ctx context.Context, name string) (State, error) {
 	return state, nil
 }
 
+// Running asks systemd for what is to be told of a service that is up: of its state the LoadState, ActiveState,
+// SubState and Result, Restarts, Since, Started, Entered, Left, MainPID, StatusText and Invocation, and nothing
+// else. To put together all that it knows of a service, for [Systemd.State], takes it longer than to answer as many
+// questions.
+func (s *Systemd) Running(ctx context.Context, name string) (State, error) {
+	conn, err := s.connection(ctx)
+	if err != nil {
+		return State{}, err
+	}
+	state := State{LoadState: "loaded", Result: "success"}
+	var invocation []byte
+	for _, asked := range []struct {
+		get      func(ctx context.Context, unit, property string) (*dbus.Property, error)
+		property string
+		into     any
+	}{
+		{conn.GetUnitPropertyContext, "InvocationID", &invocation},
+		{conn.GetUnitPropertyContext, "StateChangeTimestamp", &state.Since},
+		{conn.GetUnitPropertyContext, "InactiveExitTimestamp", &state.Started},
+		{conn.GetUnitPropertyContext, "ActiveEnterTimestamp", &state.Entered},
+		{conn.GetUnitPropertyContext, "ActiveExitTimestamp", &state.Left},
+		{conn.GetServicePropertyContext, "MainPID", &state.MainPID},
+		{conn.GetServicePropertyContext, "NRestarts", &state.Restarts},
+		{conn.GetServicePropertyContext, "StatusText", &state.StatusText},
+		{conn.GetUnitPropertyContext, "SubState", &state.SubState},
+		{conn.GetUnitPropertyContext, "ActiveState", &state.ActiveState},
+	} {
+		property, err := asked.get(ctx, name, asked.property)
+		if err == nil {
+			err = property.Value.Store(asked.into)
+		}
+		if err != nil {
+			return State{}, fmt.Errorf("ask systemd for %s= of %s: %w", asked.property, name, because(ctx, err))
+		}
+	}
+	state.Invocation = hex.EncodeToString(invocation)
+	return state, nil
+}
+
 // States asks systemd for many units in one round trip. Of each it tells LoadState, ActiveState, SubState and
 // HasJob, and nothing else.
 func (s *Systemd) States(ctx context.Context, names []string) (map[string]State, error) {
