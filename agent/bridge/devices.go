@@ -31,6 +31,13 @@ func ensureDevice(network bundle.BridgeNetwork) (netlink.Link, error) {
 	if bridge.Type() != "bridge" {
 		return nil, errors.New("there is a device of this name that is no bridge: give the network another interface")
 	}
+	// Until it is up, whoever made it may not have come any further.
+	isUp := bridge.Attrs().Flags&net.FlagUp != 0
+	if !isUp {
+		if err := prepareDevice(network.Device); err != nil {
+			return nil, err
+		}
+	}
 	if network.MTU != 0 && bridge.Attrs().MTU != network.MTU {
 		if err := netlink.LinkSetMTU(bridge, network.MTU); err != nil {
 			return nil, err
@@ -39,7 +46,7 @@ func ensureDevice(network bundle.BridgeNetwork) (netlink.Link, error) {
 	if err := ensureAddresses(network, bridge); err != nil {
 		return nil, err
 	}
-	if bridge.Attrs().Flags&net.FlagUp == 0 {
+	if !isUp {
 		if err := netlink.LinkSetUp(bridge); err != nil {
 			return nil, err
 		}
@@ -56,13 +63,18 @@ func makeDevice(network bundle.BridgeNetwork) (netlink.Link, error) {
 	if err != nil && !errors.Is(err, unix.EEXIST) {
 		return nil, err
 	}
-	// No router behind the bridge tells the node of routes; and a node may have no IPv6 elsewhere.
+	return netlink.LinkByName(network.Device)
+}
+
+// prepareDevice prepares a bridge for addresses: no router behind it tells the node of routes, and a node may
+// have no IPv6 elsewhere.
+func prepareDevice(name string) error {
 	for _, setting := range []string{"accept_ra", "disable_ipv6"} {
-		if err := setKernel("net/ipv6/conf/"+network.Device+"/"+setting, "0"); err != nil {
-			return nil, err
+		if err := setKernel("net/ipv6/conf/"+name+"/"+setting, "0"); err != nil {
+			return err
 		}
 	}
-	return netlink.LinkByName(network.Device)
+	return nil
 }
 
 // ensureAddresses gives the bridge the gateways' addresses, and takes those of an earlier configuration.
