@@ -286,7 +286,8 @@ func (s *Systemd) State(ctx context.Context, name string) (State, error) {
 		"ControlGroup": &state.ControlGroup,
 		"Type":         &state.Type, "StatusText": &state.StatusText,
 	} {
-		*field, _ = p[property].(string)
+		value, _ := p[property].(string)
+		*field = alone(value)
 	}
 	state.NeedDaemonReload, _ = p["NeedDaemonReload"].(bool)
 	state.HasJob = hasJob(p["Job"])
@@ -343,9 +344,14 @@ func (s *Systemd) Running(ctx context.Context, name string) (State, error) {
 			return State{}, fmt.Errorf("ask systemd for %s= of %s: %w", asked.property, name, because(ctx, err))
 		}
 	}
+	state.SubState, state.ActiveState, state.StatusText = alone(state.SubState), alone(state.ActiveState), alone(state.StatusText)
 	state.Invocation = hex.EncodeToString(invocation)
 	return state, nil
 }
+
+// alone is a string that came over D-Bus without the 4 KiB of strings that the library cuts it out of, which
+// stay in memory as long as one of them does.
+func alone(text string) string { return strings.Clone(text) }
 
 // States asks systemd for many units in one round trip. Of each it tells LoadState, ActiveState, SubState and
 // HasJob, and nothing else.
@@ -363,7 +369,9 @@ func (s *Systemd) States(ctx context.Context, names []string) (map[string]State,
 	}
 	states := make(map[string]State, len(list))
 	for i, unit := range list { // they come as they were asked for; one with another name is an alias
-		states[names[i]] = State{LoadState: unit.LoadState, ActiveState: unit.ActiveState, SubState: unit.SubState, HasJob: unit.JobId != 0}
+		states[names[i]] = State{
+			LoadState: alone(unit.LoadState), ActiveState: alone(unit.ActiveState), SubState: alone(unit.SubState), HasJob: unit.JobId != 0,
+		}
 	}
 	return states, nil
 }
