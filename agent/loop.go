@@ -306,6 +306,21 @@ func (a *Agent) tellWhenDue(ctx context.Context) {
 	if err := a.node.cleanUpStopped(ctx, a.view.actual); err != nil && ctx.Err() == nil {
 		a.once("what a container left stays", "error", err)
 	}
+	a.restartHeld(ctx)
+}
+
+// restartHeld restarts containers whose program cannot begin any more.
+func (a *Agent) restartHeld(ctx context.Context) {
+	restarted, fresh, err := a.node.restartHeld(ctx, a.view.actual)
+	for _, unit := range restarted {
+		a.log.Warn("a container waits for its launcher, which was killed: it is restarted", "unit", unit)
+	}
+	if err != nil && ctx.Err() == nil {
+		a.once("whether containers wait for a launcher that was killed is not known of all", "error", err)
+	}
+	if fresh {
+		a.tellLater()
+	}
 }
 
 // noteUpcoming tells davit status when something is tried again.

@@ -71,7 +71,7 @@ func newCNI() (*libcni.CNIConfig, error) {
 
 // runtimeConf is what one attachment tells the plugins.
 func runtimeConf(b *bundle.Bundle, index int, netns string) *libcni.RuntimeConf {
-	conf := &libcni.RuntimeConf{ContainerID: runtimeID(b.ID), NetNS: netns, IfName: interfaceName(index)}
+	conf := &libcni.RuntimeConf{ContainerID: bundle.RuntimeID(b.ID), NetNS: netns, IfName: interfaceName(index)}
 	conf.CapabilityArgs = map[string]any{}
 	if index == 0 && len(b.Network.Ports) > 0 {
 		conf.CapabilityArgs["portMappings"] = b.Network.Ports

@@ -69,7 +69,7 @@ func (c commandRuntime) create(spec *specs.Spec, out *output) (created, error) {
 	if len(out.sockets) > 0 {
 		args = append(args, "--preserve-fds", strconv.Itoa(len(out.sockets)))
 	}
-	command := c.command(append(args, runtimeID(c.id))...)
+	command := c.command(append(args, bundle.RuntimeID(c.id))...)
 	command.ExtraFiles = out.sockets
 	command.Stdout, command.Stderr = out.stdout, out.stderr
 	if err := command.Run(); err != nil {
@@ -98,7 +98,7 @@ func (c commandRuntime) created(console *net.UnixListener) (created, error) {
 	if err != nil {
 		return created{}, fmt.Errorf("%s create: %w", c.program, err)
 	}
-	made := created{release: c.command("start", runtimeID(c.id)).Args}
+	made := created{release: c.command("start", bundle.RuntimeID(c.id)).Args}
 	if made.pid, err = strconv.Atoi(strings.TrimSpace(string(text))); err != nil || made.pid <= 0 {
 		return created{}, fmt.Errorf("%s create: %q is not the id of a process", c.program, text)
 	}
@@ -124,7 +124,7 @@ func (c commandRuntime) explain(err error) error {
 }
 
 func (c commandRuntime) pid() (int, error) {
-	text, err := c.command("state", runtimeID(c.id)).Output()
+	text, err := c.command("state", bundle.RuntimeID(c.id)).Output()
 	if err != nil {
 		return 0, fmt.Errorf("not running: %s state: %w", c.program, err)
 	}
@@ -152,7 +152,7 @@ func (c commandRuntime) exec(process *specs.Process, with streams) (joined, *os.
 	}
 	pidFile.Close()
 	// A child's further files begin with the descriptor 3.
-	command := c.command("exec", "--process", "/proc/self/fd/3", "--pid-file", pidFile.Name(), runtimeID(c.id))
+	command := c.command("exec", "--process", "/proc/self/fd/3", "--pid-file", pidFile.Name(), bundle.RuntimeID(c.id))
 	command.ExtraFiles = []*os.File{description}
 	command.SysProcAttr = &unix.SysProcAttr{Setsid: true} // signals are passed on to it
 	if !process.Terminal {
@@ -231,7 +231,7 @@ func (c commandRuntime) remove() error {
 	if _, err := os.Stat(c.dir()); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if output, err := c.command("delete", "--force", runtimeID(c.id)).CombinedOutput(); err != nil {
+	if output, err := c.command("delete", "--force", bundle.RuntimeID(c.id)).CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "davit-run: %s delete: %v: %s\n", c.program, err, bytes.TrimSpace(output))
 	}
 	return os.RemoveAll(c.dir())

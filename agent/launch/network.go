@@ -91,7 +91,7 @@ func (r *run) attachBridge(index int, attachment bundle.Attachment, network bund
 
 // endpointOf is the container's end of its network of this index.
 func endpointOf(b *bundle.Bundle, index int) bridge.Endpoint {
-	return bridge.Endpoint{Container: runtimeID(b.ID), Interface: interfaceName(index), Addresses: b.Network.Attachments[index].Addresses}
+	return bridge.Endpoint{Container: bundle.RuntimeID(b.ID), Interface: interfaceName(index), Addresses: b.Network.Attachments[index].Addresses}
 }
 
 func interfaceName(index int) string { return fmt.Sprintf("eth%d", index) }

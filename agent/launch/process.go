@@ -34,11 +34,11 @@ func Init() { libcontainer.Init() }
 type libcontainerRuntime struct{ id string }
 
 func (l libcontainerRuntime) create(spec *specs.Spec, out *output) (created, error) {
-	config, err := convert(runtimeID(l.id), spec)
+	config, err := convert(bundle.RuntimeID(l.id), spec)
 	if err != nil {
 		return created{}, err
 	}
-	container, err := libcontainer.Create(bundle.RuntimeDir, runtimeID(l.id), config)
+	container, err := libcontainer.Create(bundle.RuntimeDir, bundle.RuntimeID(l.id), config)
 	if err != nil {
 		return created{}, fmt.Errorf("create container: %w", err)
 	}
@@ -63,17 +63,13 @@ func (l libcontainerRuntime) create(spec *specs.Spec, out *output) (created, err
 		}
 		return created{}, err
 	}
-	made := created{release: []string{filepath.Join(bundle.RuntimeDir, runtimeID(l.id), execFIFO)}}
+	made := created{release: []string{bundle.WaitFIFO(l.id)}}
 	if made.pid, err = process.Pid(); err != nil || outer == nil {
 		return made, err
 	}
 	made.terminal, err = receiveFile(outer)
 	return made, err
 }
-
-// execFIFO is where libcontainer keeps a created container's process waiting
-// (execFifoFilename of runc's libcontainer); what opens it lets the process go on.
-const execFIFO = "exec.fifo"
 
 func (l libcontainerRuntime) pid() (int, error) {
 	container, err := l.load()
@@ -88,7 +84,7 @@ func (l libcontainerRuntime) pid() (int, error) {
 }
 
 func (l libcontainerRuntime) load() (*libcontainer.Container, error) {
-	container, err := libcontainer.Load(bundle.RuntimeDir, runtimeID(l.id))
+	container, err := libcontainer.Load(bundle.RuntimeDir, bundle.RuntimeID(l.id))
 	if err != nil {
 		return nil, fmt.Errorf("not running: %w", err)
 	}
@@ -130,7 +126,7 @@ const stateFile = "state.json"
 // forgets the container. It does by hand what libcontainer does after it has read all of its state,
 // which takes longer than the rest, and which a launcher that was killed may not have written.
 func (l libcontainerRuntime) remove() error {
-	dir := filepath.Join(bundle.RuntimeDir, runtimeID(l.id))
+	dir := filepath.Join(bundle.RuntimeDir, bundle.RuntimeID(l.id))
 	if group := l.group(filepath.Join(dir, stateFile)); group != "" {
 		err := cgroup.Kill(group, killPatience)
 		if errors.Is(err, cgroup.ErrAlive) {
@@ -168,9 +164,6 @@ const killPatience = 2 * time.Second
 // errStillRuns is what becomes of SIGKILL when a process waits in the kernel, for a disk or a server
 // that does not answer.
 var errStillRuns = errors.New("a process of an earlier run cannot be killed: it waits for a disk or a server that does not answer")
-
-// runtimeID is the id for libcontainer and CNI, which know no @. No object's name has a dot.
-func runtimeID(id string) string { return strings.ReplaceAll(id, "@", ".") }
 
 // convert turns an OCI configuration into libcontainer's.
 func convert(name string, spec *specs.Spec) (*configs.Config, error) {

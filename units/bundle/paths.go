@@ -1,6 +1,9 @@
 package bundle
 
-import "path/filepath"
+import (
+	"path/filepath"
+	"strings"
+)
 
 // Where things lie on a node. What is below StateDir survives a reboot, what is
 // below RunDir does not; both belong to root alone (mode 0700).
@@ -25,7 +28,7 @@ const (
 	// its root file system is mounted in its own mount namespace. Those users cannot enter RunDir
 	// and StateDir.
 	MountsDir = "/run/davit-rootfs"
-	// RuntimeDir is libcontainer's state, one directory a container.
+	// RuntimeDir is libcontainer's state, one directory a container; see [RuntimeID].
 	RuntimeDir = RunDir + "/runtime"
 	// AttachmentsDir holds, for each container, what the launcher must undo.
 	AttachmentsDir = RunDir + "/containers"
@@ -76,3 +79,10 @@ func AddressFile(id string) string { return filepath.Join(AttachmentsDir, id, "a
 // from. It exists while the container runs, and says what runs when a unit was
 // rewritten and not restarted.
 func RunningBundle(id string) string { return filepath.Join(AttachmentsDir, id, "bundle") }
+
+// RuntimeID is a container's id for libcontainer and CNI, which know no @. No object's name has a dot.
+func RuntimeID(id string) string { return strings.ReplaceAll(id, "@", ".") }
+
+// WaitFIFO is where libcontainer keeps a created container's process waiting (execFifoFilename of runc's
+// libcontainer): what opens it lets the process go on. It is there no more once it has.
+func WaitFIFO(id string) string { return filepath.Join(RuntimeDir, RuntimeID(id), "exec.fifo") }

@@ -1,0 +1,44 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// letGoWithin is more than the launcher takes from when it has told systemd of a container until it lets that
+// go on: systemd is up to date by then.
+const letGoWithin = time.Second
+
+// restartHeld restarts containers that systemd takes for running while their process still waits for the
+// launcher, which was killed before it could let it go on. It returns their units, and whether there are others,
+// which the launcher may let go on yet.
+func (n *Node) restartHeld(ctx context.Context, actual reconcile.Actual) (restarted []string, fresh bool, err error) {
+	var failures []error
+	for unit, workload := range actual.Workloads {
+		id, service := strings.CutSuffix(unit, ".service")
+		if !service || workload.Active != "active" {
+			continue
+		}
+		if _, err := os.Lstat(bundle.WaitFIFO(id)); err != nil {
+			continue
+		}
+		state, err := n.Systemd.State(ctx, unit)
+		switch up := time.Since(time.UnixMicro(int64(state.Entered))); {
+		case err != nil:
+			failures = append(failures, err)
+		case state.ActiveState != "active":
+		case up < letGoWithin:
+			fresh = true
+		default:
+			restarted = append(restarted, unit)
+			failures = append(failures, n.Systemd.QueueRestart(ctx, unit))
+		}
+	}
+	return restarted, fresh, errors.Join(failures...)
+}
