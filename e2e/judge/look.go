@@ -76,7 +76,7 @@ type process struct {
 
 func look() (*node, error) {
 	n := &node{At: time.Now(), Units: map[string]unit{}, Volumes: map[string]string{}, Leftovers: []string{}}
-	for _, part := range []func(*node) error{unitFiles, volumes, temporaries, owned, leases, storage, counts, processes, agent} {
+	for _, part := range []func(*node) error{jobs, unitFiles, volumes, temporaries, owned, leases, storage, counts, processes, agent} {
 		if err := part(n); err != nil {
 			return nil, err
 		}
@@ -351,8 +351,14 @@ func counts(n *node) error {
 			n.Rules += bytes.Count(output, []byte("\n"))
 		}
 	}
-	jobs, err := exec.Command("systemctl", "list-jobs", "--no-legend", "--plain").Output()
-	n.Jobs = bytes.Count(jobs, []byte("\n"))
+	return nil
+}
+
+// jobs counts what systemd has to do. It comes before all else: what is found once there is nothing to do is how
+// things stay.
+func jobs(n *node) error {
+	list, err := exec.Command("systemctl", "list-jobs", "--no-legend", "--plain").Output()
+	n.Jobs = bytes.Count(list, []byte("\n"))
 	return err
 }
 
