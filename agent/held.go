@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -25,20 +26,24 @@ func (n *Node) restartHeld(ctx context.Context, actual reconcile.Actual) (restar
 		if !service || workload.Active != "active" {
 			continue
 		}
-		if _, err := os.Lstat(bundle.WaitFIFO(id)); err != nil {
+		if _, err := os.Lstat(bundle.WaitFIFO(id)); errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			failures = append(failures, err)
 			continue
 		}
-		state, err := n.Systemd.State(ctx, unit)
+		state, err := n.Systemd.Running(ctx, unit)
 		switch up := time.Since(time.UnixMicro(int64(state.Entered))); {
 		case err != nil:
-			failures = append(failures, err)
 		case state.ActiveState != "active":
 		case up < letGoWithin:
 			fresh = true
 		default:
-			restarted = append(restarted, unit)
-			failures = append(failures, n.Systemd.QueueRestart(ctx, unit))
+			if err = n.Systemd.QueueRestart(ctx, unit); err == nil {
+				restarted = append(restarted, unit)
+			}
 		}
+		failures = append(failures, err)
 	}
 	return restarted, fresh, errors.Join(failures...)
 }
