@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"os"
 	"strings"
 
-	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -27,18 +25,4 @@ func lastRun(unit string) (*bundle.LastRun, error) {
 		return nil, fmt.Errorf("read how %s last ended: %w", unit, err)
 	}
 	return &run, nil
-}
-
-// unitFiles keeps unit files. What was noted of a unit's runs goes with its file.
-type unitFiles struct{ *units.Systemd }
-
-// RemoveUnit implements [reconcile.UnitFiles].
-func (u unitFiles) RemoveUnit(ctx context.Context, name string) error {
-	if err := u.Systemd.RemoveUnit(ctx, name); err != nil {
-		return err
-	}
-	if err := os.Remove(bundle.LastRunFile(strings.TrimSuffix(name, ".service"))); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("forget how %s ended: %w", name, err)
-	}
-	return nil
 }

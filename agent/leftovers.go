@@ -7,9 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -17,7 +19,7 @@ import (
 const cleanUpTimeout = time.Minute
 
 // cleanUpStopped removes what containers left that are down and stay so: their clean-up was killed, or they
-// waited for their next start when they were stopped, and kept their network for it.
+// waited for their next start when they were stopped, and kept their network for it. It does not wait.
 func (n *Node) cleanUpStopped(ctx context.Context, actual reconcile.Actual) error {
 	ids := map[string]bool{}
 	for _, dir := range []string{bundle.AttachmentsDir, bundle.ContainersDir} {
@@ -34,31 +36,93 @@ func (n *Node) cleanUpStopped(ctx context.Context, actual reconcile.Actual) erro
 		if own, ok := actual.Workloads[id+".service"]; ok && !isDown(own.Active) {
 			continue
 		}
-		failures = append(failures, n.cleanUpAfter(ctx, id))
+		if err := n.cleanUps.begin(ctx, id); err != nil && !errors.As(err, new(reconcile.Waiting)) {
+			failures = append(failures, err)
+		}
 	}
 	return errors.Join(failures...)
 }
 
-// cleanUpAfter cleans up after one container, unless it is up. It does so in a service of its own: this process
-// sees another tree of mounts than the launcher that made them.
-func (n *Node) cleanUpAfter(ctx context.Context, id string) error {
-	if down, err := n.isDown(ctx, id); !down || err != nil {
+// cleanUps run beside the passes: each takes as long as the container's network plugins do. Its methods
+// may be called from several goroutines.
+type cleanUps struct {
+	systemd  *units.Systemd
+	launcher string
+	// changed is called when one has ended; it must not wait.
+	changed func()
+
+	mu      sync.Mutex
+	running map[string]bool
+	ended   map[string]cleanUp
+	group   sync.WaitGroup
+}
+
+// cleanUp is one that has ended.
+type cleanUp struct {
+	err error
+	at  time.Time
+}
+
+// cleanUpCounts is how long a clean-up that has ended answers for the next pass: what is left later is
+// cleaned up again.
+const cleanUpCounts = 10 * time.Second
+
+// begin cleans up after one container, unless it is up. It returns [reconcile.Waiting] until that has
+// ended, and then once how.
+func (c *cleanUps) begin(ctx context.Context, id string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if last, ended := c.ended[id]; ended {
+		delete(c.ended, id)
+		if time.Since(last.at) < cleanUpCounts {
+			return last.err
+		}
+	}
+	waiting := reconcile.Waiting{For: "clean-up after " + id}
+	if c.running[id] {
+		return waiting
+	}
+	if c.running == nil {
+		c.running, c.ended = map[string]bool{}, map[string]cleanUp{}
+	}
+	c.running[id] = true
+	ctx = context.WithoutCancel(ctx) // the pass that began it does not wait
+	c.group.Go(func() {
+		err := c.after(ctx, id)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.running, id)
+		c.ended[id] = cleanUp{err, time.Now()}
+		if c.changed != nil {
+			c.changed()
+		}
+	})
+	return waiting
+}
+
+// wait waits until those that were begun have ended.
+func (c *cleanUps) wait() { c.group.Wait() }
+
+// after cleans up after one container in a service of its own: this process sees another tree of mounts than
+// the launcher that made them.
+func (c *cleanUps) after(ctx context.Context, id string) error {
+	if down, err := c.isDown(ctx, id); !down || err != nil {
 		return err
 	}
 	name := "davit-cleanup-" + strings.ReplaceAll(id, "@", ".") + ".service"
-	_, err := n.Systemd.RunCommand(ctx, name, "Clean-up after "+id, []string{n.facts.Launcher, "cleanup", id}, cleanUpTimeout)
+	_, err := c.systemd.RunCommand(ctx, name, "Clean-up after "+id, []string{c.launcher, "cleanup", id}, cleanUpTimeout)
 	if err == nil {
 		return nil
 	}
 	// The launcher leaves alone what has been started meanwhile.
-	if down, failure := n.isDown(ctx, id); !down && failure == nil {
+	if down, failure := c.isDown(ctx, id); !down && failure == nil {
 		return nil
 	}
-	return fmt.Errorf("clean up after %s, which is down: %w: %s cleanup %s says why", id, err, n.facts.Launcher, id)
+	return fmt.Errorf("clean up after %s, which is down: %w: %s cleanup %s says why", id, err, c.launcher, id)
 }
 
-func (n *Node) isDown(ctx context.Context, id string) (bool, error) {
-	state, err := n.Systemd.State(ctx, id+".service")
+func (c *cleanUps) isDown(ctx context.Context, id string) (bool, error) {
+	state, err := c.systemd.State(ctx, id+".service")
 	return isDown(state.ActiveState), err
 }
 

@@ -34,7 +34,10 @@ import (
 type Node struct {
 	Systemd *units.Systemd
 	images  *images.Store
-	facts   reconcile.Node
+	// fetch asks registries and pulls; passes do not wait for it.
+	fetch    *fetch.Fetcher
+	cleanUps cleanUps
+	facts    reconcile.Node
 	plugins []string
 	files   units.Files
 	bundles bundles.Cache
@@ -47,6 +50,9 @@ type Node struct {
 
 		input   reconcile.Input
 		desired reconcile.Desired
+
+		digestOf *manifests.Set
+		digest   string
 	}
 
 	generations generations.Store

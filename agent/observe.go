@@ -2,9 +2,7 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -15,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/davit-project/davit/agent/bundles"
+	"github.com/davit-project/davit/agent/health"
 	"github.com/davit-project/davit/agent/images"
 	"github.com/davit-project/davit/agent/networks"
 	"github.com/davit-project/davit/agent/volumes"
@@ -24,13 +23,14 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// Observe reads the actual state from systemd and the disk.
-func (n *Node) Observe(ctx context.Context, desired reconcile.Desired) (reconcile.Actual, error) {
+// Observe reads the actual state from systemd and the disk, with more of the units of objects that are
+// judged.
+func (n *Node) Observe(ctx context.Context, desired reconcile.Desired, judged map[string]string) (reconcile.Actual, error) {
 	var actual reconcile.Actual
 	// systemd is asked for all units at once; the disk is read while it thinks.
 	var reads errgroup.Group
 	for _, read := range []func() error{
-		func() (err error) { actual.Workloads, err = n.workloads(ctx, desired); return },
+		func() (err error) { actual.Workloads, err = n.workloads(ctx, desired, judged); return },
 		func() (err error) { actual.Images, err = images.List(); return },
 		func() (err error) { actual.Networks, err = networks.List(); return },
 		func() (err error) { actual.Volumes, err = volumes.List(); return },
@@ -51,7 +51,7 @@ func (n *Node) Observe(ctx context.Context, desired reconcile.Desired) (reconcil
 }
 
 // workloads reads the units davit wrote and what systemd makes of them.
-func (n *Node) workloads(ctx context.Context, desired reconcile.Desired) (map[string]reconcile.ActualWorkload, error) {
+func (n *Node) workloads(ctx context.Context, desired reconcile.Desired, judged map[string]string) (map[string]reconcile.ActualWorkload, error) {
 	files, err := n.files.List()
 	if err != nil {
 		return nil, err
@@ -77,21 +77,47 @@ func (n *Node) workloads(ctx context.Context, desired reconcile.Desired) (map[st
 		workload.NeedReload = pending && state.NeedDaemonReload || unread(state)
 		workload.Enabled = enabled(state)
 		workload.Active, workload.Sub, workload.Result = state.ActiveState, state.SubState, state.Result
+		workload.Job = state.Job
 		workload.Since = time.UnixMicro(int64(state.Since))
 		workload.Started = state.Started != 0 || state.ActiveState == "active"
+		if _, asked := judged[workload.Ref.String()]; asked && workload.Bundle != nil {
+			if workload.Run, err = n.run(ctx, name, workload); err != nil {
+				return nil, err
+			}
+		}
 		workloads[name] = workload
 	}
 	return workloads, nil
+}
+
+// run reads more of how a unit runs.
+func (n *Node) run(ctx context.Context, unit string, workload reconcile.ActualWorkload) (*reconcile.Run, error) {
+	isCurrent := func(s units.State) bool { return s.ActiveState == workload.Active && s.SubState == workload.Sub }
+	state, err := n.known.get(unit, isCurrent, func() (units.State, error) { return n.stateOf(ctx, unit, workload) })
+	if err != nil {
+		return nil, err
+	}
+	run := &reconcile.Run{
+		Invocation: state.Invocation, Restarts: int(state.Restarts),
+		Begun: time.UnixMicro(int64(state.Started)), Entered: time.UnixMicro(int64(state.Entered)),
+	}
+	if run.Last, err = lastRun(unit); err != nil {
+		return nil, err
+	}
+	if workload.Bundle.Health.Readiness == nil || !health.Watched() {
+		return run, nil
+	}
+	if record := health.Read(workload.Bundle.ID); record != nil && record.Invocation == state.Invocation {
+		run.Ready = &reconcile.Readiness{Ready: record.Ready, Since: record.Since, Reason: record.Reason}
+	}
+	return run, nil
 }
 
 // onDisk is what the disk tells of units that davit wrote.
 func (n *Node) onDisk(files map[string]units.Own, desired reconcile.Desired) (map[string]reconcile.ActualWorkload, error) {
 	workloads := make(map[string]reconcile.ActualWorkload, len(files))
 	for name, own := range files {
-		running, err := runningDir(strings.TrimSuffix(name, ".service"))
-		if err != nil {
-			return nil, err
-		}
+		running := runningDir(strings.TrimSuffix(name, ".service"))
 		dir := ""
 		if own.Bundle != "" {
 			dir = filepath.Base(own.Bundle)
@@ -105,6 +131,10 @@ func (n *Node) onDisk(files map[string]units.Own, desired reconcile.Desired) (ma
 			Bundle:     n.bundleOf(desired.Workload(name), dir),
 			RunningDir: running,
 		}
+		if workload := workloads[name]; running != "" && running != dir {
+			workload.Running = n.bundles.Read(running)
+			workloads[name] = workload
+		}
 	}
 	return workloads, nil
 }
@@ -117,7 +147,7 @@ func (n *Node) states(ctx context.Context, names []string, desired reconcile.Des
 	if err != nil {
 		return nil, err
 	}
-	unplain := map[string]bool{}
+	unplain, jobs := map[string]bool{}, map[string]string{}
 	for name, state := range states {
 		if !pending && isPlain(name, state) {
 			state.Result, state.FragmentPath = "success", filepath.Join(units.Dir, name)
@@ -125,6 +155,7 @@ func (n *Node) states(ctx context.Context, names []string, desired reconcile.Des
 			continue
 		}
 		unplain[name] = true
+		jobs[name] = state.Job
 		for _, needed := range desired.Workload(name).Needs() {
 			if _, own := states[needed]; own {
 				unplain[needed] = true
@@ -132,9 +163,12 @@ func (n *Node) states(ctx context.Context, names []string, desired reconcile.Des
 		}
 	}
 	for name := range unplain {
-		if states[name], err = n.Systemd.State(ctx, name); err != nil {
+		state, err := n.Systemd.State(ctx, name)
+		if err != nil {
 			return nil, err
 		}
+		state.Job = jobs[name]
+		states[name] = state
 	}
 	return states, nil
 }
@@ -142,7 +176,7 @@ func (n *Node) states(ctx context.Context, names []string, desired reconcile.Des
 // isPlain reports whether a unit does what most do, most of the time: then it has been started, from the
 // file that it has, and nothing went wrong. A slice that is active may have been made up by systemd.
 func isPlain(name string, state units.State) bool {
-	return state.LoadState == "loaded" && state.ActiveState == "active" && !strings.HasSuffix(name, ".slice")
+	return state.LoadState == "loaded" && state.ActiveState == "active" && !state.HasJob && !strings.HasSuffix(name, ".slice")
 }
 
 // unread reports that systemd knows nothing of a unit's file; a slice without one it makes up.
@@ -171,16 +205,14 @@ func enabled(state units.State) string {
 	return state.UnitFileState
 }
 
-// runningDir names the bundle a container was started from; empty when none runs.
-func runningDir(id string) (string, error) {
+// runningDir names the bundle a container was started from; empty when none runs, and where something
+// else than a link is in its place.
+func runningDir(id string) string {
 	path, err := os.Readlink(bundle.RunningBundle(id))
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
 	if err != nil {
-		return "", err
+		return ""
 	}
-	return filepath.Base(path), nil
+	return filepath.Base(path)
 }
 
 // foreign finds the desired units whose names others have.
@@ -191,11 +223,7 @@ func (n *Node) foreign(ctx context.Context, desired reconcile.Desired, actual re
 			continue
 		}
 		// A container of davit's may run on though somebody removed its unit file.
-		running, err := runningDir(strings.TrimSuffix(name, ".service"))
-		if err != nil {
-			return nil, err
-		}
-		if running != "" {
+		if runningDir(strings.TrimSuffix(name, ".service")) != "" {
 			continue
 		}
 		owner, err := n.Systemd.Foreign(ctx, name)

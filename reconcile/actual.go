@@ -57,8 +57,9 @@ type ActualWorkload struct {
 	BundleDir string
 	Bundle    *bundle.Bundle
 	// RunningDir is the bundle the running container was started from; empty when
-	// none runs.
+	// none runs. Running is that bundle where it is another one than Bundle, and can be read.
 	RunningDir string
+	Running    *bundle.Bundle
 	// NeedReload is set when systemd has not read the unit file since it changed.
 	NeedReload bool
 	// Enabled is systemd's UnitFileState: "enabled", "disabled", "masked", …; it may be empty while
@@ -66,9 +67,13 @@ type ActualWorkload struct {
 	Enabled string
 	// Active, Sub and Result are systemd's ActiveState, SubState and Result.
 	Active, Sub, Result string
+	// Job is the type of systemd's job for the unit, "start", "stop", "restart", …; empty for none.
+	Job string
 	// Since is when Active last changed. Of an active unit it is only known when one that has stopped
 	// cannot be without it.
 	Since time.Time
 	// Started is set when systemd has started the unit since boot.
 	Started bool
+	// Run is more of a unit that is judged; nil of the others.
+	Run *Run
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 
 	"github.com/davit-project/davit/units/bundle"
@@ -20,72 +21,53 @@ type Drivers struct {
 	Services  Services
 }
 
-// Status is how an action ended.
+// Status is how far an action has come.
 type Status string
 
-// The ways an action ends. An action is skipped when one it needs did not succeed.
+// The statuses of an action.
 const (
-	Begun   Status = "begun"
-	Done    Status = "done"
-	Failed  Status = "failed"
+	Begun  Status = "begun"
+	Done   Status = "done"
+	Failed Status = "failed"
+	// Pending is an action that is under way, as a start or a pull is, or that waits for one which is.
+	Pending Status = "pending"
+	// Skipped is an action that was not tried, because one that it needs failed.
 	Skipped Status = "skipped"
 )
 
-// Event tells an observer of [Apply] about one action.
+// Event reports to an observer of [Apply] about one action.
 type Event struct {
 	Action Action
 	Status Status
-	// Err is set when the action failed or was skipped.
+	// Err is set when the action failed, was skipped or is pending.
 	Err error
 }
 
 // errSkipped is why an action was not tried.
 var errSkipped = errors.New("skipped")
 
-// Apply walks the plan, one phase after the other. Within a phase every action starts as soon as
-// the actions it waits for have ended, so independent ones run at once; a failure stops only what
-// needs it, and pruning. observe is called for each action when it begins and when it ends, one
-// call at a time. The error joins those of the failed actions.
+// Apply carries out what can be carried out of a plan now. It waits for nothing that takes time: a
+// driver that has only begun something returns [Waiting], and the actions that need it are left to
+// the plan of a later pass. Independent actions run at once, and a failure stops only what needs it.
+// observe is called for each action when it begins and when it ends, one call at a time. The error
+// joins those of the failed actions.
 func Apply(ctx context.Context, plan Plan, desired Desired, drivers Drivers, observe func(Event)) error {
 	a := &applier{desired: desired, drivers: drivers, plan: plan, observe: observe, results: map[string]*result{}}
 	for _, action := range plan.Actions {
 		a.results[action.ID] = &result{ended: make(chan struct{})}
 	}
-	for _, phase := range []Phase{Fetching, Switching, Pruning} {
-		a.runPhase(ctx, phase)
+	var running sync.WaitGroup
+	for _, action := range plan.Actions {
+		running.Go(func() { a.run(ctx, action) })
 	}
+	running.Wait()
 	var failures []error
 	for _, action := range plan.Actions {
-		if err := a.results[action.ID].err; err != nil && !errors.Is(err, errSkipped) {
+		if err := a.results[action.ID].get(); err != nil && !errors.Is(err, errSkipped) && !isWaiting(err) {
 			failures = append(failures, err)
 		}
 	}
 	return errors.Join(failures...)
-}
-
-// runPhase carries out the actions of one phase.
-func (a *applier) runPhase(ctx context.Context, phase Phase) {
-	var blocked error
-	if phase == Pruning {
-		blocked = a.failure()
-	}
-	var running sync.WaitGroup
-	for _, action := range a.plan.Actions {
-		if action.Verb.Phase() == phase {
-			running.Go(func() { a.run(ctx, action, blocked) })
-		}
-	}
-	running.Wait()
-}
-
-// failure says that an action did not succeed, if so.
-func (a *applier) failure() error {
-	for _, action := range a.plan.Actions {
-		if err := a.results[action.ID].err; err != nil {
-			return fmt.Errorf("%w: %w", errSkipped, err)
-		}
-	}
-	return nil
 }
 
 type applier struct {
@@ -98,45 +80,108 @@ type applier struct {
 	observe   func(Event)
 }
 
-// result is how one action ended; err may be read once ended is closed.
+// result is how one action ended. Its error is known once ended is closed.
 type result struct {
 	ended chan struct{}
+	mu    sync.Mutex
 	err   error
 }
 
-// run carries out one action; blocked is why it cannot be.
-func (a *applier) run(ctx context.Context, action Action, blocked error) {
-	own := a.results[action.ID]
-	defer close(own.ended)
-	if own.err = errors.Join(blocked, a.await(action)); own.err != nil {
-		a.tell(Event{action, Skipped, own.err})
-		return
-	}
-	a.tell(Event{Action: action, Status: Begun})
-	if err := a.try(ctx, action); err != nil {
-		own.err = fmt.Errorf("%s %s: %w", action.Verb, action.Subject(), err)
-		a.tell(Event{action, Failed, own.err})
-		return
-	}
-	a.tell(Event{Action: action, Status: Done})
+func (r *result) get() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
 }
 
-// await waits for what the action waits for, and says why it cannot be done.
+func (r *result) set(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.err = err
+}
+
+// run carries out one action.
+func (a *applier) run(ctx context.Context, action Action) {
+	own := a.results[action.ID]
+	defer close(own.ended)
+	if err := a.await(action); err != nil {
+		own.set(err)
+		a.report(action, err)
+		return
+	}
+	a.report(action, nil, Begun)
+	err := a.try(ctx, action)
+	if err != nil && !isWaiting(err) {
+		err = fmt.Errorf("%s %s: %w", action.Verb, action.Subject(), err)
+	}
+	own.set(err)
+	a.report(action, err)
+}
+
+// await waits until it is known how the actions before this one have come along, and says why it
+// cannot be carried out now.
 func (a *applier) await(action Action) error {
-	for _, id := range action.After {
+	if action.Waits != "" {
+		return Waiting{For: action.Waits}
+	}
+	for _, id := range slices.Concat(action.After, action.Needs) {
 		<-a.results[id].ended
 	}
+	if action.Verb == Reload {
+		return a.awaitFiles(action)
+	}
+	for _, id := range action.After {
+		if err := a.results[id].get(); isWaiting(err) {
+			return err
+		}
+	}
 	for _, id := range action.Needs {
-		before := a.results[id]
-		<-before.ended
-		if before.err != nil {
-			return fmt.Errorf("%w: %w", errSkipped, before.err)
+		switch err := a.results[id].get(); {
+		case isWaiting(err), errors.Is(err, errSkipped):
+			return err
+		case err != nil:
+			return fmt.Errorf("%w: %w", errSkipped, err)
 		}
 	}
 	return nil
 }
 
-func (a *applier) tell(event Event) {
+// awaitFiles says why systemd need not be reloaded: no file has changed yet.
+func (a *applier) awaitFiles(reload Action) error {
+	var waiting error
+	for _, id := range reload.After {
+		err := a.results[id].get()
+		if err == nil {
+			return nil
+		}
+		if isWaiting(err) || waiting == nil {
+			waiting = err
+		}
+	}
+	if isWaiting(waiting) {
+		return waiting
+	}
+	return fmt.Errorf("%w: %w", errSkipped, waiting)
+}
+
+// isWaiting reports whether an action neither succeeded nor failed, and was not skipped either.
+func isWaiting(err error) bool {
+	_, waiting := errors.AsType[Waiting](err)
+	return waiting && !errors.Is(err, errSkipped)
+}
+
+// report reports an action's status: the one given, or the one that its error says.
+func (a *applier) report(action Action, err error, status ...Status) {
+	event := Event{Action: action, Err: err, Status: Done}
+	switch {
+	case len(status) > 0:
+		event.Status = status[0]
+	case isWaiting(err):
+		event.Status = Pending
+	case errors.Is(err, errSkipped):
+		event.Status = Skipped
+	case err != nil:
+		event.Status = Failed
+	}
 	a.observing.Lock()
 	defer a.observing.Unlock()
 	a.observe(event)
@@ -184,7 +229,7 @@ func (a *applier) do(ctx context.Context, action Action) error {
 	case RemoveUnit:
 		return a.drivers.UnitFiles.RemoveUnit(ctx, target)
 	case Reload:
-		return a.drivers.UnitFiles.Reload(ctx, a.written())
+		return a.reload(ctx)
 	case Start:
 		return a.drivers.Services.StartUnit(ctx, target)
 	case Restart:
@@ -198,13 +243,22 @@ func (a *applier) do(ctx context.Context, action Action) error {
 	}
 }
 
-// written lists the units whose files were written, for the reload to enable.
-func (a *applier) written() []string {
+// reload has systemd enable the units whose files were written and read all files. A unit that
+// systemd does not enable fails alone.
+func (a *applier) reload(ctx context.Context) error {
 	var written []string
 	for _, action := range a.plan.Actions {
-		if action.Verb == WriteUnit && a.results[action.ID].err == nil {
+		if action.Verb == WriteUnit && a.results[action.ID].get() == nil {
 			written = append(written, action.Target)
 		}
 	}
-	return written
+	refused, err := a.drivers.UnitFiles.Reload(ctx, written)
+	for _, action := range a.plan.Actions {
+		if failure := refused[action.Target]; action.Verb == WriteUnit && failure != nil {
+			failure = fmt.Errorf("%s %s: %w", action.Verb, action.Subject(), failure)
+			a.results[action.ID].set(failure)
+			a.report(action, failure)
+		}
+	}
+	return err
 }

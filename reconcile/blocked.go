@@ -31,6 +31,53 @@ func Blocked(desired Desired, actual Actual) map[string]Blocker {
 	return blocked
 }
 
+// blocks is what keeps systemd from starting a unit, and that neither the plan nor systemd is about to
+// start: something that it requires has failed, was stopped by an operator, or is not on the node yet.
+// Seen are the units that wait for this one.
+func (d *differ) blocks(unit string, seen []string) (Blocker, bool) {
+	workload := d.desired.Workload(unit)
+	if workload.Unit == nil || slices.Contains(seen, unit) {
+		return Blocker{}, false
+	}
+	for _, needed := range slices.Concat(workload.Unit.Dependencies.Requires, workload.Unit.Dependencies.BindsTo) {
+		if blocker, blocked := d.blocksAs(needed, append(seen, unit)); blocked {
+			return blocker, true
+		}
+	}
+	return Blocker{}, false
+}
+
+// blocksAs reports whether a unit that another one requires keeps that one from being started.
+func (d *differ) blocksAs(needed string, seen []string) (Blocker, bool) {
+	state, exists := d.actual.Workloads[needed]
+	planned := slices.ContainsFunc(d.changes, func(c change) bool { return c.unit == needed && c.verb != "" })
+	switch {
+	case planned:
+		return d.blocks(needed, seen)
+	case !exists:
+		object := d.objectOf(needed)
+		return Blocker{object, needed, "not on the node yet"}, object != ""
+	case state.Active == "active" || state.Active == "reloading" || d.completed(d.desired.Workloads[needed]):
+		return Blocker{}, false
+	case d.stopped[needed]:
+		return Blocker{state.Ref.String(), needed, "stopped by an operator"}, true
+	case state.Active == "failed" && state.Job == "", state.Sub == "auto-restart":
+		return Blocker{state.Ref.String(), needed, state.condition()}, true
+	default:
+		return d.blocks(needed, seen)
+	}
+}
+
+// objectOf is the object with a problem that would have the unit; "" for none.
+func (d *differ) objectOf(unit string) string {
+	for _, problem := range d.desired.Problems {
+		if slices.Contains(problem.Units, unit) {
+			return problem.Ref.String()
+		}
+	}
+	return ""
+}
+
 // blocker is the unit that a unit waits for in the end; "" when it waits for none. Seen are the
 // units that wait for this one, should they go round in a circle.
 func (d *differ) blocker(unit string, seen []string) string {

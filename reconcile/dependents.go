@@ -99,6 +99,27 @@ func (w ActualWorkload) running() bool {
 	return w.Active == "active" || w.Active == "activating" || w.Active == "reloading"
 }
 
+// down reports whether the unit has stopped, and systemd is not about to start it.
+func (w ActualWorkload) down() bool {
+	return (w.Active == "inactive" || w.Active == "failed" || w.Active == "") && w.Job == ""
+}
+
+// arriving reports whether systemd has a job for the unit that ends with what its unit file says, which
+// is what is wanted.
+func (w ActualWorkload) arriving(workload Workload) bool {
+	if w.UnitText != workload.UnitText || w.NeedReload {
+		return false
+	}
+	switch w.Job {
+	case "restart", "try-restart", "reload", "reload-or-start", "try-reload":
+		return true
+	case "start":
+		return w.RunningDir == "" || w.RunningDir == workload.BundleDir
+	default:
+		return false
+	}
+}
+
 // completed reports whether a job has ended well.
 func (d *differ) completed(workload Workload) bool {
 	_, ok := d.actual.Completed[workload.BundleDir]

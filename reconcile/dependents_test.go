@@ -117,7 +117,7 @@ func TestAJobThatIsDone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"stop Job/job", "remove-unit Job/job", "reload systemd", "remove-bundle " + done.BundleDir}
+	want := []string{"remove-unit Job/job", "reload systemd", "remove-bundle " + done.BundleDir}
 	if diff := cmp.Diff(want, verbs(plan)); diff != "" {
 		t.Error(diff)
 	}

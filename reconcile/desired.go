@@ -164,6 +164,8 @@ type Problem struct {
 	Source manifests.Position
 	Part   Part
 	Err    error
+	// Units are the units that the object would have.
+	Units []string
 }
 
 // Part is what a problem of an object lies in.

@@ -22,13 +22,17 @@ type Options struct {
 	HoldPrune string
 	// Kept are the generations that one can go back to: what they need stays on the disk.
 	Kept []Generation
-	// Resuming are the objects that the pass before did not finish: what looks like somebody's doing
-	// may be that.
+	// Resuming are the objects that the pass before did not finish: what looks like an operator's
+	// change may be that.
 	Resuming map[string]bool
+	// Halted are the units that davit stopped and has to start again, and the images to delete in
+	// between; "" for none.
+	Halted map[string]string
 	// Applied are the versions in which objects were last applied and worked, where what differs from
 	// that is only to be told, not put right.
 	Applied map[string]Version
-	// Unwatched is set when nobody waits for what is started: then nothing stands in for it.
+	// Unwatched is set when no later pass follows up: what is started is not waited for, and no surge
+	// instance stands in for it.
 	Unwatched bool
 	// Suspended are the objects that nothing changes for now, and why.
 	Suspended map[string]string
@@ -39,7 +43,10 @@ type Options struct {
 // Diff compares what should be with what is. The same arguments give the same plan, and
 // a plan that was applied leaves nothing to do.
 func Diff(desired Desired, actual Actual, options Options) Plan {
-	d := &differ{desired: desired, actual: actual, options: options, kept: map[string]ActualWorkload{}, bundles: map[string]bool{}}
+	d := &differ{
+		desired: desired, actual: actual, options: options,
+		kept: map[string]ActualWorkload{}, bundles: map[string]bool{}, stopped: map[string]bool{},
+	}
 	for _, dir := range actual.Bundles {
 		d.bundles[dir] = true
 	}
@@ -65,6 +72,7 @@ type differ struct {
 
 	changes  []change                  // desired workloads that differ, by unit name
 	removals []string                  // units to remove
+	stopped  map[string]bool           // units that an operator stopped, masked or disabled
 	kept     map[string]ActualWorkload // units that stay though they are not desired
 	fetched  map[string]string         // network, volume, image key → the action that makes it
 	renewals []string                  // networks that changed
@@ -83,6 +91,7 @@ type change struct {
 	with      string // the unit whose restart stops this one
 	halt      bool   // it stops first, and starts when others have done so
 	spare     bool   // it stands in for others, for a while
+	called    bool   // it is a spare that stands in now
 }
 
 // begin is the id of the action that starts or restarts it.
@@ -134,6 +143,8 @@ func (d *differ) decide() {
 		_, hasProblem := blocked[object]
 		switch {
 		case d.suspended(current.Ref, unit):
+		case isSpare(unit):
+			d.removals = append(d.removals, unit)
 		case hasProblem:
 			d.kept[unit] = current
 		case current.Keep:
@@ -169,6 +180,7 @@ func (d *differ) compare(unit string, workload Workload) change {
 		c.write = "the unit is not enabled yet"
 	}
 	if by, reason := d.byHand(unit, workload, current); reason != "" {
+		d.stopped[unit] = true
 		d.plan.hold(Held{Object: workload.Ref.String(), Reason: reason, By: by, Intended: true})
 		return c
 	}
@@ -186,6 +198,10 @@ func (d *differ) activity(workload Workload, current ActualWorkload, write strin
 	switch {
 	case workload.Keep == KeepApart:
 		return "", ""
+	case current.arriving(workload):
+		return "", "" // systemd is about to start it as it is wanted
+	case !running && d.isHalted(workload):
+		return Start, cmp.Or(write, "stopped for its change")
 	case reloads(workload, current):
 		return ReloadUnit, cmp.Or(write, "its files changed")
 	case running && current.RunningDir != "" && current.RunningDir != workload.BundleDir:
@@ -289,8 +305,32 @@ func (d *differ) stage() {
 	}
 }
 
-// requirements are the actions that bring what a workload needs.
+// requirements are the actions that bring what a workload needs. What is changed as one set waits for
+// what the whole set needs.
 func (d *differ) requirements(w Workload) []string {
+	if !w.Update.Whole {
+		return d.requirementsOf(w)
+	}
+	var needs []string
+	for _, c := range d.changes {
+		if c.workload.Update.Whole {
+			needs = append(needs, d.requirementsOf(c.workload)...)
+		}
+	}
+	return unique(append(needs, d.requirementsOf(w)...))
+}
+
+func unique(ids []string) []string {
+	var kept []string
+	for _, id := range ids {
+		if !slices.Contains(kept, id) {
+			kept = append(kept, id)
+		}
+	}
+	return kept
+}
+
+func (d *differ) requirementsOf(w Workload) []string {
 	var needs []string
 	need := func(key string) {
 		if id, ok := d.fetched[key]; ok {
@@ -315,6 +355,9 @@ func (d *differ) requirements(w Workload) []string {
 
 // removal says why a unit goes.
 func (d *differ) removal(unit string) string {
+	if isSpare(unit) {
+		return "nothing is restarted any more"
+	}
 	if _, ok := d.desired.Workloads[unit]; ok {
 		return "its job is done, and its ttlSecondsAfterFinished is over"
 	}
@@ -325,88 +368,6 @@ func (d *differ) removal(unit string) string {
 		}
 	}
 	return "manifest is gone"
-}
-
-// prune plans the removal of what nothing uses any more, after everything else. With
-// removals held back, everything stays.
-func (d *differ) prune() {
-	if d.options.HoldPrune != "" {
-		return
-	}
-	used := d.uses()
-	const reason = "nothing uses it any more"
-	for _, name := range sortedKeys(d.actual.Networks) {
-		if !used.networks[name] {
-			d.plan.add(Action{Verb: RemoveNetwork, Object: "Network/" + name, Target: name, Reason: reason})
-		}
-	}
-	for _, name := range sortedKeys(d.actual.Volumes) {
-		if _, wanted := d.desired.Volumes[name]; !wanted && d.actual.Volumes[name].Delete && !used.volumes[name] {
-			d.plan.add(Action{Verb: RemoveVolume, Object: "Volume/" + name, Target: name, Reason: "manifest is gone, and its reclaim policy is Delete"})
-		}
-	}
-	expired := d.expiredBundles()
-	for _, dir := range slices.Sorted(slices.Values(d.actual.Bundles)) {
-		if !used.bundles[dir] || expired[dir] {
-			d.plan.add(Action{Verb: RemoveBundle, Object: dir, Target: dir, Reason: reason})
-		}
-	}
-	for _, dir := range sortedKeys(d.actual.Completed) {
-		if !used.bundles[dir] {
-			d.plan.add(Action{Verb: ForgetJob, Object: dir, Target: dir, Reason: "its job is gone"})
-		}
-	}
-	for _, id := range sortedKeys(d.actual.Images) {
-		if !used.images[id] {
-			d.plan.add(Action{Verb: ReleaseImage, Object: shortDigest("sha256:" + id), Target: id, Reason: reason})
-		}
-	}
-}
-
-// things are names of what workloads need, of images their ids.
-type things struct{ networks, volumes, images, bundles map[string]bool }
-
-// uses is what desired and kept workloads need.
-func (d *differ) uses() things {
-	used := things{map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}}
-	for name := range d.desired.Networks {
-		used.networks[name] = true
-	}
-	for _, image := range d.desired.Images {
-		used.images[image.ID] = true
-	}
-	for _, generation := range d.options.Kept {
-		for _, dir := range generation.Bundles {
-			used.bundles[dir] = true
-		}
-		for _, id := range generation.Images {
-			used.images[id] = true
-		}
-	}
-	for unit, workload := range d.desired.all() {
-		used.bundles[workload.BundleDir] = true
-		current, ok := d.actual.Workloads[unit]
-		if ok && (current.Active == "deactivating" || workload.Keep == KeepApart) {
-			used.bundles[current.RunningDir] = true
-		}
-	}
-	for _, current := range d.kept {
-		used.bundles[current.BundleDir] = true
-		used.bundles[current.RunningDir] = true
-		if current.Bundle == nil {
-			continue
-		}
-		for _, image := range current.Bundle.Images() {
-			used.images[image.ID] = true
-		}
-		for _, mount := range current.Bundle.Spec.Mounts {
-			used.volumes[volumeOf(mount.Source)] = true
-		}
-		for _, attachment := range current.Bundle.Network.Attachments {
-			used.networks[attachment.Network] = true
-		}
-	}
-	return used
 }
 
 // volumeOf is the named volume that a path of the node is in; "" when it is in none.

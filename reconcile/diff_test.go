@@ -112,8 +112,8 @@ func (n *node) RemoveUnit(_ context.Context, name string) error {
 	return n.do("remove-unit", name, func() { delete(n.actual.Workloads, name) })
 }
 
-func (n *node) Reload(context.Context, []string) error {
-	return n.do("reload", "", func() {
+func (n *node) Reload(context.Context, []string) (map[string]error, error) {
+	return nil, n.do("reload", "", func() {
 		for name, workload := range n.actual.Workloads {
 			workload.NeedReload = false
 			n.actual.Workloads[name] = workload

@@ -7,7 +7,8 @@ import (
 )
 
 // The interfaces [Apply] acts through. Every method leaves the state it is named for,
-// whatever was there before, and is safe to call again.
+// whatever was there before, and is safe to call again. A method returns [Waiting] for what it has
+// begun, or found under way, and what takes time: pulls, starts and stops.
 
 // Images keeps images in the node's storage.
 type Images interface {
@@ -58,11 +59,11 @@ type UnitFiles interface {
 	// RemoveUnit disables the unit and removes its file.
 	RemoveUnit(ctx context.Context, name string) error
 	// Reload enables the named units as their [Install] sections say and makes systemd
-	// read all units again, once.
-	Reload(ctx context.Context, enable []string) error
+	// read all units again, once. It returns the units that systemd refuses to enable, and why.
+	Reload(ctx context.Context, enable []string) (refused map[string]error, err error)
 }
 
-// Services starts and stops units and returns when systemd's job has ended.
+// Services has systemd start and stop units.
 type Services interface {
 	StartUnit(ctx context.Context, name string) error
 	RestartUnit(ctx context.Context, name string) error

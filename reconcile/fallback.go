@@ -78,8 +78,8 @@ func NewlyFailed(generation Generation, kept []Generation, now time.Time) map[st
 	return bad
 }
 
-// FallBack puts the object as an earlier generation had it in the place of what is desired.
-func FallBack(desired Desired, object string, earlier Desired) Desired {
+// FallBack puts objects as an earlier generation had them in the place of what is desired.
+func FallBack(desired Desired, objects map[string]bool, earlier Desired) Desired {
 	desired.Workloads = maps.Clone(desired.Workloads)
 	desired.Images = maps.Clone(desired.Images)
 	desired.Networks = maps.Clone(desired.Networks)
@@ -88,9 +88,9 @@ func FallBack(desired Desired, object string, earlier Desired) Desired {
 	for _, kind := range []struct{ to, from map[string]Workload }{
 		{desired.Workloads, earlier.Workloads}, {desired.Spares, earlier.Spares},
 	} {
-		maps.DeleteFunc(kind.to, func(_ string, w Workload) bool { return w.Ref.String() == object })
+		maps.DeleteFunc(kind.to, func(_ string, w Workload) bool { return objects[w.Ref.String()] })
 		for unit, workload := range kind.from {
-			if workload.Ref.String() == object {
+			if objects[workload.Ref.String()] {
 				kind.to[unit] = workload
 				desired.bring(workload, earlier)
 			}

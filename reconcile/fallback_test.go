@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -146,8 +147,8 @@ func TestRecordTellsWhatFailedFromWhatDidNotGetSoFar(t *testing.T) {
 	desired := resolve(t, container("web")+container("db")+container("cache"), command)
 	n := newNode()
 	plan := Diff(desired, n.actual, Options{})
-	n.fail["start web.service"] = errSkipped
-	n.fail["bundle "+desired.Workloads["db.service"].BundleDir] = errSkipped
+	n.fail["start web.service"] = errors.New("failed")
+	n.fail["bundle "+desired.Workloads["db.service"].BundleDir] = errors.New("failed")
 	n.desired = desired
 	g := NewGeneration(1, desired, "", time.Now())
 	g.Begin(plan, desired, n.actual)

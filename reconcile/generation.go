@@ -13,45 +13,53 @@ import (
 	"github.com/davit-project/davit/units"
 )
 
-// Generation is what was applied at once, kept to compare with and to go back to. What it
-// consists of never changes; how it went is added as one gets to know it.
+// Generation is one revision of what the node is to be, kept to compare with and to go back to. Objects
+// join it as they become possible, and each is confirmed or fails on its own.
 type Generation struct {
 	// Number counts from 1 and is never given twice.
 	Number int `json:"number"`
 	// Began is when it was first applied.
 	Began time.Time `json:"began"`
-	// Revision is where its manifests came from, a commit of git; empty where nobody knows.
+	// Revision is where its manifests came from, a commit of git; empty where that is not known.
 	Revision string `json:"revision,omitempty"`
 	// Note says what made it, where that was not a change of the manifests.
 	Note string `json:"note,omitempty"`
+	// Manifests tells the manifests that it is of from others; empty in what older versions of davit kept.
+	Manifests string `json:"manifests,omitempty"`
 	// Digest tells its [Desired] from that of other generations.
 	Digest string `json:"digest"`
 	// Objects are the versions of its workloads, by object.
 	Objects map[string]Version `json:"objects"`
+	// Waiting are the objects of its manifests that are not possible yet. Objects has those of them that
+	// run, in the version of the generation before.
+	Waiting []string `json:"waiting,omitempty"`
 	// Bundles and Images are what going back to it needs on the disk: directories' names, and
 	// image ids.
 	Bundles []string `json:"bundles"`
 	Images  []string `json:"images"`
-	// State says how far it got.
+	// State follows from the states of its objects.
 	State GenerationState `json:"state"`
-	// Failed are the objects whose version did not work, Unproven those that did not get so far as
-	// to show it, and why.
-	Failed   map[string]string `json:"failed,omitempty"`
-	Unproven map[string]string `json:"unproven,omitempty"`
+	// Failed are the objects whose version did not work, Unconfirmed those that have not shown yet that
+	// they work, and why. All others are confirmed.
+	Failed      map[string]string `json:"failed,omitempty"`
+	Unconfirmed map[string]string `json:"unproven,omitempty"`
+	// Halted are the units that davit stopped and has to start again, and the images to delete in
+	// between; "" for none.
+	Halted map[string]string `json:"halted,omitempty"`
 }
 
-// GenerationState says how far a generation got.
+// GenerationState says how far a generation has come.
 type GenerationState string
 
 // The states of a generation.
 const (
-	// Applying is one that was begun; where the machine stopped half-way, the next pass goes on.
+	// Applying is one of which objects are not confirmed yet.
 	Applying GenerationState = "applying"
-	// Interrupted is one that was begun, and that another one came after.
-	Interrupted GenerationState = "interrupted"
-	// Applied is one that was carried out whole.
+	// Superseded is one that another one followed before all of its objects were confirmed.
+	Superseded GenerationState = "interrupted"
+	// Applied is one whose objects are all confirmed.
 	Applied GenerationState = "applied"
-	// Incomplete is one in which actions failed.
+	// Incomplete is one of which an object failed.
 	Incomplete GenerationState = "failed"
 )
 
@@ -91,6 +99,22 @@ func withoutSource(text string) string {
 
 // NewGeneration is the generation that applies what is desired. digest tells it from others.
 func NewGeneration(number int, desired Desired, digest string, began time.Time) Generation {
+	g := Generation{Number: number, Began: began, State: Applying}
+	g.take(desired, digest)
+	return g
+}
+
+// take makes the generation one of what is desired. What it has in another version than before is not
+// confirmed.
+func (g *Generation) take(desired Desired, digest string) {
+	before := g.Objects
+	g.Objects, g.Digest, g.Waiting = Versions(desired), digest, waitingOf(desired)
+	for object, version := range g.Objects {
+		if before[object] != version {
+			delete(g.Failed, object)
+			set(&g.Unconfirmed, object, NotConfirmed)
+		}
+	}
 	bundles, images := map[string]bool{}, map[string]bool{}
 	for _, workload := range desired.all() {
 		if workload.Bundle == nil {
@@ -101,10 +125,45 @@ func NewGeneration(number int, desired Desired, digest string, began time.Time) 
 			images[image.ID] = true
 		}
 	}
-	return Generation{
-		Number: number, Began: began, Digest: digest, Objects: Versions(desired), State: Applying,
-		Bundles: slices.Sorted(maps.Keys(bundles)), Images: slices.Sorted(maps.Keys(images)),
+	g.Bundles, g.Images = slices.Sorted(maps.Keys(bundles)), slices.Sorted(maps.Keys(images))
+}
+
+// waitingOf are the objects that cannot be resolved, each once.
+func waitingOf(desired Desired) []string {
+	var waiting []string
+	for _, problem := range desired.Problems {
+		waiting = append(waiting, problem.Ref.String())
 	}
+	slices.Sort(waiting)
+	return slices.Compact(waiting)
+}
+
+// Joins reports whether what is desired is this generation with further objects: those that it waited
+// for. manifests tells the manifests from others.
+func (g Generation) Joins(desired Desired, manifests string) bool {
+	if g.Manifests == "" || g.Manifests != manifests || len(g.Waiting) == 0 {
+		return false
+	}
+	versions := Versions(desired)
+	for object, version := range g.Objects {
+		if versions[object] != version && !slices.Contains(g.Waiting, object) {
+			return false
+		}
+	}
+	for object := range versions {
+		if _, has := g.Objects[object]; !has && !slices.Contains(g.Waiting, object) {
+			return false
+		}
+	}
+	return true
+}
+
+// Join adds the objects that the generation waited for.
+func (g Generation) Join(desired Desired, digest string) Generation {
+	g.Failed, g.Unconfirmed, g.Objects = maps.Clone(g.Failed), maps.Clone(g.Unconfirmed), maps.Clone(g.Objects)
+	g.take(desired, digest)
+	g.Settle()
+	return g
 }
 
 // BroughtBy is the generation, out of those kept, the newest one first, that brought the object in
@@ -120,109 +179,130 @@ func BroughtBy(object string, kept []Generation) (brought Generation, ok bool) {
 	return brought, ok
 }
 
-// Works reports whether the generation has the object in a version that worked in it.
+// Works reports whether the generation has the object in a version that was confirmed in it.
 func (g Generation) Works(object string) bool {
 	_, has := g.Objects[object]
-	return has && g.State != Applying && g.State != Interrupted && g.Failed[object] == "" && g.Unproven[object] == ""
+	unfinished := g.Manifests == "" && (g.State == Applying || g.State == Superseded)
+	return has && !unfinished && g.Failed[object] == "" && g.Unconfirmed[object] == ""
 }
 
-// Begin readies the generation for a plan, which may be its first, or go on with it, or repair what
-// has drifted: what was said of the objects that the plan is about does not count any more. What does
-// not run, and is not started by the plan, has not shown that it works.
-func (g *Generation) Begin(plan Plan, desired Desired, actual Actual) {
-	g.State = Applying
-	g.Failed, g.Unproven = maps.Clone(g.Failed), maps.Clone(g.Unproven)
-	starts := map[string]bool{}
-	for _, action := range plan.Actions {
-		delete(g.Failed, action.Object)
-		delete(g.Unproven, action.Object)
-		starts[action.Object] = starts[action.Object] || action.Verb.begins()
-	}
-	for object, well := range wellness(desired, actual) {
-		if !well && !starts[object] && g.Failed[object] == "" {
-			set(&g.Unproven, object, notRunning)
-		}
-	}
-}
-
-// Reasons for which an object has not shown that it works, though everything was done about it.
+// Reasons for which an object is not confirmed, though nothing hindered its change.
 const (
-	notRunning = "it was not running"
-	notAwaited = "it was not waited for"
+	NotConfirmed = "not confirmed yet"
+	notRunning   = "it was not running"    // of older versions of davit
+	notAwaited   = "it was not waited for" // likewise
 )
 
-// Unfinished are the objects about which not everything was done.
+// Inherit takes over what the generations before, the newest one first, say of objects that are the same
+// in this one: a version that was confirmed stays so.
+func (g *Generation) Inherit(before []Generation) {
+	for object, version := range g.Objects {
+		i := slices.IndexFunc(before, func(b Generation) bool { return b.Objects[object] != "" })
+		if i < 0 || before[i].Objects[object] != version {
+			continue
+		}
+		switch earlier := before[i]; {
+		case earlier.Works(object):
+			delete(g.Unconfirmed, object)
+		case earlier.Failed[object] != "":
+			delete(g.Unconfirmed, object)
+			set(&g.Failed, object, earlier.Failed[object])
+		}
+	}
+	g.Settle()
+}
+
+// Unfinished are the objects about which something may be left to do.
 func (g Generation) Unfinished() map[string]bool {
 	unfinished := map[string]bool{}
-	for object := range g.Objects {
-		unfinished[object] = g.State == Applying || g.Hindered(object) != ""
+	for object := range g.Unconfirmed {
+		unfinished[object] = true
 	}
 	return unfinished
 }
 
 // Hindered is why something that was to be done about the object was not, or "".
 func (g Generation) Hindered(object string) string {
-	reason := g.Unproven[object]
-	if reason == notRunning || reason == notAwaited {
+	switch reason := g.Unconfirmed[object]; reason {
+	case NotConfirmed, notRunning, notAwaited:
 		return ""
+	default:
+		return reason
 	}
-	return reason
 }
 
-// wellness says of each desired object whether all of its units run, or have run, as they are to.
-func wellness(desired Desired, actual Actual) map[string]bool {
-	well := map[string]bool{}
-	for unit, workload := range desired.Workloads {
-		object := workload.Ref.String()
-		if _, seen := well[object]; !seen {
-			well[object] = true
-		}
-		current := actual.Workloads[unit]
-		idle := workload.Keep == KeepIdle || workload.Keep == KeepApart
-		_, completed := actual.Completed[workload.BundleDir]
-		well[object] = well[object] && (idle || completed || current.Active == "active")
-	}
-	return well
-}
-
-// Inherit takes over what the generation before says of objects that are the same in this one: they do
-// not work any better for it.
-func (g *Generation) Inherit(before Generation) {
-	for object, version := range g.Objects {
-		if before.Objects[object] != version {
-			continue
-		}
-		if reason := before.Failed[object]; reason != "" {
-			set(&g.Failed, object, reason)
-		}
-		if reason := before.Unproven[object]; reason != "" {
-			set(&g.Unproven, object, reason)
+// Retry forgets what hindered the objects of a plan: it is tried again.
+func (g *Generation) Retry(plan Plan) {
+	g.Unconfirmed, g.Failed = maps.Clone(g.Unconfirmed), maps.Clone(g.Failed)
+	for _, action := range plan.Actions {
+		if g.Unconfirmed[action.Object] != "" {
+			g.Unconfirmed[action.Object] = NotConfirmed
 		}
 	}
 }
 
-// Record takes down what an event of [Apply] says of the object it is about. waited says whether
-// what was started was waited for.
-func (g *Generation) Record(event Event, waited func(unit string) bool) {
+// Record takes down what an event of [Apply] says of the object it is about.
+func (g *Generation) Record(event Event) {
 	object := event.Action.Object
-	if _, ok := g.Objects[object]; !ok || event.Action.Verb.Phase() != Switching {
+	if event.Status == Pending || event.Status == Done {
+		g.begun(event.Action)
+	}
+	if _, ok := g.Objects[object]; !ok || event.Status != Failed && event.Status != Skipped {
 		return
 	}
-	starts := event.Action.Verb.begins()
+	refused := event.Status == Failed && event.Action.Verb.begins() && !errors.Is(event.Err, units.ErrDependency) && !errors.Is(event.Err, units.ErrUnseen)
 	switch {
-	case event.Status == Failed && starts && !errors.Is(event.Err, units.ErrDependency) && !errors.Is(event.Err, units.ErrUnseen):
-		set(&g.Failed, object, event.Err.Error())
-	case event.Status == Failed || event.Status == Skipped:
-		set(&g.Unproven, object, event.Err.Error())
-	case event.Status == Done && starts && !waited(event.Action.Target):
-		set(&g.Unproven, object, notAwaited)
+	case refused:
+		g.Fail(object, event.Err.Error())
+	case event.Action.Verb.Phase() == Switching && (g.Unconfirmed[object] == "" || g.Unconfirmed[object] == NotConfirmed):
+		delete(g.Unconfirmed, object)
+		set(&g.Unconfirmed, object, event.Err.Error())
 	}
 }
 
-// Fail notes that the object's version does not work though it seemed to.
+// begun forgets a unit that was halted, once it starts again.
+func (g *Generation) begun(action Action) {
+	if _, halted := g.Halted[action.Target]; halted && action.Verb.begins() && action.Waits == "" {
+		g.Halted = maps.Clone(g.Halted)
+		delete(g.Halted, action.Target)
+	}
+}
+
+// Halt notes the units that a plan stops in order to start them again.
+func (g *Generation) Halt(halts map[string]string) {
+	if len(halts) == 0 {
+		return
+	}
+	halted := maps.Clone(g.Halted)
+	if halted == nil {
+		halted = map[string]string{}
+	}
+	for unit, image := range halts {
+		if halted[unit] == "" {
+			halted[unit] = image
+		}
+	}
+	g.Halted = halted
+}
+
+// Confirm notes that the object's version works.
+func (g *Generation) Confirm(object string) {
+	g.Failed, g.Unconfirmed = without(g.Failed, object), without(g.Unconfirmed, object)
+}
+
+// Fail notes that the object's version does not work.
 func (g *Generation) Fail(object, reason string) {
+	g.Failed, g.Unconfirmed = without(g.Failed, object), without(g.Unconfirmed, object)
 	set(&g.Failed, object, reason)
-	g.State = Incomplete
+}
+
+func without(reasons map[string]string, object string) map[string]string {
+	if _, has := reasons[object]; !has {
+		return reasons
+	}
+	rest := maps.Clone(reasons)
+	delete(rest, object)
+	return rest
 }
 
 // set notes the first reason for an object.
@@ -235,21 +315,49 @@ func set(reasons *map[string]string, object, reason string) {
 	}
 }
 
-// End says how far the generation got, once [Apply] has returned err.
-func (g *Generation) End(err error) {
-	g.State = Applied
-	if err != nil || len(g.Failed) > 0 {
+// Same reports whether two records of a generation say the same of its objects.
+func (g Generation) Same(other Generation) bool {
+	return g.Number == other.Number && g.Digest == other.Digest && g.State == other.State &&
+		maps.Equal(g.Failed, other.Failed) && maps.Equal(g.Unconfirmed, other.Unconfirmed) && maps.Equal(g.Halted, other.Halted)
+}
+
+// Settle has the generation's state follow from those of its objects.
+func (g *Generation) Settle() {
+	switch {
+	case len(g.Failed) > 0:
 		g.State = Incomplete
+	case len(g.Unconfirmed)+len(g.Waiting) > 0:
+		g.State = Applying
+	default:
+		g.State = Applied
 	}
 }
 
-// Recover forgets what was said of objects that run by now as they are desired. It reports whether
-// there was any.
-func (g *Generation) Recover(desired Desired, actual Actual) bool {
-	before := len(g.Failed) + len(g.Unproven)
-	well := wellness(desired, actual)
-	gone := func(object, _ string) bool { return well[object] }
-	maps.DeleteFunc(g.Failed, gone)
-	maps.DeleteFunc(g.Unproven, gone)
-	return len(g.Failed)+len(g.Unproven) < before
+// Summary says how many of its objects are confirmed, for people: "3 of 4 confirmed, 1 waiting".
+func (g Generation) Summary() string {
+	all := maps.Clone(g.Objects)
+	if all == nil {
+		all = map[string]Version{}
+	}
+	waiting := 0
+	for _, object := range g.Waiting {
+		all[object] = ""
+		waiting++
+	}
+	confirmed := 0
+	for object := range g.Objects {
+		if g.Works(object) && !slices.Contains(g.Waiting, object) {
+			confirmed++
+		}
+	}
+	text := fmt.Sprintf("%d of %d confirmed", confirmed, len(all))
+	for _, part := range []struct {
+		count int
+		name  string
+	}{{waiting, "waiting"}, {len(g.Unconfirmed), "not confirmed yet"}, {len(g.Failed), "failed"}} {
+		if part.count > 0 {
+			text += fmt.Sprintf(", %d %s", part.count, part.name)
+		}
+	}
+	return text
 }

@@ -45,20 +45,41 @@ func (d *differ) pullLate(ordered []change) {
 	if len(d.late) == 0 {
 		return
 	}
-	after := d.stopped()
+	var deletes []string
 	outdated := d.outdated(ordered)
 	for _, id := range sortedKeys(outdated) {
-		after = append(after, d.plan.add(Action{
+		deletes = append(deletes, d.plan.add(Action{
 			Verb: DeleteImage, Object: shortDigest("sha256:" + id), Target: id, Reason: "makes room for its next version", Needs: outdated[id],
 		}))
 	}
 	for _, key := range d.late {
 		image := d.desired.Images[key]
 		d.pulled[key] = d.plan.add(Action{
-			Verb: PullLate, Object: image.Reference, Target: key, After: after,
+			Verb: PullLate, Object: image.Reference, Target: key, After: slices.Concat(d.stopsFor(key, ordered), deletes), Waits: d.usedStill(key),
 			Reason: fmt.Sprintf("%s is not on the node, and is fetched once what uses it has stopped", shortDigest(image.Digest)),
 		})
 	}
+}
+
+// stopsFor are the stops of the units that wait for an image.
+func (d *differ) stopsFor(key string, ordered []change) []string {
+	var stops []string
+	for _, c := range ordered {
+		if stop, ok := d.halted[c.unit]; ok && slices.Contains(imagesOf(c.workload), key) {
+			stops = append(stops, stop)
+		}
+	}
+	return stops
+}
+
+// usedStill says which of the units that wait for an image is still stopping; "" for none.
+func (d *differ) usedStill(key string) string {
+	for _, unit := range sortedKeys(d.desired.Workloads) {
+		if d.actual.Workloads[unit].Active == "deactivating" && slices.Contains(imagesOf(d.desired.Workloads[unit]), key) {
+			return unit + " is stopping"
+		}
+	}
+	return ""
 }
 
 // outdated are the images that are deleted before their next versions are fetched: by their ids, the
@@ -77,10 +98,45 @@ func (d *differ) outdated(ordered []change) map[string][]string {
 	}
 	stops := map[string][]string{}
 	for _, c := range ordered {
-		current := d.actual.Workloads[c.unit]
-		if c.halt && c.workload.Update.DeleteFirst && current.Bundle != nil && !used[current.Bundle.Image.ID] && d.needsLate(c) {
-			stops[current.Bundle.Image.ID] = append(stops[current.Bundle.Image.ID], d.halted[c.unit])
+		if id := d.outdatedBy(c); id != "" && !used[id] && d.actual.Images[id] != nil {
+			stops[id] = append(stops[id], d.stopOf(c)...)
 		}
 	}
 	return stops
+}
+
+// outdatedBy is the image that is deleted before a change pulls its next version; "" for none.
+func (d *differ) outdatedBy(c change) string {
+	if !c.workload.Update.DeleteFirst || !d.needsLate(c) {
+		return ""
+	}
+	if b := d.actual.Workloads[c.unit].Bundle; c.halt && b != nil {
+		return b.Image.ID
+	}
+	return d.options.Halted[c.unit]
+}
+
+// stopOf is the action that stops a unit which is halted; none where it has stopped already.
+func (d *differ) stopOf(c change) []string {
+	if stop, ok := d.halted[c.unit]; ok {
+		return []string{stop}
+	}
+	return nil
+}
+
+// Halts are the units that a plan stops in order to start them again, and the images that are deleted
+// in between; "" for none.
+func Halts(plan Plan, desired Desired, actual Actual) map[string]string {
+	halts := map[string]string{}
+	for _, action := range plan.Actions {
+		workload, wanted := desired.Workloads[action.Target]
+		if action.Verb != Stop || !wanted {
+			continue
+		}
+		halts[action.Target] = ""
+		if b := actual.Workloads[action.Target].Bundle; workload.Update.DeleteFirst && b != nil {
+			halts[action.Target] = b.Image.ID
+		}
+	}
+	return halts
 }

@@ -26,6 +26,27 @@ type lowered struct {
 	spares []lowered
 }
 
+// units are the names of its units, without those of its spares.
+func (l lowered) units() []string {
+	var names []string
+	for _, box := range l.sandboxes {
+		names = append(names, box.unit())
+	}
+	for _, run := range l.containers {
+		names = append(names, run.unit())
+	}
+	for _, target := range l.targets {
+		names = append(names, target.Name)
+	}
+	for _, timer := range l.timers {
+		names = append(names, timer.Name)
+	}
+	for _, socket := range l.sockets {
+		names = append(names, socket.Name)
+	}
+	return names
+}
+
 // runnable is one container to run as one service, whatever kind of object asks for it.
 type runnable struct {
 	ref v1.Ref

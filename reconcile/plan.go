@@ -47,6 +47,9 @@ type Action struct {
 	Needs []string `json:"needs,omitempty"`
 	// After are the actions that must have ended first, well or not.
 	After []string `json:"after,omitempty"`
+	// Waits is why the action cannot begin yet though nothing of the plan keeps it: it waits for a
+	// unit that is starting, stopping or failed.
+	Waits string `json:"waits,omitempty"`
 }
 
 // Subject is what the action is about, for people: the object and, where it has others, the unit.
@@ -99,7 +102,11 @@ const (
 // begins reports whether the verb has a unit run what is desired.
 func (v Verb) begins() bool { return v == Start || v == Restart || v == ReloadUnit }
 
-// Phase is a part of a plan. Its actions begin when all those of the phases before have ended.
+// RunsOn reports whether systemd goes on with the action once it was begun: it starts or stops a unit.
+func (a Action) RunsOn() bool { return a.Verb == Stop || a.Verb.begins() }
+
+// Phase is a part of a plan. What an object needs is fetched before it is switched, and what it used
+// is pruned afterwards; the objects do not wait for each other.
 type Phase int
 
 // The phases.
@@ -108,7 +115,7 @@ const (
 	Fetching Phase = iota
 	// Switching turns from what was to what is to be.
 	Switching
-	// Pruning removes what nothing uses any more, once everything else has succeeded.
+	// Pruning removes what nothing uses any more.
 	Pruning
 )
 

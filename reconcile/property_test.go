@@ -68,7 +68,7 @@ func TestConverges(t *testing.T) {
 		}
 		checkInvariants(t, n)
 		if rest := Diff(desired, n.actual, Options{}); !rest.Empty() {
-			t.Fatalf("a second apply would still do %v", verbs(rest))
+			t.Fatalf("a second apply would still do %v after %v; %+v", verbs(rest), n.calls, n.actual.Workloads["b.service"].RunningDir)
 		}
 		if len(n.actual.Workloads) != len(desired.Workloads) {
 			t.Fatalf("%d workloads are there, %d wanted", len(n.actual.Workloads), len(desired.Workloads))

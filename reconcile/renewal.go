@@ -1,9 +1,6 @@
 package reconcile
 
-import (
-	"maps"
-	"slices"
-)
+import "slices"
 
 const networkChanged = "configuration changed"
 
@@ -29,16 +26,24 @@ func (d *differ) stopHalted(ordered []change) {
 	}
 }
 
-// stopped are the actions that stop units before others start.
-func (d *differ) stopped() []string {
-	return slices.Concat(d.stops, slices.Sorted(maps.Values(d.halted)))
+// stopsOn are the actions that stop units which are attached to a network.
+func (d *differ) stopsOn(name string) []string {
+	var stops []string
+	for _, of := range []map[string]string{d.stops, d.halted} {
+		for _, unit := range sortedKeys(of) {
+			if slices.Contains(d.networksOf(change{unit: unit}), name) {
+				stops = append(stops, of[unit])
+			}
+		}
+	}
+	return stops
 }
 
 // networksOf are the networks that a unit is attached to, and those that it will be.
 func (d *differ) networksOf(c change) []string {
 	names := slices.Clone(c.workload.Networks)
-	if current := d.actual.Workloads[c.unit]; current.Bundle != nil {
-		for _, attachment := range current.Bundle.Network.Attachments {
+	for b := range d.actual.Workloads[c.unit].bundles() {
+		for _, attachment := range b.Network.Attachments {
 			names = append(names, attachment.Network)
 		}
 	}
@@ -52,13 +57,36 @@ func (d *differ) networkChanges(name string) bool {
 	return wanted && exists && string(current.Conflist) != string(network.Conflist)
 }
 
+// leaves says which unit is still about to leave a network that changes, though this plan does not stop
+// it; "" for none.
+func (d *differ) leaves(name string) string {
+	for _, unit := range sortedKeys(d.actual.Workloads) {
+		current := d.actual.Workloads[unit]
+		_, kept := d.kept[unit]
+		if !kept && current.Active == "deactivating" && d.stops[unit] == "" && slices.Contains(d.networksOf(change{unit: unit}), name) {
+			return unit + " is stopping"
+		}
+	}
+	return ""
+}
+
+// isHalted reports whether davit stopped the workload's unit and has to start it again.
+func (d *differ) isHalted(workload Workload) bool {
+	if workload.Unit == nil {
+		return false
+	}
+	_, halted := d.options.Halted[workload.Unit.Name]
+	return halted
+}
+
 // renewNetworks plans the change of networks, once all that is on them has stopped. Whether that
 // succeeds or not, what was stopped starts again.
 func (d *differ) renewNetworks() {
+	d.renewed = map[string]string{}
 	for _, name := range d.renewals {
-		d.renewed = append(d.renewed, d.plan.add(Action{
+		d.renewed[name] = d.plan.add(Action{
 			Verb: ChangeNetwork, Object: d.desired.Networks[name].Ref.String(), Target: name, Reason: networkChanged,
-			Needs: []string{d.fetched["network "+name]}, After: d.stopped(),
-		}))
+			Needs: []string{d.fetched["network "+name]}, After: d.stopsOn(name), Waits: d.leaves(name),
+		})
 	}
 }

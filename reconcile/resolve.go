@@ -117,7 +117,7 @@ func (r *resolver) problem(object manifests.Object, err error) {
 	if e, ok := errors.AsType[partError](err); ok {
 		part = e.part
 	}
-	r.desired.Problems = append(r.desired.Problems, Problem{object.Ref(), object.Source, part, err})
+	r.desired.Problems = append(r.desired.Problems, Problem{object.Ref(), object.Source, part, err, r.all[object.Ref()].units()})
 }
 
 // image binds a request to a digest and makes the image desired.

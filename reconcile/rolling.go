@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strconv"
@@ -9,43 +10,107 @@ import (
 // instanceOf is where a unit's name has the number of its replica.
 var instanceOf = regexp.MustCompile(`@(\d+)\.service$`)
 
-// replica is one of several, as far as it is restarted.
+// replica is one of several, as far as it is being replaced.
 type replica struct {
 	number int
 	starts []string // the actions that restart or start its units
+	moving string   // a unit of it that has been replaced already and is not up yet; "" for none
 }
 
-// rollingOrder are, for each action that restarts a replica, those that must have succeeded before: a few
-// replicas at a time, in the order of their numbers, so that the others answer meanwhile.
-func (d *differ) rollingOrder(changes []change) map[string][]string {
-	replicas := map[string][]replica{}
-	atOnce := map[string]int{}
-	for _, c := range changes {
-		number := instanceOf.FindStringSubmatch(c.unit)
-		if number == nil || c.halt || !d.actual.Workloads[c.unit].running() {
-			continue // a new one takes nobody's place, and one that was stopped has none
-		}
-		object := c.workload.Ref.String()
-		n, _ := strconv.Atoi(number[1]) // digits
-		atOnce[object] = max(atOnce[object], c.workload.Update.AtOnce)
-		i := slices.IndexFunc(replicas[object], func(r replica) bool { return r.number == n })
-		if i < 0 {
-			replicas[object] = append(replicas[object], replica{number: n})
-			i = len(replicas[object]) - 1
-		}
-		replicas[object][i].starts = append(replicas[object][i].starts, c.begin())
+// rollingOrder says of each action that restarts a replica which must have succeeded before, or which
+// unit it waits for: a few replicas at a time, in the order of their numbers, so that the others answer
+// meanwhile.
+func (d *differ) rollingOrder(changes []change) {
+	d.rolling, d.turns = map[string][]string{}, map[string]string{}
+	if d.options.Unwatched {
+		return
 	}
-	before := map[string][]string{}
-	for object, all := range replicas {
-		if atOnce[object] == 0 {
+	for _, object := range d.replicas(changes) {
+		object.order(d.rolling, d.turns)
+	}
+}
+
+// replicaSet are the replicas of an object that are being replaced.
+type replicaSet struct {
+	atOnce   int
+	replicas []*replica
+}
+
+// replicas are those that are being replaced, by object.
+func (d *differ) replicas(changes []change) map[string]*replicaSet {
+	sets := map[string]*replicaSet{}
+	begins := map[string]string{}
+	for _, c := range changes {
+		begins[c.unit] = c.begin()
+	}
+	for _, unit := range sortedKeys(d.desired.Workloads) {
+		match := instanceOf.FindStringSubmatch(unit)
+		workload, current := d.desired.Workloads[unit], d.actual.Workloads[unit]
+		if match == nil || workload.Update.AtOnce == 0 {
 			continue
 		}
-		slices.SortFunc(all, func(a, b replica) int { return a.number - b.number })
-		for i := atOnce[object]; i < len(all); i++ {
-			for _, start := range all[i].starts {
-				before[start] = all[i-atOnce[object]].starts
+		start, changed := begins[unit]
+		halted := changed && slices.ContainsFunc(changes, func(c change) bool { return c.unit == unit && c.halt })
+		switch {
+		case changed && (halted || !current.running()):
+			continue // a new one takes no place, and one that was stopped has none
+		case !changed && (current.settled(workload) || current.down()):
+			continue
+		}
+		number, _ := strconv.Atoi(match[1]) // digits
+		r := sets[workload.Ref.String()].with(sets, workload, number)
+		if changed {
+			r.starts = append(r.starts, start)
+		} else {
+			r.moving = unit
+		}
+	}
+	return sets
+}
+
+// with returns the replica of a number, which it adds where it is new.
+func (s *replicaSet) with(sets map[string]*replicaSet, workload Workload, number int) *replica {
+	if s == nil {
+		s = &replicaSet{}
+		sets[workload.Ref.String()] = s
+	}
+	s.atOnce = max(s.atOnce, workload.Update.AtOnce)
+	for _, r := range s.replicas {
+		if r.number == number {
+			return r
+		}
+	}
+	r := &replica{number: number}
+	s.replicas = append(s.replicas, r)
+	return r
+}
+
+// order has each replica wait for its turn. Those that move already take the first places.
+func (s *replicaSet) order(before map[string][]string, turns map[string]string) {
+	slices.SortFunc(s.replicas, func(a, b *replica) int {
+		return cmp.Or(cmp.Compare(a.place(), b.place()), cmp.Compare(a.number, b.number))
+	})
+	for i := s.atOnce; i < len(s.replicas); i++ {
+		earlier := s.replicas[i-s.atOnce]
+		for _, start := range s.replicas[i].starts {
+			if earlier.moving != "" {
+				turns[start] = "waits for " + earlier.moving + ", which is being replaced"
+			} else {
+				before[start] = earlier.starts
 			}
 		}
 	}
-	return before
+}
+
+// place is 0 for a replica that moves already.
+func (r *replica) place() int {
+	if r.moving != "" {
+		return 0
+	}
+	return 1
+}
+
+// settled reports whether the unit is up as it is wanted, and systemd has nothing to do about it.
+func (w ActualWorkload) settled(workload Workload) bool {
+	return w.Active == "active" && w.Job == "" && (w.RunningDir == "" || w.RunningDir == workload.BundleDir)
 }

@@ -45,6 +45,9 @@ func (i instance) spare(n int) instance {
 
 func spareNumber(n int) string { return fmt.Sprintf("@surge%d", n+1) }
 
+// isSpare reports whether a unit has the name of one that stands in for others.
+func isSpare(unit string) bool { return strings.Contains(unit, "@surge") }
+
 // spares are what stands in for a Container.
 func (run runnable) spares() []lowered {
 	var spares []lowered
@@ -90,19 +93,37 @@ func (d *differ) callSpares() {
 			continue
 		}
 		c := change{unit: unit, workload: workload, spare: true}
-		if restarted[object] && !d.options.Unwatched {
+		switch {
+		case d.options.Unwatched:
+		case restarted[object]:
 			c = d.called(c)
+		case d.actual.Workloads[unit].running() && d.moves(object):
+			c.called = true
 		}
-		if c.verb != "" || workload.BundleDir != "" && !d.staged(unit, workload) {
+		if c.called || workload.BundleDir != "" && !d.staged(unit, workload) {
 			d.changes = append(d.changes, c)
 		}
 	}
 }
 
-// called is what a spare needs that stands in now. One of an earlier version may be left from a pass
-// that was interrupted.
+// moves reports whether something of an object is not up as it is wanted, or is about to change.
+func (d *differ) moves(object string) bool {
+	for unit, workload := range d.desired.Workloads {
+		if workload.Ref.String() == object && workload.Keep == KeepRunning && !d.actual.Workloads[unit].settled(workload) && !d.stopped[unit] {
+			return true
+		}
+	}
+	return false
+}
+
+// called is what a spare needs that stands in now; nothing where it is up. One of an earlier version may
+// be left from a change that was interrupted.
 func (d *differ) called(c change) change {
 	current, exists := d.actual.Workloads[c.unit]
+	c.called = true
+	if exists && current.UnitText == c.workload.UnitText && current.settled(c.workload) {
+		return c
+	}
 	c.verb, c.why = Start, "stands in while "+c.workload.Ref.String()+" is restarted"
 	switch {
 	case !exists:
@@ -118,7 +139,7 @@ func (d *differ) called(c change) change {
 
 // isCalled reports whether the unit is a spare that stands in now.
 func (d *differ) isCalled(unit string) bool {
-	return slices.ContainsFunc(d.changes, func(c change) bool { return c.unit == unit && c.spare && c.verb != "" })
+	return slices.ContainsFunc(d.changes, func(c change) bool { return c.unit == unit && c.called })
 }
 
 // spared are the actions that start an object's spares.
@@ -134,8 +155,8 @@ func (d *differ) spared(object string) []string {
 
 // dismiss plans that spares go once what they stand in for is there again, or does not come.
 func (d *differ) dismiss(ordered []change) {
-	for _, c := range slices.Backward(ordered) {
-		if !c.spare {
+	for _, c := range slices.Backward(d.changes) {
+		if !c.called {
 			continue
 		}
 		object := c.workload.Ref.String()
@@ -144,6 +165,9 @@ func (d *differ) dismiss(ordered []change) {
 			if other.workload.Ref.String() == object {
 				after = append(after, other.begin())
 			}
+		}
+		if len(after) == 0 {
+			continue // what it stands in for is on its way
 		}
 		const reason = "nothing is restarted any more"
 		stop := d.plan.add(Action{Verb: Stop, Object: object, Target: c.unit, Reason: reason, After: after})

@@ -5,21 +5,21 @@ import (
 	"slices"
 )
 
-// switching is what the parts of [differ.switchOver] tell each other: ids of actions.
+// switching is what the parts of [differ.switchOver] pass to each other: ids of actions.
 type switching struct {
-	stops    []string            // of units that are removed
+	stops    map[string]string   // by unit, of units that are removed
 	files    []string            // that change unit files
 	written  map[string]string   // by unit, of the files that are written
 	reloaded []string            // the reload, if there is one
-	halted   map[string]string   // by unit, of what stops first
-	renewed  []string            // that make networks anew
-	pulled   map[string]string   // by image, of what is fetched late
+	halted   map[string]string   // by unit, of those that stop first
+	renewed  map[string]string   // by network, of those that make it again
+	pulled   map[string]string   // by image, of those that are pulled once their users have stopped
 	rolling  map[string][]string // by the action that waits for them
-	starts   []string            // that start or restart
+	turns    map[string]string   // by the action, which unit it waits for that is being replaced already
 }
 
-// switchOver plans the change from old to new: what was removed stops first, because its
-// ports and volumes may be wanted; then unit files, one reload, and the starts.
+// switchOver plans the change from old to new: stops of units that are removed, unit files, one reload,
+// and the starts. A start waits for a stop only where both need the same thing.
 func (d *differ) switchOver() {
 	d.remove()
 	d.write()
@@ -27,22 +27,34 @@ func (d *differ) switchOver() {
 	d.stopHalted(ordered)
 	d.renewNetworks()
 	d.pullLate(ordered)
-	d.rolling = d.rollingOrder(ordered)
+	d.rollingOrder(ordered)
 	for _, c := range ordered {
 		d.start(c)
 	}
 	d.dismiss(ordered)
 }
 
+// remove plans the removal of units. The file of a unit goes once the unit has stopped.
 func (d *differ) remove() {
+	d.stops = map[string]string{}
 	for _, unit := range d.removals {
-		object, reason := d.actual.Workloads[unit].Ref.String(), d.removal(unit)
-		stop := d.plan.add(Action{Verb: Stop, Object: object, Target: unit, Reason: reason})
-		d.stops = append(d.stops, stop)
-		d.files = append(d.files, d.plan.add(Action{
-			Verb: RemoveUnit, Object: object, Target: unit, Reason: reason, Needs: []string{stop},
-		}))
+		current := d.actual.Workloads[unit]
+		object, reason := current.Ref.String(), d.removal(unit)
+		var needs []string
+		if !current.down() {
+			d.stops[unit] = d.plan.add(Action{Verb: Stop, Object: object, Target: unit, Reason: reason, Waits: current.stopping(unit)})
+			needs = []string{d.stops[unit]}
+		}
+		d.files = append(d.files, d.plan.add(Action{Verb: RemoveUnit, Object: object, Target: unit, Reason: reason, Needs: needs}))
 	}
+}
+
+// stopping says that systemd stops the unit already; "" where it does not.
+func (w ActualWorkload) stopping(unit string) string {
+	if w.Job != "stop" {
+		return ""
+	}
+	return unit + " is stopping"
 }
 
 func (d *differ) write() {
@@ -67,20 +79,40 @@ func (d *differ) write() {
 
 // start plans the start or the restart of one unit.
 func (d *differ) start(c change) {
-	after := slices.Concat(d.stops, d.renewed)
+	after := d.conflicts(c)
+	for _, name := range c.workload.Networks {
+		if id, ok := d.renewed[name]; ok {
+			after = append(after, id)
+		}
+	}
 	if i := slices.IndexFunc(d.changes, func(other change) bool { return other.unit == c.workload.Triggers && other.restarts() }); i >= 0 {
 		after = append(after, d.changes[i].begin())
 	}
-	d.starts = append(d.starts, d.plan.add(Action{
-		Verb: c.verb, Object: c.workload.Ref.String(), Target: c.unit, Reason: c.why, Needs: d.ready(c), After: after,
-	}))
+	d.plan.add(Action{
+		Verb: c.verb, Object: c.workload.Ref.String(), Target: c.unit, Reason: c.why,
+		Needs: d.ready(c), After: after, Waits: d.waits(c),
+	})
 }
 
-// ready are the actions without which a unit cannot be started, or stopped to be started anew.
+// waits says which unit a start waits for that nothing in this plan starts; "" for none.
+func (d *differ) waits(c change) string {
+	if turn := d.turns[c.begin()]; turn != "" {
+		return turn
+	}
+	if d.options.Unwatched {
+		return "" // systemd has the dependencies, and no later pass would follow up
+	}
+	if blocker, blocked := d.blocks(c.unit, nil); blocked {
+		return blocker.String()
+	}
+	return ""
+}
+
+// ready are the actions without which a unit cannot be started, or stopped to be started again.
 func (d *differ) ready(c change) []string {
 	needs := d.requirements(c.workload)
 	if id, ok := d.written[c.unit]; ok {
-		needs = append([]string{id}, d.reloaded...)
+		needs = append(slices.Clone(d.reloaded), id)
 	} else if c.with != "" {
 		needs = append(needs, d.reloaded...)
 	}

@@ -56,7 +56,7 @@ func (f *Files) List() (map[string]Own, error) {
 			continue // a dangling link, or removed since
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read unit: %w", err)
+			continue // it is no file that davit could have written
 		}
 		if read[name] = file; file.err == nil {
 			units[name] = file.own
@@ -158,10 +158,34 @@ func removeUnit(name string) error {
 	if err := notePending(); err != nil {
 		return fmt.Errorf("remove unit: %w", err)
 	}
-	if err := os.Remove(filepath.Join(Dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.RemoveAll(filepath.Join(Dir, name)); err != nil {
 		return fmt.Errorf("remove unit: %w", err)
 	}
 	return syncDir(Dir)
+}
+
+// linkDirs are where systemd keeps the links of enabled units (systemctl(1), enable).
+const linkDirs = "/etc/systemd/system/*.*"
+
+// removeLinks disables a unit without systemd, which has to read the unit's file for that.
+func removeLinks(name string) error {
+	links, err := filepath.Glob(filepath.Join(linkDirs, name))
+	if err != nil {
+		return err
+	}
+	for _, link := range links {
+		kind := filepath.Ext(filepath.Dir(link))
+		if kind != ".wants" && kind != ".requires" && kind != ".upholds" {
+			continue
+		}
+		if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err := syncLink(link); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func notePending() error {

@@ -60,10 +60,12 @@ func (s *Systemd) QueueReload(ctx context.Context, name string) error {
 	return err
 }
 
-// QueueStop queues the unit's stop and does not wait for it.
+// QueueStop queues the unit's stop and does not wait for it. A unit that is gone has stopped.
 func (s *Systemd) QueueStop(ctx context.Context, name string) error {
-	_, err := s.queue(ctx, "stop", name, nil, (*dbus.Conn).StopUnitContext)
-	return err
+	if _, err := s.queue(ctx, "stop", name, nil, (*dbus.Conn).StopUnitContext); !isGone(err) {
+		return err
+	}
+	return nil
 }
 
 type startJob func(conn *dbus.Conn, ctx context.Context, name, mode string, done chan<- string) (int, error)

@@ -111,8 +111,10 @@ func (s *Systemd) RemoveUnit(ctx context.Context, name string) error {
 	for _, change := range changes {
 		err = errors.Join(err, syncLink(change.Filename))
 	}
-	if err != nil {
-		return fmt.Errorf("disable %s: %w", name, err)
+	if err != nil { // it cannot read the file, which goes all the same
+		if err := removeLinks(name); err != nil {
+			return fmt.Errorf("disable %s: %w", name, err)
+		}
 	}
 	if err := removeUnit(name); err != nil {
 		return err
@@ -127,24 +129,21 @@ func (s *Systemd) RemoveUnit(ctx context.Context, name string) error {
 const reloadTimeout = 2 * time.Minute
 
 // Reload enables the named units as their [Install] sections say and makes systemd read
-// all units again, once.
-func (s *Systemd) Reload(ctx context.Context, enable []string) error {
+// all units again, once. It returns the units that systemd refuses to enable, and why.
+func (s *Systemd) Reload(ctx context.Context, enable []string) (refused map[string]error, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, reloadTimeout, fmt.Errorf("not done after %s", reloadTimeout))
 	defer cancel()
 	conn, err := s.connection(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var failures []error
 	if len(enable) > 0 && enableUnits(ctx, conn, enable) != nil {
-		failures = enableEach(ctx, conn, enable)
+		refused = enableEach(ctx, conn, enable)
 	}
 	if err := conn.ReloadContext(ctx); err != nil {
-		failures = append(failures, fmt.Errorf("reload systemd's units: %w", because(ctx, err)))
-	} else {
-		failures = append(failures, clearPending())
+		return refused, fmt.Errorf("reload systemd's units: %w", because(ctx, err))
 	}
-	return errors.Join(failures...)
+	return refused, clearPending()
 }
 
 // because replaces the error of a call that its context ended by why that did.
@@ -167,14 +166,14 @@ func enableUnits(ctx context.Context, conn *connection, names []string) error {
 
 // enableEach is the slow way after the call for all units failed: systemd does not say
 // which one was to blame, and the others must not suffer.
-func enableEach(ctx context.Context, conn *connection, names []string) []error {
-	var failures []error
+func enableEach(ctx context.Context, conn *connection, names []string) map[string]error {
+	refused := map[string]error{}
 	for _, name := range names {
 		if err := enableUnits(ctx, conn, []string{name}); err != nil {
-			failures = append(failures, fmt.Errorf("enable %s: %w", name, err))
+			refused[name] = fmt.Errorf("enable %s: %w", name, err)
 		}
 	}
-	return failures
+	return refused
 }
 
 // ControlGroup is a service's control group below the root of the tree; empty while it has none.
@@ -241,8 +240,10 @@ type State struct {
 	ActiveState, SubState, Result string
 	// ControlGroup is the unit's control group below the root of the tree; empty while it has none.
 	ControlGroup string
-	// HasJob is set while systemd has something to do about it.
+	// HasJob is set while systemd has something to do about it. Job is the job's type, "start", "stop",
+	// "restart", …; only [Systemd.States] tells it.
 	HasJob bool
+	Job    string
 	// MainPID is the container's first process; 0 when none runs. ExitStatus is what the last one ended
 	// with.
 	MainPID    uint32
@@ -353,8 +354,8 @@ func (s *Systemd) Running(ctx context.Context, name string) (State, error) {
 // stay in memory as long as one of them does.
 func alone(text string) string { return strings.Clone(text) }
 
-// States asks systemd for many units in one round trip. Of each it tells LoadState, ActiveState, SubState and
-// HasJob, and nothing else.
+// States asks systemd for many units in one round trip. Of each it tells LoadState, ActiveState, SubState,
+// HasJob and Job, and nothing else.
 func (s *Systemd) States(ctx context.Context, names []string) (map[string]State, error) {
 	conn, err := s.connection(ctx)
 	if err != nil {
@@ -371,6 +372,11 @@ func (s *Systemd) States(ctx context.Context, names []string) (map[string]State,
 	for i, unit := range list { // they come as they were asked for; one with another name is an alias
 		states[names[i]] = State{
 			LoadState: alone(unit.LoadState), ActiveState: alone(unit.ActiveState), SubState: alone(unit.SubState), HasJob: unit.JobId != 0,
+		}
+		if unit.JobId != 0 {
+			state := states[names[i]]
+			state.Job = alone(unit.JobType)
+			states[names[i]] = state
 		}
 	}
 	return states, nil
@@ -415,7 +421,7 @@ func (s *Systemd) ForgetRestarts(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := conn.ResetFailedUnitContext(ctx, name); err != nil {
+	if err := conn.ResetFailedUnitContext(ctx, name); err != nil && !isGone(err) {
 		return fmt.Errorf("reset the restarts of %s: %w", name, err)
 	}
 	return nil

@@ -32,7 +32,7 @@ const DefaultKeep = 10
 // Files of a generation's directory.
 const (
 	headFile    = "generation.json" // what is listed; its outcome is written again
-	desiredFile = "desired.json"    // never written again
+	desiredFile = "desired.json"    // written again only when objects join that were waited for
 )
 
 // Store is the node's generations.
@@ -72,22 +72,42 @@ func (s Store) List() ([]reconcile.Generation, error) {
 	return list, errors.Join(failures...)
 }
 
-// Begin keeps what is desired as the next generation, unless it is that of the newest one.
-func (s Store) Begin(list []reconcile.Generation, desired reconcile.Desired, revision, note string, now time.Time) (reconcile.Generation, error) {
+// Origin is where a generation comes from.
+type Origin struct {
+	// Revision is the commit of its manifests, Manifests tells them from others, Note says what made it
+	// where that was not a change of the manifests.
+	Revision, Manifests, Note string
+}
+
+// Begin keeps what is desired as the next generation, unless it is that of the newest one, or joins it.
+func (s Store) Begin(list []reconcile.Generation, desired reconcile.Desired, origin Origin, now time.Time) (reconcile.Generation, error) {
 	text, digest, err := encode(desired)
 	if err != nil {
 		return reconcile.Generation{}, fmt.Errorf("begin a generation: %w", err)
 	}
-	if len(list) > 0 && list[0].Digest == digest {
+	switch {
+	case len(list) > 0 && list[0].Digest == digest:
 		return list[0], nil
+	case len(list) > 0 && list[0].Joins(desired, origin.Manifests):
+		return s.join(list[0].Join(desired, digest), text)
 	}
 	number, err := s.next()
 	if err != nil {
 		return reconcile.Generation{}, err
 	}
 	generation := reconcile.NewGeneration(number, desired, digest, now)
-	generation.Revision, generation.Note = revision, note
+	generation.Revision, generation.Note, generation.Manifests = origin.Revision, origin.Note, origin.Manifests
+	generation.Inherit(list)
 	return generation, s.write(generation, text)
+}
+
+// join writes a generation again that objects have joined. What it applies comes first: an object that
+// its head lacks joins it again.
+func (s Store) join(generation reconcile.Generation, desired []byte) (reconcile.Generation, error) {
+	if err := disk.WriteFile(s.path(generation.Number, desiredFile), desired, 0o600); err != nil {
+		return generation, fmt.Errorf("write generation %d: %w", generation.Number, err)
+	}
+	return generation, s.Finish(generation)
 }
 
 // IsNewest reports whether what is desired is what the newest generation applies.

@@ -60,7 +60,7 @@ func New(systemd Systemd, launcher string, log *slog.Logger) *Monitor {
 	}
 }
 
-// OnChange has a function called with each service that changes, in its state or its readiness, and with ""
+// OnChange has a function called with each unit that changes, in its state or its readiness, and with ""
 // when changes may have been missed. It is for before Run; the function must not wait, and may be called
 // from several goroutines.
 func (m *Monitor) OnChange(changed func(unit string)) { m.changed = changed }
@@ -128,14 +128,14 @@ func (m *Monitor) follow(ctx context.Context, changes <-chan string) {
 	for {
 		select {
 		case name, ok := <-changes:
-			switch id, service := strings.CutSuffix(name, ".service"); {
-			case !ok:
+			if !ok {
 				return
+			}
+			m.changed(name)
+			switch id, service := strings.CutSuffix(name, ".service"); {
 			case name == "":
-				m.changed("")
 				m.lookAtAll(ctx)
 			case service:
-				m.changed(name)
 				m.lookAt(ctx, id)
 			}
 		case <-m.again:

@@ -1,0 +1,114 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/davit-project/davit/reconcile"
+)
+
+// flight is a start, a restart, a reload or a stop of a unit that was begun and has not ended.
+type flight struct{ action reconcile.Action }
+
+// note takes down what an event says of actions that go on, or are to be tried again.
+func (r *Reconciler) note(event reconcile.Event) {
+	action := event.Action
+	switch event.Status {
+	case reconcile.Begun:
+		if action.RunsOn() {
+			r.flights[action.Target] = flight{action}
+		}
+	case reconcile.Pending:
+	case reconcile.Done:
+		delete(r.flights, action.Target)
+		delete(r.retries, action.ID)
+	case reconcile.Failed:
+		delete(r.flights, action.Target)
+		if !errors.As(event.Err, new(reconcile.Retry)) { // the others have their own time
+			r.retries.failed(action.ID, time.Now())
+		}
+	}
+}
+
+// land reports the flights that have ended by now.
+func (r *Reconciler) land(ctx context.Context, v *view, pass Pass) {
+	for _, unit := range slices.Sorted(maps.Keys(r.flights)) {
+		action := r.flights[unit].action
+		switch ended, err := reconcile.Ended(action, v.desired, v.actual); {
+		case !ended:
+		case err == nil:
+			delete(r.flights, unit)
+			delete(r.retries, action.ID)
+			pass.Observe(reconcile.Event{Action: action, Status: reconcile.Done})
+		default:
+			delete(r.flights, unit)
+			r.retries.failed(action.ID, time.Now())
+			err = fmt.Errorf("%s %s: %w", action.Verb, action.Subject(), r.node.withCause(ctx, unit, err))
+			pass.Observe(reconcile.Event{Action: action, Status: reconcile.Failed, Err: err})
+		}
+	}
+}
+
+// crash reports that the flights of an object came to nothing.
+func (r *Reconciler) crash(object string, reason error, pass Pass) {
+	for _, unit := range slices.Sorted(maps.Keys(r.flights)) {
+		action := r.flights[unit].action
+		if action.Object != object || action.Verb == reconcile.Stop {
+			continue
+		}
+		delete(r.flights, unit)
+		err := fmt.Errorf("%s %s: %w", action.Verb, action.Subject(), reason)
+		pass.Observe(reconcile.Event{Action: action, Status: reconcile.Failed, Err: err})
+	}
+}
+
+// retries are the actions that failed, by id.
+type retries map[string]retry
+
+// retry says when an action that failed is tried again.
+type retry struct {
+	failures int
+	at       time.Time
+}
+
+// failed notes that an action failed. The wait doubles each time, with some chance in it, so that many
+// nodes do not ask one server at the same time.
+func (r retries) failed(id string, now time.Time) {
+	failures := r[id].failures + 1
+	wait := min(minRetry<<min(failures-1, 10), maxRetry)
+	r[id] = retry{failures, now.Add(wait/2 + rand.N(wait))}
+}
+
+// delay has the actions wait whose next try is not due.
+func (r retries) delay(plan reconcile.Plan, now time.Time) reconcile.Plan {
+	if len(r) == 0 {
+		return plan
+	}
+	plan.Actions = slices.Clone(plan.Actions)
+	for i, action := range plan.Actions {
+		if retry, failed := r[action.ID]; failed && action.Waits == "" && retry.at.After(now) {
+			plan.Actions[i].Waits = "the next try is due at " + retry.at.Format(time.TimeOnly)
+		}
+	}
+	return plan
+}
+
+// next is when the first of a plan's actions is tried again; zero for none. It forgets what is not
+// planned any more.
+func (r retries) next(plan reconcile.Plan) time.Time {
+	planned := map[string]bool{}
+	var at time.Time
+	for _, action := range plan.Actions {
+		planned[action.ID] = true
+		if retry, failed := r[action.ID]; failed && (at.IsZero() || retry.at.Before(at)) {
+			at = retry.at
+		}
+	}
+	maps.DeleteFunc(r, func(id string, _ retry) bool { return !planned[id] })
+	return at
+}

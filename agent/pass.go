@@ -1,0 +1,383 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/agent/generations"
+	"github.com/davit-project/davit/agent/networks"
+	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// Pass is one walk from the manifests to the node.
+type Pass struct {
+	Set   *manifests.Set
+	Guard Guard
+	// Revision is where the manifests came from; empty where that is not known.
+	Revision string
+	// Planned is called with each plan before it is carried out: with one, and with a second one
+	// when changes that do not work are taken back.
+	Planned func(reconcile.Plan)
+	// Observe is called for each action when it begins and when it ends, which may be in a later pass.
+	Observe func(reconcile.Event)
+}
+
+// Result is how far a pass got.
+type Result struct {
+	// Desired is what was desired in the end, Actual how the node was before.
+	Desired reconcile.Desired
+	Actual  reconcile.Actual
+	// Failures are the objects whose change does not work, or cannot be made, and why.
+	Failures []Failure
+	// Changing are the objects whose change goes on, and how far it is.
+	Changing map[string]reconcile.Verdict
+	// Warning is what of the history cannot be read, and is as if it were not there; nil for nothing.
+	Warning error
+	// Housekeeping is what could not be tidied up; nil for nothing.
+	Housekeeping error
+
+	view *view
+	plan reconcile.Plan
+}
+
+// Failure is why the change of an object does not work.
+type Failure struct {
+	Object string `json:"object"`
+	Reason string `json:"reason"`
+}
+
+// Reconciler makes a node what manifests say, pass by pass. No pass waits for anything that takes time:
+// pulls, starts, stops and probations go on between the passes, and what comes of them is seen by the
+// next one. It is not for several goroutines at once.
+type Reconciler struct {
+	node *Node
+	// watched is set when later passes follow up on what one begins.
+	watched bool
+
+	flights map[string]flight // starts and stops that were begun and have not ended, by unit
+	retries retries
+	set     *manifests.Set // of the last pass
+	due     time.Time      // when something changes by itself; zero for never
+	awaited map[string]bool
+}
+
+// NewReconciler makes one. watched says whether passes follow up on each other until all that was begun
+// has ended.
+func NewReconciler(node *Node, watched bool) *Reconciler {
+	return &Reconciler{node: node, watched: watched, flights: map[string]flight{}, retries: retries{}}
+}
+
+// maxRounds bounds a pass: the change, and what takes back the parts that did not work, which may
+// show others that do not.
+const maxRounds = 3
+
+var errStopping = errors.New("the node is shutting down: nothing is changed")
+
+// Pass makes the node what the manifests say, as far as that is possible now. A change that does not
+// work is taken back to the version that was confirmed before. The error is what keeps all objects from
+// being changed; what keeps one of them is among the failures.
+func (r *Reconciler) Pass(ctx context.Context, pass Pass) (Result, error) {
+	if r.set != pass.Set {
+		r.set, r.retries = pass.Set, retries{}
+	}
+	var result Result
+	for range maxRounds {
+		v, err := r.node.look(ctx, pass.Set)
+		if err != nil {
+			return result, err
+		}
+		result = Result{Desired: v.desired, Actual: v.actual, Warning: v.warning, view: v}
+		again, err := r.judge(ctx, v, pass)
+		if err == nil && !again {
+			again, err = r.carryOut(ctx, v, pass, &result)
+		}
+		if err != nil {
+			return result, err
+		}
+		if !again || ctx.Err() != nil {
+			break
+		}
+	}
+	r.conclude(&result)
+	return result, nil
+}
+
+// judge takes down which changes work and which do not. It reports whether one is taken back.
+func (r *Reconciler) judge(ctx context.Context, v *view, pass Pass) (again bool, err error) {
+	r.land(ctx, v, pass)
+	if len(v.verdicts) == 0 {
+		return false, nil
+	}
+	newest := v.kept[0]
+	for _, object := range slices.Sorted(maps.Keys(v.verdicts)) {
+		verdict := v.verdicts[object]
+		switch {
+		case verdict.Progress == reconcile.Confirmed:
+			newest.Confirm(object)
+		case verdict.Progress == reconcile.Broken && newest.Failed[object] == "":
+			reason := r.node.withCause(ctx, verdict.Unit, fmt.Errorf("%s: %s", verdict.Unit, verdict.Reason))
+			newest.Fail(object, reason.Error())
+			r.crash(object, reason, pass)
+		}
+	}
+	return r.write(v, newest)
+}
+
+// write writes the newest generation down where that says otherwise now, and decides what of it is
+// taken back. It reports whether that is anything.
+func (r *Reconciler) write(v *view, newest reconcile.Generation) (again bool, err error) {
+	newest.Settle()
+	if newest.Same(v.kept[0]) {
+		return false, nil
+	}
+	fresh := len(newest.Failed) > len(v.kept[0].Failed)
+	v.kept[0] = newest
+	if err := r.node.generations.Finish(newest); err != nil || !fresh {
+		return false, err
+	}
+	return r.node.takeBack(v, newest)
+}
+
+// carryOut makes the node as the view has it, as far as that is possible now. It reports whether
+// something did not work that is to be taken back.
+func (r *Reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *Result) (again bool, err error) {
+	n := r.node
+	if v.stale {
+		if err := n.generations.SetPin(nil); err != nil {
+			return false, err
+		}
+	}
+	plan, err := n.planFor(v, pass.Guard, r.watched)
+	if err != nil {
+		return false, err
+	}
+	pass.Planned(plan)
+	plan = r.retries.delay(plan, time.Now())
+	result.plan = plan
+	n.fetch.Want(wantedKeys(v.desired))
+	before, err := n.limits(ctx)
+	if err != nil {
+		return false, err
+	}
+	result.Housekeeping = n.tidy(ctx, v.actual)
+	if plan.Empty() {
+		// Limits may have changed all the same, by systemctl edit.
+		return false, n.followLimits(ctx, before, plan)
+	}
+	switch stopping, err := n.Systemd.Stopping(ctx); {
+	case err != nil:
+		return false, err
+	case stopping:
+		return false, errStopping
+	}
+	generation, err := n.begin(v, plan, pass)
+	if err != nil {
+		return false, err
+	}
+	_ = reconcile.Apply(ctx, plan, v.desired, n.drivers(v.actual, r.watched), func(event reconcile.Event) {
+		failpoint(string(event.Status) + " " + event.Action.ID)
+		generation.Record(event)
+		r.note(event)
+		if event.Status != reconcile.Pending {
+			pass.Observe(event)
+		}
+	})
+	failpoint("ended the plan")
+	again, err = r.write(v, generation)
+	if err != nil {
+		return false, err
+	}
+	failpoint("finished the generation")
+	if err := n.generations.Prune(v.keep); err != nil {
+		result.Housekeeping = errors.Join(result.Housekeeping, err)
+	}
+	failpoint("pruned the generations")
+	return again, n.followLimits(ctx, before, plan)
+}
+
+// wantedKeys are the images that are wanted.
+func wantedKeys(desired reconcile.Desired) map[string]bool {
+	keys := make(map[string]bool, len(desired.Images))
+	for key := range desired.Images {
+		keys[key] = true
+	}
+	return keys
+}
+
+// begin writes down what is about to be applied, before anything is: a pass that is interrupted is known
+// to have been.
+func (n *Node) begin(v *view, plan reconcile.Plan, pass Pass) (reconcile.Generation, error) {
+	manifests, err := n.digest(v.set)
+	if err != nil {
+		return reconcile.Generation{}, err
+	}
+	origin := generations.Origin{Revision: pass.Revision, Manifests: manifests, Note: v.note()}
+	generation, err := n.generations.Begin(v.kept, v.desired, origin, time.Now())
+	if err != nil {
+		return generation, err
+	}
+	failpoint("begun the generation")
+	if err := n.supersede(v, generation.Number); err != nil {
+		return generation, err
+	}
+	if len(v.kept) == 0 || v.kept[0].Number != generation.Number {
+		v.kept = slices.Insert(v.kept, 0, generation)
+	}
+	generation.Retry(plan)
+	generation.Halt(reconcile.Halts(plan, v.desired, v.actual))
+	generation.Settle()
+	if !generation.Same(v.kept[0]) { // what is halted must be known before it stops
+		v.kept[0] = generation
+		return generation, n.generations.Finish(generation)
+	}
+	return generation, nil
+}
+
+// supersede notes that a generation will not be carried out any further.
+func (n *Node) supersede(v *view, number int) error {
+	if len(v.kept) == 0 || v.kept[0].Number == number || v.kept[0].State != reconcile.Applying {
+		return nil
+	}
+	v.kept[0].State = reconcile.Superseded
+	return n.generations.Finish(v.kept[0])
+}
+
+// tidy removes what interrupted passes left where only passes write, and frees what containers that
+// are gone have not given back.
+func (n *Node) tidy(ctx context.Context, actual reconcile.Actual) error {
+	return errors.Join(units.Tidy(), disk.Tidy(bundle.RootfsDir, networks.RecordsDir), n.cleanUpStopped(ctx, actual),
+		networks.FreeLeases(), n.generations.Prune(n.keep))
+}
+
+// takeBack decides what of a generation is to be as it was before. It reports whether that is
+// anything.
+func (n *Node) takeBack(v *view, generation reconcile.Generation) (bool, error) {
+	bad := reconcile.NewlyFailed(generation, v.kept, time.Now())
+	if len(bad) == 0 {
+		return false, nil
+	}
+	if object, before := v.whole(bad, generation); before > 0 {
+		digest, err := n.digest(v.set)
+		if err != nil {
+			return false, err
+		}
+		pin := generations.Pin{Generation: before, Since: time.Now(), Manifests: digest, Reason: object + ": " + bad[object].Reason}
+		return true, n.generations.SetPin(&pin)
+	}
+	quarantine := maps.Clone(v.decided.Quarantine)
+	maps.Copy(quarantine, bad)
+	return true, n.generations.SetQuarantine(quarantine)
+}
+
+// whole is the object among those that failed with which all changes are taken back, and the
+// generation before them; 0 when there is none.
+func (v *view) whole(bad map[string]reconcile.Quarantined, generation reconcile.Generation) (object string, before int) {
+	for _, workload := range v.desired.Workloads {
+		if _, failed := bad[workload.Ref.String()]; failed && workload.Update.Whole {
+			object = workload.Ref.String()
+		}
+	}
+	if object == "" {
+		return "", 0
+	}
+	for _, earlier := range v.kept {
+		if earlier.Number < generation.Number && earlier.State == reconcile.Applied {
+			return object, earlier.Number
+		}
+	}
+	return "", 0
+}
+
+// conclude says how far each object is, and when to look again.
+func (r *Reconciler) conclude(result *Result) {
+	v := result.view
+	r.due, r.awaited, result.Changing = r.retries.next(result.plan), map[string]bool{}, map[string]reconcile.Verdict{}
+	for object, verdict := range v.verdicts {
+		if verdict.Progress == reconcile.Starting || verdict.Progress == reconcile.OnProbation {
+			result.Changing[object] = verdict
+			r.dueAt(verdict.Until)
+		}
+	}
+	for unit, workload := range v.desired.Workloads {
+		if _, changing := result.Changing[workload.Ref.String()]; changing {
+			r.awaited[unit] = true
+		}
+	}
+	for unit := range v.desired.Spares {
+		r.awaited[unit] = true
+	}
+	for _, action := range result.plan.Actions {
+		r.await(v.desired, action.Target)
+	}
+	for unit := range r.flights {
+		r.awaited[unit] = true
+	}
+	result.Failures = v.failures()
+}
+
+// await has a change of a unit, or of one that it cannot be without, call for a pass.
+func (r *Reconciler) await(desired reconcile.Desired, unit string) {
+	if r.awaited[unit] {
+		return
+	}
+	r.awaited[unit] = true
+	for _, needed := range desired.Workload(unit).Needs() {
+		r.await(desired, needed)
+	}
+}
+
+func (r *Reconciler) dueAt(at time.Time) {
+	if !at.IsZero() && (r.due.IsZero() || at.Before(r.due)) {
+		r.due = at
+	}
+}
+
+// Due is when something changes by itself, as a probation ends; zero for never.
+func (r *Reconciler) Due() time.Time { return r.due }
+
+// Awaits reports whether a change of the unit calls for a pass; "" is any unit.
+func (r *Reconciler) Awaits(unit string) bool {
+	return unit == "" && len(r.awaited) > 0 || r.awaited[unit]
+}
+
+// Underway reports whether something that was begun has not ended: a pull, a start, a stop.
+func (r *Reconciler) Underway() bool { return len(r.flights) > 0 || r.node.fetch.Pending() }
+
+// failures are the objects whose change does not work, was taken back, or cannot be made.
+func (v *view) failures() []Failure {
+	var failures []Failure
+	add := func(object, reason string) {
+		if !slices.ContainsFunc(failures, func(f Failure) bool { return f.Object == object }) {
+			failures = append(failures, Failure{object, reason})
+		}
+	}
+	for _, problem := range v.desired.Problems {
+		if !errors.As(problem.Err, new(reconcile.Waiting)) {
+			add(problem.Ref.String(), problem.Err.Error())
+		}
+	}
+	for _, held := range v.held {
+		if held.By == reconcile.ByFailedChange {
+			add(held.Object, held.Reason)
+		}
+	}
+	if len(v.kept) > 0 {
+		for _, object := range slices.Sorted(maps.Keys(v.kept[0].Failed)) {
+			add(object, v.kept[0].Failed[object])
+		}
+		for _, object := range slices.Sorted(maps.Keys(v.kept[0].Unconfirmed)) {
+			if reason := v.kept[0].Hindered(object); reason != "" {
+				add(object, reason)
+			}
+		}
+	}
+	return failures
+}

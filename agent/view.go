@@ -1,0 +1,248 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/davit-project/davit/agent/generations"
+	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/reconcile"
+)
+
+// view is the manifests, the node and its history, as one pass sees them.
+type view struct {
+	desired reconcile.Desired
+	actual  reconcile.Actual
+	kept    []reconcile.Generation
+	decided generations.Decisions
+	// set is the manifests, stale is set when a rollback was for others.
+	set   *manifests.Set
+	stale bool
+	// pinned is set when desired is that of an earlier generation.
+	pinned bool
+	held   []reconcile.Held
+	// verdicts say of the objects that are not confirmed how far their changes have come.
+	verdicts map[string]reconcile.Verdict
+	// keep is how many generations there may be, with the next one.
+	keep int
+	// warning is what of the history could not be read.
+	warning error
+}
+
+// look works out what the node should be, and reads what it is.
+func (n *Node) look(ctx context.Context, set *manifests.Set) (*view, error) {
+	v := &view{set: set, keep: n.keep}
+	var failures [2]error
+	v.kept, failures[0] = n.generations.List()
+	v.decided, failures[1] = n.generations.Decisions()
+	v.warning = errors.Join(failures[:]...)
+	var err error
+	if v.desired, err = n.Resolve(ctx, set); err != nil {
+		return nil, err
+	}
+	if err := n.settle(v); err != nil {
+		return nil, err
+	}
+	return v, n.observe(ctx, v)
+}
+
+// observe reads what the node is, and judges the changes that are not confirmed.
+func (n *Node) observe(ctx context.Context, v *view) error {
+	judged := v.unconfirmed()
+	var err error
+	if v.actual, err = n.Observe(ctx, v.desired, judged); err != nil {
+		return err
+	}
+	v.verdicts = reconcile.Judge(v.desired, v.actual, judged, time.Now())
+	return nil
+}
+
+// unconfirmed are the objects whose wanted version the newest generation has and has not confirmed, and
+// what it says of them.
+func (v *view) unconfirmed() map[string]string {
+	if len(v.kept) == 0 || len(v.kept[0].Unconfirmed)+len(v.kept[0].Failed) == 0 {
+		return nil
+	}
+	newest, versions, judged := v.kept[0], reconcile.Versions(v.desired), map[string]string{}
+	for _, reasons := range []map[string]string{newest.Unconfirmed, newest.Failed} {
+		for object, reason := range reasons {
+			if versions[object] == newest.Objects[object] {
+				judged[object] = reason
+			}
+		}
+	}
+	return judged
+}
+
+// settle puts earlier generations in the place of what the manifests say, where that was decided, and
+// where it is not possible yet.
+func (n *Node) settle(v *view) error {
+	if pin := v.decided.Pin; pin != nil {
+		digest, err := n.digest(v.set)
+		if err != nil {
+			return err
+		}
+		if pin.Manifests == digest {
+			n.settlePinned(v, *pin)
+			return nil
+		}
+		v.stale = true
+	}
+	n.settleWaiting(v)
+	for _, fallback := range reconcile.Fallbacks(v.desired, v.decided.Quarantine, v.kept) {
+		earlier, err := n.earlier(fallback.Generation)
+		if err != nil {
+			v.warning = errors.Join(v.warning, err)
+			continue
+		}
+		v.desired = reconcile.FallBack(v.desired, map[string]bool{fallback.Object: true}, earlier)
+		v.held = append(v.held, reconcile.Held{Object: fallback.Object, Reason: fallback.String(), By: reconcile.ByFailedChange})
+	}
+	return nil
+}
+
+// settleWaiting keeps the objects that are not possible yet as the newest generation has them.
+func (n *Node) settleWaiting(v *view) {
+	if len(v.desired.Problems) == 0 || len(v.kept) == 0 {
+		return
+	}
+	waiting := map[string]bool{}
+	for _, problem := range v.desired.Problems {
+		if object := problem.Ref.String(); v.kept[0].Objects[object] != "" {
+			waiting[object] = true
+		}
+	}
+	if len(waiting) == 0 {
+		return
+	}
+	earlier, err := n.earlier(v.kept[0].Number)
+	if err != nil {
+		return // what runs of them stays as it is
+	}
+	v.desired = reconcile.FallBack(v.desired, waiting, earlier)
+}
+
+// settlePinned replaces everything.
+func (n *Node) settlePinned(v *view, pin generations.Pin) {
+	earlier, err := n.earlier(pin.Generation)
+	if err != nil {
+		v.warning = errors.Join(v.warning, err)
+		return
+	}
+	v.desired, v.pinned = earlier, true
+	held := reconcile.Held{
+		Object:   fmt.Sprintf("generation %d", pin.Generation),
+		Reason:   "rolled back to it by hand: until the manifests change, or davit resume",
+		By:       reconcile.ByRollback,
+		Intended: true,
+	}
+	if pin.Reason != "" {
+		held.By, held.Reason, held.Intended = reconcile.ByFailedChange, "the last set of changes did not work and was taken back: "+pin.Reason, false
+	}
+	v.held = append(v.held, held)
+}
+
+// earlier is what a generation applied, with its bundles as they are on the disk.
+func (n *Node) earlier(number int) (reconcile.Desired, error) {
+	desired, err := n.generations.Desired(number)
+	if err != nil {
+		return desired, err
+	}
+	for _, workloads := range []map[string]reconcile.Workload{desired.Workloads, desired.Spares} {
+		for unit, workload := range workloads {
+			if workload.BundleDir == "" {
+				continue
+			}
+			if workload.Bundle = n.bundles.Read(workload.BundleDir); workload.Bundle == nil {
+				return desired, fmt.Errorf("generation %d: bundle %s is not on the disk any more", number, workload.BundleDir)
+			}
+			workloads[unit] = workload
+		}
+	}
+	return desired, nil
+}
+
+// planFor is what would change.
+func (n *Node) planFor(v *view, guard Guard, watched bool) (reconcile.Plan, error) {
+	if v.pinned {
+		guard = Guard{Confirmed: true} // what the generation lacks is to go
+	}
+	options := reconcile.Options{
+		Now: time.Now(), Kept: v.kept, Held: v.held, Suspended: v.suspended(), Unwatched: !watched,
+	}
+	if len(v.kept) > 0 {
+		options.Resuming, options.Halted = v.kept[0].Unfinished(), v.kept[0].Halted
+	}
+	if guard.ReportDrift {
+		options.Applied = v.applied()
+	}
+	plan := guard.diff(v.desired, v.actual, options)
+	if plan.Empty() {
+		return plan, nil
+	}
+	keep := n.keepBeside(v)
+	if keep == len(v.kept) {
+		return plan, nil
+	}
+	newest, err := generations.IsNewest(v.kept, v.desired)
+	if newest || err != nil {
+		return plan, err
+	}
+	// The oldest ones will make room for this change's.
+	v.keep, options.Kept = keep+1, v.kept[:keep]
+	return guard.diff(v.desired, v.actual, options), nil
+}
+
+// keepBeside is how many generations can be kept beside one more.
+func (n *Node) keepBeside(v *view) int {
+	var wanted []string
+	for _, image := range v.desired.Images {
+		wanted = append(wanted, image.ID)
+	}
+	sizes := func(imageID string) map[string]int64 {
+		layers, _ := n.fetch.Layers(imageID)
+		return layers
+	}
+	return generations.Within(v.kept, wanted, n.keep-1, n.keepBytes, sizes)
+}
+
+// applied are the versions in which objects were last applied and worked.
+func (v *view) applied() map[string]reconcile.Version {
+	applied := map[string]reconcile.Version{}
+	if len(v.kept) > 0 {
+		for object, version := range v.kept[0].Objects {
+			if v.kept[0].Works(object) {
+				applied[object] = version
+			}
+		}
+	}
+	return applied
+}
+
+// suspended are the objects that nothing changes, and why.
+func (v *view) suspended() map[string]string {
+	suspended := map[string]string{}
+	_, all := v.decided.Suspended[""]
+	note := func(object string) {
+		if _, ok := v.decided.Suspended[object]; ok || all {
+			suspended[object] = "suspended: davit resume lets changes happen again"
+		}
+	}
+	for _, workload := range v.desired.Workloads {
+		note(workload.Ref.String())
+	}
+	for _, workload := range v.actual.Workloads {
+		note(workload.Ref.String())
+	}
+	return suspended
+}
+
+// note says what made a generation that no manifest made.
+func (v *view) note() string {
+	if len(v.held) == 0 {
+		return ""
+	}
+	return v.held[0].Object + ": " + v.held[0].Reason
+}

@@ -1,0 +1,85 @@
+package reconcile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// conflicts are the stops of removed units that the start of a unit waits for: both need a thing that
+// only one of them can have.
+func (d *differ) conflicts(c change) []string {
+	if len(d.stops) == 0 {
+		return nil
+	}
+	wanted := claims(c.workload.Bundle, c.workload.UnitText, true)
+	var after []string
+	for _, unit := range sortedKeys(d.stops) {
+		if overlap(wanted, d.claimsOf(unit)) {
+			after = append(after, d.stops[unit])
+		}
+	}
+	return after
+}
+
+// claimsOf are those of a unit as it runs now.
+func (d *differ) claimsOf(unit string) []string {
+	current := d.actual.Workloads[unit]
+	held := claims(nil, current.UnitText, false)
+	for b := range current.bundles() {
+		held = append(held, claims(b, "", false)...)
+	}
+	return held
+}
+
+// claims are things that two units should not have at once: published ports, the addresses of sockets,
+// static addresses, and directories of the node that they write to. A unit on the node's own network
+// may listen on any port.
+func claims(b *bundle.Bundle, unitText string, starting bool) []string {
+	var found []string
+	for line := range strings.Lines(unitText) {
+		if strings.HasPrefix(line, "Listen") {
+			found = append(found, strings.TrimSpace(line))
+		}
+	}
+	if b == nil {
+		return found
+	}
+	const published, anyPort = "a published port", "any port"
+	for _, port := range b.Network.Ports {
+		found = append(found, fmt.Sprintf("port %s/%d", port.Protocol, port.HostPort))
+	}
+	if onNode := b.Network.Mode == bundle.NetworkHost; onNode && starting {
+		found = append(found, published, anyPort)
+	} else if onNode {
+		found = append(found, anyPort)
+	} else if len(b.Network.Ports) > 0 && starting {
+		found = append(found, anyPort)
+	} else if len(b.Network.Ports) > 0 {
+		found = append(found, published)
+	}
+	for _, attachment := range b.Network.Attachments {
+		for _, address := range attachment.Addresses {
+			found = append(found, "address "+address.Addr().String())
+		}
+	}
+	return append(found, writes(b)...)
+}
+
+// writes are the directories and files of the node that a container may write to.
+func writes(b *bundle.Bundle) []string {
+	var found []string
+	for _, mount := range b.Spec.Mounts {
+		bound := mount.Type == "bind" || slices.Contains(mount.Options, "bind") || slices.Contains(mount.Options, "rbind")
+		if bound && !slices.Contains(mount.Options, "ro") {
+			found = append(found, "mount "+mount.Source)
+		}
+	}
+	return found
+}
+
+func overlap(a, b []string) bool {
+	return slices.ContainsFunc(a, func(claim string) bool { return slices.Contains(b, claim) })
+}

@@ -1,0 +1,244 @@
+package reconcile
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// Run is what is known of how a unit runs, beyond its state. It is read of units that are judged.
+type Run struct {
+	// Invocation tells this start of the unit from all others.
+	Invocation string
+	// Begun is when systemd began to start it, Entered when it was up.
+	Begun, Entered time.Time
+	// Restarts counts how often systemd restarted it by itself since davit or an operator started it.
+	Restarts int
+	// Ready is what its readiness probe says; nil where none is made.
+	Ready *Readiness
+	// Last is how it last ended; nil where it has not since the node booted.
+	Last *bundle.LastRun
+}
+
+// Readiness is what the readiness probe of a unit that is up says.
+type Readiness struct {
+	Ready bool
+	// Since is since when, Reason why it is not ready.
+	Since  time.Time
+	Reason string
+}
+
+// Progress is how far the change of an object has come.
+type Progress string
+
+// The steps of a change, in the order of how much is left to do.
+const (
+	// Broken is a version that does not work.
+	Broken Progress = "failed"
+	// Starting is one that is not ready yet.
+	Starting Progress = "starting"
+	// OnProbation is one that is ready, and not for long enough.
+	OnProbation Progress = "on probation"
+	// Confirmed is one that has been ready for long enough, or has completed.
+	Confirmed Progress = "confirmed"
+)
+
+// Verdict is how far the change of an object has come.
+type Verdict struct {
+	Progress Progress
+	// Unit is the unit that it depends on most, Reason what is with that unit, for people.
+	Unit, Reason string
+	// Until is when the verdict changes by itself: when the time to get ready is over, or the probation;
+	// zero where only an event can change it.
+	Until time.Time
+}
+
+// Judge says of objects how far their changes have come: a version works once all of its units are up,
+// from that version, and have been ready for as long as its update policy asks. It is broken once one
+// of its units failed, was restarted after it failed, or did not get ready in time.
+//
+// Only what a version does itself counts against it. A process that was killed from outside, by a
+// signal that it cannot have sent to itself, starts its probation again, [maxKills] times. So does one
+// that was stopped: nothing is known of it.
+func Judge(desired Desired, actual Actual, objects map[string]string, now time.Time) map[string]Verdict {
+	verdicts := map[string]Verdict{}
+	for _, of := range []map[string]Workload{desired.Workloads, desired.Spares} {
+		for _, unit := range sortedKeys(of) {
+			workload := of[unit]
+			object := workload.Ref.String()
+			current, exists := actual.Workloads[unit]
+			if _, asked := objects[object]; !asked || isSpare(unit) && !exists {
+				continue
+			}
+			verdict := judge(workload, current, actual, now)
+			verdict.Unit = unit
+			if known, ok := verdicts[object]; !ok || verdict.before(known) {
+				verdicts[object] = verdict
+			}
+		}
+	}
+	return verdicts
+}
+
+// order is how much a step leaves to do.
+var order = []Progress{Broken, Starting, OnProbation, Confirmed}
+
+// before reports whether the object's verdict is this one rather than that of another unit.
+func (v Verdict) before(other Verdict) bool {
+	if c := cmp.Compare(slices.Index(order, v.Progress), slices.Index(order, other.Progress)); c != 0 {
+		return c < 0
+	}
+	switch {
+	case v.Progress == OnProbation:
+		return v.Until.After(other.Until) // the last one ends it
+	case other.Until.IsZero():
+		return !v.Until.IsZero()
+	default:
+		return !v.Until.IsZero() && v.Until.Before(other.Until)
+	}
+}
+
+// judge says how far one unit has come.
+func judge(workload Workload, current ActualWorkload, actual Actual, now time.Time) Verdict {
+	_, completed := actual.Completed[workload.BundleDir]
+	switch {
+	case current.UnitText != workload.UnitText || current.NeedReload:
+		return Verdict{Progress: Starting, Reason: "its unit is not written yet"}
+	case completed, workload.Keep == KeepIdle, workload.Keep == KeepApart:
+		return Verdict{Progress: Confirmed}
+	case workload.Unit == nil || workload.Unit.Role == units.RoleSandbox:
+		return judgeGroup(current)
+	case workload.Unit.Role == units.RoleOneshot || workload.Unit.Role == units.RoleJob:
+		return judgeJob(current)
+	default:
+		return judgeService(workload, current, now)
+	}
+}
+
+// judgeGroup judges a unit without a process.
+func judgeGroup(current ActualWorkload) Verdict {
+	switch current.Active {
+	case "active":
+		return Verdict{Progress: Confirmed}
+	case "failed":
+		return Verdict{Progress: Broken, Reason: "it failed (" + current.Result + ")"}
+	default:
+		return Verdict{Progress: Starting, Reason: "it is " + current.condition()}
+	}
+}
+
+// judgeJob judges a unit whose process is to complete.
+func judgeJob(current ActualWorkload) Verdict {
+	switch {
+	case current.Active == "active", current.Active == "inactive" && current.Started && current.Job == "" && current.Result == "success":
+		return Verdict{Progress: Confirmed}
+	case current.Active == "failed" && current.Job == "":
+		return Verdict{Progress: Broken, Reason: "it failed" + current.ending()}
+	default:
+		return Verdict{Progress: Starting, Reason: "it is " + current.condition()}
+	}
+}
+
+// judgeService judges a unit whose process is to run on.
+func judgeService(workload Workload, current ActualWorkload, now time.Time) Verdict {
+	run := Run{}
+	if current.Run != nil {
+		run = *current.Run
+	}
+	switch {
+	case current.Job == "restart" || current.Job == "stop" || current.Active == "deactivating":
+		return Verdict{Progress: Starting, Reason: "it is stopping"}
+	case current.Active == "failed" && current.Job == "" && !current.killed(run):
+		return Verdict{Progress: Broken, Reason: "it failed" + current.ending()}
+	case current.Active == "active" || current.Active == "reloading":
+		return judgeUp(workload, current, run, now)
+	case current.Active == "inactive" && current.Started && current.Job == "" && current.Result == "success" && workload.Keep == KeepStarted:
+		return Verdict{Progress: Confirmed}
+	case run.Restarts > 0 && !current.killed(run), current.Sub == "auto-restart" && !current.killed(run):
+		return Verdict{Progress: Broken, Reason: "it ended" + current.ending()}
+	case current.Active == "activating" && current.Sub != "auto-restart":
+		return judgeStart(workload, run, now)
+	default:
+		return Verdict{Progress: Starting, Reason: "it is " + current.condition()}
+	}
+}
+
+// judgeStart judges a unit that systemd is starting.
+func judgeStart(workload Workload, run Run, now time.Time) Verdict {
+	deadline := workload.Update.Deadline
+	if deadline == 0 || run.Begun.IsZero() {
+		return Verdict{Progress: Starting, Reason: "it is starting"}
+	}
+	until := run.Begun.Add(deadline)
+	if until.After(now) {
+		return Verdict{Progress: Starting, Reason: "it is starting", Until: until}
+	}
+	return Verdict{Progress: Broken, Reason: fmt.Sprintf("not ready within %s", deadline)}
+}
+
+// judgeUp judges a unit that is up.
+func judgeUp(workload Workload, current ActualWorkload, run Run, now time.Time) Verdict {
+	if current.RunningDir != "" && current.RunningDir != workload.BundleDir {
+		return Verdict{Progress: Starting, Reason: "it runs the version before"}
+	}
+	since := run.Entered
+	if run.Ready != nil && !run.Ready.Ready {
+		return judgeUnready(workload, run, now)
+	}
+	if run.Ready != nil && run.Ready.Since.After(since) {
+		since = run.Ready.Since
+	}
+	until := since.Add(workload.Update.Soak)
+	switch {
+	case !until.After(now):
+		return Verdict{Progress: Confirmed}
+	case run.Restarts > 0 && !current.killed(run):
+		return Verdict{Progress: Broken, Reason: "it ended soon after its start" + current.ending()}
+	default:
+		return Verdict{Progress: OnProbation, Reason: "it is ready, and not for " + workload.Update.Soak.String() + " yet", Until: until}
+	}
+}
+
+// judgeUnready judges a unit that was ready and is so no longer.
+func judgeUnready(workload Workload, run Run, now time.Time) Verdict {
+	limit := workload.Update.Deadline + workload.Update.Soak
+	until := run.Begun.Add(limit)
+	if workload.Update.Deadline == 0 || until.After(now) {
+		return Verdict{Progress: Starting, Reason: "it is not ready: " + run.Ready.Reason, Until: until}
+	}
+	return Verdict{Progress: Broken, Reason: fmt.Sprintf("not ready for %s within %s: %s", workload.Update.Soak, limit, run.Ready.Reason)}
+}
+
+// maxKills is how often a process may be killed from outside on probation before that counts against
+// its version: something on the node kills it each time.
+const maxKills = 3
+
+// killed reports whether the unit ended because something else killed its process: by SIGKILL or a
+// signal that asks to end, which the kernel keeps from the first process of a PID namespace unless they
+// come from outside (pid_namespaces(7)). It is not so where davit itself ended it, for its liveness, or
+// the kernel, for its memory.
+func (w ActualWorkload) killed(run Run) bool {
+	last := run.Last
+	if last == nil || last.Failure != nil || last.Result != "signal" || run.Restarts > maxKills {
+		return false
+	}
+	return slices.Contains([]string{"KILL", "TERM", "INT", "HUP", "QUIT"}, last.Exit)
+}
+
+// ending says how the unit last ended, for people: " (exit-code 3)".
+func (w ActualWorkload) ending() string {
+	switch {
+	case w.Run != nil && w.Run.Last != nil && w.Run.Last.Result != "success":
+		return " (" + w.Run.Last.String() + ")"
+	case w.Result != "" && w.Result != "success":
+		return " (" + w.Result + ")"
+	case w.Run != nil && w.Run.Last != nil:
+		return " (with success: a Container is expected to run on)"
+	default:
+		return ""
+	}
+}
