@@ -36,7 +36,7 @@ const (
 // drivers are what a plan is carried out with.
 func (n *Node) drivers(services *services) reconcile.Drivers {
 	return reconcile.Drivers{
-		Images:    n.images,
+		Images:    awaited{n},
 		Networks:  networks.Store{PluginDirs: n.plugins, RemoveMasquerade: nat.Remove},
 		Volumes:   volumes.Store{},
 		Bundles:   bundles.Store{},

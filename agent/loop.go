@@ -133,6 +133,8 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 			a.once("watching is impaired, changes are seen at the next resync", "error", err)
 		case <-now:
 			force = true
+		case <-a.node.fetcher.Changes():
+			force = true
 		case <-a.changed:
 			a.tellLater()
 		}

@@ -13,14 +13,13 @@ import (
 	"reflect"
 	"runtime"
 	"strings"
-	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/bundles"
 	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/agent/fetch"
 	"github.com/davit-project/davit/agent/generations"
 	"github.com/davit-project/davit/agent/images"
 	"github.com/davit-project/davit/agent/networks"
@@ -34,6 +33,7 @@ import (
 type Node struct {
 	Systemd *units.Systemd
 	images  *images.Store
+	fetcher *fetch.Fetcher
 	facts   reconcile.Node
 	plugins []string
 	files   units.Files
@@ -61,11 +61,19 @@ func (n *Node) Keep(number int, bytes int64) {
 	n.keepBytes = cmp.Or(bytes, generations.DefaultKeepBytes)
 }
 
-// Glance has the node looked at for a person, who waits: registries are asked once, and not for long.
-func (n *Node) Glance() { n.images.Glance() }
+// How patient a Node is with registries, for the agent, for a command that changes the node, and for one
+// that looks at it.
+var (
+	// ForAgent: a task is tried until it succeeds.
+	ForAgent = fetch.Options{}
+	// ForChange: a person sees the failure, and calls it again.
+	ForChange = fetch.Options{Tries: 4, FirstRetry: time.Second, LastRetry: 30 * time.Second}
+	// ForLook: a person waits for a command that changes nothing.
+	ForLook = fetch.Options{Tries: 1, Patience: 10 * time.Second}
+)
 
-// Open connects to systemd. progress is called while images are pulled; it may be nil.
-func Open(ctx context.Context, progress func(images.Progress)) (*Node, error) {
+// Open connects to systemd. patience says how registries are asked.
+func Open(ctx context.Context, patience fetch.Options) (*Node, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("davit needs root to manage units, networks and images: try sudo")
 	}
@@ -90,9 +98,11 @@ func Open(ctx context.Context, progress func(images.Progress)) (*Node, error) {
 		systemd.Close()
 		return nil, err
 	}
+	store := images.New()
 	n := &Node{
 		Systemd: systemd,
-		images:  images.New(progress),
+		images:  store,
+		fetcher: fetch.New(store, patience),
 		facts: reconcile.Node{
 			Launcher: launcher, StorageRoot: root, Architecture: runtime.GOARCH, Hostname: hostname, Systemd: version,
 		},
@@ -105,6 +115,7 @@ func Open(ctx context.Context, progress func(images.Progress)) (*Node, error) {
 // Close ends the connections.
 func (n *Node) Close() error {
 	n.Systemd.Close()
+	n.fetcher.Close()
 	return n.images.Close()
 }
 
@@ -220,25 +231,42 @@ func seccompProfiles() (map[string][]byte, error) {
 	return profiles, nil
 }
 
-// maxResolves bounds how many registries and files are asked at once.
-const maxResolves = 8
-
-// resolveImages asks for all images at once: one registry that hangs holds up no other.
+// resolveImages asks for all images at once, and waits for the answers: one registry that hangs holds up no
+// other.
 func (n *Node) resolveImages(ctx context.Context, requests []reconcile.ImageRequest) map[reconcile.ImageRequest]reconcile.ImageResult {
-	var mu sync.Mutex
-	results := map[reconcile.ImageRequest]reconcile.ImageResult{}
-	var group errgroup.Group
-	group.SetLimit(maxResolves)
-	for _, request := range requests {
-		group.Go(func() error {
-			image, err := n.images.Resolve(ctx, request)
-			mu.Lock()
-			defer mu.Unlock()
-			results[request] = reconcile.ImageResult{Image: image, Err: err}
-			return nil
-		})
-	}
-	// Errors are in the results.
-	_ = group.Wait()
+	n.fetcher.Refresh()
+	n.fetcher.Resolve(requests)
+	n.fetcher.Settle(ctx)
+	results := n.fetcher.Resolve(requests)
+	n.seen()
 	return results
+}
+
+// seen takes the news from the fetcher of what was waited for.
+func (n *Node) seen() {
+	select {
+	case <-n.fetcher.Changes():
+	default:
+	}
+}
+
+// awaited are the node's images for a plan that waits for each of its actions.
+type awaited struct{ node *Node }
+
+// EnsureImage implements [reconcile.Images].
+func (a awaited) EnsureImage(ctx context.Context, image reconcile.Image) error {
+	defer a.node.seen()
+	return a.node.fetcher.Await(ctx, func() error { return a.node.fetcher.EnsureImage(ctx, image) })
+}
+
+// ReleaseImage implements [reconcile.Images].
+func (a awaited) ReleaseImage(ctx context.Context, imageID string) error {
+	defer a.node.seen()
+	return a.node.fetcher.Await(ctx, func() error { return a.node.fetcher.ReleaseImage(ctx, imageID) })
+}
+
+// DeleteImage implements [reconcile.Images].
+func (a awaited) DeleteImage(ctx context.Context, imageID string) error {
+	defer a.node.seen()
+	return a.node.fetcher.Await(ctx, func() error { return a.node.fetcher.DeleteImage(ctx, imageID) })
 }

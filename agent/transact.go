@@ -19,7 +19,6 @@ import (
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units"
-	"github.com/davit-project/davit/units/bundle"
 )
 
 // Pass is one walk from the manifests to the node.
@@ -373,7 +372,7 @@ func (v *view) interrupted() bool { return len(v.kept) > 0 && v.kept[0].State ==
 // tidy removes what interrupted passes left where only passes write, and frees what containers that
 // are gone have not given back.
 func (n *Node) tidy(ctx context.Context, actual reconcile.Actual) error {
-	return errors.Join(units.Tidy(), disk.Tidy(bundle.RootfsDir, networks.RecordsDir), n.cleanUpStopped(ctx, actual),
+	return errors.Join(units.Tidy(), disk.Tidy(networks.RecordsDir), n.cleanUpStopped(ctx, actual),
 		networks.FreeLeases(), n.generations.Prune(n.keep))
 }
 

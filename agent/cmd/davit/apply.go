@@ -57,7 +57,9 @@ const defaultTimeout = 10 * time.Minute
 
 // open connects to the node and keeps other davits from changing it.
 func (s *settings) open(ctx context.Context, cmd *cobra.Command, progress func(images.Progress)) (*agent.Node, func(), error) {
-	node, err := agent.Open(ctx, progress)
+	patience := agent.ForChange
+	patience.Progress = progress
+	node, err := agent.Open(ctx, patience)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -19,7 +19,7 @@ func historyCommand(s *settings) *cobra.Command {
 		Short: "Show what was applied, the newest generation first",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			node, err := agent.Open(cmd.Context(), nil)
+			node, err := agent.Open(cmd.Context(), agent.ForLook)
 			if err != nil {
 				return err
 			}
@@ -69,7 +69,7 @@ without both, what the newest one changed.`,
   davit diff 3 5`,
 		Args: cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			node, err := agent.Open(cmd.Context(), nil)
+			node, err := agent.Open(cmd.Context(), agent.ForLook)
 			if err != nil {
 				return err
 			}

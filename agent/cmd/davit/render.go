@@ -43,7 +43,7 @@ With --hostname, --label and --set they become what they would be on a node with
 			if err := set.Diagnostics.Err(); err != nil {
 				return err
 			}
-			node, err := agent.Open(cmd.Context(), nil)
+			node, err := agent.Open(cmd.Context(), agent.ForChange)
 			if err != nil {
 				return err
 			}
