@@ -4,7 +4,6 @@ go 1.26.0
 
 require (
 	github.com/agext/levenshtein v1.2.3 // "did you mean"
-	github.com/cenkalti/backoff/v5 v5.0.3
 	github.com/containerd/console v1.0.5
 	github.com/containernetworking/cni v1.3.1
 	github.com/coreos/go-systemd/v22 v22.7.0
@@ -22,7 +21,7 @@ require (
 	github.com/opencontainers/runtime-spec v1.3.0
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // tests: the schema for editors
-	github.com/sirupsen/logrus v1.10.2 // only to quiet libcontainer, which logs with it
+	github.com/sirupsen/logrus v1.10.2 // the log of libcontainer and containers/image: quieted, and read for answers 429
 	github.com/spf13/cobra v1.10.2
 	github.com/vbauerster/mpb/v8 v8.16.2
 	github.com/vishvananda/netlink v1.3.1

@@ -16,10 +16,11 @@ import (
 
 // explainer walks from an object, or one of its units, to what keeps it.
 type explainer struct {
-	view    *view
-	now     time.Time
-	watched bool // an agent runs
-	blocked map[string]reconcile.Blocker
+	view     *view
+	now      time.Time
+	watched  bool     // an agent runs
+	upcoming upcoming // what it knows
+	blocked  map[string]reconcile.Blocker
 	// said is what a unit said last; nil where nobody asks for that.
 	said func(unit string) string
 
@@ -37,7 +38,7 @@ type explainer struct {
 
 func newExplainer(set *manifests.Set, v *view, plan reconcile.Plan, now time.Time) *explainer {
 	w := &explainer{
-		view: v, now: now, watched: health.Watched(), blocked: reconcile.Blocked(v.desired, v.actual),
+		view: v, now: now, watched: health.Watched(), upcoming: readUpcoming(), blocked: reconcile.Blocked(v.desired, v.actual),
 		rows: map[string][]*ObjectReport{}, units: map[string]*ObjectReport{}, diagnostics: map[string]manifests.Diagnostics{},
 		leftOut: map[string]string{}, waiting: map[string]v1.Ref{},
 		problems: map[string][]reconcile.Problem{}, held: map[string][]reconcile.Held{}, actions: map[string][]reconcile.Action{}, seen: map[string]bool{},

@@ -22,7 +22,7 @@ import (
 // begins.
 func (n *Node) drivers(actual reconcile.Actual, watched bool) reconcile.Drivers {
 	return reconcile.Drivers{
-		Images:    n.fetch,
+		Images:    n.fetcher,
 		Networks:  networks.Store{PluginDirs: n.plugins, RemoveMasquerade: nat.Remove},
 		Volumes:   volumes.Store{},
 		Bundles:   bundles.Store{},

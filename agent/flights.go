@@ -24,9 +24,16 @@ func (r *Reconciler) note(event reconcile.Event) {
 			r.flights[action.Target] = flight{action}
 		}
 	case reconcile.Pending:
+		if r.pending[action.Object] == nil {
+			r.pending[action.Object] = event.Err
+		}
 	case reconcile.Done:
 		delete(r.flights, action.Target)
 		delete(r.retries, action.ID)
+	case reconcile.Skipped:
+		if errors.As(event.Err, new(reconcile.Retry)) {
+			r.pending[action.Object] = event.Err
+		}
 	case reconcile.Failed:
 		delete(r.flights, action.Target)
 		if !errors.As(event.Err, new(reconcile.Retry)) { // the others have their own time
@@ -92,7 +99,7 @@ func (r retries) delay(plan reconcile.Plan, now time.Time) reconcile.Plan {
 	plan.Actions = slices.Clone(plan.Actions)
 	for i, action := range plan.Actions {
 		if retry, failed := r[action.ID]; failed && action.Waits == "" && retry.at.After(now) {
-			plan.Actions[i].Waits = "the next try is due at " + retry.at.Format(time.TimeOnly)
+			plan.Actions[i].Waits, plan.Actions[i].Blocked = "the next try is due at "+retry.at.Format(time.TimeOnly), true
 		}
 	}
 	return plan

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"reflect"
@@ -63,10 +64,11 @@ type Agent struct {
 	loadedFrom string
 	loadedWith manifests.Options
 
-	set     *manifests.Set     // of the last pass
-	guard   Guard              // likewise
-	view    *view              // likewise; nil before the first
-	soaking map[string]soaking // changes that have yet to show that they work, by object
+	reconciler *Reconciler
+	set        *manifests.Set // of the last pass
+	guard      Guard          // of the last pass
+	view       *view          // of the last pass; nil before the first
+	last       *tried         // nil before the first
 
 	applied  string    // what the last good pass applied: fingerprint and how far
 	seen     string    // fingerprint of the last pass
@@ -74,26 +76,40 @@ type Agent struct {
 	failures int       // passes in a row that did not succeed
 	told     map[string]bool
 
+	again     atomic.Bool   // something that is awaited has changed
+	wake      chan struct{} // there is something to look at
+	passed    time.Time     // end of the last pass
+	took      time.Duration // what it took
 	changes   changedUnits
-	changed   chan struct{} // one of the workloads has changed
 	workloads atomic.Pointer[map[string]reconcile.Workload]
 	tellAt    time.Time // when to look at what they have come to; zero for not
 	toldAt    time.Time
-	unwell    bool // one of them was not as it should be then
+	unwell    bool        // one of them was not as it should be then
+	units     atomic.Bool // one of the workloads has changed
 
-	upcoming time.Time // the retry that others were told of; zero for none
-	worked   bool      // since memory was given back
+	upcoming upcoming // what others were told is tried again
+	worked   bool     // since memory was given back
+}
+
+// tried is what a pass was about.
+type tried struct {
+	tree    watch.Tree
+	config  manifests.Config
+	options manifests.Options
 }
 
 // NewAgent makes an agent for the node.
 func NewAgent(node *Node, options Options, log *slog.Logger, status *Status) *Agent {
-	return &Agent{
+	a := &Agent{
 		node: node, options: options, log: log, status: status,
-		scanner: watch.Scanner{Roots: watch.RootsOf(options.Manifests), Owner: options.Owner},
-		settler: watch.Settler{Quiet: options.Quiet, Prompt: promptly, PruneQuiet: options.PruneQuiet},
-		told:    map[string]bool{},
-		changed: make(chan struct{}, 1),
+		scanner:    watch.Scanner{Roots: watch.RootsOf(options.Manifests), Owner: options.Owner},
+		settler:    watch.Settler{Quiet: options.Quiet, Prompt: promptly, PruneQuiet: options.PruneQuiet},
+		reconciler: NewReconciler(node, true),
+		told:       map[string]bool{},
+		wake:       make(chan struct{}, 1),
 	}
+	node.cleanUps.changed = a.lookAgain
+	return a
 }
 
 // Run watches and applies until the context ends. A value on now asks for a pass at once.
@@ -132,17 +148,24 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 		case err := <-watcher.Errors():
 			a.once("watching is impaired, changes are seen at the next resync", "error", err)
 		case <-now:
+			a.node.fetcher.Refresh()
 			force = true
-		case <-a.changed:
+		case <-a.node.fetcher.Changes():
+			a.again.Store(true)
+		case <-a.wake:
+		}
+		if a.units.Swap(false) {
 			a.tellLater()
 		}
-		if a.proved(ctx) {
+		if at := a.reconciler.Due(); !at.IsZero() && !time.Now().Before(at) {
+			a.again.Store(true)
+		}
+		if a.again.Load() && time.Until(a.mayPass()) <= 0 {
+			a.again.Store(false)
 			force = true
 		}
 		if force || !time.Now().Before(due) {
-			wait := a.step(ctx, &force)
-			due = time.Now().Add(wait)
-			a.noteUpcoming(due)
+			due = time.Now().Add(a.step(ctx, &force))
 		}
 		a.tellWhenDue(ctx)
 		wake := a.wakeUp(due)
@@ -150,6 +173,27 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 		timer.Reset(time.Until(wake))
 	}
 }
+
+// lookAgain asks for a pass: something that is awaited has changed. It may be called from anywhere.
+func (a *Agent) lookAgain() {
+	a.again.Store(true)
+	a.wakeLoop()
+}
+
+func (a *Agent) wakeLoop() {
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}
+
+// passPause is what lies at least between two passes that units and pulls call for, so that what changes
+// together is seen together.
+const passPause = 20 * time.Millisecond
+
+// mayPass is when the next pass may be that units and pulls call for: on a node where passes take long
+// the agent is not busy with nothing else.
+func (a *Agent) mayPass() time.Time { return a.passed.Add(max(passPause, 2*a.took)) }
 
 // rest gives memory back before a wait that is worth it.
 func (a *Agent) rest(wait time.Duration) {
@@ -164,27 +208,16 @@ func (a *Agent) rest(wait time.Duration) {
 
 // wakeUp is when there is something to do, if nothing happens: a step, or a look at what runs.
 func (a *Agent) wakeUp(due time.Time) time.Time {
-	if soak := time.Now().Add(soakCheck); len(a.soaking) > 0 && soak.Before(due) {
-		due = soak
+	if a.again.Load() && a.mayPass().Before(due) {
+		due = a.mayPass()
+	}
+	if at := a.reconciler.Due(); !at.IsZero() && at.Before(due) {
+		due = at
 	}
 	if !a.tellAt.IsZero() && a.tellAt.Before(due) {
 		due = a.tellAt
 	}
 	return due
-}
-
-// proved looks whether changes show that they work. It reports whether one does not, and is to be
-// taken back.
-func (a *Agent) proved(ctx context.Context) bool {
-	failed := a.node.proved(ctx, a.soaking, time.Now())
-	for object, reason := range failed {
-		a.log.Error("a change did not work", "object", object, "reason", reason)
-		if err := a.node.distrust(ctx, a.set, object, a.soaking[object].version, reason); err != nil {
-			a.log.Error("a change that did not work is not taken back", "object", object, "error", err)
-		}
-		delete(a.soaking, object)
-	}
-	return len(failed) > 0
 }
 
 // step looks at the directory once and applies it where that is due. It returns how long
@@ -216,17 +249,26 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	tree.Fingerprint = fmt.Sprint(tree.Fingerprint, node, *nodePolicy.Policy)
 	verdict := a.settler.See(tree.Fingerprint, tree.Unfinished, time.Now())
 	if !verdict.Apply {
+		if *force && a.last != nil {
+			*force = false
+			a.goOn(ctx)
+		}
 		if verdict.Restless > restless {
 			a.status.Say("the manifests have been changing for %s: nothing changes until they rest", verdict.Restless.Round(time.Second))
 		}
 		return verdict.Wait
 	}
 	state := fmt.Sprint(tree.Fingerprint, verdict.Prune)
-	if state == a.applied && !*force && a.failures == 0 && !a.status.ResyncDue(a.options.Resync) {
+	resync := a.status.ResyncDue(a.options.Resync)
+	if state == a.applied && !*force && a.failures == 0 && !resync {
 		return a.status.UntilResync(a.options.Resync)
 	}
+	if resync {
+		a.node.fetcher.Refresh()
+	}
 	*force = false
-	err = a.pass(ctx, tree, config, manifests.Options{Node: &node, Policy: nodePolicy}, verdict.Prune)
+	a.last = &tried{tree, config, manifests.Options{Node: &node, Policy: nodePolicy}}
+	err = a.pass(ctx, *a.last, verdict.Prune)
 	if errors.Is(err, errStale) {
 		*force = true
 		return 0
@@ -239,7 +281,14 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	if verdict.Wait > 0 {
 		return verdict.Wait
 	}
-	return a.options.Resync
+	return a.status.UntilResync(a.options.Resync)
+}
+
+// goOn makes a pass about the manifests of the last one, while those in the directory change.
+func (a *Agent) goOn(ctx context.Context) {
+	if err := a.pass(ctx, *a.last, false); err != nil {
+		a.lookAgain()
+	}
 }
 
 // noteView keeps what a pass saw, to tell what its workloads come to.
@@ -268,13 +317,13 @@ func (a *Agent) unitChanged(unit string) {
 	if workloads == nil {
 		return
 	}
-	if _, own := (*workloads)[unit]; !own && unit != "" {
+	if a.reconciler.Awaits(unit) {
+		a.again.Store(true)
+	} else if _, own := (*workloads)[unit]; !own && unit != "" {
 		return
 	}
-	select {
-	case a.changed <- struct{}{}:
-	default:
-	}
+	a.units.Store(true)
+	a.wakeLoop()
 }
 
 // tellLater has the agent look at its units once what changes has settled, but not too often.
@@ -323,20 +372,6 @@ func (a *Agent) restartHeld(ctx context.Context) {
 	}
 }
 
-// noteUpcoming tells davit status when something is tried again.
-func (a *Agent) noteUpcoming(due time.Time) {
-	if a.failures == 0 {
-		due = time.Time{}
-	}
-	if due.IsZero() && a.upcoming.IsZero() {
-		return
-	}
-	a.upcoming = due
-	if err := noteUpcoming(due.UTC()); err != nil {
-		a.once("when the next pass is cannot be told", "error", err)
-	}
-}
-
 // retry grows the wait after failures in a row, with some chance in it so that many nodes
 // do not ask one registry at the same time.
 func (a *Agent) retry() time.Duration {
@@ -349,7 +384,7 @@ var errStale = errors.New("the manifests may have changed")
 
 // pass loads, plans and applies a tree. It returns errStale, and does nothing, when it had to wait for another
 // davit.
-func (a *Agent) pass(ctx context.Context, tree watch.Tree, config manifests.Config, options manifests.Options, prune bool) error {
+func (a *Agent) pass(ctx context.Context, about tried, prune bool) error {
 	a.worked = true
 	waited := false
 	unlock, err := Lock(ctx, func(holder string) {
@@ -366,54 +401,87 @@ func (a *Agent) pass(ctx context.Context, tree watch.Tree, config manifests.Conf
 	if waited {
 		return errStale
 	}
-	set := a.load(tree, options)
-	guard := GuardFor(tree, set)
-	guard.Limit, guard.ReportDrift = config.PruneLimit, config.ReportDrift
+	began := time.Now()
+	set, guard := a.load(about.tree, about.options), a.guardFor(about, prune)
 	for _, diagnostic := range set.Diagnostics {
 		a.once("manifest has an error, what it describes stays as it is", "error", diagnostic.String())
 	}
-	if guard.Hold == "" && !prune {
-		guard.Hold = "the directory has only just changed"
-	}
-	var last reconcile.Plan
-	actions := 0
-	result, err := a.node.Apply(ctx, Pass{
-		Set: set, Guard: guard, Wait: WaitServices, Revision: tree.Revision, Observe: a.logEvent,
-		Planned: func(plan reconcile.Plan) {
-			last, actions = plan, actions+len(plan.Actions)
-			for _, held := range plan.Held {
-				a.once("held back", "object", held.Object, "reason", held.Reason)
-			}
+	done := 0
+	result, err := a.reconciler.Pass(ctx, Pass{
+		Set: set, Guard: guard, Revision: about.tree.Revision,
+		Planned: a.notePlan,
+		Observe: func(event reconcile.Event) {
+			a.logEvent(event)
+			done++
 		},
 	})
-	if result.Warning != nil {
-		a.once("a part of the history cannot be read and is left out", "error", result.Warning)
-	}
-	if result.view != nil { // otherwise nobody has looked, and what was heard to change is for the next pass
-		err = errors.Join(err, a.node.forgetRestarts(ctx, &a.changes, result.Actual, time.Now()))
-	}
-	fresh := tree.Fingerprint != a.seen
-	if fresh || actions > 0 {
-		a.log.Info("pass ended", "actions", actions, "unchanged", last.Unchanged, "held", len(last.Held))
-		a.seen = tree.Fingerprint
-	}
-	if err != nil {
-		a.once("pass did not succeed", "error", err)
-	}
-	a.monitor.LookAgain()
-	a.noteView(set, guard, result.view)
-	if fresh || actions > 0 || len(last.Held) > 0 || err != nil || a.unwell {
-		a.tellAfterPass(prune)
-	}
-	a.soaking = a.node.soak(ctx, a.soaking, result, time.Now())
-	a.summarize(last, set, err)
-	if err == nil && len(result.Desired.Problems) > 0 {
-		err = errors.New("some objects could not be resolved")
-	}
-	if err == nil && set.Complete() {
+	a.passed, a.took = time.Now(), time.Since(began)
+	a.notePass(ctx, about.tree, set, guard, result, err, done > 0, prune)
+	if err == nil && len(result.Failures) == 0 && set.Complete() {
 		clear(a.told)
 	}
 	return err
+}
+
+// guardFor says what a pass may remove.
+func (a *Agent) guardFor(about tried, prune bool) Guard {
+	guard := GuardFor(about.tree, a.loaded)
+	guard.Limit, guard.ReportDrift = about.config.PruneLimit, about.config.ReportDrift
+	if guard.Hold == "" && !prune {
+		guard.Hold = "the directory has only just changed"
+	}
+	return guard
+}
+
+func (a *Agent) notePlan(plan reconcile.Plan) {
+	for _, held := range plan.Held {
+		a.once("held back", "object", held.Object, "reason", held.Reason)
+	}
+}
+
+// notePass logs how a pass went, and keeps what it saw.
+func (a *Agent) notePass(ctx context.Context, tree watch.Tree, set *manifests.Set, guard Guard, result Result, err error, changed, settled bool) {
+	for message, warning := range map[string]error{
+		"a part of the history cannot be read and is left out": result.Warning,
+		"the node cannot be tidied up":                         result.Housekeeping,
+		"pass did not succeed":                                 err,
+	} {
+		if warning != nil {
+			a.once(message, "error", warning)
+		}
+	}
+	for _, failure := range result.Broken {
+		a.log.Error("a change did not work", "object", failure.Object, "reason", failure.Reason)
+	}
+	if result.view != nil { // otherwise the units that changed are for the next pass
+		if err := a.node.forgetRestarts(ctx, &a.changes, result.Actual, time.Now()); err != nil {
+			a.once("the restarts of containers cannot be forgotten", "error", err)
+		}
+	}
+	fresh := tree.Fingerprint != a.seen
+	if fresh || changed {
+		a.log.Info("pass ended", "actions", len(result.plan.Actions), "unchanged", result.plan.Unchanged, "held", len(result.plan.Held))
+		a.seen = tree.Fingerprint
+	}
+	a.monitor.LookAgain()
+	a.noteView(set, guard, result.view)
+	if fresh || changed || len(result.plan.Held) > 0 || err != nil || a.unwell {
+		a.tellAfterPass(settled)
+	}
+	a.noteUpcoming(result)
+	a.summarize(result, set, err)
+}
+
+// noteUpcoming has davit status say what objects wait for.
+func (a *Agent) noteUpcoming(result Result) {
+	next := upcomingOf(result, a.reconciler)
+	if reflect.DeepEqual(next, a.upcoming) {
+		return
+	}
+	a.upcoming = next
+	if err := next.write(); err != nil {
+		a.once("cannot report what objects wait for", "error", err)
+	}
 }
 
 // load reads the manifests of a tree, unless they are those of the last pass.
@@ -426,13 +494,18 @@ func (a *Agent) load(tree watch.Tree, options manifests.Options) *manifests.Set 
 	return a.loaded
 }
 
-func (a *Agent) summarize(plan reconcile.Plan, set *manifests.Set, err error) {
+func (a *Agent) summarize(result Result, set *manifests.Set, err error) {
 	a.status.Passed()
-	switch {
+	switch held := result.plan.Held; {
 	case err != nil:
 		a.status.Say("%d objects, the last pass did not succeed: %v", len(set.Objects), err)
-	case len(plan.Held) > 0:
-		a.status.Say("%d objects, %s: %s", len(set.Objects), plan.Held[0].Object, plan.Held[0].Reason)
+	case len(result.Failures) > 0:
+		a.status.Say("%d objects, %s: %s", len(set.Objects), result.Failures[0].Object, result.Failures[0].Reason)
+	case len(a.upcoming.Objects) > 0:
+		object := slices.Sorted(maps.Keys(a.upcoming.Objects))[0]
+		a.status.Say("%d objects, %d are changing, %s: %s", len(set.Objects), len(a.upcoming.Objects), object, a.upcoming.Objects[object].For)
+	case len(held) > 0:
+		a.status.Say("%d objects, %s: %s", len(set.Objects), held[0].Object, held[0].Reason)
 	default:
 		a.status.Say("%d objects as they should be, seen at %s in %s", len(set.Objects),
 			a.began.Format(time.TimeOnly), time.Since(a.began).Round(time.Millisecond))

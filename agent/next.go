@@ -1,17 +1,10 @@
 package agent
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"time"
 
-	"github.com/davit-project/davit/agent/disk"
-	"github.com/davit-project/davit/agent/health"
 	"github.com/davit-project/davit/reconcile"
-	"github.com/davit-project/davit/units/bundle"
 )
 
 // Next is what happens next about a workload that is not as it should be.
@@ -61,7 +54,7 @@ var until = map[reconcile.Holder]string{
 }
 
 // next is what happens about a row; nil where it is as it should be.
-func (w *explainer) next(row *ObjectReport, upcoming *time.Time) *Next {
+func (w *explainer) next(row *ObjectReport) *Next {
 	action, planned := w.planned(row)
 	switch state := row.state; {
 	case state.SubState == "auto-restart":
@@ -82,12 +75,15 @@ func (w *explainer) next(row *ObjectReport, upcoming *time.Time) *Next {
 	}
 	blocker, blocked := w.blocked[row.Unit]
 	switch {
+	case w.upcoming.Objects[row.Object].For != "":
+		waits := w.upcoming.Objects[row.Object]
+		return w.byDavit("waits: "+waits.For, waits.At)
 	case len(w.problems[row.Object]) > 0:
-		return w.byDavit("looks again for what it needs", upcoming)
+		return w.byDavit("looks again for what it needs", nil)
 	case blocked && planned:
 		return w.byDavit("starts it once "+reconcile.Subject(blocker.Object, blocker.Unit)+" runs", nil)
 	case planned:
-		return w.byDavit(fmt.Sprintf("will %s it: %s", action.Verb, action.Reason), upcoming)
+		return w.byDavit(fmt.Sprintf("will %s it: %s", action.Verb, action.Reason), nil)
 	case row.isActive() && row.Probed && row.Ready != nil && !*row.Ready:
 		return w.byDavit("goes on with its readiness probe", nil)
 	case row.isActive():
@@ -126,33 +122,5 @@ func later(micros uint64, after time.Duration) *time.Time {
 		return nil
 	}
 	at := time.UnixMicro(int64(micros)).Add(after)
-	return &at
-}
-
-// upcomingFile has the time of the agent's next pass while there is something to be tried again.
-const upcomingFile = bundle.RunDir + "/next-pass"
-
-// noteUpcoming tells others when the next pass is; a zero time that nothing is due.
-func noteUpcoming(at time.Time) error {
-	if at.IsZero() {
-		if err := os.Remove(upcomingFile); !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		return nil
-	}
-	text, err := json.Marshal(at)
-	if err != nil {
-		return err
-	}
-	return disk.WriteFile(upcomingFile, text, 0o600)
-}
-
-// readUpcoming is the time of the agent's next pass; nil where none is set.
-func readUpcoming() *time.Time {
-	text, err := os.ReadFile(upcomingFile)
-	var at time.Time
-	if err != nil || json.Unmarshal(text, &at) != nil || !health.Watched() {
-		return nil
-	}
 	return &at
 }

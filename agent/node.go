@@ -13,14 +13,13 @@ import (
 	"reflect"
 	"runtime"
 	"strings"
-	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/bundles"
 	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/agent/fetch"
 	"github.com/davit-project/davit/agent/generations"
 	"github.com/davit-project/davit/agent/images"
 	"github.com/davit-project/davit/agent/networks"
@@ -34,14 +33,14 @@ import (
 type Node struct {
 	Systemd *units.Systemd
 	images  *images.Store
-	// fetch asks registries and pulls; passes do not wait for it.
-	fetch    *fetch.Fetcher
+	// fetcher asks registries and pulls; passes do not wait for it.
+	fetcher  *fetch.Fetcher
 	cleanUps cleanUps
 	facts    reconcile.Node
-	plugins []string
-	files   units.Files
-	bundles bundles.Cache
-	known   knownStates
+	plugins  []string
+	files    units.Files
+	bundles  bundles.Cache
+	known    knownStates
 	// last is what was last resolved, and to what: most of the time nothing has changed since.
 	last struct {
 		set      *manifests.Set // asks for
@@ -67,11 +66,19 @@ func (n *Node) Keep(number int, bytes int64) {
 	n.keepBytes = cmp.Or(bytes, generations.DefaultKeepBytes)
 }
 
-// Glance has the node looked at for a person, who waits: registries are asked once, and not for long.
-func (n *Node) Glance() { n.images.Glance() }
+// How patient a Node is with registries, for the agent, for a command that changes the node, and for one
+// that looks at it.
+var (
+	// ForAgent: a task is tried until it succeeds.
+	ForAgent = fetch.Options{}
+	// ForChange: a person sees the failure, and calls it again.
+	ForChange = fetch.Options{Tries: 4, FirstRetry: time.Second, LastRetry: 30 * time.Second}
+	// ForLook: a person waits for a command that changes nothing.
+	ForLook = fetch.Options{Tries: 1, Patience: 5 * time.Second}
+)
 
-// Open connects to systemd. progress is called while images are pulled; it may be nil.
-func Open(ctx context.Context, progress func(images.Progress)) (*Node, error) {
+// Open connects to systemd. patience says how registries are asked.
+func Open(ctx context.Context, patience fetch.Options) (*Node, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("davit needs root to manage units, networks and images: try sudo")
 	}
@@ -96,21 +103,26 @@ func Open(ctx context.Context, progress func(images.Progress)) (*Node, error) {
 		systemd.Close()
 		return nil, err
 	}
+	store := images.New()
 	n := &Node{
 		Systemd: systemd,
-		images:  images.New(progress),
+		images:  store,
+		fetcher: fetch.New(store, patience),
 		facts: reconcile.Node{
 			Launcher: launcher, StorageRoot: root, Architecture: runtime.GOARCH, Hostname: hostname, Systemd: version,
 		},
 		plugins: []string{bundle.UserPluginDir, filepath.Join(filepath.Dir(launcher), "cni")},
 	}
+	n.cleanUps.systemd, n.cleanUps.launcher = systemd, launcher
 	n.Keep(0, 0)
 	return n, nil
 }
 
 // Close ends the connections.
 func (n *Node) Close() error {
+	n.cleanUps.wait()
 	n.Systemd.Close()
+	n.fetcher.Close()
 	return n.images.Close()
 }
 
@@ -169,15 +181,32 @@ func Lock(ctx context.Context, waiting func(holder string)) (unlock func(), err 
 
 // Plan works out what would change. Nothing on the node is touched.
 func (n *Node) Plan(ctx context.Context, set *manifests.Set, guard Guard) (reconcile.Plan, error) {
+	n.AskRegistries(ctx, set)
 	v, err := n.look(ctx, set)
 	if err != nil {
 		return reconcile.Plan{}, err
 	}
-	return n.planFor(v, guard, WaitServices)
+	return n.planFor(v, guard, true)
 }
 
-// Resolve binds the objects to this node: images to digests, networks to configurations.
-func (n *Node) Resolve(ctx context.Context, set *manifests.Set) (reconcile.Desired, error) {
+// AskRegistries waits for the answers about the images of the manifests, for as long as the node's
+// patience lasts.
+func (n *Node) AskRegistries(ctx context.Context, set *manifests.Set) {
+	n.requests(set)
+	n.fetcher.Resolve(n.last.images)
+	n.fetcher.Settle(ctx)
+}
+
+// requests works out what the manifests ask for, unless they are those of the last time.
+func (n *Node) requests(set *manifests.Set) {
+	if n.last.set != set {
+		n.last.set, n.last.images, n.last.runtimes = set, reconcile.Requests(set.Objects), reconcile.Runtimes(set.Objects)
+	}
+}
+
+// Resolve binds the objects to this node: images to digests, as far as those are known now, and networks
+// to configurations.
+func (n *Node) Resolve(set *manifests.Set) (reconcile.Desired, error) {
 	nodeNetworks, err := networks.NodeNetworks()
 	if err != nil {
 		return reconcile.Desired{}, err
@@ -186,14 +215,12 @@ func (n *Node) Resolve(ctx context.Context, set *manifests.Set) (reconcile.Desir
 	if facts.SeccompProfiles, err = seccompProfiles(); err != nil {
 		return reconcile.Desired{}, err
 	}
-	if n.last.set != set {
-		n.last.set, n.last.images, n.last.runtimes = set, reconcile.Requests(set.Objects), reconcile.Runtimes(set.Objects)
-	}
+	n.requests(set)
 	facts.Runtimes = runtimes(n.last.runtimes)
 	input := reconcile.Input{
 		Objects:      set.Objects,
 		HostRoots:    set.HostRoots,
-		Images:       n.resolveImages(ctx, n.last.images),
+		Images:       n.fetcher.Resolve(n.last.images),
 		NodeNetworks: nodeNetworks,
 		Node:         facts,
 	}
@@ -224,27 +251,4 @@ func seccompProfiles() (map[string][]byte, error) {
 		profiles[entry.Name()] = text
 	}
 	return profiles, nil
-}
-
-// maxResolves bounds how many registries and files are asked at once.
-const maxResolves = 8
-
-// resolveImages asks for all images at once: one registry that hangs holds up no other.
-func (n *Node) resolveImages(ctx context.Context, requests []reconcile.ImageRequest) map[reconcile.ImageRequest]reconcile.ImageResult {
-	var mu sync.Mutex
-	results := map[reconcile.ImageRequest]reconcile.ImageResult{}
-	var group errgroup.Group
-	group.SetLimit(maxResolves)
-	for _, request := range requests {
-		group.Go(func() error {
-			image, err := n.images.Resolve(ctx, request)
-			mu.Lock()
-			defer mu.Unlock()
-			results[request] = reconcile.ImageResult{Image: image, Err: err}
-			return nil
-		})
-	}
-	// Errors are in the results.
-	_ = group.Wait()
-	return results
 }

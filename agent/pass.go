@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/davit-project/davit/agent/disk"
@@ -14,7 +15,6 @@ import (
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units"
-	"github.com/davit-project/davit/units/bundle"
 )
 
 // Pass is one walk from the manifests to the node.
@@ -37,6 +37,8 @@ type Result struct {
 	Actual  reconcile.Actual
 	// Failures are the objects whose change does not work, or cannot be made, and why.
 	Failures []Failure
+	// Broken are those of them of which that was found out now.
+	Broken []Failure
 	// Changing are the objects whose change goes on, and how far it is.
 	Changing map[string]reconcile.Verdict
 	// Warning is what of the history cannot be read, and is as if it were not there; nil for nothing.
@@ -63,10 +65,15 @@ type Reconciler struct {
 	watched bool
 
 	flights map[string]flight // starts and stops that were begun and have not ended, by unit
+	pending map[string]error  // what objects wait for, of the last pass
 	retries retries
 	set     *manifests.Set // of the last pass
 	due     time.Time      // when something changes by itself; zero for never
-	awaited map[string]bool
+
+	mu      sync.Mutex
+	passing bool
+	heard   map[string]bool // units that changed during the pass
+	awaited map[string]bool // units whose change calls for a pass
 }
 
 // NewReconciler makes one. watched says whether passes follow up on each other until all that was begun
@@ -88,14 +95,17 @@ func (r *Reconciler) Pass(ctx context.Context, pass Pass) (Result, error) {
 	if r.set != pass.Set {
 		r.set, r.retries = pass.Set, retries{}
 	}
+	r.listen()
 	var result Result
+	var broken []Failure
 	for range maxRounds {
 		v, err := r.node.look(ctx, pass.Set)
 		if err != nil {
 			return result, err
 		}
-		result = Result{Desired: v.desired, Actual: v.actual, Warning: v.warning, view: v}
-		again, err := r.judge(ctx, v, pass)
+		result, r.pending = Result{Desired: v.desired, Actual: v.actual, Warning: v.warning, view: v}, map[string]error{}
+		again, err := r.judge(ctx, v, pass, &broken)
+		result.Broken = broken
 		if err == nil && !again {
 			again, err = r.carryOut(ctx, v, pass, &result)
 		}
@@ -111,7 +121,7 @@ func (r *Reconciler) Pass(ctx context.Context, pass Pass) (Result, error) {
 }
 
 // judge takes down which changes work and which do not. It reports whether one is taken back.
-func (r *Reconciler) judge(ctx context.Context, v *view, pass Pass) (again bool, err error) {
+func (r *Reconciler) judge(ctx context.Context, v *view, pass Pass, broken *[]Failure) (again bool, err error) {
 	r.land(ctx, v, pass)
 	if len(v.verdicts) == 0 {
 		return false, nil
@@ -126,6 +136,7 @@ func (r *Reconciler) judge(ctx context.Context, v *view, pass Pass) (again bool,
 			reason := r.node.withCause(ctx, verdict.Unit, fmt.Errorf("%s: %s", verdict.Unit, verdict.Reason))
 			newest.Fail(object, reason.Error())
 			r.crash(object, reason, pass)
+			*broken = append(*broken, Failure{object, reason.Error()})
 		}
 	}
 	return r.write(v, newest)
@@ -162,7 +173,7 @@ func (r *Reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *R
 	pass.Planned(plan)
 	plan = r.retries.delay(plan, time.Now())
 	result.plan = plan
-	n.fetch.Want(wantedKeys(v.desired))
+	n.fetcher.Want(wantedKeys(v.desired))
 	before, err := n.limits(ctx)
 	if err != nil {
 		return false, err
@@ -253,7 +264,7 @@ func (n *Node) supersede(v *view, number int) error {
 // tidy removes what interrupted passes left where only passes write, and frees what containers that
 // are gone have not given back.
 func (n *Node) tidy(ctx context.Context, actual reconcile.Actual) error {
-	return errors.Join(units.Tidy(), disk.Tidy(bundle.RootfsDir, networks.RecordsDir), n.cleanUpStopped(ctx, actual),
+	return errors.Join(units.Tidy(), disk.Tidy(networks.RecordsDir), n.cleanUpStopped(ctx, actual),
 		networks.FreeLeases(), n.generations.Prune(n.keep))
 }
 
@@ -299,39 +310,73 @@ func (v *view) whole(bad map[string]reconcile.Quarantined, generation reconcile.
 // conclude says how far each object is, and when to look again.
 func (r *Reconciler) conclude(result *Result) {
 	v := result.view
-	r.due, r.awaited, result.Changing = r.retries.next(result.plan), map[string]bool{}, map[string]reconcile.Verdict{}
+	r.due, result.Changing = r.retries.next(result.plan), map[string]reconcile.Verdict{}
 	for object, verdict := range v.verdicts {
 		if verdict.Progress == reconcile.Starting || verdict.Progress == reconcile.OnProbation {
 			result.Changing[object] = verdict
 			r.dueAt(verdict.Until)
 		}
 	}
-	for unit, workload := range v.desired.Workloads {
-		if _, changing := result.Changing[workload.Ref.String()]; changing {
-			r.awaited[unit] = true
-		}
-	}
-	for unit := range v.desired.Spares {
-		r.awaited[unit] = true
-	}
-	for _, action := range result.plan.Actions {
-		r.await(v.desired, action.Target)
-	}
-	for unit := range r.flights {
-		r.awaited[unit] = true
-	}
 	result.Failures = v.failures()
+	if r.missed(r.awaitedUnits(result)) {
+		r.dueAt(time.Now())
+	}
 }
 
-// await has a change of a unit, or of one that it cannot be without, call for a pass.
-func (r *Reconciler) await(desired reconcile.Desired, unit string) {
-	if r.awaited[unit] {
-		return
+// listen begins to take down which units change during a pass.
+func (r *Reconciler) listen() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.passing, r.heard = true, map[string]bool{}
+}
+
+// missed ends that. It reports whether one changed that is awaited, and that the pass may have seen as it
+// was before.
+func (r *Reconciler) missed(awaited map[string]bool) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.passing, r.awaited = false, awaited
+	for unit := range r.heard {
+		if awaited[unit] || unit == "" {
+			return true
+		}
 	}
-	r.awaited[unit] = true
-	for _, needed := range desired.Workload(unit).Needs() {
-		r.await(desired, needed)
+	return false
+}
+
+// awaitedUnits are the units whose change calls for a pass: those that change, and those that they
+// cannot be without.
+func (r *Reconciler) awaitedUnits(result *Result) map[string]bool {
+	awaited := map[string]bool{}
+	var add func(unit string)
+	add = func(unit string) {
+		if awaited[unit] {
+			return
+		}
+		awaited[unit] = true
+		for _, needed := range result.Desired.Workload(unit).Needs() {
+			add(needed)
+		}
 	}
+	for unit, workload := range result.Desired.Workloads {
+		if _, changing := result.Changing[workload.Ref.String()]; changing {
+			add(unit)
+		}
+	}
+	for unit := range result.Desired.Spares {
+		if _, exists := result.Actual.Workloads[unit]; exists {
+			add(unit)
+		}
+	}
+	for _, action := range result.plan.Actions {
+		if action.RunsOn() {
+			add(action.Target)
+		}
+	}
+	for unit := range r.flights {
+		add(unit)
+	}
+	return awaited
 }
 
 func (r *Reconciler) dueAt(at time.Time) {
@@ -343,13 +388,16 @@ func (r *Reconciler) dueAt(at time.Time) {
 // Due is when something changes by itself, as a probation ends; zero for never.
 func (r *Reconciler) Due() time.Time { return r.due }
 
-// Awaits reports whether a change of the unit calls for a pass; "" is any unit.
+// Awaits reports whether a change of the unit calls for a pass; "" is any unit. It may be called from
+// any goroutine.
 func (r *Reconciler) Awaits(unit string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.passing {
+		r.heard[unit] = true
+	}
 	return unit == "" && len(r.awaited) > 0 || r.awaited[unit]
 }
-
-// Underway reports whether something that was begun has not ended: a pull, a start, a stop.
-func (r *Reconciler) Underway() bool { return len(r.flights) > 0 || r.node.fetch.Pending() }
 
 // failures are the objects whose change does not work, was taken back, or cannot be made.
 func (v *view) failures() []Failure {

@@ -74,11 +74,12 @@ type ObjectReport struct {
 
 // Report compares the manifests with the node, object by object.
 func (n *Node) Report(ctx context.Context, set *manifests.Set, guard Guard) (Report, error) {
+	n.AskRegistries(ctx, set)
 	v, err := n.look(ctx, set)
 	if err != nil {
 		return Report{}, err
 	}
-	plan, err := n.planFor(v, guard, WaitServices)
+	plan, err := n.planFor(v, guard, true)
 	if err != nil {
 		return Report{}, err
 	}
@@ -114,7 +115,7 @@ func (n *Node) reportOn(ctx context.Context, set *manifests.Set, v *view, plan r
 	if v.pinned {
 		report.Held = v.held
 	}
-	upcoming, remembered := readUpcoming(), readMemory()
+	remembered := readMemory()
 	for i := range report.Objects {
 		row := &report.Objects[i]
 		if generation, ok := reconcile.BroughtBy(row.Object, v.kept); ok {
@@ -122,7 +123,7 @@ func (n *Node) reportOn(ctx context.Context, set *manifests.Set, v *view, plan r
 		}
 		row.Update = v.updated(row.Object)
 		row.Causes = w.ofRow(row)
-		row.Next = w.next(row, upcoming)
+		row.Next = w.next(row)
 		row.Conditions = w.conditions(row, remembered[row.key()])
 	}
 	return report, w, remember(report.Objects, remembered)
@@ -136,7 +137,7 @@ const (
 	Updated      UpdateResult = "updated"
 	UpdateFailed UpdateResult = "failed"
 	RolledBack   UpdateResult = "rolled back"
-	Unproven     UpdateResult = "unproven" // it has not shown yet that it works
+	Unconfirmed  UpdateResult = "not confirmed yet" // it has not been ready for long enough
 )
 
 // updated is how the last change of an object went; "" where there was none.
@@ -152,7 +153,7 @@ func (v *view) updated(object string) UpdateResult {
 	case v.kept[0].Works(object):
 		return Updated
 	default:
-		return Unproven
+		return Unconfirmed
 	}
 }
 

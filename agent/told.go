@@ -22,10 +22,10 @@ func (n *Node) lookAgain(ctx context.Context, set *manifests.Set, guard Guard, v
 	if v.kept, err = n.generations.List(); err != nil {
 		v.warning = err // the pass has told of it
 	}
-	if v.actual, err = n.Observe(ctx, v.desired); err != nil {
+	if err := n.observe(ctx, v); err != nil {
 		return Report{}, err
 	}
-	plan, err := n.planFor(v, guard, WaitServices)
+	plan, err := n.planFor(v, guard, true)
 	if err != nil {
 		return Report{}, err
 	}

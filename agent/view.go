@@ -39,7 +39,7 @@ func (n *Node) look(ctx context.Context, set *manifests.Set) (*view, error) {
 	v.decided, failures[1] = n.generations.Decisions()
 	v.warning = errors.Join(failures[:]...)
 	var err error
-	if v.desired, err = n.Resolve(ctx, set); err != nil {
+	if v.desired, err = n.Resolve(set); err != nil {
 		return nil, err
 	}
 	if err := n.settle(v); err != nil {
@@ -202,7 +202,7 @@ func (n *Node) keepBeside(v *view) int {
 		wanted = append(wanted, image.ID)
 	}
 	sizes := func(imageID string) map[string]int64 {
-		layers, _ := n.fetch.Layers(imageID)
+		layers, _ := n.fetcher.Layers(imageID)
 		return layers
 	}
 	return generations.Within(v.kept, wanted, n.keep-1, n.keepBytes, sizes)

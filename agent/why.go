@@ -113,11 +113,12 @@ func Misfit(set *manifests.Set, name string) (string, error) {
 
 // Why explains an object, "Container/web".
 func (n *Node) Why(ctx context.Context, set *manifests.Set, guard Guard, object string) (Explanation, error) {
+	n.AskRegistries(ctx, set)
 	v, err := n.look(ctx, set)
 	if err != nil {
 		return Explanation{}, err
 	}
-	plan, err := n.planFor(v, guard, WaitServices)
+	plan, err := n.planFor(v, guard, true)
 	if err != nil {
 		return Explanation{}, err
 	}

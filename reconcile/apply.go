@@ -111,7 +111,7 @@ func (a *applier) run(ctx context.Context, action Action) {
 	a.report(action, nil, Begun)
 	err := a.try(ctx, action)
 	if err != nil && !isWaiting(err) {
-		err = fmt.Errorf("%s %s: %w", action.Verb, action.Subject(), err)
+		err = action.failed(err)
 	}
 	own.set(err)
 	a.report(action, err)
@@ -121,7 +121,7 @@ func (a *applier) run(ctx context.Context, action Action) {
 // cannot be carried out now.
 func (a *applier) await(action Action) error {
 	if action.Waits != "" {
-		return Waiting{For: action.Waits}
+		return Waiting{For: action.Waits, Blocked: action.Blocked}
 	}
 	for _, id := range slices.Concat(action.After, action.Needs) {
 		<-a.results[id].ended
@@ -255,7 +255,7 @@ func (a *applier) reload(ctx context.Context) error {
 	refused, err := a.drivers.UnitFiles.Reload(ctx, written)
 	for _, action := range a.plan.Actions {
 		if failure := refused[action.Target]; action.Verb == WriteUnit && failure != nil {
-			failure = fmt.Errorf("%s %s: %w", action.Verb, action.Subject(), failure)
+			failure = action.failed(failure)
 			a.results[action.ID].set(failure)
 			a.report(action, failure)
 		}

@@ -55,6 +55,8 @@ type Verdict struct {
 	// Until is when the verdict changes by itself: when the time to get ready is over, or the probation;
 	// zero where only an event can change it.
 	Until time.Time
+	// Idle is set when systemd does nothing about the unit now.
+	Idle bool
 }
 
 // Judge says of objects how far their changes have come: a version works once all of its units are up,
@@ -107,7 +109,7 @@ func judge(workload Workload, current ActualWorkload, actual Actual, now time.Ti
 	_, completed := actual.Completed[workload.BundleDir]
 	switch {
 	case current.UnitText != workload.UnitText || current.NeedReload:
-		return Verdict{Progress: Starting, Reason: "its unit is not written yet"}
+		return Verdict{Progress: Starting, Reason: "its unit is not written yet", Idle: true}
 	case completed, workload.Keep == KeepIdle, workload.Keep == KeepApart:
 		return Verdict{Progress: Confirmed}
 	case workload.Unit == nil || workload.Unit.Role == units.RoleSandbox:
@@ -127,7 +129,7 @@ func judgeGroup(current ActualWorkload) Verdict {
 	case "failed":
 		return Verdict{Progress: Broken, Reason: "it failed (" + current.Result + ")"}
 	default:
-		return Verdict{Progress: Starting, Reason: "it is " + current.condition()}
+		return Verdict{Progress: Starting, Reason: "it is " + current.condition(), Idle: current.down()}
 	}
 }
 
@@ -139,7 +141,7 @@ func judgeJob(current ActualWorkload) Verdict {
 	case current.Active == "failed" && current.Job == "":
 		return Verdict{Progress: Broken, Reason: "it failed" + current.ending()}
 	default:
-		return Verdict{Progress: Starting, Reason: "it is " + current.condition()}
+		return Verdict{Progress: Starting, Reason: "it is " + current.condition(), Idle: current.down()}
 	}
 }
 
@@ -163,7 +165,7 @@ func judgeService(workload Workload, current ActualWorkload, now time.Time) Verd
 	case current.Active == "activating" && current.Sub != "auto-restart":
 		return judgeStart(workload, run, now)
 	default:
-		return Verdict{Progress: Starting, Reason: "it is " + current.condition()}
+		return Verdict{Progress: Starting, Reason: "it is " + current.condition(), Idle: current.down()}
 	}
 }
 
@@ -183,7 +185,7 @@ func judgeStart(workload Workload, run Run, now time.Time) Verdict {
 // judgeUp judges a unit that is up.
 func judgeUp(workload Workload, current ActualWorkload, run Run, now time.Time) Verdict {
 	if current.RunningDir != "" && current.RunningDir != workload.BundleDir {
-		return Verdict{Progress: Starting, Reason: "it runs the version before"}
+		return Verdict{Progress: Starting, Reason: "it runs the version before", Idle: current.Job == ""}
 	}
 	since := run.Entered
 	if run.Ready != nil && !run.Ready.Ready {

@@ -50,6 +50,16 @@ type Action struct {
 	// Waits is why the action cannot begin yet though nothing of the plan keeps it: it waits for a
 	// unit that is starting, stopping or failed.
 	Waits string `json:"waits,omitempty"`
+	// Blocked is set where that does not end by itself, as with a unit that has failed.
+	Blocked bool `json:"blocked,omitempty"`
+}
+
+// failed is the error of an action. That of a pull names the image already.
+func (a Action) failed(err error) error {
+	if a.Verb == PullImage || a.Verb == PullLate {
+		return fmt.Errorf("%s %w", PullImage, err)
+	}
+	return fmt.Errorf("%s %s: %w", a.Verb, a.Subject(), err)
 }
 
 // Subject is what the action is about, for people: the object and, where it has others, the unit.

@@ -88,24 +88,26 @@ func (d *differ) start(c change) {
 	if i := slices.IndexFunc(d.changes, func(other change) bool { return other.unit == c.workload.Triggers && other.restarts() }); i >= 0 {
 		after = append(after, d.changes[i].begin())
 	}
+	waits, blocked := d.waits(c)
 	d.plan.add(Action{
 		Verb: c.verb, Object: c.workload.Ref.String(), Target: c.unit, Reason: c.why,
-		Needs: d.ready(c), After: after, Waits: d.waits(c),
+		Needs: d.ready(c), After: after, Waits: waits, Blocked: blocked,
 	})
 }
 
-// waits says which unit a start waits for that nothing in this plan starts; "" for none.
-func (d *differ) waits(c change) string {
+// waits says which unit a start waits for that nothing in this plan starts, "" for none, and whether
+// that one does not start by itself either.
+func (d *differ) waits(c change) (waits string, blocked bool) {
 	if turn := d.turns[c.begin()]; turn != "" {
-		return turn
+		return turn, false
 	}
 	if d.options.Unwatched {
-		return "" // systemd has the dependencies, and no later pass would follow up
+		return "", false // systemd has the dependencies, and no later pass would follow up
 	}
 	if blocker, blocked := d.blocks(c.unit, nil); blocked {
-		return blocker.String()
+		return blocker.String(), true
 	}
-	return ""
+	return "", false
 }
 
 // ready are the actions without which a unit cannot be started, or stopped to be started again.

@@ -7,6 +7,8 @@ import "time"
 type Waiting struct {
 	// For says what is waited for, for people: "pull of example.com/app:2: 34 % of 120 MiB".
 	For string
+	// Blocked is set where that does not end by itself.
+	Blocked bool
 }
 
 // Error implements [error].

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/copy"
@@ -19,7 +20,7 @@ import (
 // was resolved.
 func (q query) pull(ctx context.Context, store storage.Store, image reconcile.Image) error {
 	most := q.store.settings.pullTimeout
-	ctx, cancel := context.WithTimeoutCause(ctx, most, fmt.Errorf("it took longer than %s", most))
+	ctx, cancel := context.WithTimeoutCause(ctx, most, fmt.Errorf("%w: more than %s", errTooLong, most))
 	defer cancel()
 	if err := q.store.authenticate(q.system, q.request, q.source); err != nil {
 		return err
@@ -34,12 +35,14 @@ func (q query) pull(ctx context.Context, store storage.Store, image reconcile.Im
 	if err := checkSpace(store, known); err != nil {
 		return err
 	}
-	err = q.store.retry(ctx, image.Reference, func() error { return q.copy(ctx, store, image) })
-	return explain(err, q.system, q.source)
+	err = q.ask(ctx, func(ctx context.Context, system *types.SystemContext) error {
+		return q.copy(ctx, system, store, image)
+	})
+	return q.explain(overrun(ctx, err))
 }
 
-// copy is one try of a pull.
-func (q query) copy(ctx context.Context, store storage.Store, image reconcile.Image) error {
+// copy fetches the image's layers and has the storage unpack them.
+func (q query) copy(ctx context.Context, settings *types.SystemContext, store storage.Store, image reconcile.Image) error {
 	from, err := q.source.at(digest.Digest(image.Digest))
 	if err != nil {
 		return err
@@ -48,16 +51,16 @@ func (q query) copy(ctx context.Context, store storage.Store, image reconcile.Im
 	if err != nil {
 		return err
 	}
-	system := *q.system
+	system := *settings
 	system.BigFilesTemporaryDir = q.store.temporaryDir()
 	var arrived types.ImageReference
-	err = q.store.watched(ctx, image.Reference, func(ctx context.Context, events chan types.ProgressProperties) error {
+	err = q.watched(ctx, func(ctx context.Context, events chan types.ProgressProperties) error {
 		return withPolicy(&system, func(policy *signature.PolicyContext) error {
 			_, err := copy.Image(ctx, policy, to, from, &copy.Options{
 				SourceCtx:               &system,
 				DestinationCtx:          &system,
 				Progress:                events,
-				ProgressInterval:        q.store.settings.progressInterval,
+				ProgressInterval:        everyRead,
 				ReportResolvedReference: &arrived,
 			})
 			return err
@@ -71,29 +74,31 @@ func (q query) copy(ctx context.Context, store storage.Store, image reconcile.Im
 		return err
 	}
 	if stored.ID != image.ID {
-		return fmt.Errorf("got image %s, want %s: it changed at its source meanwhile, the next pass resolves it again", stored.ID, image.ID)
+		return fmt.Errorf("got image %s, want %s: it has changed at its source meanwhile", stored.ID, image.ID)
 	}
 	return nil
 }
 
-// watched runs a transfer, reports its progress, and ends it when it stands still.
-func (s *Store) watched(ctx context.Context, reference string, run func(context.Context, chan types.ProgressProperties) error) error {
+// everyRead has the library report each read of a layer, without which it cannot be seen whether a layer
+// is being fetched or unpacked.
+const everyRead = time.Nanosecond
+
+// watched runs a transfer, reports its progress, and ends it when it stands still or is too slow.
+func (q query) watched(ctx context.Context, run func(context.Context, chan types.ProgressProperties) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	transfer := newTransfer(reference)
+	transfer := newTransfer(q.request.Reference, q.store.settings, q.progress)
 	followed := make(chan struct{})
 	go func() {
 		defer close(followed)
-		transfer.follow(s.progress, s.settings.stallTimeout, stop)
+		transfer.follow(stop)
 	}()
 	err := run(ctx, transfer.events)
 	close(transfer.events)
 	<-followed
-	last := transfer.sum()
-	last.Ended = true
-	s.progress(last)
-	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
-		return fmt.Errorf("%w for %s", errStalled, s.settings.stallTimeout)
+	transfer.end()
+	if cause := context.Cause(ctx); err != nil && (errors.Is(cause, errStalled) || errors.Is(cause, errSlow)) {
+		return cause
 	}
 	return err
 }

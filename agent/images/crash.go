@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"go.podman.io/storage"
+	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/disk"
 )
@@ -26,31 +27,52 @@ func (s *Store) markPath() string { return filepath.Join(s.settings.records, ".p
 // temporaryDir is where layers lie while they are fetched.
 func (s *Store) temporaryDir() string { return filepath.Join(s.settings.records, ".fetching") }
 
-// beginPull leaves the mark for as long as a pull is under way; the caller calls done once.
-// Without a mark nobody pulls, and what is in the temporary directory was left by a pull
-// that was killed.
+// beginPull leaves the mark for as long as a pull is under way; the caller calls done once. If no process
+// pulls, the temporary directory holds what a killed pull left.
 func (s *Store) beginPull() (done func() error, err error) {
 	s.marking.Lock()
 	defer s.marking.Unlock()
 	if s.marks == 0 {
-		if _, err := os.Lstat(s.markPath()); errors.Is(err, fs.ErrNotExist) {
-			if err := os.RemoveAll(s.temporaryDir()); err != nil {
-				return nil, fmt.Errorf("remove what a killed pull left: %w", err)
-			}
-		}
-		if err := os.MkdirAll(s.temporaryDir(), 0o700); err != nil {
-			return nil, err
-		}
-		boot, err := os.ReadFile(bootIDFile)
-		if err != nil {
-			return nil, fmt.Errorf("read the boot's id: %w", err)
-		}
-		if err := disk.WriteFile(s.markPath(), boot, 0o600); err != nil {
+		if err := s.joinPulls(); err != nil {
 			return nil, err
 		}
 	}
 	s.marks++
 	return s.endPull, nil
+}
+
+func (s *Store) joinPulls() error {
+	if err := s.alone(func() error { return os.RemoveAll(s.temporaryDir()) }); err != nil {
+		return fmt.Errorf("remove what a killed pull left: %w", err)
+	}
+	// A process that is alone is so for a moment only.
+	leave, err := disk.Lock(s.pullsLock(), unix.LOCK_SH)
+	if err != nil {
+		return err
+	}
+	err = os.MkdirAll(s.temporaryDir(), 0o700)
+	if err == nil {
+		err = s.mark()
+	}
+	if err != nil {
+		leave()
+		return err
+	}
+	s.leavePulls = leave
+	return nil
+}
+
+func (s *Store) mark() error {
+	boot, err := os.ReadFile(bootIDFile)
+	if err != nil {
+		return fmt.Errorf("read the boot's id: %w", err)
+	}
+	unlock, err := s.records.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return disk.WriteFile(s.markPath(), boot, 0o600)
 }
 
 func (s *Store) endPull() error {
@@ -60,7 +82,8 @@ func (s *Store) endPull() error {
 	if s.marks > 0 {
 		return nil
 	}
-	return removeFile(s.markPath())
+	s.leavePulls()
+	return s.alone(func() error { return removeFile(s.markPath()) })
 }
 
 func removeFile(path string) error {

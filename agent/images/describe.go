@@ -1,6 +1,7 @@
 package images
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"runtime"
@@ -70,6 +71,9 @@ func instance(ctx context.Context, source types.ImageSource, system *types.Syste
 	text, kind, err := whole.Manifest(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if kind == "text/html" || bytes.HasPrefix(bytes.TrimSpace(text), []byte("<")) {
+		return nil, errWebPage
 	}
 	if !manifest.MIMETypeIsMultiImage(kind) {
 		return whole, nil

@@ -99,9 +99,9 @@ func newNode(t *testing.T) *Store {
 	}
 	settings.records = filepath.Join(dir, "images")
 	settings.authFiles = []string{filepath.Join(dir, "davit-auth.json"), filepath.Join(dir, "podman-auth.json")}
-	settings.firstRetry, settings.lastRetry = time.Millisecond, 5*time.Millisecond
+	settings.runDir = filepath.Join(dir, "run-davit")
 	settings.progressInterval = time.Millisecond
-	s := newStore(settings, nil)
+	s := newStore(settings)
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
@@ -327,7 +327,7 @@ func resolve(t *testing.T, s *Store, request reconcile.ImageRequest) reconcile.I
 func pull(t *testing.T, s *Store, request reconcile.ImageRequest) reconcile.Image {
 	t.Helper()
 	image := resolve(t, s, request)
-	if err := s.EnsureImage(t.Context(), image); err != nil {
+	if err := s.EnsureImage(t.Context(), image, nil); err != nil {
 		t.Fatal(err)
 	}
 	return image
@@ -358,6 +358,16 @@ func hang(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 	w.(http.Flusher).Flush()
 	<-r.Context().Done()
+}
+
+// trickle sends a byte now and then.
+func trickle(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Length", "4000")
+	for r.Context().Err() == nil {
+		_, _ = w.Write([]byte{0x1f})
+		w.(http.Flusher).Flush()
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 func encode(t *testing.T, value any) string {

@@ -2,6 +2,7 @@ package images
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -22,52 +23,101 @@ type Progress struct {
 }
 
 // transfer follows the library's reports about single layers, the configuration among
-// them, and ends a context when they cease.
+// them, and ends a context when too little comes.
 type transfer struct {
 	reference string
+	settings  settings
+	progress  func(Progress)
 	events    chan types.ProgressProperties
 	layers    map[digest.Digest]types.ProgressProperties
+
+	reported time.Time // the last progress
+	window   *window
 }
 
-func newTransfer(reference string) *transfer {
+func newTransfer(reference string, settings settings, progress func(Progress)) *transfer {
 	return &transfer{
 		reference: reference,
+		settings:  settings,
+		progress:  progress,
 		events:    make(chan types.ProgressProperties),
 		layers:    map[digest.Digest]types.ProgressProperties{},
 	}
 }
 
-// follow reports until events is closed. When nothing moves for as long as stall although
-// something is being fetched, it calls stop.
-func (t *transfer) follow(progress func(Progress), stall time.Duration, stop context.CancelCauseFunc) {
-	quiet := time.NewTimer(stall)
+// follow reports until events is closed. It calls stop when nothing comes for as long as stallTimeout, or
+// less than minBytes within rateWindow, although something is being fetched.
+func (t *transfer) follow(stop context.CancelCauseFunc) {
+	quiet := time.NewTimer(t.settings.stallTimeout)
 	defer quiet.Stop()
+	rate := time.NewTicker(max(t.settings.rateWindow/8, time.Millisecond))
+	defer rate.Stop()
 	for {
 		select {
 		case event, ok := <-t.events:
 			if !ok {
 				return
 			}
-			t.layers[event.Artifact.Digest] = event
-			progress(t.sum())
-			quiet.Reset(stall)
+			t.note(event)
+			quiet.Reset(t.settings.stallTimeout)
+		case <-rate.C:
+			if t.tooSlow(time.Now()) {
+				stop(fmt.Errorf("%w: less than %d KiB arrived within %s", errSlow, t.settings.minBytes>>10, t.settings.rateWindow))
+			}
 		case <-quiet.C:
-			if t.fetching() {
-				stop(errStalled)
+			if len(t.layers) == 0 || t.fetching() {
+				stop(fmt.Errorf("%w for %s", errStalled, t.settings.stallTimeout))
 			}
 		}
 	}
 }
 
-// fetching tells that something is to come from the source; otherwise the storage is at
-// work, and a slow disk is no reason to give up.
+// note takes a report in, and passes progress on, but not with each read.
+func (t *transfer) note(event types.ProgressProperties) {
+	t.layers[event.Artifact.Digest] = event
+	if now := time.Now(); event.Event != types.ProgressEventRead || now.Sub(t.reported) >= t.settings.progressInterval {
+		t.reported = now
+		t.progress(t.sum())
+	}
+}
+
+// end reports the end of the transfer.
+func (t *transfer) end() {
+	last := t.sum()
+	last.Ended = true
+	t.progress(last)
+}
+
+// window is a time during which something is being fetched without a break.
+type window struct {
+	began time.Time
+	done  int64 // bytes at its beginning
+	ended int   // layers at its beginning
+}
+
+// tooSlow looks whether enough came since the window began. A layer that has come to its end is enough:
+// many small ones are no sign of a slow line.
+func (t *transfer) tooSlow(now time.Time) bool {
+	if !t.fetching() {
+		t.window = nil
+		return false
+	}
+	sum := t.sum()
+	if t.window == nil || sum.Layers > t.window.ended || sum.Done-t.window.done >= t.settings.minBytes {
+		t.window = &window{now, sum.Done, sum.Layers}
+	}
+	return now.Sub(t.window.began) >= t.settings.rateWindow
+}
+
+// fetching reports whether something is to come from the source. Otherwise the storage is at work, and a
+// slow disk is no reason to give up: a layer of which all bytes have arrived is being unpacked.
 func (t *transfer) fetching() bool {
 	for _, layer := range t.layers {
-		if !hasEnded(layer) {
+		if !hasEnded(layer) && int64(layer.Offset) < layer.Artifact.Size {
 			return true
 		}
 	}
-	return len(t.layers) == 0
+	return false
 }
 
 func hasEnded(layer types.ProgressProperties) bool {

@@ -15,28 +15,42 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
+// Has reports whether the image is on the node, whole and recorded, so that [Store.EnsureImage] has
+// nothing to do. The storage is not opened for it.
+func (s *Store) Has(image reconcile.Image) bool { return s.records.has(image.ID, nameOf(image)) }
+
+func nameOf(image reconcile.Image) bundle.RootfsName {
+	return bundle.RootfsName{Reference: image.Reference, Platform: image.Request.Platform, Digest: image.Digest}
+}
+
 // EnsureImage leaves the image whole in the node's storage under the name that Podman
-// would give it, synced to the disk and pinned, with its record written last. Calls for
-// the same image wait for each other, and the second finds it there.
-func (s *Store) EnsureImage(ctx context.Context, image reconcile.Image) error {
-	if err := s.ensure(ctx, image); err != nil {
-		return fmt.Errorf("pull %s: %w", image.Reference, err)
+// would give it, synced to the disk and pinned, with its record written last. It tries once.
+// Calls for the same image, of other processes too, wait for each other, and the second
+// finds it there. progress is called while layers arrive; it may be nil.
+func (s *Store) EnsureImage(ctx context.Context, image reconcile.Image, progress func(Progress)) error {
+	if progress == nil {
+		progress = func(Progress) {}
+	}
+	if err := s.ensure(ctx, image, progress); err != nil {
+		return fmt.Errorf("image %s: %w", image.Reference, explainUnpacking(err))
 	}
 	return nil
 }
 
-func (s *Store) ensure(ctx context.Context, image reconcile.Image) (err error) {
+func (s *Store) ensure(ctx context.Context, image reconcile.Image, progress func(Progress)) (err error) {
 	if !isID(image.ID) {
 		return fmt.Errorf("image id %q is not a SHA-256 digest", image.ID)
 	}
-	release, err := s.busy.acquire(ctx, image.ID)
+	if s.Has(image) {
+		return nil
+	}
+	unlock, err := s.lockImage(ctx, image.ID)
 	if err != nil {
 		return err
 	}
-	defer release()
-	name := bundle.RootfsName{Reference: image.Reference, Platform: image.Request.Platform, Digest: image.Digest}
-	if s.records.has(image.ID, name) {
-		return nil
+	defer unlock()
+	if s.Has(image) {
+		return nil // another process has pulled it meanwhile
 	}
 	store, err := s.storage()
 	if err != nil {
@@ -46,6 +60,7 @@ func (s *Store) ensure(ctx context.Context, image reconcile.Image) (err error) {
 	if err != nil {
 		return err
 	}
+	q.progress = progress
 	done, err := s.beginPull()
 	if err != nil {
 		return err
@@ -54,7 +69,7 @@ func (s *Store) ensure(ctx context.Context, image reconcile.Image) (err error) {
 	if err := q.fetch(ctx, store, image); err != nil {
 		return err
 	}
-	return s.keep(store, image, name)
+	return s.keep(store, image, nameOf(image))
 }
 
 // fetch leaves the image in the storage, its layers sound.
@@ -169,11 +184,11 @@ func (s *Store) keep(store storage.Store, image reconcile.Image, name bundle.Roo
 //
 // The pin goes first: a record without a pin does not count, and is released again.
 func (s *Store) ReleaseImage(ctx context.Context, imageID string) error {
-	release, err := s.busy.acquire(ctx, imageID)
+	unlock, err := s.lockImage(ctx, imageID)
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer unlock()
 	if isID(imageID) { // not a foreign file among the records, which has no pin
 		store, err := s.storage()
 		if err != nil {
@@ -186,8 +201,8 @@ func (s *Store) ReleaseImage(ctx context.Context, imageID string) error {
 	return s.records.remove(imageID)
 }
 
-// DeleteImage releases the image and removes it, with the layers that no other image has. What somebody
-// else's container uses stays.
+// DeleteImage releases the image and removes it, with the layers that no other image has. What a
+// container of another tool uses stays.
 func (s *Store) DeleteImage(ctx context.Context, imageID string) error {
 	if err := s.ReleaseImage(ctx, imageID); err != nil {
 		return err

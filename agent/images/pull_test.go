@@ -2,7 +2,6 @@ package images
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"net/http"
 	"os"
@@ -16,6 +15,7 @@ import (
 	ggcr "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/random"
+	godigest "github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/types"
 	"go.podman.io/storage"
 
@@ -107,7 +107,7 @@ func TestAnImageThatIsThereNeedsNoRegistry(t *testing.T) {
 		return true
 	})
 
-	again := newStore(s.settings, nil)
+	again := newStore(s.settings)
 	got := pull(t, again, ifNotPresent(reference))
 	if got.Key() != image.Key() || got.Config.User != "7:7" {
 		t.Errorf("got %s, user %q, want %s as before", got.Key(), got.Config.User, image.Key())
@@ -125,7 +125,7 @@ func TestATagThatMovesDuringARolloutChangesNothing(t *testing.T) {
 	s, registry := newRootNode(t), newRegistry(t)
 	image := resolve(t, s, always(registry.push(t, "app:1", newImage(t, "amd64", 1))))
 	registry.push(t, "app:1", newImage(t, "amd64", 1))
-	if err := s.EnsureImage(t.Context(), image); err != nil {
+	if err := s.EnsureImage(t.Context(), image, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.keys(t, image.ID); !slices.Equal(got, []string{image.Key()}) {
@@ -192,25 +192,22 @@ func TestReleasingLeavesTheImageToTheNode(t *testing.T) {
 	}
 }
 
-// fault: it is slow, hangs, resets, answers with errors or wrong bytes | an error in bounded time; transient ones are tried again
+// fault: it is slow, hangs, resets, answers with errors or wrong bytes | an error in bounded time, which says whether it may pass
 func TestPullsThatMisbehave(t *testing.T) {
 	for _, test := range []struct {
-		name   string
-		answer func(w http.ResponseWriter, r *http.Request, n int) bool
-		want   string // in the error; empty for success
+		name    string
+		answer  func(w http.ResponseWriter, r *http.Request, n int) bool
+		want    string // in the error; empty for success
+		passing bool
 	}{
-		{"an error that passes", func(w http.ResponseWriter, _ *http.Request, n int) bool {
-			if n < 3 {
-				w.WriteHeader(http.StatusServiceUnavailable)
-			}
-			return n < 3
-		}, ""},
-		{"a lost connection", func(w http.ResponseWriter, _ *http.Request, n int) bool {
-			if n == 1 {
-				dropConnection(w)
-			}
-			return false
-		}, ""},
+		{"an error of the server", func(w http.ResponseWriter, _ *http.Request, _ int) bool {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return true
+		}, "answers 503 Service Unavailable", true},
+		{"a lost connection", func(w http.ResponseWriter, _ *http.Request, _ int) bool {
+			dropConnection(w)
+			return true
+		}, "the connection was closed", true},
 		{"a truncated layer", func(w http.ResponseWriter, _ *http.Request, n int) bool {
 			if n > 1 {
 				return false
@@ -218,42 +215,44 @@ func TestPullsThatMisbehave(t *testing.T) {
 			w.Header().Set("Content-Length", "4000")
 			_, _ = w.Write(make([]byte, 100))
 			return true
-		}, ""},
-		{"silence in the middle", func(w http.ResponseWriter, r *http.Request, n int) bool {
-			if n == 1 {
-				hang(w, r)
-			}
-			return n == 1
-		}, ""},
-		{"silence for good", func(w http.ResponseWriter, r *http.Request, _ int) bool {
+		}, "the connection was closed", true},
+		{"silence", func(w http.ResponseWriter, r *http.Request, _ int) bool {
 			hang(w, r)
 			return true
-		}, "no progress for 100ms"},
+		}, "no progress for 100ms", true},
+		{"a trickle", func(w http.ResponseWriter, r *http.Request, _ int) bool {
+			trickle(w, r)
+			return true
+		}, "too slow: less than 1 KiB arrived within 200ms", true},
 		{"wrong bytes", func(w http.ResponseWriter, r *http.Request, _ int) bool {
 			_, _ = w.Write(bytes.Repeat([]byte("x"), 4000))
 			return true
-		}, "digest"},
+		}, "sends other bytes than the digest says", false},
 		{"a missing layer", func(w http.ResponseWriter, _ *http.Request, _ int) bool {
 			w.WriteHeader(http.StatusNotFound)
 			return true
-		}, "404"},
+		}, "404", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s, registry := newRootNode(t), newRegistry(t)
-			// Only who waits for silence has a reason to be impatient.
-			patience := map[string]time.Duration{"silence in the middle": 2 * time.Second, "silence for good": 100 * time.Millisecond}
-			s.settings.stallTimeout = cmp.Or(patience[test.name], time.Minute)
-			image := resolve(t, s, always(registry.push(t, "app:1", newImage(t, "amd64", 1))))
-			registry.breaks(blobs, test.answer)
-			err := s.EnsureImage(t.Context(), image)
-			if test.want == "" {
-				if err != nil {
-					t.Fatal(err)
-				}
-				return
+			// Only a test that waits for it has a reason to be impatient.
+			switch test.name {
+			case "silence":
+				s.settings.stallTimeout = 100 * time.Millisecond
+			case "a trickle":
+				s.settings.minBytes, s.settings.rateWindow = 1<<10, 200*time.Millisecond
 			}
-			wantError(t, err, "pull "+image.Reference, test.want)
+			image := resolve(t, s, always(registry.push(t, "app:1", newImage(t, "amd64", 1))))
+			registry.breaks(func(r *http.Request) bool { return blobs(r) && !strings.Contains(r.URL.Path, image.ID) }, test.answer)
+			err := s.EnsureImage(t.Context(), image, nil)
+			wantError(t, err, "image "+image.Reference+": ", test.want)
+			if IsPassing(err) != test.passing {
+				t.Errorf("passing is %t, want %t", IsPassing(err), test.passing)
+			}
+			if strings.Count(err.Error(), image.Reference) > 1 {
+				t.Errorf("the image is named more than once: %v", err)
+			}
 			store, err := s.storage()
 			if err != nil {
 				t.Fatal(err)
@@ -261,8 +260,44 @@ func TestPullsThatMisbehave(t *testing.T) {
 			if stored, err := store.Image(image.Reference); err == nil {
 				t.Errorf("a failed pull left image %s under its name", stored.ID)
 			}
+			registry.breaks(nil, nil)
+			if err := s.EnsureImage(t.Context(), image, nil); err != nil {
+				t.Errorf("the next try fails: %v", err)
+			}
 		})
 	}
+}
+
+// A layer that is unpacked brings nothing, however long that takes.
+func TestOnlyALayerThatIsFetchedCanBeTooSlow(t *testing.T) {
+	transfer := newTransfer("app", settings{minBytes: 100, rateWindow: time.Minute}, func(Progress) {})
+	event := func(digest string, event types.ProgressEvent, offset uint64) {
+		transfer.note(types.ProgressProperties{
+			Event: event, Artifact: types.BlobInfo{Digest: godigest.Digest(digest), Size: 1000}, Offset: offset,
+		})
+	}
+	began := time.Now()
+	after := func(d time.Duration, want bool) {
+		t.Helper()
+		if got := transfer.tooSlow(began.Add(d)); got != want {
+			t.Errorf("after %s: got %t, want %t", d, got, want)
+		}
+	}
+	event("a", types.ProgressEventRead, 1000) // unpacked from now on
+	after(0, false)
+	after(time.Hour, false)
+	event("b", types.ProgressEventRead, 10)
+	after(time.Hour, false)
+	after(time.Hour+59*time.Second, false)
+	event("b", types.ProgressEventRead, 110)
+	after(time.Hour+59*time.Second, false)
+	event("b", types.ProgressEventRead, 209)
+	after(time.Hour+118*time.Second, false)
+	after(time.Hour+119*time.Second, true)
+	event("a", types.ProgressEventDone, 1000)
+	after(time.Hour+119*time.Second, false)
+	event("b", types.ProgressEventRead, 1000)
+	after(2*time.Hour, false)
 }
 
 // fault: a signature is wrong or missing, a policy has changed, a registry is blocked
@@ -373,7 +408,7 @@ func TestALayerThatAnotherToolLeftDamagedIsPulledAgain(t *testing.T) {
 	forget(t, s, image.ID)
 	emptyFiles(t, top)
 
-	if err := s.EnsureImage(t.Context(), image); err != nil {
+	if err := s.EnsureImage(t.Context(), image, nil); err != nil {
 		t.Fatal(err)
 	}
 	wantSound(t, s, image.ID)
@@ -492,7 +527,7 @@ func TestTheStorageIsCheckedAfterAPowerLossDuringAPull(t *testing.T) {
 	if _, err := store.Image(image.ID); !isUnknown(err) {
 		t.Errorf("got %v, want the damaged image gone", err)
 	}
-	if err := s.EnsureImage(t.Context(), image); err != nil {
+	if err := s.EnsureImage(t.Context(), image, nil); err != nil {
 		t.Fatal(err)
 	}
 	wantSound(t, s, image.ID)
@@ -591,7 +626,7 @@ func TestManyPullsAtOnceFetchEachLayerOnce(t *testing.T) {
 	var pulls sync.WaitGroup
 	for _, image := range images {
 		pulls.Go(func() {
-			if err := s.EnsureImage(t.Context(), image); err != nil {
+			if err := s.EnsureImage(t.Context(), image, nil); err != nil {
 				t.Error(err)
 			}
 		})
@@ -621,8 +656,10 @@ func TestAnImageWithTooManyLayersIsRefusedBeforeItRuns(t *testing.T) {
 func TestProgressEndsWithEverythingDone(t *testing.T) {
 	s, registry := newRootNode(t), newRegistry(t)
 	var reports []Progress
-	s.progress = func(p Progress) { reports = append(reports, p) }
-	image := pull(t, s, always(registry.push(t, "app:1", newImage(t, "amd64", 2))))
+	image := resolve(t, s, always(registry.push(t, "app:1", newImage(t, "amd64", 2))))
+	if err := s.EnsureImage(t.Context(), image, func(p Progress) { reports = append(reports, p) }); err != nil {
+		t.Fatal(err)
+	}
 	last := reports[len(reports)-1]
 	// Two layers and the configuration.
 	if !last.Ended || last.Layers != 3 || last.LayersSeen != 3 || last.Done != last.Total || last.Done == 0 || last.Reference != image.Reference {

@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"go.podman.io/storage"
+	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/reconcile"
@@ -20,9 +20,12 @@ import (
 // records are davit's records of images, one file each in dir.
 type records struct {
 	dir string
-	// writing is held while records are changed.
-	writing sync.Mutex
+	// lockPath is the file that is locked while the directory is changed.
+	lockPath string
 }
+
+// lock has one process, and one of its goroutines, change the directory. No network is waited for meanwhile.
+func (r *records) lock() (unlock func(), err error) { return disk.Lock(r.lockPath, unix.LOCK_EX) }
 
 // List returns the images that davit keeps: for each image id the keys (reference@digest)
 // under which it was pulled. One whose record, layers or pin are damaged or gone has no
@@ -130,8 +133,14 @@ func isWhole(record *bundle.Rootfs) bool {
 // write writes the record, under the names it had before and the one it has now, and
 // takes that name from other images: a reference means one image.
 func (r *records) write(record *bundle.Rootfs, name bundle.RootfsName) error {
-	r.writing.Lock()
-	defer r.writing.Unlock()
+	unlock, err := r.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := disk.Tidy(r.dir); err != nil {
+		return err
+	}
 	all, err := r.readable()
 	if err != nil {
 		return err
@@ -163,8 +172,11 @@ func (r *records) put(record *bundle.Rootfs) error {
 }
 
 func (r *records) remove(imageID string) error {
-	r.writing.Lock()
-	defer r.writing.Unlock()
+	unlock, err := r.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if err := os.Remove(r.path(imageID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove image record: %w", err)
 	}

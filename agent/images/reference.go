@@ -166,3 +166,17 @@ func (s source) at(manifest digest.Digest) (types.ImageReference, error) {
 // onlyHere tells that no registry has the image: what the storage has under its name now
 // is what is meant, a build by Buildah for example.
 func (s source) onlyHere() bool { return s.ref == nil || s.registry == "localhost" }
+
+// RegistryOf returns the registry that a reference names; empty for a file, for the storage, and for a
+// short name, of which only the node's registries.conf knows the registry.
+func RegistryOf(reference string) string {
+	name := strings.TrimPrefix(reference, "docker://")
+	if transport, _, ok := strings.Cut(name, ":"); ok && isTransport(transport) {
+		return ""
+	}
+	host, _, ok := strings.Cut(name, "/")
+	if !ok || !strings.ContainsAny(host, ".:") {
+		return ""
+	}
+	return host
+}

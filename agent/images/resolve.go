@@ -13,7 +13,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// Resolve binds a request to one image without pulling its layers.
+// Resolve binds a request to one image without pulling its layers. It tries once.
 //
 // Always asks the image's source each time. IfNotPresent asks what davit resolved the
 // reference to before, then the storage, under the name that Podman would use, then the
@@ -22,7 +22,7 @@ import (
 func (s *Store) Resolve(ctx context.Context, request reconcile.ImageRequest) (reconcile.Image, error) {
 	resolved, err := s.resolve(ctx, request)
 	if err != nil {
-		return reconcile.Image{}, fmt.Errorf("resolve %s: %w", request.Reference, err)
+		return reconcile.Image{}, fmt.Errorf("image %s: %w", request.Reference, err)
 	}
 	return resolved, nil
 }
@@ -57,6 +57,8 @@ type query struct {
 	request reconcile.ImageRequest
 	source  source
 	system  *types.SystemContext
+	// progress is called while layers arrive; nil but for a pull.
+	progress func(Progress)
 }
 
 func (s *Store) query(request reconcile.ImageRequest) (query, error) {
@@ -108,10 +110,10 @@ func (q query) atSource(ctx context.Context) (found reconcile.Image, err error) 
 		return found, err
 	}
 	defer release()
-	err = q.store.retry(ctx, q.request.Reference, func() error {
-		ctx, cancel := context.WithTimeout(ctx, q.store.settings.resolveTimeout)
-		defer cancel()
-		described, err := describe(ctx, q.system, q.source.ref, q.source.ref)
+	ctx, cancel := context.WithTimeout(ctx, q.store.settings.resolveTimeout)
+	defer cancel()
+	err = q.ask(ctx, func(ctx context.Context, system *types.SystemContext) error {
+		described, err := describe(ctx, system, q.source.ref, q.source.ref)
 		if err != nil {
 			return err
 		}
@@ -122,5 +124,5 @@ func (q query) atSource(ctx context.Context) (found reconcile.Image, err error) 
 		q.store.layers.Store(found.Digest, described.layers)
 		return nil
 	})
-	return found, explain(err, q.system, q.source)
+	return found, q.explain(err)
 }

@@ -16,11 +16,6 @@ const (
 	// fetches up to six layers at once itself.
 	maxPulls    = 3
 	maxResolves = 6
-	// maxTries is how often one pull or resolve is tried; the agent's next pass comes
-	// anyway.
-	maxTries = 4
-	// glance is how long who only looks waits for a registry's answer.
-	glance = 10 * time.Second
 )
 
 // settings are where things lie and how long they may take. Only tests change them.
@@ -34,22 +29,23 @@ type settings struct {
 	// authFiles are searched in this order for credentials.
 	authFiles []string
 
-	// firstRetry is the time before the first retry; it doubles from there to lastRetry,
-	// give or take a half.
-	firstRetry, lastRetry time.Duration
-	// tries is how often a resolve or a pull is tried.
-	tries uint
+	// runDir holds the locks between davit processes.
+	runDir string
+
 	// resolveTimeout bounds one answer of a registry about an image.
 	resolveTimeout time.Duration
-	// stallTimeout is how long a pull may stand still, pullTimeout how long it may take
-	// with all retries.
+	// stallTimeout is how long a pull may stand still, pullTimeout how long it may take.
 	stallTimeout, pullTimeout time.Duration
-	// progressInterval is the time between two reports of a layer.
+	// minBytes of the layers that are being fetched must arrive within rateWindow.
+	minBytes   int64
+	rateWindow time.Duration
+	// progressInterval is the time between two reports of a pull.
 	progressInterval time.Duration
 }
 
 // nodeSettings are those of a node. Five minutes without progress is what containerd
-// allows (image_pull_progress_timeout); a layer that is being unpacked reports none.
+// allows (image_pull_progress_timeout); the storage may be at work meanwhile. A layer that is being fetched
+// must bring more: 64 KiB in a minute is less than any line that a node could use.
 func nodeSettings() settings {
 	return settings{
 		storage: func() (storage.StoreOptions, error) {
@@ -58,12 +54,12 @@ func nodeSettings() settings {
 		system:           types.SystemContext{DockerRegistryUserAgent: "davit"},
 		records:          bundle.RootfsDir,
 		authFiles:        nodeAuthFiles(os.Getenv("REGISTRY_AUTH_FILE")),
-		firstRetry:       time.Second,
-		lastRetry:        30 * time.Second,
-		tries:            maxTries,
+		runDir:           bundle.RunDir,
 		resolveTimeout:   time.Minute,
 		stallTimeout:     5 * time.Minute,
 		pullTimeout:      time.Hour,
+		minBytes:         64 << 10,
+		rateWindow:       time.Minute,
 		progressInterval: 500 * time.Millisecond,
 	}
 }

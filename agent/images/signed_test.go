@@ -103,7 +103,7 @@ func TestAnotherKeyIsRefusedEvenForAnImageOnTheNode(t *testing.T) {
 	_, other := sign(t, s, registry, "other:1")
 	s.setSignedPolicy(t, registry.host, other)
 	_, err := s.Resolve(t.Context(), ifNotPresent(name))
-	wantError(t, err, "resolve "+name, "signature")
+	wantError(t, err, "image "+name, "signature")
 }
 
 func TestAnUnsignedImageIsRefused(t *testing.T) {
@@ -112,7 +112,7 @@ func TestAnUnsignedImageIsRefused(t *testing.T) {
 	name := registry.push(t, "app:1", newImage(t, "amd64", 1))
 	s.setSignedPolicy(t, registry.host, publicKey)
 	_, err := s.Resolve(t.Context(), always(name))
-	wantError(t, err, "resolve "+name, "refused by the node's policy.json", "signature was required")
+	wantError(t, err, "image "+name, "refused by the node's policy.json", "signature was required")
 	if _, err := os.Stat(s.settings.records); err == nil {
 		t.Error("a refused image left something")
 	}

@@ -42,37 +42,33 @@ const driver = "overlay"
 // goroutines.
 type Store struct {
 	settings settings
-	progress func(Progress)
 	records  records
+	cache    cache
+	limits   limits
 
-	// busy has one holder an image, pulling and resolving some a registry.
-	busy, pulling, resolving *limiter
+	// pulling and resolving have some holders for each registry.
+	pulling, resolving *limiter
 
 	opening sync.Mutex
 	opened  storage.Store
 
 	// marking counts the pulls under way, see crash.go.
-	marking sync.Mutex
-	marks   int
+	marking    sync.Mutex
+	marks      int
+	leavePulls func()
 
 	// layers are the compressed layers of images that were resolved, by digest of the
 	// image's manifest: what a pull will need.
 	layers sync.Map
 }
 
-// New returns the node's image storage. progress is called while images are pulled, from
-// several goroutines; it may be nil.
-func New(progress func(Progress)) *Store { return newStore(nodeSettings(), progress) }
+// New returns the node's image storage.
+func New() *Store { return newStore(nodeSettings()) }
 
-func newStore(settings settings, progress func(Progress)) *Store {
-	if progress == nil {
-		progress = func(Progress) {}
-	}
+func newStore(settings settings) *Store {
 	return &Store{
 		settings:  settings,
-		progress:  progress,
-		records:   records{dir: settings.records},
-		busy:      newLimiter(1),
+		records:   records{dir: settings.records, lockPath: filepath.Join(settings.runDir, "images", "records.lock")},
 		pulling:   newLimiter(maxPulls),
 		resolving: newLimiter(maxResolves),
 	}
@@ -86,10 +82,6 @@ func Root() (string, error) {
 	}
 	return options.GraphRoot, nil
 }
-
-// Glance has the store ask once, and not wait long for an answer: a person waits, and tries again
-// himself.
-func (s *Store) Glance() { s.settings.tries, s.settings.resolveTimeout = 1, glance }
 
 // Close releases the storage, if it was opened.
 func (s *Store) Close() error {

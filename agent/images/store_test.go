@@ -66,8 +66,8 @@ func TestAnotherDriverIsRefused(t *testing.T) {
 	s.settings.storage = func() (storage.StoreOptions, error) {
 		return storage.StoreOptions{GraphRoot: t.TempDir(), RunRoot: t.TempDir(), GraphDriverName: "vfs"}, nil
 	}
-	err := s.EnsureImage(t.Context(), reconcile.Image{Image: bundleImage("registry.example/app:1")})
-	wantError(t, err, "pull registry.example/app:1", `uses the driver "vfs"`, "storage.conf")
+	err := s.EnsureImage(t.Context(), reconcile.Image{Image: bundleImage("registry.example/app:1")}, nil)
+	wantError(t, err, "image registry.example/app:1", `uses the driver "vfs"`, "storage.conf")
 }
 
 func TestAStorageThatCannotBeOpenedIsTriedAgain(t *testing.T) {

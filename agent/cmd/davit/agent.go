@@ -45,7 +45,9 @@ func runAgent(cmd *cobra.Command, options agent.Options) error {
 	ctx := cmd.Context()
 	status := agent.NewStatus(log)
 	status.Beat()
-	node, err := agent.Open(ctx, func(images.Progress) { status.Beat() })
+	patience := agent.ForAgent
+	patience.Progress = func(images.Progress) { status.Beat() }
+	node, err := agent.Open(ctx, patience)
 	if err != nil {
 		return err
 	}

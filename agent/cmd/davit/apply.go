@@ -37,7 +37,7 @@ status is 1 when an action failed or a manifest has an error.`,
   davit apply --dry-run -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return s.run(cmd, f, func(*agent.Node, source) error { return nil })
+			return s.run(cmd, f, nil)
 		},
 	}
 	waitFlags(cmd, &f)
@@ -49,27 +49,42 @@ status is 1 when an action failed or a manifest has an error.`,
 
 // waitFlags are those of every command that changes what runs.
 func waitFlags(cmd *cobra.Command, f *applyFlags) {
-	cmd.Flags().BoolVar(&f.wait, "wait", false, "wait until what was started is up")
+	cmd.Flags().BoolVar(&f.wait, "wait", false, "wait until each change is confirmed, or does not work")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", defaultTimeout, "give up after this long")
 }
 
 const defaultTimeout = 10 * time.Minute
 
-// open connects to the node and keeps other davits from changing it.
-func (s *settings) open(ctx context.Context, cmd *cobra.Command, progress func(images.Progress)) (*agent.Node, func(), error) {
-	node, err := agent.Open(ctx, progress)
-	if err != nil {
-		return nil, nil, err
-	}
-	unlock, err := agent.Lock(ctx, func(holder string) { fmt.Fprintf(cmd.ErrOrStderr(), "waiting for %s to finish\n", holder) })
-	if err != nil {
-		return nil, nil, errors.Join(err, node.Close())
-	}
-	return node, unlock, nil
+// open connects to the node, for a command that changes it.
+func (s *settings) open(ctx context.Context, progress func(images.Progress)) (*agent.Node, error) {
+	patience := agent.ForChange
+	patience.Progress = progress
+	return agent.Open(ctx, patience)
 }
 
-// run makes the node what its manifests say, after decide has had its say.
-func (s *settings) run(cmd *cobra.Command, f applyFlags, decide func(*agent.Node, source) error) error {
+// waiting prints which davit is waited for, once for each.
+func waiting(w io.Writer) func(holder string) {
+	last := ""
+	return func(holder string) {
+		if holder != last {
+			last = holder
+			fmt.Fprintf(w, "waiting for %s to finish\n", holder)
+		}
+	}
+}
+
+// decide lets a command decide about the node while no other davit changes it.
+func decide(ctx context.Context, cmd *cobra.Command, decide func() error) error {
+	unlock, err := agent.Lock(ctx, waiting(cmd.ErrOrStderr()))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return decide()
+}
+
+// run makes the node what its manifests say, after decision has been taken; nil for none.
+func (s *settings) run(cmd *cobra.Command, f applyFlags, decision func(*agent.Node, source) error) error {
 	ctx, cancel := context.WithTimeoutCause(cmd.Context(), f.timeout, fmt.Errorf("not done after %s", f.timeout))
 	defer cancel()
 	from, err := s.load()
@@ -82,51 +97,60 @@ func (s *settings) run(cmd *cobra.Command, f applyFlags, decide func(*agent.Node
 			from.guard.Hold = ""
 		}
 	}
-	bars := newPullBars(cmd.ErrOrStderr())
+	bars := newPullBars(s.eventWriter(cmd), cmd.ErrOrStderr())
 	defer bars.end()
-	node, unlock, err := s.open(ctx, cmd, bars.report)
+	node, err := s.open(ctx, bars.report)
 	if err != nil {
 		return err
 	}
 	defer node.Close()
-	defer unlock()
 	node.Keep(from.config.Generations, from.config.GenerationsSize)
-	if err := decide(node, from); err != nil {
-		return err
-	}
-	reportDiagnostics(cmd.ErrOrStderr(), from.set.All())
-	outcome := &outcome{Held: []reconcile.Held{}, Actions: []result{}}
-	var result agent.Result
-	if f.dryRun {
-		var plan reconcile.Plan
-		if plan, err = node.Plan(ctx, from.set, from.guard); err != nil {
+	if decision != nil {
+		if err := decide(ctx, cmd, func() error { return decision(node, from) }); err != nil {
 			return err
 		}
-		outcome.planned(plan)
+	}
+	outcome := &outcome{Held: []reconcile.Held{}, Actions: []result{}, Failures: []agent.Failure{}}
+	if f.dryRun {
+		err = s.dryRun(ctx, node, from, outcome)
 	} else {
-		result, err = node.Apply(ctx, agent.Pass{
-			Set: from.set, Guard: from.guard, Wait: f.waits(), Revision: from.revision, Planned: outcome.planned,
-			Observe: func(event reconcile.Event) { outcome.note(event, s.eventWriter(cmd)) },
-		})
+		err = s.apply(ctx, cmd, f, node, from, outcome)
 	}
-	if result.Warning != nil {
-		fmt.Fprintln(cmd.ErrOrStderr(), "warning: a part of the history is left out:", result.Warning)
-	}
+	bars.end()
 	printErr := s.print(cmd.OutOrStdout(), outcome, func() error { return outcome.print(cmd.OutOrStdout(), f.dryRun) })
-	switch {
-	case err != nil:
-		return errors.Join(err, printErr)
-	case len(from.set.Diagnostics) > 0 || outcome.refused:
+	err = errors.Join(outcome.failure(), err, printErr)
+	reportDiagnostics(cmd.ErrOrStderr(), from.set.All())
+	if err == nil && (len(from.set.Diagnostics) > 0 || outcome.refused) {
 		return exitError(1)
 	}
-	return printErr
+	return err
 }
 
-func (f applyFlags) waits() agent.Wait {
-	if f.wait {
-		return agent.WaitAll
+// dryRun only plans.
+func (s *settings) dryRun(ctx context.Context, node *agent.Node, from source, outcome *outcome) error {
+	plan, err := node.Plan(ctx, from.set, from.guard)
+	if err == nil {
+		outcome.planned(plan)
 	}
-	return agent.WaitNone
+	return err
+}
+
+// apply makes passes until all is done, or under way.
+func (s *settings) apply(ctx context.Context, cmd *cobra.Command, f applyFlags, node *agent.Node, from source, outcome *outcome) error {
+	result, err := node.Apply(ctx, agent.Pass{
+		Set: from.set, Guard: from.guard, Revision: from.revision, Planned: outcome.planned,
+		Observe: func(event reconcile.Event) { outcome.note(event, s.eventWriter(cmd)) },
+	}, f.wait, waiting(cmd.ErrOrStderr()))
+	outcome.Failures = append(outcome.Failures, result.Failures...)
+	if f.wait && err == nil {
+		outcome.Failures = append(outcome.Failures, result.Unsettled()...)
+	}
+	for _, warning := range []error{result.Warning, result.Housekeeping} {
+		if warning != nil {
+			fmt.Fprintln(cmd.ErrOrStderr(), "warning:", warning)
+		}
+	}
+	return err
 }
 
 // eventWriter is where lines for people go; with other output they would break the data.
@@ -144,8 +168,11 @@ type outcome struct {
 	Failed    int              `json:"failed"`
 	Held      []reconcile.Held `json:"held"`
 	Actions   []result         `json:"actions"`
+	// Failures are the objects whose change does not work, and why.
+	Failures []agent.Failure `json:"failures"`
 
-	refused bool // something is held back that nobody asked to be
+	refused bool // something is held back that was not asked to be
+	errs    map[string]error
 	mu      sync.Mutex
 }
 
@@ -155,41 +182,77 @@ type result struct {
 	Error  string           `json:"error,omitempty"`
 }
 
-// planned takes a plan down: the change's, or after it that which takes back what did not work.
+// planned takes a plan down: the change's, or a later one of it, which has what is left to do, or what
+// takes it back.
 func (o *outcome) planned(plan reconcile.Plan) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.Unchanged, o.refused = plan.Unchanged, plan.Refused()
 	o.Held = append([]reconcile.Held{}, plan.Held...)
 	for _, action := range plan.Actions {
+		if i := o.find(action.ID); i >= 0 && o.Actions[i].Status != reconcile.Done {
+			o.Actions[i].Action = action
+			continue
+		}
 		o.Actions = append(o.Actions, result{Action: action, Status: "planned"})
 	}
+}
+
+// find is the last action with the id; -1 for none.
+func (o *outcome) find(id string) int {
+	for i, known := range slices.Backward(o.Actions) {
+		if known.ID == id {
+			return i
+		}
+	}
+	return -1
 }
 
 // note takes an event down and prints a line for each action that ended.
 func (o *outcome) note(event reconcile.Event, w io.Writer) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for i := range slices.Backward(o.Actions) {
-		if o.Actions[i].ID != event.Action.ID {
-			continue
-		}
-		o.Actions[i].Status = event.Status
+	id := event.Action.ID
+	if i := o.find(id); i >= 0 {
+		o.Actions[i].Status, o.Actions[i].Error = event.Status, ""
 		if event.Err != nil {
 			o.Actions[i].Error = event.Err.Error()
 		}
-		break
 	}
+	if o.errs == nil {
+		o.errs = map[string]error{}
+	}
+	before := o.errs[id]
+	delete(o.errs, id)
+	repeated := before != nil && event.Err != nil && before.Error() == event.Err.Error()
 	switch event.Status {
 	case reconcile.Done:
 		o.Changed++
 		fmt.Fprintf(w, "%-15s %s: %s\n", event.Action.Verb, event.Action.Subject(), event.Action.Reason)
 	case reconcile.Failed:
+		if o.errs[id] = event.Err; repeated {
+			return
+		}
 		o.Failed++
 		fmt.Fprintf(w, "%-15s %s\n", "failed", event.Err)
 	case reconcile.Skipped:
 		fmt.Fprintf(w, "%-15s %s %s: %v\n", "skipped", event.Action.Verb, event.Action.Subject(), event.Err)
 	}
+}
+
+// failure is what did not work, each object or action in a line; nil where all did.
+func (o *outcome) failure() error {
+	var failures []error
+	for _, failure := range o.Failures {
+		failures = append(failures, fmt.Errorf("%s: %s", failure.Object, failure.Reason))
+	}
+	for _, action := range o.Actions {
+		said := func(f agent.Failure) bool { return f.Object == action.Object }
+		if err := o.errs[action.ID]; err != nil && !slices.ContainsFunc(o.Failures, said) {
+			failures = append(failures, err)
+		}
+	}
+	return errors.Join(failures...)
 }
 
 func (o *outcome) print(w io.Writer, planned bool) error {

@@ -78,17 +78,16 @@ nothing about it. What runs goes on, and systemctl works as ever.`,
 			if err != nil {
 				return err
 			}
-			node, unlock, err := s.open(cmd.Context(), cmd, nil)
+			node, err := s.open(cmd.Context(), nil)
 			if err != nil {
 				return err
 			}
 			defer node.Close()
-			defer unlock()
 			object, err := objectOf(from, args)
 			if err != nil {
 				return err
 			}
-			return node.Suspend(object)
+			return decide(cmd.Context(), cmd, func() error { return node.Suspend(object) })
 		},
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"text/tabwriter"
@@ -19,7 +20,7 @@ func historyCommand(s *settings) *cobra.Command {
 		Short: "Show what was applied, the newest generation first",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			node, err := agent.Open(cmd.Context(), nil)
+			node, err := agent.Open(cmd.Context(), agent.ForLook)
 			if err != nil {
 				return err
 			}
@@ -40,9 +41,17 @@ func printHistory(w io.Writer, history []reconcile.Generation) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "GENERATION\tAGE\tOBJECTS\tSTATE\tREVISION\tNOTE")
 	for _, g := range history {
-		fmt.Fprintf(table, "%d\t%s\t%d\t%s\t%s\t%s\n", g.Number, since(&g.Began), len(g.Objects), g.State, short(g.Revision), noteOf(g))
+		fmt.Fprintf(table, "%d\t%s\t%d\t%s\t%s\t%s\n", g.Number, since(&g.Began), len(g.Objects), stateOf(g), short(g.Revision), noteOf(g))
 	}
 	return table.Flush()
+}
+
+// stateOf is a generation's state, with how many objects are confirmed while that is not all.
+func stateOf(g reconcile.Generation) string {
+	if g.State != reconcile.Applying {
+		return string(g.State)
+	}
+	return fmt.Sprintf("%s (%s)", g.State, g.Summary())
 }
 
 // short is a commit as git shows it.
@@ -50,9 +59,9 @@ func short(revision string) string { return revision[:min(len(revision), 12)] }
 
 // noteOf says what is to be known of a generation in a line.
 func noteOf(g reconcile.Generation) string {
-	for _, reasons := range []map[string]string{g.Failed, g.Unproven} {
-		for object, reason := range reasons {
-			return object + ": " + reason
+	for _, reasons := range []map[string]string{g.Failed, g.Unconfirmed} {
+		for _, object := range slices.Sorted(maps.Keys(reasons)) {
+			return object + ": " + reasons[object]
 		}
 	}
 	return g.Note
@@ -69,7 +78,7 @@ without both, what the newest one changed.`,
   davit diff 3 5`,
 		Args: cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			node, err := agent.Open(cmd.Context(), nil)
+			node, err := agent.Open(cmd.Context(), agent.ForLook)
 			if err != nil {
 				return err
 			}

@@ -75,13 +75,12 @@ func (s *settings) withNode(cmd *cobra.Command, look func(*agent.Node, source) e
 	if err != nil {
 		return err
 	}
-	node, err := agent.Open(cmd.Context(), nil)
+	node, err := agent.Open(cmd.Context(), agent.ForLook)
 	if err != nil {
 		return err
 	}
 	defer node.Close()
 	node.Keep(from.config.Generations, from.config.GenerationsSize)
-	node.Glance()
 	return look(node, from)
 }
 

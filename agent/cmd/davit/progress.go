@@ -15,17 +15,20 @@ import (
 
 // pullBars shows pulls: bars on a terminal, a line when one begins and ends elsewhere.
 type pullBars struct {
-	w        io.Writer
-	terminal bool
+	w        io.Writer // for lines
+	terminal io.Writer // for bars; nil for none
 
 	mu    sync.Mutex
 	group *mpb.Progress
 	bars  map[string]*mpb.Bar
 }
 
-func newPullBars(w io.Writer) *pullBars {
-	file, ok := w.(*os.File)
-	return &pullBars{w: w, terminal: ok && term.IsTerminal(int(file.Fd())), bars: map[string]*mpb.Bar{}}
+func newPullBars(lines, terminal io.Writer) *pullBars {
+	bars := &pullBars{w: lines, bars: map[string]*mpb.Bar{}}
+	if file, ok := terminal.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		bars.terminal = terminal
+	}
+	return bars
 }
 
 // report is called by the image store.
@@ -48,12 +51,12 @@ func (p *pullBars) report(progress images.Progress) {
 
 func (p *pullBars) begin(reference string) *mpb.Bar {
 	p.bars[reference] = nil
-	if !p.terminal {
+	if p.terminal == nil {
 		fmt.Fprintf(p.w, "pulling %s\n", reference)
 		return nil
 	}
 	if p.group == nil {
-		p.group = mpb.New(mpb.WithOutput(p.w), mpb.WithWidth(40))
+		p.group = mpb.New(mpb.WithOutput(p.terminal), mpb.WithWidth(40))
 	}
 	p.bars[reference] = p.group.AddBar(0,
 		mpb.PrependDecorators(decor.Name(reference, decor.WCSyncSpaceR)),
@@ -67,5 +70,6 @@ func (p *pullBars) end() {
 	defer p.mu.Unlock()
 	if p.group != nil {
 		p.group.Shutdown()
+		p.group = nil
 	}
 }

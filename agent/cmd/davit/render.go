@@ -43,12 +43,13 @@ With --hostname, --label and --set they become what they would be on a node with
 			if err := set.Diagnostics.Err(); err != nil {
 				return err
 			}
-			node, err := agent.Open(cmd.Context(), nil)
+			node, err := agent.Open(cmd.Context(), agent.ForChange)
 			if err != nil {
 				return err
 			}
 			defer node.Close()
-			desired, err := node.Resolve(cmd.Context(), set)
+			node.AskRegistries(cmd.Context(), set)
+			desired, err := node.Resolve(set)
 			if err != nil {
 				return err
 			}

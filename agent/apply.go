@@ -1,0 +1,134 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/davit-project/davit/agent/health"
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units"
+)
+
+// Apply makes the node what the manifests say, in as many passes as it takes. With wait it returns when
+// every object has a verdict: its version is confirmed, or does not work. Without, it returns when
+// everything is under way that can be: images are pulled, what goes has stopped, and systemd goes on with
+// the starts. An agent may make passes meanwhile; they come to the same verdicts. waiting is called with
+// the name of another davit that is waited for.
+func (n *Node) Apply(ctx context.Context, pass Pass, wait bool, waiting func(holder string)) (Result, error) {
+	changes, err := units.Watch(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	r := NewReconciler(n, wait || health.Watched())
+	wake := make(chan struct{}, 1)
+	n.cleanUps.changed = func() { poke(wake) }
+	go func() {
+		for unit := range changes {
+			n.known.forget(unit)
+			if r.Awaits(unit) {
+				poke(wake)
+			}
+		}
+	}()
+	for {
+		result, err := r.lockedPass(ctx, pass, waiting)
+		if err != nil || r.settled(result, wait) {
+			return result, err
+		}
+		if err := r.sleep(ctx, wake); err != nil {
+			return result, r.explain(err, result)
+		}
+	}
+}
+
+func poke(wake chan<- struct{}) {
+	select {
+	case wake <- struct{}{}:
+	default:
+	}
+}
+
+// lockedPass makes a pass while no other davit makes one.
+func (r *Reconciler) lockedPass(ctx context.Context, pass Pass, waiting func(holder string)) (Result, error) {
+	unlock, err := Lock(ctx, waiting)
+	if err != nil {
+		return Result{}, err
+	}
+	defer unlock()
+	return r.Pass(ctx, pass)
+}
+
+// settled reports whether nothing is left to wait for.
+func (r *Reconciler) settled(result Result, wait bool) bool {
+	if r.node.fetcher.Pending() {
+		return false
+	}
+	for _, flight := range r.flights {
+		if wait || flight.action.Verb == reconcile.Stop {
+			return false
+		}
+	}
+	for _, err := range r.pending {
+		left := wait || !r.watched // to nobody but this davit
+		if waiting, ok := errors.AsType[reconcile.Waiting](err); ok && !waiting.Blocked && left {
+			return false
+		}
+	}
+	for _, verdict := range result.Changing {
+		if wait && !verdict.Idle {
+			return false
+		}
+	}
+	return true
+}
+
+// sleep waits for something that calls for a pass.
+func (r *Reconciler) sleep(ctx context.Context, wake <-chan struct{}) error {
+	var due <-chan time.Time
+	if at := r.Due(); !at.IsZero() {
+		due = time.After(time.Until(at))
+	}
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-due:
+		return nil
+	case <-wake:
+	case <-r.node.fetcher.Changes():
+	}
+	// What changes together is seen together.
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(passPause):
+		return nil
+	}
+}
+
+// explain adds to the error of a wait what was waited for.
+func (r *Reconciler) explain(err error, result Result) error {
+	next := upcomingOf(result, r)
+	for _, object := range slices.Sorted(maps.Keys(next.Objects)) {
+		return fmt.Errorf("%s: %s: %w", object, next.Objects[object].For, err)
+	}
+	return err
+}
+
+// Unsettled are the objects whose change cannot go on: their units are down, and nothing starts them.
+func (r Result) Unsettled() []Failure {
+	var failures []Failure
+	held := map[string]bool{}
+	for _, h := range r.plan.Held {
+		held[h.Object] = held[h.Object] || h.Intended
+	}
+	for _, object := range slices.Sorted(maps.Keys(r.Changing)) {
+		if verdict := r.Changing[object]; verdict.Idle && !held[object] {
+			failures = append(failures, Failure{object, verdict.Unit + ": " + verdict.Reason})
+		}
+	}
+	return failures
+}

@@ -1,0 +1,88 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/agent/health"
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// upcoming is what objects wait for that the agent knows and the node does not show: answers of
+// registries, pulls, and the times of the next tries.
+type upcoming struct {
+	Objects map[string]awaited `json:"objects"`
+}
+
+// awaited is what one object waits for.
+type awaited struct {
+	For string `json:"for"`
+	// At is when it is tried again, or comes to an end by itself; nil where that is not known.
+	At *time.Time `json:"at,omitempty"`
+}
+
+// upcomingFile lies on a tmpfs and exists only while an object waits.
+const upcomingFile = bundle.RunDir + "/next-pass"
+
+// upcomingOf works out what objects wait for after a pass.
+func upcomingOf(result Result, r *Reconciler) upcoming {
+	next := upcoming{Objects: map[string]awaited{}}
+	for _, problem := range result.Desired.Problems {
+		next.add(problem.Ref.String(), problem.Err)
+	}
+	for object, err := range r.pending {
+		next.add(object, err)
+	}
+	for object, verdict := range result.Changing {
+		if _, known := next.Objects[object]; known || verdict.Idle {
+			continue
+		}
+		waits := awaited{For: verdict.Reason}
+		if !verdict.Until.IsZero() {
+			until := verdict.Until.UTC()
+			waits.At = &until
+		}
+		next.Objects[object] = waits
+	}
+	return next
+}
+
+func (u upcoming) add(object string, err error) {
+	if waiting, ok := errors.AsType[reconcile.Waiting](err); ok {
+		u.Objects[object] = awaited{For: waiting.For}
+	}
+	if retry, ok := errors.AsType[reconcile.Retry](err); ok {
+		at := retry.At.UTC()
+		u.Objects[object] = awaited{For: retry.Error(), At: &at}
+	}
+}
+
+// write replaces what others read.
+func (u upcoming) write() error {
+	if len(u.Objects) == 0 {
+		if err := os.Remove(upcomingFile); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
+	text, err := json.Marshal(u)
+	if err != nil {
+		return err
+	}
+	return disk.WriteFile(upcomingFile, text, 0o600)
+}
+
+// readUpcoming is what the agent knows; nothing where none runs.
+func readUpcoming() upcoming {
+	text, err := os.ReadFile(upcomingFile)
+	var next upcoming
+	if err != nil || json.Unmarshal(text, &next) != nil || !health.Watched() {
+		return upcoming{}
+	}
+	return next
+}
