@@ -28,7 +28,7 @@ func explained(row *ObjectReport, plan reconcile.Plan, desired reconcile.Desired
 	w := newExplainer(&manifests.Set{}, &view{desired: desired}, plan, at(100))
 	w.add(row)
 	row.Causes = w.ofRow(row)
-	row.Next = w.next(row, nil)
+	row.Next = w.next(row)
 	return w
 }
 

@@ -237,7 +237,7 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 		a.status.Say("%v: nothing changes until that is right", err)
 		return a.retry()
 	}
-	a.node.Keep(config.Generations, config.GenerationsSize)
+	a.node.Configure(config)
 	nodePolicy, err := facts.NodePolicy(a.options.Policy, tree.Writable)
 	if err != nil {
 		a.once("the node's policy cannot be used, nothing changes until it can", "error", err)

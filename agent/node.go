@@ -59,11 +59,11 @@ type Node struct {
 	keepBytes   int64 // how much the images may take that only earlier ones need
 }
 
-// Keep sets how many generations are kept, and how many bytes of images only for earlier ones; 0 means
-// the default.
-func (n *Node) Keep(number int, bytes int64) {
-	n.keep = cmp.Or(number, generations.DefaultKeep)
-	n.keepBytes = cmp.Or(bytes, generations.DefaultKeepBytes)
+// Configure takes over what the node's configuration says of it.
+func (n *Node) Configure(config manifests.Config) {
+	n.keep = cmp.Or(config.Generations, generations.DefaultKeep)
+	n.keepBytes = cmp.Or(config.GenerationsSize, generations.DefaultKeepBytes)
+	n.facts.MinReadySeconds = config.MinReadySeconds
 }
 
 // How patient a Node is with registries, for the agent, for a command that changes the node, and for one
@@ -114,7 +114,7 @@ func Open(ctx context.Context, patience fetch.Options) (*Node, error) {
 		plugins: []string{bundle.UserPluginDir, filepath.Join(filepath.Dir(launcher), "cni")},
 	}
 	n.cleanUps.systemd, n.cleanUps.launcher = systemd, launcher
-	n.Keep(0, 0)
+	n.Configure(manifests.Config{})
 	return n, nil
 }
 

@@ -126,6 +126,9 @@ type Config struct {
 	// PruneLimit is how many of a hundred workloads may go at once with nobody's confirming it; 0
 	// where the file does not say.
 	PruneLimit int
+	// MinReadySeconds is how long a version must be ready before it counts as working, where its manifest
+	// does not say; nil where the file does not say either.
+	MinReadySeconds *int32
 }
 
 // configFile is what the file may have.
@@ -142,6 +145,9 @@ type configFile struct {
 	// PruneLimit is how many percent of the workloads may go at once with nobody's confirming it; the
 	// default is 50. Three may always.
 	PruneLimit int `json:"pruneLimit,omitempty"`
+	// MinReadySeconds is how long a version must be ready before it counts as working, where its manifest
+	// does not say; the default is 10.
+	MinReadySeconds *int32 `json:"minReadySeconds,omitempty"`
 }
 
 // ParseConfig reads a node's configuration, as strictly as a manifest. An empty file is an
@@ -178,6 +184,10 @@ func ParseConfig(file File) (Config, Diagnostics) {
 		config.ReportDrift = node.Value == "report"
 	}
 	config.PruneLimit = d.number("pruneLimit", 1, 100)
+	if _, ok := d.nodes["minReadySeconds"]; ok {
+		seconds := int32(d.number("minReadySeconds", 0, maxReadySeconds))
+		config.MinReadySeconds = &seconds
+	}
 	return config, d.diagnostics
 }
 
@@ -209,8 +219,11 @@ func (d *document) number(field string, least, most int) int {
 	return number
 }
 
-// maxGenerations is more than anybody goes back.
-const maxGenerations = 1000
+// maxGenerations is more than is of use to go back to, maxReadySeconds an hour.
+const (
+	maxGenerations  = 1000
+	maxReadySeconds = 3600
+)
 
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 

@@ -22,7 +22,7 @@ func history(versions ...string) []Generation {
 			g.Fail(webObject, "it ended")
 		case '?':
 			version = version[:len(version)-1]
-			set(&g.Unproven, webObject, "it was not waited for")
+			set(&g.Unconfirmed, webObject, "it was not waited for")
 		}
 		g.Objects[webObject] = Version(version)
 		kept = append([]Generation{g}, kept...)
@@ -79,7 +79,7 @@ func TestFallBackReplacesOneObject(t *testing.T) {
 	t.Parallel()
 	earlier := resolve(t, container("web")+container("db"), command)
 	desired := resolve(t, container("web", "hostNetwork: true")+container("db", "args: [new]"), command)
-	got := FallBack(desired, webObject, earlier)
+	got := FallBack(desired, map[string]bool{webObject: true}, earlier)
 	if got.Workloads["web.service"].BundleDir != earlier.Workloads["web.service"].BundleDir {
 		t.Error("web is not as it was")
 	}
@@ -151,15 +151,13 @@ func TestRecordTellsWhatFailedFromWhatDidNotGetSoFar(t *testing.T) {
 	n.fail["bundle "+desired.Workloads["db.service"].BundleDir] = errors.New("failed")
 	n.desired = desired
 	g := NewGeneration(1, desired, "", time.Now())
-	g.Begin(plan, desired, n.actual)
-	err := Apply(t.Context(), plan, desired, n.drivers(), func(event Event) {
-		g.Record(event, func(unit string) bool { return unit != "cache.service" })
-	})
-	g.End(err)
+	g.Retry(plan)
+	_ = Apply(t.Context(), plan, desired, n.drivers(), g.Record)
+	g.Settle()
 	if g.State != Incomplete || g.Failed[webObject] == "" || len(g.Failed) != 1 {
 		t.Errorf("state %s, failed %v", g.State, g.Failed)
 	}
-	if g.Unproven["Container/db"] == "" || g.Unproven["Container/cache"] == "" || len(g.Unproven) != 2 {
-		t.Errorf("unproven %v", g.Unproven)
+	if g.Hindered("Container/db") == "" || g.Unconfirmed["Container/cache"] != NotConfirmed || len(g.Unconfirmed) != 2 {
+		t.Errorf("unproven %v", g.Unconfirmed)
 	}
 }

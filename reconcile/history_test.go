@@ -33,7 +33,7 @@ func newMachine(broken func(string, Workload) bool) *machine {
 // settle puts what worked before in the place of what did not.
 func (m *machine) settle(desired Desired) Desired {
 	for _, fallback := range Fallbacks(desired, m.quarantine, m.kept) {
-		desired = FallBack(desired, fallback.Object, m.states[fallback.Generation])
+		desired = FallBack(desired, map[string]bool{fallback.Object: true}, m.states[fallback.Generation])
 	}
 	return desired
 }
@@ -49,10 +49,8 @@ func (m *machine) pass(desired Desired, options Options) {
 			return
 		}
 		generation := NewGeneration(len(m.states)+1, settled, "", time.Unix(0, 0))
-		if len(m.kept) > 0 {
-			generation.Inherit(m.kept[0])
-		}
-		generation.Begin(plan, settled, m.actual)
+		generation.Inherit(m.kept)
+		generation.Retry(plan)
 		m.desired, m.fail = settled, map[string]error{}
 		broken := map[string]bool{}
 		for unit, workload := range settled.Workloads {
@@ -66,11 +64,16 @@ func (m *machine) pass(desired Desired, options Options) {
 				m.fail["start "+unit], m.fail["restart "+unit] = errors.New("broken"), errors.New("broken")
 			}
 		}
-		err := Apply(context.Background(), plan, settled, m.drivers(), func(event Event) {
-			generation.Record(event, func(string) bool { return true })
+		_ = Apply(context.Background(), plan, settled, m.drivers(), func(event Event) {
+			generation.Record(event)
 			m.restarting(event)
 		})
-		generation.End(err)
+		for object, verdict := range Judge(settled, m.actual, generation.Unconfirmed, time.Unix(0, 0)) {
+			if verdict.Progress == Confirmed {
+				generation.Confirm(object)
+			}
+		}
+		generation.Settle()
 		bad := NewlyFailed(generation, m.kept, time.Unix(0, 0))
 		m.states[generation.Number] = settled
 		m.kept = append([]Generation{generation}, m.kept...)

@@ -51,6 +51,9 @@ type Node struct {
 	// Runtimes are the programs of the OCI runtimes that manifests name and the node has,
 	// absolute paths by the manifests' names.
 	Runtimes map[string]string
+	// MinReadySeconds is how long a version must be ready before it counts as working, where its manifest
+	// does not say; nil means the default.
+	MinReadySeconds *int32
 	// SeccompProfiles are the node's own, in JSON, by file name below /etc/davit/seccomp.
 	SeccompProfiles map[string][]byte
 }
@@ -190,7 +193,7 @@ func (r *resolver) container(run runnable, source manifests.Position) error {
 	}
 	unit.RequiresMountsFor = append([]string{bundle.StateDir, r.in.Node.StorageRoot}, storage.hostDirs...)
 	workload := Workload{Ref: run.ref, Keep: run.keep, Unit: &unit, Bundle: b, Networks: networks, Volumes: storage.volumes}
-	workload.Update = updateOf(run.UpdatePolicy)
+	workload.Update = updateOf(run.UpdatePolicy, r.in.Node.MinReadySeconds)
 	if run.role != units.RoleContainer { // its start is its whole run: there is nothing to wait for
 		workload.Update.Deadline, workload.Update.Soak, workload.Update.AtOnce, workload.Update.Whole = 0, 0, 0, false
 	}

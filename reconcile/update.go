@@ -12,9 +12,12 @@ const (
 	defaultMinReady         = 10
 )
 
-// updateOf says when a change of a service has worked.
-func updateOf(policy v1.UpdatePolicy) Update {
+// updateOf says when a change of a service has worked. minReady is the node's default; it may be nil.
+func updateOf(policy v1.UpdatePolicy, minReady *int32) Update {
 	deadline, soak := int32(defaultProgressDeadline), int32(defaultMinReady)
+	if minReady != nil {
+		soak = *minReady
+	}
 	if policy.ProgressDeadlineSeconds != nil {
 		deadline = *policy.ProgressDeadlineSeconds
 	}

@@ -104,7 +104,7 @@ func (s *settings) run(cmd *cobra.Command, f applyFlags, decision func(*agent.No
 		return err
 	}
 	defer node.Close()
-	node.Keep(from.config.Generations, from.config.GenerationsSize)
+	node.Configure(from.config)
 	if decision != nil {
 		if err := decide(ctx, cmd, func() error { return decision(node, from) }); err != nil {
 			return err

@@ -80,7 +80,7 @@ func (s *settings) withNode(cmd *cobra.Command, look func(*agent.Node, source) e
 		return err
 	}
 	defer node.Close()
-	node.Keep(from.config.Generations, from.config.GenerationsSize)
+	node.Configure(from.config)
 	return look(node, from)
 }
 
