@@ -64,7 +64,7 @@ func (r *Reconciler) lockedPass(ctx context.Context, pass Pass, waiting func(hol
 
 // settled reports whether nothing is left to wait for.
 func (r *Reconciler) settled(result Result, wait bool) bool {
-	if r.node.fetcher.Pending() {
+	if r.fetching || isAsked(result) {
 		return false
 	}
 	for _, flight := range r.flights {
@@ -84,6 +84,13 @@ func (r *Reconciler) settled(result Result, wait bool) bool {
 		}
 	}
 	return true
+}
+
+// isAsked reports whether registries are asked about images, or will be asked again.
+func isAsked(result Result) bool {
+	return slices.ContainsFunc(result.Desired.Problems, func(problem reconcile.Problem) bool {
+		return errors.As(problem.Err, new(reconcile.Waiting)) || errors.As(problem.Err, new(reconcile.Retry))
+	})
 }
 
 // sleep waits for something that calls for a pass.

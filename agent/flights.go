@@ -18,6 +18,10 @@ type flight struct{ action reconcile.Action }
 // note takes down what an event says of actions that go on, or are to be tried again.
 func (r *Reconciler) note(event reconcile.Event) {
 	action := event.Action
+	retried := errors.As(event.Err, new(reconcile.Retry))
+	if action.IsFetch() && (event.Status == reconcile.Pending || event.Status == reconcile.Failed && retried) {
+		r.fetching = true
+	}
 	switch event.Status {
 	case reconcile.Begun:
 		if action.RunsOn() {
@@ -31,12 +35,12 @@ func (r *Reconciler) note(event reconcile.Event) {
 		delete(r.flights, action.Target)
 		delete(r.retries, action.ID)
 	case reconcile.Skipped:
-		if errors.As(event.Err, new(reconcile.Retry)) {
+		if retried {
 			r.pending[action.Object] = event.Err
 		}
 	case reconcile.Failed:
 		delete(r.flights, action.Target)
-		if !errors.As(event.Err, new(reconcile.Retry)) { // the others have their own time
+		if !retried { // those that are have their own time
 			r.retries.failed(action.ID, time.Now())
 		}
 	}

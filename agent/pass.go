@@ -66,6 +66,8 @@ type Reconciler struct {
 
 	flights map[string]flight // starts and stops that were begun and have not ended, by unit
 	pending map[string]error  // what objects wait for, of the last pass
+	// fetching is set when an image was being pulled or released in the last pass, or will be pulled again.
+	fetching bool
 	retries retries
 	set     *manifests.Set // of the last pass
 	due     time.Time      // when something changes by itself; zero for never
@@ -103,6 +105,7 @@ func (r *Reconciler) Pass(ctx context.Context, pass Pass) (Result, error) {
 		if err != nil {
 			return result, err
 		}
+		r.fetching = false
 		result, r.pending = Result{Desired: v.desired, Actual: v.actual, Warning: v.warning, view: v}, map[string]error{}
 		again, err := r.judge(ctx, v, pass, &broken)
 		result.Broken = broken

@@ -51,6 +51,9 @@ insecure = true
 `
 )
 
+// nodeConfig has changes count as working sooner than on a real node: scenarios wait for each of them.
+const nodeConfig = "minReadySeconds: 1\n"
+
 // Kit is what labs are made of: made once, shared by all.
 type Kit struct {
 	// Installation is a DESTDIR with davit in it, and with the tools of the scenarios.
@@ -180,6 +183,7 @@ func (l *Lab) configure() error {
 	for path, text := range map[string]string{
 		"/etc/containers/policy.json":                   policy,
 		"/etc/containers/registries.conf.d/50-e2e.conf": registriesConf,
+		"/etc/davit/config.yaml":                        nodeConfig,
 	} {
 		if err := l.Put(path, strings.NewReader(text), 0o644); err != nil {
 			return err

@@ -205,10 +205,7 @@ func (d *differ) activity(workload Workload, current ActualWorkload, write strin
 	case reloads(workload, current):
 		return ReloadUnit, cmp.Or(write, "its files changed")
 	case running && current.RunningDir != "" && current.RunningDir != workload.BundleDir:
-		if write == "" {
-			write = "runs an older version than its unit file says"
-		}
-		return Restart, write
+		return Restart, cmp.Or(write, outdated(workload, current))
 	case running && replaced:
 		return Restart, write
 	case running:
@@ -230,6 +227,14 @@ func (d *differ) activity(workload Workload, current ActualWorkload, write strin
 	default:
 		return "", "" // ran to its end
 	}
+}
+
+// outdated says in words what a unit is restarted for whose file is written already.
+func outdated(workload Workload, current ActualWorkload) string {
+	if current.Running == nil || workload.Bundle == nil {
+		return "runs an older version than its unit file says"
+	}
+	return strings.Join(bundleDifferences(workload.Bundle, current.Running), ", ")
 }
 
 // fetch plans what workloads need before anything running is touched.

@@ -73,8 +73,8 @@ func Judge(desired Desired, actual Actual, objects map[string]string, now time.T
 			workload := of[unit]
 			object := workload.Ref.String()
 			current, exists := actual.Workloads[unit]
-			if _, asked := objects[object]; !asked || isSpare(unit) && !exists {
-				continue
+			if _, asked := objects[object]; !asked || isSpare(unit) && (!exists || current.Active == "inactive" && current.Job == "") {
+				continue // a surge instance is not called, or has been dismissed
 			}
 			verdict := judge(workload, current, actual, now)
 			verdict.Unit = unit

@@ -115,6 +115,11 @@ func (v Verb) begins() bool { return v == Start || v == Restart || v == ReloadUn
 // RunsOn reports whether systemd goes on with the action once it was begun: it starts or stops a unit.
 func (a Action) RunsOn() bool { return a.Verb == Stop || a.Verb.begins() }
 
+// IsFetch reports whether the action pulls, releases or deletes an image.
+func (a Action) IsFetch() bool {
+	return a.Verb == PullImage || a.Verb == PullLate || a.Verb == ReleaseImage || a.Verb == DeleteImage
+}
+
 // Phase is a part of a plan. What an object needs is fetched before it is switched, and what it used
 // is pruned afterwards; the objects do not wait for each other.
 type Phase int
