@@ -90,38 +90,10 @@ func (n *Node) settle(v *view) error {
 		}
 		v.stale = true
 	}
-	n.settleWaiting(v)
-	for _, fallback := range reconcile.Fallbacks(v.desired, v.decided.Quarantine, v.kept) {
-		earlier, err := n.earlier(fallback.Generation)
-		if err != nil {
-			v.warning = errors.Join(v.warning, err)
-			continue
-		}
-		v.desired = reconcile.FallBack(v.desired, map[string]bool{fallback.Object: true}, earlier)
-		v.held = append(v.held, reconcile.Held{Object: fallback.Object, Reason: fallback.String(), By: reconcile.ByFailedChange})
-	}
+	var failures []error
+	v.desired, v.held, failures = reconcile.Settle(v.desired, v.decided.Quarantine, v.kept, n.earlier)
+	v.warning = errors.Join(append(failures, v.warning)...)
 	return nil
-}
-
-// settleWaiting keeps the objects that are not possible yet as the newest generation has them.
-func (n *Node) settleWaiting(v *view) {
-	if len(v.desired.Problems) == 0 || len(v.kept) == 0 {
-		return
-	}
-	waiting := map[string]bool{}
-	for _, problem := range v.desired.Problems {
-		if object := problem.Ref.String(); v.kept[0].Objects[object] != "" {
-			waiting[object] = true
-		}
-	}
-	if len(waiting) == 0 {
-		return
-	}
-	earlier, err := n.earlier(v.kept[0].Number)
-	if err != nil {
-		return // what runs of them stays as it is
-	}
-	v.desired = reconcile.FallBack(v.desired, waiting, earlier)
 }
 
 // settlePinned replaces everything.

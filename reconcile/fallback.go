@@ -45,6 +45,41 @@ func Fallbacks(desired Desired, quarantine map[string]Quarantined, kept []Genera
 	return fallbacks
 }
 
+// Settle puts earlier versions in the place of what is desired: of objects that are not possible yet, the
+// one that the newest generation has, and of those whose version did not work the one that worked last.
+// earlier returns what a generation applied. An error of it leaves the object as it is desired, and what
+// runs of one that is not possible as it runs.
+func Settle(desired Desired, quarantine map[string]Quarantined, kept []Generation, earlier func(number int) (Desired, error)) (Desired, []Held, []error) {
+	if waiting := waitingIn(desired, kept); len(waiting) > 0 {
+		if before, err := earlier(kept[0].Number); err == nil {
+			desired = FallBack(desired, waiting, before)
+		}
+	}
+	var held []Held
+	var failures []error
+	for _, fallback := range Fallbacks(desired, quarantine, kept) {
+		before, err := earlier(fallback.Generation)
+		if err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		desired = FallBack(desired, map[string]bool{fallback.Object: true}, before)
+		held = append(held, Held{Object: fallback.Object, Reason: fallback.String(), By: ByFailedChange})
+	}
+	return desired, held, failures
+}
+
+// waitingIn are the objects that are not possible yet, and that the newest generation has.
+func waitingIn(desired Desired, kept []Generation) map[string]bool {
+	waiting := map[string]bool{}
+	for _, problem := range desired.Problems {
+		if object := problem.Ref.String(); len(kept) > 0 && kept[0].Objects[object] != "" {
+			waiting[object] = true
+		}
+	}
+	return waiting
+}
+
 // lastGood is the generation that brought the version, other than this one, in which the object worked
 // last. kept has the newest one first.
 func lastGood(object string, not Version, kept []Generation) (number int, ok bool) {

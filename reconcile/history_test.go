@@ -1,10 +1,9 @@
 package reconcile
 
 import (
-	"context"
-	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -16,152 +15,208 @@ import (
 	"github.com/davit-project/davit/manifests"
 )
 
-// machine is a simulated node with a history. It walks through passes as the agent does.
-type machine struct {
-	*node
-	kept       []Generation
-	states     map[int]Desired
-	quarantine map[string]Quarantined
-	// broken says which versions of a unit do not start.
-	broken func(unit string, workload Workload) bool
+// draft is one container as a history draws it, and what its version does.
+type draft struct {
+	version int
+	behaviour
 }
 
-func newMachine(broken func(string, Workload) bool) *machine {
-	return &machine{node: newNode(), states: map[int]Desired{}, quarantine: map[string]Quarantined{}, broken: broken}
+// text is its manifest. Versions of the same number are the same.
+func (d draft) text(name string) string {
+	return strings.Replace(container(name, "hostNetwork: true", fmt.Sprintf("args: ['%d']", d.version)),
+		"example.com/app:1", fmt.Sprintf("%s.example.com/app:%d", name, d.version), 1)
 }
 
-// settle puts what worked before in the place of what did not.
-func (m *machine) settle(desired Desired) Desired {
-	for _, fallback := range Fallbacks(desired, m.quarantine, m.kept) {
-		desired = FallBack(desired, map[string]bool{fallback.Object: true}, m.states[fallback.Generation])
+// drawDraft draws a version that has not been there, and what it does.
+func drawDraft(t *rapid.T, name string, version int) draft {
+	d := draft{version, behaviour{start: time.Second, stop: time.Second}}
+	switch rapid.IntRange(0, 5).Draw(t, fmt.Sprintf("%s %d", name, version)) {
+	case 0:
+		d.broken = true
+	case 1:
+		d.neverReady = true
+	case 2:
+		d.stop = 40 * time.Second
+	case 3:
+		d.start = 30 * time.Second
 	}
-	return desired
+	return d
 }
 
-// pass makes the node what is desired, and takes back what does not work.
-func (m *machine) pass(desired Desired, options Options) {
-	m.calls = nil
-	for range 3 {
-		settled := m.settle(desired)
-		options.Kept = m.kept
-		plan := Diff(settled, m.actual, options)
-		if plan.Empty() {
-			return
-		}
-		generation := NewGeneration(len(m.states)+1, settled, "", time.Unix(0, 0))
-		generation.Inherit(m.kept)
-		generation.Retry(plan)
-		m.desired, m.fail = settled, map[string]error{}
-		broken := map[string]bool{}
-		for unit, workload := range settled.Workloads {
-			if m.broken(unit, workload) {
-				m.fail["start "+unit], m.fail["restart "+unit] = errors.New("broken"), errors.New("broken")
-				broken[workload.Ref.String()] = true
+// chronicle is a simulation with the containers that it is to run.
+type chronicle struct {
+	*simulation
+	t         *rapid.T
+	drafts    map[string]draft
+	behaviors map[string]behaviour // by bundle
+	objects   []manifests.Object
+	digest    string
+	down      map[string]bool // registries that do not answer, by container
+}
+
+func newChronicle(t *rapid.T) *chronicle {
+	h := &chronicle{simulation: newSimulation(), t: t, drafts: map[string]draft{}, behaviors: map[string]behaviour{}, down: map[string]bool{}}
+	h.available = func(reference string) bool {
+		name, _, _ := strings.Cut(reference, ".")
+		return !h.down[name]
+	}
+	h.behave = func(_, dir string) behaviour { return h.behaviors[dir] }
+	return h
+}
+
+// edit writes the manifests of the drafts.
+func (h *chronicle) edit() {
+	text := ""
+	for _, name := range sortedKeys(h.drafts) {
+		text += h.drafts[name].text(name)
+	}
+	set := manifests.Load([]manifests.File{{Path: "/app.yaml", Text: []byte(text)}}, manifests.Options{})
+	if err := set.Diagnostics.Err(); err != nil {
+		h.t.Fatal(err)
+	}
+	h.objects, h.digest = set.Objects, text
+	for unit, workload := range h.whole().Workloads {
+		h.behaviors[workload.BundleDir] = h.drafts[strings.TrimSuffix(unit, ".service")].behaviour
+	}
+}
+
+// whole is what is desired when all registries answer.
+func (h *chronicle) whole() Desired {
+	return Resolve(Input{Objects: h.objects, Images: resolved(h.objects, command), Node: testNode})
+}
+
+// pass makes a pass, and a second one some seconds later.
+func (h *chronicle) advance(seconds int) {
+	for range seconds {
+		h.simulation.pass(h.objects, h.digest)
+		h.tick()
+	}
+	h.simulation.pass(h.objects, h.digest)
+}
+
+// TestNoObjectWaitsForAnother edits one container after the other, while registries of others do not answer
+// and versions of others never get ready, crash, stop slowly or start slowly. An edit takes as long as the
+// container's own stop and start, and nothing else is restarted.
+//
+// fault: random edits beside registries that do not answer, versions that do not work, slow starts and stops | each edit takes as long as by itself
+func TestNoObjectWaitsForAnother(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		h := newChronicle(t)
+		names := []string{"a", "b", "c", "d", "e"}
+		for version := range rapid.IntRange(3, 8).Draw(t, "edits") {
+			name := rapid.SampledFrom(names).Draw(t, "name")
+			for _, other := range names {
+				h.down[other] = other != name && rapid.IntRange(0, 2).Draw(t, other+" is down") == 0
+			}
+			stop := h.behave("", h.actual.Workloads[name+".service"].RunningDir).stop
+			if rapid.IntRange(0, 5).Draw(t, "remove") == 0 {
+				delete(h.drafts, name)
+			} else {
+				h.drafts[name] = drawDraft(t, name, version)
+			}
+			h.edit()
+			before, unit := len(h.calls), name+".service"
+			h.advance(int((stop+h.drafts[name].start)/time.Second) + 4)
+			h.checkEdited(unit)
+			for _, call := range h.calls[before:] {
+				if verb, target, _ := strings.Cut(call, " "); (verb == "restart" || verb == "stop") && target != unit && !h.mayMove(target) {
+					t.Fatalf("%s for an edit of %s", call, name)
+				}
 			}
 		}
-		for unit, spare := range settled.Spares {
-			if broken[spare.Ref.String()] {
-				m.fail["start "+unit], m.fail["restart "+unit] = errors.New("broken"), errors.New("broken")
-			}
-		}
-		_ = Apply(context.Background(), plan, settled, m.drivers(), func(event Event) {
-			generation.Record(event)
-			m.restarting(event)
-		})
-		for object, verdict := range Judge(settled, m.actual, generation.Unconfirmed, time.Unix(0, 0)) {
-			if verdict.Progress == Confirmed {
-				generation.Confirm(object)
-			}
-		}
-		generation.Settle()
-		bad := NewlyFailed(generation, m.kept, time.Unix(0, 0))
-		m.states[generation.Number] = settled
-		m.kept = append([]Generation{generation}, m.kept...)
-		for object, quarantined := range bad {
-			m.quarantine[object] = quarantined
-		}
-		if len(bad) == 0 {
-			return
-		}
+	})
+}
+
+// checkEdited checks that an edit has reached the node.
+func (h *chronicle) checkEdited(unit string) {
+	h.t.Helper()
+	current, exists := h.actual.Workloads[unit]
+	workload, wanted := h.whole().Workloads[unit]
+	behaves := h.behaviors[workload.BundleDir]
+	switch {
+	case !wanted && exists:
+		h.t.Fatalf("%s is still there: %s %s", unit, current.Active, current.Job)
+	case wanted && !behaves.broken && !behaves.neverReady && !current.settled(workload):
+		h.t.Fatalf("%s is %s %s %s, wanted %s", unit, current.Active, current.Job, current.RunningDir, workload.BundleDir)
 	}
 }
 
-// restarting is what systemd makes of a container that does not start.
-func (m *machine) restarting(event Event) {
-	if event.Status != Failed || event.Action.Verb != Start && event.Action.Verb != Restart {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	current := m.actual.Workloads[event.Action.Target]
-	current.Active, current.Sub, current.RunningDir = "activating", "auto-restart", ""
-	m.actual.Workloads[event.Action.Target] = current
+// mayMove reports whether a unit may be restarted though its manifest did not change: its change is under
+// way, or is taken back.
+func (h *chronicle) mayMove(unit string) bool {
+	object := "Container/" + strings.TrimSuffix(unit, ".service")
+	workload, wanted := h.whole().Workloads[unit]
+	behaves := h.behaviors[workload.BundleDir]
+	return !wanted || behaves.broken || behaves.neverReady || h.kept[0].Unconfirmed[object] != "" || len(h.kept[0].Waiting) > 0 ||
+		slices.ContainsFunc(h.kept[1:], func(g Generation) bool { return slices.Contains(g.Waiting, object) })
 }
 
-// stopped lists those units of a state that do not run as it has them.
-func (m *machine) stopped(state Desired) []string {
-	var stopped []string
-	for unit, workload := range state.Workloads {
-		current := m.actual.Workloads[unit]
-		if workload.Bundle != nil && (current.Active != "active" || current.RunningDir != workload.BundleDir) {
-			stopped = append(stopped, fmt.Sprintf("%s is %s %s", unit, current.Active, current.RunningDir))
-		}
-	}
-	slices.Sort(stopped)
-	return stopped
-}
-
-// TestHistoriesConverge walks through random manifests, of which some versions do not start, and checks
-// that whatever has a version that works runs in one: in the wanted one, or in one that it had before;
-// that soon nothing is left to do; and that what did not change was not restarted.
+// TestHistoriesConverge walks through random histories of manifests, of which some versions do not work,
+// beside registries that come and go, and lets time pass at the end: what works runs as it is wanted, what
+// does not runs in a version that was confirmed where there is one, and nothing is left to do.
 //
 // fault: random histories of manifests, some of which do not work | what ever worked runs; a second pass has nothing to do
 func TestHistoriesConverge(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		bad := map[string]bool{}
-		m := newMachine(func(_ string, workload Workload) bool { return bad[workload.BundleDir] })
-		worked := map[string]bool{}
-		for range rapid.IntRange(2, 8).Draw(t, "steps") {
-			desired := wanted(t)
-			for _, unit := range sortedKeys(desired.Workloads) {
-				dir := desired.Workloads[unit].BundleDir
-				if _, known := bad[dir]; !known {
-					bad[dir] = rapid.IntRange(0, 2).Draw(t, "broken "+dir) == 0
+		h := newChronicle(t)
+		names := []string{"a", "b", "c", "d"}
+		confirmed := map[string]map[string]bool{} // bundles that were confirmed, by unit
+		for version := range rapid.IntRange(2, 8).Draw(t, "edits") {
+			for _, name := range names {
+				switch rapid.IntRange(0, 4).Draw(t, "change "+name) {
+				case 0:
+					delete(h.drafts, name)
+				case 1, 2:
+					h.drafts[name] = drawDraft(t, name, version)
 				}
+				h.down[name] = rapid.IntRange(0, 2).Draw(t, name+" is down") == 0
 			}
-			before := map[string]ActualWorkload{}
-			for unit, workload := range m.actual.Workloads {
-				before[unit] = workload
-			}
-			m.pass(desired, Options{})
-			for unit, workload := range desired.Workloads {
-				current := m.actual.Workloads[unit]
-				switch {
-				case !bad[workload.BundleDir] && current.RunningDir != workload.BundleDir:
-					t.Fatalf("%s works and does not run: it is %s %s", unit, current.Active, current.RunningDir)
-				case bad[workload.BundleDir] && worked[unit] && before[unit].Active == "active" && current.Active != "active":
-					t.Fatalf("%s worked before and is %s: %v", unit, current.Active, m.quarantine)
-				case before[unit].RunningDir == workload.BundleDir && slices.Contains(m.calls, "restart "+unit) &&
-					before[unit].UnitText == workload.UnitText:
-					t.Fatalf("%s did not change and was restarted", unit)
-				}
-				if current.Active == "active" {
-					worked[unit] = true
-				}
-			}
-			for unit := range worked {
-				if _, wanted := desired.Workloads[unit]; !wanted {
-					delete(worked, unit)
-				}
-			}
-			// After a failure nothing was pruned.
-			m.pass(desired, Options{})
-			if rest := Diff(m.settle(desired), m.actual, Options{Kept: m.kept}); !rest.Empty() {
-				t.Fatalf("a second pass would still do %v", verbs(rest))
+			h.edit()
+			h.advance(rapid.SampledFrom([]int{0, 1, 3, 20, 200}).Draw(t, "seconds"))
+			h.noteConfirmed(confirmed)
+		}
+		clear(h.down)
+		for range 400 {
+			h.advance(1)
+			h.noteConfirmed(confirmed)
+		}
+		for unit, workload := range h.whole().Workloads {
+			current, behaves := h.actual.Workloads[unit], h.behaviors[workload.BundleDir]
+			switch works := !behaves.broken && !behaves.neverReady; {
+			case works && !current.settled(workload):
+				t.Fatalf("%s works and is %s %s: %v", unit, current.Active, current.RunningDir, h.kept[0])
+			case !works && len(confirmed[unit]) > 0 && !confirmed[unit][current.RunningDir]:
+				t.Fatalf("%s worked as %v and is %s %s: %v", unit, confirmed[unit], current.Active, current.RunningDir, h.kept[0])
 			}
 		}
+		if rest := h.simulation.pass(h.objects, h.digest); !rest.Empty() {
+			t.Fatalf("there is still to do: %v", verbs(rest))
+		}
+		if len(h.actual.Workloads) != len(h.whole().Workloads) {
+			t.Fatalf("there are %v", slices.Sorted(maps.Keys(h.actual.Workloads)))
+		}
 	})
+}
+
+// noteConfirmed takes down which bundles were confirmed. What was removed meanwhile counts no more.
+func (h *chronicle) noteConfirmed(confirmed map[string]map[string]bool) {
+	for unit := range confirmed {
+		if _, exists := h.actual.Workloads[unit]; !exists {
+			delete(confirmed, unit)
+		}
+	}
+	for unit, current := range h.actual.Workloads {
+		object := current.Ref.String()
+		if len(h.kept) == 0 || !h.kept[0].Works(object) || current.RunningDir == "" || current.RunningDir != h.states[h.kept[0].Number].Workloads[unit].BundleDir {
+			continue
+		}
+		if confirmed[unit] == nil {
+			confirmed[unit] = map[string]bool{}
+		}
+		confirmed[unit][current.RunningDir] = true
+	}
 }
 
 // application is a set of manifests that works.
@@ -212,34 +267,53 @@ var mutations = flag.Int("mutations", 1_000, "how many mutations of manifests ar
 // fault: thousands of random changes to manifests that work | no service stops
 func TestMutationsStopNoService(t *testing.T) {
 	t.Parallel()
-	base := resolveText(application())
-	m := newMachine(func(unit string, workload Workload) bool {
-		return workload.Bundle != nil && base.Workloads[unit].BundleDir != workload.BundleDir
-	})
-	m.pass(base, Options{})
-	if stopped := m.stopped(base); len(stopped) > 0 {
+	objects := loadWhatCanBe(application())
+	s := newSimulation()
+	base := s.desire(objects)
+	s.available = func(reference string) bool { return reference == "example.com/app:1" }
+	s.behave = func(unit, dir string) behaviour {
+		return behaviour{broken: dir != "" && base.Workloads[unit].BundleDir != dir}
+	}
+	settle := func(objects []manifests.Object, digest string) {
+		for range 4 {
+			s.pass(objects, digest)
+			s.tick()
+		}
+	}
+	for range 10 {
+		settle(objects, "base")
+	}
+	if stopped := s.stopped(base); len(stopped) > 0 {
 		t.Fatalf("to begin with: %v", stopped)
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range *mutations {
 		text := mutate(application(), random)
-		m.pass(resolveText(text), Options{HoldPrune: "the directory has only just changed"})
-		if stopped := m.stopped(base); len(stopped) > 0 {
+		s.hold = "the directory has only just changed"
+		settle(loadWhatCanBe(text), text)
+		if stopped := s.stopped(base); len(stopped) > 0 {
 			t.Fatalf("mutation %d stopped services: %v\n%s", i, stopped, text)
 		}
 		// Once it has stood, what the mutation brought goes.
-		m.pass(base, Options{})
+		s.hold = ""
+		settle(objects, "base")
 	}
 }
 
-// resolveText resolves what of a text can be read. Images that the base does not have cannot be had.
-func resolveText(text string) Desired {
-	set := manifests.Load([]manifests.File{{Path: "/app.yaml", Text: []byte(text)}}, manifests.Options{})
-	images := resolved(set.Objects, command)
-	for request := range images {
-		if request.Reference != "example.com/app:1" {
-			images[request] = ImageResult{Err: errors.New("not found")}
+// loadWhatCanBe loads what of a text can be read.
+func loadWhatCanBe(text string) []manifests.Object {
+	return manifests.Load([]manifests.File{{Path: "/app.yaml", Text: []byte(text)}}, manifests.Options{}).Objects
+}
+
+// stopped lists those units of a state that do not run as it has them, and are not about to.
+func (s *simulation) stopped(state Desired) []string {
+	var stopped []string
+	for unit, workload := range state.Workloads {
+		current := s.actual.Workloads[unit]
+		if workload.Bundle != nil && (current.Active != "active" || current.RunningDir != workload.BundleDir) {
+			stopped = append(stopped, fmt.Sprintf("%s is %s %s", unit, current.Active, current.RunningDir))
 		}
 	}
-	return Resolve(Input{Objects: set.Objects, Images: images, Node: testNode})
+	slices.Sort(stopped)
+	return stopped
 }

@@ -1,0 +1,262 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/davit-project/davit/manifests"
+)
+
+// simulation is a node in memory on which time passes: registries may not answer, and starts and stops
+// take a while. It makes passes as the agent does.
+type simulation struct {
+	*node
+	now        time.Time
+	kept       []Generation
+	states     map[int]Desired
+	quarantine map[string]Quarantined
+	// behave says what becomes of a unit that is started from a bundle.
+	behave func(unit, bundleDir string) behaviour
+	// available says whether an image can be pulled, and its reference resolved, now.
+	available func(reference string) bool
+	hold      string               // why nothing may be removed
+	until     map[string]time.Time // when systemd's job for a unit is done with its present step
+}
+
+// behaviour is what a version of a unit does.
+type behaviour struct {
+	start, stop time.Duration // how long they take
+	broken      bool          // its start fails
+	neverReady  bool
+}
+
+func newSimulation() *simulation {
+	return &simulation{
+		node: newNode(), now: time.Unix(1_000_000, 0), states: map[int]Desired{}, quarantine: map[string]Quarantined{},
+		behave:    func(string, string) behaviour { return behaviour{start: time.Second, stop: time.Second} },
+		available: func(string) bool { return true },
+		until:     map[string]time.Time{},
+	}
+}
+
+func (s *simulation) drivers() Drivers { return Drivers{s, s, s, s, s, s} }
+
+// EnsureImage implements [Images].
+func (s *simulation) EnsureImage(ctx context.Context, image Image) error {
+	if !s.available(image.Reference) {
+		return Waiting{For: "pull of " + image.Reference}
+	}
+	return s.node.EnsureImage(ctx, image)
+}
+
+// StartUnit implements [Services].
+func (s *simulation) StartUnit(_ context.Context, name string) error {
+	return s.queue("start", name)
+}
+
+// RestartUnit implements [Services].
+func (s *simulation) RestartUnit(_ context.Context, name string) error {
+	return s.queue("restart", name)
+}
+
+// StopUnit implements [Services].
+func (s *simulation) StopUnit(_ context.Context, name string) error {
+	return s.queue("stop", name)
+}
+
+// queue begins a job as systemd does.
+func (s *simulation) queue(verb, name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls = append(s.calls, verb+" "+name)
+	current, exists := s.actual.Workloads[name]
+	if !exists {
+		return nil
+	}
+	switch {
+	case current.NeedReload:
+		return fmt.Errorf("%s was not reloaded", name)
+	case verb == "start" && current.Active == "active":
+		return nil
+	case verb == "start":
+		s.begin(name, &current)
+	case current.down() && verb == "restart":
+		s.begin(name, &current)
+	case current.down():
+		return nil
+	default:
+		current.Active, current.Sub, current.Job = "deactivating", "stop", verb
+		s.until[name] = s.now.Add(s.behave(name, current.RunningDir).stop)
+	}
+	s.actual.Workloads[name] = current
+	return Waiting{For: verb + " of " + name}
+}
+
+// begin has a unit start from what systemd has read.
+func (s *simulation) begin(name string, current *ActualWorkload) {
+	current.Active, current.Sub, current.Job, current.Result, current.Started = "activating", "start", "start", "success", true
+	current.RunningDir, current.Running = current.BundleDir, nil
+	current.Run = &Run{Begun: s.now}
+	s.until[name] = s.now.Add(s.behave(name, current.BundleDir).start)
+}
+
+// tick lets a second pass.
+func (s *simulation) tick() {
+	s.now = s.now.Add(time.Second)
+	for name, current := range s.actual.Workloads {
+		if until, busy := s.until[name]; !busy || until.After(s.now) {
+			continue
+		}
+		switch behaves := s.behave(name, current.RunningDir); {
+		case current.Active == "deactivating" && current.Job == "restart":
+			s.begin(name, &current)
+		case current.Active == "deactivating":
+			delete(s.until, name)
+			current.Active, current.Sub, current.Job, current.RunningDir, current.Running = "inactive", "dead", "", "", nil
+		case current.Active == "activating" && behaves.neverReady:
+			continue
+		case current.Active == "activating" && behaves.broken:
+			delete(s.until, name)
+			current.Sub, current.Job, current.Result, current.RunningDir = "auto-restart", "", "exit-code", ""
+			current.Run.Restarts++
+		case current.Active == "activating":
+			delete(s.until, name)
+			current.Active, current.Sub, current.Job, current.Run.Entered = "active", "running", "", s.now
+		}
+		s.actual.Workloads[name] = current
+	}
+}
+
+// EnsureUnit implements [UnitFiles]: what runs goes on as it was started.
+func (s *simulation) EnsureUnit(ctx context.Context, name, text string) error {
+	before := s.actual.Workloads[name]
+	err := s.node.EnsureUnit(ctx, name, text)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	current := s.actual.Workloads[name]
+	if before.Bundle != nil && before.RunningDir == before.BundleDir && before.RunningDir != current.BundleDir {
+		current.Running = before.Bundle
+	}
+	s.actual.Workloads[name] = current
+	return err
+}
+
+// desire resolves what registries answer of.
+func (s *simulation) desire(objects []manifests.Object) Desired {
+	images := resolved(objects, command)
+	for request := range images {
+		if !s.available(request.Reference) {
+			images[request] = ImageResult{Err: Waiting{For: "answer about " + request.Reference}}
+		}
+	}
+	return Resolve(Input{Objects: objects, Images: images, Node: testNode})
+}
+
+// pass makes the node what the manifests say, as far as that is possible now. It returns what is left
+// to do.
+func (s *simulation) pass(objects []manifests.Object, digest string) Plan {
+	for range 3 {
+		desired, held, _ := Settle(s.desire(objects), s.quarantine, s.kept, func(number int) (Desired, error) { return s.states[number], nil })
+		if s.judge(desired) {
+			continue
+		}
+		options := Options{Kept: s.kept, Held: held, Now: s.now, HoldPrune: s.hold}
+		if len(s.kept) > 0 {
+			options.Halted, options.Resuming = s.kept[0].Halted, s.kept[0].Unfinished()
+		}
+		plan := Diff(desired, s.actual, options)
+		if plan.Empty() {
+			return plan
+		}
+		generation := s.revise(desired, plan, digest)
+		s.desired = desired
+		_ = Apply(context.Background(), plan, desired, s.drivers(), generation.Record)
+		if !s.keep(generation) {
+			return plan
+		}
+	}
+	return Plan{}
+}
+
+// revise begins the next generation, or goes on with the newest.
+func (s *simulation) revise(desired Desired, plan Plan, digest string) Generation {
+	var generation Generation
+	id := fmt.Sprint(Versions(desired), waitingOf(desired))
+	switch {
+	case len(s.kept) > 0 && s.kept[0].Digest == id && s.kept[0].Manifests == digest:
+		generation = s.kept[0]
+	case len(s.kept) > 0 && s.kept[0].Joins(desired, digest):
+		generation = s.kept[0].Join(desired, id)
+		s.kept[0], s.states[generation.Number] = generation, desired
+	default:
+		generation = NewGeneration(len(s.states)+1, desired, id, s.now)
+		generation.Manifests = digest
+		generation.Inherit(s.kept)
+		s.kept, s.states[generation.Number] = slices.Insert(s.kept, 0, generation), desired
+	}
+	generation.Retry(plan)
+	generation.Halt(Halts(plan, desired, s.actual))
+	return generation
+}
+
+// keep takes a generation's record down. It reports whether an object of it is taken back.
+func (s *simulation) keep(generation Generation) bool {
+	generation.Settle()
+	fresh := len(generation.Failed) > len(s.kept[0].Failed)
+	s.kept[0] = generation
+	bad := NewlyFailed(generation, s.kept, s.now)
+	for object, version := range bad {
+		s.quarantine[object] = version
+	}
+	return fresh && len(bad) > 0
+}
+
+// judge takes the verdicts down. It reports whether an object is taken back.
+func (s *simulation) judge(desired Desired) bool {
+	if len(s.kept) == 0 {
+		return false
+	}
+	newest, versions, judged := s.kept[0], Versions(desired), map[string]string{}
+	for object, reason := range newest.Unconfirmed {
+		if versions[object] == newest.Objects[object] {
+			judged[object] = reason
+		}
+	}
+	for object, verdict := range Judge(desired, s.actual, judged, s.now) {
+		switch verdict.Progress {
+		case Confirmed:
+			newest.Confirm(object)
+		case Broken:
+			newest.Fail(object, verdict.Reason)
+		}
+	}
+	return s.keep(newest)
+}
+
+// runs reports whether a unit is up in the version that is desired.
+func (s *simulation) runs(unit string, desired Desired) bool {
+	return s.actual.Workloads[unit].settled(desired.Workloads[unit])
+}
+
+func TestSimulationMakesAContainerRun(t *testing.T) {
+	t.Parallel()
+	s := newSimulation()
+	objects := load(t, container("web", "hostNetwork: true"))
+	for range 3 {
+		s.pass(objects, "one")
+		s.tick()
+	}
+	if !s.runs("web.service", s.desire(objects)) {
+		t.Errorf("web is %+v", s.actual.Workloads["web.service"])
+	}
+	for range 15 {
+		s.tick()
+		s.pass(objects, "one")
+	}
+	if !s.kept[0].Works(webObject) || s.kept[0].State != Applied {
+		t.Errorf("not confirmed: %s", s.kept[0].Summary())
+	}
+}
