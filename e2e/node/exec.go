@@ -126,6 +126,9 @@ func (p *power) enter(f func() error) error {
 		}
 		return fmt.Errorf("enter node: %w", err)
 	}
+	if err := dropClock(); err != nil {
+		return fmt.Errorf("enter node: %w", err)
+	}
 	return f()
 }
 
