@@ -23,7 +23,7 @@ units   := $(wildcard deploy/*.service deploy/*.slice deploy/*.timer)
 export GOFLAGS := -tags=$(tags)
 
 .DEFAULT_GOAL := build
-.PHONY: build davit davit-run cni cross demo test test-unit test-e2e test-long test-faults test-oci test-vm test-power test-cross bench lint install uninstall clean help deps-build deps-node deps-vm deps-bench
+.PHONY: build davit davit-run cni cross demo node test test-unit test-e2e test-long test-faults test-oci test-vm test-power test-cross bench lint install uninstall clean help deps-build deps-node deps-vm deps-bench
 
 ## build: compile davit, its launcher and the CNI plugins into build/ (the default; OUT=directory)
 build: davit davit-run cni
@@ -47,6 +47,11 @@ cross:
 ## demo: watch a manifest become a service on a throwaway node (KEEP=1 leaves a shell in it)
 demo: deps-node
 	go run ./e2e/demo $(if $(KEEP),-keep)
+
+## node: a shell in a throwaway node (RUN=script.sh DIR=folder copies the folder to /trial and runs the script there)
+node: deps-node
+	@go build -o $(OUT)/e2e/ ./e2e/trial
+	@$(OUT)/e2e/trial $(if $(RUN)$(DIR),-folder '$(DIR)' '$(RUN)')
 
 ## test: run all tests; needs root for the scenarios
 test: test-unit test-e2e

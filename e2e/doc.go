@@ -5,4 +5,10 @@
 // The scenarios are the files testdata/*.txtar, one behaviour each; they are meant to be
 // read. The commands they use beside testscript's own are explained in
 // commands_test.go.
+//
+// To try a situation before it is a scenario, write a bash script and run it in the scenarios' node:
+// `make node RUN=script.sh DIR=folder` copies the folder to /trial of a new node, runs
+// /trial/script.sh there and passes its output through. The exit status is that of the script for
+// the program e2e/trial; make reports it as "Error STATUS" and exits with 2 itself. `make node` alone
+// is a shell in that node.
 package e2e

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/davit-project/davit/e2e/cache"
 	"github.com/davit-project/davit/e2e/images"
 	"github.com/davit-project/davit/e2e/node"
 	"github.com/davit-project/davit/e2e/registry"
@@ -81,8 +82,14 @@ func NewKit(ctx context.Context, directory string) (*Kit, error) {
 	return &Kit{Installation: directory, Images: layout, Certificate: certificate, CA: ca}, nil
 }
 
-// install runs `make install` in the module's root.
+// install runs `make install` in the module's root. All programs that do share the build directory:
+// one at a time, so that none copies what another is writing.
 func install(ctx context.Context, directory string) error {
+	_, unlock, err := cache.Lock("install.lock")
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
 		return fmt.Errorf("find the module: %w", err)
