@@ -7,6 +7,8 @@ RELEASE ?= trixie
 # How often test-power cuts the power, and the seed of the moments; 0 makes a new one.
 OUTAGES ?= 100
 SEED    ?= 0
+# How many busy loops test-busy runs.
+LOOPS   ?= 2
 # Where what is compiled goes, and for which architectures cross does so.
 OUT     ?= build
 ARCH    ?= amd64 arm64 armv7 riscv64
@@ -23,7 +25,7 @@ units   := $(wildcard deploy/*.service deploy/*.slice deploy/*.timer)
 export GOFLAGS := -tags=$(tags)
 
 .DEFAULT_GOAL := build
-.PHONY: build davit davit-run cni cross demo node test test-unit test-e2e test-long test-faults test-oci test-vm test-power test-cross bench lint install uninstall clean help deps-build deps-node deps-vm deps-bench
+.PHONY: build davit davit-run cni cross demo node test test-busy test-unit test-e2e test-long test-faults test-oci test-vm test-power test-cross bench lint install uninstall clean help deps-build deps-node deps-vm deps-bench
 
 ## build: compile davit, its launcher and the CNI plugins into build/ (the default; OUT=directory)
 build: davit davit-run cni
@@ -55,6 +57,13 @@ node: deps-node
 
 ## test: run all tests; needs root for the scenarios
 test: test-unit test-e2e
+
+## test-busy: run all tests beside two busy loops, as on a machine that has other work (LOOPS=2)
+test-busy:
+	@loops=; for loop in $$(seq $(LOOPS)); do \
+		while [ -d /proc/$$$$ ]; do :; done & loops="$$loops $$!"; done; \
+	trap "kill $$loops" EXIT; trap 'exit 130' INT TERM; \
+	$(MAKE) --no-print-directory test
 
 ## test-unit: run the tests that need neither root nor a node
 test-unit: deps-build
