@@ -14,8 +14,8 @@ const (
 	// work is of the kind that scenarios wait for: processes, messages of D-Bus, jobs of systemd.
 	work     = "systemctl daemon-reload; for i in $(seq 25); do systemctl start work && systemctl stop work || exit 1; done"
 	workUnit = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"
-	// idleWork is how long a boot and the work take on an idle machine with two processors at 2.1 GHz, for which the
-	// limits of the scenarios are written.
+	// idleWork is how long a boot and the work take on a machine with two processors at 2.3 GHz and
+	// little else to do, for which the limits of the scenarios are written.
 	idleWork = 700 * time.Millisecond
 )
 
