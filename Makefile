@@ -7,6 +7,10 @@ RELEASE ?= trixie
 # How often test-power cuts the power, and the seed of the moments; 0 makes a new one.
 OUTAGES ?= 100
 SEED    ?= 0
+# How many scenarios run at once, and for how long all may take. Scenarios wait most of the time, so that
+# two processors run four of them @@@
+PARALLEL ?= 4
+TIMEOUT  ?= 14m
 # How many busy loops test-busy runs.
 LOOPS   ?= 2
 # Where what is compiled goes, and for which architectures cross does so.
@@ -62,8 +66,8 @@ test: test-unit test-e2e
 test-busy:
 	@loops=; for loop in $$(seq $(LOOPS)); do \
 		while [ -d /proc/$$$$ ]; do :; done & loops="$$loops $$!"; done; \
-	trap "kill $$loops" EXIT; trap 'exit 130' INT TERM; \
-	$(MAKE) --no-print-directory test
+	trap "kill $$loops 2>/dev/null" EXIT; trap 'exit 130' INT TERM; \
+	$(MAKE) --no-print-directory test TIMEOUT=60m
 
 ## test-unit: run the tests that need neither root nor a node
 test-unit: deps-build
@@ -71,7 +75,7 @@ test-unit: deps-build
 
 ## test-e2e: run the scenarios of e2e/testdata on throwaway nodes (RUN=name picks)
 test-e2e: deps-node
-	go test -count=1 -timeout 14m ./e2e/... $(if $(RUN),-run 'TestScenarios/$(RUN)' -v)
+	go test -count=1 -timeout $(TIMEOUT) -parallel $(PARALLEL) ./e2e/... $(if $(RUN),-run 'TestScenarios/$(RUN)' -v)
 
 ## test-long: run the scenarios in their full length (RUN=name picks)
 test-long: deps-node

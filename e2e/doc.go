@@ -6,10 +6,11 @@
 // read. The commands they use beside testscript's own are explained in
 // commands_test.go.
 //
-// Limits of time in a scenario are those of an idle machine: how slow this one is, is measured before
-// the first scenario, and all limits are multiplied by it. Scripts in the node multiply theirs by
-// $PATIENCE. Deadlines that a manifest gives to davit are not multiplied, so that only a version that
-// is to fail has one of seconds. `make test-busy` shows what hopes for a moment instead of an event.
+// Limits of time in a scenario are those of an idle machine. MeasurePatience measures before the first
+// scenario how much slower this machine is, and all limits are multiplied by that. Scripts in the node
+// multiply theirs by $PATIENCE. Deadlines that a manifest gives to davit are not multiplied: a deadline
+// of seconds is only for a version that is to fail. `make test-busy` finds scenarios that wait for a
+// time instead of an event.
 //
 // To try a situation before it is a scenario, write a bash script and run it in the scenarios' node:
 // `make node RUN=script.sh DIR=folder` copies the folder to /trial of a new node, runs

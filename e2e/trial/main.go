@@ -35,7 +35,7 @@ func main() {
 	status, err := run(ctx, *folder, flag.Arg(0))
 	switch {
 	case ctx.Err() != nil:
-		status = 128 + int(unix.SIGINT) // what a command that was interrupted says of itself tells less
+		status = 128 + int(unix.SIGINT) // err only reports a command that was killed
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "trial:", err)
 		status = 1
