@@ -9,7 +9,7 @@ OUTAGES ?= 100
 SEED    ?= 0
 # How many scenarios run at once, and for how long all may take. Scenarios wait most of the time, so that
 # two processors are busy with four: those took 344 s, six 416 s and two more than 700 s, all on a machine
-# with other work. With six, a scenario takes half as long again. A busy machine needs the long limit.
+# with other work. With six, each scenario took 1.7 times as long as with four. A busy machine needs the long limit.
 PARALLEL ?= 4
 TIMEOUT  ?= 30m
 # How many busy loops test-busy runs.
