@@ -168,7 +168,7 @@ func TestNodeEndsWithAProgramThatIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	writer.Close()
-	if err := reader.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := reader.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	up := make([]byte, 3)
