@@ -8,8 +8,8 @@ RELEASE ?= trixie
 OUTAGES ?= 100
 SEED    ?= 0
 # How many scenarios run at once, and for how long all may take. Scenarios wait most of the time, so that
-# two processors are busy with four: those took 344 s, six 416 s and two more than 700 s, all on a machine
-# with other work. With six, each scenario took 1.7 times as long as with four. A busy machine needs the long limit.
+# two processors are busy with four. All of e2e took 344 s with four, 416 s with six (each scenario 1.7 times
+# as long) and 994 s with two, on a machine whose other work grew in that order. The limit is for such a machine.
 PARALLEL ?= 4
 TIMEOUT  ?= 30m
 # How many busy loops test-busy runs.
