@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"regexp"
 	"strings"
@@ -27,7 +28,8 @@ import (
 //	http URL                   GET a URL from inside the node; fails unless it answers 2xx
 //	until [-t 10s] [-o REGEXP] COMMAND [ARG...]
 //	                           repeat node, http or their like until it succeeds and its
-//	                           output matches; `until !` until it fails
+//	                           output matches; `until !` until it fails. The time is that
+//	                           on an idle machine: a slower one gets more (MeasurePatience)
 //	terminal DIALOGUE COMMAND [ARG...]
 //	                           run a command in the node on a terminal, and hold the dialogue
 //	                           of the file with it: see speak
@@ -39,7 +41,7 @@ import (
 //
 // What a command prints can be checked with testscript's stdout and stderr.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
-	"node":     check(runNode),
+	"node":     check(runNodeOnce),
 	"http":     check(runHTTP),
 	"until":    check(runUntil),
 	"put":      check(runPut),
@@ -56,6 +58,10 @@ type scene struct {
 	out, err io.Writer
 }
 
+// patience is a variable for what waits in the node itself, the scripts of the scenarios and e2e/judge:
+// how many times longer than on an idle machine, in whole times.
+func (s scene) patience() string { return fmt.Sprintf("PATIENCE=%.0f", math.Ceil(s.lab.Patience)) }
+
 // command is one scenario command; an error is a failure that `!` may expect.
 type command func(ctx context.Context, s scene, args []string) error
 
@@ -68,7 +74,7 @@ func (u usage) Error() string { return "usage: " + string(u) }
 func check(run command) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		lab := ts.Value(labKey{}).(*Lab)
-		limit := lab.Patience * 2 * time.Minute
+		limit := lab.Wait(2 * time.Minute)
 		if *long || *faults {
 			limit *= 60
 		}
@@ -88,14 +94,25 @@ func runNode(ctx context.Context, s scene, args []string) error {
 	if len(args) == 0 {
 		return usage("node COMMAND [ARG...]")
 	}
-	return s.lab.Run(ctx, node.Command{Args: args, Stdout: s.out, Stderr: s.err})
+	return s.lab.Run(ctx, node.Command{Args: args, Env: []string{s.patience()}, Stdout: s.out, Stderr: s.err})
+}
+
+// runNodeOnce runs a command that is not repeated. One that reads the journal finds in it all that was
+// written before.
+func runNodeOnce(ctx context.Context, s scene, args []string) error {
+	line := strings.Join(args, " ")
+	if strings.Contains(line, "journalctl") || strings.HasPrefix(line, "davit logs") {
+		// An error is that of a journal that is down, which the command itself reports.
+		_, _ = s.lab.Output(ctx, "timeout", "10", "journalctl", "--sync")
+	}
+	return runNode(ctx, s, args)
 }
 
 func runHTTP(ctx context.Context, s scene, args []string) error {
 	if len(args) != 1 {
 		return usage("http URL")
 	}
-	body, err := Get(ctx, s.lab.Machine, args[0])
+	body, err := s.lab.Get(ctx, args[0])
 	_, writeErr := io.WriteString(s.out, body)
 	return errors.Join(err, writeErr)
 }
@@ -125,7 +142,7 @@ func runUntil(ctx context.Context, s scene, args []string) error {
 		run, rest = runNode, args
 	}
 	var stdout, stderr bytes.Buffer
-	err = Until(ctx, s.lab.Patience**limit, func(ctx context.Context) error {
+	err = Until(ctx, s.lab.Wait(*limit), func(ctx context.Context) error {
 		stdout.Reset()
 		stderr.Reset()
 		err := run(ctx, scene{s.ts, s.lab, &stdout, &stderr}, rest)
@@ -142,7 +159,7 @@ func runUntil(ctx context.Context, s scene, args []string) error {
 	_, outErr := stdout.WriteTo(s.out)
 	_, errErr := stderr.WriteTo(s.err)
 	if err != nil {
-		err = fmt.Errorf("not within %s: %w", *limit, err)
+		err = fmt.Errorf("not within %s: %w", s.lab.Wait(*limit), err)
 	}
 	return errors.Join(err, outErr, errErr)
 }

@@ -139,10 +139,7 @@ func apply(t *testing.T, lab *Lab) {
 
 func countingLab(t *testing.T) *Lab {
 	t.Helper()
-	kit, err := NewKit(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	kit := newKit(t)
 	lab, err := NewLab(t.Context(), kit, "counts")
 	if err != nil {
 		t.Fatal(err)
@@ -207,7 +204,7 @@ for file in t.*; do echo "== $file"; cat $file; done`
 func run(t *testing.T, lab *Lab, script, argument string) string {
 	t.Helper()
 	var printed strings.Builder
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), lab.Wait(time.Minute))
 	defer cancel()
 	if err := lab.Run(ctx, node.Command{Args: []string{"sh", "-c", script, argument}, Stdout: &printed}); err != nil {
 		t.Fatalf("trace %s: %v\n%s", argument, err, printed.String())

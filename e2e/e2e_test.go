@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -24,10 +25,7 @@ func TestScenarios(t *testing.T) {
 	if testing.Short() {
 		t.Skip("scenarios boot nodes; make test-e2e runs them")
 	}
-	kit, err := NewKit(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	kit := newKit(t)
 	// Scenarios run in parallel, after this function has returned.
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata",
@@ -42,6 +40,26 @@ func TestScenarios(t *testing.T) {
 		Condition: conditions(systemdVersion),
 		Cmds:      commands,
 	})
+}
+
+// patience is measured once, before the scenarios keep the machine busy themselves.
+var patience = sync.OnceValues(func() (float64, error) {
+	measured, err := MeasurePatience(context.Background())
+	fmt.Fprintf(os.Stderr, "e2e: limits of time are those of an idle machine times %.1f\n", measured)
+	return measured, err
+})
+
+// newKit is what a test boots its labs from.
+func newKit(t *testing.T) *Kit {
+	t.Helper()
+	kit, err := NewKit(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kit.Patience, err = patience(); err != nil {
+		t.Fatal(err)
+	}
+	return kit
 }
 
 // labKey is where a scenario keeps its lab.

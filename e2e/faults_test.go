@@ -84,10 +84,7 @@ func (b *bench) stride() int {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	kit, err := NewKit(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	kit := newKit(t)
 	lab, err := NewLab(t.Context(), kit, "faults")
 	if err != nil {
 		t.Fatal(err)
@@ -161,7 +158,7 @@ func (b *bench) look() judged {
 func (b *bench) settled() judged {
 	b.t.Helper()
 	var found judged
-	err := Until(b.t.Context(), time.Minute, func(context.Context) error {
+	err := Until(b.t.Context(), b.Wait(time.Minute), func(context.Context) error {
 		if found = b.look(); found.Jobs > 0 {
 			return fmt.Errorf("%d jobs", found.Jobs)
 		}

@@ -9,17 +9,20 @@ import (
 	"time"
 )
 
-// dialTimeout is far more than a node needs. A connection to a published port whose container
+// dialTimeout is far more than an idle node needs. A connection to a published port whose container
 // goes away at that moment hangs: the kernel remembers the old address for its first packet.
-const dialTimeout = time.Second
+const (
+	dialTimeout   = time.Second
+	answerTimeout = 10 * time.Second
+)
 
 // Get asks a web server from inside the machine and returns what it answered. An answer other
 // than 2xx is an error too. The URL's host is an IP address.
-func Get(ctx context.Context, m Machine, url string) (string, error) {
+func (l *Lab) Get(ctx context.Context, url string) (string, error) {
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
-		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+		ctx, cancel := context.WithTimeout(ctx, l.Wait(dialTimeout))
 		defer cancel()
-		return m.Dial(ctx, network, address)
+		return l.Dial(ctx, network, address)
 	}
 	transport := &http.Transport{DialContext: dial, DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()
@@ -27,7 +30,7 @@ func Get(ctx context.Context, m Machine, url string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	client := &http.Client{Transport: transport, Timeout: 10 * time.Second}
+	client := &http.Client{Transport: transport, Timeout: l.Wait(answerTimeout)}
 	response, err := client.Do(request)
 	if err != nil {
 		return "", err

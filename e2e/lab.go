@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/davit-project/davit/e2e/cache"
 	"github.com/davit-project/davit/e2e/images"
 	"github.com/davit-project/davit/e2e/node"
 	"github.com/davit-project/davit/e2e/registry"
@@ -65,6 +66,9 @@ type Kit struct {
 	// Certificate is that of the private registry, CA the same as PEM.
 	Certificate tls.Certificate
 	CA          []byte
+	// Patience is how many times longer things may take in the nodes than on an idle machine; the
+	// default is 1. [MeasurePatience] finds it.
+	Patience float64
 }
 
 // NewKit installs davit, and the tools of the scenarios, below a directory, which is the caller's to remove, and makes the
@@ -84,8 +88,14 @@ func NewKit(ctx context.Context, directory string) (*Kit, error) {
 	return &Kit{Installation: directory, Images: layout, Certificate: certificate, CA: ca}, nil
 }
 
-// install runs `make install` in the module's root.
+// install runs `make install` in the module's root. All programs that do share the build directory:
+// one at a time, so that none copies what another is writing.
 func install(ctx context.Context, directory string) error {
+	_, unlock, err := cache.Lock("install.lock")
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
 		return fmt.Errorf("find the module: %w", err)
@@ -133,9 +143,14 @@ type Machine interface {
 type Lab struct {
 	Machine
 	Registry *registry.Registry
-	// Patience is how many times longer things may take than on a node.
-	Patience time.Duration
+	// Patience is how many times longer things may take than in the node of an idle machine.
+	Patience float64
 	kit      *Kit
+}
+
+// Wait is a limit of time, written for an idle machine, as long as it has to be on this one.
+func (l *Lab) Wait(limit time.Duration) time.Duration {
+	return time.Duration(l.Patience * float64(limit))
 }
 
 // NewLab boots a node. The caller owns it and must call Close.
@@ -163,16 +178,16 @@ func NewVirtualLab(ctx context.Context, kit *Kit, hostname, release string, kern
 	return newLab(kit, m, emulated)
 }
 
-// emulated is the patience with a processor that is emulated, on a machine that has others to run.
+// emulated is the patience with a processor that is emulated.
 const emulated = 10
 
 // newLab brings the registry to a machine, which is the lab's from now on.
-func newLab(kit *Kit, machine Machine, patience time.Duration) (*Lab, error) {
+func newLab(kit *Kit, machine Machine, patience float64) (*Lab, error) {
 	images, err := registry.New(kit.Images)
 	if err != nil {
 		return nil, errors.Join(err, machine.Close())
 	}
-	lab := &Lab{Machine: machine, Registry: images, Patience: patience, kit: kit}
+	lab := &Lab{Machine: machine, Registry: images, Patience: patience * max(1, kit.Patience), kit: kit}
 	if err := lab.configure(); err != nil {
 		return nil, errors.Join(err, lab.Close())
 	}
@@ -245,7 +260,8 @@ func putTree(to Machine, source, target string) error {
 			return err
 		}
 		defer file.Close()
-		return to.Put(filepath.Join(target, relative), file, info.Mode().Perm())
+		// Without what a umask of 002 lets the group do: davit trusts no manifest that others can write.
+		return to.Put(filepath.Join(target, relative), file, info.Mode().Perm()&^0o022)
 	})
 }
 

@@ -50,10 +50,7 @@ func TestPowerLoss(t *testing.T) {
 		*seed = rand.Uint64()
 	}
 	t.Logf("make test-power OUTAGES=%d SEED=%d tries these moments again", *outages, *seed)
-	kit, err := NewKit(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	kit := newKit(t)
 	own := *kit
 	own.Images = filepath.Join(t.TempDir(), "images")
 	if err := editionImages(own.Images, kit.Images, *outages+mostControls+2, rand.New(rand.NewPCG(*seed, 0))); err != nil {

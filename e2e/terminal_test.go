@@ -33,7 +33,7 @@ func runTerminal(ctx context.Context, s scene, args []string) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	seen := newTranscript(master)
+	seen := newTranscript(master, s.lab.Wait(answerWithin))
 	ended := make(chan error, 1)
 	go func() {
 		err := s.lab.Run(ctx, node.Command{
@@ -66,8 +66,8 @@ func openTerminal() (console.Console, *os.File, error) {
 	return master, slave, nil
 }
 
-// patience is how long a dialogue waits for what it expects.
-const patience = 10 * time.Second
+// answerWithin is how long a dialogue waits for what it expects, on an idle machine.
+const answerWithin = 10 * time.Second
 
 // speak goes through a dialogue, line by line:
 //
@@ -114,11 +114,12 @@ type transcript struct {
 	mu   sync.Mutex
 	text string
 	from int // where the next expect begins
+	wait time.Duration
 	done chan struct{}
 }
 
-func newTranscript(terminal io.Reader) *transcript {
-	t := &transcript{done: make(chan struct{})}
+func newTranscript(terminal io.Reader, wait time.Duration) *transcript {
+	t := &transcript{wait: wait, done: make(chan struct{})}
 	go func() {
 		defer close(t.done)
 		buffer := make([]byte, 4096)
@@ -140,7 +141,7 @@ func (t *transcript) expect(ctx context.Context, pattern string) error {
 	if err != nil {
 		return usage(err.Error())
 	}
-	return Until(ctx, patience, func(context.Context) error {
+	return Until(ctx, t.wait, func(context.Context) error {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		at := want.FindStringIndex(t.text[t.from:])

@@ -28,10 +28,7 @@ func TestMachines(t *testing.T) {
 	if !*inMachines {
 		t.Skip("make test-vm runs the scenarios in virtual machines")
 	}
-	kit, err := NewKit(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	kit := newKit(t)
 	// So that the first scenario's time is its own.
 	if err := vm.Prepare(t.Context(), *release); err != nil {
 		t.Fatal(err)

@@ -188,7 +188,7 @@ func (d *demo) answers(ctx context.Context, want string) error {
 	const url = "http://127.0.0.1:8080/"
 	var body string
 	err := e2e.Until(ctx, 15*time.Second, func(ctx context.Context) (err error) {
-		if body, err = e2e.Get(ctx, d.lab.Machine, url); err == nil && !strings.Contains(body, want) {
+		if body, err = d.lab.Get(ctx, url); err == nil && !strings.Contains(body, want) {
 			err = fmt.Errorf("%s answers %q, want %q", url, body, want)
 		}
 		return err

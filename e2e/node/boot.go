@@ -41,7 +41,7 @@ func boot(order bootOrder) error {
 	unix.Umask(0o022)
 	for _, step := range []func() error{
 		mountKernel, mountDevices, mountDisks, mountBootID, protectKernel, enterRoot,
-		mountCgroup,
+		mountCgroup, shareMounts, dropClock,
 		func() error { return unix.Sethostname([]byte(order.Hostname)) },
 		loopbackUp,
 	} {
@@ -217,6 +217,16 @@ func mountCgroup() error {
 	const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 	if err := unix.Mount("cgroup2", "/sys/fs/cgroup", "cgroup2", flags, "nsdelegate"); err != nil {
 		return fmt.Errorf("mount /sys/fs/cgroup: %w", err)
+	}
+	return nil
+}
+
+// shareMounts makes all mounts shared, as systemd does when it boots a machine and leaves to the
+// container's manager in a container. The machine sees none of them: [makeDisks] has made them private,
+// so that they become peer groups of their own (mount_namespaces(7)).
+func shareMounts() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""); err != nil {
+		return fmt.Errorf("make mounts shared: %w", err)
 	}
 	return nil
 }

@@ -4,8 +4,9 @@
 //
 // A node has its own processes, mounts, network, host name, cgroup tree, machine id and
 // disks. What it writes stays in memory and is gone with it. Its disks live through a
-// reboot. It shares the kernel with the machine: it is no security boundary, and system
-// settings that the kernel keeps once for all namespaces are read-only in it.
+// reboot. Its mounts are shared, as those of a booted machine are, but not with the machine.
+// It shares the kernel with the machine: it is no security boundary, system settings that the
+// kernel keeps once for all namespaces are read-only in it, and it cannot set the clock.
 //
 // The program that boots nodes needs root and Linux 5.10 with overlayfs and cgroup v2 (a
 // hybrid tree will do). It boots them by running itself again, so this package takes over

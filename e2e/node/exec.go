@@ -90,20 +90,6 @@ func (n *Node) Output(ctx context.Context, args ...string) (string, error) {
 	return output.String(), err
 }
 
-// Shell runs an interactive shell in the node on the program's own terminal.
-func (n *Node) Shell(ctx context.Context) error {
-	err := n.Run(ctx, Command{
-		Args: []string{"bash", "-i"},
-		Env:  []string{"TERM=" + os.Getenv("TERM"), `PS1=[node] \w # `},
-		Dir:  "/", Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-	})
-	// A shell exits with the status of its last command, which is no concern here.
-	if exit := new(exec.ExitError); errors.As(err, &exit) {
-		return nil
-	}
-	return err
-}
-
 // inside runs f on a thread of its own inside the node's namespaces. Processes that f starts
 // and sockets and files that it opens are the node's.
 func (p *power) inside(f func() error) error {
@@ -124,6 +110,9 @@ func (p *power) enter(f func() error) error {
 		if errors.Is(err, unix.ESRCH) {
 			return fmt.Errorf("enter node: it is down: %w", err)
 		}
+		return fmt.Errorf("enter node: %w", err)
+	}
+	if err := dropClock(); err != nil {
 		return fmt.Errorf("enter node: %w", err)
 	}
 	return f()
