@@ -154,8 +154,18 @@ func (r *Reconciler) write(v *view, newest reconcile.Generation) (again bool, er
 	}
 	fresh := len(newest.Failed) > len(v.kept[0].Failed)
 	v.kept[0] = newest
-	if err := r.node.generations.Finish(newest); err != nil || !fresh {
+	if err := r.node.generations.Finish(newest); err != nil {
 		return false, err
+	}
+	for i := range v.kept[1:] {
+		if earlier := &v.kept[1+i]; earlier.Learn(newest) {
+			if err := r.node.generations.Finish(*earlier); err != nil {
+				return false, err
+			}
+		}
+	}
+	if !fresh {
+		return false, nil
 	}
 	return r.node.takeBack(v, newest)
 }
@@ -234,7 +244,12 @@ func (n *Node) begin(v *view, plan reconcile.Plan, pass Pass) (reconcile.Generat
 		return reconcile.Generation{}, err
 	}
 	origin := generations.Origin{Revision: pass.Revision, Manifests: manifests, Note: v.note()}
-	generation, err := n.generations.Begin(v.kept, v.desired, origin, time.Now())
+	prepare := func(generation *reconcile.Generation) {
+		generation.Retry(plan)
+		generation.Owe(plan, v.desired, v.actual)
+		generation.Settle()
+	}
+	generation, err := n.generations.Begin(v.kept, v.desired, origin, time.Now(), prepare)
 	if err != nil {
 		return generation, err
 	}
@@ -245,13 +260,7 @@ func (n *Node) begin(v *view, plan reconcile.Plan, pass Pass) (reconcile.Generat
 	if len(v.kept) == 0 || v.kept[0].Number != generation.Number {
 		v.kept = slices.Insert(v.kept, 0, generation)
 	}
-	generation.Retry(plan)
-	generation.Halt(reconcile.Halts(plan, v.desired, v.actual))
-	generation.Settle()
-	if !generation.Same(v.kept[0]) { // what is halted must be known before it stops
-		v.kept[0] = generation
-		return generation, n.generations.Finish(generation)
-	}
+	v.kept[0] = generation
 	return generation, nil
 }
 

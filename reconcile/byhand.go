@@ -12,7 +12,7 @@ func (d *differ) byHand(unit string, workload Workload, current ActualWorkload) 
 	switch {
 	case current.Enabled == "masked" || current.Enabled == "masked-runtime":
 		return ByMask, "unit is masked: systemctl unmask " + unit + " to let it run"
-	case workload.Keep != KeepRunning || current.Job != "" || d.isHalted(workload) || !current.stopped(workload):
+	case workload.Keep != KeepRunning || current.Job != "" || d.isOwed(workload) || !current.stopped(workload):
 		return "", ""
 	case d.halfWritten(current):
 		return "", ""

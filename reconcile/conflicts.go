@@ -14,7 +14,7 @@ func (d *differ) conflicts(c change) []string {
 	if len(d.stops) == 0 {
 		return nil
 	}
-	wanted := claims(c.workload.Bundle, c.workload.UnitText, true)
+	wanted := claims(c.workload.Bundle, c.workload.UnitText)
 	var after []string
 	for _, unit := range sortedKeys(d.stops) {
 		if overlap(wanted, d.claimsOf(unit)) {
@@ -27,17 +27,17 @@ func (d *differ) conflicts(c change) []string {
 // claimsOf are those of a unit as it runs now.
 func (d *differ) claimsOf(unit string) []string {
 	current := d.actual.Workloads[unit]
-	held := claims(nil, current.UnitText, false)
+	held := claims(nil, current.UnitText)
 	for b := range current.bundles() {
-		held = append(held, claims(b, "", false)...)
+		held = append(held, claims(b, "")...)
 	}
 	return held
 }
 
 // claims are things that two units should not have at once: published ports, the addresses of sockets,
-// static addresses, and directories of the node that they write to. A unit on the node's own network
-// may listen on any port.
-func claims(b *bundle.Bundle, unitText string, starting bool) []string {
+// static addresses, and directories of the node that they write to. What a unit on the node's own network
+// listens on is not known.
+func claims(b *bundle.Bundle, unitText string) []string {
 	var found []string
 	for line := range strings.Lines(unitText) {
 		if strings.HasPrefix(line, "Listen") {
@@ -47,18 +47,8 @@ func claims(b *bundle.Bundle, unitText string, starting bool) []string {
 	if b == nil {
 		return found
 	}
-	const published, anyPort = "a published port", "any port"
 	for _, port := range b.Network.Ports {
 		found = append(found, fmt.Sprintf("port %s/%d", port.Protocol, port.HostPort))
-	}
-	if onNode := b.Network.Mode == bundle.NetworkHost; onNode && starting {
-		found = append(found, published, anyPort)
-	} else if onNode {
-		found = append(found, anyPort)
-	} else if len(b.Network.Ports) > 0 && starting {
-		found = append(found, anyPort)
-	} else if len(b.Network.Ports) > 0 {
-		found = append(found, published)
 	}
 	for _, attachment := range b.Network.Attachments {
 		for _, address := range attachment.Addresses {

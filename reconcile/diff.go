@@ -25,9 +25,9 @@ type Options struct {
 	// Resuming are the objects that the pass before did not finish: what looks like an operator's
 	// change may be that.
 	Resuming map[string]bool
-	// Halted are the units that davit stopped and has to start again, and the images to delete in
-	// between; "" for none.
-	Halted map[string]string
+	// Owed are the units that davit has to start still, because it stopped them or wrote their files,
+	// and the images to delete before; "" for none.
+	Owed map[string]string
 	// Applied are the versions in which objects were last applied and worked, where what differs from
 	// that is only to be told, not put right.
 	Applied map[string]Version
@@ -200,8 +200,10 @@ func (d *differ) activity(workload Workload, current ActualWorkload, write strin
 		return "", ""
 	case current.arriving(workload):
 		return "", "" // systemd is about to start it as it is wanted
-	case !running && d.isHalted(workload):
-		return Start, cmp.Or(write, "stopped for its change")
+	case d.isOwed(workload) && running && current.Active != "active":
+		return Restart, cmp.Or(write, "its file is written, and it was not started since")
+	case d.isOwed(workload) && !running:
+		return Start, cmp.Or(write, "its file is written, and it was not started since")
 	case reloads(workload, current):
 		return ReloadUnit, cmp.Or(write, "its files changed")
 	case running && current.RunningDir != "" && current.RunningDir != workload.BundleDir:

@@ -43,9 +43,9 @@ type Generation struct {
 	// they work, and why. All others are confirmed.
 	Failed      map[string]string `json:"failed,omitempty"`
 	Unconfirmed map[string]string `json:"unproven,omitempty"`
-	// Halted are the units that davit stopped and has to start again, and the images to delete in
-	// between; "" for none.
-	Halted map[string]string `json:"halted,omitempty"`
+	// Owed are the units that davit has to start still, because it stopped them or wrote their files,
+	// and the images to delete before; "" for none.
+	Owed map[string]string `json:"owed,omitempty"`
 }
 
 // GenerationState says how far a generation has come.
@@ -244,7 +244,7 @@ func (g *Generation) Retry(plan Plan) {
 // Record takes down what an event of [Apply] says of the object it is about.
 func (g *Generation) Record(event Event) {
 	object := event.Action.Object
-	if event.Status == Pending || event.Status == Done {
+	if event.Status == Begun {
 		g.begun(event.Action)
 	}
 	if _, ok := g.Objects[object]; !ok || event.Status != Failed && event.Status != Skipped {
@@ -255,34 +255,35 @@ func (g *Generation) Record(event Event) {
 	case refused:
 		g.Fail(object, event.Err.Error())
 	case event.Action.Verb.Phase() == Switching && (g.Unconfirmed[object] == "" || g.Unconfirmed[object] == NotConfirmed):
-		delete(g.Unconfirmed, object)
+		g.Unconfirmed = maps.Clone(without(g.Unconfirmed, object))
 		set(&g.Unconfirmed, object, event.Err.Error())
 	}
 }
 
-// begun forgets a unit that was halted, once it starts again.
+// begun forgets that a unit is to be started, once it is.
 func (g *Generation) begun(action Action) {
-	if _, halted := g.Halted[action.Target]; halted && action.Verb.begins() && action.Waits == "" {
-		g.Halted = maps.Clone(g.Halted)
-		delete(g.Halted, action.Target)
+	if _, owed := g.Owed[action.Target]; owed && action.Verb.begins() {
+		g.Owed = without(g.Owed, action.Target)
 	}
 }
 
-// Halt notes the units that a plan stops in order to start them again.
-func (g *Generation) Halt(halts map[string]string) {
-	if len(halts) == 0 {
-		return
-	}
-	halted := maps.Clone(g.Halted)
-	if halted == nil {
-		halted = map[string]string{}
-	}
-	for unit, image := range halts {
-		if halted[unit] == "" {
-			halted[unit] = image
+// Owe notes the units that a plan stops, or whose files it writes, in order to start them. What is not
+// wanted any more is forgotten.
+func (g *Generation) Owe(plan Plan, desired Desired, actual Actual) {
+	owed := map[string]string{}
+	for unit, image := range g.Owed {
+		if _, wanted := desired.Workloads[unit]; wanted {
+			owed[unit] = image
 		}
 	}
-	g.Halted = halted
+	for unit, image := range owes(plan, desired, actual) {
+		if owed[unit] == "" {
+			owed[unit] = image
+		}
+	}
+	if g.Owed = owed; len(owed) == 0 {
+		g.Owed = nil
+	}
 }
 
 // Confirm notes that the object's version works.
@@ -292,8 +293,29 @@ func (g *Generation) Confirm(object string) {
 
 // Fail notes that the object's version does not work.
 func (g *Generation) Fail(object, reason string) {
-	g.Failed, g.Unconfirmed = without(g.Failed, object), without(g.Unconfirmed, object)
+	g.Failed, g.Unconfirmed = maps.Clone(without(g.Failed, object)), without(g.Unconfirmed, object)
 	set(&g.Failed, object, reason)
+}
+
+// Learn takes over what a later generation says of the versions that are not confirmed in this one. It
+// reports whether that is anything.
+func (g *Generation) Learn(later Generation) bool {
+	learnt := false
+	for object := range g.Unconfirmed {
+		if g.Objects[object] != later.Objects[object] || g.Manifests == "" {
+			continue
+		}
+		switch {
+		case later.Works(object):
+			g.Confirm(object)
+		case later.Failed[object] != "":
+			g.Fail(object, later.Failed[object])
+		default:
+			continue
+		}
+		learnt = true
+	}
+	return learnt
 }
 
 func without(reasons map[string]string, object string) map[string]string {
@@ -318,7 +340,7 @@ func set(reasons *map[string]string, object, reason string) {
 // Same reports whether two records of a generation say the same of its objects.
 func (g Generation) Same(other Generation) bool {
 	return g.Number == other.Number && g.Digest == other.Digest && g.State == other.State &&
-		maps.Equal(g.Failed, other.Failed) && maps.Equal(g.Unconfirmed, other.Unconfirmed) && maps.Equal(g.Halted, other.Halted)
+		maps.Equal(g.Failed, other.Failed) && maps.Equal(g.Unconfirmed, other.Unconfirmed) && maps.Equal(g.Owed, other.Owed)
 }
 
 // Settle has the generation's state follow from those of its objects.

@@ -186,9 +186,9 @@ func TestHistoriesConverge(t *testing.T) {
 			current, behaves := h.actual.Workloads[unit], h.behaviors[workload.BundleDir]
 			switch works := !behaves.broken && !behaves.neverReady; {
 			case works && !current.settled(workload):
-				t.Fatalf("%s works and is %s %s: %v", unit, current.Active, current.RunningDir, h.kept[0])
+				t.Fatalf("%s works and is %s %s: %v", unit, current.Active, current.RunningDir, h.kept[0].Failed)
 			case !works && len(confirmed[unit]) > 0 && !confirmed[unit][current.RunningDir]:
-				t.Fatalf("%s worked as %v and is %s %s: %v", unit, confirmed[unit], current.Active, current.RunningDir, h.kept[0])
+				t.Fatalf("%s worked as %v and is %s %s: %v", unit, confirmed[unit], current.Active, current.RunningDir, h.kept[0].Failed)
 			}
 		}
 		if rest := h.simulation.pass(h.objects, h.digest); !rest.Empty() {

@@ -113,7 +113,7 @@ func (d *differ) outdatedBy(c change) string {
 	if b := d.actual.Workloads[c.unit].Bundle; c.halt && b != nil {
 		return b.Image.ID
 	}
-	return d.options.Halted[c.unit]
+	return d.options.Owed[c.unit]
 }
 
 // stopOf is the action that stops a unit which is halted; none where it has stopped already.
@@ -124,19 +124,25 @@ func (d *differ) stopOf(c change) []string {
 	return nil
 }
 
-// Halts are the units that a plan stops in order to start them again, and the images that are deleted
-// in between; "" for none.
-func Halts(plan Plan, desired Desired, actual Actual) map[string]string {
-	halts := map[string]string{}
+// owes are the units that a plan stops, or whose files it writes, in order to start them, and the images
+// that are deleted before; "" for none.
+func owes(plan Plan, desired Desired, actual Actual) map[string]string {
+	begun := map[string]bool{}
+	for _, action := range plan.Actions {
+		begun[action.Target] = begun[action.Target] || action.Verb.begins()
+	}
+	owed := map[string]string{}
 	for _, action := range plan.Actions {
 		workload, wanted := desired.Workloads[action.Target]
-		if action.Verb != Stop || !wanted {
+		if !wanted || !begun[action.Target] {
 			continue
 		}
-		halts[action.Target] = ""
-		if b := actual.Workloads[action.Target].Bundle; workload.Update.DeleteFirst && b != nil {
-			halts[action.Target] = b.Image.ID
+		switch b := actual.Workloads[action.Target].Bundle; {
+		case action.Verb == Stop && workload.Update.DeleteFirst && b != nil:
+			owed[action.Target] = b.Image.ID
+		case action.Verb == Stop || action.Verb == WriteUnit && owed[action.Target] == "":
+			owed[action.Target] = ""
 		}
 	}
-	return halts
+	return owed
 }

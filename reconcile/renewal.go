@@ -70,13 +70,13 @@ func (d *differ) leaves(name string) string {
 	return ""
 }
 
-// isHalted reports whether davit stopped the workload's unit and has to start it again.
-func (d *differ) isHalted(workload Workload) bool {
+// isOwed reports whether davit has to start the workload's unit still.
+func (d *differ) isOwed(workload Workload) bool {
 	if workload.Unit == nil {
 		return false
 	}
-	_, halted := d.options.Halted[workload.Unit.Name]
-	return halted
+	_, owed := d.options.Owed[workload.Unit.Name]
+	return owed
 }
 
 // renewNetworks plans the change of networks, once all that is on them has stopped. Whether that

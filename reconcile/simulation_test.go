@@ -165,7 +165,7 @@ func (s *simulation) pass(objects []manifests.Object, digest string) Plan {
 		}
 		options := Options{Kept: s.kept, Held: held, Now: s.now, HoldPrune: s.hold}
 		if len(s.kept) > 0 {
-			options.Halted, options.Resuming = s.kept[0].Halted, s.kept[0].Unfinished()
+			options.Owed, options.Resuming = s.kept[0].Owed, s.kept[0].Unfinished()
 		}
 		plan := Diff(desired, s.actual, options)
 		if plan.Empty() {
@@ -198,7 +198,7 @@ func (s *simulation) revise(desired Desired, plan Plan, digest string) Generatio
 		s.kept, s.states[generation.Number] = slices.Insert(s.kept, 0, generation), desired
 	}
 	generation.Retry(plan)
-	generation.Halt(Halts(plan, desired, s.actual))
+	generation.Owe(plan, desired, s.actual)
 	return generation
 }
 
@@ -207,6 +207,9 @@ func (s *simulation) keep(generation Generation) bool {
 	generation.Settle()
 	fresh := len(generation.Failed) > len(s.kept[0].Failed)
 	s.kept[0] = generation
+	for i := range s.kept[1:] {
+		s.kept[1+i].Learn(generation)
+	}
 	bad := NewlyFailed(generation, s.kept, s.now)
 	for object, version := range bad {
 		s.quarantine[object] = version

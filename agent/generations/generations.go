@@ -80,16 +80,25 @@ type Origin struct {
 }
 
 // Begin keeps what is desired as the next generation, unless it is that of the newest one, or joins it.
-func (s Store) Begin(list []reconcile.Generation, desired reconcile.Desired, origin Origin, now time.Time) (reconcile.Generation, error) {
+// prepare completes its record before that is written.
+func (s Store) Begin(
+	list []reconcile.Generation, desired reconcile.Desired, origin Origin, now time.Time, prepare func(*reconcile.Generation),
+) (reconcile.Generation, error) {
 	text, digest, err := encode(desired)
 	if err != nil {
 		return reconcile.Generation{}, fmt.Errorf("begin a generation: %w", err)
 	}
 	switch {
 	case len(list) > 0 && list[0].Digest == digest:
-		return list[0], nil
+		newest := list[0]
+		if prepare(&newest); newest.Same(list[0]) {
+			return newest, nil
+		}
+		return newest, s.Finish(newest)
 	case len(list) > 0 && list[0].Joins(desired, origin.Manifests):
-		return s.join(list[0].Join(desired, digest), text)
+		joined := list[0].Join(desired, digest)
+		prepare(&joined)
+		return joined, s.join(joined, text)
 	}
 	number, err := s.next()
 	if err != nil {
@@ -98,16 +107,17 @@ func (s Store) Begin(list []reconcile.Generation, desired reconcile.Desired, ori
 	generation := reconcile.NewGeneration(number, desired, digest, now)
 	generation.Revision, generation.Note, generation.Manifests = origin.Revision, origin.Note, origin.Manifests
 	generation.Inherit(list)
+	prepare(&generation)
 	return generation, s.write(generation, text)
 }
 
 // join writes a generation again that objects have joined. What it applies comes first: an object that
 // its head lacks joins it again.
-func (s Store) join(generation reconcile.Generation, desired []byte) (reconcile.Generation, error) {
+func (s Store) join(generation reconcile.Generation, desired []byte) error {
 	if err := disk.WriteFile(s.path(generation.Number, desiredFile), desired, 0o600); err != nil {
-		return generation, fmt.Errorf("write generation %d: %w", generation.Number, err)
+		return fmt.Errorf("write generation %d: %w", generation.Number, err)
 	}
-	return generation, s.Finish(generation)
+	return s.Finish(generation)
 }
 
 // IsNewest reports whether what is desired is what the newest generation applies.
