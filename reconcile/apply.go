@@ -114,12 +114,17 @@ func (a *applier) run(ctx context.Context, action Action, blocked error) {
 	}
 	a.tell(Event{Action: action, Status: Begun})
 	if err := a.try(ctx, action); err != nil {
-		own.err = fmt.Errorf("%s %s: %w", action.Verb, action.Subject(), err)
+		if own.err = err; !action.Verb.isPull() { // the error of a pull names the image itself
+			own.err = fmt.Errorf("%s %s: %w", action.Verb, action.Subject(), err)
+		}
 		a.tell(Event{action, Failed, own.err})
 		return
 	}
 	a.tell(Event{Action: action, Status: Done})
 }
+
+// isPull reports whether the verb brings an image.
+func (v Verb) isPull() bool { return v == PullImage || v == PullLate }
 
 // await waits for what the action waits for, and says why it cannot be done.
 func (a *applier) await(action Action) error {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// fault: two davit processes pull at once | each layer is fetched once
+// fault: two davit processes pull an image at once | the second waits, and finds it there
 func TestTwoProcessesPullAnImageOnce(t *testing.T) {
 	s, registry := newRootNode(t), newRegistry(t)
 	other := newStore(s.settings)
