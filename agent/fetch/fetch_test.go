@@ -324,6 +324,13 @@ func TestAPullThatFailsIsTriedAgain(t *testing.T) {
 		wantWaiting(t, f.EnsureImage(t.Context(), image), "pull of example.com/app:2")
 		<-f.Changes()
 		wantRetry(t, f.EnsureImage(t.Context(), image), errPassing)
+		store.has = map[string]bool{image.Key(): true} // another davit process has pulled it
+		if err := f.EnsureImage(t.Context(), image); err != nil || f.Pending() {
+			t.Error(err)
+		}
+		store.has = nil
+		f.EnsureImage(t.Context(), image)
+		<-f.Changes()
 		store.pull = nil
 		<-f.Changes()
 		if err := f.EnsureImage(t.Context(), image); err != nil {
