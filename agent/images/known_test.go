@@ -110,6 +110,9 @@ func TestAThousandKnownRequestsAreCheap(t *testing.T) {
 		return time.Since(began)
 	}
 	first, idle := took(), took()
+	for range 20 { // others have work on this machine, too
+		idle = min(idle, took())
+	}
 	s.record(t, "registry.example/new:1", "1")
 	changed := took()
 	t.Logf("first %s, idle %s, after a change %s", first, idle, changed)
