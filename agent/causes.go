@@ -199,11 +199,14 @@ var parts = map[reconcile.Part]Cause{
 	reconcile.PartNode:     {Stage: StageStart, Reason: reasonStart},
 }
 
+// imagePrefix begins errors about an image; the stage says it already.
+const imagePrefix = "image "
+
 func causeOf(problem reconcile.Problem) Cause {
 	cause := parts[problem.Part]
 	cause.Object, cause.Message = problem.Ref.String(), fmt.Sprintf("%s: %v", problem.Source, problem.Err)
 	if problem.Part == reconcile.PartImage {
-		cause.Message = problem.Err.Error() // it is not the manifest that is wrong
+		cause.Message = strings.TrimPrefix(problem.Err.Error(), imagePrefix) // it is not the manifest that is wrong
 	}
 	return cause
 }
@@ -234,10 +237,12 @@ func (w *explainer) ofUpdate(object string, known bool) []Cause {
 		return nil
 	}
 	cause := Cause{Stage: StageUpdate, Object: object, Reason: reasonUpdate, Message: strings.TrimPrefix(reason, "skipped: ")}
+	if message, ok := strings.CutPrefix(cause.Message, imagePrefix); ok {
+		cause.Stage, cause.Reason, cause.Message = StageImage, reasonImage, message
+		return []Cause{cause}
+	}
 	verb, _, _ := strings.Cut(cause.Message, " ")
 	switch reconcile.Verb(verb) {
-	case reconcile.PullImage:
-		cause.Stage, cause.Reason = StageImage, reasonImage
 	case reconcile.MakeNetwork:
 		cause.Stage, cause.Reason = StageNetwork, reasonNetwork
 	case reconcile.MakeVolume:

@@ -130,6 +130,7 @@ func (r *Reconciler) judge(ctx context.Context, v *view, pass Pass, broken *[]Fa
 		return false, nil
 	}
 	newest := v.kept[0]
+	newest.Arrived(v.desired, v.actual)
 	for _, object := range slices.Sorted(maps.Keys(v.verdicts)) {
 		verdict := v.verdicts[object]
 		switch {

@@ -17,6 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/davit-project/davit/e2e/node"
+	"github.com/davit-project/davit/e2e/registry"
 	"github.com/davit-project/davit/e2e/vm"
 )
 
@@ -37,6 +38,9 @@ import (
 //	                           kernel gets the arguments from then on
 //	registry up | down         the registry answers, or its machine is gone
 //	registry tag FROM TO       push an image under another name, repository:tag
+//	registry fault REPOSITORY MODE | none
+//	                           a repository, or * for all, misbehaves until `none`: see registry.Fault;
+//	                           one at 127.0.0.1:5099 takes connections and never answers
 //	registry requests          print what was asked of the registry since last time
 //
 // What a command prints can be checked with testscript's stdout and stderr.
@@ -210,9 +214,14 @@ func runRegistry(_ context.Context, s scene, args []string) error {
 		return s.lab.Registry.Down()
 	case len(args) == 3 && args[0] == "tag":
 		return s.lab.Registry.Tag(args[1], args[2])
+	case len(args) == 3 && args[0] == "fault":
+		if err := s.lab.Registry.SetFault(args[1], registry.Fault(args[2])); err != nil {
+			return usage(err.Error())
+		}
+		return nil
 	case len(args) == 1 && args[0] == "requests":
 		_, err := fmt.Fprintln(s.out, strings.Join(s.lab.Registry.Requests(), "\n"))
 		return err
 	}
-	return usage("registry up | down | tag FROM TO | requests")
+	return usage("registry up | down | tag FROM TO | fault REPOSITORY MODE | requests")
 }

@@ -26,6 +26,7 @@ import (
 const (
 	RegistryAddress        = "127.0.0.1:5000" // HTTP, open to all
 	PrivateRegistryAddress = "127.0.0.1:5443" // HTTPS, with a password
+	HangingRegistryAddress = "127.0.0.1:5099" // takes connections, and never answers
 	RegistryUser           = "davit"
 	RegistryPassword       = "sesame"
 )
@@ -38,6 +39,10 @@ const (
 	registriesConf = `
 [[registry]]
 location = "` + RegistryAddress + `"
+insecure = true
+
+[[registry]]
+location = "` + HangingRegistryAddress + `"
 insecure = true
 
 [[registry]]
@@ -217,6 +222,11 @@ func (l *Lab) RegistryUp() error {
 	if err != nil {
 		return errors.Join(err, open.Close())
 	}
+	hanging, err := l.Listen("tcp", HangingRegistryAddress)
+	if err != nil {
+		return errors.Join(err, open.Close(), private.Close())
+	}
+	l.Registry.Hang(hanging)
 	l.Registry.Serve(open, l.Registry)
 	l.Registry.Serve(tls.NewListener(private, &tls.Config{Certificates: []tls.Certificate{l.kit.Certificate}}),
 		l.Registry.Protected(RegistryUser, RegistryPassword))

@@ -420,11 +420,11 @@ func TestFailureStopsOnlyWhatNeedsIt(t *testing.T) {
 	n := newNode()
 	n.mustApply(t, resolve(t, container("web"), command))
 	running := n.actual.Workloads["web.service"].RunningDir
-	n.fail["pull example.com/new:1"] = errors.New("example.com/new:1: no space")
+	n.fail["pull example.com/new:1"] = errors.New("image example.com/new:1: no space")
 	desired := resolve(t, strings.Replace(container("web"), "app:1", "new:1", 1)+
 		strings.Replace(container("db"), "app:1", "data:12", 1), command)
 	_, _, err := n.apply(t, desired, Options{})
-	if err == nil || !strings.Contains(err.Error(), "pull example.com/new:1: no space") {
+	if err == nil || !strings.HasPrefix(err.Error(), "image example.com/new:1: no space") {
 		t.Errorf("error %v", err)
 	}
 	if got := n.actual.Workloads["web.service"]; got.RunningDir != running || got.BundleDir != running {

@@ -286,6 +286,15 @@ func (g *Generation) Owe(plan Plan, desired Desired, actual Actual) {
 	}
 }
 
+// Arrived forgets that units are to be started that are up as they are wanted.
+func (g *Generation) Arrived(desired Desired, actual Actual) {
+	for unit := range g.Owed {
+		if current, exists := actual.Workloads[unit]; exists && current.settled(desired.Workloads[unit]) {
+			g.Owed = without(g.Owed, unit)
+		}
+	}
+}
+
 // Confirm notes that the object's version works.
 func (g *Generation) Confirm(object string) {
 	g.Failed, g.Unconfirmed = without(g.Failed, object), without(g.Unconfirmed, object)

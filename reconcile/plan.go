@@ -57,7 +57,7 @@ type Action struct {
 // failed is the error of an action. That of a pull names the image already.
 func (a Action) failed(err error) error {
 	if a.Verb == PullImage || a.Verb == PullLate {
-		return fmt.Errorf("%s %w", PullImage, err)
+		return err
 	}
 	return fmt.Errorf("%s %s: %w", a.Verb, a.Subject(), err)
 }

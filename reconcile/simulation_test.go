@@ -228,6 +228,7 @@ func (s *simulation) judge(desired Desired) bool {
 			judged[object] = reason
 		}
 	}
+	newest.Arrived(desired, s.actual)
 	for object, verdict := range Judge(desired, s.actual, judged, s.now) {
 		switch verdict.Progress {
 		case Confirmed:

@@ -137,12 +137,11 @@ func (f *Fetcher) Pending() bool {
 	return false
 }
 
-// isSettled reports whether there is nothing to wait for: no task is under way or, if tries are limited,
-// will be tried again.
+// isSettled reports whether there is no answer to wait for: no request is asked for or, if tries are
+// limited, will be.
 func (f *Fetcher) isSettled() bool {
-	now := time.Now()
-	for t := range f.tasks() {
-		if t.isRunning() || f.options.Tries > 0 && t.isWaiting() && now.Before(t.next) {
+	for _, r := range f.resolutions {
+		if r.isRunning() || f.options.Tries > 0 && r.isWaiting() {
 			return false
 		}
 	}
@@ -155,8 +154,8 @@ func (f *Fetcher) move() {
 	f.moved = make(chan struct{})
 }
 
-// Settle waits until nothing is under way any more, or the patience or the context is at its end. It is
-// for commands that ask once; what is still under way then, a call of Resolve says.
+// Settle waits until all requests have their answers, or the patience or the context is at its end. It is
+// for commands that ask once; what has no answer then, a call of Resolve says.
 func (f *Fetcher) Settle(ctx context.Context) {
 	// There is nothing to do about an error: who asks next sees what is under way.
 	_ = f.Await(ctx, func() error {
@@ -165,7 +164,7 @@ func (f *Fetcher) Settle(ctx context.Context) {
 		if f.isSettled() {
 			return nil
 		}
-		return reconcile.Waiting{For: "images"}
+		return reconcile.Waiting{For: "answers about images"}
 	})
 }
 

@@ -25,14 +25,18 @@ func (f *Fetcher) EnsureImage(_ context.Context, image reconcile.Image) error {
 	key := pullKey{image.Key(), image.Request.Platform}
 	f.mu.Lock()
 	p := f.pulls[key]
+	running := p != nil && p.isRunning()
 	f.mu.Unlock()
-	if p == nil && f.store.Has(image) {
-		return nil
-	}
+	has := !running && f.store.Has(image) // another davit process may have pulled it
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.keep(image.ID)
-	if p = f.pulls[key]; p == nil {
+	p = f.pulls[key]
+	switch {
+	case has:
+		f.forgetPull(key)
+		return nil
+	case p == nil:
 		p = f.pull(key, image)
 	}
 	if p.isRunning() {
@@ -79,10 +83,17 @@ func (f *Fetcher) pulled(key pullKey, image reconcile.Image) {
 func (f *Fetcher) Want(keys map[string]bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for key, p := range f.pulls {
+	for key := range f.pulls {
 		if !keys[key.key] {
-			f.drop(&p.task)
-			delete(f.pulls, key)
+			f.forgetPull(key)
 		}
+	}
+}
+
+// forgetPull cancels a pull, if there is one.
+func (f *Fetcher) forgetPull(key pullKey) {
+	if p, ok := f.pulls[key]; ok {
+		f.drop(&p.task)
+		delete(f.pulls, key)
 	}
 }

@@ -19,9 +19,6 @@ import (
 // pull copies the image into the storage, by digest, and checks that what arrived is what
 // was resolved.
 func (q query) pull(ctx context.Context, store storage.Store, image reconcile.Image) error {
-	most := q.store.settings.pullTimeout
-	ctx, cancel := context.WithTimeoutCause(ctx, most, fmt.Errorf("%w: more than %s", errTooLong, most))
-	defer cancel()
 	if err := q.store.authenticate(q.system, q.request, q.source); err != nil {
 		return err
 	}
@@ -30,6 +27,9 @@ func (q query) pull(ctx context.Context, store storage.Store, image reconcile.Im
 		return err
 	}
 	defer release()
+	most := q.store.settings.pullTimeout
+	ctx, cancel := context.WithTimeoutCause(ctx, most, fmt.Errorf("%w: more than %s", errTooLong, most))
+	defer cancel()
 	layers, _ := q.store.layers.Load(image.Digest)
 	known, _ := layers.([]types.BlobInfo) // nil where another process resolved it
 	if err := checkSpace(store, known); err != nil {

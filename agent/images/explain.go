@@ -99,8 +99,10 @@ func (q query) ofTransport(err error) string {
 		return fmt.Sprintf("cannot reach registry %s: %s%s", registry, number, atAddress(failed, registry))
 	case isErrno && isNet:
 		return fmt.Sprintf("registry %s: the connection broke: %s", registry, number)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Sprintf("registry %s does not answer within %s", registry, q.store.settings.resolveTimeout)
 	case isTimeout(err):
-		return fmt.Sprintf("registry %s does not answer: no answer within %s", registry, q.store.settings.resolveTimeout)
+		return fmt.Sprintf("cannot reach registry %s: %s", registry, innermost(err))
 	case errors.Is(err, io.ErrUnexpectedEOF) || isClosed(err):
 		return fmt.Sprintf("registry %s: the connection was closed in the middle", registry)
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"): // net/http has no type for it
@@ -121,7 +123,7 @@ func atAddress(failed *net.OpError, registry string) string {
 
 func isTimeout(err error) bool {
 	failed, ok := errors.AsType[net.Error](err)
-	return ok && failed.Timeout() || errors.Is(err, context.DeadlineExceeded)
+	return ok && failed.Timeout()
 }
 
 func isClosed(err error) bool {

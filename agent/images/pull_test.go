@@ -261,6 +261,8 @@ func TestPullsThatMisbehave(t *testing.T) {
 				t.Errorf("a failed pull left image %s under its name", stored.ID)
 			}
 			registry.breaks(nil, nil)
+			patient := nodeSettings()
+			s.settings.stallTimeout, s.settings.rateWindow = patient.stallTimeout, patient.rateWindow
 			if err := s.EnsureImage(t.Context(), image, nil); err != nil {
 				t.Errorf("the next try fails: %v", err)
 			}

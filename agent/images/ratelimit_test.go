@@ -10,7 +10,7 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// fault: it is slow, hangs, resets, answers with errors or wrong bytes
+// fault: it limits requests | it is left alone for as long as it asks
 func TestARegistryThatLimitsRequests(t *testing.T) {
 	s, registry := newNode(t), newRegistry(t)
 	app := registry.push(t, "app:1", newImage(t, "amd64", 1))
@@ -38,7 +38,7 @@ func TestARegistryThatLimitsRequests(t *testing.T) {
 			})
 			began := time.Now()
 			_, err := s.Resolve(t.Context(), always(app))
-			if took := time.Since(began); took > time.Second {
+			if took := time.Since(began); took > 2*time.Second { // the least that the library sleeps
 				t.Errorf("the try took %s", took)
 			}
 			limited, ok := errors.AsType[Limited](err)
@@ -85,7 +85,7 @@ func TestAMirrorThatLimitsRequestsIsLeftOut(t *testing.T) {
 	}
 }
 
-// fault: it is slow, hangs, resets, answers with errors or wrong bytes
+// fault: it limits requests
 func TestAPullFromARegistryThatLimitsRequests(t *testing.T) {
 	s, registry := newRootNode(t), newRegistry(t)
 	image := resolve(t, s, always(registry.push(t, "app:1", newImage(t, "amd64", 2))))

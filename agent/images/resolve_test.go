@@ -211,7 +211,7 @@ func TestRegistriesThatMisbehave(t *testing.T) {
 			w.Header().Set("Content-Length", "1000")
 			_, _ = w.Write([]byte("{"))
 		}, "the connection was closed", true},
-		{"silence after the headers passes", hang, "no answer within 200ms", true},
+		{"silence after the headers passes", hang, "does not answer within 200ms", true},
 		{"a missing image is final", func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusNotFound)
 		}, "404", false},

@@ -1,6 +1,8 @@
 // Package registry serves container images to a node: those of an OCI image layout, over
 // HTTP and over HTTPS with a password.
 //
+// A repository can be made to misbehave in the ways that registries and networks do: see [Fault].
+//
 // The registry is go-containerregistry's, in the process of the caller, on listeners of a
 // node's network. So it costs the node no process, can be taken down and moved to new
 // images between two lines of a test, and can say what it was asked for.
@@ -30,8 +32,9 @@ type Registry struct {
 	handler http.Handler
 
 	mu       sync.Mutex
-	servers  []*http.Server
+	servers  []io.Closer
 	requests []string
+	faults   map[string]Fault // by repository
 }
 
 // New returns a registry with the images of a layout, which must not change. It serves
@@ -88,7 +91,9 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	r.mu.Lock()
 	r.requests = append(r.requests, request.Method+" "+request.URL.Path)
 	r.mu.Unlock()
-	r.handler.ServeHTTP(w, request)
+	if !r.misbehave(w, request) {
+		r.handler.ServeHTTP(w, request)
+	}
 }
 
 // Protected is the registry for those who know a user's password.
