@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,21 +20,12 @@ import (
 // the starts. An agent may make passes meanwhile; they come to the same verdicts. waiting is called with
 // the name of another davit that is waited for.
 func (n *Node) Apply(ctx context.Context, pass Pass, wait bool, waiting func(holder string)) (Result, error) {
-	changes, err := units.Watch(ctx)
-	if err != nil {
-		return Result{}, err
-	}
 	r := NewReconciler(n, wait || health.Watched())
 	wake := make(chan struct{}, 1)
 	n.cleanUps.changed = func() { poke(wake) }
-	go func() {
-		for unit := range changes {
-			n.known.forget(unit)
-			if r.Awaits(unit) {
-				poke(wake)
-			}
-		}
-	}()
+	if err := r.watch(ctx, wake); err != nil {
+		return Result{}, err
+	}
 	for {
 		result, err := r.lockedPass(ctx, pass, waiting)
 		if err != nil || r.settled(result, wait) {
@@ -42,6 +34,43 @@ func (n *Node) Apply(ctx context.Context, pass Pass, wait bool, waiting func(hol
 		if err := r.sleep(ctx, wake); err != nil {
 			return result, r.explain(err, result)
 		}
+	}
+}
+
+// watch has changes of units call for passes, until the context ends. systemd cuts the connection when it
+// executes itself again.
+func (r *Reconciler) watch(ctx context.Context, wake chan<- struct{}) error {
+	changes, err := units.Watch(ctx)
+	if err != nil {
+		return err
+	}
+	go func() {
+		for ctx.Err() == nil {
+			for unit := range changes {
+				r.heardOf(unit, wake)
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(rewatch):
+			}
+			if again, err := units.Watch(ctx); err == nil {
+				changes = again
+			}
+			r.heardOf("", wake) // changes were missed
+		}
+	}()
+	return nil
+}
+
+// rewatch is how long a systemd is waited for that is gone.
+const rewatch = 200 * time.Millisecond
+
+// heardOf notes that a unit has changed; "" may be any.
+func (r *Reconciler) heardOf(unit string, wake chan<- struct{}) {
+	r.node.known.forget(unit)
+	if r.Awaits(unit) {
+		poke(wake)
 	}
 }
 
@@ -64,7 +93,7 @@ func (r *Reconciler) lockedPass(ctx context.Context, pass Pass, waiting func(hol
 
 // settled reports whether nothing is left to wait for.
 func (r *Reconciler) settled(result Result, wait bool) bool {
-	if r.fetching || isAsked(result) {
+	if result.acted || r.fetching || r.node.fetcher.Pending() || isAsked(result) {
 		return false
 	}
 	for _, flight := range r.flights {
@@ -128,13 +157,16 @@ func (r *Reconciler) explain(err error, result Result) error {
 // Unsettled are the objects whose change cannot go on: their units are down, and nothing starts them.
 func (r Result) Unsettled() []Failure {
 	var failures []Failure
-	held := map[string]bool{}
+	held, waits := map[string]bool{}, map[string]string{}
 	for _, h := range r.plan.Held {
 		held[h.Object] = held[h.Object] || h.Intended
 	}
+	for _, action := range r.plan.Actions {
+		waits[action.Object] = cmp.Or(waits[action.Object], action.Waits)
+	}
 	for _, object := range slices.Sorted(maps.Keys(r.Changing)) {
 		if verdict := r.Changing[object]; verdict.Idle && !held[object] {
-			failures = append(failures, Failure{object, verdict.Unit + ": " + verdict.Reason})
+			failures = append(failures, Failure{object, cmp.Or(waits[object], verdict.Unit+": "+verdict.Reason)})
 		}
 	}
 	return failures

@@ -31,6 +31,9 @@ func (r *Reconciler) note(event reconcile.Event) {
 		if r.pending[action.Object] == nil {
 			r.pending[action.Object] = event.Err
 		}
+		if _, restarted := r.flights[action.With]; restarted {
+			r.flights[action.Target] = flight{action}
+		}
 	case reconcile.Done:
 		delete(r.flights, action.Target)
 		delete(r.retries, action.ID)
@@ -52,6 +55,8 @@ func (r *Reconciler) land(ctx context.Context, v *view, pass Pass) {
 		action := r.flights[unit].action
 		switch ended, err := reconcile.Ended(action, v.desired, v.actual); {
 		case !ended:
+		case err != nil && action.With != "":
+			delete(r.flights, unit) // systemd did not start it along: a plan does
 		case err == nil:
 			delete(r.flights, unit)
 			delete(r.retries, action.ID)

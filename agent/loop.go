@@ -417,7 +417,7 @@ func (a *Agent) pass(ctx context.Context, about tried, prune bool) error {
 	})
 	a.passed, a.took = time.Now(), time.Since(began)
 	a.notePass(ctx, about.tree, set, guard, result, err, done > 0, prune)
-	if err == nil && len(result.Failures) == 0 && set.Complete() {
+	if err == nil && len(result.Impossible)+len(result.Failures) == 0 && set.Complete() {
 		clear(a.told)
 	}
 	return err
@@ -496,11 +496,12 @@ func (a *Agent) load(tree watch.Tree, options manifests.Options) *manifests.Set 
 
 func (a *Agent) summarize(result Result, set *manifests.Set, err error) {
 	a.status.Passed()
+	failed := slices.Concat(result.Impossible, result.Failures)
 	switch held := result.plan.Held; {
 	case err != nil:
 		a.status.Say("%d objects, the last pass did not succeed: %v", len(set.Objects), err)
-	case len(result.Failures) > 0:
-		a.status.Say("%d objects, %s: %s", len(set.Objects), result.Failures[0].Object, result.Failures[0].Reason)
+	case len(failed) > 0:
+		a.status.Say("%d objects, %s: %s", len(set.Objects), failed[0].Object, failed[0].Reason)
 	case len(a.upcoming.Objects) > 0:
 		object := slices.Sorted(maps.Keys(a.upcoming.Objects))[0]
 		a.status.Say("%d objects, %d are changing, %s: %s", len(set.Objects), len(a.upcoming.Objects), object, a.upcoming.Objects[object].For)

@@ -41,6 +41,8 @@ type Node struct {
 	files    units.Files
 	bundles  bundles.Cache
 	known    knownStates
+	// queued are the units that have a job of systemd and do not start yet, and since when.
+	queued map[string]time.Time
 	// last is what was last resolved, and to what: most of the time nothing has changed since.
 	last struct {
 		set      *manifests.Set // asks for

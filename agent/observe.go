@@ -98,8 +98,14 @@ func (n *Node) run(ctx context.Context, unit string, workload reconcile.ActualWo
 		return nil, err
 	}
 	run := &reconcile.Run{
-		Invocation: state.Invocation, Restarts: int(state.Restarts),
+		Invocation: state.Invocation, Restarts: int(state.Restarts), StopTimeout: state.StopTimeout,
 		Begun: time.UnixMicro(int64(state.Started)), Entered: time.UnixMicro(int64(state.Entered)),
+		Queued: n.queuedSince(unit, workload),
+	}
+	if reloads(workload.Bundle) {
+		if run.ReloadFailed, err = n.Systemd.ReloadFailed(ctx, unit); err != nil {
+			return nil, err
+		}
 	}
 	if run.Last, err = lastRun(unit); err != nil {
 		return nil, err
@@ -111,6 +117,24 @@ func (n *Node) run(ctx context.Context, unit string, workload reconcile.ActualWo
 		run.Ready = &reconcile.Readiness{Ready: record.Ready, Since: record.Since, Reason: record.Reason}
 	}
 	return run, nil
+}
+
+func reloads(b *bundle.Bundle) bool { return b.Reload.Signal != "" || len(b.Reload.Exec) > 0 }
+
+// queuedSince is since when a unit was seen to have a job and not to start; zero where that is not so.
+func (n *Node) queuedSince(unit string, workload reconcile.ActualWorkload) time.Time {
+	if workload.Job == "" || workload.Active == "activating" {
+		delete(n.queued, unit)
+		return time.Time{}
+	}
+	since, known := n.queued[unit]
+	if !known {
+		if since = time.Now(); n.queued == nil {
+			n.queued = map[string]time.Time{}
+		}
+		n.queued[unit] = since
+	}
+	return since
 }
 
 // onDisk is what the disk tells of units that davit wrote.

@@ -35,8 +35,9 @@ type Result struct {
 	// Desired is what was desired in the end, Actual how the node was before.
 	Desired reconcile.Desired
 	Actual  reconcile.Actual
-	// Failures are the objects whose change does not work, or cannot be made, and why.
-	Failures []Failure
+	// Impossible are the objects whose change cannot be made, Failures those whose version does not work,
+	// and why.
+	Impossible, Failures []Failure
 	// Broken are those of them of which that was found out now.
 	Broken []Failure
 	// Changing are the objects whose change goes on, and how far it is.
@@ -48,6 +49,8 @@ type Result struct {
 
 	view *view
 	plan reconcile.Plan
+	// acted is set when something was done: what the pass saw before is not so any more.
+	acted bool
 }
 
 // Failure is why the change of an object does not work.
@@ -68,9 +71,9 @@ type Reconciler struct {
 	pending map[string]error  // what objects wait for, of the last pass
 	// fetching is set when an image was being pulled or released in the last pass, or will be pulled again.
 	fetching bool
-	retries retries
-	set     *manifests.Set // of the last pass
-	due     time.Time      // when something changes by itself; zero for never
+	retries  retries
+	set      *manifests.Set // of the last pass
+	due      time.Time      // when something changes by itself; zero for never
 
 	mu      sync.Mutex
 	passing bool
@@ -211,6 +214,7 @@ func (r *Reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *R
 		failpoint(string(event.Status) + " " + event.Action.ID)
 		generation.Record(event)
 		r.note(event)
+		result.acted = result.acted || event.Status == reconcile.Done || event.Status == reconcile.Begun
 		if event.Status != reconcile.Pending {
 			pass.Observe(event)
 		}
@@ -330,8 +334,8 @@ func (r *Reconciler) conclude(result *Result) {
 			r.dueAt(verdict.Until)
 		}
 	}
-	result.Failures = v.failures()
-	if r.missed(r.awaitedUnits(result)) {
+	result.Impossible, result.Failures = v.impossible(), v.failures()
+	if r.missed(r.awaitedUnits(result)) || result.acted {
 		r.dueAt(time.Now())
 	}
 }
@@ -412,33 +416,38 @@ func (r *Reconciler) Awaits(unit string) bool {
 	return unit == "" && len(r.awaited) > 0 || r.awaited[unit]
 }
 
-// failures are the objects whose change does not work, was taken back, or cannot be made.
-func (v *view) failures() []Failure {
+// impossible are the objects whose change cannot be made.
+func (v *view) impossible() []Failure {
 	var failures []Failure
-	add := func(object, reason string) {
-		if !slices.ContainsFunc(failures, func(f Failure) bool { return f.Object == object }) {
+	for _, problem := range v.desired.Problems {
+		if !errors.As(problem.Err, new(reconcile.Waiting)) {
+			failures = append(failures, Failure{problem.Ref.String(), problem.Err.Error()})
+		}
+	}
+	if len(v.kept) == 0 {
+		return failures
+	}
+	for _, object := range slices.Sorted(maps.Keys(v.kept[0].Unconfirmed)) {
+		if reason := v.kept[0].Hindered(object); reason != "" {
 			failures = append(failures, Failure{object, reason})
 		}
 	}
-	for _, problem := range v.desired.Problems {
-		if !errors.As(problem.Err, new(reconcile.Waiting)) {
-			add(problem.Ref.String(), problem.Err.Error())
-		}
-	}
+	return failures
+}
+
+// failures are the objects whose version does not work, or was taken back.
+func (v *view) failures() []Failure {
+	var failures []Failure
 	for _, held := range v.held {
 		if held.By == reconcile.ByFailedChange {
-			add(held.Object, held.Reason)
+			failures = append(failures, Failure{held.Object, held.Reason})
 		}
 	}
-	if len(v.kept) > 0 {
-		for _, object := range slices.Sorted(maps.Keys(v.kept[0].Failed)) {
-			add(object, v.kept[0].Failed[object])
-		}
-		for _, object := range slices.Sorted(maps.Keys(v.kept[0].Unconfirmed)) {
-			if reason := v.kept[0].Hindered(object); reason != "" {
-				add(object, reason)
-			}
-		}
+	if len(v.kept) == 0 {
+		return failures
+	}
+	for _, object := range slices.Sorted(maps.Keys(v.kept[0].Failed)) {
+		failures = append(failures, Failure{object, v.kept[0].Failed[object]})
 	}
 	return failures
 }

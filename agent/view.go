@@ -151,24 +151,28 @@ func (n *Node) planFor(v *view, guard Guard, watched bool) (reconcile.Plan, erro
 		options.Applied = v.applied()
 	}
 	plan := guard.diff(v.desired, v.actual, options)
+	if len(v.kept) == 0 {
+		return plan, nil
+	}
+	beside := v.kept // of a generation that begins
 	if plan.Empty() {
-		return plan, nil
-	}
-	keep := n.keepBeside(v)
-	if keep == len(v.kept) {
-		return plan, nil
-	}
-	newest, err := generations.IsNewest(v.kept, v.desired)
-	if newest || err != nil {
+		beside = v.kept[1:] // of the newest, which is what is wanted
+	} else if newest, err := generations.IsNewest(v.kept, v.desired); err != nil {
 		return plan, err
+	} else if newest {
+		beside = v.kept[1:]
 	}
-	// The oldest ones will make room for this change's.
-	v.keep, options.Kept = keep+1, v.kept[:keep]
+	keep := n.keepBeside(v, beside)
+	if keep == len(beside) {
+		return plan, nil
+	}
+	// The oldest ones make room.
+	v.keep, options.Kept = keep+1, v.kept[:len(v.kept)-len(beside)+keep]
 	return guard.diff(v.desired, v.actual, options), nil
 }
 
-// keepBeside is how many generations can be kept beside one more.
-func (n *Node) keepBeside(v *view) int {
+// keepBeside is how many of the generations can be kept beside the one that is wanted.
+func (n *Node) keepBeside(v *view, kept []reconcile.Generation) int {
 	var wanted []string
 	for _, image := range v.desired.Images {
 		wanted = append(wanted, image.ID)
@@ -177,7 +181,7 @@ func (n *Node) keepBeside(v *view) int {
 		layers, _ := n.fetcher.Layers(imageID)
 		return layers
 	}
-	return generations.Within(v.kept, wanted, n.keep-1, n.keepBytes, sizes)
+	return generations.Within(kept, wanted, n.keep-1, n.keepBytes, sizes)
 }
 
 // applied are the versions in which objects were last applied and worked.

@@ -56,7 +56,7 @@ const (
 	// Applying is one of which objects are not confirmed yet.
 	Applying GenerationState = "applying"
 	// Superseded is one that another one followed before all of its objects were confirmed.
-	Superseded GenerationState = "interrupted"
+	Superseded GenerationState = "superseded"
 	// Applied is one whose objects are all confirmed.
 	Applied GenerationState = "applied"
 	// Incomplete is one of which an object failed.
@@ -182,7 +182,7 @@ func BroughtBy(object string, kept []Generation) (brought Generation, ok bool) {
 // Works reports whether the generation has the object in a version that was confirmed in it.
 func (g Generation) Works(object string) bool {
 	_, has := g.Objects[object]
-	unfinished := g.Manifests == "" && (g.State == Applying || g.State == Superseded)
+	unfinished := g.Manifests == "" && g.State != Applied && g.State != Incomplete // of an older version of davit
 	return has && !unfinished && g.Failed[object] == "" && g.Unconfirmed[object] == ""
 }
 

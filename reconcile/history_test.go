@@ -178,7 +178,7 @@ func TestHistoriesConverge(t *testing.T) {
 			h.noteConfirmed(confirmed)
 		}
 		clear(h.down)
-		for range 400 {
+		for range 40 {
 			h.advance(1)
 			h.noteConfirmed(confirmed)
 		}

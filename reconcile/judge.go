@@ -16,6 +16,12 @@ type Run struct {
 	Invocation string
 	// Begun is when systemd began to start it, Entered when it was up.
 	Begun, Entered time.Time
+	// Queued is since when systemd has a job for it and has not come to its start; zero where that is not
+	// so. StopTimeout is how long the stop that comes before may take.
+	Queued      time.Time
+	StopTimeout time.Duration
+	// ReloadFailed is set when its last reload failed.
+	ReloadFailed bool
 	// Restarts counts how often systemd restarted it by itself since davit or an operator started it.
 	Restarts int
 	// Ready is what its readiness probe says; nil where none is made.
@@ -68,19 +74,24 @@ type Verdict struct {
 // that was stopped: nothing is known of it.
 func Judge(desired Desired, actual Actual, objects map[string]string, now time.Time) map[string]Verdict {
 	verdicts := map[string]Verdict{}
-	for _, of := range []map[string]Workload{desired.Workloads, desired.Spares} {
-		for _, unit := range sortedKeys(of) {
-			workload := of[unit]
-			object := workload.Ref.String()
-			current, exists := actual.Workloads[unit]
-			if _, asked := objects[object]; !asked || isSpare(unit) && (!exists || current.Active == "inactive" && current.Job == "") {
-				continue // a surge instance is not called, or has been dismissed
-			}
-			verdict := judge(workload, current, actual, now)
-			verdict.Unit = unit
-			if known, ok := verdicts[object]; !ok || verdict.before(known) {
-				verdicts[object] = verdict
-			}
+	note := func(unit string, workload Workload) {
+		verdict := judge(workload, actual.Workloads[unit], actual, now)
+		verdict.Unit = unit
+		object := workload.Ref.String()
+		if known, ok := verdicts[object]; !ok || verdict.before(known) {
+			verdicts[object] = verdict
+		}
+	}
+	for _, unit := range sortedKeys(desired.Workloads) {
+		if _, asked := objects[desired.Workloads[unit].Ref.String()]; asked {
+			note(unit, desired.Workloads[unit])
+		}
+	}
+	for _, unit := range sortedKeys(desired.Spares) {
+		workload, current := desired.Spares[unit], actual.Workloads[unit]
+		_, asked := objects[workload.Ref.String()]
+		if asked && workload.Unit != nil && (current.running() || current.Active == "failed") { // it stands in now
+			note(unit, workload)
 		}
 	}
 	return verdicts
@@ -117,7 +128,7 @@ func judge(workload Workload, current ActualWorkload, actual Actual, now time.Ti
 	case workload.Unit.Role == units.RoleOneshot || workload.Unit.Role == units.RoleJob:
 		return judgeJob(current)
 	default:
-		return judgeService(workload, current, now)
+		return judgeService(workload, current, actual, now)
 	}
 }
 
@@ -146,19 +157,25 @@ func judgeJob(current ActualWorkload) Verdict {
 }
 
 // judgeService judges a unit whose process is to run on.
-func judgeService(workload Workload, current ActualWorkload, now time.Time) Verdict {
+func judgeService(workload Workload, current ActualWorkload, actual Actual, now time.Time) Verdict {
 	run := Run{}
 	if current.Run != nil {
 		run = *current.Run
 	}
 	switch {
-	case current.Job == "restart" || current.Job == "stop" || current.Active == "deactivating":
+	case current.queued():
+		return judgeQueued(workload, run, actual, now)
+	case current.Active == "deactivating":
 		return Verdict{Progress: Starting, Reason: "it is stopping"}
-	case current.Active == "failed" && current.Job == "" && !current.killed(run):
+	case current.Active == "inactive" && workload.Keep == KeepRunning:
+		return Verdict{Progress: Starting, Reason: "it is " + current.condition(), Idle: true}
+	case workload.Unit.Reload && run.ReloadFailed:
+		return Verdict{Progress: Broken, Reason: "its reload failed"}
+	case current.Active == "failed" && !current.killed(run):
 		return Verdict{Progress: Broken, Reason: "it failed" + current.ending()}
 	case current.Active == "active" || current.Active == "reloading":
 		return judgeUp(workload, current, run, now)
-	case current.Active == "inactive" && current.Started && current.Job == "" && current.Result == "success" && workload.Keep == KeepStarted:
+	case current.Active == "inactive" && current.Started && current.Result == "success":
 		return Verdict{Progress: Confirmed}
 	case run.Restarts > 0 && !current.killed(run), current.Sub == "auto-restart" && !current.killed(run):
 		return Verdict{Progress: Broken, Reason: "it ended" + current.ending()}
@@ -167,6 +184,30 @@ func judgeService(workload Workload, current ActualWorkload, now time.Time) Verd
 	default:
 		return Verdict{Progress: Starting, Reason: "it is " + current.condition(), Idle: current.down()}
 	}
+}
+
+// queued reports whether systemd has a job for the unit and has not come to its start.
+func (w ActualWorkload) queued() bool {
+	return w.Job != "" && w.Job != "reload" && w.Active != "activating" && w.Active != "reloading"
+}
+
+// judgeQueued judges a unit whose start has not begun: it is being stopped, or waits for others. What it
+// waits for among the workloads has a deadline of its own.
+func judgeQueued(workload Workload, run Run, actual Actual, now time.Time) Verdict {
+	for _, before := range workload.Unit.Dependencies.After {
+		if other := actual.Workloads[before]; other.Job != "" || other.Active == "activating" {
+			return Verdict{Progress: Starting, Reason: "it waits for " + before}
+		}
+	}
+	deadline := workload.Update.Deadline + run.StopTimeout
+	if workload.Update.Deadline == 0 || run.Queued.IsZero() {
+		return Verdict{Progress: Starting, Reason: "its start is queued"}
+	}
+	until := run.Queued.Add(deadline)
+	if until.After(now) {
+		return Verdict{Progress: Starting, Reason: "its start is queued", Until: until}
+	}
+	return Verdict{Progress: Broken, Reason: fmt.Sprintf("not ready within %s: its start is still queued", deadline)}
 }
 
 // judgeStart judges a unit that systemd is starting.

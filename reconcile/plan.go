@@ -47,6 +47,8 @@ type Action struct {
 	Needs []string `json:"needs,omitempty"`
 	// After are the actions that must have ended first, well or not.
 	After []string `json:"after,omitempty"`
+	// With is the unit whose restart starts this one along.
+	With string `json:"with,omitempty"`
 	// Waits is why the action cannot begin yet though nothing of the plan keeps it: it waits for a
 	// unit that is starting, stopping or failed.
 	Waits string `json:"waits,omitempty"`

@@ -9,7 +9,7 @@ import (
 
 // prune plans the removal of what nothing uses any more. With removals held back, everything stays.
 func (d *differ) prune() {
-	if d.options.HoldPrune != "" {
+	if d.options.HoldPrune != "" || d.usesUnknown() {
 		return
 	}
 	used, freed := d.uses(), d.frees()
@@ -21,6 +21,19 @@ func (d *differ) prune() {
 			d.plan.add(Action{Verb: ReleaseImage, Object: shortDigest("sha256:" + id), Target: id, Reason: notUsed, Needs: freed.images[id]})
 		}
 	}
+}
+
+// usesUnknown reports whether it is not known what a unit uses: its bundle is gone or damaged, or it is
+// being cleaned up after.
+func (d *differ) usesUnknown() bool {
+	for _, current := range d.actual.Workloads {
+		unread := current.BundleDir != "" && current.Bundle == nil ||
+			current.RunningDir != "" && current.RunningDir != current.BundleDir && current.Running == nil
+		if unread || current.Active == "deactivating" && current.RunningDir == "" {
+			return true
+		}
+	}
+	return false
 }
 
 const notUsed = "nothing uses it any more"

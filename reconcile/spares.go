@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -45,8 +46,12 @@ func (i instance) spare(n int) instance {
 
 func spareNumber(n int) string { return fmt.Sprintf("@surge%d", n+1) }
 
+// spareName is where the name of a unit that stands in for others has its number: web@surge1.service, and
+// davit-web.surge1.slice.
+var spareName = regexp.MustCompile(`[@.]surge\d+\.(service|slice)$`)
+
 // isSpare reports whether a unit has the name of one that stands in for others.
-func isSpare(unit string) bool { return strings.Contains(unit, "@surge") }
+func isSpare(unit string) bool { return spareName.MatchString(unit) }
 
 // spares are what stands in for a Container.
 func (run runnable) spares() []lowered {

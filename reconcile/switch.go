@@ -91,7 +91,7 @@ func (d *differ) start(c change) {
 	waits, blocked := d.waits(c)
 	d.plan.add(Action{
 		Verb: c.verb, Object: c.workload.Ref.String(), Target: c.unit, Reason: c.why,
-		Needs: d.ready(c), After: after, Waits: waits, Blocked: blocked,
+		Needs: d.ready(c), After: after, With: c.with, Waits: waits, Blocked: blocked,
 	})
 }
 

@@ -350,6 +350,20 @@ func (s *Systemd) Running(ctx context.Context, name string) (State, error) {
 	return state, nil
 }
 
+// ReloadFailed reports whether the last reload of a service failed since it was started.
+func (s *Systemd) ReloadFailed(ctx context.Context, name string) (bool, error) {
+	conn, err := s.connection(ctx)
+	if err != nil {
+		return false, err
+	}
+	property, err := conn.GetServicePropertyContext(ctx, name, "ReloadResult")
+	if err != nil {
+		return false, fmt.Errorf("ask systemd how %s was reloaded: %w", name, because(ctx, err))
+	}
+	result, _ := property.Value.Value().(string)
+	return result != "success", nil
+}
+
 // alone is a string that came over D-Bus without the 4 KiB of strings that the library cuts it out of, which
 // stay in memory as long as one of them does.
 func alone(text string) string { return strings.Clone(text) }

@@ -141,7 +141,9 @@ func (s *settings) apply(ctx context.Context, cmd *cobra.Command, f applyFlags, 
 		Set: from.set, Guard: from.guard, Revision: from.revision, Planned: outcome.planned,
 		Observe: func(event reconcile.Event) { outcome.note(event, s.eventWriter(cmd)) },
 	}, f.wait, waiting(cmd.ErrOrStderr()))
-	outcome.Failures = append(outcome.Failures, result.Failures...)
+	if outcome.Failures = append(outcome.Failures, result.Impossible...); f.wait {
+		outcome.Failures = append(outcome.Failures, result.Failures...)
+	}
 	if f.wait && err == nil {
 		outcome.Failures = append(outcome.Failures, result.Unsettled()...)
 	}
@@ -172,6 +174,7 @@ type outcome struct {
 	Failures []agent.Failure `json:"failures"`
 
 	refused bool // something is held back that was not asked to be
+	begun   bool // there was a plan before
 	errs    map[string]error
 	mu      sync.Mutex
 }
@@ -187,7 +190,10 @@ type result struct {
 func (o *outcome) planned(plan reconcile.Plan) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.Unchanged, o.refused = plan.Unchanged, plan.Refused()
+	if o.refused = plan.Refused(); !o.begun || plan.Unchanged < o.Unchanged {
+		o.Unchanged = plan.Unchanged
+	}
+	o.begun = true
 	o.Held = append([]reconcile.Held{}, plan.Held...)
 	for _, action := range plan.Actions {
 		if i := o.find(action.ID); i >= 0 && o.Actions[i].Status != reconcile.Done {
