@@ -180,9 +180,9 @@ func (n *Node) planFor(v *view, guard Guard, wait Wait) (reconcile.Plan, error) 
 	if plan.Empty() {
 		return plan, nil
 	}
-	keep, err := n.keepBeside(v)
-	if err != nil || keep == len(v.kept) {
-		return plan, err
+	keep := n.keepBeside(v)
+	if keep == len(v.kept) {
+		return plan, nil
 	}
 	newest, err := generations.IsNewest(v.kept, v.desired)
 	if newest || err != nil {
@@ -194,16 +194,12 @@ func (n *Node) planFor(v *view, guard Guard, wait Wait) (reconcile.Plan, error) 
 }
 
 // keepBeside is how many generations can be kept beside one more.
-func (n *Node) keepBeside(v *view) (int, error) {
+func (n *Node) keepBeside(v *view) int {
 	var wanted []string
 	for _, image := range v.desired.Images {
 		wanted = append(wanted, image.ID)
 	}
-	keep, err := generations.Within(v.kept, wanted, n.keep-1, n.keepBytes, n.images.Layers)
-	if err != nil {
-		return 0, fmt.Errorf("see how much earlier generations take: %w", err)
-	}
-	return keep, nil
+	return generations.Within(v.kept, wanted, n.keep-1, n.keepBytes, n.images.Layers)
 }
 
 // applied are the versions in which objects were last applied and worked.

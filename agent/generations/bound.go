@@ -14,20 +14,17 @@ type Layers func(imageID string) (map[string]int64, error)
 
 // Within is how many of the generations, the newest one first, can be kept beside one that needs the
 // wanted images: at most so many, and so many that what they need more takes no more than the bytes.
-// The newest can always.
-func Within(kept []reconcile.Generation, wanted []string, most int, bytes int64, layers Layers) (int, error) {
+// The newest can always. Layers that cannot be read count as nothing: sizes are no reason for a change to fail.
+func Within(kept []reconcile.Generation, wanted []string, most int, bytes int64, layers Layers) int {
 	var extra int64
 	images, known := map[string]bool{}, map[string]bool{}
-	add := func(ids []string, counts bool) error {
+	add := func(ids []string, counts bool) {
 		for _, id := range ids {
 			if images[id] {
 				continue
 			}
 			images[id] = true
-			found, err := layers(id)
-			if err != nil {
-				return err
-			}
+			found, _ := layers(id)
 			for layer, size := range found {
 				if !known[layer] && counts {
 					extra += size
@@ -35,24 +32,19 @@ func Within(kept []reconcile.Generation, wanted []string, most int, bytes int64,
 				known[layer] = true
 			}
 		}
-		return nil
 	}
 	most = min(most, len(kept))
 	if !slices.ContainsFunc(kept[:most], func(g reconcile.Generation) bool { return needsMore(g, wanted) }) {
-		return most, nil
+		return most
 	}
-	if err := add(wanted, false); err != nil {
-		return 0, err
-	}
+	add(wanted, false)
 	for i, generation := range kept[:most] {
-		if err := add(generation.Images, true); err != nil {
-			return 0, err
-		}
+		add(generation.Images, true)
 		if i > 0 && extra > bytes {
-			return i, nil
+			return i
 		}
 	}
-	return most, nil
+	return most
 }
 
 // needsMore reports whether a generation needs an image that is not wanted: only then its size counts.

@@ -1,6 +1,7 @@
 package generations
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/davit-project/davit/reconcile"
@@ -34,8 +35,22 @@ func TestWithin(t *testing.T) {
 		"no more than so many":            {2, 1000, 2},
 		"none beside the one that begins": {0, 1000, 0},
 	} {
-		if got, err := Within(kept, []string{"new"}, test.most, test.bytes, layers); got != test.want || err != nil {
-			t.Errorf("%s: %d, %v", name, got, err)
+		if got := Within(kept, []string{"new"}, test.most, test.bytes, layers); got != test.want {
+			t.Errorf("%s: %d", name, got)
 		}
+	}
+}
+
+func TestLayersThatCannotBeReadCountAsNothing(t *testing.T) {
+	t.Parallel()
+	layers := func(id string) (map[string]int64, error) {
+		if id == "damaged" {
+			return nil, errors.New("the storage is damaged")
+		}
+		return map[string]int64{id: 50}, nil
+	}
+	kept := []reconcile.Generation{{Number: 3, Images: []string{"old"}}, {Number: 2, Images: []string{"damaged"}}, {Number: 1, Images: []string{"older"}}}
+	if got := Within(kept, []string{"new"}, 10, 70, layers); got != 2 {
+		t.Errorf("%d are kept, want 2", got)
 	}
 }

@@ -12,7 +12,7 @@ import (
 // pinName is the name of the storage container that keeps an image from being pruned:
 // podman image prune and podman rmi leave images alone that a container uses, whoever
 // made the container. It shows in podman ps --all --external.
-func pinName(imageID string) string { return "davit-" + imageID[:12] }
+func pinName(imageID string) string { return "davit-" + imageID[:min(12, len(imageID))] }
 
 // pinImage leaves the image pinned and returns a directory that exists while the pin does.
 func pinImage(store storage.Store, imageID string) (string, error) {

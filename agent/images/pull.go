@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"path/filepath"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -38,7 +40,7 @@ func (s *Store) ensure(ctx context.Context, image reconcile.Image) (err error) {
 	if s.records.has(image.ID, name) {
 		return nil
 	}
-	store, err := s.storage()
+	store, err := s.open(true)
 	if err != nil {
 		return err
 	}
@@ -68,12 +70,13 @@ func (q query) fetch(ctx context.Context, store storage.Store, image reconcile.I
 		if err != nil {
 			return err
 		}
+		data := checkData(store, stored)
 		// The same configuration may have come by another manifest. Then only that is
 		// fetched, with its signatures.
-		if len(bad) == 0 && slices.Contains(stored.Digests, digest.Digest(image.Digest)) {
+		if len(bad) == 0 && data == nil && slices.Contains(stored.Digests, digest.Digest(image.Digest)) {
 			return q.name(store, stored)
 		}
-		if err := repair(store, bad); err != nil {
+		if err := q.store.repair(image, bad, data); err != nil {
 			return err
 		}
 	}
@@ -115,11 +118,30 @@ func (q query) checkPulled(ctx context.Context, store storage.Store, image recon
 	if err != nil || len(bad) == 0 {
 		return err
 	}
-	if err := repair(store, bad); err != nil {
+	if err := q.store.repair(image, bad, nil); err != nil {
 		return err
 	}
-	// They are gone now, so this pull fetches them.
+	// The storage does not know them now, so this pull fetches them.
 	return q.pull(ctx, store, image)
+}
+
+// repair prepares an image that is damaged for being pulled again.
+func (s *Store) repair(image reconcile.Image, bad map[string][]error, data error) error {
+	for layer, failures := range bad {
+		slog.Warn("a layer of an image is damaged and is pulled again", "image", image.Reference, "layer", layer, "error", errors.Join(failures...))
+	}
+	options, err := s.settings.storage()
+	if err != nil {
+		return fmt.Errorf("read storage.conf: %w", err)
+	}
+	m := s.mender(options)
+	if data != nil {
+		slog.Warn("an image is damaged and is pulled again", "image", image.Reference, "error", data)
+		if err := m.makeRoomForData(image.ID); err != nil {
+			return err
+		}
+	}
+	return m.repair(bad)
 }
 
 func layerIDs(store storage.Store) (map[string]bool, error) {
@@ -152,16 +174,29 @@ func (s *Store) keep(store storage.Store, image reconcile.Image, name bundle.Roo
 	if err != nil {
 		return err
 	}
+	stamps, err := stamp(overlayRoot(store), lower)
+	if err != nil {
+		return err
+	}
 	if err := syncStorage(store); err != nil {
 		return err
 	}
+	before, _ := s.records.read(image.ID)
 	config, err := json.Marshal(image.Config)
 	if err != nil {
 		return err
 	}
-	return s.records.write(&bundle.Rootfs{
-		ImageID: image.ID, Base: overlayRoot(store), Lower: lower, Pin: pin, Config: config,
+	err = s.records.write(&bundle.Rootfs{
+		ImageID: image.ID, Base: overlayRoot(store), Lower: lower, Stamps: stamps, Pin: pin, Config: config,
 	}, name)
+	if err != nil {
+		return err
+	}
+	if before != nil && before.Pin != pin {
+		// The layer of a pin whose container was lost has the image's layers below it, and keeps them.
+		_ = store.DeleteLayer(filepath.Base(before.Pin))
+	}
+	return s.remember()
 }
 
 // ReleaseImage removes the record and the pin. The image itself is the node's: podman
@@ -182,6 +217,9 @@ func (s *Store) ReleaseImage(ctx context.Context, imageID string) error {
 		if err := unpinImage(store, imageID); err != nil {
 			return err
 		}
+		if err := s.remember(); err != nil {
+			return err
+		}
 	}
 	return s.records.remove(imageID)
 }
@@ -199,7 +237,7 @@ func (s *Store) DeleteImage(ctx context.Context, imageID string) error {
 	if _, err := store.DeleteImage(imageID, true); err != nil && !errors.Is(err, storage.ErrImageUnknown) {
 		return fmt.Errorf("delete image %s: %w", imageID, err)
 	}
-	return nil
+	return s.remember()
 }
 
 // isID tells an image's id: the SHA-256 digest of its configuration.

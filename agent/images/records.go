@@ -115,13 +115,8 @@ func (r *records) has(imageID string, name bundle.RootfsName) bool {
 
 // isWhole looks whether the layers and the pin that a record names are still there.
 func isWhole(record *bundle.Rootfs) bool {
-	for _, dir := range record.Lower {
-		if !filepath.IsAbs(dir) {
-			dir = filepath.Join(record.Base, dir)
-		}
-		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			return false
-		}
+	if err := disk.CheckStamps(record.Base, record.Lower, record.Stamps); err != nil {
+		return false
 	}
 	_, err := os.Stat(record.Pin)
 	return err == nil
