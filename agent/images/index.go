@@ -219,10 +219,20 @@ func (m *mender) restore(i *index, lost []entry, lock *lockfile.LockFile) error 
 			"index", i.path, "restored", len(lost), "entries", len(i.entries))
 	}
 	if i.missing && len(lost) == 0 {
-		return removeFile(i.copy)
+		return os.RemoveAll(i.copy)
 	}
+	return i.keep()
+}
+
+// keep makes the copy.
+func (i *index) keep() error {
 	if bytes.Equal(i.text, i.kept) {
 		return nil
+	}
+	if info, err := os.Lstat(i.copy); err == nil && !info.Mode().IsRegular() {
+		if err := os.RemoveAll(i.copy); err != nil {
+			return err
+		}
 	}
 	return disk.WriteFile(i.copy, i.text, 0o600)
 }
@@ -270,7 +280,7 @@ func (m *mender) forget(k kind, ids []string) error {
 		if err := m.replace(i, lock); err != nil {
 			return err
 		}
-		if err := disk.WriteFile(i.copy, i.text, 0o600); err != nil {
+		if err := i.keep(); err != nil {
 			return err
 		}
 	}

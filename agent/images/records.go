@@ -154,12 +154,26 @@ func (r *records) put(record *bundle.Rootfs) error {
 	if err != nil {
 		return err
 	}
+	if err := r.clear(record.ImageID); err != nil {
+		return err
+	}
 	return disk.WriteFile(r.path(record.ImageID), text, 0o600)
+}
+
+// clear removes what is no file where a record belongs.
+func (r *records) clear(imageID string) error {
+	if info, err := os.Lstat(r.path(imageID)); err == nil && !info.Mode().IsRegular() {
+		return os.RemoveAll(r.path(imageID))
+	}
+	return nil
 }
 
 func (r *records) remove(imageID string) error {
 	r.writing.Lock()
 	defer r.writing.Unlock()
+	if err := r.clear(imageID); err != nil {
+		return fmt.Errorf("remove image record: %w", err)
+	}
 	if err := os.Remove(r.path(imageID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove image record: %w", err)
 	}
