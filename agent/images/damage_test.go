@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,6 +37,8 @@ type patient struct {
 	// merged is where the first image is mounted, content what is to be found there.
 	merged, content string
 	pulls           int
+	// lenient is set where earlier damage may have left nothing to damage.
+	lenient bool
 }
 
 func newPatient(t *testing.T) *patient {
@@ -225,11 +228,11 @@ func each(files []string, into map[string]func(p *patient)) {
 		for name, damage := range damages {
 			into[file+" "+name] = func(p *patient) {
 				found, err := filepath.Glob(filepath.Join(p.root, file))
-				if err != nil || len(found) == 0 {
+				if err != nil || len(found) == 0 && !p.lenient {
 					p.t.Fatalf("no %s (%v)", file, err)
 				}
 				for _, path := range found {
-					if err := damage(path); err != nil {
+					if err := damage(path); err != nil && !p.lenient {
 						p.t.Fatal(err)
 					}
 				}
@@ -269,6 +272,7 @@ func harmless() map[string]func(p *patient) {
 			p.t.Fatal(err)
 		}
 		write(p.t, filepath.Join(dir, "mountpoints.json"), "[{")
+		p.t.Cleanup(func() { _ = os.RemoveAll(dir) }) // for the first process, which closes it
 	}
 	all["the links"] = func(p *patient) {
 		if err := os.RemoveAll(filepath.Join(p.root, driver, linksDir)); err != nil {
@@ -299,8 +303,13 @@ func harmless() map[string]func(p *patient) {
 
 // fault: a file of the image storage is empty, cut, garbage, a directory or gone | restored; nothing that runs is disturbed
 func TestDamagedFilesOfTheStorageStopNothing(t *testing.T) {
-	for name, damage := range harmless() {
-		for _, restarted := range []bool{false, true} {
+	all := harmless()
+	for i, name := range slices.Sorted(maps.Keys(all)) {
+		damage := all[name]
+		for j, restarted := range []bool{false, true} {
+			if testing.Short() && (i+j)%4 > 0 {
+				continue
+			}
 			t.Run(fmt.Sprintf("%s, restarted %t", name, restarted), func(t *testing.T) {
 				t.Parallel()
 				p := newPatient(t)
@@ -321,19 +330,16 @@ func TestDamagedFilesOfTheStorageStopNothing(t *testing.T) {
 // fault: damage of the image storage accumulates
 func TestDamageAccumulates(t *testing.T) {
 	p := newPatient(t)
+	p.lenient = true
 	all := harmless()
-	names := make([]string, 0, len(all))
-	for name := range all {
-		if !strings.HasPrefix(name, "overlay-images/*/") {
-			names = append(names, name)
+	for i, name := range slices.Sorted(maps.Keys(all)) {
+		if strings.HasPrefix(name, "overlay-images/*/") {
+			continue // another tool's image would be lost, too
 		}
-	}
-	slices.Sort(names)
-	for i, name := range names {
 		for range 2 {
 			all[name](p)
 		}
-		if i%3 != 0 {
+		if i%5 != 0 || testing.Short() && i%20 != 0 {
 			continue // with the next ones
 		}
 		p.wantHealthy()
@@ -422,7 +428,8 @@ func TestDamagedLayersArePulledAgain(t *testing.T) {
 func TestADamagedLayerStaysWhileItIsMounted(t *testing.T) {
 	p := newPatient(t)
 	diff := lowerOf(t, p.Store, p.app.ID)
-	write(t, filepath.Join(diff, "new"), "somebody wrote here")
+	emptyFiles(t, diff)
+	write(t, filepath.Join(diff, "new"), "unexpected")
 	content := hashTree(t, p.merged)
 	p.wantHealthy()
 	if got := hashTree(t, p.merged); got != content {

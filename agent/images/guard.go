@@ -34,8 +34,14 @@ func (g *guard) PutLayer(id, parent string, names []string, mountLabel string, w
 	return g.Store.PutLayer(id, parent, names, mountLabel, writeable, options, diff)
 }
 
-// makeRoom moves a directory aside that no layer of the storage has.
+// makeRoom moves aside what is in the way of a new layer: a directory that no layer of the storage has, and
+// what is no file where the list of its files belongs.
 func (g *guard) makeRoom(id string) error {
+	if info, err := os.Lstat(g.mender.fileList(id)); err == nil && !info.Mode().IsRegular() {
+		if err := g.mender.setAside(g.mender.fileList(id)); err != nil {
+			return err
+		}
+	}
 	if _, err := os.Lstat(filepath.Join(g.mender.root, id)); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -103,7 +109,7 @@ func (g *guard) isReadable(id string) bool {
 	if !isDir(filepath.Join(g.mender.root, id, "diff")) {
 		return false
 	}
-	path := filepath.Join(g.mender.graphRoot, driver+"-layers", id+".tar-split.gz")
+	path := g.mender.fileList(id)
 	info, err := os.Stat(path)
 	if err != nil {
 		return false
@@ -116,6 +122,11 @@ func (g *guard) isReadable(id string) bool {
 	}
 	g.readable.Store(path, info)
 	return true
+}
+
+// fileList is the path of the list of a layer's files, with which its archive is put together again.
+func (m *mender) fileList(id string) string {
+	return filepath.Join(m.graphRoot, driver+"-layers", id+".tar-split.gz")
 }
 
 func isWholeGzip(path string) bool {

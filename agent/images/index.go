@@ -39,7 +39,9 @@ var (
 	layerKind = kind{"layers", driver + "-layers/layers.json", driver + "-layers/volatile-layers.json", func(raw json.RawMessage) (entry, error) {
 		layer, err := decodeEntry[storage.Layer](raw)
 		incomplete, _ := layer.Flags["incomplete"].(bool)
-		return entry{raw: raw, id: layer.ID, names: layer.Names, layer: layer.Parent, incomplete: incomplete}, err
+		return entry{
+			raw: raw, id: layer.ID, names: layer.Names, layer: layer.Parent, incomplete: incomplete, pulled: layer.UncompressedDigest != "",
+		}, err
 	}}
 	imageKind = kind{"images", driver + "-images/images.json", "", func(raw json.RawMessage) (entry, error) {
 		image, err := decodeEntry[storage.Image](raw)
@@ -68,8 +70,9 @@ type entry struct {
 	id    string
 	names []string
 	// layer is the one below a layer, the topmost one of an image, the writable one of a container.
-	layer      string
-	incomplete bool
+	layer string
+	// incomplete is set for a layer that is being made, pulled for one that can be pulled again.
+	incomplete, pulled bool
 }
 
 // decodeEntry decodes what the library would.
@@ -114,8 +117,9 @@ type index struct {
 	// text is the file's content, and kept that of the copy.
 	text, kept []byte
 	entries    []entry
-	// missing is set where there is no such file, damaged where it does not parse.
-	missing, damaged bool
+	// missing is set where there is no such file, damaged where it does not parse, useless where it has
+	// layers without data.
+	missing, damaged, useless bool
 }
 
 // openIndexes reads the files of a kind. The caller holds the kind's lock.
@@ -158,6 +162,7 @@ func (m *mender) restoreIndexes(locks map[string]*lockfile.LockFile) error {
 			}
 		}
 		for _, i := range indexes {
+			m.dropUseless(i)
 			lost := i.lost(func(e entry) bool {
 				taken := slices.ContainsFunc(e.names, func(name string) bool { return names[name] })
 				return !ids[e.id] && !taken && m.onDisk(k, e, layers)
@@ -176,6 +181,19 @@ func (m *mender) restoreIndexes(locks map[string]*lockfile.LockFile) error {
 	return nil
 }
 
+// dropUseless removes the layers of images whose data is gone: a pull would take them for layers that it
+// needs not fetch, and fail on top of them.
+func (m *mender) dropUseless(i *index) {
+	before := len(i.entries)
+	i.entries = slices.DeleteFunc(i.entries, func(e entry) bool {
+		return e.pulled && !e.incomplete && !isDir(filepath.Join(m.root, e.id, "diff"))
+	})
+	if lost := before - len(i.entries); lost > 0 {
+		i.useless = true
+		slog.Warn("layers of images are gone from the disk, and are pulled again where they are needed", "storage", m.graphRoot, "layers", lost)
+	}
+}
+
 // lost are the entries that only the copy has, of those that are wanted back.
 func (i *index) lost(wanted func(entry) bool) []entry {
 	kept, _ := i.kind.decodeIndex(i.kept)
@@ -186,7 +204,11 @@ func (i *index) lost(wanted func(entry) bool) []entry {
 func (m *mender) onDisk(k kind, e entry, layers map[string]string) bool {
 	switch k.name {
 	case layerKind.name:
-		return isDir(filepath.Join(m.root, e.id))
+		dir := filepath.Join(m.root, e.id)
+		if e.pulled {
+			dir = filepath.Join(dir, "diff")
+		}
+		return isDir(dir)
 	case imageKind.name:
 		return isDir(filepath.Join(m.graphRoot, driver+"-images", e.id)) && isChain(layers, e.layer)
 	}
@@ -210,11 +232,13 @@ func isChain(layers map[string]string, id string) bool {
 
 // restore writes an index with the entries that it had lost, where it had, and its copy, where that differs.
 func (m *mender) restore(i *index, lost []entry, lock *lockfile.LockFile) error {
-	if i.damaged || len(lost) > 0 {
+	if i.damaged || i.useless || len(lost) > 0 {
 		i.entries = append(i.entries, lost...)
 		if err := m.replace(i, lock); err != nil {
 			return err
 		}
+	}
+	if i.damaged || len(lost) > 0 {
 		slog.Warn("an index of the image storage was damaged: entries are restored from the copy that davit keeps",
 			"index", i.path, "restored", len(lost), "entries", len(i.entries))
 	}

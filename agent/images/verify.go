@@ -48,7 +48,7 @@ func (s *Store) damaged(ctx context.Context, store storage.Store, image *storage
 	}
 	for _, layer := range layers {
 		dir, err := lowerDir(store, layer.ID)
-		if err == nil && !fresh[layer.ID] && !recorded[dir] {
+		if err == nil && !fresh[layer.ID] && !(recorded[dir] && isListed(store, layer)) {
 			err = readBack(ctx, store, layer)
 		}
 		switch {
@@ -59,6 +59,12 @@ func (s *Store) damaged(ctx context.Context, store storage.Store, image *storage
 		}
 	}
 	return bad, nil
+}
+
+// isListed reports whether the list of a layer's files can be read: without it, other tools cannot push it.
+func isListed(store storage.Store, layer *storage.Layer) bool {
+	g, ok := store.(*guard)
+	return !ok || layer.ReadOnly || layer.UncompressedDigest == "" || g.isReadable(layer.ID)
 }
 
 // readBack puts the layer's archive together again and compares its digest.
