@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,6 +36,8 @@ import (
 //	                           kernel gets the arguments from then on
 //	registry up | down         the registry answers, or its machine is gone
 //	registry tag FROM TO       push an image under another name, repository:tag
+//	registry derive FROM REPOSITORY N
+//	                           add N images with the layers of another and one of their own
 //	registry requests          print what was asked of the registry since last time
 //
 // What a command prints can be checked with testscript's stdout and stderr.
@@ -193,9 +196,15 @@ func runRegistry(_ context.Context, s scene, args []string) error {
 		return s.lab.Registry.Down()
 	case len(args) == 3 && args[0] == "tag":
 		return s.lab.Registry.Tag(args[1], args[2])
+	case len(args) == 4 && args[0] == "derive":
+		count, err := strconv.Atoi(args[3])
+		if err != nil {
+			return usage(err.Error())
+		}
+		return s.lab.Registry.Derive(args[1], args[2], count)
 	case len(args) == 1 && args[0] == "requests":
 		_, err := fmt.Fprintln(s.out, strings.Join(s.lab.Registry.Requests(), "\n"))
 		return err
 	}
-	return usage("registry up | down | tag FROM TO | requests")
+	return usage("registry up | down | tag FROM TO | derive FROM REPOSITORY N | requests")
 }
