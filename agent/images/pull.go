@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -209,6 +210,7 @@ func (s *Store) ReleaseImage(ctx context.Context, imageID string) error {
 		return err
 	}
 	defer release()
+	record, _ := s.records.read(imageID)
 	if isID(imageID) { // not a foreign file among the records, which has no pin
 		store, err := s.storage()
 		if err != nil {
@@ -221,7 +223,41 @@ func (s *Store) ReleaseImage(ctx context.Context, imageID string) error {
 			return err
 		}
 	}
-	return s.records.remove(imageID)
+	if err := s.records.remove(imageID); err != nil || record == nil {
+		return err
+	}
+	return s.dropUnknown(record)
+}
+
+// dropUnknown moves layers of a released image aside that no other record names and the storage does not
+// know, because an index was lost that had no copy: no prune would find them.
+func (s *Store) dropUnknown(record *bundle.Rootfs) error {
+	store, err := s.storage()
+	if err != nil {
+		return err
+	}
+	all, err := s.records.readable()
+	if err != nil {
+		return err
+	}
+	named := map[string]bool{}
+	for _, other := range all {
+		addAll(named, other)
+	}
+	for _, link := range record.Lower {
+		target, err := os.Readlink(filepath.Join(record.Base, link))
+		if err != nil || named[link] || record.Base != overlayRoot(store) {
+			continue
+		}
+		id := filepath.Base(filepath.Dir(target))
+		if _, err := store.Layer(id); !errors.Is(err, storage.ErrLayerUnknown) {
+			continue
+		}
+		if err := store.(*guard).makeRoom(id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // DeleteImage releases the image and removes it, with the layers that no other image has. What somebody
