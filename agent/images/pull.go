@@ -54,10 +54,16 @@ func (s *Store) ensure(ctx context.Context, image reconcile.Image) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	if err := q.fetch(ctx, store, image); err != nil {
-		return err
+	// A pull of another image may have found a shared layer damaged meanwhile.
+	for range maxTries {
+		if err = q.fetch(ctx, store, image); err == nil {
+			err = s.keep(store, image, name)
+		}
+		if !errors.Is(err, storage.ErrLayerUnknown) {
+			break
+		}
 	}
-	return s.keep(store, image, name)
+	return err
 }
 
 // fetch leaves the image in the storage, its layers sound.
@@ -67,18 +73,21 @@ func (q query) fetch(ctx context.Context, store storage.Store, image reconcile.I
 		return err
 	}
 	if err == nil {
-		bad, err := q.store.damaged(ctx, store, stored, nil)
+		data := checkData(store, stored)
+		bad, err := q.store.verify(ctx, store, stored, image.Reference, nil)
 		if err != nil {
 			return err
 		}
-		data := checkData(store, stored)
 		// The same configuration may have come by another manifest. Then only that is
 		// fetched, with its signatures.
-		if len(bad) == 0 && data == nil && slices.Contains(stored.Digests, digest.Digest(image.Digest)) {
+		if !bad && data == nil && slices.Contains(stored.Digests, digest.Digest(image.Digest)) {
 			return q.name(store, stored)
 		}
-		if err := q.store.repair(image, bad, data); err != nil {
-			return err
+		if data != nil {
+			slog.Warn("an image is damaged and is pulled again", "image", image.Reference, "error", data)
+			if err := store.(*guard).mender.makeRoomForData(image.ID); err != nil {
+				return err
+			}
 		}
 	}
 	if q.source.onlyHere() || q.request.PullPolicy == v1.PullNever {
@@ -115,34 +124,12 @@ func (q query) checkPulled(ctx context.Context, store storage.Store, image recon
 	for id := range before {
 		delete(fresh, id)
 	}
-	bad, err := q.store.damaged(ctx, store, stored, fresh)
-	if err != nil || len(bad) == 0 {
-		return err
-	}
-	if err := q.store.repair(image, bad, nil); err != nil {
+	bad, err := q.store.verify(ctx, store, stored, image.Reference, fresh)
+	if err != nil || !bad {
 		return err
 	}
 	// The storage does not know them now, so this pull fetches them.
 	return q.pull(ctx, store, image)
-}
-
-// repair prepares an image that is damaged for being pulled again.
-func (s *Store) repair(image reconcile.Image, bad map[string][]error, data error) error {
-	for layer, failures := range bad {
-		slog.Warn("a layer of an image is damaged and is pulled again", "image", image.Reference, "layer", layer, "error", errors.Join(failures...))
-	}
-	options, err := s.settings.storage()
-	if err != nil {
-		return fmt.Errorf("read storage.conf: %w", err)
-	}
-	m := s.mender(options)
-	if data != nil {
-		slog.Warn("an image is damaged and is pulled again", "image", image.Reference, "error", data)
-		if err := m.makeRoomForData(image.ID); err != nil {
-			return err
-		}
-	}
-	return m.repair(bad)
 }
 
 func layerIDs(store storage.Store) (map[string]bool, error) {

@@ -57,6 +57,8 @@ type Store struct {
 	marking sync.Mutex
 	marks   int
 
+	// verifying is held while layers are read back.
+	verifying sync.Mutex
 	// readable are the lists of layers' files that were read whole, see guard.go.
 	readable sync.Map
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -30,6 +31,21 @@ var (
 	errDamagedImage = errors.New("the image's data is damaged")
 )
 
+// verify reports whether layers of an image are damaged, and has the storage forget these, so that they are
+// pulled again. One image at a time: a layer that another image shares is not found damaged twice.
+func (s *Store) verify(ctx context.Context, store storage.Store, image *storage.Image, reference string, fresh map[string]bool) (bad bool, err error) {
+	s.verifying.Lock()
+	defer s.verifying.Unlock()
+	layers, err := s.damaged(ctx, store, image, fresh)
+	if err != nil {
+		return false, err
+	}
+	for layer, failures := range layers {
+		slog.Warn("a layer of an image is damaged and is pulled again", "image", reference, "layer", layer, "error", errors.Join(failures...))
+	}
+	return len(layers) > 0, store.(*guard).mender.repair(layers)
+}
+
 // damaged returns what is wrong with the image's layers, by layer. Layers in fresh were
 // just pulled, and those of a record were verified before it was written.
 func (s *Store) damaged(ctx context.Context, store storage.Store, image *storage.Image, fresh map[string]bool) (map[string][]error, error) {
@@ -44,7 +60,11 @@ func (s *Store) damaged(ctx context.Context, store storage.Store, image *storage
 	}
 	bad := map[string][]error{}
 	if unknown {
-		bad[image.TopLayer] = []error{err} // or one below, which the pull makes again
+		id := image.TopLayer
+		if len(layers) > 0 {
+			id = layers[len(layers)-1].Parent
+		}
+		bad[id] = []error{err}
 	}
 	for _, layer := range layers {
 		dir, err := lowerDir(store, layer.ID)
