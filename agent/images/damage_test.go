@@ -301,7 +301,7 @@ func harmless() map[string]func(p *patient) {
 	return all
 }
 
-// fault: a file of the image storage is empty, cut, garbage, a directory or gone | restored; nothing that runs is disturbed
+// fault: a file of the image storage is damaged or gone
 func TestDamagedFilesOfTheStorageStopNothing(t *testing.T) {
 	all := harmless()
 	for i, name := range slices.Sorted(maps.Keys(all)) {
@@ -327,7 +327,7 @@ func TestDamagedFilesOfTheStorageStopNothing(t *testing.T) {
 	}
 }
 
-// fault: damage of the image storage accumulates
+// fault: a file of the image storage is damaged or gone
 func TestDamageAccumulates(t *testing.T) {
 	p := newPatient(t)
 	p.lenient = true
@@ -389,7 +389,7 @@ func TestIndexesWithoutACopyArePulledAgain(t *testing.T) {
 	}
 }
 
-// fault: a layer of a running container is emptied, or its files are | noticed without reading it, and pulled again
+// fault: a layer of a running container is emptied or gone
 func TestDamagedLayersArePulledAgain(t *testing.T) {
 	for name, damage := range map[string]func(p *patient, diff string) error{
 		"emptied": func(p *patient, diff string) error {
@@ -424,7 +424,7 @@ func TestDamagedLayersArePulledAgain(t *testing.T) {
 	}
 }
 
-// fault: a layer that runs is found damaged | what it still has stays there until the container ends
+// fault: a layer of a running container is emptied or gone
 func TestADamagedLayerStaysWhileItIsMounted(t *testing.T) {
 	p := newPatient(t)
 	diff := lowerOf(t, p.Store, p.app.ID)
@@ -448,7 +448,7 @@ func TestADamagedLayerStaysWhileItIsMounted(t *testing.T) {
 	}
 }
 
-// fault: files of a layer that another image shares lose their content | read back before it is used again
+// fault: a layer of an image is damaged, or removed behind davit's back
 func TestARecordThatIsNotWholeIsReadBack(t *testing.T) {
 	p := newPatient(t)
 	emptyFiles(t, lowerOf(t, p.Store, p.app.ID))
@@ -458,7 +458,7 @@ func TestARecordThatIsNotWholeIsReadBack(t *testing.T) {
 	p.wantHealthy()
 }
 
-// fault: the image storage is removed while containers run | pulled again
+// fault: the image storage is removed while containers run
 func TestTheWholeStorageIsPulledAgain(t *testing.T) {
 	for _, restarted := range []bool{false, true} {
 		t.Run(fmt.Sprintf("restarted %t", restarted), func(t *testing.T) {
