@@ -131,7 +131,9 @@ func (m *mender) mendTypes() error {
 	// They count mounts of the library, and davit's pins are never mounted.
 	counts := filepath.Join(m.runRoot, m.mountCounts())
 	if text, err := os.ReadFile(counts); err == nil && len(text) > 0 && !isMountCounts(text) {
-		return m.wrongType(counts)
+		if err := m.wrongType(counts); err != nil {
+			return err
+		}
 	}
 	return os.MkdirAll(filepath.Join(m.root, linksDir), 0o700)
 }

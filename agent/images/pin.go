@@ -35,6 +35,9 @@ func pinImage(store storage.Store, imageID string) (string, error) {
 	if err := store.DeleteLayer(layer); err != nil && !errors.Is(err, storage.ErrLayerUnknown) && !errors.Is(err, storage.ErrNotALayer) {
 		return "", fmt.Errorf("pin image %s: %w", imageID, err)
 	}
+	if store.Exists(layer) {
+		layer = "" // another store, which is only read, has been davit's on another node
+	}
 	pin, err = store.CreateContainer("", []string{name}, imageID, layer, "", nil)
 	if err != nil {
 		return "", fmt.Errorf("pin image %s: %w", imageID, err)
