@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,6 +42,8 @@ import (
 //	registry fault REPOSITORY MODE | none
 //	                           a repository, or * for all, misbehaves until `none`: see registry.Fault;
 //	                           one at 127.0.0.1:5099 takes connections and never answers
+//	registry derive FROM REPOSITORY N
+//	                           add N images with the layers of another and one of their own
 //	registry requests          print what was asked of the registry since last time
 //
 // What a command prints can be checked with testscript's stdout and stderr.
@@ -219,9 +222,15 @@ func runRegistry(_ context.Context, s scene, args []string) error {
 			return usage(err.Error())
 		}
 		return nil
+	case len(args) == 4 && args[0] == "derive":
+		count, err := strconv.Atoi(args[3])
+		if err != nil {
+			return usage(err.Error())
+		}
+		return s.lab.Registry.Derive(args[1], args[2], count)
 	case len(args) == 1 && args[0] == "requests":
 		_, err := fmt.Fprintln(s.out, strings.Join(s.lab.Registry.Requests(), "\n"))
 		return err
 	}
-	return usage("registry up | down | tag FROM TO | fault REPOSITORY MODE | requests")
+	return usage("registry up | down | tag FROM TO | derive FROM REPOSITORY N | fault REPOSITORY MODE | requests")
 }

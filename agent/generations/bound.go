@@ -14,7 +14,7 @@ type Layers func(imageID string) map[string]int64
 
 // Within is how many of the generations, the newest one first, can be kept beside one that needs the
 // wanted images: at most so many, and so many that what they need more takes no more than the bytes.
-// The newest can always.
+// The newest can always. Layers whose sizes are not known count as nothing.
 func Within(kept []reconcile.Generation, wanted []string, most int, bytes int64, layers Layers) int {
 	var extra int64
 	images, known := map[string]bool{}, map[string]bool{}

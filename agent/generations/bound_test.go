@@ -39,3 +39,17 @@ func TestWithin(t *testing.T) {
 		}
 	}
 }
+
+func TestLayersOfUnknownSizeCountAsNothing(t *testing.T) {
+	t.Parallel()
+	layers := func(id string) map[string]int64 {
+		if id == "damaged" {
+			return nil
+		}
+		return map[string]int64{id: 50}
+	}
+	kept := []reconcile.Generation{{Number: 3, Images: []string{"old"}}, {Number: 2, Images: []string{"damaged"}}, {Number: 1, Images: []string{"older"}}}
+	if got := Within(kept, []string{"new"}, 10, 70, layers); got != 2 {
+		t.Errorf("%d are kept, want 2", got)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"go.podman.io/storage"
 	"golang.org/x/sys/unix"
@@ -96,7 +97,7 @@ func removeFile(path string) error {
 // repairAfterCrash checks the storage's lists and data once after the machine went down
 // during a pull, and removes what is damaged, never more. Layers are not read here: those
 // that no record names are read back before their first use.
-func (s *Store) repairAfterCrash(store storage.Store) error {
+func (s *Store) repairAfterCrash(store storage.Store, m *mender) error {
 	marked, err := os.ReadFile(s.markPath())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -117,8 +118,45 @@ func (s *Store) repairAfterCrash(store storage.Store) error {
 	}
 	slog.Warn("the machine went down during an image pull: image storage checked",
 		"storage", store.GraphRoot(), "damagedLayers", len(report.Layers), "damagedImages", len(report.Images))
-	if err := repairReported(store, report); err != nil {
+	if err := m.repairReported(store, report); err != nil {
 		slog.Warn("image storage is not wholly repaired", "storage", store.GraphRoot(), "error", err)
 	}
 	return removeFile(s.markPath())
+}
+
+// repairReported has the storage forget the layers and images that a check has found damaged; images that
+// another tool's container uses stay. Nothing is deleted: containers that run may use what the storage does
+// not know, or what no image uses.
+func (m *mender) repairReported(store storage.Store, report storage.CheckReport) error {
+	containers, err := store.Containers()
+	if err != nil {
+		return err
+	}
+	used := map[string]bool{}
+	for _, container := range containers {
+		if !slices.Contains(container.Names, pinName(container.ImageID)) {
+			used[container.ImageID] = true
+		}
+	}
+	var images, layers []string
+	for id := range report.Images {
+		if used[id] {
+			continue
+		}
+		if err := unpinImage(store, id); err != nil {
+			return err
+		}
+		images = append(images, id)
+	}
+	for id, failures := range report.Layers {
+		if slices.ContainsFunc(failures, isDamage) {
+			layers = append(layers, id)
+		}
+	}
+	return errors.Join(m.forget(imageKind, images), m.forget(layerKind, layers))
+}
+
+// isDamage tells what is wrong with a layer from what only nobody uses.
+func isDamage(err error) bool {
+	return !errors.Is(err, storage.ErrLayerUnaccounted) && !errors.Is(err, storage.ErrLayerUnreferenced)
 }

@@ -70,7 +70,16 @@ const (
 // anyone but root it can only resolve.
 func newNode(t *testing.T) *Store {
 	t.Helper()
-	dir := t.TempDir()
+	// A test's own directory has its name, and mount options have one page.
+	dir, err := os.MkdirTemp("", "node")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
 	write(t, filepath.Join(dir, "policy.json"), acceptAll)
 	write(t, filepath.Join(dir, "registries.conf"), "unqualified-search-registries = []\n")
 	for _, name := range []string{"registries.conf.d", "registries.d", "certs.d", "tmp"} {

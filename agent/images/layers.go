@@ -9,15 +9,18 @@ import (
 	"strings"
 
 	"go.podman.io/storage"
+
+	"github.com/davit-project/davit/agent/disk"
 )
 
-// chain returns the image's layers, the topmost first.
+// chain returns the image's layers, the topmost first. Where the storage does not know one, the error is
+// storage.ErrLayerUnknown, and the layers are those above it.
 func chain(store storage.Store, image *storage.Image) ([]*storage.Layer, error) {
 	var layers []*storage.Layer
 	for id := image.TopLayer; id != ""; {
 		layer, err := store.Layer(id)
 		if err != nil {
-			return nil, fmt.Errorf("layer %s: %w", id, err)
+			return layers, fmt.Errorf("layer %s: %w", id, err)
 		}
 		layers = append(layers, layer)
 		id = layer.Parent
@@ -28,8 +31,8 @@ func chain(store storage.Store, image *storage.Image) ([]*storage.Layer, error) 
 	return layers, nil
 }
 
-// Layers are the layers of an image, by id, and how much each takes in bytes. An image that is not
-// there has none.
+// Layers are the layers of an image, by id, and how much each takes in bytes. An image that the storage does
+// not know has none, and of one with an unknown layer only those above it count.
 func (s *Store) Layers(imageID string) (map[string]int64, error) {
 	store, err := s.storage()
 	if err != nil {
@@ -43,7 +46,7 @@ func (s *Store) Layers(imageID string) (map[string]int64, error) {
 		return nil, fmt.Errorf("image %s: %w", imageID, err)
 	}
 	layers, err := chain(store, image)
-	if err != nil {
+	if err != nil && !errors.Is(err, storage.ErrLayerUnknown) {
 		return nil, fmt.Errorf("image %s: %w", imageID, err)
 	}
 	sizes := map[string]int64{}
@@ -124,4 +127,20 @@ func roots(store storage.Store) []string {
 		found = append(found, filepath.Join(other, driver))
 	}
 	return found
+}
+
+// stampLayers returns how the directories of layers look now, see [disk.Stamp].
+func stampLayers(base string, lower []string) ([]string, error) {
+	stamps := make([]string, 0, len(lower))
+	for _, dir := range lower {
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(base, dir)
+		}
+		stamp, err := disk.Stamp(dir)
+		if err != nil {
+			return nil, err
+		}
+		stamps = append(stamps, stamp)
+	}
+	return stamps, nil
 }

@@ -1,16 +1,16 @@
 package images
 
 import (
+	"crypto/rand"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 
-	"go.podman.io/storage/pkg/lockfile"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,35 +26,9 @@ const (
 	linksDir = "l"
 )
 
-// mendLinks makes the link files and links of the layers below a storage's root agree. It holds
-// the storage's lock of layers, so that nobody makes one meanwhile.
-func mendLinks(graphRoot string) error {
-	m := mender{root: filepath.Join(graphRoot, driver)}
-	if _, err := os.Stat(m.root); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	lock, err := lockfile.GetLockFile(filepath.Join(graphRoot, driver+"-layers", "layers.lock"))
-	if err != nil {
-		return fmt.Errorf("mend links of image storage %s: %w", graphRoot, err)
-	}
-	lock.Lock()
-	defer lock.Unlock()
-	if err := m.mend(); err != nil {
-		return fmt.Errorf("mend links of image storage %s: %w", graphRoot, err)
-	}
-	if m.mended > 0 {
-		slog.Warn("links of image layers were damaged, as a power loss leaves them, and are put right", "storage", graphRoot, "layers", m.mended)
-	}
-	return nil
-}
-
-// mender puts right what is below root, and counts.
-type mender struct {
-	root   string
-	mended int
-}
-
-func (m *mender) mend() error {
+// mendLinks makes the link files and links of the layers agree, and the files that name the layers below
+// each. The caller holds the storage's lock of layers, so that nobody makes one meanwhile.
+func (m *mender) mendLinks() error {
 	names, err := m.names()
 	if err != nil {
 		return err
@@ -73,16 +47,20 @@ func (m *mender) mend() error {
 			}
 			continue
 		}
-		text, err := os.ReadFile(filepath.Join(m.root, layer.Name(), linkFile))
-		if errors.Is(err, fs.ErrNotExist) {
+		if _, known := m.layers[layer.Name()]; !known && !isFile(filepath.Join(m.root, layer.Name(), linkFile)) {
 			continue // a directory of the storage's own
 		}
-		if err != nil {
+		if err := m.mendLayer(layer.Name(), names[layer.Name()]); err != nil {
 			return err
 		}
-		if err := m.mendLayer(layer.Name(), string(text), names[layer.Name()]); err != nil {
+	}
+	for layer := range m.layers {
+		if err := m.mendLower(layer); err != nil {
 			return err
 		}
+	}
+	if m.mended > 0 {
+		slog.Warn("links of image layers were damaged, as a power loss leaves them, and are put right", "storage", m.graphRoot, "layers", m.mended)
 	}
 	return nil
 }
@@ -101,22 +79,24 @@ func (m *mender) removeStale(dir fs.DirEntry) error {
 	if err != nil {
 		return err
 	}
-	var up unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &up); err != nil {
-		return os.NewSyscallError("clock_gettime", err)
-	}
-	if info.ModTime().After(time.Now().Add(-time.Duration(up.Nano()))) {
-		return nil
+	booted, err := bootTime()
+	if err != nil || info.ModTime().After(booted) {
+		return err
 	}
 	return os.RemoveAll(filepath.Join(m.root, dir.Name()))
 }
 
-// names are those of the links that there are, by layer.
+func bootTime() (time.Time, error) {
+	var up unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &up); err != nil {
+		return time.Time{}, os.NewSyscallError("clock_gettime", err)
+	}
+	return time.Now().Add(-time.Duration(up.Nano())), nil
+}
+
+// names are those of the links that there are, by layer. What is no link does not count, and is moved aside.
 func (m *mender) names() (map[string]string, error) {
 	dir := filepath.Join(m.root, linksDir)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
 	links, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -124,6 +104,9 @@ func (m *mender) names() (map[string]string, error) {
 	names := map[string]string{}
 	for _, link := range links {
 		target, err := os.Readlink(filepath.Join(dir, link.Name()))
+		if errors.Is(err, unix.EINVAL) {
+			err = m.setAside(filepath.Join(dir, link.Name()))
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -132,22 +115,126 @@ func (m *mender) names() (map[string]string, error) {
 	return names, nil
 }
 
-// mendLayer has a layer's file say how its link is called, or makes that link. name is the one of the
-// link that leads to the layer; without one, an empty file is of no use.
-func (m *mender) mendLayer(layer, text, name string) error {
+// linkName is what the library calls links.
+var linkName = regexp.MustCompile(`^[A-Z0-9]{26}$`)
+
+// mendLayer has a layer's file say how its link is called, or makes that link. name is the one of a link
+// that leads to the layer; without one, a layer whose file says nothing gets a new name, unless nobody
+// knows the layer.
+func (m *mender) mendLayer(layer, name string) error {
 	file := filepath.Join(m.root, layer, linkFile)
-	link := filepath.Join(m.root, linksDir, text)
-	_, err := os.Lstat(link)
-	switch {
-	case text == "" && name == "":
-		m.mended++
-		return os.Remove(file)
-	case text == "":
-		m.mended++
-		return os.WriteFile(file, []byte(name), 0o644)
-	case errors.Is(err, fs.ErrNotExist):
-		m.mended++
-		return os.Symlink(filepath.Join("..", layer, "diff"), link)
+	if info, err := os.Lstat(file); err == nil && !info.Mode().IsRegular() {
+		if err := m.setAside(file); err != nil {
+			return err
+		}
 	}
-	return err
+	text, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	written := string(text)
+	if !linkName.MatchString(written) || m.leadsElsewhere(written, layer) {
+		written = ""
+	}
+	_, known := m.layers[layer]
+	switch {
+	case written != "":
+		name = written
+	case name == "" && !known:
+		m.mended++
+		return removeFile(file)
+	case name == "":
+		name = rand.Text() // 26 characters, like the library's
+	}
+	if written == "" {
+		m.mended++
+		if err := os.WriteFile(file, []byte(name), 0o644); err != nil {
+			return err
+		}
+	}
+	link, target := filepath.Join(m.root, linksDir, name), filepath.Join("..", layer, "diff")
+	switch has, err := os.Readlink(link); {
+	case err == nil && has == target:
+		return nil
+	case err == nil:
+		if err := os.Remove(link); err != nil {
+			return err
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	m.mended++
+	return os.Symlink(target, link)
+}
+
+// leadsElsewhere reports whether a link is that of another layer.
+func (m *mender) leadsElsewhere(name, layer string) bool {
+	target, err := os.Readlink(filepath.Join(m.root, linksDir, name))
+	other := filepath.Base(filepath.Dir(target))
+	return err == nil && other != layer && isDir(filepath.Join(m.root, other))
+}
+
+// lowerFile names the links of all layers below one, the nearest first, and lowerLayersFile their ids.
+const (
+	lowerFile       = "lower"
+	lowerLayersFile = "lower-layers"
+)
+
+// mendLower has a layer's files name the layers below it: without them, other tools mount the layer alone.
+// Older releases of the library do not write the second one.
+func (m *mender) mendLower(layer string) error {
+	dir := filepath.Join(m.root, layer)
+	var ids, links []string
+	for id := m.layers[layer]; id != ""; id = m.layers[id] {
+		text, err := os.ReadFile(filepath.Join(m.root, id, linkFile))
+		if err != nil || len(ids) > len(m.layers) {
+			return nil //nolint:nilerr // a layer of another store, or one that is gone: it is found when it is used
+		}
+		ids, links = append(ids, id), append(links, filepath.Join(linksDir, string(text)))
+	}
+	if len(ids) == 0 || !isDir(dir) {
+		return nil
+	}
+	if !m.lowersAre(filepath.Join(dir, lowerFile), ids) {
+		if err := m.rewriteLower(filepath.Join(dir, lowerFile), strings.Join(links, ":")); err != nil {
+			return err
+		}
+	}
+	file, want := filepath.Join(dir, lowerLayersFile), strings.Join(ids, ":")
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && string(text) == want {
+		return nil
+	}
+	return m.rewriteLower(file, want)
+}
+
+// lowersAre reports whether a file names links that lead to these layers.
+func (m *mender) lowersAre(file string, ids []string) bool {
+	text, err := os.ReadFile(file)
+	links := strings.Split(string(text), ":")
+	if err != nil || len(links) != len(ids) {
+		return false
+	}
+	for i, link := range links {
+		target, err := os.Readlink(filepath.Join(m.root, link))
+		if err != nil || filepath.Base(filepath.Dir(target)) != ids[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *mender) rewriteLower(file, text string) error {
+	m.mended++
+	if info, err := os.Lstat(file); err == nil && !info.Mode().IsRegular() {
+		if err := m.setAside(file); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(file, []byte(text), 0o644)
+}
+
+func isFile(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }

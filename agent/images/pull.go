@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -52,7 +55,7 @@ func (s *Store) ensure(ctx context.Context, image reconcile.Image, progress func
 	if s.Has(image) {
 		return nil // another process has pulled it meanwhile
 	}
-	store, err := s.storage()
+	store, err := s.open(true)
 	if err != nil {
 		return err
 	}
@@ -66,11 +69,20 @@ func (s *Store) ensure(ctx context.Context, image reconcile.Image, progress func
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	if err := q.fetch(ctx, store, image); err != nil {
-		return err
+	// A pull of another image may have found a shared layer damaged meanwhile.
+	for range sharedTries {
+		if err = q.fetch(ctx, store, image); err == nil {
+			err = s.keep(store, image, nameOf(image))
+		}
+		if !errors.Is(err, storage.ErrLayerUnknown) {
+			break
+		}
 	}
-	return s.keep(store, image, nameOf(image))
+	return err
 }
+
+// sharedTries is how often a pull begins again because of another one that shares layers with it.
+const sharedTries = 4
 
 // fetch leaves the image in the storage, its layers sound.
 func (q query) fetch(ctx context.Context, store storage.Store, image reconcile.Image) error {
@@ -79,17 +91,21 @@ func (q query) fetch(ctx context.Context, store storage.Store, image reconcile.I
 		return err
 	}
 	if err == nil {
-		bad, err := q.store.damaged(ctx, store, stored, nil)
+		data := checkData(store, stored)
+		bad, err := q.store.verify(ctx, store, stored, image.Reference, nil)
 		if err != nil {
 			return err
 		}
 		// The same configuration may have come by another manifest. Then only that is
 		// fetched, with its signatures.
-		if len(bad) == 0 && slices.Contains(stored.Digests, digest.Digest(image.Digest)) {
+		if !bad && data == nil && slices.Contains(stored.Digests, digest.Digest(image.Digest)) {
 			return q.name(store, stored)
 		}
-		if err := repair(store, bad); err != nil {
-			return err
+		if data != nil {
+			slog.Warn("an image is damaged and is pulled again", "image", image.Reference, "error", data)
+			if err := store.(*guard).mender.makeRoomForData(image.ID); err != nil {
+				return err
+			}
 		}
 	}
 	if q.source.onlyHere() || q.request.PullPolicy == v1.PullNever {
@@ -126,14 +142,11 @@ func (q query) checkPulled(ctx context.Context, store storage.Store, image recon
 	for id := range before {
 		delete(fresh, id)
 	}
-	bad, err := q.store.damaged(ctx, store, stored, fresh)
-	if err != nil || len(bad) == 0 {
+	bad, err := q.store.verify(ctx, store, stored, image.Reference, fresh)
+	if err != nil || !bad {
 		return err
 	}
-	if err := repair(store, bad); err != nil {
-		return err
-	}
-	// They are gone now, so this pull fetches them.
+	// The storage does not know them now, so this pull fetches them.
 	return q.pull(ctx, store, image)
 }
 
@@ -167,16 +180,29 @@ func (s *Store) keep(store storage.Store, image reconcile.Image, name bundle.Roo
 	if err != nil {
 		return err
 	}
+	stamps, err := stampLayers(overlayRoot(store), lower)
+	if err != nil {
+		return err
+	}
 	if err := syncStorage(store); err != nil {
 		return err
 	}
+	before, _ := s.records.read(image.ID)
 	config, err := json.Marshal(image.Config)
 	if err != nil {
 		return err
 	}
-	return s.records.write(&bundle.Rootfs{
-		ImageID: image.ID, Base: overlayRoot(store), Lower: lower, Pin: pin, Config: config,
+	err = s.records.write(&bundle.Rootfs{
+		ImageID: image.ID, Base: overlayRoot(store), Lower: lower, Stamps: stamps, Pin: pin, Config: config,
 	}, name)
+	if err != nil {
+		return err
+	}
+	if before != nil && before.Pin != pin {
+		// The layer of a pin whose container was lost has the image's layers below it, and keeps them.
+		_ = store.DeleteLayer(filepath.Base(before.Pin))
+	}
+	return s.remember()
 }
 
 // ReleaseImage removes the record and the pin. The image itself is the node's: podman
@@ -189,6 +215,7 @@ func (s *Store) ReleaseImage(ctx context.Context, imageID string) error {
 		return err
 	}
 	defer unlock()
+	record, _ := s.records.read(imageID)
 	if isID(imageID) { // not a foreign file among the records, which has no pin
 		store, err := s.storage()
 		if err != nil {
@@ -197,8 +224,45 @@ func (s *Store) ReleaseImage(ctx context.Context, imageID string) error {
 		if err := unpinImage(store, imageID); err != nil {
 			return err
 		}
+		if err := s.remember(); err != nil {
+			return err
+		}
 	}
-	return s.records.remove(imageID)
+	if err := s.records.remove(imageID); err != nil || record == nil {
+		return err
+	}
+	return s.dropUnknown(record)
+}
+
+// dropUnknown moves layers of a released image aside that no other record names and the storage does not
+// know, because an index was lost that had no copy: no prune would find them.
+func (s *Store) dropUnknown(record *bundle.Rootfs) error {
+	store, err := s.storage()
+	if err != nil {
+		return err
+	}
+	all, err := s.records.readable()
+	if err != nil {
+		return err
+	}
+	named := map[string]bool{}
+	for _, other := range all {
+		addAll(named, other)
+	}
+	for _, link := range record.Lower {
+		target, err := os.Readlink(filepath.Join(record.Base, link))
+		if err != nil || named[link] || record.Base != overlayRoot(store) {
+			continue
+		}
+		id := filepath.Base(filepath.Dir(target))
+		if _, err := store.Layer(id); !errors.Is(err, storage.ErrLayerUnknown) {
+			continue
+		}
+		if err := store.(*guard).makeRoom(id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // DeleteImage releases the image and removes it, with the layers that no other image has. What a
@@ -214,7 +278,7 @@ func (s *Store) DeleteImage(ctx context.Context, imageID string) error {
 	if _, err := store.DeleteImage(imageID, true); err != nil && !errors.Is(err, storage.ErrImageUnknown) {
 		return fmt.Errorf("delete image %s: %w", imageID, err)
 	}
-	return nil
+	return s.remember()
 }
 
 // isID tells an image's id: the SHA-256 digest of its configuration.

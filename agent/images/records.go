@@ -118,13 +118,8 @@ func (r *records) has(imageID string, name bundle.RootfsName) bool {
 
 // isWhole looks whether the layers and the pin that a record names are still there.
 func isWhole(record *bundle.Rootfs) bool {
-	for _, dir := range record.Lower {
-		if !filepath.IsAbs(dir) {
-			dir = filepath.Join(record.Base, dir)
-		}
-		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			return false
-		}
+	if err := disk.CheckStamps(record.Base, record.Lower, record.Stamps); err != nil {
+		return false
 	}
 	_, err := os.Stat(record.Pin)
 	return err == nil
@@ -168,7 +163,18 @@ func (r *records) put(record *bundle.Rootfs) error {
 	if err != nil {
 		return err
 	}
+	if err := r.clear(record.ImageID); err != nil {
+		return err
+	}
 	return disk.WriteFile(r.path(record.ImageID), text, 0o600)
+}
+
+// clear removes what is no file where a record belongs.
+func (r *records) clear(imageID string) error {
+	if info, err := os.Lstat(r.path(imageID)); err == nil && !info.Mode().IsRegular() {
+		return os.RemoveAll(r.path(imageID))
+	}
+	return nil
 }
 
 func (r *records) remove(imageID string) error {
@@ -177,6 +183,9 @@ func (r *records) remove(imageID string) error {
 		return err
 	}
 	defer unlock()
+	if err := r.clear(imageID); err != nil {
+		return fmt.Errorf("remove image record: %w", err)
+	}
 	if err := os.Remove(r.path(imageID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove image record: %w", err)
 	}

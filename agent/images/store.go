@@ -51,11 +51,18 @@ type Store struct {
 
 	opening sync.Mutex
 	opened  storage.Store
+	// sound is how the storage's files looked when they were last put right.
+	sound seen
 
 	// marking counts the pulls under way, see crash.go.
 	marking    sync.Mutex
 	marks      int
 	leavePulls func()
+
+	// verifying is held while layers are read back.
+	verifying sync.Mutex
+	// readable are the lists of layers' files that were read whole, see guard.go.
+	readable sync.Map
 
 	// layers are the compressed layers of images that were resolved, by digest of the
 	// image's manifest: what a pull will need.
@@ -98,13 +105,15 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// storage opens the node's storage. A failure is not kept: the next call tries again.
-func (s *Store) storage() (storage.Store, error) {
+// storage opens the node's storage, and puts right what is damaged of its files. A failure is not kept: the
+// next call tries again.
+func (s *Store) storage() (storage.Store, error) { return s.open(false) }
+
+// open opens the storage. Where nothing shows that a file has changed, only a whole look finds the damage
+// inside the directories of layers.
+func (s *Store) open(whole bool) (storage.Store, error) {
 	s.opening.Lock()
 	defer s.opening.Unlock()
-	if s.opened != nil {
-		return s.opened, nil
-	}
 	options, err := s.settings.storage()
 	if err != nil {
 		return nil, fmt.Errorf("read storage.conf: %w", err)
@@ -112,18 +121,34 @@ func (s *Store) storage() (storage.Store, error) {
 	if options, err = durable(options); err != nil {
 		return nil, err
 	}
-	if err := mendLinks(options.GraphRoot); err != nil {
+	m := s.mender(options)
+	if s.opened != nil && !whole && s.sound.equal(m.look()) {
+		return s.opened, nil
+	}
+	if err := m.mend(); err != nil {
 		return nil, err
 	}
-	store, err := storage.GetStore(options)
-	if err != nil {
-		return nil, fmt.Errorf("open image storage %s: %w", options.GraphRoot, err)
+	store := s.opened
+	if store == nil {
+		if store, err = storage.GetStore(options); err != nil {
+			return nil, fmt.Errorf("open image storage %s: %w", options.GraphRoot, err)
+		}
+		store = &guard{store, m, &s.readable}
 	}
-	if err := s.repairAfterCrash(store); err != nil {
+	if err := s.repairAfterCrash(store, m); err != nil {
 		return nil, err
 	}
-	s.opened = store
+	if err := s.checkPins(store, m); err != nil {
+		return nil, err
+	}
+	s.opened, s.sound = store, m.look()
 	return store, nil
+}
+
+// remember copies the indexes as a change has left them.
+func (s *Store) remember() error {
+	_, err := s.open(true)
+	return err
 }
 
 // durable are the node's options, with layers synced before they count as present: the

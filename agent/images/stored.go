@@ -24,6 +24,9 @@ func (q query) stored(ctx context.Context) (reconcile.Image, error) {
 	if err != nil {
 		return reconcile.Image{}, err
 	}
+	if err := checkData(store, stored); err != nil {
+		return reconcile.Image{}, fmt.Errorf("the one on the node: %w: %w", err, storage.ErrImageUnknown)
+	}
 	described, err := describe(ctx, q.system, ref, q.judgedAs(ref))
 	if err != nil {
 		return reconcile.Image{}, err
@@ -55,6 +58,16 @@ func (q query) admitStored(ctx context.Context, found reconcile.Image) error {
 	store, err := q.store.storage()
 	if err != nil {
 		return err
+	}
+	stored, err := store.Image(found.ID)
+	if isUnknown(err) {
+		return fmt.Errorf("the one on the node: %w", err)
+	}
+	if err != nil {
+		return err
+	}
+	if err := checkData(store, stored); err != nil {
+		return fmt.Errorf("the one on the node: %w: %w", err, storage.ErrImageUnknown)
 	}
 	ref, err := istorage.Transport.NewStoreReference(store, nil, found.ID)
 	if err != nil {

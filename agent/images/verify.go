@@ -6,7 +6,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
 
+	"github.com/opencontainers/go-digest"
+	"go.podman.io/image/v5/manifest"
 	"go.podman.io/storage"
 	"go.podman.io/storage/pkg/archive"
 
@@ -17,17 +24,34 @@ import (
 // from before a power loss: files of length zero, and nothing says so. They are read back
 // once, before the first record names them.
 
-// errDamaged is what a layer is that does not hold what its digest says.
-var errDamaged = errors.New("the layer is damaged")
+// errDamaged is what a layer is that does not hold what its digest says, and errDamagedImage an image whose
+// manifest, configuration or signatures do not.
+var (
+	errDamaged      = errors.New("the layer is damaged")
+	errDamagedImage = errors.New("the image's data is damaged")
+)
+
+// verify reports whether layers of an image are damaged, and has the storage forget these, so that they are
+// pulled again. One image at a time: a layer that another image shares is not found damaged twice.
+func (s *Store) verify(ctx context.Context, store storage.Store, image *storage.Image, reference string, fresh map[string]bool) (bad bool, err error) {
+	s.verifying.Lock()
+	defer s.verifying.Unlock()
+	layers, err := s.damaged(ctx, store, image, fresh)
+	if err != nil {
+		return false, err
+	}
+	for layer, failures := range layers {
+		slog.Warn("a layer of an image is damaged and is pulled again", "image", reference, "layer", layer, "error", errors.Join(failures...))
+	}
+	return len(layers) > 0, store.(*guard).mender.repair(layers)
+}
 
 // damaged returns what is wrong with the image's layers, by layer. Layers in fresh were
 // just pulled, and those of a record were verified before it was written.
 func (s *Store) damaged(ctx context.Context, store storage.Store, image *storage.Image, fresh map[string]bool) (map[string][]error, error) {
 	layers, err := chain(store, image)
-	if errors.Is(err, storage.ErrLayerUnknown) {
-		return map[string][]error{image.TopLayer: {err}}, nil
-	}
-	if err != nil {
+	unknown := errors.Is(err, storage.ErrLayerUnknown)
+	if err != nil && !unknown {
 		return nil, err
 	}
 	recorded, err := s.records.lower()
@@ -35,9 +59,16 @@ func (s *Store) damaged(ctx context.Context, store storage.Store, image *storage
 		return nil, err
 	}
 	bad := map[string][]error{}
+	if unknown {
+		id := image.TopLayer
+		if len(layers) > 0 {
+			id = layers[len(layers)-1].Parent
+		}
+		bad[id] = []error{err}
+	}
 	for _, layer := range layers {
 		dir, err := lowerDir(store, layer.ID)
-		if err == nil && !fresh[layer.ID] && !recorded[dir] {
+		if err == nil && !fresh[layer.ID] && !(recorded[dir] && isListed(store, layer)) {
 			err = readBack(ctx, store, layer)
 		}
 		switch {
@@ -48,6 +79,12 @@ func (s *Store) damaged(ctx context.Context, store storage.Store, image *storage
 		}
 	}
 	return bad, nil
+}
+
+// isListed reports whether the list of a layer's files can be read: without it, other tools cannot push it.
+func isListed(store storage.Store, layer *storage.Layer) bool {
+	g, ok := store.(*guard)
+	return !ok || layer.ReadOnly || layer.UncompressedDigest == "" || g.isReadable(layer.ID)
 }
 
 // readBack puts the layer's archive together again and compares its digest.
@@ -90,40 +127,54 @@ func (i interruptible) Read(p []byte) (int, error) {
 	return i.from.Read(p)
 }
 
-// repair removes damaged layers with the images made of them, and nothing else, so that
-// they can be pulled again. Images that another tool's container uses stay, and are the
-// error.
-func repair(store storage.Store, bad map[string][]error) error {
-	images, err := store.Images()
-	if err != nil {
-		return err
+// repair has the storage forget damaged layers, so that they are pulled again. Their directories stay until
+// then, for containers that run and for a registry that does not answer; images and containers stay too,
+// because a layer that is pulled again has the same id.
+func (m *mender) repair(bad map[string][]error) error {
+	if err := m.forget(layerKind, slices.Collect(maps.Keys(bad))); err != nil {
+		return fmt.Errorf("forget damaged layers: %w", err)
 	}
-	report := storage.CheckReport{Layers: bad, Images: map[string][]error{}}
-	for _, image := range images {
-		layers, err := chain(store, &image)
-		if err != nil {
-			if bad[image.TopLayer] != nil {
-				report.Images[image.ID] = []error{err}
-			}
-			continue
-		}
-		for _, layer := range layers {
-			if errs := bad[layer.ID]; errs != nil {
-				report.Images[image.ID] = append(report.Images[image.ID], errs...)
-			}
-		}
-	}
-	return repairReported(store, report)
+	return nil
 }
 
-func repairReported(store storage.Store, report storage.CheckReport) error {
-	for id := range report.Images {
-		if err := unpinImage(store, id); err != nil {
-			return err
+// checkData compares an image's manifests, configuration and signatures with their digests.
+func checkData(store storage.Store, image *storage.Image) error {
+	if len(image.BigDataNames) == 0 {
+		return fmt.Errorf("%w: it has no manifest", errDamagedImage)
+	}
+	for _, name := range image.BigDataNames {
+		text, err := store.ImageBigData(image.ID, name)
+		if err != nil {
+			return fmt.Errorf("%w: %s: %w", errDamagedImage, name, err)
+		}
+		want := image.BigDataDigests[name]
+		if digest.FromBytes(text) == want {
+			continue
+		}
+		// The digest of an old manifest leaves its signatures out.
+		if of, err := manifest.Digest(text); err != nil || of != want {
+			return fmt.Errorf("%w: %s does not match %s", errDamagedImage, name, want)
 		}
 	}
-	if err := errors.Join(store.Repair(report, &storage.RepairOptions{})...); err != nil {
-		return fmt.Errorf("remove damaged layers: %w: remove the containers and images of other tools that use them", err)
+	return nil
+}
+
+// makeRoomForData moves aside what is no file among an image's data, so that a pull can write it.
+func (m *mender) makeRoomForData(imageID string) error {
+	dir := filepath.Join(m.graphRoot, driver+"-images", imageID)
+	if info, err := os.Lstat(dir); err == nil && !info.IsDir() {
+		return m.setAside(dir)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, entry := range entries {
+		if !entry.Type().IsRegular() {
+			if err := m.setAside(filepath.Join(dir, entry.Name())); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

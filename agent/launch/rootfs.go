@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -81,6 +82,10 @@ func (r *run) mountLayers(image bundle.Image, target string, flags uintptr, opti
 	record, err := readRootfs(image.ID)
 	if err != nil {
 		return fmt.Errorf("image %s: %w", image.Reference, err)
+	}
+	// A container that lacks files would fail where nobody looks for the reason, or do harm.
+	if err := disk.CheckStamps(record.Base, record.Lower, record.Stamps); err != nil {
+		return fmt.Errorf("image %s: a layer is damaged: %w: the agent, or davit apply, pulls it again", image.Reference, err)
 	}
 	base := record.Base
 	if r.users != nil {

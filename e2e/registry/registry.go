@@ -9,6 +9,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,9 @@ import (
 // Registry serves images. Its methods may be called concurrently.
 type Registry struct {
 	handler http.Handler
+	layout  string
+	// derived are the blobs that the layout has not, by digest.
+	derived sync.Map
 
 	mu       sync.Mutex
 	servers  []io.Closer
@@ -40,10 +44,11 @@ type Registry struct {
 // New returns a registry with the images of a layout, which must not change. It serves
 // nothing yet.
 func New(directory string) (*Registry, error) {
-	r := &Registry{handler: registry.New(
-		registry.WithBlobHandler(blobs(filepath.Join(directory, "blobs"))),
+	r := &Registry{layout: directory}
+	r.handler = registry.New(
+		registry.WithBlobHandler(blobs{filepath.Join(directory, "blobs"), &r.derived}),
 		registry.Logger(log.New(io.Discard, "", 0)),
-	)}
+	)
 	index, err := layout.ImageIndexFromPath(directory)
 	if err != nil {
 		return nil, fmt.Errorf("registry: %w", err)
@@ -130,11 +135,17 @@ func (r *Registry) Tag(from, to string) error {
 	return r.put(to, answer.Header().Get("Content-Type"), answer.Body.Bytes())
 }
 
-// blobs serves the blobs of a layout, named by their digests.
-type blobs string
+// blobs serves the blobs of a layout, named by their digests, and others.
+type blobs struct {
+	dir    string
+	others *sync.Map
+}
 
 // Get implements registry.BlobHandler.
 func (b blobs) Get(_ context.Context, _ string, digest v1.Hash) (io.ReadCloser, error) {
+	if blob, ok := b.others.Load(digest); ok {
+		return io.NopCloser(bytes.NewReader(blob.([]byte))), nil
+	}
 	file, err := os.Open(b.path(digest))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, registry.ErrNotFound
@@ -144,6 +155,9 @@ func (b blobs) Get(_ context.Context, _ string, digest v1.Hash) (io.ReadCloser, 
 
 // Stat implements registry.BlobStatHandler.
 func (b blobs) Stat(_ context.Context, _ string, digest v1.Hash) (int64, error) {
+	if blob, ok := b.others.Load(digest); ok {
+		return int64(len(blob.([]byte))), nil
+	}
 	info, err := os.Stat(b.path(digest))
 	if errors.Is(err, os.ErrNotExist) {
 		return 0, registry.ErrNotFound
@@ -155,7 +169,7 @@ func (b blobs) Stat(_ context.Context, _ string, digest v1.Hash) (int64, error) 
 }
 
 func (b blobs) path(digest v1.Hash) string {
-	return filepath.Join(string(b), digest.Algorithm, digest.Hex)
+	return filepath.Join(b.dir, digest.Algorithm, digest.Hex)
 }
 
 // put gives an image a name, repository:tag.

@@ -17,6 +17,9 @@ type Rootfs struct {
 	// Lower are overlayfs' lower directories, the topmost first. They are short and
 	// relative because mount(2) takes one page of options.
 	Lower []string `json:"lower"`
+	// Stamps show that a layer was damaged since, one for each of Lower, as agent/disk makes them. A record
+	// of an older davit has none.
+	Stamps []string `json:"stamps,omitempty"`
 	// Pin is a directory that exists while the storage knows that the image is used.
 	Pin string `json:"pin"`
 	// Names are what the image was pulled as.
