@@ -108,7 +108,7 @@ func (p *patient) restart() {
 	options.RunRoot = filepath.Join(p.t.TempDir(), "run")
 	settings := p.settings
 	settings.storage = func() (storage.StoreOptions, error) { return options, nil }
-	p.Store = newStore(settings, nil)
+	p.Store = newStore(settings)
 	p.t.Cleanup(func() {
 		if err := p.Close(); err != nil {
 			p.t.Error(err)
@@ -148,7 +148,7 @@ func (p *patient) wantHealthy() {
 		}
 	}
 	for _, image := range []reconcile.Image{p.app, another} {
-		if err := p.EnsureImage(p.t.Context(), image); err != nil {
+		if err := p.EnsureImage(p.t.Context(), image, func(Progress) {}); err != nil {
 			p.t.Fatal(err)
 		}
 		p.wantIntact(image)
