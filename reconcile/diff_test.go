@@ -102,6 +102,9 @@ func (n *node) EnsureUnit(_ context.Context, name, text string) error {
 	return n.do("unit", name, func() {
 		workload := n.desired.Workload(name)
 		current := n.actual.Workloads[name]
+		if current.RunningDir == current.BundleDir && current.RunningDir != workload.BundleDir {
+			current.Running = current.Bundle // what runs goes on as it was started
+		}
 		current.Ref, current.UnitText, current.NeedReload = workload.Ref, text, true
 		current.BundleDir, current.Bundle = workload.BundleDir, workload.Bundle
 		n.actual.Workloads[name] = current
@@ -143,7 +146,8 @@ func (n *node) run(verb, name string) error {
 		case current.Bundle.Image.ID != "" && n.actual.Images[current.Bundle.Image.ID] == nil:
 			missing = fmt.Errorf("%s has no image", name)
 		}
-		current.Active, current.Result, current.Started, current.RunningDir = "active", "success", true, current.BundleDir
+		current.Active, current.Result, current.Started = "active", "success", true
+		current.RunningDir, current.Running = current.BundleDir, nil
 		n.actual.Workloads[name] = current
 	})
 	return errors.Join(err, missing)
@@ -157,7 +161,7 @@ func (n *node) StopUnit(_ context.Context, name string) error {
 		if !exists {
 			return
 		}
-		current.Active, current.RunningDir = "inactive", ""
+		current.Active, current.RunningDir, current.Running = "inactive", "", nil
 		n.actual.Workloads[name] = current
 	})
 }

@@ -43,8 +43,8 @@ type Generation struct {
 	// they work, and why. All others are confirmed.
 	Failed      map[string]string `json:"failed,omitempty"`
 	Unconfirmed map[string]string `json:"unproven,omitempty"`
-	// Owed are the units that davit has to start still, because it stopped them or wrote their files,
-	// and the images to delete before; "" for none.
+	// Owed are the units that davit has to start still, where they are wanted, because it stopped them or
+	// wrote their files, and the images to delete before; "" for none.
 	Owed map[string]string `json:"owed,omitempty"`
 }
 
@@ -194,8 +194,11 @@ const (
 )
 
 // Inherit takes over what the generations before, the newest one first, say of objects that are the same
-// in this one: a version that was confirmed stays so.
+// in this one: a version that was confirmed stays so. Units that are to be started still are so.
 func (g *Generation) Inherit(before []Generation) {
+	if len(before) > 0 {
+		g.Owed = before[0].Owed
+	}
 	for object, version := range g.Objects {
 		i := slices.IndexFunc(before, func(b Generation) bool { return b.Objects[object] != "" })
 		if i < 0 || before[i].Objects[object] != version {
@@ -267,12 +270,13 @@ func (g *Generation) begun(action Action) {
 	}
 }
 
-// Owe notes the units that a plan stops, or whose files it writes, in order to start them. What is not
-// wanted any more is forgotten.
+// Owe notes the units that a plan stops, or whose files it writes in order to start them. One that goes may
+// be wanted again before it has stopped. What is gone is forgotten.
 func (g *Generation) Owe(plan Plan, desired Desired, actual Actual) {
 	owed := map[string]string{}
 	for unit, image := range g.Owed {
-		if _, wanted := desired.Workloads[unit]; wanted {
+		_, wanted := desired.Workloads[unit]
+		if _, exists := actual.Workloads[unit]; wanted || exists {
 			owed[unit] = image
 		}
 	}

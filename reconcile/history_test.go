@@ -85,13 +85,15 @@ func (h *chronicle) whole() Desired {
 	return Resolve(Input{Objects: h.objects, Images: resolved(h.objects, command), Node: testNode})
 }
 
-// pass makes a pass, and a second one some seconds later.
+// advance lets seconds pass, with a pass after each at first, and seldom later.
 func (h *chronicle) advance(seconds int) {
-	for range seconds {
-		h.simulation.pass(h.objects, h.digest)
+	for second := range seconds {
+		if second < 10 || second%10 == 0 {
+			h.pass(h.objects, h.digest)
+		}
 		h.tick()
 	}
-	h.simulation.pass(h.objects, h.digest)
+	h.pass(h.objects, h.digest)
 }
 
 // TestNoObjectWaitsForAnother edits one container after the other, while registries of others do not answer
@@ -179,7 +181,7 @@ func TestHistoriesConverge(t *testing.T) {
 		}
 		clear(h.down)
 		for range 40 {
-			h.advance(1)
+			h.advance(5)
 			h.noteConfirmed(confirmed)
 		}
 		for unit, workload := range h.whole().Workloads {
@@ -191,7 +193,7 @@ func TestHistoriesConverge(t *testing.T) {
 				t.Fatalf("%s worked as %v and is %s %s: %v", unit, confirmed[unit], current.Active, current.RunningDir, h.kept[0].Failed)
 			}
 		}
-		if rest := h.simulation.pass(h.objects, h.digest); !rest.Empty() {
+		if rest := h.pass(h.objects, h.digest); !rest.Empty() {
 			t.Fatalf("there is still to do: %v", verbs(rest))
 		}
 		if len(h.actual.Workloads) != len(h.whole().Workloads) {

@@ -124,8 +124,8 @@ func (d *differ) stopOf(c change) []string {
 	return nil
 }
 
-// owes are the units that a plan stops, or whose files it writes, in order to start them, and the images
-// that are deleted before; "" for none.
+// owes are the units that a plan stops, and those whose files it writes in order to start them, and the
+// images that are deleted before; "" for none.
 func owes(plan Plan, desired Desired, actual Actual) map[string]string {
 	begun := map[string]bool{}
 	for _, action := range plan.Actions {
@@ -134,13 +134,10 @@ func owes(plan Plan, desired Desired, actual Actual) map[string]string {
 	owed := map[string]string{}
 	for _, action := range plan.Actions {
 		workload, wanted := desired.Workloads[action.Target]
-		if !wanted || !begun[action.Target] {
-			continue
-		}
 		switch b := actual.Workloads[action.Target].Bundle; {
-		case action.Verb == Stop && workload.Update.DeleteFirst && b != nil:
+		case action.Verb == Stop && wanted && workload.Update.DeleteFirst && b != nil:
 			owed[action.Target] = b.Image.ID
-		case action.Verb == Stop || action.Verb == WriteUnit && owed[action.Target] == "":
+		case action.Verb == Stop, action.Verb == WriteUnit && wanted && begun[action.Target] && owed[action.Target] == "":
 			owed[action.Target] = ""
 		}
 	}

@@ -130,20 +130,6 @@ func (s *simulation) tick() {
 	}
 }
 
-// EnsureUnit implements [UnitFiles]: what runs goes on as it was started.
-func (s *simulation) EnsureUnit(ctx context.Context, name, text string) error {
-	before := s.actual.Workloads[name]
-	err := s.node.EnsureUnit(ctx, name, text)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	current := s.actual.Workloads[name]
-	if before.Bundle != nil && before.RunningDir == before.BundleDir && before.RunningDir != current.BundleDir {
-		current.Running = before.Bundle
-	}
-	s.actual.Workloads[name] = current
-	return err
-}
-
 // desire resolves what registries answer of.
 func (s *simulation) desire(objects []manifests.Object) Desired {
 	images := resolved(objects, command)

@@ -121,12 +121,12 @@ func (d *differ) moves(object string) bool {
 	return false
 }
 
-// called is what a spare needs that stands in now; nothing where it is up. One of an earlier version may
-// be left from a change that was interrupted.
+// called is what a spare needs that stands in now; nothing where it is up, be it in another version, left
+// from a change that is taken back or that another one followed: it serves, and a restart would end that.
 func (d *differ) called(c change) change {
 	current, exists := d.actual.Workloads[c.unit]
 	c.called = true
-	if exists && current.UnitText == c.workload.UnitText && current.settled(c.workload) {
+	if exists && current.Active == "active" && current.Job == "" {
 		return c
 	}
 	c.verb, c.why = Start, "stands in while "+c.workload.Ref.String()+" is restarted"
@@ -136,7 +136,7 @@ func (d *differ) called(c change) change {
 	case current.UnitText != c.workload.UnitText:
 		c.write = differences(c.workload, current)
 	}
-	if current.running() && current.RunningDir != c.workload.BundleDir {
+	if current.running() && current.RunningDir != "" && current.RunningDir != c.workload.BundleDir {
 		c.verb = Restart
 	}
 	return c
