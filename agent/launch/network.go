@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"runtime"
 
@@ -107,20 +108,20 @@ func unpublish(b *bundle.Bundle) error {
 	return nat.Unpublish(b.ID)
 }
 
-// disconnect takes a container off its networks and out of its neighbours' /etc/hosts.
-// Its network namespace is gone by then, and its devices with it: what is left to remove
-// are leases, and what CNI plugins did.
-func disconnect(ctx context.Context, b *bundle.Bundle) error {
+// disconnect takes a container off its networks and out of its neighbours' /etc/hosts. Its processes are gone by
+// then. What is left to remove are the port of a bridge, connections that the kernel tracks, leases, and what CNI
+// plugins did. Connections are made again as long as its ports are published.
+func disconnect(ctx context.Context, b *bundle.Bundle, unpublished func() error) error {
 	failures := []error{leave(b.ID)}
 	for i, attachment := range b.Network.Attachments {
-		if err := detach(ctx, b, i, attachment); err != nil {
+		if err := detach(ctx, b, i, attachment, unpublished); err != nil {
 			failures = append(failures, fmt.Errorf("detach from network %s: %w", attachment.Network, err))
 		}
 	}
 	return errors.Join(failures...)
 }
 
-func detach(ctx context.Context, b *bundle.Bundle, index int, attachment bundle.Attachment) error {
+func detach(ctx context.Context, b *bundle.Bundle, index int, attachment bundle.Attachment, unpublished func() error) error {
 	unlock, err := lockNetwork(attachment.Network)
 	if err != nil {
 		return err
@@ -133,7 +134,13 @@ func detach(ctx context.Context, b *bundle.Bundle, index int, attachment bundle.
 	if !own {
 		return detachCNI(ctx, b, index, attachment)
 	}
-	return bridge.Detach(network, endpointOf(b, index))
+	return bridge.Detach(network, endpointOf(b, index), func(addresses []netip.Addr) error {
+		published := index == 0 && len(b.Network.Ports) > 0
+		if network.Internal && !published {
+			return nil // no address was translated
+		}
+		return errors.Join(unpublished(), nat.Forget(addresses, published))
+	})
 }
 
 // makeNetworkNamespace makes the container's. The descriptor keeps the namespace until this

@@ -2,16 +2,12 @@ package nat
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"os"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
-
-	"github.com/davit-project/davit/units/bundle"
 )
 
 // publishing are the rules of the endpoint's ports, and those that they need of the node and the network.
@@ -67,7 +63,8 @@ func (e Endpoint) open() error {
 	return forgetDatagrams(e.Ports)
 }
 
-// Unpublish takes a container's ports back.
+// Unpublish takes a container's ports back. The connections that were made through them go on until
+// [Forget] ends them.
 func Unpublish(container string) error {
 	err := transaction(func(conn *nftables.Conn) (bool, error) {
 		removed, _, err := removeOf(conn, ports, container)
@@ -77,39 +74,4 @@ func Unpublish(container string) error {
 		return fmt.Errorf("take back the ports of %s: %w", container, err)
 	}
 	return nil
-}
-
-// forgetDatagrams has the kernel look anew where datagrams to published ports go: it remembers whom it
-// sent earlier ones to.
-func forgetDatagrams(published []bundle.Port) error {
-	for _, port := range published {
-		if port.Protocol != "udp" {
-			continue
-		}
-		filter := &netlink.ConntrackFilter{}
-		err := errors.Join(filter.AddProtocol(unix.IPPROTO_UDP), filter.AddPort(netlink.ConntrackOrigDstPort, uint16(port.HostPort)))
-		if err != nil {
-			return err
-		}
-		for _, family := range []netlink.InetFamily{unix.AF_INET, unix.AF_INET6} {
-			if err := forgetFlows(family, filter); err != nil {
-				return fmt.Errorf("forget datagrams to port %d: %w", port.HostPort, err)
-			}
-		}
-	}
-	return nil
-}
-
-// maxLists is how often the kernel is asked for the flows that it remembers, when they became others while it
-// told them.
-const maxLists = 100
-
-func forgetFlows(family netlink.InetFamily, filter *netlink.ConntrackFilter) (err error) {
-	for range maxLists {
-		_, err = netlink.ConntrackDeleteFilters(netlink.ConntrackTable, family, filter)
-		if !errors.Is(err, netlink.ErrDumpInterrupted) {
-			break
-		}
-	}
-	return err
 }
