@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	mdlayher "github.com/mdlayher/netlink"
 	"github.com/mdlayher/netlink/nlenc"
@@ -14,15 +15,15 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// flows selects connections that the kernel tracks: those of one address, or the datagrams to one port of the
-// node.
+// flows selects connections that the kernel tracks, by all that is set.
 type flows struct {
+	family uint8
 	// source is the address that sends them; with reply, it sends the answers.
 	source netip.Addr
 	reply  bool
-	// port is the port that datagrams are sent to; family says over which IP version.
-	port   uint16
-	family uint8
+	// datagrams are UDP's alone, port is the port that they are sent to.
+	datagrams bool
+	port      uint16
 }
 
 // Forget deletes what the kernel tracks of the connections of a container's addresses: those that it made, and if
@@ -52,7 +53,7 @@ func forgetDatagrams(published []bundle.Port) error {
 	for _, port := range published {
 		if port.Protocol == "udp" {
 			for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-				selected = append(selected, flows{port: uint16(port.HostPort), family: family})
+				selected = append(selected, flows{family: family, datagrams: true, port: uint16(port.HostPort)})
 			}
 		}
 	}
@@ -60,6 +61,18 @@ func forgetDatagrams(published []bundle.Port) error {
 		return fmt.Errorf("forget datagrams to published ports: %w", err)
 	}
 	return nil
+}
+
+// forgetDatagramsTo has the kernel look again where datagrams go that it led to an endpoint.
+func forgetDatagramsTo(e Endpoint) error {
+	if !slices.ContainsFunc(e.Ports, func(port bundle.Port) bool { return port.Protocol == "udp" }) {
+		return nil
+	}
+	var selected []flows
+	for _, address := range e.Addresses {
+		selected = append(selected, flows{family: familyOf(address).protocol, source: address, reply: true, datagrams: true})
+	}
+	return forget(selected)
 }
 
 // forget deletes flows: those that the kernel can select, with one call, and the others from a list of all.
@@ -161,11 +174,14 @@ func (f flows) request() ([]byte, error) {
 				return nil
 			})
 		}
-		if f.port > 0 {
-			compared |= compareProto | comparePort
+		if f.datagrams {
+			compared |= compareProto
 			tuple.Nested(tupleProto, func(proto *mdlayher.AttributeEncoder) error {
 				proto.Uint8(protoNum, unix.IPPROTO_UDP)
-				proto.Bytes(protoPort, binary.BigEndian.AppendUint16(nil, f.port))
+				if f.port > 0 {
+					compared |= comparePort
+					proto.Bytes(protoPort, binary.BigEndian.AppendUint16(nil, f.port))
+				}
 				return nil
 			})
 		}
@@ -184,15 +200,15 @@ func (f flows) request() ([]byte, error) {
 
 // MatchConntrackFlow implements [netlink.CustomConntrackFilter].
 func (f flows) MatchConntrackFlow(flow *netlink.ConntrackFlow) bool {
-	if f.port > 0 {
-		return flow.Forward.Protocol == unix.IPPROTO_UDP && flow.Forward.DstPort == f.port
+	if f.datagrams && flow.Forward.Protocol != unix.IPPROTO_UDP || f.port > 0 && flow.Forward.DstPort != f.port {
+		return false
 	}
 	source := flow.Forward.SrcIP
 	if f.reply {
 		source = flow.Reverse.SrcIP
 	}
 	address, ok := netip.AddrFromSlice(source)
-	return ok && address.Unmap() == f.source
+	return !f.source.IsValid() || ok && address.Unmap() == f.source
 }
 
 // maxLists is how often the kernel is asked for the flows that it remembers, if they change while it lists them.

@@ -48,7 +48,7 @@ func TestFlowsAreDeletedByAddressAndByPort(t *testing.T) {
 			if diff := cmp.Diff([]uint16{40002, 40003, 40004, 40006}, sourcePorts(t)); diff != "" {
 				t.Errorf("flows that are left after their addresses' were deleted, by source port: %s", diff)
 			}
-			if err := remove([]flows{{port: 5353, family: unix.AF_INET}, {port: 5353, family: unix.AF_INET6}}); err != nil {
+			if err := remove([]flows{{family: unix.AF_INET, datagrams: true, port: 5353}, {family: unix.AF_INET6, datagrams: true, port: 5353}}); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff([]uint16{40003, 40004, 40006}, sourcePorts(t)); diff != "" {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -74,4 +75,80 @@ func Unpublish(container string) error {
 		return fmt.Errorf("take back the ports of %s: %w", container, err)
 	}
 	return nil
+}
+
+// Several containers may publish the same port of the node: the kernel takes the first rule, so those of
+// containers that are ready come first.
+
+// Prefer has an endpoint's ports lead to it, before others that publish the same.
+func Prefer(e Endpoint) error {
+	published, err := e.publishing()
+	if err == nil {
+		err = transaction(func(conn *nftables.Conn) (bool, error) {
+			present, err := conn.GetRules(table, ports)
+			if err != nil {
+				return false, err
+			}
+			if len(sharedWith(present, e.Container)) == 0 {
+				return false, nil
+			}
+			if _, _, err := removeOf(conn, ports, e.Container); err != nil {
+				return false, err
+			}
+			for _, want := range published {
+				if want.chain == ports && want.exprs != nil {
+					conn.InsertRule(&nftables.Rule{Table: table, Chain: ports, Exprs: want.exprs, UserData: marked(want.comment)})
+				}
+			}
+			return true, nil
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("lead the ports to %s: %w", e.Container, err)
+	}
+	return nil
+}
+
+// Withdraw takes an endpoint's ports back while its container goes on, and reports whether others publish one of
+// them. Connections that there are go on, and datagrams go to the others.
+func Withdraw(e Endpoint) (others bool, err error) {
+	err = transaction(func(conn *nftables.Conn) (bool, error) {
+		present, err := conn.GetRules(table, ports)
+		if err != nil {
+			return false, err
+		}
+		others = len(sharedWith(present, e.Container)) > 0
+		removed, _, err := removeOf(conn, ports, e.Container)
+		return removed > 0, err
+	})
+	if err == nil {
+		err = forgetDatagramsTo(e)
+	}
+	if err != nil {
+		return others, fmt.Errorf("take back the ports of %s: %w", e.Container, err)
+	}
+	return others, nil
+}
+
+// sharedWith are the handles of other containers' rules for ports that a container has rules for too.
+func sharedWith(rules []*nftables.Rule, container string) map[uint64]bool {
+	own, shared := map[string]bool{}, map[uint64]bool{}
+	for _, rule := range rules {
+		if ownerOf(rule) == container {
+			own[portOf(rule)] = true
+		}
+	}
+	for _, rule := range rules {
+		if ownerOf(rule) != container && own[portOf(rule)] {
+			shared[rule.Handle] = true
+		}
+	}
+	return shared
+}
+
+// portOf is the port of a rule with its protocol: "8080/tcp".
+func portOf(rule *nftables.Rule) string {
+	_, rest, _ := strings.Cut(commentOf(rule), " ")
+	port, _, _ := strings.Cut(rest, " ")
+	return port
 }
