@@ -46,7 +46,7 @@ func PreStop(ctx context.Context, id string, grace time.Duration) error {
 	defer main.Close()
 	began := time.Now()
 	if err := preStop(ctx, id, main, grace); err != nil {
-		fmt.Fprintf(os.Stderr, "davit-run: before the stop of %s: %v: the stop goes on\n", id, err)
+		fmt.Fprintf(os.Stderr, "davit-run: %v: the stop goes on\n", err)
 	}
 	left := max(grace-time.Since(began), min(leastForSignal, grace))
 	return main.killLater(left)
@@ -63,8 +63,8 @@ func preStop(ctx context.Context, id string, main *process, grace time.Duration)
 	if b.Replica {
 		drained := time.Now().Add(drainOf(grace, hook))
 		others, err := withdraw(b)
-		if err != nil {
-			return err
+		if err != nil { // the hook matters more
+			fmt.Fprintf(os.Stderr, "davit-run: stop %s: %v: the stop goes on\n", id, err)
 		}
 		if others && sleepUntil(ctx, drained) != nil {
 			return nil // it ends meanwhile
@@ -83,7 +83,7 @@ func preStop(ctx context.Context, id string, main *process, grace time.Duration)
 		return nil // a hook may well end the container
 	}
 	if err = ended(ctx, err); err != nil {
-		return fmt.Errorf("preStop hook: %w", err)
+		return fmt.Errorf("preStop hook of %s: %w", id, err)
 	}
 	return nil
 }
