@@ -51,9 +51,9 @@ func cleanUp(ctx context.Context, id string, keeps func(*bundle.Bundle) bool) er
 	}
 	keepsNetwork := sync.OnceValue(func() bool { return err == nil && keeps(b) })
 	// systemd takes its time over questions, and the kernel over rules that go: as little as possible waits for those.
-	unpublished := sync.OnceValue(func() error {
+	unpublished := sync.OnceValues(func() (func() error, error) {
 		if keepsNetwork() {
-			return nil
+			return unpublish(nil)
 		}
 		return unpublish(b)
 	})
@@ -75,7 +75,8 @@ func cleanUp(ctx context.Context, id string, keeps func(*bundle.Bundle) bool) er
 	if err := os.Remove(filepath.Join(bundle.MountsDir, id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		failures = append(failures, err)
 	}
-	failures = append(failures, unpublished())
+	finish, unpublishErr := unpublished()
+	failures = append(failures, unpublishErr, finish())
 	// The record of what to undo goes last, and only when all of it was undone.
 	if err := errors.Join(failures...); err != nil {
 		return fmt.Errorf("clean up %s: %w", id, err)

@@ -97,13 +97,15 @@ func endpointOf(b *bundle.Bundle, index int) bridge.Endpoint {
 
 func interfaceName(index int) string { return fmt.Sprintf("eth%d", index) }
 
-// unpublish takes back the ports that davit's own network has given a container, if there is one.
-func unpublish(b *bundle.Bundle) error {
+// unpublish takes back the ports that davit's own network has given a container, if there is one. The caller calls
+// finish last.
+func unpublish(b *bundle.Bundle) (finish func() error, err error) {
+	nothing := func() error { return nil }
 	if b == nil || len(b.Network.Ports) == 0 || len(b.Network.Attachments) == 0 {
-		return nil
+		return nothing, nil
 	}
 	if _, own, err := bundle.DecodeBridgeNetwork(b.Network.Attachments[0].Conflist); !own || err != nil {
-		return err
+		return nothing, err
 	}
 	return nat.Unpublish(b.ID)
 }
@@ -111,7 +113,7 @@ func unpublish(b *bundle.Bundle) error {
 // disconnect takes a container off its networks and out of its neighbours' /etc/hosts. Its processes are gone by
 // then. What is left to remove are the port of a bridge, connections that the kernel tracks, leases, and what CNI
 // plugins did. Connections are made again as long as its ports are published.
-func disconnect(ctx context.Context, b *bundle.Bundle, unpublished func() error) error {
+func disconnect(ctx context.Context, b *bundle.Bundle, unpublished func() (func() error, error)) error {
 	failures := []error{leave(b.ID)}
 	for i, attachment := range b.Network.Attachments {
 		if err := detach(ctx, b, i, attachment, unpublished); err != nil {
@@ -121,7 +123,7 @@ func disconnect(ctx context.Context, b *bundle.Bundle, unpublished func() error)
 	return errors.Join(failures...)
 }
 
-func detach(ctx context.Context, b *bundle.Bundle, index int, attachment bundle.Attachment, unpublished func() error) error {
+func detach(ctx context.Context, b *bundle.Bundle, index int, attachment bundle.Attachment, unpublished func() (func() error, error)) error {
 	unlock, err := lockNetwork(attachment.Network)
 	if err != nil {
 		return err
@@ -135,11 +137,11 @@ func detach(ctx context.Context, b *bundle.Bundle, index int, attachment bundle.
 		return detachCNI(ctx, b, index, attachment)
 	}
 	return bridge.Detach(network, endpointOf(b, index), func(addresses []netip.Addr) error {
-		published := index == 0 && len(b.Network.Ports) > 0
-		if network.Internal && !published {
-			return nil // no address was translated
+		if len(b.Network.Ports) == 0 {
+			return nil // connections are made to it by its own address alone
 		}
-		return errors.Join(unpublished(), nat.Forget(addresses, published))
+		_, err := unpublished()
+		return errors.Join(err, nat.Forget(addresses, index == 0))
 	})
 }
 

@@ -65,16 +65,16 @@ func (e Endpoint) open() error {
 }
 
 // Unpublish takes a container's ports back. The connections that were made through them go on until
-// [Forget] ends them.
-func Unpublish(container string) error {
-	err := transaction(func(conn *nftables.Conn) (bool, error) {
+// [Forget] ends them. The caller calls finish, which takes a while, when it has nothing else to do.
+func Unpublish(container string) (finish func() error, err error) {
+	finish, err = begin(func(conn *nftables.Conn) (bool, error) {
 		removed, _, err := removeOf(conn, ports, container)
 		return removed > 0, err
 	})
 	if err != nil {
-		return fmt.Errorf("take back the ports of %s: %w", container, err)
+		err = fmt.Errorf("take back the ports of %s: %w", container, err)
 	}
-	return nil
+	return finish, err
 }
 
 // Several containers may publish the same port of the node: the kernel takes the first rule, so those of
