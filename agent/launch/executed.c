@@ -5,7 +5,7 @@
 //
 // So this process traces that one (ptrace(2)) for the millisecond between. The kernel stops a traced process
 // when it has executed a program, before its first instruction, and when it is about to end, while its
-// file system is still there. A program that ends at once does so after systemd was told that it started.
+// file system is still there. A program that ends at once does so after systemd knows that it started.
 
 #define _GNU_SOURCE
 #include <errno.h>

@@ -139,13 +139,13 @@ static int await(pid_t child, const char *name)
 	return WEXITSTATUS(status);
 }
 
-// What is told of a container when it runs.
+// What this process says about a container when its program runs.
 static int systemd;
 static pid_t container_process;
 static const char *started, *bundle;
 
 // tell_started tells systemd that the container has started, in its name: of its unit's processes, systemd may
-// listen to no other (NotifyAccess=main). What it was told before a process ended counts as before its end.
+// listen to no other (NotifyAccess=main). systemd reads messages before it looks for processes that ended.
 static void tell_started(void)
 {
 	char text[MESSAGE_SIZE];

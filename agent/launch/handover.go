@@ -52,10 +52,10 @@ func handOverProcess(b *bundle.Bundle, pid int) error {
 	return send([]string{strconv.Itoa(pid), "-", "0", namedState(pid), startedState(b)}, nil)
 }
 
-// namedState is what systemd is told of a container whose process is there.
+// namedState is the message to systemd about a container whose process is there.
 func namedState(pid int) string { return fmt.Sprintf("MAINPID=%d", pid) }
 
-// startedState is what systemd is told of a container whose program runs.
+// startedState is the message to systemd about a container whose program runs.
 func startedState(b *bundle.Bundle) string {
 	switch {
 	case b.Notify:
