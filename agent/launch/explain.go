@@ -9,7 +9,10 @@ import (
 	"io/fs"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -208,4 +211,23 @@ func machineOf(header []byte) string {
 func runs(architecture string) bool {
 	related := map[string]string{"amd64": "386", "arm64": "arm"}
 	return strings.HasPrefix(runtime.GOARCH, architecture) || architecture == related[runtime.GOARCH]
+}
+
+// denied adds to an error of a program that may not be executed that its file system is mounted so.
+func denied(err error, spec *specs.Spec) error {
+	if !strings.Contains(err.Error(), "permission denied") { // it comes from another process, as text
+		return err
+	}
+	for _, path := range searched(spec.Process.Args[0], spec.Process.Cwd, spec.Process.Env) {
+		var on specs.Mount
+		for _, mount := range spec.Mounts {
+			if below := strings.TrimSuffix(mount.Destination, "/") + "/"; strings.HasPrefix(path, below) && len(mount.Destination) >= len(on.Destination) {
+				on = mount
+			}
+		}
+		if slices.Contains(on.Options, "noexec") {
+			return fmt.Errorf("%w: %s is mounted noexec", err, on.Destination)
+		}
+	}
+	return err
 }

@@ -3,10 +3,13 @@ package launch
 import (
 	"debug/elf"
 	"encoding/binary"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 func TestWhyAProgramIsNotExecuted(t *testing.T) {
@@ -71,5 +74,26 @@ func TestALoaderTellsTheLibrary(t *testing.T) {
 		if got := builtFor(loader); got != want {
 			t.Errorf("%s: got %q, want %q", loader, got, want)
 		}
+	}
+}
+
+func TestAProgramOnAFileSystemMountedNoexec(t *testing.T) {
+	t.Parallel()
+	spec := &specs.Spec{
+		Process: &specs.Process{Args: []string{"run"}, Cwd: "/", Env: []string{"PATH=/bin:/data/bin"}},
+		Mounts: []specs.Mount{
+			{Destination: "/data", Options: []string{"noexec"}}, {Destination: "/data/bin/exec"}, {Destination: "/database"},
+		},
+	}
+	refused := errors.New("exec: permission denied")
+	if got := denied(refused, spec).Error(); got != "exec: permission denied: /data is mounted noexec" {
+		t.Errorf("got %s", got)
+	}
+	spec.Mounts[1].Destination = "/data/bin"
+	if got := denied(refused, spec); got != refused {
+		t.Errorf("a mount below it: got %v", got)
+	}
+	if other := errors.New("exec: no such file"); denied(other, spec) != other {
+		t.Error("another error has been changed")
 	}
 }
