@@ -74,8 +74,12 @@ var (
 	userSpec        = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$`)
 )
 
-// maxProcess bounds arguments and environment together, well below what execve(2) takes.
-const maxProcess = 1 << 20
+// maxProcess bounds arguments and environment together, well below what execve(2) takes. It takes at most
+// maxString bytes of each of them (MAX_ARG_STRLEN, without the zero at the end).
+const (
+	maxProcess = 1 << 20
+	maxString  = 128<<10 - 1
+)
 
 func (d *document) checkProcess(at string, spec v1.ContainerFields) {
 	size := 0
@@ -87,6 +91,9 @@ func (d *document) checkProcess(at string, spec v1.ContainerFields) {
 			size += len(item)
 			if strings.ContainsRune(item, 0) {
 				d.errorf(fmt.Sprintf("%s[%d]", list.field, i), "has a NUL character")
+			}
+			if len(item) > maxString {
+				d.errorf(fmt.Sprintf("%s[%d]", list.field, i), "has %d bytes: the kernel takes at most %d in one argument", len(item), maxString)
 			}
 		}
 	}
@@ -125,6 +132,9 @@ func (d *document) checkEnvironment(at string, spec v1.ContainerFields) {
 		}
 		if strings.ContainsRune(entry.Value, 0) {
 			d.errorf(field+".value", "has a NUL character")
+		}
+		if size := len(entry.Name) + len("=") + len(entry.Value); size > maxString {
+			d.errorf(field+".value", "has %d bytes with its name: the kernel takes at most %d in one variable", size, maxString)
 		}
 		if entry.ValueFrom != nil {
 			d.checkValueFrom(field, entry)

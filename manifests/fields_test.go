@@ -20,6 +20,8 @@ func TestFieldsAreChecked(t *testing.T) {
 		{spec("platform: arm64"), `spec.platform: "arm64": want os/arch`},
 		{spec("authFile: auth.json"), `spec.authFile: "auth.json": want an absolute path`},
 		{spec(`command: ["a\0b"]`), `spec.command[0]: has a NUL character`},
+		{spec("args: [a, " + strings.Repeat("a", 128<<10) + "]"), `spec.args[1]: has 131072 bytes: the kernel takes at most 131071 in one argument`},
+		{spec("env: [{name: A, value: " + strings.Repeat("a", 128<<10-2) + "}]"), `spec.env[0].value: has 131072 bytes with its name: the kernel takes at most`},
 		{spec("workingDir: /proc/self"), `spec.workingDir: "/proc/self": want a directory outside`},
 		{spec("user: 'a b'"), `spec.user: "a b": want user or user:group`},
 		{spec("env: [{name: A=B}]"), `spec.env[0].name: "A=B" is not the name of a variable`},

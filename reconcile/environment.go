@@ -61,8 +61,16 @@ func (r *resolver) environmentOf(run runnable, image Image) (*environment, error
 			return nil, fmt.Errorf("env %s: %w", entry.Name, err)
 		}
 	}
+	for _, name := range e.names {
+		if size := len(name) + len("=") + len(e.values[name].text); size > maxString {
+			return nil, fmt.Errorf("env %s: it has %d bytes with its name: the kernel takes at most %d in one variable", name, size, maxString)
+		}
+	}
 	return e, nil
 }
+
+// maxString is what the kernel takes of one argument or variable (MAX_ARG_STRLEN, without the zero at the end).
+const maxString = 128<<10 - 1
 
 // addAll adds a variable for each key of a Config or Secret. Keys that cannot be names are
 // left out, as in Kubernetes.
@@ -167,6 +175,9 @@ func (e *environment) expandArguments(args []string) ([]string, error) {
 		value := e.expand(arg)
 		if value.secret {
 			return nil, fmt.Errorf("argument %q has the value of a secret, which every process of the node could read: have the program take it from its environment or a file", arg)
+		}
+		if size := len(value.text); size > maxString {
+			return nil, fmt.Errorf("argument %d has %d bytes: the kernel takes at most %d", len(expanded), size, maxString)
 		}
 		expanded = append(expanded, value.text)
 	}

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -45,7 +47,21 @@ func Attach(network bundle.BridgeNetwork, end Endpoint) ([]netip.Addr, error) {
 }
 
 // Detach removes what is left of a container on the network, once its processes have ended: its port of the
-// bridge, and the leases of its addresses.
-func Detach(network bundle.BridgeNetwork, end Endpoint) error {
-	return errors.Join(unplug(network, end), takeBack(network, end))
+// bridge, and the leases of its addresses. Between the two, when nothing comes from the container any more and
+// no other has its addresses yet, forget ends what the node remembers of those.
+func Detach(network bundle.BridgeNetwork, end Endpoint, forget func([]netip.Addr) error) error {
+	failures := []error{unplug(network, end)}
+	leases, err := leasesOf(network, end)
+	failures = append(failures, err)
+	var addresses []netip.Addr
+	for _, lease := range leases {
+		if address, err := netip.ParseAddr(filepath.Base(lease)); err == nil {
+			addresses = append(addresses, address)
+		}
+	}
+	failures = append(failures, forget(addresses))
+	for _, lease := range leases {
+		failures = append(failures, os.Remove(lease))
+	}
+	return errors.Join(failures...)
 }

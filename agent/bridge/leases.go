@@ -121,15 +121,12 @@ func hash(text string) uint64 {
 	return binary.BigEndian.Uint64(sum.Sum(nil))
 }
 
-// takeBack removes the leases of a container. They are most likely where it looked first for a free
-// address; a node of many containers has many leases to look through.
-func takeBack(network bundle.BridgeNetwork, end Endpoint) error {
+// leasesOf are the files of a container's leases, with one that a start which was killed did not complete. They
+// are most likely where it looked first for a free address; a node of many containers has many leases to look
+// through.
+func leasesOf(network bundle.BridgeNetwork, end Endpoint) ([]string, error) {
 	dir := filepath.Join(bundle.CNIDataDir, network.Name)
-	// A start that was killed may have left it.
-	if err := os.Remove(newLease(dir, end)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	found := 0
+	var found []string
 	for _, subnet := range network.Subnets {
 		likely := slices.Clone(end.Addresses)
 		for address := range candidates(subnet, end.Container) {
@@ -138,36 +135,35 @@ func takeBack(network bundle.BridgeNetwork, end Endpoint) error {
 		}
 		for _, address := range likely {
 			file := filepath.Join(dir, address.Addr().String())
-			if !subnet.Subnet.Contains(address.Addr()) || ownerOf(file) != end.Container {
-				continue
+			if subnet.Subnet.Contains(address.Addr()) && ownerOf(file) == end.Container && !slices.Contains(found, file) {
+				found = append(found, file)
 			}
-			if err := os.Remove(file); err != nil {
-				return err
-			}
-			found++
 		}
 	}
-	if found == len(network.Subnets) {
-		return nil
+	if len(found) != len(network.Subnets) {
+		var err error
+		if found, err = allLeasesOf(dir, end.Container); err != nil {
+			return nil, err
+		}
 	}
-	return takeBackAll(dir, end.Container)
+	if _, err := os.Lstat(newLease(dir, end)); err == nil && !slices.Contains(found, newLease(dir, end)) {
+		found = append(found, newLease(dir, end))
+	}
+	return found, nil
 }
 
-func takeBackAll(dir, container string) error {
+func allLeasesOf(dir, container string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("free leases: %w", err)
 	}
-	if err != nil {
-		return fmt.Errorf("free leases: %w", err)
-	}
-	var failures []error
+	var found []string
 	for _, entry := range entries {
 		if file := filepath.Join(dir, entry.Name()); ownerOf(file) == container {
-			failures = append(failures, os.Remove(file))
+			found = append(found, file)
 		}
 	}
-	return errors.Join(failures...)
+	return found, nil
 }
 
 // ownerOf is the container that a lease is of; nobody's is "".

@@ -50,15 +50,14 @@ func cleanUp(ctx context.Context, id string, keeps func(*bundle.Bundle) bool) er
 		runtime = runtimeOf(b)
 	}
 	keepsNetwork := sync.OnceValue(func() bool { return err == nil && keeps(b) })
-	// systemd takes its time over questions, and the kernel over rules that go: nothing waits for those but the end.
-	unpublished := make(chan error, 1)
-	go func() {
+	// systemd takes its time over questions, and the kernel over rules that go: as little as possible waits for those.
+	unpublished := sync.OnceValues(func() (func() error, error) {
 		if keepsNetwork() {
-			unpublished <- nil
-		} else {
-			unpublished <- unpublish(b)
+			return unpublish(nil)
 		}
-	}()
+		return unpublish(b)
+	})
+	go unpublished()
 	failures = append(failures, runtime.remove(), awaitCopier(id))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -67,16 +66,17 @@ func cleanUp(ctx context.Context, id string, keeps func(*bundle.Bundle) bool) er
 	case keepsNetwork():
 		failures = append(failures, standBy(b))
 	case isSandbox(b):
-		failures = append(failures, releaseSandbox(b), disconnect(ctx, b))
+		failures = append(failures, releaseSandbox(b), disconnect(ctx, b, unpublished))
 	default:
-		failures = append(failures, disconnect(ctx, b))
+		failures = append(failures, disconnect(ctx, b, unpublished))
 	}
 	failures = append(failures, os.RemoveAll(filepath.Join(bundle.ContainersDir, id)), os.RemoveAll(bundle.HealthFile(id)))
 	// A directory that is mounted on is only so in the container's own mount namespace.
 	if err := os.Remove(filepath.Join(bundle.MountsDir, id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		failures = append(failures, err)
 	}
-	failures = append(failures, <-unpublished)
+	finish, unpublishErr := unpublished()
+	failures = append(failures, unpublishErr, finish())
 	// The record of what to undo goes last, and only when all of it was undone.
 	if err := errors.Join(failures...); err != nil {
 		return fmt.Errorf("clean up %s: %w", id, err)

@@ -22,6 +22,9 @@ func End(ctx context.Context, id string, now time.Time) error {
 	if result == "" {
 		return cleanUpStopped(ctx, id)
 	}
+	if err := withdrawEnded(id); err != nil { // before all else: others ask for it now
+		fmt.Fprintln(os.Stderr, "davit-run:", err)
+	}
 	failure, err := noteEnd(id, result, now)
 	if failure != nil { // then there was no container
 		return errors.Join(err, Cleanup(ctx, id))

@@ -6,9 +6,12 @@
 // The process that systemd started forks before the Go runtime is up, which costs a
 // fraction of a millisecond. The child becomes davit-run proper: it makes the container, or has
 // another runtime make it, whose process then waits, at a FIFO of libcontainer's or for the
-// runtime's start, and exits, which leaves that process to systemd. The parent waits for that, tells systemd, waits until systemd has
+// runtime's start, and exits, which leaves that process to systemd. The parent waits for that, names the
+// process to systemd, waits until systemd has
 // taken note, and only then lets the process run: one that ends at once would otherwise be
-// gone before systemd knew of it, and its exit status with it.
+// gone before systemd knew of it, and its exit status with it. When the process has executed its program
+// the parent tells systemd that the container has started, see executed.c. Where it may not trace the process it
+// tells that with the name.
 //
 // Where more than the process makes the container ready, the unit's ExecStartPost= waits for it.
 //
@@ -33,6 +36,7 @@
 #include <unistd.h>
 
 #include "copier.h"
+#include "executed.h"
 #include "relay.h"
 
 // How long systemd may take to read a message, in milliseconds; it is TimeoutStartSec=
@@ -121,21 +125,6 @@ static void barrier(int systemd)
 	}
 }
 
-// release lets the container's process go on: it waits to write to the FIFO. One that was
-// killed meanwhile never will, and systemd knows how it ended.
-static void release(const char *fifo, pid_t container)
-{
-	char byte;
-	int fd = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		fail("let the container run");
-	struct pollfd writer = { .fd = fd, .events = POLLIN };
-	while (poll(&writer, 1, 100) <= 0 || read(fd, &byte, 1) < 1)
-		if (kill(container, 0) < 0)
-			break;
-	unlink(fifo);
-}
-
 // await returns the exit status of a child once it has exited.
 static int await(pid_t child, const char *name)
 {
@@ -148,6 +137,54 @@ static int await(pid_t child, const char *name)
 		return 128 + WTERMSIG(status);
 	}
 	return WEXITSTATUS(status);
+}
+
+// What this process says about a container when its program runs.
+static int systemd;
+static pid_t container_process;
+static const char *started, *bundle;
+
+// tell_started tells systemd that the container has started, in its name: of its unit's processes, systemd may
+// listen to no other (NotifyAccess=main). systemd reads messages before it looks for processes that ended.
+static void tell_started(void)
+{
+	char text[MESSAGE_SIZE];
+	if (strcmp(started, "-") != 0)
+		davit_tell_as(systemd, strcpy(text, started), strlen(started), container_process);
+}
+
+// explain has the launcher leave word of why a process could not become its program.
+static void explain(pid_t process)
+{
+	char pid[16];
+	snprintf(pid, sizeof(pid), "%d", process);
+	pid_t child = fork();
+	if (child == 0) {
+		execl("/proc/self/exe", "davit-run", "explain", bundle, pid, NULL);
+		fail("explain why the program does not run");
+	}
+	if (child > 0)
+		await(child, "the explanation");
+}
+
+// release lets the container's process go on: it waits to write to the FIFO. If it is traced, this returns when
+// it has executed so many programs. One that was killed meanwhile never will, and systemd knows how it ended.
+static void release(const char *fifo, pid_t container, int programs)
+{
+	char byte;
+	int fd = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		fail("let the container run");
+	if (programs > 0) {
+		davit_executed(container, programs, tell_started, explain);
+	} else {
+		struct pollfd writer = { .fd = fd, .events = POLLIN };
+		while (poll(&writer, 1, 100) <= 0 || read(fd, &byte, 1) < 1)
+			if (kill(container, 0) < 0)
+				break;
+	}
+	close(fd);
+	unlink(fifo);
 }
 
 // start has the container's runtime let the process go on. The process is killed when it cannot,
@@ -169,7 +206,8 @@ static void start(char **command, pid_t container)
 }
 
 // message is what the child sends: words that end with a NUL, which are the container's process, a
-// letter for each file descriptor or '-', what to tell systemd, and what lets the process go on;
+// letter for each file descriptor or '-', how many programs the process executes until it runs the container's or
+// 0, what to tell systemd of the process, what to tell it once that runs or '-', and what lets the process go on;
 // and the descriptors, or -1: the output to copy, o, the socket for those who attach to it, a, the
 // socket to relay from, n, and the network namespace for systemd to keep, k.
 struct message {
@@ -219,7 +257,7 @@ static void receive(int from, struct message *message)
 }
 
 // The words of the longest message, which has a command.
-#define MAX_WORDS 10
+#define MAX_WORDS 12
 
 // split finds the words of a message, NULL after the last, and returns how many there are.
 static int split(struct message *message, char **words)
@@ -274,18 +312,25 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 	char *words[MAX_WORDS + 1];
 	int count = split(&message, words);
 	pid_t container = count > 0 ? atoi(words[0]) : 0;
-	if (count < 3 || container <= 0) {
+	if (count < 5 || container <= 0) {
 		fprintf(stderr, "davit-run: the launcher said nothing of a container\n");
 		_exit(1);
 	}
 	alarm(0);
-	int systemd = connect_systemd();
-	tell(systemd, words[2], descriptor(&message, words[1], 'k'));
+	systemd = connect_systemd();
+	started = words[4];
+	container_process = container;
+	bundle = argv[2];
+	int programs = count == 6 ? atoi(words[2]) : 0;
+	bool traced = programs > 0 && davit_trace(container);
+	tell(systemd, words[3], descriptor(&message, words[1], 'k'));
+	if (!traced)
+		tell_started();
 	barrier(systemd);
-	if (count == 4)
-		release(words[3], container);
-	if (count > 4)
-		start(words + 3, container);
+	if (count == 6)
+		release(words[5], container, traced ? programs : 0);
+	if (count > 6)
+		start(words + 5, container);
 	int output = descriptor(&message, words[1], 'o'), socket = descriptor(&message, words[1], 'n');
 	// Neither may hold up the other.
 	if (socket >= 0 && (output < 0 || fork() == 0)) {

@@ -17,7 +17,7 @@ import (
 )
 
 // handOver names the container's waiting process to the process that systemd started,
-// which tells systemd of it and lets it run once this one has exited; see handover.c. With
+// which tells systemd of it, lets it run once this one has exited, and tells systemd when it does; see handover.c. With
 // an output, that process stays and copies it to its own standard output; with a notify socket, it
 // stays and relays to systemd what the container says there. A network namespace that systemd is to keep goes
 // to it with the rest.
@@ -35,26 +35,36 @@ func (r *run) handOver(container created, output copied) error {
 	if len(descriptors) > 0 {
 		rights = unix.UnixRights(descriptors...)
 	}
-	words := []string{strconv.Itoa(container.pid), cmp.Or(kinds, "-"), startedState(r.Bundle, container.pid)}
+	// A runtime's own process may be the container's, which executes nothing more.
+	programs := 0
+	if r.Runtime == "" {
+		programs = 1
+	}
+	if r.Init {
+		programs *= 2
+	}
+	words := []string{strconv.Itoa(container.pid), cmp.Or(kinds, "-"), strconv.Itoa(programs), namedState(container.pid), startedState(r.Bundle)}
 	return send(append(words, container.release...), rights)
 }
 
 // handOverProcess names a process that runs already.
 func handOverProcess(b *bundle.Bundle, pid int) error {
-	return send([]string{strconv.Itoa(pid), "-", startedState(b, pid)}, nil)
+	return send([]string{strconv.Itoa(pid), "-", "0", namedState(pid), startedState(b)}, nil)
 }
 
-// startedState is what systemd is told of a container whose process is there.
-func startedState(b *bundle.Bundle, pid int) string {
-	state := fmt.Sprintf("MAINPID=%d", pid)
-	if b.Notify {
-		return state // the rest is the container's to say
+// namedState is the message to systemd about a container whose process is there.
+func namedState(pid int) string { return fmt.Sprintf("MAINPID=%d", pid) }
+
+// startedState is the message to systemd about a container whose program runs.
+func startedState(b *bundle.Bundle) string {
+	switch {
+	case b.Notify:
+		return "-" // it is the container's to say
+	case b.Health.HoldsStart():
+		return "READY=1"
+	default:
+		return "READY=1\n" + closeSocket
 	}
-	state += "\nREADY=1"
-	if !b.Health.HoldsStart() {
-		state += "\n" + closeSocket
-	}
-	return state
 }
 
 // closeSocket closes systemd's socket to whatever else runs in the unit: a process that root runs

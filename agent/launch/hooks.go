@@ -30,15 +30,15 @@ func runHook(ctx context.Context, b *bundle.Bundle, target probe.Target, hook bu
 // Kubernetes.
 const leastForSignal = 2 * time.Second
 
-// PreStop gives the container id, which systemd is about to stop, its grace period: it has a
-// replica's neighbours ask the others, runs the hook, if there is one, and sees to it that the
-// container is killed when the time is over. It is the unit's ExecStop=, which systemd also runs
-// after the container has ended by itself: then there is nothing to do. A hook that fails is told
-// of and holds up nothing.
+// PreStop gives the container id, which systemd is about to stop, its grace period: a replica leaves its name
+// and its ports to the others, and goes on serving for a while those who have just looked it up; the hook runs, if
+// there is one; and the container is killed when the time is over. It is the unit's ExecStop=, which systemd
+// also runs after the container has ended by itself: then a replica leaves its name, and there is nothing else
+// to do. A hook that fails is reported and holds up nothing.
 func PreStop(ctx context.Context, id string, grace time.Duration) error {
 	main, err := openMain()
 	if errors.Is(err, errNotRunning) {
-		return nil
+		return withdrawEnded(id)
 	}
 	if err != nil {
 		return fmt.Errorf("stop %s: %w", id, err)
@@ -46,7 +46,7 @@ func PreStop(ctx context.Context, id string, grace time.Duration) error {
 	defer main.Close()
 	began := time.Now()
 	if err := preStop(ctx, id, main, grace); err != nil {
-		fmt.Fprintf(os.Stderr, "davit-run: preStop hook of %s: %v: the stop goes on\n", id, err)
+		fmt.Fprintf(os.Stderr, "davit-run: %v: the stop goes on\n", err)
 	}
 	left := max(grace-time.Since(began), min(leastForSignal, grace))
 	return main.killLater(left)
@@ -57,26 +57,35 @@ func preStop(ctx context.Context, id string, main *process, grace time.Duration)
 	if err != nil {
 		return err
 	}
-	if b.Replica {
-		if err := setReady(id, false); err != nil {
-			return err
-		}
-	}
-	if b.Health.PreStop == nil {
-		return nil
-	}
 	ctx, cancel := context.WithTimeoutCause(main.whileItRuns(ctx), grace, fmt.Errorf("it did not end within the grace period of %s", grace))
 	defer cancel()
+	hook := b.Health.PreStop
+	if b.Replica {
+		drained := time.Now().Add(drainOf(grace, hook))
+		others, err := withdraw(b)
+		if err != nil { // the hook matters more
+			fmt.Fprintf(os.Stderr, "davit-run: stop %s: %v: the stop goes on\n", id, err)
+		}
+		if others && sleepUntil(ctx, drained) != nil {
+			return nil // it ends meanwhile
+		}
+	}
+	if hook == nil {
+		return nil
+	}
 	target, err := probe.OpenTarget(b, main.pid, nil)
 	if err != nil {
 		return err
 	}
 	defer target.Close()
-	err = runHook(ctx, b, target, *b.Health.PreStop)
+	err = runHook(ctx, b, target, *hook)
 	if err != nil && errors.Is(context.Cause(ctx), errNotRunning) {
 		return nil // a hook may well end the container
 	}
-	return ended(ctx, err)
+	if err = ended(ctx, err); err != nil {
+		return fmt.Errorf("preStop hook of %s: %w", id, err)
+	}
+	return nil
 }
 
 // killLater leaves a process behind that kills this one unless it ends within the time: systemd

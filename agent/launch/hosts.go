@@ -102,24 +102,51 @@ func join(m member, base string) error {
 	return writeHosts(m.ID, m.Base+lines)
 }
 
-// setReady tells a replica's neighbours whether to ask it or the others.
-func setReady(id string, ready bool) error {
+// setReady has a replica's neighbours ask it or the others, and reports whether there are others that are ready.
+func setReady(id string, ready bool) (others bool, err error) {
 	unlock, err := disk.Lock(namesLock, unix.LOCK_EX)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer unlock()
-	m, err := readMember(filepath.Join(bundle.MembersDir, id))
+	m, err := readMember(memberFile(id))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // it has no network
+		return false, nil // it has no network
 	}
-	if err != nil || m.ID == "" || m.Unready == !ready {
-		return err
+	if err != nil || m.ID == "" {
+		return false, err
 	}
-	m.Unready = !ready
-	_, err = publish(m)
-	return err
+	if m.Unready == ready {
+		m.Unready = !ready
+		if _, err := publish(m); err != nil {
+			return false, err
+		}
+	}
+	for network := range m.Networks {
+		all, _, err := readNeighbours(network)
+		if err != nil {
+			return false, err
+		}
+		others = others || all.answerFor(m.ID)
+	}
+	return others, nil
 }
+
+// answerFor reports whether others than this one are ready and have one of its names.
+func (all neighbours) answerFor(id string) bool {
+	var names []string
+	for _, n := range all {
+		if n.ID == id {
+			names = n.Names
+		}
+	}
+	return slices.ContainsFunc(all, func(n neighbour) bool {
+		return n.ID != id && !n.Unready && slices.ContainsFunc(n.Names, func(name string) bool { return slices.Contains(names, name) })
+	})
+}
+
+// memberFile is where a member is on record.
+func memberFile(id string) string { return filepath.Join(bundle.MembersDir, id) }
 
 // leave makes its networks forget a container.
 func leave(id string) error {

@@ -53,12 +53,13 @@ func startsAgain(ctx context.Context, id string) (bool, error) {
 	return err == nil && job.ID == 0, err
 }
 
-// standBy leaves a replica's name to the others until it is ready again.
+// standBy leaves a replica's name and its ports to the others until it is ready again.
 func standBy(b *bundle.Bundle) error {
 	if !b.Replica {
 		return nil
 	}
-	return setReady(b.ID, false)
+	_, err := withdraw(b)
+	return err
 }
 
 // networkFile notes which network namespace a container's network is in, by its inode.

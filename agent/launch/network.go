@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"runtime"
 
@@ -96,31 +97,33 @@ func endpointOf(b *bundle.Bundle, index int) bridge.Endpoint {
 
 func interfaceName(index int) string { return fmt.Sprintf("eth%d", index) }
 
-// unpublish takes back the ports that davit's own network has given a container, if there is one.
-func unpublish(b *bundle.Bundle) error {
+// unpublish takes back the ports that davit's own network has given a container, if there is one. The caller calls
+// finish last.
+func unpublish(b *bundle.Bundle) (finish func() error, err error) {
+	nothing := func() error { return nil }
 	if b == nil || len(b.Network.Ports) == 0 || len(b.Network.Attachments) == 0 {
-		return nil
+		return nothing, nil
 	}
 	if _, own, err := bundle.DecodeBridgeNetwork(b.Network.Attachments[0].Conflist); !own || err != nil {
-		return err
+		return nothing, err
 	}
 	return nat.Unpublish(b.ID)
 }
 
-// disconnect takes a container off its networks and out of its neighbours' /etc/hosts.
-// Its network namespace is gone by then, and its devices with it: what is left to remove
-// are leases, and what CNI plugins did.
-func disconnect(ctx context.Context, b *bundle.Bundle) error {
+// disconnect takes a container off its networks and out of its neighbours' /etc/hosts. Its processes are gone by
+// then. What is left to remove are the port of a bridge, connections that the kernel tracks, leases, and what CNI
+// plugins did. Connections are made again as long as its ports are published.
+func disconnect(ctx context.Context, b *bundle.Bundle, unpublished func() (func() error, error)) error {
 	failures := []error{leave(b.ID)}
 	for i, attachment := range b.Network.Attachments {
-		if err := detach(ctx, b, i, attachment); err != nil {
+		if err := detach(ctx, b, i, attachment, unpublished); err != nil {
 			failures = append(failures, fmt.Errorf("detach from network %s: %w", attachment.Network, err))
 		}
 	}
 	return errors.Join(failures...)
 }
 
-func detach(ctx context.Context, b *bundle.Bundle, index int, attachment bundle.Attachment) error {
+func detach(ctx context.Context, b *bundle.Bundle, index int, attachment bundle.Attachment, unpublished func() (func() error, error)) error {
 	unlock, err := lockNetwork(attachment.Network)
 	if err != nil {
 		return err
@@ -133,7 +136,13 @@ func detach(ctx context.Context, b *bundle.Bundle, index int, attachment bundle.
 	if !own {
 		return detachCNI(ctx, b, index, attachment)
 	}
-	return bridge.Detach(network, endpointOf(b, index))
+	return bridge.Detach(network, endpointOf(b, index), func(addresses []netip.Addr) error {
+		if len(b.Network.Ports) == 0 {
+			return nil // connections are made to it by its own address alone
+		}
+		_, err := unpublished()
+		return errors.Join(err, nat.Forget(addresses, index == 0))
+	})
 }
 
 // makeNetworkNamespace makes the container's. The descriptor keeps the namespace until this

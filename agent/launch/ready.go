@@ -79,8 +79,8 @@ func ready(ctx context.Context, id string) error {
 		}
 	}
 	if w.Replica {
-		if err := setReady(id, true); err != nil {
-			return fmt.Errorf("tell its neighbours: %w", err)
+		if err := takeOver(w.Bundle); err != nil {
+			return err
 		}
 	}
 	w.say("")

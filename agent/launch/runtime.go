@@ -65,7 +65,7 @@ func (r *run) createProcess() (created, copied, error) {
 	}
 	container, err := runtimeOf(r.Bundle).create(r.Spec, out)
 	if err != nil {
-		return created{}, copied{}, fmt.Errorf("run %q of image %s: %w", r.Spec.Process.Args[0], r.Image.Reference, err)
+		return created{}, copied{}, fmt.Errorf("run %q of image %s: %w", r.Spec.Process.Args[0], r.Image.Reference, denied(err, r.Spec))
 	}
 	// The process waits: its program will find the limits when it looks for them.
 	if err := cgroup.CopyLimits(r.cgroup); err != nil {

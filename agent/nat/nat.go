@@ -122,23 +122,33 @@ func ensure(rules []rule) error {
 }
 
 // transaction changes rules at once, alone of all of davit's processes. Nothing is sent when change says
-// that there is nothing to send. Where rules were removed it takes some 10 ms: the close of the socket
-// waits until the kernel has disposed of them (nft_rcv_nl_event in Linux' nf_tables_api.c).
+// that there is nothing to send.
 func transaction(change func(*nftables.Conn) (bool, error)) error {
+	finish, err := begin(change)
+	return errors.Join(err, finish())
+}
+
+// begin is [transaction] for those who do something else before they finish: the rules have changed when it
+// returns. Where rules were removed the end takes some 10 ms: the close of the socket waits until the kernel
+// has disposed of them (nft_rcv_nl_event in Linux' nf_tables_api.c). finish is never nil.
+func begin(change func(*nftables.Conn) (bool, error)) (finish func() error, err error) {
 	unlock, err := disk.Lock(natLock, unix.LOCK_EX)
 	if err != nil {
-		return err
+		return func() error { return nil }, err
 	}
-	defer unlock()
 	conn, err := nftables.New(nftables.AsLasting()) // one socket for all
 	if err != nil {
-		return err
+		unlock()
+		return func() error { return nil }, err
 	}
 	changed, err := change(conn)
 	if err == nil && changed {
 		err = conn.Flush()
 	}
-	return errors.Join(err, conn.CloseLasting())
+	return func() error {
+		defer unlock()
+		return conn.CloseLasting()
+	}, err
 }
 
 // Remove removes the rules of a network, and the table with the last of them.

@@ -107,3 +107,21 @@ func TestARuleIsFoundAgainByItsNetwork(t *testing.T) {
 		t.Errorf("a rule of others is of network %q", got)
 	}
 }
+
+func TestRulesThatShareAPort(t *testing.T) {
+	t.Parallel()
+	rules := []*nftables.Rule{
+		{Handle: 1, UserData: marked("web@1 8081/tcp  10.89.0.2")},
+		{Handle: 2, UserData: marked("web@2 8081/tcp  10.89.0.3")},
+		{Handle: 3, UserData: marked("web@2 8082/tcp  10.89.0.3")},
+		{Handle: 4, UserData: marked("dns 8081/udp  10.89.0.4")},
+		{Handle: 5},
+	}
+	for container, want := range map[string]map[uint64]bool{
+		"web@1": {2: true}, "web@2": {1: true}, "dns": {}, "other": {},
+	} {
+		if diff := cmp.Diff(want, sharedWith(rules, container)); diff != "" {
+			t.Errorf("%s: %s", container, diff)
+		}
+	}
+}

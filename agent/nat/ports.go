@@ -2,16 +2,13 @@ package nat
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
-
-	"github.com/davit-project/davit/units/bundle"
 )
 
 // publishing are the rules of the endpoint's ports, and those that they need of the node and the network.
@@ -67,49 +64,91 @@ func (e Endpoint) open() error {
 	return forgetDatagrams(e.Ports)
 }
 
-// Unpublish takes a container's ports back.
-func Unpublish(container string) error {
-	err := transaction(func(conn *nftables.Conn) (bool, error) {
+// Unpublish takes a container's ports back. The connections that were made through them go on until
+// [Forget] ends them. The caller calls finish, which takes a while, when it has nothing else to do.
+func Unpublish(container string) (finish func() error, err error) {
+	finish, err = begin(func(conn *nftables.Conn) (bool, error) {
 		removed, _, err := removeOf(conn, ports, container)
 		return removed > 0, err
 	})
 	if err != nil {
-		return fmt.Errorf("take back the ports of %s: %w", container, err)
+		err = fmt.Errorf("take back the ports of %s: %w", container, err)
 	}
-	return nil
+	return finish, err
 }
 
-// forgetDatagrams has the kernel look anew where datagrams to published ports go: it remembers whom it
-// sent earlier ones to.
-func forgetDatagrams(published []bundle.Port) error {
-	for _, port := range published {
-		if port.Protocol != "udp" {
-			continue
-		}
-		filter := &netlink.ConntrackFilter{}
-		err := errors.Join(filter.AddProtocol(unix.IPPROTO_UDP), filter.AddPort(netlink.ConntrackOrigDstPort, uint16(port.HostPort)))
-		if err != nil {
-			return err
-		}
-		for _, family := range []netlink.InetFamily{unix.AF_INET, unix.AF_INET6} {
-			if err := forgetFlows(family, filter); err != nil {
-				return fmt.Errorf("forget datagrams to port %d: %w", port.HostPort, err)
+// Several containers may publish the same port of the node: the kernel takes the first rule, so those of
+// containers that are ready come first.
+
+// Prefer has an endpoint's ports lead to it, before others that publish the same.
+func Prefer(e Endpoint) error {
+	published, err := e.publishing()
+	if err == nil {
+		err = transaction(func(conn *nftables.Conn) (bool, error) {
+			present, err := conn.GetRules(table, ports)
+			if err != nil {
+				return false, err
 			}
-		}
+			if len(sharedWith(present, e.Container)) == 0 {
+				return false, nil
+			}
+			if _, _, err := removeOf(conn, ports, e.Container); err != nil {
+				return false, err
+			}
+			for _, want := range published {
+				if want.chain == ports && want.exprs != nil {
+					conn.InsertRule(&nftables.Rule{Table: table, Chain: ports, Exprs: want.exprs, UserData: marked(want.comment)})
+				}
+			}
+			return true, nil
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("lead the ports to %s: %w", e.Container, err)
 	}
 	return nil
 }
 
-// maxLists is how often the kernel is asked for the flows that it remembers, when they became others while it
-// told them.
-const maxLists = 100
+// Withdraw takes an endpoint's ports back while its container goes on, and reports whether others publish one of
+// them. Connections that there are go on, and datagrams go to the others.
+func Withdraw(e Endpoint) (others bool, err error) {
+	err = transaction(func(conn *nftables.Conn) (bool, error) {
+		present, err := conn.GetRules(table, ports)
+		if err != nil {
+			return false, err
+		}
+		others = len(sharedWith(present, e.Container)) > 0
+		removed, _, err := removeOf(conn, ports, e.Container)
+		return removed > 0, err
+	})
+	if err == nil {
+		err = forgetDatagramsTo(e)
+	}
+	if err != nil {
+		return others, fmt.Errorf("take back the ports of %s: %w", e.Container, err)
+	}
+	return others, nil
+}
 
-func forgetFlows(family netlink.InetFamily, filter *netlink.ConntrackFilter) (err error) {
-	for range maxLists {
-		_, err = netlink.ConntrackDeleteFilters(netlink.ConntrackTable, family, filter)
-		if !errors.Is(err, netlink.ErrDumpInterrupted) {
-			break
+// sharedWith are the handles of other containers' rules for ports that a container has rules for too.
+func sharedWith(rules []*nftables.Rule, container string) map[uint64]bool {
+	own, shared := map[string]bool{}, map[uint64]bool{}
+	for _, rule := range rules {
+		if ownerOf(rule) == container {
+			own[portOf(rule)] = true
 		}
 	}
-	return err
+	for _, rule := range rules {
+		if ownerOf(rule) != container && own[portOf(rule)] {
+			shared[rule.Handle] = true
+		}
+	}
+	return shared
+}
+
+// portOf is the port of a rule with its protocol: "8080/tcp".
+func portOf(rule *nftables.Rule) string {
+	_, rest, _ := strings.Cut(commentOf(rule), " ")
+	port, _, _ := strings.Cut(rest, " ")
+	return port
 }

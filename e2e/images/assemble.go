@@ -57,7 +57,11 @@ func assemble(p *pool, programs string) ([]named, error) {
 	if err != nil {
 		return nil, err
 	}
-	made = append(append(made, allowed), hostile...)
+	broken, err := brokenImage(p, programs, shellLayer)
+	if err != nil {
+		return nil, err
+	}
+	made = append(append(made, allowed, broken), hostile...)
 	for _, r := range recipes {
 		layers := []v1.Layer{shellLayer}
 		if r.Shell {

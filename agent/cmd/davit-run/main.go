@@ -108,6 +108,12 @@ func run(ctx context.Context, args []string) (int, error) {
 			return 0, err
 		}
 		return 0, launch.Expire(within)
+	case len(args) == 3 && args[0] == "explain":
+		pid, err := strconv.Atoi(args[2])
+		if err != nil {
+			return 0, err
+		}
+		return 0, launch.Explain(args[1], pid)
 	case len(args) == 3 && args[0] == "check":
 		return 0, check(ctx, args[1], args[2])
 	case len(args) == 2 && args[0] == "due":

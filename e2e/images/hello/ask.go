@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -15,8 +16,8 @@ import (
 
 // ask asks for a URL fifty times a second, each time over a connection of its own, as many clients
 // would. It writes a line for each answer that it does not get, and for each hundred that it gets.
-func ask(url string) error {
-	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: dialAny}}
+func ask(url string, dial dialer) error {
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: dial}}
 	turns := time.Tick(time.Second / 50)
 	for asked := 1; ; asked++ {
 		<-turns
@@ -29,32 +30,58 @@ func ask(url string) error {
 	}
 }
 
-// dialAny connects to one of the addresses that /etc/hosts has for a name now, as the C library looks
-// names up; Go's own resolver remembers what it read for seconds.
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+// dialAny connects to the first that answers of the addresses that a name has now.
 func dialAny(ctx context.Context, network, address string) (net.Conn, error) {
-	name, port, err := net.SplitHostPort(address)
+	addresses, err := lookUp(address)
 	if err != nil {
 		return nil, err
 	}
-	hosts, err := os.ReadFile("/etc/hosts")
-	if err != nil {
-		return nil, err
-	}
-	failures := []error{fmt.Errorf("look up %s", name)}
-	for line := range strings.Lines(string(hosts)) {
-		fields := strings.Fields(line)
-		if len(fields) < 2 || !slices.Contains(fields[1:], name) {
-			continue
-		}
+	var failures []error
+	for _, address := range addresses {
 		limited, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
-		connection, err := (&net.Dialer{}).DialContext(limited, network, net.JoinHostPort(fields[0], port))
+		connection, err := (&net.Dialer{}).DialContext(limited, network, address)
 		if err == nil {
 			return connection, nil
 		}
 		failures = append(failures, err)
 	}
 	return nil, errors.Join(failures...)
+}
+
+// dialOne connects to one of the addresses that a name has now, to another each time.
+func dialOne(ctx context.Context, network, address string) (net.Conn, error) {
+	addresses, err := lookUp(address)
+	if err != nil {
+		return nil, err
+	}
+	return (&net.Dialer{Timeout: time.Second}).DialContext(ctx, network, addresses[rand.N(len(addresses))])
+}
+
+// lookUp returns the addresses that /etc/hosts has for a name now, as the C library looks names up; Go's own
+// resolver remembers what it read for seconds.
+func lookUp(address string) ([]string, error) {
+	name, port, err := net.SplitHostPort(address)
+	if err != nil || net.ParseIP(name) != nil {
+		return []string{address}, err
+	}
+	hosts, err := os.ReadFile("/etc/hosts")
+	if err != nil {
+		return nil, err
+	}
+	var addresses []string
+	for line := range strings.Lines(string(hosts)) {
+		fields := strings.Fields(line)
+		if len(fields) > 1 && slices.Contains(fields[1:], name) {
+			addresses = append(addresses, net.JoinHostPort(fields[0], port))
+		}
+	}
+	if len(addresses) == 0 {
+		return nil, fmt.Errorf("look up %s: no such name", name)
+	}
+	return addresses, nil
 }
 
 func get(client *http.Client, url string) error {

@@ -20,7 +20,8 @@
 // (postgres://user:password@host:port/database) configure it. With HELLO_TLS_PORT it serves HTTPS
 // too, with HELLO_GRPC_PORT the health service of gRPC. With NOTIFY_SOCKET it tells systemd how
 // it is, see notify.go. hello -touch FILE makes a file, hello -remove FILE removes it,
-// and hello -ask URL asks for it again and again and says how that goes.
+// and hello -ask URL asks for it again and again and says how that goes; -ask-one asks but one of a name's addresses. With HELLO_DATAGRAMS it answers
+// datagrams to that port; hello -datagram "PORT HOST:PORT" sends one from a port and prints the answer.
 package main
 
 import (
@@ -107,9 +108,13 @@ func manage(verb, path string) error {
 	case "-remove":
 		return os.Remove(path)
 	case "-ask":
-		return ask(path)
+		return ask(path, dialAny)
+	case "-ask-one":
+		return ask(path, dialOne)
+	case "-datagram":
+		return sendDatagram(path)
 	default:
-		return fmt.Errorf("%s: want -touch, -remove or -ask", verb)
+		return fmt.Errorf("%s: want -touch, -remove, -ask, -ask-one or -datagram", verb)
 	}
 }
 

@@ -25,6 +25,11 @@ func serveMore() error {
 			return err
 		}
 	}
+	if port := os.Getenv("HELLO_DATAGRAMS"); port != "" {
+		if err := answerDatagrams(port); err != nil {
+			return err
+		}
+	}
 	if port := os.Getenv("HELLO_GRPC_PORT"); port != "" {
 		protocols := new(http.Protocols)
 		protocols.SetUnencryptedHTTP2(true)
