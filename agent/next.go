@@ -77,6 +77,9 @@ func (w *explainer) next(row *ObjectReport) *Next {
 	switch {
 	case w.upcoming.Objects[row.Object].For != "":
 		waits := w.upcoming.Objects[row.Object]
+		if waits.Failed {
+			return w.byDavit("looks again for what it needs", waits.At)
+		}
 		return w.byDavit("waits: "+waits.For, waits.At)
 	case len(w.problems[row.Object]) > 0:
 		return w.byDavit("looks again for what it needs", nil)

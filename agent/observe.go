@@ -99,7 +99,7 @@ func (n *Node) run(ctx context.Context, unit string, workload reconcile.ActualWo
 	}
 	run := &reconcile.Run{
 		Invocation: state.Invocation, Restarts: int(state.Restarts), StopTimeout: state.StopTimeout,
-		Begun: time.UnixMicro(int64(state.Started)), Entered: time.UnixMicro(int64(state.Entered)),
+		Begun: time.UnixMicro(int64(state.Started)), Entered: time.UnixMicro(int64(max(state.Entered, state.Since))),
 		Queued: n.queuedSince(unit, workload),
 	}
 	if reloads(workload.Bundle) {

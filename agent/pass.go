@@ -214,7 +214,7 @@ func (r *Reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *R
 		failpoint(string(event.Status) + " " + event.Action.ID)
 		generation.Record(event)
 		r.note(event)
-		result.acted = result.acted || event.Status == reconcile.Done || event.Status == reconcile.Begun
+		result.acted = result.acted || event.Status == reconcile.Done
 		if event.Status != reconcile.Pending {
 			pass.Observe(event)
 		}

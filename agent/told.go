@@ -56,7 +56,11 @@ func (r *ObjectReport) summary() string {
 		return ""
 	}
 	root := r.Causes[0]
-	return strings.Join([]string{root.Object, string(root.Stage), root.Reason}, " ")
+	reason := root.Reason
+	if reason == reasonCrashLoop {
+		reason = reasonError // it is the same one more time
+	}
+	return strings.Join([]string{root.Object, string(root.Stage), reason}, " ")
 }
 
 // tell writes the line. The journal gets its attributes as fields, named as those of the JSON.

@@ -22,6 +22,8 @@ type upcoming struct {
 // awaited is what one object waits for.
 type awaited struct {
 	For string `json:"for"`
+	// Failed is set when For is why the last try failed, and another one follows.
+	Failed bool `json:"failed,omitempty"`
 	// At is when it is tried again, or comes to an end by itself; nil where that is not known.
 	At *time.Time `json:"at,omitempty"`
 }
@@ -53,12 +55,12 @@ func upcomingOf(result Result, r *Reconciler) upcoming {
 }
 
 func (u upcoming) add(object string, err error) {
-	if waiting, ok := errors.AsType[reconcile.Waiting](err); ok {
+	if waiting, ok := errors.AsType[reconcile.Waiting](err); ok && !waiting.Blocked {
 		u.Objects[object] = awaited{For: waiting.For}
 	}
 	if retry, ok := errors.AsType[reconcile.Retry](err); ok {
 		at := retry.At.UTC()
-		u.Objects[object] = awaited{For: retry.Error(), At: &at}
+		u.Objects[object] = awaited{For: retry.Error(), Failed: true, At: &at}
 	}
 }
 

@@ -145,7 +145,7 @@ func (n *Node) planFor(v *view, guard Guard, watched bool) (reconcile.Plan, erro
 		Now: time.Now(), Kept: v.kept, Held: v.held, Suspended: v.suspended(), Unwatched: !watched,
 	}
 	if len(v.kept) > 0 {
-		options.Resuming, options.Owed = v.kept[0].Unfinished(), v.kept[0].Owed
+		options.Owed = v.kept[0].Owed
 	}
 	if guard.ReportDrift {
 		options.Applied = v.applied()

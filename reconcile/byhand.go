@@ -12,9 +12,11 @@ func (d *differ) byHand(unit string, workload Workload, current ActualWorkload) 
 	switch {
 	case current.Enabled == "masked" || current.Enabled == "masked-runtime":
 		return ByMask, "unit is masked: systemctl unmask " + unit + " to let it run"
-	case workload.Keep != KeepRunning || current.Job != "" || d.isOwed(workload) || !current.stopped(workload):
+	case workload.Keep != KeepRunning || current.Job != "" || !current.stopped(workload):
 		return "", ""
-	case d.halfWritten(current):
+	case d.halfWritten(workload, current):
+		return "", ""
+	case d.isOwed(workload) && current.Started:
 		return "", ""
 	case current.Enabled == "disabled":
 		return ByDisable, "unit is disabled: systemctl enable --now " + unit + " to let it run"
@@ -27,8 +29,8 @@ func (d *differ) byHand(unit string, workload Workload, current ActualWorkload) 
 
 // halfWritten reports whether a pass ended after it wrote a unit and before it enabled it: that is not
 // a person's disabling it.
-func (d *differ) halfWritten(current ActualWorkload) bool {
-	return d.options.Resuming[current.Ref.String()] && current.Enabled == "disabled" && !current.Started
+func (d *differ) halfWritten(workload Workload, current ActualWorkload) bool {
+	return d.isOwed(workload) && current.Enabled == "disabled" && !current.Started
 }
 
 // stopped reports whether a unit rests because somebody stopped it. Nothing else stops what has no

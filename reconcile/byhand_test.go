@@ -10,12 +10,12 @@ import (
 func TestAnInterruptedPassIsNobodysDoing(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		resuming, started bool
-		want              []Verb
+		owed, started bool
+		want          []Verb
 	}{
 		"disabled by somebody":                 {false, false, []Verb{}},
 		"written and not enabled":              {true, false, []Verb{WriteUnit, Reload, Start}},
-		"disabled by somebody while it ran on": {true, true, []Verb{}},
+		"disabled by somebody while it ran on": {false, true, []Verb{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -25,7 +25,11 @@ func TestAnInterruptedPassIsNobodysDoing(t *testing.T) {
 			workload := n.actual.Workloads["web.service"]
 			workload.Active, workload.Enabled, workload.Started, workload.RunningDir = "inactive", "disabled", test.started, ""
 			n.actual.Workloads["web.service"] = workload
-			got := verbs(Diff(desired, n.actual, Options{Resuming: map[string]bool{webObject: test.resuming}}))
+			var owed map[string]string
+			if test.owed {
+				owed = map[string]string{"web.service": ""}
+			}
+			got := verbs(Diff(desired, n.actual, Options{Owed: owed}))
 			if len(got) != len(test.want) {
 				t.Errorf("got %v, want %v", got, test.want)
 			}

@@ -22,9 +22,6 @@ type Options struct {
 	HoldPrune string
 	// Kept are the generations that one can go back to: what they need stays on the disk.
 	Kept []Generation
-	// Resuming are the objects that the pass before did not finish: what looks like an operator's
-	// change may be that.
-	Resuming map[string]bool
 	// Owed are the units that davit has to start still, because it stopped them or wrote their files,
 	// and the images to delete before; "" for none.
 	Owed map[string]string
@@ -77,6 +74,7 @@ type differ struct {
 	fetched  map[string]string         // network, volume, image key → the action that makes it
 	renewals []string                  // networks that changed
 	late     []string                  // images that are fetched once what uses them has stopped
+	required map[string][]string       // by object, the actions that bring what it needs
 	switching
 }
 
@@ -176,7 +174,7 @@ func (d *differ) compare(unit string, workload Workload) change {
 		c.write = differences(workload, current)
 	} else if current.NeedReload {
 		c.write = "systemd has not read the unit file yet"
-	} else if d.halfWritten(current) {
+	} else if d.halfWritten(workload, current) {
 		c.write = "the unit is not enabled yet"
 	}
 	if by, reason := d.byHand(unit, workload, current); reason != "" {
@@ -241,7 +239,7 @@ func outdated(workload Workload, current ActualWorkload) string {
 
 // fetch plans what workloads need before anything running is touched.
 func (d *differ) fetch() {
-	d.fetched = map[string]string{}
+	d.fetched, d.required = map[string]string{}, map[string][]string{}
 	for _, key := range sortedKeys(d.desired.Images) {
 		image := d.desired.Images[key]
 		if slices.Contains(d.actual.Images[image.ID], key) {
@@ -312,30 +310,29 @@ func (d *differ) stage() {
 	}
 }
 
-// requirements are the actions that bring what a workload needs. What is changed as one set waits for
-// what the whole set needs.
+// requirements are the actions that bring what a workload needs. The units of an object wait for what any
+// of them needs, and what is changed as one set for what the whole set needs.
 func (d *differ) requirements(w Workload) []string {
-	if !w.Update.Whole {
-		return d.requirementsOf(w)
+	key := w.Ref.String()
+	if w.Update.Whole {
+		key = wholeSet
+	}
+	if needs, known := d.required[key]; known {
+		return needs
 	}
 	var needs []string
 	for _, c := range d.changes {
-		if c.workload.Update.Whole {
+		if c.workload.Ref == w.Ref || w.Update.Whole && c.workload.Update.Whole {
 			needs = append(needs, d.requirementsOf(c.workload)...)
 		}
 	}
-	return unique(append(needs, d.requirementsOf(w)...))
+	slices.Sort(needs)
+	d.required[key] = slices.Compact(needs)
+	return d.required[key]
 }
 
-func unique(ids []string) []string {
-	var kept []string
-	for _, id := range ids {
-		if !slices.Contains(kept, id) {
-			kept = append(kept, id)
-		}
-	}
-	return kept
-}
+// wholeSet stands for the objects that are changed as one set.
+const wholeSet = ""
 
 func (d *differ) requirementsOf(w Workload) []string {
 	var needs []string

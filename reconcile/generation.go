@@ -215,15 +215,6 @@ func (g *Generation) Inherit(before []Generation) {
 	g.Settle()
 }
 
-// Unfinished are the objects about which something may be left to do.
-func (g Generation) Unfinished() map[string]bool {
-	unfinished := map[string]bool{}
-	for object := range g.Unconfirmed {
-		unfinished[object] = true
-	}
-	return unfinished
-}
-
 // Hindered is why something that was to be done about the object was not, or "".
 func (g Generation) Hindered(object string) string {
 	switch reason := g.Unconfirmed[object]; reason {

@@ -225,8 +225,11 @@ func judgeStart(workload Workload, run Run, now time.Time) Verdict {
 
 // judgeUp judges a unit that is up.
 func judgeUp(workload Workload, current ActualWorkload, run Run, now time.Time) Verdict {
+	if current.Job != "" || current.Active == "reloading" {
+		return Verdict{Progress: Starting, Reason: "it is reloading"}
+	}
 	if current.RunningDir != "" && current.RunningDir != workload.BundleDir {
-		return Verdict{Progress: Starting, Reason: "it runs the version before", Idle: current.Job == ""}
+		return Verdict{Progress: Starting, Reason: "it runs the version before", Idle: true}
 	}
 	since := run.Entered
 	if run.Ready != nil && !run.Ready.Ready {

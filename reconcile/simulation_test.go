@@ -151,7 +151,7 @@ func (s *simulation) pass(objects []manifests.Object, digest string) Plan {
 		}
 		options := Options{Kept: s.kept, Held: held, Now: s.now, HoldPrune: s.hold}
 		if len(s.kept) > 0 {
-			options.Owed, options.Resuming = s.kept[0].Owed, s.kept[0].Unfinished()
+			options.Owed = s.kept[0].Owed
 		}
 		plan := Diff(desired, s.actual, options)
 		if plan.Empty() {

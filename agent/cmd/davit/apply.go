@@ -147,10 +147,11 @@ func (s *settings) apply(ctx context.Context, cmd *cobra.Command, f applyFlags, 
 	if f.wait && err == nil {
 		outcome.Failures = append(outcome.Failures, result.Unsettled()...)
 	}
-	for _, warning := range []error{result.Warning, result.Housekeeping} {
-		if warning != nil {
-			fmt.Fprintln(cmd.ErrOrStderr(), "warning:", warning)
-		}
+	if result.Warning != nil {
+		fmt.Fprintln(cmd.ErrOrStderr(), "warning: a part of the history is left out:", result.Warning)
+	}
+	if result.Housekeeping != nil {
+		fmt.Fprintln(cmd.ErrOrStderr(), "warning: the node cannot be tidied up:", result.Housekeeping)
 	}
 	return err
 }
