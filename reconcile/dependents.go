@@ -105,8 +105,8 @@ func (w ActualWorkload) down() bool {
 }
 
 // arriving reports whether systemd has a job for the unit that ends with what its unit file says, which
-// is what is wanted.
-func (w ActualWorkload) arriving(workload Workload) bool {
+// is what is wanted. Where davit has to start the unit still, the job was begun before.
+func (w ActualWorkload) arriving(workload Workload, owed bool) bool {
 	if w.UnitText != workload.UnitText || w.NeedReload {
 		return false
 	}
@@ -114,7 +114,7 @@ func (w ActualWorkload) arriving(workload Workload) bool {
 	case "restart", "try-restart", "reload", "reload-or-start", "try-reload":
 		return true
 	case "start":
-		return w.RunningDir == "" || w.RunningDir == workload.BundleDir
+		return !owed || w.RunningDir == workload.BundleDir
 	default:
 		return false
 	}

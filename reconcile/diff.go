@@ -196,7 +196,7 @@ func (d *differ) activity(workload Workload, current ActualWorkload, write strin
 	switch {
 	case workload.Keep == KeepApart:
 		return "", ""
-	case current.arriving(workload):
+	case current.arriving(workload, d.isOwed(workload)):
 		return "", "" // systemd is about to start it as it is wanted
 	case d.isOwed(workload) && running && current.Active != "active":
 		return Restart, cmp.Or(write, "its file is written, and it was not started since")
