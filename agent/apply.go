@@ -20,7 +20,7 @@ import (
 // the starts. An agent may make passes meanwhile; they come to the same verdicts. waiting is called with
 // the name of another davit that is waited for.
 func (n *Node) Apply(ctx context.Context, pass Pass, wait bool, waiting func(holder string)) (Result, error) {
-	r := NewReconciler(n, wait || health.Watched())
+	r := newReconciler(n, wait || health.Watched())
 	wake := make(chan struct{}, 1)
 	n.cleanUps.changed = func() { poke(wake) }
 	if err := r.watch(ctx, wake); err != nil {
@@ -39,7 +39,7 @@ func (n *Node) Apply(ctx context.Context, pass Pass, wait bool, waiting func(hol
 
 // watch has changes of units call for passes, until the context ends. systemd cuts the connection when it
 // executes itself again.
-func (r *Reconciler) watch(ctx context.Context, wake chan<- struct{}) error {
+func (r *reconciler) watch(ctx context.Context, wake chan<- struct{}) error {
 	changes, err := units.Watch(ctx)
 	if err != nil {
 		return err
@@ -67,7 +67,7 @@ func (r *Reconciler) watch(ctx context.Context, wake chan<- struct{}) error {
 const rewatch = 200 * time.Millisecond
 
 // heardOf notes that a unit has changed; "" may be any.
-func (r *Reconciler) heardOf(unit string, wake chan<- struct{}) {
+func (r *reconciler) heardOf(unit string, wake chan<- struct{}) {
 	r.node.known.forget(unit)
 	if r.Awaits(unit) {
 		poke(wake)
@@ -82,7 +82,7 @@ func poke(wake chan<- struct{}) {
 }
 
 // lockedPass makes a pass while no other davit makes one.
-func (r *Reconciler) lockedPass(ctx context.Context, pass Pass, waiting func(holder string)) (Result, error) {
+func (r *reconciler) lockedPass(ctx context.Context, pass Pass, waiting func(holder string)) (Result, error) {
 	unlock, err := Lock(ctx, waiting)
 	if err != nil {
 		return Result{}, err
@@ -92,7 +92,7 @@ func (r *Reconciler) lockedPass(ctx context.Context, pass Pass, waiting func(hol
 }
 
 // settled reports whether nothing is left to wait for.
-func (r *Reconciler) settled(result Result, wait bool) bool {
+func (r *reconciler) settled(result Result, wait bool) bool {
 	if result.acted || r.fetching || r.node.fetcher.Pending() || isAsked(result) {
 		return false
 	}
@@ -123,7 +123,7 @@ func isAsked(result Result) bool {
 }
 
 // sleep waits for something that calls for a pass.
-func (r *Reconciler) sleep(ctx context.Context, wake <-chan struct{}) error {
+func (r *reconciler) sleep(ctx context.Context, wake <-chan struct{}) error {
 	var due <-chan time.Time
 	if at := r.Due(); !at.IsZero() {
 		due = time.After(time.Until(at))
@@ -146,7 +146,7 @@ func (r *Reconciler) sleep(ctx context.Context, wake <-chan struct{}) error {
 }
 
 // explain adds to the error of a wait what was waited for.
-func (r *Reconciler) explain(err error, result Result) error {
+func (r *reconciler) explain(err error, result Result) error {
 	next := upcomingOf(result, r)
 	for _, object := range slices.Sorted(maps.Keys(next.Objects)) {
 		return fmt.Errorf("%s: %s: %w", object, next.Objects[object].For, err)

@@ -16,7 +16,7 @@ import (
 type flight struct{ action reconcile.Action }
 
 // note takes down what an event says of actions that go on, or are to be tried again.
-func (r *Reconciler) note(event reconcile.Event) {
+func (r *reconciler) note(event reconcile.Event) {
 	action := event.Action
 	retried := errors.As(event.Err, new(reconcile.Retry))
 	if action.IsFetch() && (event.Status == reconcile.Pending || event.Status == reconcile.Failed && retried) {
@@ -50,7 +50,7 @@ func (r *Reconciler) note(event reconcile.Event) {
 }
 
 // land reports the flights that have ended by now.
-func (r *Reconciler) land(ctx context.Context, v *view, pass Pass) {
+func (r *reconciler) land(ctx context.Context, v *view, pass Pass) {
 	for _, unit := range slices.Sorted(maps.Keys(r.flights)) {
 		action := r.flights[unit].action
 		switch ended, err := reconcile.Ended(action, v.desired, v.actual); {
@@ -71,7 +71,7 @@ func (r *Reconciler) land(ctx context.Context, v *view, pass Pass) {
 }
 
 // crash reports that the flights of an object came to nothing.
-func (r *Reconciler) crash(object string, reason error, pass Pass) {
+func (r *reconciler) crash(object string, reason error, pass Pass) {
 	for _, unit := range slices.Sorted(maps.Keys(r.flights)) {
 		action := r.flights[unit].action
 		if action.Object != object || action.Verb == reconcile.Stop {

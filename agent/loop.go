@@ -64,7 +64,7 @@ type Agent struct {
 	loadedFrom string
 	loadedWith manifests.Options
 
-	reconciler *Reconciler
+	reconciler *reconciler
 	set        *manifests.Set // of the last pass
 	guard      Guard          // of the last pass
 	view       *view          // of the last pass; nil before the first
@@ -104,7 +104,7 @@ func NewAgent(node *Node, options Options, log *slog.Logger, status *Status) *Ag
 		node: node, options: options, log: log, status: status,
 		scanner:    watch.Scanner{Roots: watch.RootsOf(options.Manifests), Owner: options.Owner},
 		settler:    watch.Settler{Quiet: options.Quiet, Prompt: promptly, PruneQuiet: options.PruneQuiet},
-		reconciler: NewReconciler(node, true),
+		reconciler: newReconciler(node, true),
 		told:       map[string]bool{},
 		wake:       make(chan struct{}, 1),
 	}

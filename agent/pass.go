@@ -59,10 +59,10 @@ type Failure struct {
 	Reason string `json:"reason"`
 }
 
-// Reconciler makes a node what manifests say, pass by pass. No pass waits for anything that takes time:
+// reconciler makes a node what manifests say, pass by pass. No pass waits for anything that takes time:
 // pulls, starts, stops and probations go on between the passes, and what comes of them is seen by the
 // next one. It is not for several goroutines at once.
-type Reconciler struct {
+type reconciler struct {
 	node *Node
 	// watched is set when later passes follow up on what one begins.
 	watched bool
@@ -81,10 +81,10 @@ type Reconciler struct {
 	awaited map[string]bool // units whose change calls for a pass
 }
 
-// NewReconciler makes one. watched says whether passes follow up on each other until all that was begun
+// newReconciler makes one. watched says whether passes follow up on each other until all that was begun
 // has ended.
-func NewReconciler(node *Node, watched bool) *Reconciler {
-	return &Reconciler{node: node, watched: watched, flights: map[string]flight{}, retries: retries{}}
+func newReconciler(node *Node, watched bool) *reconciler {
+	return &reconciler{node: node, watched: watched, flights: map[string]flight{}, retries: retries{}}
 }
 
 // maxRounds bounds a pass: the change, and what takes back the parts that did not work, which may
@@ -96,7 +96,7 @@ var errStopping = errors.New("the node is shutting down: nothing is changed")
 // Pass makes the node what the manifests say, as far as that is possible now. A change that does not
 // work is taken back to the version that was confirmed before. The error is what keeps all objects from
 // being changed; what keeps one of them is among the failures.
-func (r *Reconciler) Pass(ctx context.Context, pass Pass) (Result, error) {
+func (r *reconciler) Pass(ctx context.Context, pass Pass) (Result, error) {
 	if r.set != pass.Set {
 		r.set, r.retries = pass.Set, retries{}
 	}
@@ -127,7 +127,7 @@ func (r *Reconciler) Pass(ctx context.Context, pass Pass) (Result, error) {
 }
 
 // judge takes down which changes work and which do not. It reports whether one is taken back.
-func (r *Reconciler) judge(ctx context.Context, v *view, pass Pass, broken *[]Failure) (again bool, err error) {
+func (r *reconciler) judge(ctx context.Context, v *view, pass Pass, broken *[]Failure) (again bool, err error) {
 	r.land(ctx, v, pass)
 	if len(v.verdicts) == 0 {
 		return false, nil
@@ -151,7 +151,7 @@ func (r *Reconciler) judge(ctx context.Context, v *view, pass Pass, broken *[]Fa
 
 // write writes the newest generation down where that says otherwise now, and decides what of it is
 // taken back. It reports whether that is anything.
-func (r *Reconciler) write(v *view, newest reconcile.Generation) (again bool, err error) {
+func (r *reconciler) write(v *view, newest reconcile.Generation) (again bool, err error) {
 	newest.Settle()
 	if newest.Same(v.kept[0]) {
 		return false, nil
@@ -176,7 +176,7 @@ func (r *Reconciler) write(v *view, newest reconcile.Generation) (again bool, er
 
 // carryOut makes the node as the view has it, as far as that is possible now. It reports whether
 // something did not work that is to be taken back.
-func (r *Reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *Result) (again bool, err error) {
+func (r *reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *Result) (again bool, err error) {
 	n := r.node
 	if v.stale {
 		if err := n.generations.SetPin(nil); err != nil {
@@ -325,7 +325,7 @@ func (v *view) whole(bad map[string]reconcile.Quarantined, generation reconcile.
 }
 
 // conclude says how far each object is, and when to look again.
-func (r *Reconciler) conclude(result *Result) {
+func (r *reconciler) conclude(result *Result) {
 	v := result.view
 	r.due, result.Changing = r.retries.next(result.plan), map[string]reconcile.Verdict{}
 	for object, verdict := range v.verdicts {
@@ -341,7 +341,7 @@ func (r *Reconciler) conclude(result *Result) {
 }
 
 // listen begins to take down which units change during a pass.
-func (r *Reconciler) listen() {
+func (r *reconciler) listen() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.passing, r.heard = true, map[string]bool{}
@@ -349,7 +349,7 @@ func (r *Reconciler) listen() {
 
 // missed ends that. It reports whether one changed that is awaited, and that the pass may have seen as it
 // was before.
-func (r *Reconciler) missed(awaited map[string]bool) bool {
+func (r *reconciler) missed(awaited map[string]bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.passing, r.awaited = false, awaited
@@ -363,7 +363,7 @@ func (r *Reconciler) missed(awaited map[string]bool) bool {
 
 // awaitedUnits are the units whose change calls for a pass: those that change, and those that they
 // cannot be without.
-func (r *Reconciler) awaitedUnits(result *Result) map[string]bool {
+func (r *reconciler) awaitedUnits(result *Result) map[string]bool {
 	awaited := map[string]bool{}
 	var add func(unit string)
 	add = func(unit string) {
@@ -396,18 +396,18 @@ func (r *Reconciler) awaitedUnits(result *Result) map[string]bool {
 	return awaited
 }
 
-func (r *Reconciler) dueAt(at time.Time) {
+func (r *reconciler) dueAt(at time.Time) {
 	if !at.IsZero() && (r.due.IsZero() || at.Before(r.due)) {
 		r.due = at
 	}
 }
 
 // Due is when something changes by itself, as a probation ends; zero for never.
-func (r *Reconciler) Due() time.Time { return r.due }
+func (r *reconciler) Due() time.Time { return r.due }
 
 // Awaits reports whether a change of the unit calls for a pass; "" is any unit. It may be called from
 // any goroutine.
-func (r *Reconciler) Awaits(unit string) bool {
+func (r *reconciler) Awaits(unit string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.passing {

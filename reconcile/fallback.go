@@ -18,28 +18,28 @@ type Quarantined struct {
 	Reason string `json:"reason"`
 }
 
-// Fallback is an object that is to be as an earlier generation had it.
-type Fallback struct {
+// fallback is an object that is to be as an earlier generation had it.
+type fallback struct {
 	Object     string
 	Generation int
 	Reason     string
 }
 
-// Fallbacks are the objects that are wanted in a version that did not work, and the generation, out
+// fallbacks are the objects that are wanted in a version that did not work, and the generation, out
 // of those kept, that has each as it last worked. An object that never worked has none.
-func Fallbacks(desired Desired, quarantine map[string]Quarantined, kept []Generation) []Fallback {
+func fallbacks(desired Desired, quarantine map[string]Quarantined, kept []Generation) []fallback {
 	if len(quarantine) == 0 {
 		return nil // most of the time, and to tell versions takes a while
 	}
 	versions := Versions(desired)
-	var fallbacks []Fallback
+	var fallbacks []fallback
 	for _, object := range sortedKeys(quarantine) {
 		bad := quarantine[object]
 		if versions[object] != bad.Version {
 			continue
 		}
 		if good, ok := lastGood(object, bad.Version, kept); ok {
-			fallbacks = append(fallbacks, Fallback{Object: object, Generation: good, Reason: bad.Reason})
+			fallbacks = append(fallbacks, fallback{Object: object, Generation: good, Reason: bad.Reason})
 		}
 	}
 	return fallbacks
@@ -52,18 +52,18 @@ func Fallbacks(desired Desired, quarantine map[string]Quarantined, kept []Genera
 func Settle(desired Desired, quarantine map[string]Quarantined, kept []Generation, earlier func(number int) (Desired, error)) (Desired, []Held, []error) {
 	if waiting := waitingIn(desired, kept); len(waiting) > 0 {
 		if before, err := earlier(kept[0].Number); err == nil {
-			desired = FallBack(desired, waiting, before)
+			desired = fallBack(desired, waiting, before)
 		}
 	}
 	var held []Held
 	var failures []error
-	for _, fallback := range Fallbacks(desired, quarantine, kept) {
+	for _, fallback := range fallbacks(desired, quarantine, kept) {
 		before, err := earlier(fallback.Generation)
 		if err != nil {
 			failures = append(failures, err)
 			continue
 		}
-		desired = FallBack(desired, map[string]bool{fallback.Object: true}, before)
+		desired = fallBack(desired, map[string]bool{fallback.Object: true}, before)
 		held = append(held, Held{Object: fallback.Object, Reason: fallback.String(), By: ByFailedChange})
 	}
 	return desired, held, failures
@@ -113,8 +113,8 @@ func NewlyFailed(generation Generation, kept []Generation, now time.Time) map[st
 	return bad
 }
 
-// FallBack puts objects as an earlier generation had them in the place of what is desired.
-func FallBack(desired Desired, objects map[string]bool, earlier Desired) Desired {
+// fallBack puts objects as an earlier generation had them in the place of what is desired.
+func fallBack(desired Desired, objects map[string]bool, earlier Desired) Desired {
 	desired.Workloads = maps.Clone(desired.Workloads)
 	desired.Images = maps.Clone(desired.Images)
 	desired.Networks = maps.Clone(desired.Networks)
@@ -159,6 +159,6 @@ func (d *Desired) bring(workload Workload, from Desired) {
 }
 
 // String says what an object falls back to, and why, for people.
-func (f Fallback) String() string {
+func (f fallback) String() string {
 	return fmt.Sprintf("its last change did not work and was taken back to generation %d: %s", f.Generation, f.Reason)
 }

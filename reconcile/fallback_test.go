@@ -63,12 +63,12 @@ func TestFallsBackToTheGenerationThatBroughtIt(t *testing.T) {
 	desired := resolve(t, container("web"), command)
 	version := Versions(desired)[webObject]
 	kept := history("zero", "one", "one", string(version)+"!", "one", "one")
-	got := Fallbacks(desired, map[string]Quarantined{webObject: {Version: version, Reason: "it ended"}}, kept)
-	if diff := cmp.Diff([]Fallback{{Object: webObject, Generation: 2, Reason: "it ended"}}, got); diff != "" {
+	got := fallbacks(desired, map[string]Quarantined{webObject: {Version: version, Reason: "it ended"}}, kept)
+	if diff := cmp.Diff([]fallback{{Object: webObject, Generation: 2, Reason: "it ended"}}, got); diff != "" {
 		t.Error(diff)
 	}
 	// Another version is not held up by what that one did.
-	if got := Fallbacks(desired, map[string]Quarantined{webObject: {Version: "other"}}, kept); got != nil {
+	if got := fallbacks(desired, map[string]Quarantined{webObject: {Version: "other"}}, kept); got != nil {
 		t.Errorf("falls back to %v", got)
 	}
 }
@@ -79,7 +79,7 @@ func TestFallBackReplacesOneObject(t *testing.T) {
 	t.Parallel()
 	earlier := resolve(t, container("web")+container("db"), command)
 	desired := resolve(t, container("web", "hostNetwork: true")+container("db", "args: [new]"), command)
-	got := FallBack(desired, map[string]bool{webObject: true}, earlier)
+	got := fallBack(desired, map[string]bool{webObject: true}, earlier)
 	if got.Workloads["web.service"].BundleDir != earlier.Workloads["web.service"].BundleDir {
 		t.Error("web is not as it was")
 	}
@@ -157,7 +157,7 @@ func TestRecordTellsWhatFailedFromWhatDidNotGetSoFar(t *testing.T) {
 	if g.State != Incomplete || g.Failed[webObject] == "" || len(g.Failed) != 1 {
 		t.Errorf("state %s, failed %v", g.State, g.Failed)
 	}
-	if g.Hindered("Container/db") == "" || g.Unconfirmed["Container/cache"] != NotConfirmed || len(g.Unconfirmed) != 2 {
+	if g.Hindered("Container/db") == "" || g.Unconfirmed["Container/cache"] != notConfirmed || len(g.Unconfirmed) != 2 {
 		t.Errorf("unproven %v", g.Unconfirmed)
 	}
 }

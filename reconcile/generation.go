@@ -112,7 +112,7 @@ func (g *Generation) take(desired Desired, digest string) {
 	for object, version := range g.Objects {
 		if before[object] != version {
 			delete(g.Failed, object)
-			set(&g.Unconfirmed, object, NotConfirmed)
+			set(&g.Unconfirmed, object, notConfirmed)
 		}
 	}
 	bundles, images := map[string]bool{}, map[string]bool{}
@@ -188,7 +188,7 @@ func (g Generation) Works(object string) bool {
 
 // Reasons for which an object is not confirmed, though nothing hindered its change.
 const (
-	NotConfirmed = "not confirmed yet"
+	notConfirmed = "not confirmed yet"
 	notRunning   = "it was not running"    // of older versions of davit
 	notAwaited   = "it was not waited for" // likewise
 )
@@ -218,7 +218,7 @@ func (g *Generation) Inherit(before []Generation) {
 // Hindered is why something that was to be done about the object was not, or "".
 func (g Generation) Hindered(object string) string {
 	switch reason := g.Unconfirmed[object]; reason {
-	case NotConfirmed, notRunning, notAwaited:
+	case notConfirmed, notRunning, notAwaited:
 		return ""
 	default:
 		return reason
@@ -230,7 +230,7 @@ func (g *Generation) Retry(plan Plan) {
 	g.Unconfirmed, g.Failed = maps.Clone(g.Unconfirmed), maps.Clone(g.Failed)
 	for _, action := range plan.Actions {
 		if g.Unconfirmed[action.Object] != "" {
-			g.Unconfirmed[action.Object] = NotConfirmed
+			g.Unconfirmed[action.Object] = notConfirmed
 		}
 	}
 }
@@ -248,7 +248,7 @@ func (g *Generation) Record(event Event) {
 	switch {
 	case refused:
 		g.Fail(object, event.Err.Error())
-	case event.Action.Verb.Phase() == Switching && (g.Unconfirmed[object] == "" || g.Unconfirmed[object] == NotConfirmed):
+	case event.Action.Verb.Phase() == Switching && (g.Unconfirmed[object] == "" || g.Unconfirmed[object] == notConfirmed):
 		g.Unconfirmed = maps.Clone(without(g.Unconfirmed, object))
 		set(&g.Unconfirmed, object, event.Err.Error())
 	}
