@@ -83,7 +83,7 @@ func poke(wake chan<- struct{}) {
 
 // lockedPass makes a pass while no other davit makes one.
 func (r *reconciler) lockedPass(ctx context.Context, pass Pass, waiting func(holder string)) (Result, error) {
-	unlock, err := Lock(ctx, waiting)
+	unlock, _, err := Lock(ctx, waiting)
 	if err != nil {
 		return Result{}, err
 	}

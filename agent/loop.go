@@ -386,11 +386,9 @@ var errStale = errors.New("the manifests may have changed")
 // davit.
 func (a *Agent) pass(ctx context.Context, about tried, prune bool) error {
 	a.worked = true
-	waited := false
-	unlock, err := Lock(ctx, func(holder string) {
+	unlock, waited, err := Lock(ctx, func(holder string) {
 		a.log.Info("waiting for " + holder + " to finish")
 		a.status.Say("waiting for %s to finish", holder)
-		waited = true
 	})
 	if err != nil {
 		a.once("nothing can be changed", "error", err)

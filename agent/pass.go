@@ -324,6 +324,9 @@ func (v *view) whole(bad map[string]reconcile.Quarantined, generation reconcile.
 	return "", 0
 }
 
+// progressPause is what lies between two passes that only show how far pulls are.
+const progressPause = 5 * time.Second
+
 // conclude says how far each object is, and when to look again.
 func (r *reconciler) conclude(result *Result) {
 	v := result.view
@@ -335,6 +338,9 @@ func (r *reconciler) conclude(result *Result) {
 		}
 	}
 	result.Impossible, result.Failures = v.impossible(), v.failures()
+	if r.fetching && r.node.fetcher.Transferring() {
+		r.dueAt(time.Now().Add(progressPause))
+	}
 	if r.missed(r.awaitedUnits(result)) || result.acted {
 		r.dueAt(time.Now())
 	}

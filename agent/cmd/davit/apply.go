@@ -62,20 +62,14 @@ func (s *settings) open(ctx context.Context, progress func(images.Progress)) (*a
 	return agent.Open(ctx, patience)
 }
 
-// waiting prints which davit is waited for, once for each.
+// waiting prints which davit is waited for.
 func waiting(w io.Writer) func(holder string) {
-	last := ""
-	return func(holder string) {
-		if holder != last {
-			last = holder
-			fmt.Fprintf(w, "waiting for %s to finish\n", holder)
-		}
-	}
+	return func(holder string) { fmt.Fprintf(w, "waiting for %s to finish\n", holder) }
 }
 
 // decide lets a command decide about the node while no other davit changes it.
 func decide(ctx context.Context, cmd *cobra.Command, decide func() error) error {
-	unlock, err := agent.Lock(ctx, waiting(cmd.ErrOrStderr()))
+	unlock, _, err := agent.Lock(ctx, waiting(cmd.ErrOrStderr()))
 	if err != nil {
 		return err
 	}
