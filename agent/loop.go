@@ -263,8 +263,9 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	if state == a.applied && !*force && a.failures == 0 && !resync {
 		return a.status.UntilResync(a.options.Resync)
 	}
-	if resync {
+	if resync { // signals of systemd, and answers of registries, may have changed unheard
 		a.node.fetcher.Refresh()
+		a.monitor.LookAgain()
 	}
 	*force = false
 	a.last = &tried{tree, config, manifests.Options{Node: &node, Policy: nodePolicy}}
@@ -461,7 +462,6 @@ func (a *Agent) notePass(ctx context.Context, tree watch.Tree, set *manifests.Se
 		a.log.Info("pass ended", "actions", len(result.plan.Actions), "unchanged", result.plan.Unchanged, "held", len(result.plan.Held))
 		a.seen = tree.Fingerprint
 	}
-	a.monitor.LookAgain()
 	a.noteView(set, guard, result.view)
 	if fresh || changed || len(result.plan.Held) > 0 || err != nil || a.unwell {
 		a.tellAfterPass(settled)
