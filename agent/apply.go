@@ -23,13 +23,18 @@ func (n *Node) Apply(ctx context.Context, pass Pass, wait bool, waiting func(hol
 	r := newReconciler(n, wait || health.Watched())
 	wake := make(chan struct{}, 1)
 	n.cleanUps.changed = func() { poke(wake) }
-	if err := r.watch(ctx, wake); err != nil {
-		return Result{}, err
-	}
-	for {
+	r.again = true
+	for watching := false; ; {
 		result, err := r.lockedPass(ctx, pass, waiting)
 		if err != nil || r.settled(result, wait) {
 			return result, err
+		}
+		if !watching { // most of the time there is nothing to do, and nothing to hear of
+			if err := r.watch(ctx, wake); err != nil {
+				return result, err
+			}
+			watching = true
+			continue // what has changed since the pass was not heard
 		}
 		if err := r.sleep(ctx, wake); err != nil {
 			return result, r.explain(err, result)
@@ -93,7 +98,7 @@ func (r *reconciler) lockedPass(ctx context.Context, pass Pass, waiting func(hol
 
 // settled reports whether nothing is left to wait for.
 func (r *reconciler) settled(result Result, wait bool) bool {
-	if result.acted || r.fetching || r.node.fetcher.Pending() || isAsked(result) {
+	if result.acted || result.plan.PruneLater || r.fetching || r.node.fetcher.Pending() || isAsked(result) {
 		return false
 	}
 	for _, flight := range r.flights {
@@ -163,6 +168,9 @@ func (r Result) Unsettled() []Failure {
 	}
 	for _, action := range r.plan.Actions {
 		waits[action.Object] = cmp.Or(waits[action.Object], action.Waits)
+	}
+	for _, failure := range slices.Concat(r.Impossible, r.Failures) {
+		held[failure.Object] = true // it has its reason
 	}
 	for _, object := range slices.Sorted(maps.Keys(r.Changing)) {
 		if verdict := r.Changing[object]; verdict.Idle && !held[object] {

@@ -72,6 +72,7 @@ type reconciler struct {
 	// fetching is set when an image was being pulled or released in the last pass, or will be pulled again.
 	fetching bool
 	retries  retries
+	again    bool           // what has failed is tried again
 	set      *manifests.Set // of the last pass
 	due      time.Time      // when something changes by itself; zero for never
 
@@ -134,6 +135,13 @@ func (r *reconciler) judge(ctx context.Context, v *view, pass Pass, broken *[]Fa
 	}
 	newest := v.kept[0]
 	newest.Arrived(v.desired, v.actual)
+	if r.again {
+		r.again = false
+		if newest.TryAgain(v.desired, v.actual) {
+			_, err := r.write(v, newest)
+			return err == nil, err
+		}
+	}
 	for _, object := range slices.Sorted(maps.Keys(v.verdicts)) {
 		verdict := v.verdicts[object]
 		switch {
@@ -338,6 +346,9 @@ func (r *reconciler) conclude(result *Result) {
 		}
 	}
 	result.Impossible, result.Failures = v.impossible(), v.failures()
+	if result.plan.PruneLater {
+		r.dueAt(time.Now().Add(minRetry))
+	}
 	if r.fetching && r.node.fetcher.Transferring() {
 		r.dueAt(time.Now().Add(progressPause))
 	}

@@ -227,9 +227,13 @@ func (g Generation) Hindered(object string) string {
 
 // Retry forgets what hindered the objects of a plan: it is tried again.
 func (g *Generation) Retry(plan Plan) {
-	g.Unconfirmed, g.Failed = maps.Clone(g.Unconfirmed), maps.Clone(g.Failed)
+	g.Unconfirmed = maps.Clone(g.Unconfirmed)
+	blocked := map[string]bool{} // what hindered them still does
 	for _, action := range plan.Actions {
-		if g.Unconfirmed[action.Object] != "" {
+		blocked[action.Object] = blocked[action.Object] || action.Blocked
+	}
+	for _, action := range plan.Actions {
+		if g.Unconfirmed[action.Object] != "" && !blocked[action.Object] {
 			g.Unconfirmed[action.Object] = notConfirmed
 		}
 	}
@@ -279,6 +283,29 @@ func (g *Generation) Owe(plan Plan, desired Desired, actual Actual) {
 	if g.Owed = owed; len(owed) == 0 {
 		g.Owed = nil
 	}
+}
+
+// TryAgain has the units of failed objects started again that are to run whatever happens and are down, or
+// wait for systemd's next try. It reports whether there are any.
+func (g *Generation) TryAgain(desired Desired, actual Actual) bool {
+	failed, owed := g.Failed, maps.Clone(g.Owed)
+	for unit, workload := range desired.Workloads {
+		current := actual.Workloads[unit]
+		object := workload.Ref.String()
+		down := current.Active == "failed" && current.Job == "" || current.Sub == "auto-restart"
+		if failed[object] == "" || workload.Unit == nil || workload.Keep != KeepRunning || workload.Unit.MaxRestarts >= 0 || !down {
+			continue
+		}
+		if owed == nil {
+			owed = map[string]string{}
+		}
+		owed[unit] = owed[unit]
+		g.Failed, g.Unconfirmed = without(g.Failed, object), maps.Clone(g.Unconfirmed)
+		set(&g.Unconfirmed, object, notConfirmed)
+	}
+	tried := len(owed) > len(g.Owed)
+	g.Owed = owed
+	return tried
 }
 
 // Arrived forgets that units are to be started that are up as they are wanted.

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -79,7 +80,7 @@ func (d *differ) write() {
 
 // start plans the start or the restart of one unit.
 func (d *differ) start(c change) {
-	after := d.conflicts(c)
+	after := append(d.conflicts(c), d.comes(c)...)
 	for _, name := range c.workload.Networks {
 		if id, ok := d.renewed[name]; ok {
 			after = append(after, id)
@@ -107,7 +108,41 @@ func (d *differ) waits(c change) (waits string, blocked bool) {
 	if blocker, blocked := d.blocks(c.unit, nil); blocked {
 		return blocker.String(), true
 	}
-	return "", false
+	return d.expects(c), false
+}
+
+// comes are the actions that bring the units a start is ordered after, where they are not on the node yet.
+func (d *differ) comes(c change) []string {
+	if c.workload.Unit == nil {
+		return nil
+	}
+	var after []string
+	for _, other := range c.workload.Unit.Dependencies.After {
+		id, written := d.written[other]
+		if _, exists := d.actual.Workloads[other]; written && !exists && other != c.unit {
+			after = append(after, id)
+		}
+	}
+	return after
+}
+
+// expects says which of the units that a start is ordered after is not on the node yet because a registry
+// is asked about its image; "" for none.
+func (d *differ) expects(c change) string {
+	if c.workload.Unit == nil {
+		return ""
+	}
+	for _, problem := range d.desired.Problems {
+		if !errors.As(problem.Err, new(Waiting)) {
+			continue
+		}
+		for _, other := range c.workload.Unit.Dependencies.After {
+			if _, exists := d.actual.Workloads[other]; !exists && slices.Contains(problem.Units, other) {
+				return Blocker{problem.Ref.String(), other, "not on the node yet"}.String()
+			}
+		}
+	}
+	return ""
 }
 
 // ready are the actions without which a unit cannot be started, or stopped to be started again.
