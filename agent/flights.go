@@ -12,7 +12,8 @@ import (
 	"github.com/davit-project/davit/reconcile"
 )
 
-// flight is a start, a restart, a reload or a stop of a unit that was begun and has not ended.
+// flight is an action that was begun and has not ended: a start, a restart, a reload or a stop of a unit,
+// a pull or a release of an image.
 type flight struct{ action reconcile.Action }
 
 // note takes down what an event says of actions that go on, or are to be tried again.
@@ -31,7 +32,7 @@ func (r *reconciler) note(event reconcile.Event) {
 		if r.pending[action.Object] == nil {
 			r.pending[action.Object] = event.Err
 		}
-		if _, restarted := r.flights[action.With]; restarted {
+		if _, restarted := r.flights[action.With]; restarted || action.IsFetch() {
 			r.flights[action.Target] = flight{action}
 		}
 	case reconcile.Done:
@@ -74,7 +75,7 @@ func (r *reconciler) land(ctx context.Context, v *view, pass Pass) {
 func (r *reconciler) crash(object string, reason error, pass Pass) {
 	for _, unit := range slices.Sorted(maps.Keys(r.flights)) {
 		action := r.flights[unit].action
-		if action.Object != object || action.Verb == reconcile.Stop {
+		if action.Object != object || action.Verb == reconcile.Stop || action.IsFetch() {
 			continue
 		}
 		delete(r.flights, unit)

@@ -67,7 +67,7 @@ type reconciler struct {
 	// watched is set when later passes follow up on what one begins.
 	watched bool
 
-	flights map[string]flight // starts and stops that were begun and have not ended, by unit
+	flights map[string]flight // what was begun and has not ended, by unit or image
 	pending map[string]error  // what objects wait for, of the last pass
 	// fetching is set when an image was being pulled or released in the last pass, or will be pulled again.
 	fetching bool
