@@ -196,7 +196,7 @@ func (r *reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *R
 		return false, err
 	}
 	pass.Planned(plan)
-	plan = r.retries.delay(plan, time.Now())
+	plan = r.retries.delay(plan, v.desired, time.Now())
 	result.plan = plan
 	n.fetcher.Want(wantedKeys(v.desired))
 	before, err := n.limits(ctx)
