@@ -442,7 +442,9 @@ func (a *Agent) guardFor(about tried, prune bool) Guard {
 
 func (a *Agent) notePlan(plan reconcile.Plan) {
 	for _, held := range plan.Held {
-		a.once("held back", "object", held.Object, "reason", held.Reason)
+		if held.By != reconcile.ByProblem { // notePass logs those
+			a.once("held back", "object", held.Object, "reason", held.Reason)
+		}
 	}
 }
 
@@ -455,6 +457,12 @@ func (a *Agent) notePass(ctx context.Context, tree watch.Tree, set *manifests.Se
 	} {
 		if warning != nil {
 			a.once(message, "error", warning)
+		}
+	}
+	for _, problem := range result.Desired.Problems {
+		// For an answer of a registry every change waits for a moment, and its text changes by the second.
+		if !errors.As(problem.Err, new(reconcile.Waiting)) {
+			a.once("held back", "object", problem.Ref.String(), "reason", problem.Err.Error())
 		}
 	}
 	for _, failure := range result.Broken {
