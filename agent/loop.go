@@ -165,7 +165,8 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 			force = true
 		}
 		if force || !time.Now().Before(due) {
-			due = time.Now().Add(a.step(ctx, &force))
+			wait := a.step(ctx, &force)
+			due = time.Now().Add(wait)
 		}
 		a.tellWhenDue(ctx)
 		wake := a.wakeUp(due)
@@ -261,7 +262,7 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	state := fmt.Sprint(tree.Fingerprint, verdict.Prune)
 	resync := a.status.ResyncDue(a.options.Resync)
 	if state == a.applied && !*force && a.failures == 0 && !resync {
-		return a.status.UntilResync(a.options.Resync)
+		return a.nextStep(verdict)
 	}
 	if resync { // signals of systemd, and answers of registries, may have changed unheard
 		a.node.fetcher.Refresh()
@@ -279,10 +280,16 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 		return a.retry()
 	}
 	a.failures, a.applied = 0, state
+	return a.nextStep(verdict)
+}
+
+// nextStep is how long nothing is to be done after a tree was applied as far as it may be.
+func (a *Agent) nextStep(verdict watch.Verdict) time.Duration {
+	wait := a.status.UntilResync(a.options.Resync)
 	if verdict.Wait > 0 {
-		return verdict.Wait
+		wait = min(wait, verdict.Wait)
 	}
-	return a.status.UntilResync(a.options.Resync)
+	return wait
 }
 
 // goOn makes a pass about the manifests of the last one, while those in the directory change.
@@ -434,7 +441,9 @@ func (a *Agent) guardFor(about tried, prune bool) Guard {
 
 func (a *Agent) notePlan(plan reconcile.Plan) {
 	for _, held := range plan.Held {
-		a.once("held back", "object", held.Object, "reason", held.Reason)
+		if held.By != reconcile.ByProblem { // notePass logs those
+			a.once("held back", "object", held.Object, "reason", held.Reason)
+		}
 	}
 }
 
@@ -447,6 +456,12 @@ func (a *Agent) notePass(ctx context.Context, tree watch.Tree, set *manifests.Se
 	} {
 		if warning != nil {
 			a.once(message, "error", warning)
+		}
+	}
+	for _, problem := range result.Desired.Problems {
+		// For an answer of a registry every change waits for a moment, and its text changes by the second.
+		if !errors.As(problem.Err, new(reconcile.Waiting)) {
+			a.once("held back", "object", problem.Ref.String(), "reason", problem.Err.Error())
 		}
 	}
 	for _, failure := range result.Broken {

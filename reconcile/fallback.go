@@ -46,13 +46,14 @@ func fallbacks(desired Desired, quarantine map[string]Quarantined, kept []Genera
 }
 
 // Settle puts earlier versions in the place of what is desired: of objects that are not possible yet, the
-// one that the newest generation has, and of those whose version did not work the one that worked last.
+// newest one of which something is in place, and of those whose version did not work the one that worked last.
 // earlier returns what a generation applied. An error of it leaves the object as it is desired, and what
 // runs of one that is not possible as it runs.
 func Settle(desired Desired, quarantine map[string]Quarantined, kept []Generation, earlier func(number int) (Desired, error)) (Desired, []Held, []error) {
-	if waiting := waitingIn(desired, kept); len(waiting) > 0 {
-		if before, err := earlier(kept[0].Number); err == nil {
-			desired = fallBack(desired, waiting, before)
+	waiting := waitingIn(desired, kept)
+	for _, number := range slices.Sorted(maps.Keys(waiting)) {
+		if before, err := earlier(number); err == nil {
+			desired = fallBack(desired, waiting[number], before)
 		}
 	}
 	var held []Held
@@ -69,13 +70,23 @@ func Settle(desired Desired, quarantine map[string]Quarantined, kept []Generatio
 	return desired, held, failures
 }
 
-// waitingIn are the objects that are not possible yet, and that the newest generation has.
-func waitingIn(desired Desired, kept []Generation) map[string]bool {
-	waiting := map[string]bool{}
+// waitingIn are the objects that are not possible yet, by the newest generation that has begun to put its
+// version of them in place. What was never begun, the manifests do not want any more.
+func waitingIn(desired Desired, kept []Generation) map[int]map[string]bool {
+	waiting := map[int]map[string]bool{}
 	for _, problem := range desired.Problems {
-		if object := problem.Ref.String(); len(kept) > 0 && kept[0].Objects[object] != "" {
-			waiting[object] = true
+		object := problem.Ref.String()
+		if len(kept) == 0 || kept[0].Objects[object] == "" {
+			continue
 		}
+		i := slices.IndexFunc(kept, func(g Generation) bool { return !g.Pending[object] })
+		if i < 0 || kept[i].Objects[object] == "" {
+			continue
+		}
+		if waiting[kept[i].Number] == nil {
+			waiting[kept[i].Number] = map[string]bool{}
+		}
+		waiting[kept[i].Number][object] = true
 	}
 	return waiting
 }

@@ -73,6 +73,39 @@ func TestFallsBackToTheGenerationThatBroughtIt(t *testing.T) {
 	}
 }
 
+// TestWaitsInTheVersionThatIsInPlace keeps what runs while the next version is not possible, and not what was
+// wanted in between and never begun.
+func TestWaitsInTheVersionThatIsInPlace(t *testing.T) {
+	t.Parallel()
+	earlier := map[int]Desired{}
+	var kept []Generation
+	for i, version := range []string{"one", "two", "three"} {
+		earlier[i+1] = resolve(t, container("web", "args: ["+version+"]"), command)
+		g := NewGeneration(i+1, earlier[i+1], version, time.Now())
+		g.Inherit(kept)
+		if version == "one" {
+			g.Record(Event{Action: Action{Verb: WriteUnit, Object: webObject, Target: "web.service"}, Status: Begun})
+		}
+		kept = append([]Generation{g}, kept...)
+	}
+	desired := resolve(t, container("db"), command)
+	desired.Problems = []Problem{{Ref: earlier[1].Workloads["web.service"].Ref, Err: Waiting{For: "an answer"}}}
+	of := func(kept []Generation) string {
+		settled, _, _ := Settle(desired, nil, kept, func(number int) (Desired, error) { return earlier[number], nil })
+		return settled.Workloads["web.service"].BundleDir
+	}
+	if got, want := of(kept), earlier[1].Workloads["web.service"].BundleDir; got != want {
+		t.Errorf("waits in %q, want the one in place, %q", got, want)
+	}
+	kept[0].Record(Event{Action: Action{Verb: Restart, Object: webObject, Target: "web.service"}, Status: Begun})
+	if got, want := of(kept), earlier[3].Workloads["web.service"].BundleDir; got != want {
+		t.Errorf("waits in %q, want the one that was begun, %q", got, want)
+	}
+	if got := of(kept[1:2]); got != "" {
+		t.Errorf("waits in %q, of which nothing is in place", got)
+	}
+}
+
 // TestFallBackReplacesOneObject puts an earlier web beside a db that stays as it is wanted, with all
 // that the earlier one needs.
 func TestFallBackReplacesOneObject(t *testing.T) {

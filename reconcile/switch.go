@@ -153,6 +153,7 @@ func (d *differ) ready(c change) []string {
 	} else if c.with != "" {
 		needs = append(needs, d.reloaded...)
 	}
+	needs = append(needs, d.writtenFor(c.unit, nil)...)
 	if i := slices.IndexFunc(d.changes, func(other change) bool { return other.unit == c.with }); i >= 0 {
 		needs = append(needs, d.changes[i].begin())
 	}
@@ -168,4 +169,26 @@ func (d *differ) ready(c change) []string {
 		needs = append(needs, d.spared(c.workload.Ref.String())...)
 	}
 	return append(needs, d.rolling[c.begin()]...)
+}
+
+// writtenFor are the actions after which systemd knows the units as they are wanted that it starts along with
+// a unit: those that the unit requires and that do not run. Before, it would start them as they were. Seen are
+// the units that wait for this one.
+func (d *differ) writtenFor(unit string, seen []string) []string {
+	workload := d.desired.Workload(unit)
+	if workload.Unit == nil || slices.Contains(seen, unit) {
+		return nil
+	}
+	var needs []string
+	for _, needed := range slices.Concat(workload.Unit.Dependencies.Requires, workload.Unit.Dependencies.BindsTo) {
+		if d.actual.Workloads[needed].running() {
+			continue
+		}
+		if id, ok := d.written[needed]; ok {
+			needs = append(append(needs, d.reloaded...), id)
+		}
+		needs = append(needs, d.writtenFor(needed, append(seen, unit))...)
+	}
+	slices.Sort(needs)
+	return slices.Compact(needs)
 }
