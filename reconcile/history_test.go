@@ -51,11 +51,12 @@ type chronicle struct {
 	behaviors map[string]behaviour // by bundle
 	objects   []manifests.Object
 	digest    string
-	down      map[string]bool // registries that do not answer, by container
+	down      map[string]bool            // registries that do not answer, by container
+	confirmed map[string]map[string]bool // bundles that were confirmed, by unit
 }
 
 func newChronicle(t *rapid.T) *chronicle {
-	h := &chronicle{simulation: newSimulation(), t: t, drafts: map[string]draft{}, behaviors: map[string]behaviour{}, down: map[string]bool{}}
+	h := &chronicle{simulation: newSimulation(), t: t, drafts: map[string]draft{}, behaviors: map[string]behaviour{}, down: map[string]bool{}, confirmed: map[string]map[string]bool{}}
 	h.available = func(reference string) bool {
 		name, _, _ := strings.Cut(reference, ".")
 		return !h.down[name]
@@ -88,12 +89,14 @@ func (h *chronicle) whole() Desired {
 // advance lets seconds pass, with a pass after each at first, and seldom later.
 func (h *chronicle) advance(seconds int) {
 	for second := range seconds {
-		if second < 10 || second%10 == 0 {
+		if second < 5 || second%10 == 0 {
 			h.pass(h.objects, h.digest)
+			h.noteConfirmed()
 		}
 		h.tick()
 	}
 	h.pass(h.objects, h.digest)
+	h.noteConfirmed()
 }
 
 // TestNoObjectWaitsForAnother edits one container after the other, while registries of others do not answer
@@ -164,7 +167,6 @@ func TestHistoriesConverge(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := newChronicle(t)
 		names := []string{"a", "b", "c", "d"}
-		confirmed := map[string]map[string]bool{} // bundles that were confirmed, by unit
 		for version := range rapid.IntRange(2, 8).Draw(t, "edits") {
 			for _, name := range names {
 				switch rapid.IntRange(0, 4).Draw(t, "change "+name) {
@@ -176,21 +178,17 @@ func TestHistoriesConverge(t *testing.T) {
 				h.down[name] = rapid.IntRange(0, 2).Draw(t, name+" is down") == 0
 			}
 			h.edit()
-			h.advance(rapid.SampledFrom([]int{0, 1, 3, 20, 200}).Draw(t, "seconds"))
-			h.noteConfirmed(confirmed)
+			h.advance(rapid.SampledFrom([]int{0, 1, 3, 20, 150}).Draw(t, "seconds"))
 		}
 		clear(h.down)
-		for range 40 {
-			h.advance(5)
-			h.noteConfirmed(confirmed)
-		}
+		h.advance(300)
 		for unit, workload := range h.whole().Workloads {
 			current, behaves := h.actual.Workloads[unit], h.behaviors[workload.BundleDir]
 			switch works := !behaves.broken && !behaves.neverReady; {
 			case works && !current.settled(workload):
 				t.Fatalf("%s works and is %s %s: %v", unit, current.Active, current.RunningDir, h.kept[0].Failed)
-			case !works && len(confirmed[unit]) > 0 && !confirmed[unit][current.RunningDir]:
-				t.Fatalf("%s worked as %v and is %s %s: %v", unit, confirmed[unit], current.Active, current.RunningDir, h.kept[0].Failed)
+			case !works && len(h.confirmed[unit]) > 0 && !h.confirmed[unit][current.RunningDir]:
+				t.Fatalf("%s worked as %v and is %s %s: %v", unit, h.confirmed[unit], current.Active, current.RunningDir, h.kept[0].Failed)
 			}
 		}
 		if rest := h.pass(h.objects, h.digest); !rest.Empty() {
@@ -203,7 +201,8 @@ func TestHistoriesConverge(t *testing.T) {
 }
 
 // noteConfirmed takes down which bundles were confirmed. What was removed meanwhile counts no more.
-func (h *chronicle) noteConfirmed(confirmed map[string]map[string]bool) {
+func (h *chronicle) noteConfirmed() {
+	confirmed := h.confirmed
 	for unit := range confirmed {
 		if _, exists := h.actual.Workloads[unit]; !exists {
 			delete(confirmed, unit)
@@ -272,7 +271,7 @@ func TestMutationsStopNoService(t *testing.T) {
 	objects := loadWhatCanBe(application())
 	s := newSimulation()
 	base := s.desire(objects)
-	s.available = func(reference string) bool { return reference == "example.com/app:1" }
+	s.available, s.steady = func(reference string) bool { return reference == "example.com/app:1" }, true
 	s.behave = func(unit, dir string) behaviour {
 		return behaviour{broken: dir != "" && base.Workloads[unit].BundleDir != dir}
 	}

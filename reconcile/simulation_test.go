@@ -22,8 +22,13 @@ type simulation struct {
 	behave func(unit, bundleDir string) behaviour
 	// available says whether an image can be pulled, and its reference resolved, now.
 	available func(reference string) bool
-	hold      string               // why nothing may be removed
-	until     map[string]time.Time // when systemd's job for a unit is done with its present step
+	steady    bool // the answers of registries stay as they are
+	last      struct {
+		digest  string
+		desired Desired
+	}
+	hold  string               // why nothing may be removed
+	until map[string]time.Time // when systemd's job for a unit is done with its present step
 }
 
 // behaviour is what a version of a unit does.
@@ -141,11 +146,19 @@ func (s *simulation) desire(objects []manifests.Object) Desired {
 	return Resolve(Input{Objects: objects, Images: images, Node: testNode})
 }
 
+// wanted is what is desired of manifests; where registries always answer the same, it is worked out once.
+func (s *simulation) wanted(objects []manifests.Object, digest string) Desired {
+	if s.last.digest != digest || !s.steady {
+		s.last.digest, s.last.desired = digest, s.desire(objects)
+	}
+	return s.last.desired
+}
+
 // pass makes the node what the manifests say, as far as that is possible now. It returns what is left
 // to do.
 func (s *simulation) pass(objects []manifests.Object, digest string) Plan {
 	for range 3 {
-		desired, held, _ := Settle(s.desire(objects), s.quarantine, s.kept, func(number int) (Desired, error) { return s.states[number], nil })
+		desired, held, _ := Settle(s.wanted(objects, digest), s.quarantine, s.kept, func(number int) (Desired, error) { return s.states[number], nil })
 		if s.judge(desired) {
 			continue
 		}
