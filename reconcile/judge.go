@@ -126,7 +126,7 @@ func judge(workload Workload, current ActualWorkload, actual Actual, now time.Ti
 	case workload.Unit == nil || workload.Unit.Role == units.RoleSandbox:
 		return judgeGroup(current)
 	case workload.Unit.Role == units.RoleOneshot || workload.Unit.Role == units.RoleJob:
-		return judgeJob(current)
+		return judgeJob(workload, current)
 	default:
 		return judgeService(workload, current, actual, now)
 	}
@@ -144,13 +144,20 @@ func judgeGroup(current ActualWorkload) Verdict {
 	}
 }
 
-// judgeJob judges a unit whose process is to complete.
-func judgeJob(current ActualWorkload) Verdict {
+// judgeJob judges a unit whose process is to complete. A job may be tried again as often as it says; any other
+// that failed is broken, even where systemd tries it again.
+func judgeJob(workload Workload, current ActualWorkload) Verdict {
+	run := Run{}
+	if current.Run != nil {
+		run = *current.Run
+	}
 	switch {
 	case current.Active == "active", current.Active == "inactive" && current.Started && current.Job == "" && current.Result == "success":
 		return Verdict{Progress: Confirmed}
 	case current.Active == "failed" && current.Job == "":
 		return Verdict{Progress: Broken, Reason: "it failed" + current.ending()}
+	case workload.Unit.Role == units.RoleOneshot && (run.Restarts > 0 || current.Sub == "auto-restart") && !current.killed(run):
+		return Verdict{Progress: Broken, Reason: "it ended" + current.ending()}
 	default:
 		return Verdict{Progress: Starting, Reason: "it is " + current.condition(), Idle: current.down()}
 	}

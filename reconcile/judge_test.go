@@ -1,0 +1,47 @@
+package reconcile
+
+import (
+	"testing"
+	"time"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+func TestJudgeUnitsThatAreToComplete(t *testing.T) {
+	t.Parallel()
+	crashed := &bundle.LastRun{Result: "exit-code", Exit: "1"}
+	killed := &bundle.LastRun{Result: "signal", Exit: "KILL"}
+	for _, test := range []struct {
+		name        string
+		role        units.Role
+		active, sub string
+		run         Run
+		want        Progress
+	}{
+		{"a oneshot that runs for the first time is starting", units.RoleOneshot, "activating", "start", Run{}, Starting},
+		{"one that waits for its next try does not work", units.RoleOneshot, "activating", "auto-restart", Run{Restarts: 0, Last: crashed}, Broken},
+		{"one that is tried again does not work", units.RoleOneshot, "activating", "start", Run{Restarts: 1, Last: crashed}, Broken},
+		{"one that worked at the second try works", units.RoleOneshot, "active", "exited", Run{Restarts: 1, Last: crashed}, Confirmed},
+		{"one that was killed from outside may be tried again", units.RoleOneshot, "activating", "auto-restart", Run{Restarts: 2, Last: killed}, Starting},
+		{"one that is killed each time does not work", units.RoleOneshot, "activating", "auto-restart", Run{Restarts: 4, Last: killed}, Broken},
+		{"a job has further tries", units.RoleJob, "activating", "auto-restart", Run{Restarts: 2, Last: crashed}, Starting},
+		{"a job whose tries are over does not work", units.RoleJob, "failed", "failed", Run{Restarts: 2, Last: crashed}, Broken},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			ref := v1.Ref{Kind: "Pod", Name: "app"}
+			desired := Desired{Workloads: map[string]Workload{"app.service": {
+				Ref: ref, Unit: &units.Unit{Role: test.role}, UnitText: "text", Keep: KeepStarted,
+			}}}
+			actual := Actual{Workloads: map[string]ActualWorkload{"app.service": {
+				Ref: ref, UnitText: "text", Active: test.active, Sub: test.sub, Started: true, Run: &test.run,
+			}}}
+			verdict := Judge(desired, actual, map[string]string{ref.String(): NotConfirmed}, time.Now())[ref.String()]
+			if verdict.Progress != test.want {
+				t.Errorf("it is %s (%s), want %s", verdict.Progress, verdict.Reason, test.want)
+			}
+		})
+	}
+}
