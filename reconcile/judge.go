@@ -30,6 +30,14 @@ type Run struct {
 	Last *bundle.LastRun
 }
 
+// Since leaves out how runs ended before a time: they were not of the version that is judged. systemd may
+// restart a unit by itself between the change of its file and the restart that davit asks for.
+func (r *Run) Since(began time.Time) {
+	if r.Last == nil || r.Last.At.Before(began) {
+		r.Last, r.Restarts = nil, 0
+	}
+}
+
 // Readiness is what the readiness probe of a unit that is up says.
 type Readiness struct {
 	Ready bool
@@ -193,9 +201,11 @@ func judgeService(workload Workload, current ActualWorkload, actual Actual, now 
 	}
 }
 
-// queued reports whether systemd has a job for the unit and has not come to its start.
+// queued reports whether systemd has a job for the unit and has not come to its start. One that waits for its
+// next try is said to be activating.
 func (w ActualWorkload) queued() bool {
-	return w.Job != "" && w.Job != "reload" && w.Active != "activating" && w.Active != "reloading"
+	starting := w.Active == "activating" && w.Sub != "auto-restart"
+	return w.Job != "" && w.Job != "reload" && !starting && w.Active != "reloading"
 }
 
 // judgeQueued judges a unit whose start has not begun: it is being stopped, or waits for others. What it

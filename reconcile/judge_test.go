@@ -45,3 +45,35 @@ func TestJudgeUnitsThatAreToComplete(t *testing.T) {
 		})
 	}
 }
+
+func TestJudgeAVersionByItsOwnRuns(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	ref := v1.Ref{Kind: "Container", Name: "web"}
+	judge := func(current ActualWorkload, run Run, began time.Time) Progress {
+		run.Since(began)
+		current.Ref, current.UnitText, current.Started, current.Run = ref, "text", true, &run
+		desired := Desired{Workloads: map[string]Workload{"web.service": {Ref: ref, Unit: &units.Unit{}, UnitText: "text", Update: Update{Soak: time.Minute}}}}
+		actual := Actual{Workloads: map[string]ActualWorkload{"web.service": current}}
+		return Judge(desired, actual, map[string]string{ref.String(): NotConfirmed}, now)[ref.String()].Progress
+	}
+	up := ActualWorkload{Active: "active", Sub: "running"}
+	restarted := Run{Entered: now, Restarts: 1, Last: &bundle.LastRun{Result: "exit-code", Exit: "3", At: now}}
+	if got := judge(up, restarted, now.Add(-time.Second)); got != Broken {
+		t.Errorf("one that crashed is %s, want %s", got, Broken)
+	}
+	if got := judge(up, restarted, now.Add(time.Second)); got != OnProbation {
+		t.Errorf("one whose previous version crashed is %s, want %s", got, OnProbation)
+	}
+	if got := judge(up, Run{Entered: now, Restarts: 1}, now.Add(-time.Second)); got != OnProbation {
+		t.Errorf("one whose previous version never came to its launcher is %s, want %s", got, OnProbation)
+	}
+	waits := ActualWorkload{Active: "activating", Sub: "auto-restart"}
+	if got := judge(waits, restarted, now.Add(-time.Second)); got != Broken {
+		t.Errorf("one that waits for its next try is %s, want %s", got, Broken)
+	}
+	waits.Job = "restart"
+	if got := judge(waits, restarted, now.Add(-time.Second)); got != Starting {
+		t.Errorf("one that is being restarted is %s, want %s", got, Starting)
+	}
+}
