@@ -19,7 +19,7 @@ import (
 // everything is under way that can be: images are pulled, what goes has stopped, and systemd goes on with
 // the starts. An agent may make passes meanwhile; they come to the same verdicts. waiting is called with
 // the name of another davit that is waited for.
-func (n *Node) Apply(ctx context.Context, pass Pass, wait bool, waiting func(holder string)) (Result, error) {
+func (n *Node) Apply(ctx context.Context, pass Pass, wait bool, waiting func(holder string, since time.Time)) (Result, error) {
 	r := NewReconciler(n, wait || health.Watched())
 	wake := make(chan struct{}, 1)
 	n.cleanUps.changed = func() { poke(wake) }
@@ -82,7 +82,7 @@ func poke(wake chan<- struct{}) {
 }
 
 // lockedPass makes a pass while no other davit makes one.
-func (r *Reconciler) lockedPass(ctx context.Context, pass Pass, waiting func(holder string)) (Result, error) {
+func (r *Reconciler) lockedPass(ctx context.Context, pass Pass, waiting func(holder string, since time.Time)) (Result, error) {
 	unlock, err := Lock(ctx, waiting)
 	if err != nil {
 		return Result{}, err

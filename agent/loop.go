@@ -386,11 +386,14 @@ var errStale = errors.New("the manifests may have changed")
 // davit.
 func (a *Agent) pass(ctx context.Context, about tried, prune bool) error {
 	a.worked = true
-	waited := false
-	unlock, err := Lock(ctx, func(holder string) {
+	waited := ""
+	unlock, err := Lock(ctx, func(holder string, _ time.Time) {
+		if holder == waited {
+			return
+		}
 		a.log.Info("waiting for " + holder + " to finish")
 		a.status.Say("waiting for %s to finish", holder)
-		waited = true
+		waited = holder
 	})
 	if err != nil {
 		a.once("nothing can be changed", "error", err)
@@ -398,7 +401,7 @@ func (a *Agent) pass(ctx context.Context, about tried, prune bool) error {
 		return err
 	}
 	defer unlock()
-	if waited {
+	if waited != "" {
 		return errStale
 	}
 	began := time.Now()

@@ -145,21 +145,19 @@ func Launcher() (string, error) {
 // lockCheck is how often one who waits for the lock tries to take it.
 const lockCheck = 100 * time.Millisecond
 
-// Lock keeps two davits from changing the node at once. It calls waiting with who holds the lock when
-// another does, and waits for it until the context ends. What a newer davit keeps is not touched.
-func Lock(ctx context.Context, waiting func(holder string)) (unlock func(), err error) {
+// Lock keeps two davits from changing the node at once. It calls waiting again and again with who holds the lock, and since
+// when that is waited for, until it is free or the context ends. What a newer davit keeps is not touched.
+func Lock(ctx context.Context, waiting func(holder string, since time.Time)) (unlock func(), err error) {
 	const path, holderPath = bundle.RunDir + "/lock", bundle.RunDir + "/lock-holder"
-	holder := ""
+	holder, since := "", time.Now()
 	for {
 		unlock, err = disk.Lock(path, unix.LOCK_EX|unix.LOCK_NB)
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			break
 		}
 		text, _ := os.ReadFile(holderPath) // it is only told
-		if now := cmp.Or(string(text), "another davit"); now != holder {
-			holder = now
-			waiting(holder)
-		}
+		holder = cmp.Or(string(text), "another davit")
+		waiting(holder, since)
 		select {
 		case <-time.After(lockCheck):
 		case <-ctx.Done():

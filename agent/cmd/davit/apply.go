@@ -62,11 +62,14 @@ func (s *settings) open(ctx context.Context, progress func(images.Progress)) (*a
 	return agent.Open(ctx, patience)
 }
 
+// patient is how long another davit is waited for before that is printed: a pass of the agent takes less.
+const patient = time.Second
+
 // waiting prints which davit is waited for, once for each.
-func waiting(w io.Writer) func(holder string) {
+func waiting(w io.Writer) func(holder string, since time.Time) {
 	last := ""
-	return func(holder string) {
-		if holder != last {
+	return func(holder string, since time.Time) {
+		if holder != last && time.Since(since) >= patient {
 			last = holder
 			fmt.Fprintf(w, "waiting for %s to finish\n", holder)
 		}
