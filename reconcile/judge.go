@@ -38,6 +38,12 @@ func (r *Run) Since(began time.Time) {
 	}
 }
 
+// dead reports whether the agent ended the last run because its liveness probe failed. A restart that it asks for
+// is not one of those that systemd counts.
+func (r Run) dead() bool {
+	return r.Last != nil && r.Last.Failure != nil && r.Last.Failure.Stage == bundle.StageAlive
+}
+
 // Readiness is what the readiness probe of a unit that is up says.
 type Readiness struct {
 	Ready bool
@@ -177,7 +183,10 @@ func judgeService(workload Workload, current ActualWorkload, actual Actual, now 
 	if current.Run != nil {
 		run = *current.Run
 	}
+	isUp := current.Active == "active" || current.Active == "reloading"
 	switch {
+	case run.dead() && !isUp:
+		return Verdict{Progress: Broken, Reason: run.Last.Failure.Error}
 	case current.queued():
 		return judgeQueued(workload, run, actual, now)
 	case current.Active == "deactivating":
@@ -188,7 +197,7 @@ func judgeService(workload Workload, current ActualWorkload, actual Actual, now 
 		return Verdict{Progress: Broken, Reason: "its reload failed"}
 	case current.Active == "failed" && !current.killed(run):
 		return Verdict{Progress: Broken, Reason: "it failed" + current.ending()}
-	case current.Active == "active" || current.Active == "reloading":
+	case isUp:
 		return judgeUp(workload, current, run, now)
 	case current.Active == "inactive" && current.Started && current.Result == "success":
 		return Verdict{Progress: Confirmed}
@@ -259,6 +268,8 @@ func judgeUp(workload Workload, current ActualWorkload, run Run, now time.Time) 
 	switch {
 	case !until.After(now):
 		return Verdict{Progress: Confirmed}
+	case run.dead():
+		return Verdict{Progress: Broken, Reason: run.Last.Failure.Error}
 	case run.Restarts > 0 && !current.killed(run):
 		return Verdict{Progress: Broken, Reason: "it ended soon after its start" + current.ending()}
 	default:

@@ -68,6 +68,17 @@ func TestJudgeAVersionByItsOwnRuns(t *testing.T) {
 	if got := judge(up, Run{Entered: now, Restarts: 1}, now.Add(-time.Second)); got != OnProbation {
 		t.Errorf("one whose previous version never came to its launcher is %s, want %s", got, OnProbation)
 	}
+	dead := Run{Entered: now, Last: &bundle.LastRun{Result: "success", At: now, Failure: &bundle.Failure{Stage: bundle.StageAlive}}}
+	if got := judge(up, dead, now.Add(-time.Second)); got != Broken {
+		t.Errorf("one that its liveness probe ended is %s, want %s", got, Broken)
+	}
+	if got := judge(ActualWorkload{Active: "inactive", Sub: "dead", Result: "success"}, dead, now.Add(-time.Second)); got != Broken {
+		t.Errorf("one that its liveness probe stopped is %s, want %s", got, Broken)
+	}
+	dead.Entered = now.Add(-time.Hour)
+	if got := judge(up, dead, now.Add(-time.Second)); got != Confirmed {
+		t.Errorf("one that has been alive for long is %s, want %s", got, Confirmed)
+	}
 	waits := ActualWorkload{Active: "activating", Sub: "auto-restart"}
 	if got := judge(waits, restarted, now.Add(-time.Second)); got != Broken {
 		t.Errorf("one that waits for its next try is %s, want %s", got, Broken)
