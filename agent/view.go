@@ -55,9 +55,9 @@ func (n *Node) observe(ctx context.Context, v *view) error {
 	if v.actual, err = n.Observe(ctx, v.desired, judged); err != nil {
 		return err
 	}
-	for _, workload := range v.actual.Workloads {
+	for unit, workload := range v.actual.Workloads {
 		if brought, ok := reconcile.BroughtBy(workload.Ref.String(), v.kept); ok && workload.Run != nil {
-			workload.Run.Since(brought.Began)
+			workload.Run.Since(brought.Began, v.desired.Workload(unit).BundleDir)
 		}
 	}
 	v.verdicts = reconcile.Judge(v.desired, v.actual, judged, time.Now())

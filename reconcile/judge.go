@@ -30,10 +30,12 @@ type Run struct {
 	Last *bundle.LastRun
 }
 
-// Since leaves out how runs ended before a time: they were not of the version that is judged. systemd may
-// restart a unit by itself between the change of its file and the restart that davit asks for.
-func (r *Run) Since(began time.Time) {
-	if r.Last == nil || r.Last.At.Before(began) {
+// Since leaves out how runs of another version ended: before this one began, or from another bundle. systemd may
+// restart a unit by itself between the change of its file and the restart that davit asks for, and the run before
+// may end in its own way while it is stopped for that.
+func (r *Run) Since(began time.Time, bundleDir string) {
+	last := r.Last
+	if last == nil || last.At.Before(began) || last.Bundle != "" && last.Bundle != bundleDir {
 		r.Last, r.Restarts = nil, 0
 	}
 }

@@ -51,7 +51,7 @@ func TestJudgeAVersionByItsOwnRuns(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	ref := v1.Ref{Kind: "Container", Name: "web"}
 	judge := func(current ActualWorkload, run Run, began time.Time) Progress {
-		run.Since(began)
+		run.Since(began, "web-new")
 		current.Ref, current.UnitText, current.Started, current.Run = ref, "text", true, &run
 		desired := Desired{Workloads: map[string]Workload{"web.service": {Ref: ref, Unit: &units.Unit{}, UnitText: "text", Update: Update{Soak: time.Minute}}}}
 		actual := Actual{Workloads: map[string]ActualWorkload{"web.service": current}}
@@ -64,6 +64,10 @@ func TestJudgeAVersionByItsOwnRuns(t *testing.T) {
 	}
 	if got := judge(up, restarted, now.Add(time.Second)); got != OnProbation {
 		t.Errorf("one whose previous version crashed is %s, want %s", got, OnProbation)
+	}
+	before := Run{Entered: now, Restarts: 1, Last: &bundle.LastRun{Bundle: "web-old", Result: "exit-code", Exit: "3", At: now}}
+	if got := judge(up, before, now.Add(-time.Second)); got != OnProbation {
+		t.Errorf("one whose previous bundle crashed late is %s, want %s", got, OnProbation)
 	}
 	if got := judge(up, Run{Entered: now, Restarts: 1}, now.Add(-time.Second)); got != OnProbation {
 		t.Errorf("one whose previous version never came to its launcher is %s, want %s", got, OnProbation)
