@@ -19,17 +19,22 @@ import (
 // everything is under way that can be: images are pulled, what goes has stopped, and systemd goes on with
 // the starts. An agent may make passes meanwhile; they come to the same verdicts. waiting is called with
 // the name of another davit that is waited for.
-func (n *Node) Apply(ctx context.Context, pass Pass, wait bool, waiting func(holder string, since time.Time)) (Result, error) {
-	r := NewReconciler(n, wait || health.Watched())
+func (n *Node) Apply(ctx context.Context, pass Pass, wait bool, waiting func(holder string)) (Result, error) {
+	r := newReconciler(n, wait || health.Watched())
 	wake := make(chan struct{}, 1)
 	n.cleanUps.changed = func() { poke(wake) }
-	if err := r.watch(ctx, wake); err != nil {
-		return Result{}, err
-	}
-	for {
+	r.again = true
+	for watching := false; ; {
 		result, err := r.lockedPass(ctx, pass, waiting)
 		if err != nil || r.settled(result, wait) {
 			return result, err
+		}
+		if !watching { // most of the time there is nothing to do, and nothing to hear of
+			if err := r.watch(ctx, wake); err != nil {
+				return result, err
+			}
+			watching = true
+			continue // what has changed since the pass was not heard
 		}
 		if err := r.sleep(ctx, wake); err != nil {
 			return result, r.explain(err, result)
@@ -39,7 +44,7 @@ func (n *Node) Apply(ctx context.Context, pass Pass, wait bool, waiting func(hol
 
 // watch has changes of units call for passes, until the context ends. systemd cuts the connection when it
 // executes itself again.
-func (r *Reconciler) watch(ctx context.Context, wake chan<- struct{}) error {
+func (r *reconciler) watch(ctx context.Context, wake chan<- struct{}) error {
 	changes, err := units.Watch(ctx)
 	if err != nil {
 		return err
@@ -67,7 +72,7 @@ func (r *Reconciler) watch(ctx context.Context, wake chan<- struct{}) error {
 const rewatch = 200 * time.Millisecond
 
 // heardOf notes that a unit has changed; "" may be any.
-func (r *Reconciler) heardOf(unit string, wake chan<- struct{}) {
+func (r *reconciler) heardOf(unit string, wake chan<- struct{}) {
 	r.node.known.forget(unit)
 	if r.Awaits(unit) {
 		poke(wake)
@@ -82,8 +87,8 @@ func poke(wake chan<- struct{}) {
 }
 
 // lockedPass makes a pass while no other davit makes one.
-func (r *Reconciler) lockedPass(ctx context.Context, pass Pass, waiting func(holder string, since time.Time)) (Result, error) {
-	unlock, err := Lock(ctx, waiting)
+func (r *reconciler) lockedPass(ctx context.Context, pass Pass, waiting func(holder string)) (Result, error) {
+	unlock, _, err := Lock(ctx, waiting)
 	if err != nil {
 		return Result{}, err
 	}
@@ -92,8 +97,8 @@ func (r *Reconciler) lockedPass(ctx context.Context, pass Pass, waiting func(hol
 }
 
 // settled reports whether nothing is left to wait for.
-func (r *Reconciler) settled(result Result, wait bool) bool {
-	if result.acted || r.fetching || r.node.fetcher.Pending() || isAsked(result) {
+func (r *reconciler) settled(result Result, wait bool) bool {
+	if result.acted || result.plan.PruneLater || r.fetching || r.node.fetcher.Pending() || isAsked(result) {
 		return false
 	}
 	for _, flight := range r.flights {
@@ -123,7 +128,7 @@ func isAsked(result Result) bool {
 }
 
 // sleep waits for something that calls for a pass.
-func (r *Reconciler) sleep(ctx context.Context, wake <-chan struct{}) error {
+func (r *reconciler) sleep(ctx context.Context, wake <-chan struct{}) error {
 	var due <-chan time.Time
 	if at := r.Due(); !at.IsZero() {
 		due = time.After(time.Until(at))
@@ -146,7 +151,7 @@ func (r *Reconciler) sleep(ctx context.Context, wake <-chan struct{}) error {
 }
 
 // explain adds to the error of a wait what was waited for.
-func (r *Reconciler) explain(err error, result Result) error {
+func (r *reconciler) explain(err error, result Result) error {
 	next := upcomingOf(result, r)
 	for _, object := range slices.Sorted(maps.Keys(next.Objects)) {
 		return fmt.Errorf("%s: %s: %w", object, next.Objects[object].For, err)
@@ -163,6 +168,9 @@ func (r Result) Unsettled() []Failure {
 	}
 	for _, action := range r.plan.Actions {
 		waits[action.Object] = cmp.Or(waits[action.Object], action.Waits)
+	}
+	for _, failure := range slices.Concat(r.Impossible, r.Failures) {
+		held[failure.Object] = true // it has its reason
 	}
 	for _, object := range slices.Sorted(maps.Keys(r.Changing)) {
 		if verdict := r.Changing[object]; verdict.Idle && !held[object] {

@@ -119,7 +119,7 @@ func (w *explainer) ofRow(row *ObjectReport) []Cause {
 	defer delete(w.seen, row.Object)
 	causes := append(w.ofObject(row.Object), w.ofUnit(row)...)
 	if ready, _ := w.ready(row); len(causes) == 0 && ready == ConditionTrue {
-		return nil
+		return w.ofHindrance(row.Object) // the version before runs on
 	}
 	return once(append(causes, w.ofUpdate(row.Object, len(causes) > 0)...))
 }
@@ -232,8 +232,19 @@ func (w *explainer) ofUpdate(object string, known bool) []Cause {
 	if reason := newest.Failed[object]; reason != "" && !w.isToldByRun(object, reason) {
 		return []Cause{{Stage: StageUpdate, Object: object, Reason: reasonUpdate, Message: reason}}
 	}
-	reason := newest.Hindered(object)
-	if known || reason == "" {
+	if known {
+		return nil
+	}
+	return w.ofHindrance(object)
+}
+
+// ofHindrance says why the change of an object cannot be made.
+func (w *explainer) ofHindrance(object string) []Cause {
+	if len(w.view.kept) == 0 {
+		return nil
+	}
+	reason := w.view.kept[0].Hindered(object)
+	if reason == "" {
 		return nil
 	}
 	cause := Cause{Stage: StageUpdate, Object: object, Reason: reasonUpdate, Message: strings.TrimPrefix(reason, "skipped: ")}

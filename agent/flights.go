@@ -10,13 +10,15 @@ import (
 	"time"
 
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units"
 )
 
-// flight is a start, a restart, a reload or a stop of a unit that was begun and has not ended.
+// flight is an action that was begun and has not ended: a start, a restart, a reload or a stop of a unit,
+// a pull or a release of an image.
 type flight struct{ action reconcile.Action }
 
 // note takes down what an event says of actions that go on, or are to be tried again.
-func (r *Reconciler) note(event reconcile.Event) {
+func (r *reconciler) note(event reconcile.Event) {
 	action := event.Action
 	retried := errors.As(event.Err, new(reconcile.Retry))
 	if action.IsFetch() && (event.Status == reconcile.Pending || event.Status == reconcile.Failed && retried) {
@@ -31,7 +33,7 @@ func (r *Reconciler) note(event reconcile.Event) {
 		if r.pending[action.Object] == nil {
 			r.pending[action.Object] = event.Err
 		}
-		if _, restarted := r.flights[action.With]; restarted {
+		if _, restarted := r.flights[action.With]; restarted || action.IsFetch() {
 			r.flights[action.Target] = flight{action}
 		}
 	case reconcile.Done:
@@ -50,7 +52,7 @@ func (r *Reconciler) note(event reconcile.Event) {
 }
 
 // land reports the flights that have ended by now.
-func (r *Reconciler) land(ctx context.Context, v *view, pass Pass) {
+func (r *reconciler) land(ctx context.Context, v *view, pass Pass) {
 	for _, unit := range slices.Sorted(maps.Keys(r.flights)) {
 		action := r.flights[unit].action
 		switch ended, err := reconcile.Ended(action, v.desired, v.actual); {
@@ -63,7 +65,9 @@ func (r *Reconciler) land(ctx context.Context, v *view, pass Pass) {
 			pass.Observe(reconcile.Event{Action: action, Status: reconcile.Done})
 		default:
 			delete(r.flights, unit)
-			r.retries.failed(action.ID, time.Now())
+			if !errors.Is(err, units.ErrDependency) { // what it waits for has its own time
+				r.retries.failed(action.ID, time.Now())
+			}
 			err = fmt.Errorf("%s %s: %w", action.Verb, action.Subject(), r.node.withCause(ctx, unit, err))
 			pass.Observe(reconcile.Event{Action: action, Status: reconcile.Failed, Err: err})
 		}
@@ -71,10 +75,10 @@ func (r *Reconciler) land(ctx context.Context, v *view, pass Pass) {
 }
 
 // crash reports that the flights of an object came to nothing.
-func (r *Reconciler) crash(object string, reason error, pass Pass) {
+func (r *reconciler) crash(object string, reason error, pass Pass) {
 	for _, unit := range slices.Sorted(maps.Keys(r.flights)) {
 		action := r.flights[unit].action
-		if action.Object != object || action.Verb == reconcile.Stop {
+		if action.Object != object || action.Verb == reconcile.Stop || action.IsFetch() {
 			continue
 		}
 		delete(r.flights, unit)
@@ -100,15 +104,31 @@ func (r retries) failed(id string, now time.Time) {
 	r[id] = retry{failures, now.Add(wait/2 + rand.N(wait))}
 }
 
-// delay has the actions wait whose next try is not due.
-func (r retries) delay(plan reconcile.Plan, now time.Time) reconcile.Plan {
+// delay has the actions wait whose next try is not due, and the starts of units that cannot be without
+// those: systemd would start both.
+func (r retries) delay(plan reconcile.Plan, desired reconcile.Desired, now time.Time) reconcile.Plan {
 	if len(r) == 0 {
 		return plan
 	}
 	plan.Actions = slices.Clone(plan.Actions)
-	for i, action := range plan.Actions {
+	delayed := map[string]bool{} // units
+	for i := range plan.Actions {
+		action := &plan.Actions[i]
 		if retry, failed := r[action.ID]; failed && action.Waits == "" && retry.at.After(now) {
-			plan.Actions[i].Waits, plan.Actions[i].Blocked = "the next try is due at "+retry.at.Format(time.TimeOnly), true
+			action.Waits, action.Blocked = "the next try is due at "+retry.at.Format(time.TimeOnly), true
+			delayed[action.Target] = true
+		}
+	}
+	for again := len(delayed) > 0; again; {
+		again = false
+		for i := range plan.Actions {
+			action := &plan.Actions[i]
+			needed := slices.IndexFunc(desired.Workload(action.Target).Needs(), func(unit string) bool { return delayed[unit] })
+			if needed < 0 || !action.RunsOn() || action.Verb == reconcile.Stop || action.Waits != "" {
+				continue
+			}
+			action.Waits, action.Blocked = "waits for "+desired.Workload(action.Target).Needs()[needed]+", which is tried again later", true
+			delayed[action.Target], again = true, true
 		}
 	}
 	return plan

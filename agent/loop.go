@@ -64,7 +64,7 @@ type Agent struct {
 	loadedFrom string
 	loadedWith manifests.Options
 
-	reconciler *Reconciler
+	reconciler *reconciler
 	set        *manifests.Set // of the last pass
 	guard      Guard          // of the last pass
 	view       *view          // of the last pass; nil before the first
@@ -104,7 +104,7 @@ func NewAgent(node *Node, options Options, log *slog.Logger, status *Status) *Ag
 		node: node, options: options, log: log, status: status,
 		scanner:    watch.Scanner{Roots: watch.RootsOf(options.Manifests), Owner: options.Owner},
 		settler:    watch.Settler{Quiet: options.Quiet, Prompt: promptly, PruneQuiet: options.PruneQuiet},
-		reconciler: NewReconciler(node, true),
+		reconciler: newReconciler(node, true),
 		told:       map[string]bool{},
 		wake:       make(chan struct{}, 1),
 	}
@@ -165,7 +165,8 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 			force = true
 		}
 		if force || !time.Now().Before(due) {
-			due = time.Now().Add(a.step(ctx, &force))
+			wait := a.step(ctx, &force)
+			due = time.Now().Add(wait)
 		}
 		a.tellWhenDue(ctx)
 		wake := a.wakeUp(due)
@@ -261,10 +262,11 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	state := fmt.Sprint(tree.Fingerprint, verdict.Prune)
 	resync := a.status.ResyncDue(a.options.Resync)
 	if state == a.applied && !*force && a.failures == 0 && !resync {
-		return a.status.UntilResync(a.options.Resync)
+		return a.nextStep(verdict)
 	}
-	if resync {
+	if resync { // signals of systemd, and answers of registries, may have changed unheard
 		a.node.fetcher.Refresh()
+		a.monitor.LookAgain()
 	}
 	*force = false
 	a.last = &tried{tree, config, manifests.Options{Node: &node, Policy: nodePolicy}}
@@ -278,10 +280,16 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 		return a.retry()
 	}
 	a.failures, a.applied = 0, state
+	return a.nextStep(verdict)
+}
+
+// nextStep is how long nothing is to be done after a tree was applied as far as it may be.
+func (a *Agent) nextStep(verdict watch.Verdict) time.Duration {
+	wait := a.status.UntilResync(a.options.Resync)
 	if verdict.Wait > 0 {
-		return verdict.Wait
+		wait = min(wait, verdict.Wait)
 	}
-	return a.status.UntilResync(a.options.Resync)
+	return wait
 }
 
 // goOn makes a pass about the manifests of the last one, while those in the directory change.
@@ -386,14 +394,9 @@ var errStale = errors.New("the manifests may have changed")
 // davit.
 func (a *Agent) pass(ctx context.Context, about tried, prune bool) error {
 	a.worked = true
-	waited := ""
-	unlock, err := Lock(ctx, func(holder string, _ time.Time) {
-		if holder == waited {
-			return
-		}
+	unlock, waited, err := Lock(ctx, func(holder string) {
 		a.log.Info("waiting for " + holder + " to finish")
 		a.status.Say("waiting for %s to finish", holder)
-		waited = holder
 	})
 	if err != nil {
 		a.once("nothing can be changed", "error", err)
@@ -401,7 +404,7 @@ func (a *Agent) pass(ctx context.Context, about tried, prune bool) error {
 		return err
 	}
 	defer unlock()
-	if waited != "" {
+	if waited {
 		return errStale
 	}
 	began := time.Now()
@@ -438,7 +441,9 @@ func (a *Agent) guardFor(about tried, prune bool) Guard {
 
 func (a *Agent) notePlan(plan reconcile.Plan) {
 	for _, held := range plan.Held {
-		a.once("held back", "object", held.Object, "reason", held.Reason)
+		if held.By != reconcile.ByProblem { // notePass logs those
+			a.once("held back", "object", held.Object, "reason", held.Reason)
+		}
 	}
 }
 
@@ -451,6 +456,12 @@ func (a *Agent) notePass(ctx context.Context, tree watch.Tree, set *manifests.Se
 	} {
 		if warning != nil {
 			a.once(message, "error", warning)
+		}
+	}
+	for _, problem := range result.Desired.Problems {
+		// For an answer of a registry every change waits for a moment, and its text changes by the second.
+		if !errors.As(problem.Err, new(reconcile.Waiting)) {
+			a.once("held back", "object", problem.Ref.String(), "reason", problem.Err.Error())
 		}
 	}
 	for _, failure := range result.Broken {
@@ -466,7 +477,6 @@ func (a *Agent) notePass(ctx context.Context, tree watch.Tree, set *manifests.Se
 		a.log.Info("pass ended", "actions", len(result.plan.Actions), "unchanged", result.plan.Unchanged, "held", len(result.plan.Held))
 		a.seen = tree.Fingerprint
 	}
-	a.monitor.LookAgain()
 	a.noteView(set, guard, result.view)
 	if fresh || changed || len(result.plan.Held) > 0 || err != nil || a.unwell {
 		a.tellAfterPass(settled)

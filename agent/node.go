@@ -145,38 +145,41 @@ func Launcher() (string, error) {
 // lockCheck is how often one who waits for the lock tries to take it.
 const lockCheck = 100 * time.Millisecond
 
-// Lock keeps two davits from changing the node at once. It calls waiting again and again with who holds the lock, and since
-// when that is waited for, until it is free or the context ends. What a newer davit keeps is not touched.
-func Lock(ctx context.Context, waiting func(holder string, since time.Time)) (unlock func(), err error) {
+// lockPatience is how long one waits for the lock before that is worth a word: a pass takes less.
+const lockPatience = 500 * time.Millisecond
+
+// Lock keeps two davits from changing the node at once. Where another one holds the lock, it waits for it
+// until the context ends, and calls waiting with who that is where it takes long. waited says that the
+// other may have changed the node meanwhile. What a newer davit keeps is not touched.
+func Lock(ctx context.Context, waiting func(holder string)) (unlock func(), waited bool, err error) {
 	const path, holderPath = bundle.RunDir + "/lock", bundle.RunDir + "/lock-holder"
-	holder, since := "", time.Now()
-	for {
+	holder, began := "another davit", time.Now()
+	for reported := ""; ; waited = true {
 		unlock, err = disk.Lock(path, unix.LOCK_EX|unix.LOCK_NB)
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			break
 		}
-		text, _ := os.ReadFile(holderPath) // it is only told
-		holder = cmp.Or(string(text), "another davit")
-		waiting(holder, since)
+		text, _ := os.ReadFile(holderPath) // for people only
+		if holder = cmp.Or(string(text), holder); holder != reported && time.Since(began) > lockPatience {
+			reported = holder
+			waiting(holder)
+		}
 		select {
 		case <-time.After(lockCheck):
 		case <-ctx.Done():
-			return nil, fmt.Errorf("wait for %s: %w", holder, context.Cause(ctx))
+			return nil, true, fmt.Errorf("wait for %s: %w", holder, context.Cause(ctx))
 		}
 	}
 	if err != nil {
-		return nil, err
+		return nil, waited, err
 	}
 	self := fmt.Sprintf("davit %s, process %d", strings.Join(os.Args[1:], " "), os.Getpid())
-	if err := os.WriteFile(holderPath, []byte(self), 0o600); err != nil {
-		unlock()
-		return nil, fmt.Errorf("lock the node: %w", err)
-	}
+	_ = os.WriteFile(holderPath, []byte(self), 0o600) // for people only
 	if err := claimState(); err != nil {
 		unlock()
-		return nil, err
+		return nil, waited, err
 	}
-	return unlock, nil
+	return unlock, waited, nil
 }
 
 // Plan works out what would change. Nothing on the node is touched.

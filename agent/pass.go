@@ -59,19 +59,20 @@ type Failure struct {
 	Reason string `json:"reason"`
 }
 
-// Reconciler makes a node what manifests say, pass by pass. No pass waits for anything that takes time:
+// reconciler makes a node what manifests say, pass by pass. No pass waits for anything that takes time:
 // pulls, starts, stops and probations go on between the passes, and what comes of them is seen by the
 // next one. It is not for several goroutines at once.
-type Reconciler struct {
+type reconciler struct {
 	node *Node
 	// watched is set when later passes follow up on what one begins.
 	watched bool
 
-	flights map[string]flight // starts and stops that were begun and have not ended, by unit
+	flights map[string]flight // what was begun and has not ended, by unit or image
 	pending map[string]error  // what objects wait for, of the last pass
 	// fetching is set when an image was being pulled or released in the last pass, or will be pulled again.
 	fetching bool
 	retries  retries
+	again    bool           // what has failed is tried again
 	set      *manifests.Set // of the last pass
 	due      time.Time      // when something changes by itself; zero for never
 
@@ -81,10 +82,10 @@ type Reconciler struct {
 	awaited map[string]bool // units whose change calls for a pass
 }
 
-// NewReconciler makes one. watched says whether passes follow up on each other until all that was begun
+// newReconciler makes one. watched says whether passes follow up on each other until all that was begun
 // has ended.
-func NewReconciler(node *Node, watched bool) *Reconciler {
-	return &Reconciler{node: node, watched: watched, flights: map[string]flight{}, retries: retries{}}
+func newReconciler(node *Node, watched bool) *reconciler {
+	return &reconciler{node: node, watched: watched, flights: map[string]flight{}, retries: retries{}}
 }
 
 // maxRounds bounds a pass: the change, and what takes back the parts that did not work, which may
@@ -96,7 +97,7 @@ var errStopping = errors.New("the node is shutting down: nothing is changed")
 // Pass makes the node what the manifests say, as far as that is possible now. A change that does not
 // work is taken back to the version that was confirmed before. The error is what keeps all objects from
 // being changed; what keeps one of them is among the failures.
-func (r *Reconciler) Pass(ctx context.Context, pass Pass) (Result, error) {
+func (r *reconciler) Pass(ctx context.Context, pass Pass) (Result, error) {
 	if r.set != pass.Set {
 		r.set, r.retries = pass.Set, retries{}
 	}
@@ -127,13 +128,20 @@ func (r *Reconciler) Pass(ctx context.Context, pass Pass) (Result, error) {
 }
 
 // judge takes down which changes work and which do not. It reports whether one is taken back.
-func (r *Reconciler) judge(ctx context.Context, v *view, pass Pass, broken *[]Failure) (again bool, err error) {
+func (r *reconciler) judge(ctx context.Context, v *view, pass Pass, broken *[]Failure) (again bool, err error) {
 	r.land(ctx, v, pass)
 	if len(v.verdicts) == 0 {
 		return false, nil
 	}
 	newest := v.kept[0]
 	newest.Arrived(v.desired, v.actual)
+	if r.again {
+		r.again = false
+		if newest.TryAgain(v.desired, v.actual) {
+			_, err := r.write(v, newest)
+			return err == nil, err
+		}
+	}
 	for _, object := range slices.Sorted(maps.Keys(v.verdicts)) {
 		verdict := v.verdicts[object]
 		switch {
@@ -151,7 +159,7 @@ func (r *Reconciler) judge(ctx context.Context, v *view, pass Pass, broken *[]Fa
 
 // write writes the newest generation down where that says otherwise now, and decides what of it is
 // taken back. It reports whether that is anything.
-func (r *Reconciler) write(v *view, newest reconcile.Generation) (again bool, err error) {
+func (r *reconciler) write(v *view, newest reconcile.Generation) (again bool, err error) {
 	newest.Settle()
 	if newest.Same(v.kept[0]) {
 		return false, nil
@@ -176,7 +184,7 @@ func (r *Reconciler) write(v *view, newest reconcile.Generation) (again bool, er
 
 // carryOut makes the node as the view has it, as far as that is possible now. It reports whether
 // something did not work that is to be taken back.
-func (r *Reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *Result) (again bool, err error) {
+func (r *reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *Result) (again bool, err error) {
 	n := r.node
 	if v.stale {
 		if err := n.generations.SetPin(nil); err != nil {
@@ -188,7 +196,7 @@ func (r *Reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *R
 		return false, err
 	}
 	pass.Planned(plan)
-	plan = r.retries.delay(plan, time.Now())
+	plan = r.retries.delay(plan, v.desired, time.Now())
 	result.plan = plan
 	n.fetcher.Want(wantedKeys(v.desired))
 	before, err := n.limits(ctx)
@@ -324,8 +332,11 @@ func (v *view) whole(bad map[string]reconcile.Quarantined, generation reconcile.
 	return "", 0
 }
 
+// progressPause is what lies between two passes that only show how far pulls are.
+const progressPause = 5 * time.Second
+
 // conclude says how far each object is, and when to look again.
-func (r *Reconciler) conclude(result *Result) {
+func (r *reconciler) conclude(result *Result) {
 	v := result.view
 	r.due, result.Changing = r.retries.next(result.plan), map[string]reconcile.Verdict{}
 	for object, verdict := range v.verdicts {
@@ -335,13 +346,19 @@ func (r *Reconciler) conclude(result *Result) {
 		}
 	}
 	result.Impossible, result.Failures = v.impossible(), v.failures()
+	if result.plan.PruneLater {
+		r.dueAt(time.Now().Add(minRetry))
+	}
+	if r.fetching && r.node.fetcher.Transferring() {
+		r.dueAt(time.Now().Add(progressPause))
+	}
 	if r.missed(r.awaitedUnits(result)) || result.acted {
 		r.dueAt(time.Now())
 	}
 }
 
 // listen begins to take down which units change during a pass.
-func (r *Reconciler) listen() {
+func (r *reconciler) listen() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.passing, r.heard = true, map[string]bool{}
@@ -349,7 +366,7 @@ func (r *Reconciler) listen() {
 
 // missed ends that. It reports whether one changed that is awaited, and that the pass may have seen as it
 // was before.
-func (r *Reconciler) missed(awaited map[string]bool) bool {
+func (r *reconciler) missed(awaited map[string]bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.passing, r.awaited = false, awaited
@@ -363,7 +380,7 @@ func (r *Reconciler) missed(awaited map[string]bool) bool {
 
 // awaitedUnits are the units whose change calls for a pass: those that change, and those that they
 // cannot be without.
-func (r *Reconciler) awaitedUnits(result *Result) map[string]bool {
+func (r *reconciler) awaitedUnits(result *Result) map[string]bool {
 	awaited := map[string]bool{}
 	var add func(unit string)
 	add = func(unit string) {
@@ -396,18 +413,18 @@ func (r *Reconciler) awaitedUnits(result *Result) map[string]bool {
 	return awaited
 }
 
-func (r *Reconciler) dueAt(at time.Time) {
+func (r *reconciler) dueAt(at time.Time) {
 	if !at.IsZero() && (r.due.IsZero() || at.Before(r.due)) {
 		r.due = at
 	}
 }
 
 // Due is when something changes by itself, as a probation ends; zero for never.
-func (r *Reconciler) Due() time.Time { return r.due }
+func (r *reconciler) Due() time.Time { return r.due }
 
 // Awaits reports whether a change of the unit calls for a pass; "" is any unit. It may be called from
 // any goroutine.
-func (r *Reconciler) Awaits(unit string) bool {
+func (r *reconciler) Awaits(unit string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.passing {

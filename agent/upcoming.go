@@ -32,7 +32,7 @@ type awaited struct {
 const upcomingFile = bundle.RunDir + "/next-pass"
 
 // upcomingOf works out what objects wait for after a pass.
-func upcomingOf(result Result, r *Reconciler) upcoming {
+func upcomingOf(result Result, r *reconciler) upcoming {
 	next := upcoming{Objects: map[string]awaited{}}
 	for _, problem := range result.Desired.Problems {
 		next.add(problem.Ref.String(), problem.Err)

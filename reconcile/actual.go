@@ -43,6 +43,20 @@ type ActualVolume struct {
 	Delete bool
 }
 
+// unprovided reports whether the unit failed because the launcher could not give its container what it
+// needs: nothing of the container has run.
+func (w ActualWorkload) unprovided() bool {
+	if w.Active != "failed" || w.Job != "" || w.Run == nil || w.Run.Last == nil || w.Run.Last.Failure == nil {
+		return false
+	}
+	switch w.Run.Last.Failure.Stage {
+	case bundle.StageImage, bundle.StageVolume, bundle.StageNetwork:
+		return w.Run.Last.Invocation == w.Run.Invocation
+	default:
+		return false
+	}
+}
+
 // ActualWorkload is a unit davit wrote, and what systemd makes of it.
 type ActualWorkload struct {
 	Ref v1.Ref

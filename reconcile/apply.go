@@ -157,7 +157,7 @@ func (a *applier) awaitFiles(reload Action) error {
 			waiting = err
 		}
 	}
-	if isWaiting(waiting) {
+	if isWaiting(waiting) || errors.Is(waiting, errSkipped) {
 		return waiting
 	}
 	return fmt.Errorf("%w: %w", errSkipped, waiting)

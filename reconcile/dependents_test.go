@@ -56,6 +56,39 @@ func TestWhatARestartTakesAlong(t *testing.T) {
 	}
 }
 
+// TestAStartWaitsForTheFilesOfWhatItStartsAlong keeps systemd from starting what failed as it was before.
+func TestAStartWaitsForTheFilesOfWhatItStartsAlong(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		active string
+		waits  bool
+	}{
+		"what failed is started along":  {"failed", true},
+		"what is up stays as it is":     {"active", false},
+		"what starts is not started":    {"activating", false},
+		"what is down is started along": {"inactive", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNode()
+			n.mustApply(t, resolve(t, web+container("db"), command))
+			for unit, active := range map[string]string{"db.service": test.active, "web.service": "inactive"} {
+				current := n.actual.Workloads[unit]
+				current.Active = active
+				n.actual.Workloads[unit] = current
+			}
+			plan := Diff(resolve(t, web+container("db", "args: [x]"), command), n.actual, Options{})
+			i := slices.IndexFunc(plan.Actions, func(action Action) bool { return action.ID == "start web.service" })
+			if i < 0 {
+				t.Fatalf("web is not started: %v", verbs(plan))
+			}
+			if waits := slices.Contains(plan.Actions[i].Needs, "write-unit db.service"); waits != test.waits {
+				t.Errorf("needs %v", plan.Actions[i].Needs)
+			}
+		})
+	}
+}
+
 func TestARunningContainerFollowsItsSocket(t *testing.T) {
 	t.Parallel()
 	n := newNode()

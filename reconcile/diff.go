@@ -220,6 +220,8 @@ func (d *differ) activity(workload Workload, current ActualWorkload, write strin
 		return "", "" // a job runs once
 	case current.Result == "start-limit-hit" || workload.Unit != nil && workload.Unit.MaxRestarts >= 0 && current.Active == "failed":
 		return "", "" // systemd gave up, as the manifest asked: status tells
+	case current.unprovided():
+		return Start, "what it needs was not there"
 	case workload.Keep == KeepRunning:
 		return Start, fmt.Sprintf("not running: %s (%s)", current.Active, current.Result)
 	case !current.Started:

@@ -21,6 +21,7 @@ type node struct {
 	desired Desired
 	actual  Actual
 	fail    map[string]error // by action
+	refuse  map[string]error // units that systemd does not enable
 	calls   []string
 	loaded  map[string]string // unit texts that systemd has read
 }
@@ -116,7 +117,7 @@ func (n *node) RemoveUnit(_ context.Context, name string) error {
 }
 
 func (n *node) Reload(context.Context, []string) (map[string]error, error) {
-	return nil, n.do("reload", "", func() {
+	return n.refuse, n.do("reload", "", func() {
 		for name, workload := range n.actual.Workloads {
 			workload.NeedReload = false
 			n.actual.Workloads[name] = workload

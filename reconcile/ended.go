@@ -3,13 +3,17 @@ package reconcile
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/davit-project/davit/units"
 )
 
-// Ended reports whether the start or the stop of a unit that was begun has ended, and with which error.
-// What is not wanted any more has ended well.
+// Ended reports whether an action that was begun has ended, and with which error: the start or the stop of
+// a unit, or what is done about an image. What is not wanted any more has ended well.
 func Ended(action Action, desired Desired, actual Actual) (ended bool, err error) {
+	if action.IsFetch() {
+		return fetched(action, desired, actual), nil
+	}
 	current, exists := actual.Workloads[action.Target]
 	if action.Verb == Stop {
 		return !exists || current.down(), nil
@@ -34,4 +38,14 @@ func Ended(action Action, desired Desired, actual Actual) (ended bool, err error
 		return true, errors.New("it failed" + current.ending())
 	}
 	return true, fmt.Errorf("it is %s", current.condition())
+}
+
+// fetched reports whether an image is there, or gone, as an action was to leave it.
+func fetched(action Action, desired Desired, actual Actual) bool {
+	if action.Verb == ReleaseImage || action.Verb == DeleteImage {
+		_, exists := actual.Images[action.Target]
+		return !exists
+	}
+	image, wanted := desired.Images[action.Target]
+	return !wanted || slices.Contains(actual.Images[image.ID], action.Target)
 }

@@ -18,64 +18,75 @@ type Quarantined struct {
 	Reason string `json:"reason"`
 }
 
-// Fallback is an object that is to be as an earlier generation had it.
-type Fallback struct {
+// fallback is an object that is to be as an earlier generation had it.
+type fallback struct {
 	Object     string
 	Generation int
 	Reason     string
 }
 
-// Fallbacks are the objects that are wanted in a version that did not work, and the generation, out
+// fallbacks are the objects that are wanted in a version that did not work, and the generation, out
 // of those kept, that has each as it last worked. An object that never worked has none.
-func Fallbacks(desired Desired, quarantine map[string]Quarantined, kept []Generation) []Fallback {
+func fallbacks(desired Desired, quarantine map[string]Quarantined, kept []Generation) []fallback {
 	if len(quarantine) == 0 {
 		return nil // most of the time, and to tell versions takes a while
 	}
 	versions := Versions(desired)
-	var fallbacks []Fallback
+	var fallbacks []fallback
 	for _, object := range sortedKeys(quarantine) {
 		bad := quarantine[object]
 		if versions[object] != bad.Version {
 			continue
 		}
 		if good, ok := lastGood(object, bad.Version, kept); ok {
-			fallbacks = append(fallbacks, Fallback{Object: object, Generation: good, Reason: bad.Reason})
+			fallbacks = append(fallbacks, fallback{Object: object, Generation: good, Reason: bad.Reason})
 		}
 	}
 	return fallbacks
 }
 
 // Settle puts earlier versions in the place of what is desired: of objects that are not possible yet, the
-// one that the newest generation has, and of those whose version did not work the one that worked last.
+// newest one of which something is in place, and of those whose version did not work the one that worked last.
 // earlier returns what a generation applied. An error of it leaves the object as it is desired, and what
 // runs of one that is not possible as it runs.
 func Settle(desired Desired, quarantine map[string]Quarantined, kept []Generation, earlier func(number int) (Desired, error)) (Desired, []Held, []error) {
-	if waiting := waitingIn(desired, kept); len(waiting) > 0 {
-		if before, err := earlier(kept[0].Number); err == nil {
-			desired = FallBack(desired, waiting, before)
+	waiting := waitingIn(desired, kept)
+	for _, number := range slices.Sorted(maps.Keys(waiting)) {
+		if before, err := earlier(number); err == nil {
+			desired = fallBack(desired, waiting[number], before)
 		}
 	}
 	var held []Held
 	var failures []error
-	for _, fallback := range Fallbacks(desired, quarantine, kept) {
+	for _, fallback := range fallbacks(desired, quarantine, kept) {
 		before, err := earlier(fallback.Generation)
 		if err != nil {
 			failures = append(failures, err)
 			continue
 		}
-		desired = FallBack(desired, map[string]bool{fallback.Object: true}, before)
+		desired = fallBack(desired, map[string]bool{fallback.Object: true}, before)
 		held = append(held, Held{Object: fallback.Object, Reason: fallback.String(), By: ByFailedChange})
 	}
 	return desired, held, failures
 }
 
-// waitingIn are the objects that are not possible yet, and that the newest generation has.
-func waitingIn(desired Desired, kept []Generation) map[string]bool {
-	waiting := map[string]bool{}
+// waitingIn are the objects that are not possible yet, by the newest generation that has begun to put its
+// version of them in place. What was never begun, the manifests do not want any more.
+func waitingIn(desired Desired, kept []Generation) map[int]map[string]bool {
+	waiting := map[int]map[string]bool{}
 	for _, problem := range desired.Problems {
-		if object := problem.Ref.String(); len(kept) > 0 && kept[0].Objects[object] != "" {
-			waiting[object] = true
+		object := problem.Ref.String()
+		if len(kept) == 0 || kept[0].Objects[object] == "" {
+			continue
 		}
+		i := slices.IndexFunc(kept, func(g Generation) bool { return !g.Pending[object] })
+		if i < 0 || kept[i].Objects[object] == "" {
+			continue
+		}
+		if waiting[kept[i].Number] == nil {
+			waiting[kept[i].Number] = map[string]bool{}
+		}
+		waiting[kept[i].Number][object] = true
 	}
 	return waiting
 }
@@ -113,8 +124,8 @@ func NewlyFailed(generation Generation, kept []Generation, now time.Time) map[st
 	return bad
 }
 
-// FallBack puts objects as an earlier generation had them in the place of what is desired.
-func FallBack(desired Desired, objects map[string]bool, earlier Desired) Desired {
+// fallBack puts objects as an earlier generation had them in the place of what is desired.
+func fallBack(desired Desired, objects map[string]bool, earlier Desired) Desired {
 	desired.Workloads = maps.Clone(desired.Workloads)
 	desired.Images = maps.Clone(desired.Images)
 	desired.Networks = maps.Clone(desired.Networks)
@@ -159,6 +170,6 @@ func (d *Desired) bring(workload Workload, from Desired) {
 }
 
 // String says what an object falls back to, and why, for people.
-func (f Fallback) String() string {
+func (f fallback) String() string {
 	return fmt.Sprintf("its last change did not work and was taken back to generation %d: %s", f.Generation, f.Reason)
 }

@@ -63,13 +63,46 @@ func TestFallsBackToTheGenerationThatBroughtIt(t *testing.T) {
 	desired := resolve(t, container("web"), command)
 	version := Versions(desired)[webObject]
 	kept := history("zero", "one", "one", string(version)+"!", "one", "one")
-	got := Fallbacks(desired, map[string]Quarantined{webObject: {Version: version, Reason: "it ended"}}, kept)
-	if diff := cmp.Diff([]Fallback{{Object: webObject, Generation: 2, Reason: "it ended"}}, got); diff != "" {
+	got := fallbacks(desired, map[string]Quarantined{webObject: {Version: version, Reason: "it ended"}}, kept)
+	if diff := cmp.Diff([]fallback{{Object: webObject, Generation: 2, Reason: "it ended"}}, got); diff != "" {
 		t.Error(diff)
 	}
 	// Another version is not held up by what that one did.
-	if got := Fallbacks(desired, map[string]Quarantined{webObject: {Version: "other"}}, kept); got != nil {
+	if got := fallbacks(desired, map[string]Quarantined{webObject: {Version: "other"}}, kept); got != nil {
 		t.Errorf("falls back to %v", got)
+	}
+}
+
+// TestWaitsInTheVersionThatIsInPlace keeps what runs while the next version is not possible, and not what was
+// wanted in between and never begun.
+func TestWaitsInTheVersionThatIsInPlace(t *testing.T) {
+	t.Parallel()
+	earlier := map[int]Desired{}
+	var kept []Generation
+	for i, version := range []string{"one", "two", "three"} {
+		earlier[i+1] = resolve(t, container("web", "args: ["+version+"]"), command)
+		g := NewGeneration(i+1, earlier[i+1], version, time.Now())
+		g.Inherit(kept)
+		if version == "one" {
+			g.Record(Event{Action: Action{Verb: WriteUnit, Object: webObject, Target: "web.service"}, Status: Begun})
+		}
+		kept = append([]Generation{g}, kept...)
+	}
+	desired := resolve(t, container("db"), command)
+	desired.Problems = []Problem{{Ref: earlier[1].Workloads["web.service"].Ref, Err: Waiting{For: "an answer"}}}
+	of := func(kept []Generation) string {
+		settled, _, _ := Settle(desired, nil, kept, func(number int) (Desired, error) { return earlier[number], nil })
+		return settled.Workloads["web.service"].BundleDir
+	}
+	if got, want := of(kept), earlier[1].Workloads["web.service"].BundleDir; got != want {
+		t.Errorf("waits in %q, want the one in place, %q", got, want)
+	}
+	kept[0].Record(Event{Action: Action{Verb: Restart, Object: webObject, Target: "web.service"}, Status: Begun})
+	if got, want := of(kept), earlier[3].Workloads["web.service"].BundleDir; got != want {
+		t.Errorf("waits in %q, want the one that was begun, %q", got, want)
+	}
+	if got := of(kept[1:2]); got != "" {
+		t.Errorf("waits in %q, of which nothing is in place", got)
 	}
 }
 
@@ -79,7 +112,7 @@ func TestFallBackReplacesOneObject(t *testing.T) {
 	t.Parallel()
 	earlier := resolve(t, container("web")+container("db"), command)
 	desired := resolve(t, container("web", "hostNetwork: true")+container("db", "args: [new]"), command)
-	got := FallBack(desired, map[string]bool{webObject: true}, earlier)
+	got := fallBack(desired, map[string]bool{webObject: true}, earlier)
 	if got.Workloads["web.service"].BundleDir != earlier.Workloads["web.service"].BundleDir {
 		t.Error("web is not as it was")
 	}
@@ -157,7 +190,7 @@ func TestRecordTellsWhatFailedFromWhatDidNotGetSoFar(t *testing.T) {
 	if g.State != Incomplete || g.Failed[webObject] == "" || len(g.Failed) != 1 {
 		t.Errorf("state %s, failed %v", g.State, g.Failed)
 	}
-	if g.Hindered("Container/db") == "" || g.Unconfirmed["Container/cache"] != NotConfirmed || len(g.Unconfirmed) != 2 {
+	if g.Hindered("Container/db") == "" || g.Unconfirmed["Container/cache"] != notConfirmed || len(g.Unconfirmed) != 2 {
 		t.Errorf("unproven %v", g.Unconfirmed)
 	}
 }

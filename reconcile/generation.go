@@ -43,6 +43,8 @@ type Generation struct {
 	// they work, and why. All others are confirmed.
 	Failed      map[string]string `json:"failed,omitempty"`
 	Unconfirmed map[string]string `json:"unproven,omitempty"`
+	// Pending are the objects of whose version nothing is in place yet: their images are being pulled.
+	Pending map[string]bool `json:"pending,omitempty"`
 	// Owed are the units that davit has to start still, where they are wanted, because it stopped them or
 	// wrote their files, and the images to delete before; "" for none.
 	Owed map[string]string `json:"owed,omitempty"`
@@ -112,7 +114,8 @@ func (g *Generation) take(desired Desired, digest string) {
 	for object, version := range g.Objects {
 		if before[object] != version {
 			delete(g.Failed, object)
-			set(&g.Unconfirmed, object, NotConfirmed)
+			set(&g.Unconfirmed, object, notConfirmed)
+			set(&g.Pending, object, true)
 		}
 	}
 	bundles, images := map[string]bool{}, map[string]bool{}
@@ -161,6 +164,7 @@ func (g Generation) Joins(desired Desired, manifests string) bool {
 // Join adds the objects that the generation waited for.
 func (g Generation) Join(desired Desired, digest string) Generation {
 	g.Failed, g.Unconfirmed, g.Objects = maps.Clone(g.Failed), maps.Clone(g.Unconfirmed), maps.Clone(g.Objects)
+	g.Pending = maps.Clone(g.Pending)
 	g.take(desired, digest)
 	g.Settle()
 	return g
@@ -188,7 +192,7 @@ func (g Generation) Works(object string) bool {
 
 // Reasons for which an object is not confirmed, though nothing hindered its change.
 const (
-	NotConfirmed = "not confirmed yet"
+	notConfirmed = "not confirmed yet"
 	notRunning   = "it was not running"    // of older versions of davit
 	notAwaited   = "it was not waited for" // likewise
 )
@@ -204,6 +208,9 @@ func (g *Generation) Inherit(before []Generation) {
 		if i < 0 || before[i].Objects[object] != version {
 			continue
 		}
+		if !before[i].Pending[object] {
+			delete(g.Pending, object)
+		}
 		switch earlier := before[i]; {
 		case earlier.Works(object):
 			delete(g.Unconfirmed, object)
@@ -218,7 +225,7 @@ func (g *Generation) Inherit(before []Generation) {
 // Hindered is why something that was to be done about the object was not, or "".
 func (g Generation) Hindered(object string) string {
 	switch reason := g.Unconfirmed[object]; reason {
-	case NotConfirmed, notRunning, notAwaited:
+	case notConfirmed, notRunning, notAwaited:
 		return ""
 	default:
 		return reason
@@ -227,10 +234,14 @@ func (g Generation) Hindered(object string) string {
 
 // Retry forgets what hindered the objects of a plan: it is tried again.
 func (g *Generation) Retry(plan Plan) {
-	g.Unconfirmed, g.Failed = maps.Clone(g.Unconfirmed), maps.Clone(g.Failed)
+	g.Unconfirmed = maps.Clone(g.Unconfirmed)
+	blocked := map[string]bool{} // what hindered them still does
 	for _, action := range plan.Actions {
-		if g.Unconfirmed[action.Object] != "" {
-			g.Unconfirmed[action.Object] = NotConfirmed
+		blocked[action.Object] = blocked[action.Object] || action.Blocked
+	}
+	for _, action := range plan.Actions {
+		if g.Unconfirmed[action.Object] != "" && !blocked[action.Object] {
+			g.Unconfirmed[action.Object] = notConfirmed
 		}
 	}
 }
@@ -248,14 +259,18 @@ func (g *Generation) Record(event Event) {
 	switch {
 	case refused:
 		g.Fail(object, event.Err.Error())
-	case event.Action.Verb.Phase() == Switching && (g.Unconfirmed[object] == "" || g.Unconfirmed[object] == NotConfirmed):
+	case event.Action.Verb.Phase() == Switching && (g.Unconfirmed[object] == "" || g.Unconfirmed[object] == notConfirmed):
 		g.Unconfirmed = maps.Clone(without(g.Unconfirmed, object))
 		set(&g.Unconfirmed, object, event.Err.Error())
 	}
 }
 
-// begun forgets that a unit is to be started, once it is.
+// begun forgets that a unit is to be started, once it is, and that nothing of a version is in place, once
+// something is.
 func (g *Generation) begun(action Action) {
+	if action.Verb.Phase() == Switching {
+		g.Pending = without(g.Pending, action.Object)
+	}
 	if _, owed := g.Owed[action.Target]; owed && action.Verb.begins() {
 		g.Owed = without(g.Owed, action.Target)
 	}
@@ -281,6 +296,29 @@ func (g *Generation) Owe(plan Plan, desired Desired, actual Actual) {
 	}
 }
 
+// TryAgain has the units of failed objects started again that are to run whatever happens and are down, or
+// wait for systemd's next try. It reports whether there are any.
+func (g *Generation) TryAgain(desired Desired, actual Actual) bool {
+	failed, owed := g.Failed, maps.Clone(g.Owed)
+	for unit, workload := range desired.Workloads {
+		current := actual.Workloads[unit]
+		object := workload.Ref.String()
+		down := current.Active == "failed" && current.Job == "" || current.Sub == "auto-restart"
+		if failed[object] == "" || workload.Unit == nil || workload.Keep != KeepRunning || workload.Unit.MaxRestarts >= 0 || !down {
+			continue
+		}
+		if owed == nil {
+			owed = map[string]string{}
+		}
+		owed[unit] = owed[unit]
+		g.Failed, g.Unconfirmed = without(g.Failed, object), maps.Clone(g.Unconfirmed)
+		set(&g.Unconfirmed, object, notConfirmed)
+	}
+	tried := len(owed) > len(g.Owed)
+	g.Owed = owed
+	return tried
+}
+
 // Arrived forgets that units are to be started that are up as they are wanted.
 func (g *Generation) Arrived(desired Desired, actual Actual) {
 	for unit := range g.Owed {
@@ -292,12 +330,13 @@ func (g *Generation) Arrived(desired Desired, actual Actual) {
 
 // Confirm notes that the object's version works.
 func (g *Generation) Confirm(object string) {
-	g.Failed, g.Unconfirmed = without(g.Failed, object), without(g.Unconfirmed, object)
+	g.Failed, g.Unconfirmed, g.Pending = without(g.Failed, object), without(g.Unconfirmed, object), without(g.Pending, object)
 }
 
 // Fail notes that the object's version does not work.
 func (g *Generation) Fail(object, reason string) {
 	g.Failed, g.Unconfirmed = maps.Clone(without(g.Failed, object)), without(g.Unconfirmed, object)
+	g.Pending = without(g.Pending, object)
 	set(&g.Failed, object, reason)
 }
 
@@ -322,29 +361,30 @@ func (g *Generation) Learn(later Generation) bool {
 	return learnt
 }
 
-func without(reasons map[string]string, object string) map[string]string {
-	if _, has := reasons[object]; !has {
-		return reasons
+func without[V any](objects map[string]V, object string) map[string]V {
+	if _, has := objects[object]; !has {
+		return objects
 	}
-	rest := maps.Clone(reasons)
+	rest := maps.Clone(objects)
 	delete(rest, object)
 	return rest
 }
 
-// set notes the first reason for an object.
-func set(reasons *map[string]string, object, reason string) {
-	if *reasons == nil {
-		*reasons = map[string]string{}
+// set notes the first value for an object.
+func set[V comparable](objects *map[string]V, object string, value V) {
+	if *objects == nil {
+		*objects = map[string]V{}
 	}
-	if (*reasons)[object] == "" {
-		(*reasons)[object] = reason
+	if zero := *new(V); (*objects)[object] == zero {
+		(*objects)[object] = value
 	}
 }
 
 // Same reports whether two records of a generation say the same of its objects.
 func (g Generation) Same(other Generation) bool {
 	return g.Number == other.Number && g.Digest == other.Digest && g.State == other.State &&
-		maps.Equal(g.Failed, other.Failed) && maps.Equal(g.Unconfirmed, other.Unconfirmed) && maps.Equal(g.Owed, other.Owed)
+		maps.Equal(g.Failed, other.Failed) && maps.Equal(g.Unconfirmed, other.Unconfirmed) && maps.Equal(g.Owed, other.Owed) &&
+		maps.Equal(g.Pending, other.Pending)
 }
 
 // Settle has the generation's state follow from those of its objects.

@@ -4,91 +4,108 @@ import (
 	"testing"
 	"time"
 
-	v1 "github.com/davit-project/davit/manifests/v1"
-	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
 )
 
-func TestJudgeUnitsThatAreToComplete(t *testing.T) {
+// judged is a unit of one container as it is seen, and what its version comes to.
+type judged struct {
+	spec   []string
+	change func(w *ActualWorkload)
+	want   Progress
+	idle   bool
+	until  time.Duration // from the time of the look; 0 for never
+}
+
+// TestJudge looks at a container with a deadline of two minutes and a probation of ten seconds.
+func TestJudge(t *testing.T) {
 	t.Parallel()
-	crashed := &bundle.LastRun{Result: "exit-code", Exit: "1"}
-	killed := &bundle.LastRun{Result: "signal", Exit: "KILL"}
-	for _, test := range []struct {
-		name        string
-		role        units.Role
-		active, sub string
-		run         Run
-		want        Progress
-	}{
-		{"a oneshot that runs for the first time is starting", units.RoleOneshot, "activating", "start", Run{}, Starting},
-		{"one that waits for its next try does not work", units.RoleOneshot, "activating", "auto-restart", Run{Restarts: 0, Last: crashed}, Broken},
-		{"one that is tried again does not work", units.RoleOneshot, "activating", "start", Run{Restarts: 1, Last: crashed}, Broken},
-		{"one that worked at the second try works", units.RoleOneshot, "active", "exited", Run{Restarts: 1, Last: crashed}, Confirmed},
-		{"one that was killed from outside may be tried again", units.RoleOneshot, "activating", "auto-restart", Run{Restarts: 2, Last: killed}, Starting},
-		{"one that is killed each time does not work", units.RoleOneshot, "activating", "auto-restart", Run{Restarts: 4, Last: killed}, Broken},
-		{"a job has further tries", units.RoleJob, "activating", "auto-restart", Run{Restarts: 2, Last: crashed}, Starting},
-		{"a job whose tries are over does not work", units.RoleJob, "failed", "failed", Run{Restarts: 2, Last: crashed}, Broken},
+	now := time.Unix(10_000, 0)
+	ago := func(seconds int) time.Time { return now.Add(-time.Duration(seconds) * time.Second) }
+	crash := &bundle.LastRun{Result: "exit-code", Exit: "3"}
+	kill := &bundle.LastRun{Result: "signal", Exit: "KILL"}
+	segfault := &bundle.LastRun{Result: "core-dump", Exit: "SEGV"}
+	dead := &bundle.LastRun{Result: "signal", Exit: "KILL", Failure: &bundle.Failure{Stage: bundle.StageAlive}}
+	starting := func(w *ActualWorkload) {
+		w.Active, w.Sub, w.Job, w.Run = "activating", "start", "start", &Run{Begun: ago(30)}
+	}
+	again := func(last *bundle.LastRun, restarts int) func(*ActualWorkload) {
+		return func(w *ActualWorkload) { w.Run = &Run{Entered: ago(4), Restarts: restarts, Last: last} }
+	}
+	for name, test := range map[string]judged{
+		"ready long enough":                   {nil, func(w *ActualWorkload) { w.Run.Entered = ago(10) }, Confirmed, false, 0},
+		"ready for four seconds":              {nil, func(w *ActualWorkload) { w.Run.Entered = ago(4) }, OnProbation, false, 6 * time.Second},
+		"starting":                            {nil, starting, Starting, false, 90 * time.Second},
+		"not ready in time":                   {nil, func(w *ActualWorkload) { starting(w); w.Run.Begun = ago(120) }, Broken, false, 0},
+		"crashed and up again":                {nil, again(crash, 1), Broken, false, 0},
+		"crashed by a signal of its own":      {nil, again(segfault, 1), Broken, false, 0},
+		"killed from outside and up again":    {nil, again(kill, 1), OnProbation, false, 6 * time.Second},
+		"killed from outside again and again": {nil, again(kill, 4), Broken, false, 0},
+		"killed for its liveness":             {nil, again(dead, 1), Broken, false, 0},
+		"crashed long before it was judged": {nil, func(w *ActualWorkload) {
+			w.Run = &Run{Entered: ago(3600), Restarts: 5, Last: crash}
+		}, Confirmed, false, 0},
+		"waits for its restart": {nil, func(w *ActualWorkload) {
+			w.Active, w.Sub, w.RunningDir, w.Run.Last = "activating", "auto-restart", "", crash
+		}, Broken, false, 0},
+		"failed":             {nil, func(w *ActualWorkload) { w.Active, w.Result = "failed", "exit-code" }, Broken, false, 0},
+		"stopped by hand":    {nil, func(w *ActualWorkload) { w.Active, w.Result = "inactive", "success" }, Starting, true, 0},
+		"not written yet":    {nil, func(w *ActualWorkload) { w.UnitText = "old" }, Starting, true, 0},
+		"runs what was":      {nil, func(w *ActualWorkload) { w.RunningDir = "web-old" }, Starting, true, 0},
+		"not ready any more": {nil, func(w *ActualWorkload) { w.Run.Begun, w.Run.Ready = ago(20), &Readiness{Reason: "503"} }, Starting, false, 110 * time.Second},
+		"not ready for too long": {nil, func(w *ActualWorkload) {
+			w.Run.Begun, w.Run.Ready = ago(130), &Readiness{Reason: "503"}
+		}, Broken, false, 0},
+		"ready again": {nil, func(w *ActualWorkload) {
+			w.Run.Entered, w.Run.Ready = ago(60), &Readiness{Ready: true, Since: ago(2)}
+		}, OnProbation, false, 8 * time.Second},
+		"stops slowly before its start": {nil, func(w *ActualWorkload) {
+			w.Active, w.Job, w.Run = "deactivating", "restart", &Run{Queued: ago(30), StopTimeout: time.Minute}
+		}, Starting, false, 150 * time.Second},
+		"its start is queued for ever": {nil, func(w *ActualWorkload) {
+			w.Active, w.Job, w.Run = "inactive", "start", &Run{Queued: ago(300)}
+		}, Broken, false, 0},
+		"reloading":             {nil, func(w *ActualWorkload) { w.Active, w.Job = "reloading", "reload" }, Starting, false, 0},
+		"a oneshot that ended":  {[]string{"oneshot: true"}, func(w *ActualWorkload) { w.Sub = "exited" }, Confirmed, false, 0},
+		"a oneshot that runs":   {[]string{"oneshot: true"}, func(w *ActualWorkload) { w.Active, w.Job = "activating", "start" }, Starting, false, 0},
+		"a oneshot that failed": {[]string{"oneshot: true", "restartPolicy: Never"}, func(w *ActualWorkload) { w.Active, w.Result = "failed", "exit-code" }, Broken, false, 0},
+		"ran to its end":        {[]string{"restartPolicy: OnFailure"}, func(w *ActualWorkload) { w.Active, w.Result = "inactive", "success" }, Confirmed, false, 0},
 	} {
-		t.Run(test.name, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ref := v1.Ref{Kind: "Pod", Name: "app"}
-			desired := Desired{Workloads: map[string]Workload{"app.service": {
-				Ref: ref, Unit: &units.Unit{Role: test.role}, UnitText: "text", Keep: KeepStarted,
-			}}}
-			actual := Actual{Workloads: map[string]ActualWorkload{"app.service": {
-				Ref: ref, UnitText: "text", Active: test.active, Sub: test.sub, Started: true, Run: &test.run,
-			}}}
-			verdict := Judge(desired, actual, map[string]string{ref.String(): NotConfirmed}, time.Now())[ref.String()]
-			if verdict.Progress != test.want {
-				t.Errorf("it is %s (%s), want %s", verdict.Progress, verdict.Reason, test.want)
+			n := newNode()
+			desired := resolve(t, container("web", test.spec...), command)
+			n.mustApply(t, desired)
+			web := n.actual.Workloads["web.service"]
+			web.Run = &Run{Begun: ago(60), Entered: ago(60)}
+			test.change(&web)
+			n.actual.Workloads["web.service"] = web
+			got := Judge(desired, n.actual, map[string]string{webObject: ""}, now)[webObject]
+			until := time.Duration(0)
+			if !got.Until.IsZero() {
+				until = got.Until.Sub(now)
+			}
+			if got.Progress != test.want || got.Idle != test.idle || until != test.until {
+				t.Errorf("got %q (%s), idle %t, for %s; want %q, idle %t, for %s", got.Progress, got.Reason, got.Idle, until, test.want, test.idle, test.until)
 			}
 		})
 	}
 }
 
-func TestJudgeAVersionByItsOwnRuns(t *testing.T) {
+// TestTheUnitThatIsLeastFarDecides takes the verdict of an object from the unit that has most left to do.
+func TestTheUnitThatIsLeastFarDecides(t *testing.T) {
 	t.Parallel()
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	ref := v1.Ref{Kind: "Container", Name: "web"}
-	judge := func(current ActualWorkload, run Run, began time.Time) Progress {
-		run.Since(began, "web-new")
-		current.Ref, current.UnitText, current.Started, current.Run = ref, "text", true, &run
-		desired := Desired{Workloads: map[string]Workload{"web.service": {Ref: ref, Unit: &units.Unit{}, UnitText: "text", Update: Update{Soak: time.Minute}}}}
-		actual := Actual{Workloads: map[string]ActualWorkload{"web.service": current}}
-		return Judge(desired, actual, map[string]string{ref.String(): NotConfirmed}, now)[ref.String()].Progress
+	now := time.Unix(10_000, 0)
+	n := newNode()
+	desired := resolve(t, header+"Pod\nmetadata: {name: pod}\nspec:\n  containers:\n"+
+		"  - {name: a, image: example.com/app:1}\n  - {name: b, image: example.com/app:1}\n", command)
+	n.mustApply(t, desired)
+	for unit, entered := range map[string]time.Time{"pod-a.service": now.Add(-time.Minute), "pod-b.service": now.Add(-3 * time.Second)} {
+		current := n.actual.Workloads[unit]
+		current.Run = &Run{Entered: entered}
+		n.actual.Workloads[unit] = current
 	}
-	up := ActualWorkload{Active: "active", Sub: "running"}
-	restarted := Run{Entered: now, Restarts: 1, Last: &bundle.LastRun{Result: "exit-code", Exit: "3", At: now}}
-	if got := judge(up, restarted, now.Add(-time.Second)); got != Broken {
-		t.Errorf("one that crashed is %s, want %s", got, Broken)
-	}
-	if got := judge(up, restarted, now.Add(time.Second)); got != OnProbation {
-		t.Errorf("one whose previous version crashed is %s, want %s", got, OnProbation)
-	}
-	before := Run{Entered: now, Restarts: 1, Last: &bundle.LastRun{Bundle: "web-old", Result: "exit-code", Exit: "3", At: now}}
-	if got := judge(up, before, now.Add(-time.Second)); got != OnProbation {
-		t.Errorf("one whose previous bundle crashed late is %s, want %s", got, OnProbation)
-	}
-	if got := judge(up, Run{Entered: now, Restarts: 1}, now.Add(-time.Second)); got != OnProbation {
-		t.Errorf("one whose previous version never came to its launcher is %s, want %s", got, OnProbation)
-	}
-	dead := Run{Entered: now, Last: &bundle.LastRun{Result: "success", At: now, Failure: &bundle.Failure{Stage: bundle.StageAlive}}}
-	if got := judge(up, dead, now.Add(-time.Second)); got != Broken {
-		t.Errorf("one that its liveness probe ended is %s, want %s", got, Broken)
-	}
-	if got := judge(ActualWorkload{Active: "inactive", Sub: "dead", Result: "success"}, dead, now.Add(-time.Second)); got != Broken {
-		t.Errorf("one that its liveness probe stopped is %s, want %s", got, Broken)
-	}
-	dead.Entered = now.Add(-time.Hour)
-	if got := judge(up, dead, now.Add(-time.Second)); got != Confirmed {
-		t.Errorf("one that has been alive for long is %s, want %s", got, Confirmed)
-	}
-	waits := ActualWorkload{Active: "activating", Sub: "auto-restart"}
-	if got := judge(waits, restarted, now.Add(-time.Second)); got != Broken {
-		t.Errorf("one that waits for its next try is %s, want %s", got, Broken)
-	}
-	waits.Job = "restart"
-	if got := judge(waits, restarted, now.Add(-time.Second)); got != Starting {
-		t.Errorf("one that is being restarted is %s, want %s", got, Starting)
+	got := Judge(desired, n.actual, map[string]string{"Pod/pod": ""}, now)["Pod/pod"]
+	if got.Progress != OnProbation || got.Unit != "pod-b.service" {
+		t.Errorf("got %+v", got)
 	}
 }

@@ -15,6 +15,8 @@ type Plan struct {
 	Held []Held `json:"held,omitempty"`
 	// Unchanged counts the desired workloads that no action touches.
 	Unchanged int `json:"unchanged"`
+	// PruneLater is set while nothing is removed because a unit is being cleaned up after.
+	PruneLater bool `json:"-"`
 }
 
 // Empty reports whether nothing changes.

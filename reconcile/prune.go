@@ -26,14 +26,15 @@ func (d *differ) prune() {
 // usesUnknown reports whether it is not known what a unit uses: its bundle is gone or damaged, or it is
 // being cleaned up after.
 func (d *differ) usesUnknown() bool {
+	unknown := false
 	for _, current := range d.actual.Workloads {
 		unread := current.BundleDir != "" && current.Bundle == nil ||
 			current.RunningDir != "" && current.RunningDir != current.BundleDir && current.Running == nil
-		if unread || current.Active == "deactivating" && current.RunningDir == "" {
-			return true
-		}
+		leaves := current.Active == "deactivating" && current.RunningDir == ""
+		d.plan.PruneLater = d.plan.PruneLater || leaves
+		unknown = unknown || unread || leaves
 	}
-	return false
+	return unknown
 }
 
 const notUsed = "nothing uses it any more"

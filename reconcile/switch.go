@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -79,7 +80,7 @@ func (d *differ) write() {
 
 // start plans the start or the restart of one unit.
 func (d *differ) start(c change) {
-	after := d.conflicts(c)
+	after := append(d.conflicts(c), d.comes(c)...)
 	for _, name := range c.workload.Networks {
 		if id, ok := d.renewed[name]; ok {
 			after = append(after, id)
@@ -107,7 +108,41 @@ func (d *differ) waits(c change) (waits string, blocked bool) {
 	if blocker, blocked := d.blocks(c.unit, nil); blocked {
 		return blocker.String(), true
 	}
-	return "", false
+	return d.expects(c), false
+}
+
+// comes are the actions that bring the units a start is ordered after, where they are not on the node yet.
+func (d *differ) comes(c change) []string {
+	if c.workload.Unit == nil {
+		return nil
+	}
+	var after []string
+	for _, other := range c.workload.Unit.Dependencies.After {
+		id, written := d.written[other]
+		if _, exists := d.actual.Workloads[other]; written && !exists && other != c.unit {
+			after = append(after, id)
+		}
+	}
+	return after
+}
+
+// expects says which of the units that a start is ordered after is not on the node yet because a registry
+// is asked about its image; "" for none.
+func (d *differ) expects(c change) string {
+	if c.workload.Unit == nil {
+		return ""
+	}
+	for _, problem := range d.desired.Problems {
+		if !errors.As(problem.Err, new(Waiting)) {
+			continue
+		}
+		for _, other := range c.workload.Unit.Dependencies.After {
+			if _, exists := d.actual.Workloads[other]; !exists && slices.Contains(problem.Units, other) {
+				return Blocker{problem.Ref.String(), other, "not on the node yet"}.String()
+			}
+		}
+	}
+	return ""
 }
 
 // ready are the actions without which a unit cannot be started, or stopped to be started again.
@@ -118,6 +153,7 @@ func (d *differ) ready(c change) []string {
 	} else if c.with != "" {
 		needs = append(needs, d.reloaded...)
 	}
+	needs = append(needs, d.writtenFor(c.unit, nil)...)
 	if i := slices.IndexFunc(d.changes, func(other change) bool { return other.unit == c.with }); i >= 0 {
 		needs = append(needs, d.changes[i].begin())
 	}
@@ -133,4 +169,26 @@ func (d *differ) ready(c change) []string {
 		needs = append(needs, d.spared(c.workload.Ref.String())...)
 	}
 	return append(needs, d.rolling[c.begin()]...)
+}
+
+// writtenFor are the actions after which systemd knows the units as they are wanted that it starts along with
+// a unit: those that the unit requires and that do not run. Before, it would start them as they were. Seen are
+// the units that wait for this one.
+func (d *differ) writtenFor(unit string, seen []string) []string {
+	workload := d.desired.Workload(unit)
+	if workload.Unit == nil || slices.Contains(seen, unit) {
+		return nil
+	}
+	var needs []string
+	for _, needed := range slices.Concat(workload.Unit.Dependencies.Requires, workload.Unit.Dependencies.BindsTo) {
+		if d.actual.Workloads[needed].running() {
+			continue
+		}
+		if id, ok := d.written[needed]; ok {
+			needs = append(append(needs, d.reloaded...), id)
+		}
+		needs = append(needs, d.writtenFor(needed, append(seen, unit))...)
+	}
+	slices.Sort(needs)
+	return slices.Compact(needs)
 }

@@ -18,6 +18,12 @@ func Lock(path string, how int) (unlock func(), err error) {
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if errors.Is(err, unix.EISDIR) { // what is in the place of a lock that does not belong there
+		if err := os.RemoveAll(path); err != nil {
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+		file, err = os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}

@@ -137,6 +137,18 @@ func (f *Fetcher) Pending() bool {
 	return false
 }
 
+// Transferring reports whether an image is being pulled now.
+func (f *Fetcher) Transferring() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range f.pulls {
+		if p.isRunning() {
+			return true
+		}
+	}
+	return false
+}
+
 // isSettled reports whether there is no answer to wait for: no request is asked for or, if tries are
 // limited, will be.
 func (f *Fetcher) isSettled() bool {

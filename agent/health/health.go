@@ -73,6 +73,9 @@ func (m *Monitor) LookAgain() {
 	}
 }
 
+// checkPrefix begins the names of the services that run the monitor's commands.
+const checkPrefix = "davit-check-"
+
 // rewatch is how long the monitor waits for a systemd that is gone, as while it re-executes itself.
 const rewatch = time.Second
 
@@ -130,6 +133,9 @@ func (m *Monitor) follow(ctx context.Context, changes <-chan string) {
 		case name, ok := <-changes:
 			if !ok {
 				return
+			}
+			if strings.HasPrefix(name, checkPrefix) {
+				continue // one of the monitor's own, which systemd forgets at once
 			}
 			m.changed(name)
 			switch id, service := strings.CutSuffix(name, ".service"); {
@@ -253,7 +259,7 @@ func (m *Monitor) stopAll() {
 
 // command has systemd run the check of a probe, see [units.Systemd.RunCommand].
 func (m *Monitor) command(ctx context.Context, id, probe string, timeout time.Duration) error {
-	name := fmt.Sprintf("davit-check-%s-%s.service", strings.ReplaceAll(id, "@", "."), probe)
+	name := fmt.Sprintf(checkPrefix+"%s-%s.service", strings.ReplaceAll(id, "@", "."), probe)
 	said, err := m.systemd.RunCommand(ctx, name, "Check of "+id, []string{m.launcher, "check", id, probe}, timeout+commandGrace)
 	if err == nil && said != "" {
 		err = errors.New(said)

@@ -69,23 +69,14 @@ func (s *settings) open(ctx context.Context, progress func(images.Progress)) (*a
 	return agent.Open(ctx, patience)
 }
 
-// patient is how long another davit is waited for before that is printed: a pass of the agent takes less.
-const patient = time.Second
-
-// waiting prints which davit is waited for, once for each.
-func waiting(w io.Writer) func(holder string, since time.Time) {
-	last := ""
-	return func(holder string, since time.Time) {
-		if holder != last && time.Since(since) >= patient {
-			last = holder
-			fmt.Fprintf(w, "waiting for %s to finish\n", holder)
-		}
-	}
+// waiting prints which davit is waited for.
+func waiting(w io.Writer) func(holder string) {
+	return func(holder string) { fmt.Fprintf(w, "waiting for %s to finish\n", holder) }
 }
 
 // decide lets a command decide about the node while no other davit changes it.
 func decide(ctx context.Context, cmd *cobra.Command, decide func() error) error {
-	unlock, err := agent.Lock(ctx, waiting(cmd.ErrOrStderr()))
+	unlock, _, err := agent.Lock(ctx, waiting(cmd.ErrOrStderr()))
 	if err != nil {
 		return err
 	}
