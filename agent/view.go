@@ -55,6 +55,11 @@ func (n *Node) observe(ctx context.Context, v *view) error {
 	if v.actual, err = n.Observe(ctx, v.desired, judged); err != nil {
 		return err
 	}
+	for unit, workload := range v.actual.Workloads {
+		if brought, ok := reconcile.BroughtBy(workload.Ref.String(), v.kept); ok && workload.Run != nil {
+			workload.Run.Since(brought.Began, v.desired.Workload(unit).BundleDir)
+		}
+	}
 	v.verdicts = reconcile.Judge(v.desired, v.actual, judged, time.Now())
 	return nil
 }

@@ -30,6 +30,22 @@ type Run struct {
 	Last *bundle.LastRun
 }
 
+// Since leaves out how runs of another version ended: before this one began, or from another bundle. systemd may
+// restart a unit by itself between the change of its file and the restart that davit asks for, and the run before
+// may end in its own way while it is stopped for that.
+func (r *Run) Since(began time.Time, bundleDir string) {
+	last := r.Last
+	if last == nil || last.At.Before(began) || last.Bundle != "" && last.Bundle != bundleDir {
+		r.Last, r.Restarts = nil, 0
+	}
+}
+
+// dead reports whether the agent ended the last run because its liveness probe failed. A restart that it asks for
+// is not one of those that systemd counts.
+func (r Run) dead() bool {
+	return r.Last != nil && r.Last.Failure != nil && r.Last.Failure.Stage == bundle.StageAlive
+}
+
 // Readiness is what the readiness probe of a unit that is up says.
 type Readiness struct {
 	Ready bool
@@ -126,7 +142,7 @@ func judge(workload Workload, current ActualWorkload, actual Actual, now time.Ti
 	case workload.Unit == nil || workload.Unit.Role == units.RoleSandbox:
 		return judgeGroup(current)
 	case workload.Unit.Role == units.RoleOneshot || workload.Unit.Role == units.RoleJob:
-		return judgeJob(current)
+		return judgeJob(workload, current)
 	default:
 		return judgeService(workload, current, actual, now)
 	}
@@ -144,13 +160,20 @@ func judgeGroup(current ActualWorkload) Verdict {
 	}
 }
 
-// judgeJob judges a unit whose process is to complete.
-func judgeJob(current ActualWorkload) Verdict {
+// judgeJob judges a unit whose process is to complete. A job may be tried again as often as it says; any other
+// that failed is broken, even where systemd tries it again.
+func judgeJob(workload Workload, current ActualWorkload) Verdict {
+	run := Run{}
+	if current.Run != nil {
+		run = *current.Run
+	}
 	switch {
 	case current.Active == "active", current.Active == "inactive" && current.Started && current.Job == "" && current.Result == "success":
 		return Verdict{Progress: Confirmed}
 	case current.Active == "failed" && current.Job == "":
 		return Verdict{Progress: Broken, Reason: "it failed" + current.ending()}
+	case workload.Unit.Role == units.RoleOneshot && (run.Restarts > 0 || current.Sub == "auto-restart") && !current.killed(run):
+		return Verdict{Progress: Broken, Reason: "it ended" + current.ending()}
 	default:
 		return Verdict{Progress: Starting, Reason: "it is " + current.condition(), Idle: current.down()}
 	}
@@ -162,7 +185,10 @@ func judgeService(workload Workload, current ActualWorkload, actual Actual, now 
 	if current.Run != nil {
 		run = *current.Run
 	}
+	isUp := current.Active == "active" || current.Active == "reloading"
 	switch {
+	case run.dead() && !isUp:
+		return Verdict{Progress: Broken, Reason: run.Last.Failure.Error}
 	case current.queued():
 		return judgeQueued(workload, run, actual, now)
 	case current.Active == "deactivating":
@@ -173,7 +199,7 @@ func judgeService(workload Workload, current ActualWorkload, actual Actual, now 
 		return Verdict{Progress: Broken, Reason: "its reload failed"}
 	case current.Active == "failed" && !current.killed(run):
 		return Verdict{Progress: Broken, Reason: "it failed" + current.ending()}
-	case current.Active == "active" || current.Active == "reloading":
+	case isUp:
 		return judgeUp(workload, current, run, now)
 	case current.Active == "inactive" && current.Started && current.Result == "success":
 		return Verdict{Progress: Confirmed}
@@ -186,9 +212,11 @@ func judgeService(workload Workload, current ActualWorkload, actual Actual, now 
 	}
 }
 
-// queued reports whether systemd has a job for the unit and has not come to its start.
+// queued reports whether systemd has a job for the unit and has not come to its start. One that waits for its
+// next try is said to be activating.
 func (w ActualWorkload) queued() bool {
-	return w.Job != "" && w.Job != "reload" && w.Active != "activating" && w.Active != "reloading"
+	starting := w.Active == "activating" && w.Sub != "auto-restart"
+	return w.Job != "" && w.Job != "reload" && !starting && w.Active != "reloading"
 }
 
 // judgeQueued judges a unit whose start has not begun: it is being stopped, or waits for others. What it
@@ -242,6 +270,8 @@ func judgeUp(workload Workload, current ActualWorkload, run Run, now time.Time) 
 	switch {
 	case !until.After(now):
 		return Verdict{Progress: Confirmed}
+	case run.dead():
+		return Verdict{Progress: Broken, Reason: run.Last.Failure.Error}
 	case run.Restarts > 0 && !current.killed(run):
 		return Verdict{Progress: Broken, Reason: "it ended soon after its start" + current.ending()}
 	default:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/davit-project/davit/units/bundle"
@@ -58,6 +59,9 @@ func cleanUpStopped(ctx context.Context, id string) error {
 // noteEnd writes the note, and returns what kept the run from starting.
 func noteEnd(id, result string, now time.Time) (*bundle.Failure, error) {
 	run := bundle.LastRun{Invocation: os.Getenv(invocationID), Result: result, Exit: os.Getenv("EXIT_STATUS"), At: now}
+	if path, err := os.Readlink(bundle.RunningBundle(id)); err == nil {
+		run.Bundle = filepath.Base(path)
+	}
 	failure, err := takeFailure(id)
 	if err != nil {
 		return nil, fmt.Errorf("note how %s ended: %w", id, err)

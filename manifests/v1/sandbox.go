@@ -52,20 +52,20 @@ type SandboxFields struct {
 	// ActiveDeadlineSeconds is how long a start may live, in seconds, before it is
 	// ended as failed; the default is no limit.
 	ActiveDeadlineSeconds *int64 `json:"activeDeadlineSeconds,omitempty"`
-	// UpdatePolicy says how a change is made, and when it has worked.
+	// UpdatePolicy says how a change is made, and when its version is confirmed.
 	UpdatePolicy UpdatePolicy `json:"updatePolicy,omitzero"`
 	// DependsOn orders the start after that of other workloads.
 	DependsOn []Dependency `json:"dependsOn,omitempty" patchStrategy:"merge" patchMergeKey:"name"`
 }
 
-// UpdatePolicy says how a change is made, and when it has worked. One that has not is taken back: the version that worked
-// before runs again, until the manifest comes to another one.
+// UpdatePolicy says how a change is made, and when its version is confirmed. A version that fails is taken back: the last
+// confirmed one runs again, until the manifest changes.
 type UpdatePolicy struct {
-	// ProgressDeadlineSeconds is how long a new version may take until it is ready, in seconds; the
-	// default is 120.
+	// ProgressDeadlineSeconds is how long a new version may take from its start until it is ready, in seconds; the
+	// default is 120. The wait for other units that are starting does not count.
 	ProgressDeadlineSeconds *int32 `json:"progressDeadlineSeconds,omitempty"`
-	// MinReadySeconds is how long it must then run without ending by itself, in seconds; the
-	// default is 10. The agent watches it.
+	// MinReadySeconds is how long it must then be ready without ending by itself until it is confirmed, in
+	// seconds; the default is the node's (docs/fleet.md), which is 10.
 	MinReadySeconds *int32 `json:"minReadySeconds,omitempty"`
 	// Strategy is RollingUpdate (the default), which restarts a pod's replicas a few at a time, the next
 	// ones when those before are ready, or Recreate, which restarts all at once. StopThenPull stops what
@@ -81,8 +81,8 @@ type UpdatePolicy struct {
 	// can have no port of the node, no address of its own, and no volume that it writes to. The
 	// default is 0, and Kubernetes' 25% for a Deployment that can have some.
 	MaxSurge *int32 `json:"maxSurge,omitempty"`
-	// Atomic is Object (the default), which takes back this object, or Set, which takes back all that
-	// was changed together with it.
+	// Atomic is Object (the default), which takes back this object, or Set, which goes back to the last generation
+	// whose objects were all confirmed.
 	Atomic string `json:"atomic,omitempty" enum:"Object,Set"`
 }
 

@@ -10,6 +10,8 @@ import (
 type LastRun struct {
 	// Invocation is the start of the unit that it is about, as systemd names it.
 	Invocation string `json:"invocation,omitempty"`
+	// Bundle is the name of the directory of the bundle that ran; empty where the launcher did not come so far.
+	Bundle string `json:"bundle,omitempty"`
 	// Result is $SERVICE_RESULT of systemd.exec(5): success, exit-code, signal, oom-kill, timeout, …
 	Result string `json:"result"`
 	// Exit is the exit status, or the name of the signal, KILL.

@@ -30,8 +30,15 @@ func applyCommand(s *settings) *cobra.Command {
 		Use:   "apply",
 		Short: "Make the node what its manifests say",
 		Long: `Make the node what its manifests say, once, with or without the agent. What is right
-already is not touched. The last line counts what was changed, for scripts; the exit
-status is 1 when an action failed or a manifest has an error.`,
+already is not touched.
+
+Without --wait the command returns when the images are pulled and the starts are queued with
+systemd. With --wait it returns when each object has a verdict: its version is confirmed, that is,
+it has been ready for minReadySeconds, or it has failed and the last confirmed version runs again.
+
+The last line of the output counts what was changed, for scripts. The exit status is 1 when an
+action or a version failed, a manifest has an error, or a change is held back; then the first line
+on stderr names the cause.`,
 		Example: `  davit apply
   davit apply --wait --timeout 5m
   davit apply --dry-run -o json`,

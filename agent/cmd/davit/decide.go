@@ -16,9 +16,9 @@ func rollbackCommand(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rollback [N]",
 		Short: "Make the node what it was in generation N",
-		Long: `Make the node what it was in generation N, or in the one before the newest. It stays so until
-the manifests change, or until davit resume. Nothing is pulled: what a kept generation needs is on
-the node.`,
+		Long: `Make the node what it was in generation N, or in the last one before the newest of which all
+objects were confirmed. It stays so until the manifests change, or until davit resume. Nothing is
+pulled: what a kept generation needs is on the node.`,
 		Example: `  davit history
   davit rollback
   davit rollback 3`,
@@ -49,8 +49,9 @@ func resumeCommand(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "resume [NAME]",
 		Short: "Let the manifests decide again, after suspend or rollback",
-		Long: `Let the manifests decide again about an object, or about everything: it is not suspended any
-more, a rollback ends, and a version that did not work is tried once more.`,
+		Long: `Let the manifests decide again about an object, or about everything: a suspension ends, a rollback
+ends, and a version that failed is tried again. With --wait the command returns when each object
+has a verdict; the exit status is 1 when a version failed again.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return s.run(cmd, f, func(node *agent.Node, from source) error {

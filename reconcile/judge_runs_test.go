@@ -1,0 +1,94 @@
+package reconcile
+
+import (
+	"testing"
+	"time"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+func TestJudgeUnitsThatAreToComplete(t *testing.T) {
+	t.Parallel()
+	crashed := &bundle.LastRun{Result: "exit-code", Exit: "1"}
+	killed := &bundle.LastRun{Result: "signal", Exit: "KILL"}
+	for _, test := range []struct {
+		name        string
+		role        units.Role
+		active, sub string
+		run         Run
+		want        Progress
+	}{
+		{"a oneshot that runs for the first time is starting", units.RoleOneshot, "activating", "start", Run{}, Starting},
+		{"one that waits for its next try does not work", units.RoleOneshot, "activating", "auto-restart", Run{Restarts: 0, Last: crashed}, Broken},
+		{"one that is tried again does not work", units.RoleOneshot, "activating", "start", Run{Restarts: 1, Last: crashed}, Broken},
+		{"one that worked at the second try works", units.RoleOneshot, "active", "exited", Run{Restarts: 1, Last: crashed}, Confirmed},
+		{"one that was killed from outside may be tried again", units.RoleOneshot, "activating", "auto-restart", Run{Restarts: 2, Last: killed}, Starting},
+		{"one that is killed each time does not work", units.RoleOneshot, "activating", "auto-restart", Run{Restarts: 4, Last: killed}, Broken},
+		{"a job has further tries", units.RoleJob, "activating", "auto-restart", Run{Restarts: 2, Last: crashed}, Starting},
+		{"a job whose tries are over does not work", units.RoleJob, "failed", "failed", Run{Restarts: 2, Last: crashed}, Broken},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			ref := v1.Ref{Kind: "Pod", Name: "app"}
+			desired := Desired{Workloads: map[string]Workload{"app.service": {
+				Ref: ref, Unit: &units.Unit{Role: test.role}, UnitText: "text", Keep: KeepStarted,
+			}}}
+			actual := Actual{Workloads: map[string]ActualWorkload{"app.service": {
+				Ref: ref, UnitText: "text", Active: test.active, Sub: test.sub, Started: true, Run: &test.run,
+			}}}
+			verdict := Judge(desired, actual, map[string]string{ref.String(): ""}, time.Now())[ref.String()]
+			if verdict.Progress != test.want {
+				t.Errorf("it is %s (%s), want %s", verdict.Progress, verdict.Reason, test.want)
+			}
+		})
+	}
+}
+
+func TestJudgeAVersionByItsOwnRuns(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	ref := v1.Ref{Kind: "Container", Name: "web"}
+	judge := func(current ActualWorkload, run Run, began time.Time) Progress {
+		run.Since(began, "web-new")
+		current.Ref, current.UnitText, current.Started, current.Run = ref, "text", true, &run
+		desired := Desired{Workloads: map[string]Workload{"web.service": {Ref: ref, Unit: &units.Unit{}, UnitText: "text", Update: Update{Soak: time.Minute}}}}
+		actual := Actual{Workloads: map[string]ActualWorkload{"web.service": current}}
+		return Judge(desired, actual, map[string]string{ref.String(): ""}, now)[ref.String()].Progress
+	}
+	up := ActualWorkload{Active: "active", Sub: "running"}
+	restarted := Run{Entered: now, Restarts: 1, Last: &bundle.LastRun{Result: "exit-code", Exit: "3", At: now}}
+	if got := judge(up, restarted, now.Add(-time.Second)); got != Broken {
+		t.Errorf("one that crashed is %s, want %s", got, Broken)
+	}
+	if got := judge(up, restarted, now.Add(time.Second)); got != OnProbation {
+		t.Errorf("one whose previous version crashed is %s, want %s", got, OnProbation)
+	}
+	before := Run{Entered: now, Restarts: 1, Last: &bundle.LastRun{Bundle: "web-old", Result: "exit-code", Exit: "3", At: now}}
+	if got := judge(up, before, now.Add(-time.Second)); got != OnProbation {
+		t.Errorf("one whose previous bundle crashed late is %s, want %s", got, OnProbation)
+	}
+	if got := judge(up, Run{Entered: now, Restarts: 1}, now.Add(-time.Second)); got != OnProbation {
+		t.Errorf("one whose previous version never came to its launcher is %s, want %s", got, OnProbation)
+	}
+	dead := Run{Entered: now, Last: &bundle.LastRun{Result: "success", At: now, Failure: &bundle.Failure{Stage: bundle.StageAlive}}}
+	if got := judge(up, dead, now.Add(-time.Second)); got != Broken {
+		t.Errorf("one that its liveness probe ended is %s, want %s", got, Broken)
+	}
+	if got := judge(ActualWorkload{Active: "inactive", Sub: "dead", Result: "success"}, dead, now.Add(-time.Second)); got != Broken {
+		t.Errorf("one that its liveness probe stopped is %s, want %s", got, Broken)
+	}
+	dead.Entered = now.Add(-time.Hour)
+	if got := judge(up, dead, now.Add(-time.Second)); got != Confirmed {
+		t.Errorf("one that has been alive for long is %s, want %s", got, Confirmed)
+	}
+	waits := ActualWorkload{Active: "activating", Sub: "auto-restart"}
+	if got := judge(waits, restarted, now.Add(-time.Second)); got != Broken {
+		t.Errorf("one that waits for its next try is %s, want %s", got, Broken)
+	}
+	waits.Job = "restart"
+	if got := judge(waits, restarted, now.Add(-time.Second)); got != Starting {
+		t.Errorf("one that is being restarted is %s, want %s", got, Starting)
+	}
+}
