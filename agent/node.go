@@ -146,7 +146,7 @@ func Launcher() (string, error) {
 const lockCheck = 100 * time.Millisecond
 
 // lockPatience is how long one waits for the lock before that is worth a word: a pass takes less.
-const lockPatience = 500 * time.Millisecond
+const lockPatience = time.Second
 
 // Lock keeps two davits from changing the node at once. Where another one holds the lock, it waits for it
 // until the context ends, and calls waiting with who that is where it takes long. waited says that the
