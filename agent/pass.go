@@ -164,7 +164,7 @@ func (r *reconciler) write(v *view, newest reconcile.Generation) (again bool, er
 	if newest.Same(v.kept[0]) {
 		return false, nil
 	}
-	fresh := len(newest.Failed) > len(v.kept[0].Failed)
+	before := v.kept[0].Failed
 	v.kept[0] = newest
 	if err := r.node.generations.Finish(newest); err != nil {
 		return false, err
@@ -176,10 +176,12 @@ func (r *reconciler) write(v *view, newest reconcile.Generation) (again bool, er
 			}
 		}
 	}
-	if !fresh {
-		return false, nil
+	for object := range newest.Failed {
+		if before[object] == "" {
+			return r.node.takeBack(v, newest)
+		}
 	}
-	return r.node.takeBack(v, newest)
+	return false, nil
 }
 
 // carryOut makes the node as the view has it, as far as that is possible now. It reports whether
@@ -206,7 +208,8 @@ func (r *reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *R
 	result.Housekeeping = n.tidy(ctx, v.actual)
 	if plan.Empty() {
 		// Limits may have changed all the same, by systemctl edit.
-		return false, n.followLimits(ctx, before, plan)
+		result.Housekeeping = errors.Join(result.Housekeeping, n.followLimits(ctx, before, plan))
+		return false, nil
 	}
 	switch stopping, err := n.Systemd.Stopping(ctx); {
 	case err != nil:
@@ -233,11 +236,10 @@ func (r *reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *R
 		return false, err
 	}
 	failpoint("finished the generation")
-	if err := n.generations.Prune(v.keep); err != nil {
-		result.Housekeeping = errors.Join(result.Housekeeping, err)
-	}
+	result.Housekeeping = errors.Join(result.Housekeeping, n.generations.Prune(v.keep))
 	failpoint("pruned the generations")
-	return again, n.followLimits(ctx, before, plan)
+	result.Housekeeping = errors.Join(result.Housekeeping, n.followLimits(ctx, before, plan))
+	return again, nil
 }
 
 // wantedKeys are the images that are wanted.
