@@ -30,7 +30,9 @@ func (r *reconciler) note(event reconcile.Event) {
 			r.flights[action.Target] = flight{action}
 		}
 	case reconcile.Pending:
-		if r.pending[action.Object] == nil {
+		_, begun := r.flights[action.Target]
+		starting := begun && action.Verb != reconcile.Stop && !action.IsFetch() // systemd is at it: nothing waits
+		if r.pending[action.Object] == nil && !starting {
 			r.pending[action.Object] = event.Err
 		}
 		if _, restarted := r.flights[action.With]; restarted || action.IsFetch() {

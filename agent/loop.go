@@ -269,12 +269,13 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 		a.monitor.LookAgain()
 	}
 	*force = false
-	a.last = &tried{tree, config, manifests.Options{Node: &node, Policy: nodePolicy}}
-	err = a.pass(ctx, *a.last, verdict.Prune)
+	about := tried{tree, config, manifests.Options{Node: &node, Policy: nodePolicy}}
+	err = a.pass(ctx, about, verdict.Prune)
 	if errors.Is(err, errStale) {
 		*force = true
 		return 0
 	}
+	a.last = &about
 	if err != nil {
 		a.failures++
 		return a.retry()
@@ -405,6 +406,7 @@ func (a *Agent) pass(ctx context.Context, about tried, prune bool) error {
 	}
 	defer unlock()
 	if waited {
+		a.last = nil // so may what was read before
 		return errStale
 	}
 	began := time.Now()

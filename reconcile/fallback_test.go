@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"errors"
+	"maps"
 	"testing"
 	"time"
 
@@ -192,5 +193,22 @@ func TestRecordTellsWhatFailedFromWhatDidNotGetSoFar(t *testing.T) {
 	}
 	if g.Hindered("Container/db") == "" || g.Unconfirmed["Container/cache"] != notConfirmed || len(g.Unconfirmed) != 2 {
 		t.Errorf("unproven %v", g.Unconfirmed)
+	}
+}
+
+// TestRetryKeepsTheReasonOfWhatWaits has a container whose image cannot be pulled yet: the pull is blocked, which
+// is an action of the image, and what needs it keeps its reason.
+func TestRetryKeepsTheReasonOfWhatWaits(t *testing.T) {
+	t.Parallel()
+	g := Generation{Unconfirmed: map[string]string{webObject: "pull: disk full", "Container/db": "pull: refused"}}
+	g.Retry(Plan{Actions: []Action{
+		{ID: "pull web", Verb: PullImage, Object: "localhost/web", Blocked: true},
+		{ID: "bundle web", Verb: WriteBundle, Object: webObject, Needs: []string{"pull web"}},
+		{ID: "pull db", Verb: PullImage, Object: "localhost/db"},
+		{ID: "bundle db", Verb: WriteBundle, Object: "Container/db", Needs: []string{"pull db"}},
+	}})
+	want := map[string]string{webObject: "pull: disk full", "Container/db": notConfirmed}
+	if !maps.Equal(g.Unconfirmed, want) {
+		t.Errorf("reasons %v, want %v", g.Unconfirmed, want)
 	}
 }

@@ -232,13 +232,10 @@ func (g Generation) Hindered(object string) string {
 	}
 }
 
-// Retry forgets what hindered the objects of a plan: it is tried again.
+// Retry forgets what hindered the objects of a plan: it is tried again, unless what hindered them still does.
 func (g *Generation) Retry(plan Plan) {
 	g.Unconfirmed = maps.Clone(g.Unconfirmed)
-	blocked := map[string]bool{} // what hindered them still does
-	for _, action := range plan.Actions {
-		blocked[action.Object] = blocked[action.Object] || action.Blocked
-	}
+	blocked := plan.blocked()
 	for _, action := range plan.Actions {
 		if g.Unconfirmed[action.Object] != "" && !blocked[action.Object] {
 			g.Unconfirmed[action.Object] = notConfirmed

@@ -22,6 +22,18 @@ type Plan struct {
 // Empty reports whether nothing changes.
 func (p Plan) Empty() bool { return len(p.Actions) == 0 }
 
+// blocked are the objects of which something cannot be done, because it is blocked or comes after what is.
+func (p Plan) blocked() map[string]bool {
+	ids, objects := map[string]bool{}, map[string]bool{}
+	for _, action := range p.Actions { // each comes after those that it needs
+		isBlocked := func(id string) bool { return ids[id] }
+		if action.Blocked || slices.ContainsFunc(action.Needs, isBlocked) || slices.ContainsFunc(action.After, isBlocked) {
+			ids[action.ID], objects[action.Object] = true, true
+		}
+	}
+	return objects
+}
+
 // Written are the units whose files it writes.
 func (p Plan) Written() map[string]bool {
 	written := map[string]bool{}
