@@ -74,9 +74,9 @@ func (w *explainer) next(row *ObjectReport) *Next {
 		return &Next{By: ByNobody, Action: until[held[0].By]}
 	}
 	blocker, blocked := w.blocked[row.Unit]
-	switch {
-	case w.upcoming.Objects[row.Object].For != "":
-		waits := w.upcoming.Objects[row.Object]
+	over := row.state.ActiveState == "failed" && !planned && len(w.problems[row.Object]) == 0 // since the agent wrote what it awaits
+	switch waits := w.upcoming.Objects[row.Object]; {
+	case waits.For != "" && !over:
 		if waits.Failed {
 			return w.byDavit("looks again for what it needs", waits.At)
 		}
