@@ -97,7 +97,8 @@ func isMounted(dir string, mounts []byte) bool {
 	return len(link) == 0 || bytes.Contains(mounts, link) || bytes.Contains(mounts, []byte(id))
 }
 
-// overlayMounts are the overlay mounts of all mount namespaces that a process is in.
+// overlayMounts are the overlay mounts of all mount namespaces that a process is in. A process sees those
+// below its root only, and may enter another namespace while it is looked at.
 func overlayMounts() ([]byte, error) {
 	processes, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
@@ -105,16 +106,18 @@ func overlayMounts() ([]byte, error) {
 	}
 	seen := map[string]bool{}
 	var mounts []byte
-	for _, process := range processes {
-		namespace, err := os.Readlink(process + "/ns/mnt")
-		if err != nil || seen[namespace] {
+	for _, process := range append([]string{"/proc/self"}, processes...) {
+		view, err := viewOf(process)
+		if err != nil || seen[view] {
 			continue // it has ended, or another process has shown them
 		}
 		text, err := os.ReadFile(process + "/mountinfo")
 		if err != nil {
 			continue
 		}
-		seen[namespace] = true
+		if after, err := viewOf(process); err == nil && after == view {
+			seen[view] = true
+		}
 		for line := range bytes.Lines(text) {
 			if bytes.Contains(line, []byte(" - overlay ")) {
 				mounts = append(mounts, line...)
@@ -122,6 +125,16 @@ func overlayMounts() ([]byte, error) {
 		}
 	}
 	return mounts, nil
+}
+
+// viewOf tells which mounts a process sees: those of its namespace, below its root.
+func viewOf(process string) (string, error) {
+	namespace, err := os.Readlink(process + "/ns/mnt")
+	if err != nil {
+		return "", err
+	}
+	root, err := os.Readlink(process + "/root")
+	return namespace + root, err
 }
 
 // readNames are the names in a directory; none where there is no such directory.
