@@ -107,7 +107,7 @@ func (r *reconciler) settled(result Result, wait bool) bool {
 		}
 	}
 	for _, err := range r.pending {
-		left := wait || !r.watched // to nobody but this davit
+		left := wait || !r.watched // no agent takes over
 		if waiting, ok := errors.AsType[reconcile.Waiting](err); ok && !waiting.Blocked && left {
 			return false
 		}

@@ -87,7 +87,7 @@ type Agent struct {
 	unwell    bool        // one of them was not as it should be then
 	units     atomic.Bool // one of the workloads has changed
 
-	upcoming upcoming // what others were told is tried again
+	upcoming upcoming // the retries that were last published
 	worked   bool     // since memory was given back
 }
 

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What is damaged in the storage is not deleted but moved aside, below the storage's root: a layer
+// Damaged parts of the storage are not deleted but moved aside, below the storage's root: a layer
 // because running containers may have it mounted, and a mount follows a directory that is renamed;
 // other files because they may be of use to a person.
 

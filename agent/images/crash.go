@@ -156,7 +156,7 @@ func (m *mender) repairReported(store storage.Store, report storage.CheckReport)
 	return errors.Join(m.forget(imageKind, images), m.forget(layerKind, layers))
 }
 
-// isDamage tells what is wrong with a layer from what only nobody uses.
+// isDamage reports whether a check found damage, rather than a layer that is merely unused.
 func isDamage(err error) bool {
 	return !errors.Is(err, storage.ErrLayerUnaccounted) && !errors.Is(err, storage.ErrLayerUnreferenced)
 }

@@ -24,7 +24,7 @@ import (
 	"github.com/davit-project/davit/reconcile"
 )
 
-// patient is a storage that something happens to: one image of davit's is mounted like that of a running
+// patient is a storage that the tests damage: one image that davit pulled is mounted like that of a running
 // container, another image belongs to another tool, which has a container of it.
 type patient struct {
 	*Store

@@ -35,7 +35,7 @@ func (g *guard) PutLayer(id, parent string, names []string, mountLabel string, w
 }
 
 // makeRoom moves aside what is in the way of a new layer: a directory that no layer of the storage has, and
-// what is no file where the list of its files belongs.
+// anything but a regular file at the path of the list of its files.
 func (g *guard) makeRoom(id string) error {
 	if info, err := os.Lstat(g.mender.fileList(id)); err == nil && !info.Mode().IsRegular() {
 		if err := g.mender.setAside(g.mender.fileList(id)); err != nil {

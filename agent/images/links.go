@@ -27,7 +27,7 @@ const (
 )
 
 // mendLinks makes the link files and links of the layers agree, and the files that name the layers below
-// each. The caller holds the storage's lock of layers, so that nobody makes one meanwhile.
+// each. The caller holds the storage's lock of layers, so that no process creates one meanwhile.
 func (m *mender) mendLinks() error {
 	names, err := m.names()
 	if err != nil {
@@ -119,8 +119,8 @@ func (m *mender) names() (map[string]string, error) {
 var linkName = regexp.MustCompile(`^[A-Z0-9]{26}$`)
 
 // mendLayer has a layer's file say how its link is called, or makes that link. name is the one of a link
-// that leads to the layer; without one, a layer whose file says nothing gets a new name, unless nobody
-// knows the layer.
+// that leads to the layer; without one, a layer whose file is empty gets a new name, unless the storage does
+// not know the layer.
 func (m *mender) mendLayer(layer, name string) error {
 	file := filepath.Join(m.root, layer, linkFile)
 	if info, err := os.Lstat(file); err == nil && !info.Mode().IsRegular() {

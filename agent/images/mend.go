@@ -23,7 +23,7 @@ import (
 // mender puts right what is below a storage's root.
 type mender struct {
 	// graphRoot and runRoot are the storage's directories, root that of the driver's layers, copies
-	// that of davit's copies of the indexes.
+	// that of the copies that davit keeps of the indexes.
 	graphRoot, runRoot, root, copies string
 	// layers are the layers in the indexes, with the layer below each.
 	layers map[string]string
@@ -66,7 +66,7 @@ func (m *mender) mendAll() error {
 	return m.tidyAside()
 }
 
-// lock takes the locks of all indexes, so that nobody changes them meanwhile.
+// lock takes the locks of all indexes, so that no process changes them meanwhile.
 func (m *mender) lock() (locks map[string]*lockfile.LockFile, unlock func(), err error) {
 	locks = map[string]*lockfile.LockFile{}
 	for _, k := range kinds {

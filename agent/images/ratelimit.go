@@ -21,7 +21,7 @@ import (
 // A registry that answers 429 (Too Many Requests) may say for how long in Retry-After (RFC 9110, section
 // 10.2.3). The library (containers/image 5.42) keeps both to itself: it sleeps for as long, at most 60 s,
 // tries five times, and then returns an error without the header. Its client has no place for a round
-// tripper, and a request of davit's to find the header out would need the registry's TLS settings,
+// tripper, and a request that davit sends to find the header would need the registry's TLS settings,
 // credentials and tokens once more, and would count against the limit.
 //
 // Two hooks that the library does have are enough:

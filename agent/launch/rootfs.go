@@ -83,7 +83,7 @@ func (r *run) mountLayers(image bundle.Image, target string, flags uintptr, opti
 	if err != nil {
 		return fmt.Errorf("image %s: %w", image.Reference, err)
 	}
-	// A container that lacks files would fail where nobody looks for the reason, or do harm.
+	// A container that lacks files would fail far from the cause, or do harm.
 	if err := disk.CheckStamps(record.Base, record.Lower, record.Stamps); err != nil {
 		return fmt.Errorf("image %s: a layer is damaged: %w: the agent, or davit apply, pulls it again", image.Reference, err)
 	}
