@@ -391,8 +391,8 @@ func (a *Agent) retry() time.Duration {
 // errStale says that what was read may be older than what another davit has applied meanwhile.
 var errStale = errors.New("the manifests may have changed")
 
-// pass loads, plans and applies a tree. It returns errStale, and does nothing, when it had to wait for another
-// davit.
+// pass loads, plans and applies a tree. It returns errStale, and does nothing, if it had to wait for another
+// davit, or if that has applied other manifests.
 func (a *Agent) pass(ctx context.Context, about tried, prune bool) error {
 	a.worked = true
 	unlock, waited, err := Lock(ctx, func(holder string) {
@@ -424,6 +424,10 @@ func (a *Agent) pass(ctx context.Context, about tried, prune bool) error {
 		},
 	})
 	a.passed, a.took = time.Now(), time.Since(began)
+	if errors.As(err, new(errOutdated)) {
+		a.last = nil
+		return errStale
+	}
 	a.notePass(ctx, about.tree, set, guard, result, err, done > 0, prune)
 	if err == nil && len(result.Impossible)+len(result.Failures) == 0 && set.Complete() {
 		clear(a.told)
