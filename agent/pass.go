@@ -181,7 +181,7 @@ func (r *reconciler) judge(ctx context.Context, v *view, pass Pass, broken *[]Fa
 		case verdict.Progress == reconcile.Confirmed:
 			newest.Confirm(object)
 		case verdict.Progress == reconcile.Broken && newest.Failed[object] == "":
-			reason := r.node.withCause(ctx, verdict.Unit, fmt.Errorf("%s: %s", verdict.Unit, verdict.Reason))
+			reason := r.node.withCause(ctx, v, verdict.Unit, fmt.Errorf("%s: %s", verdict.Unit, verdict.Reason))
 			newest.Fail(object, reason.Error())
 			r.crash(object, reason, pass)
 			*broken = append(*broken, Failure{object, reason.Error()})
