@@ -428,7 +428,8 @@ func (a *Agent) pass(ctx context.Context, about tried, prune bool) error {
 		return errStale
 	}
 	a.notePass(ctx, about.tree, set, guard, result, err, done > 0, prune)
-	if err == nil && len(result.Impossible)+len(result.Failures) == 0 && set.Complete() {
+	impaired := errors.Join(err, result.Warning, result.Housekeeping) != nil
+	if !impaired && len(result.Impossible)+len(result.Failures) == 0 && set.Complete() {
 		clear(a.told)
 	}
 	return err
