@@ -41,6 +41,8 @@ type Node struct {
 	files    units.Files
 	bundles  bundles.Cache
 	known    knownStates
+	// Refresh has everything rendered in the present way, also what another davit has rendered that still works.
+	Refresh bool
 	// queued are the units that have a job of systemd and do not start yet, and since when.
 	queued map[string]time.Time
 	// last is what was last resolved, and to what: most of the time nothing has changed since.
@@ -51,6 +53,8 @@ type Node struct {
 
 		input   reconcile.Input
 		desired reconcile.Desired
+
+		inputs map[string]string // what the objects on the disk were rendered from; nil for not read
 
 		digestOf *manifests.Set
 		digest   string

@@ -23,14 +23,14 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// Observe reads the actual state from systemd and the disk, with more of the units of objects that are
-// judged.
-func (n *Node) Observe(ctx context.Context, desired reconcile.Desired, judged map[string]string) (reconcile.Actual, error) {
+// Observe reads the actual state from systemd and the disk: of the units that davit's files are of, with more of
+// those of objects that are judged.
+func (n *Node) Observe(ctx context.Context, files map[string]units.Own, desired reconcile.Desired, judged map[string]string) (reconcile.Actual, error) {
 	var actual reconcile.Actual
 	// systemd is asked for all units at once; the disk is read while it thinks.
 	var reads errgroup.Group
 	for _, read := range []func() error{
-		func() (err error) { actual.Workloads, err = n.workloads(ctx, desired, judged); return },
+		func() (err error) { actual.Workloads, err = n.workloads(ctx, files, desired, judged); return },
 		func() (err error) { actual.Images, err = images.List(); return },
 		func() (err error) { actual.Networks, err = networks.List(); return },
 		func() (err error) { actual.Volumes, err = volumes.List(); return },
@@ -51,11 +51,9 @@ func (n *Node) Observe(ctx context.Context, desired reconcile.Desired, judged ma
 }
 
 // workloads reads the units davit wrote and what systemd makes of them.
-func (n *Node) workloads(ctx context.Context, desired reconcile.Desired, judged map[string]string) (map[string]reconcile.ActualWorkload, error) {
-	files, err := n.files.List()
-	if err != nil {
-		return nil, err
-	}
+func (n *Node) workloads(
+	ctx context.Context, files map[string]units.Own, desired reconcile.Desired, judged map[string]string,
+) (map[string]reconcile.ActualWorkload, error) {
 	pending := units.PendingReload()
 	// systemd takes about as long to tell of its units as it takes to read what else there is of them.
 	var reads errgroup.Group
@@ -81,9 +79,11 @@ func (n *Node) workloads(ctx context.Context, desired reconcile.Desired, judged 
 		workload.Since = time.UnixMicro(int64(state.Since))
 		workload.Started = state.Started != 0 || state.ActiveState == "active"
 		if _, asked := judged[workload.Ref.String()]; asked && workload.Bundle != nil {
-			if workload.Run, err = n.run(ctx, name, workload); err != nil {
+			run, err := n.run(ctx, name, workload)
+			if err != nil {
 				return nil, err
 			}
+			workload.Run = run
 		}
 		workloads[name] = workload
 	}

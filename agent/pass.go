@@ -238,7 +238,7 @@ func (r *reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *R
 	if err != nil {
 		return false, err
 	}
-	result.Housekeeping = n.tidy(ctx, v.actual)
+	result.Housekeeping = errors.Join(n.noteInputs(v), n.tidy(ctx, v.actual))
 	if plan.Empty() {
 		// Limits may have changed all the same, by systemctl edit.
 		result.Housekeeping = errors.Join(result.Housekeeping, n.followLimits(ctx, before, plan))

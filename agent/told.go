@@ -22,7 +22,11 @@ func (n *Node) lookAgain(ctx context.Context, set *manifests.Set, guard Guard, v
 	if v.kept, err = n.generations.List(); err != nil {
 		v.warning = err // the pass has told of it
 	}
-	if err := n.observe(ctx, v); err != nil {
+	files, err := n.files.List()
+	if err != nil {
+		return Report{}, err
+	}
+	if err := n.observe(ctx, v, files); err != nil {
 		return Report{}, err
 	}
 	plan, err := n.planFor(v, guard, true)

@@ -9,6 +9,7 @@ import (
 	"github.com/davit-project/davit/agent/generations"
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units"
 )
 
 // view is the manifests, the node and its history, as one pass sees them.
@@ -23,6 +24,8 @@ type view struct {
 	// pinned is set when desired is that of an earlier generation.
 	pinned bool
 	held   []reconcile.Held
+	// inputs are what the objects on the disk were rendered from.
+	inputs map[string]string
 	// verdicts say of the objects that are not confirmed how far their changes have come.
 	verdicts map[string]reconcile.Verdict
 	// keep is how many generations there may be, with the next one.
@@ -45,14 +48,19 @@ func (n *Node) look(ctx context.Context, set *manifests.Set) (*view, error) {
 	if err := n.settle(v); err != nil {
 		return nil, err
 	}
-	return v, n.observe(ctx, v)
+	files, err := n.files.List()
+	if err != nil {
+		return nil, fmt.Errorf("observe the node: %w", err)
+	}
+	v.warning = errors.Join(v.warning, n.adopt(v, files))
+	return v, n.observe(ctx, v, files)
 }
 
 // observe reads what the node is, and judges the changes that are not confirmed.
-func (n *Node) observe(ctx context.Context, v *view) error {
+func (n *Node) observe(ctx context.Context, v *view, files map[string]units.Own) error {
 	judged := v.unconfirmed()
 	var err error
-	if v.actual, err = n.Observe(ctx, v.desired, judged); err != nil {
+	if v.actual, err = n.Observe(ctx, files, v.desired, judged); err != nil {
 		return err
 	}
 	for unit, workload := range v.actual.Workloads {

@@ -11,7 +11,7 @@ func TestDocumentedCommandsAreRun(t *testing.T) {
 	t.Parallel()
 	for document, scenarios := range map[string][]string{
 		"operate": {"operate", "why", "why-manifest", "why-run"},
-		"updates": {"generations", "failed-update", "prune-protection", "why"},
+		"updates": {"upgrade", "generations", "failed-update", "prune-protection", "why"},
 	} {
 		text, err := os.ReadFile("../docs/" + document + ".md")
 		if err != nil {

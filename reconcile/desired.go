@@ -120,6 +120,9 @@ type Workload struct {
 	// no bundle, a timer or a target.
 	UnitText string
 	Unit     *units.Unit
+	// Inputs identifies what the object was rendered from, whatever the way of rendering; empty in what an
+	// older davit has kept.
+	Inputs string `json:",omitempty"`
 	// Keep says when the unit is started.
 	Keep Keep
 	// Triggers is the service that a socket starts; it cannot be listened for while that runs.

@@ -90,6 +90,7 @@ func Resolve(in Input) Desired {
 			r.problem(object, err)
 		}
 	}
+	r.noteInputs()
 	return r.desired
 }
 

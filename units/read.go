@@ -116,6 +116,11 @@ func changed(old, new string) []key {
 		return nil
 	}
 	before, after := parse(old), parse(new)
+	for _, setting := range []string{formatSetting, sumSetting} { // they follow from the rest
+		k := key{stampSection, strings.TrimSuffix(setting, "=")}
+		delete(before, k)
+		delete(after, k)
+	}
 	var keys []key
 	for k, values := range after {
 		if !slices.Equal(values, before[k]) {

@@ -169,7 +169,7 @@ func (r *renderer) text(name string) (string, error) {
 	if r.err != nil {
 		return "", fmt.Errorf("render unit %s: %w", name, r.err)
 	}
-	return fmt.Sprintf(header, name) + r.String(), nil
+	return Sign(fmt.Sprintf(header, name)+r.String(), Format), nil
 }
 
 // serviceUnit completes a service's [Unit].

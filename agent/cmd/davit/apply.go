@@ -22,6 +22,7 @@ type applyFlags struct {
 	timeout      time.Duration
 	dryRun       bool
 	confirmPrune bool
+	refresh      bool
 }
 
 func applyCommand(s *settings) *cobra.Command {
@@ -50,6 +51,7 @@ on stderr names the cause.`,
 	waitFlags(cmd, &f)
 	flags := cmd.Flags()
 	flags.BoolVar(&f.dryRun, "dry-run", false, "only show the plan")
+	flags.BoolVar(&f.refresh, "refresh", false, "also render again what an older davit has rendered and still works")
 	flags.BoolVar(&f.confirmPrune, "confirm-prune", false, "remove units even when many or all manifests are gone")
 	return cmd
 }
@@ -106,6 +108,7 @@ func (s *settings) run(cmd *cobra.Command, f applyFlags, decision func(*agent.No
 	}
 	defer node.Close()
 	node.Configure(from.config)
+	node.Refresh = f.refresh
 	if decision != nil {
 		if err := decide(ctx, cmd, func() error { return decision(node, from) }); err != nil {
 			return err

@@ -1,0 +1,89 @@
+package reconcile
+
+import (
+	"maps"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// Rendered is a unit as it is on the disk.
+type Rendered struct {
+	// Object is the one that it is of.
+	Object string
+	// Text is the unit file's text.
+	Text string
+	// BundleDir is the directory of the bundle that it starts; empty for none.
+	BundleDir string
+}
+
+// Adopt keeps units as another davit rendered them, an older or a newer one, if only the way of rendering differs:
+// what was rendered from the same inputs works, and is no reason to restart anything. All units of an object are
+// kept, or none. inputs are those that the objects on the disk were rendered from. bundleOf returns the bundle in a
+// directory; nil if there is none that is whole.
+func Adopt(desired Desired, onDisk map[string]Rendered, inputs map[string]string, bundleOf func(dir string) *bundle.Bundle) Desired {
+	adopted, rejected := map[string]Workload{}, map[v1.Ref]bool{}
+	for unit, workload := range desired.Workloads {
+		rendered, exists := onDisk[unit]
+		switch {
+		case exists && rendered.Text == workload.UnitText:
+			continue
+		case !exists, !onlyRenderedOtherwise(workload, rendered.Text, inputs[workload.Ref.String()]):
+			rejected[workload.Ref] = true
+			continue
+		}
+		workload.UnitText = rendered.Text
+		if rendered.BundleDir != workload.BundleDir {
+			workload.BundleDir, workload.Bundle = rendered.BundleDir, bundleOf(rendered.BundleDir)
+			rejected[workload.Ref] = rejected[workload.Ref] || workload.Bundle == nil
+		}
+		adopted[unit] = workload
+	}
+	maps.DeleteFunc(adopted, func(_ string, workload Workload) bool { return rejected[workload.Ref] })
+	if len(adopted) == 0 {
+		return desired
+	}
+	desired.Workloads = maps.Clone(desired.Workloads)
+	maps.Copy(desired.Workloads, adopted)
+	return desired
+}
+
+// onlyRenderedOtherwise reports whether the text on the disk was rendered from the inputs of the workload, in
+// another way. If the way is the same, other text means other inputs. A file that was edited is not kept.
+func onlyRenderedOtherwise(workload Workload, rendered, inputs string) bool {
+	wantedText, wantedFormat, _ := units.Unsigned(workload.UnitText)
+	renderedText, format, intact := units.Unsigned(rendered)
+	switch {
+	case !intact, format == wantedFormat:
+		return false
+	case format == 0:
+		return withoutSource(renderedText) == withoutSource(wantedText)
+	default:
+		return inputs != "" && inputs == workload.Inputs
+	}
+}
+
+// AppliedInputs are what the objects on the disk were rendered from: the inputs of those that are as they are
+// desired, and for the others what is known of them.
+func AppliedInputs(desired Desired, onDisk map[string]Rendered, known map[string]string) map[string]string {
+	inputs := map[string]string{}
+	for _, unit := range onDisk {
+		if before := known[unit.Object]; before != "" {
+			inputs[unit.Object] = before
+		}
+	}
+	current, differing := map[string]string{}, map[string]bool{}
+	for unit, workload := range desired.Workloads {
+		object := workload.Ref.String()
+		if current[object] = workload.Inputs; onDisk[unit].Text != workload.UnitText {
+			differing[object] = true
+		}
+	}
+	for object, now := range current {
+		if now != "" && !differing[object] {
+			inputs[object] = now
+		}
+	}
+	return inputs
+}

@@ -1,0 +1,197 @@
+package reconcile
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// renderedOtherwise is a desired state as a davit renders it whose format is another one.
+func renderedOtherwise(desired Desired, format int) Desired {
+	desired.Workloads = maps.Clone(desired.Workloads)
+	for unit, workload := range desired.Workloads {
+		text, _, _ := units.Unsigned(workload.UnitText)
+		text = strings.Replace(text, "[Install]", "TimeoutStartSec=77\n\n[Install]", 1)
+		if workload.BundleDir != "" {
+			text = strings.ReplaceAll(text, workload.BundleDir, workload.BundleDir+"0")
+			workload.BundleDir += "0"
+		}
+		workload.UnitText = units.Sign(text, format)
+		desired.Workloads[unit] = workload
+	}
+	return desired
+}
+
+// onDisk are the units of a node, as a later davit finds them.
+func (n *node) onDisk() map[string]Rendered {
+	rendered := map[string]Rendered{}
+	for unit, workload := range n.actual.Workloads {
+		rendered[unit] = Rendered{workload.Ref.String(), workload.UnitText, workload.BundleDir}
+	}
+	return rendered
+}
+
+// upgraded is a node to which another davit, of this format, has applied manifests, and what it noted of that.
+func upgraded(t *testing.T, manifests string, format int) (n *node, inputs map[string]string) {
+	t.Helper()
+	n = newNode()
+	applied := renderedOtherwise(resolve(t, manifests, command), format)
+	n.mustApply(t, applied)
+	return n, AppliedInputs(applied, n.onDisk(), nil)
+}
+
+func whole(string) *bundle.Bundle { return &bundle.Bundle{} }
+
+func TestWhatIsOnlyRenderedOtherwiseIsNoChange(t *testing.T) {
+	t.Parallel()
+	const data = "apiVersion: davit/v1\nkind: Config\nmetadata: {name: texts}\ndata: {A: one}\n---\n"
+	manifests := data + container("web", "envFrom: [{configMapRef: {name: texts}}]") + container("db")
+	restart := []string{"write-bundle Container/web", "write-unit Container/web", "reload systemd", "restart Container/web"}
+	for name, test := range map[string]struct {
+		format    int
+		manifests string
+		change    func(n *node, inputs map[string]string)
+		bundleOf  func(string) *bundle.Bundle
+		want      []string
+	}{
+		"of another davit":     {format: units.Format + 1, manifests: manifests},
+		"a comment changed":    {format: units.Format + 1, manifests: manifests + "# new\n"},
+		"the manifest changed": {format: units.Format + 1, manifests: strings.Replace(manifests, "image:", "env: [{name: B, value: b}]\n  image:", 1), want: restart},
+		"what it names changed": {
+			format: units.Format + 1, manifests: strings.Replace(manifests, "A: one", "A: two", 1), want: restart,
+		},
+		"rendered in the same way from what looks the same": {
+			format: units.Format, manifests: container("web"), want: restart,
+		},
+		"its file was edited": {
+			format: units.Format + 1, manifests: container("web"), want: restart,
+			change: func(n *node, _ map[string]string) {
+				current := n.actual.Workloads["web.service"]
+				current.UnitText = "# mine\n" + current.UnitText
+				n.actual.Workloads["web.service"] = current
+			},
+		},
+		"what it was rendered from is not known": {
+			format: units.Format + 1, manifests: container("web"), want: restart,
+			change: func(_ *node, inputs map[string]string) { clear(inputs) },
+		},
+		"its bundle is gone": {
+			format: units.Format + 1, manifests: container("web"), want: restart,
+			bundleOf: func(string) *bundle.Bundle { return nil },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			before := manifests
+			if !strings.Contains(test.manifests, "db") {
+				before = container("web")
+			}
+			n, inputs := upgraded(t, before, test.format)
+			if test.change != nil {
+				test.change(n, inputs)
+			}
+			bundleOf := whole
+			if test.bundleOf != nil {
+				bundleOf = test.bundleOf
+			}
+			adopted := Adopt(resolve(t, test.manifests, command), n.onDisk(), inputs, bundleOf)
+			got := []string{}
+			for _, action := range verbs(Diff(adopted, n.actual, Options{})) {
+				if !strings.HasPrefix(action, "remove-bundle ") {
+					got = append(got, action)
+				}
+			}
+			if strings.Join(got, ", ") != strings.Join(test.want, ", ") {
+				t.Errorf("plan %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+// All units of an object come from one davit.
+func TestUnitsOfAnObjectAreKeptTogether(t *testing.T) {
+	t.Parallel()
+	const pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: app}\nspec: {containers: [{name: a, image: example.com/app:1}, {name: b, image: example.com/app:1}]}\n"
+	n, inputs := upgraded(t, pod, units.Format+1)
+	gone := n.onDisk()
+	delete(gone, "app-a.service")
+	desired := resolve(t, pod, command)
+	for unit, workload := range Adopt(desired, gone, inputs, whole).Workloads {
+		if workload.UnitText != desired.Workloads[unit].UnitText {
+			t.Errorf("%s is kept, and another unit of its pod is not", unit)
+		}
+	}
+}
+
+func TestAppliedInputs(t *testing.T) {
+	t.Parallel()
+	n := newNode()
+	before := resolve(t, container("web")+container("db"), command)
+	n.mustApply(t, before)
+	known := AppliedInputs(before, n.onDisk(), nil)
+	web, db := before.Workloads["web.service"].Inputs, before.Workloads["db.service"].Inputs
+	if web == "" || web == db || known["Container/web"] != web || known["Container/db"] != db {
+		t.Fatalf("got %v", known)
+	}
+	after := resolve(t, container("web", "user: '7'"), command) // and no db, which is still there
+	known = AppliedInputs(after, n.onDisk(), known)
+	if known["Container/web"] != web || known["Container/db"] != db {
+		t.Errorf("before the change: %v", known)
+	}
+	n.mustApply(t, after)
+	known = AppliedInputs(after, n.onDisk(), known)
+	if len(known) != 1 || known["Container/web"] != after.Workloads["web.service"].Inputs {
+		t.Errorf("after the change: %v", known)
+	}
+}
+
+// What a davit without signatures rendered for each golden manifest is kept in testdata/unsigned.
+func TestUnitsWithoutASignatureAreKept(t *testing.T) {
+	t.Parallel()
+	paths, err := filepath.Glob(filepath.Join("testdata", "unsigned", "*.golden"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no renderings: %v", err)
+	}
+	for _, path := range paths {
+		name := strings.TrimSuffix(filepath.Base(path), ".golden")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			manifest, err := os.ReadFile(filepath.Join("testdata", "manifests", name+".yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			desired := resolve(t, string(manifest), goldenImage)
+			before := desired
+			before.Workloads = maps.Clone(desired.Workloads)
+			for unit, workload := range before.Workloads {
+				workload.UnitText = unitIn(t, string(golden), unit)
+				before.Workloads[unit] = workload
+			}
+			n := newNode()
+			n.mustApply(t, before)
+			if plan := Diff(Adopt(desired, n.onDisk(), nil, whole), n.actual, Options{}); !plan.Empty() {
+				t.Errorf("plan %v", verbs(plan))
+			}
+		})
+	}
+}
+
+// unitIn is the text of a unit in a golden file.
+func unitIn(t *testing.T, golden, unit string) string {
+	t.Helper()
+	_, text, found := strings.Cut(golden, "-- "+unit+" --\n")
+	if !found {
+		t.Fatalf("no unit %s", unit)
+	}
+	text, _, _ = strings.Cut(text, "\n-- ")
+	return strings.TrimSuffix(text, "\n") + "\n"
+}

@@ -1,0 +1,138 @@
+package reconcile
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"hash"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/davit-project/davit/manifests"
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+// noteInputs notes with each workload what its object was rendered from. It comes last: only then images and
+// networks are known.
+func (r *resolver) noteInputs() {
+	images := map[v1.Ref][]string{}
+	for _, workload := range r.desired.all() {
+		if workload.Bundle == nil {
+			continue
+		}
+		for _, image := range workload.Bundle.Images() {
+			images[workload.Ref] = append(images[workload.Ref], image.ID)
+		}
+	}
+	byName := map[string][]manifests.Object{}
+	for _, object := range r.in.Objects {
+		byName[object.Meta().Name] = append(byName[object.Meta().Name], object)
+	}
+	inputs := map[v1.Ref]string{}
+	for _, object := range r.in.Objects {
+		ref := object.Ref()
+		if len(r.all[ref].units()) > 0 {
+			inputs[ref] = r.inputs(object, byName, slices.Compact(slices.Sorted(slices.Values(images[ref]))))
+		}
+	}
+	for unit, workload := range r.desired.Workloads {
+		workload.Inputs = inputs[workload.Ref]
+		r.desired.Workloads[unit] = workload
+	}
+}
+
+// inputs identifies all that an object's units are rendered from, whatever the way of rendering: its manifest, its
+// images, and what it names of the other manifests and of the node. The version of systemd is left out: what was
+// written for an older one works with a newer one.
+func (r *resolver) inputs(object manifests.Object, byName map[string][]manifests.Object, images []string) string {
+	manifest := fieldsOf(object)
+	words := map[string]bool{defaultNetwork: true}
+	collectStrings(manifest["spec"], words)
+	node, sum := r.in.Node, sha256.New()
+	encode(sum, object.Ref(), r.kept[object.Ref()], images, manifest["spec"], node.Launcher, node.StorageRoot, node.Architecture, r.in.HostRoots)
+	shown := func(word string) bool {
+		return strings.HasPrefix(word, "metadata.") || strings.HasPrefix(word, "spec.")
+	}
+	if slices.ContainsFunc(slices.Collect(maps.Keys(words)), shown) { // by the downward API
+		encode(sum, manifest["metadata"], node.Hostname)
+	}
+	for _, word := range slices.Sorted(maps.Keys(words)) {
+		for _, other := range byName[word] {
+			r.encodeOther(sum, other)
+		}
+		r.encodeOwned(sum, word)
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8])
+}
+
+// encodeOwned adds what the node has under a name.
+func (r *resolver) encodeOwned(sum hash.Hash, name string) {
+	if conflist, ok := r.in.NodeNetworks[name]; ok {
+		encode(sum, conflist)
+	}
+	if network, ok := r.desired.Networks[name]; ok {
+		encode(sum, network.Subnets)
+	}
+	if program, ok := r.in.Node.Runtimes[name]; ok {
+		encode(sum, program)
+	}
+	if profile, ok := r.in.Node.SeccompProfiles[name]; ok {
+		encode(sum, profile)
+	}
+}
+
+// encodeOther adds what an object holds for those that name it.
+func (r *resolver) encodeOther(sum hash.Hash, object manifests.Object) {
+	encode(sum, object.Ref())
+	switch declared := object.Object.(type) {
+	case *v1.Config:
+		encode(sum, r.configs[declared.Metadata.Name])
+	case *v1.Secret:
+		encode(sum, r.secrets[declared.Metadata.Name])
+	case *v1.Volume, *v1.Image, *v1.Network:
+		encode(sum, fieldsOf(object)["spec"])
+	default:
+		encode(sum, r.all[object.Ref()].main())
+	}
+}
+
+// fieldsOf is an object as the document that it was.
+func fieldsOf(object manifests.Object) map[string]any {
+	var fields map[string]any
+	text, err := json.Marshal(object.Object)
+	if err == nil {
+		err = json.Unmarshal(text, &fields)
+	}
+	if err != nil {
+		panic(fmt.Sprintf("%s was decoded and cannot be encoded: %v", object.Ref(), err))
+	}
+	return fields
+}
+
+// encode adds values to a sum. Maps are encoded in the order of their keys.
+func encode(sum hash.Hash, values ...any) {
+	encoder := json.NewEncoder(sum)
+	for _, value := range values {
+		if err := encoder.Encode(value); err != nil {
+			panic(fmt.Sprintf("%T cannot be encoded: %v", value, err))
+		}
+	}
+}
+
+// collectStrings finds all strings in a decoded document. The names of other objects are among them.
+func collectStrings(value any, into map[string]bool) {
+	switch value := value.(type) {
+	case string:
+		into[value] = true
+	case []any:
+		for _, element := range value {
+			collectStrings(element, into)
+		}
+	case map[string]any:
+		for _, element := range value {
+			collectStrings(element, into)
+		}
+	}
+}

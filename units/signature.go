@@ -1,0 +1,52 @@
+package units
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+	"strings"
+)
+
+// Format is the number of the way in which unit files and bundles are rendered. It is raised with each change that
+// renders the same manifest in another way.
+const Format = 1
+
+// Settings of a signature, at the end of the section [X-Davit]: the format, and the sum of all text before the sum.
+const (
+	formatSetting = "Format="
+	sumSetting    = "Sum="
+)
+
+// Sign adds the format to the text of a unit file, whose last section is davit's own, so that a later davit knows
+// whether it has been edited since.
+func Sign(text string, format int) string {
+	text += formatSetting + strconv.Itoa(format) + "\n"
+	return text + sumSetting + sumOf(text) + "\n"
+}
+
+// Unsigned separates the text of a unit file from its signature. format is 0 for a file of a davit that did not
+// sign. ok is false if the file was edited after it was signed.
+func Unsigned(text string) (unsigned string, format int, ok bool) {
+	rest, sum, signed := cutLastSetting(text, sumSetting)
+	if !signed {
+		return text, 0, true
+	}
+	unsigned, number, _ := cutLastSetting(rest, formatSetting)
+	format, err := strconv.Atoi(number)
+	return unsigned, format, err == nil && sumOf(rest) == sum
+}
+
+// cutLastSetting returns the text before its last line, and the value of that, if it is of this setting.
+func cutLastSetting(text, setting string) (before, value string, ok bool) {
+	line := strings.LastIndexByte(strings.TrimSuffix(text, "\n"), '\n') + 1
+	value, ok = strings.CutPrefix(text[line:], setting)
+	if !ok {
+		return text, "", false
+	}
+	return text[:line], strings.TrimSuffix(value, "\n"), true
+}
+
+func sumOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:8])
+}
