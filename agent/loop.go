@@ -15,6 +15,7 @@ import (
 
 	"github.com/davit-project/davit/agent/facts"
 	"github.com/davit-project/davit/agent/health"
+	"github.com/davit-project/davit/agent/resolver/follow"
 	"github.com/davit-project/davit/agent/watch"
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/reconcile"
@@ -58,6 +59,7 @@ type Agent struct {
 	scanner watch.Scanner
 	settler watch.Settler
 	monitor *health.Monitor
+	names   *follow.Follower
 
 	// loaded is from the tree with this fingerprint, with these options.
 	loaded     *manifests.Set
@@ -118,22 +120,18 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 	if err != nil {
 		return err
 	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		watcher.Run(ctx)
-	}()
-	defer func() { <-ended }()
+	if a.names, err = follow.New(a.log); err != nil {
+		return err
+	}
+	defer inBackground(func() { watcher.Run(ctx) })()
+	defer inBackground(func() { a.names.Run(ctx) })()
 	a.monitor = health.New(a.node.Systemd, a.node.facts.Launcher, a.log)
 	a.monitor.OnChange(a.unitChanged)
-	probing := make(chan struct{})
-	go func() {
-		defer close(probing)
+	defer inBackground(func() {
 		if err := a.monitor.Run(ctx); err != nil && ctx.Err() == nil {
 			a.log.Error("containers are not probed", "error", err)
 		}
-	}()
-	defer func() { <-probing }()
+	})()
 	a.status.Ready()
 	a.log.Info("watching", "manifests", a.options.Manifests)
 	timer := time.NewTimer(0)
@@ -173,6 +171,16 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 		a.rest(time.Until(wake))
 		timer.Reset(time.Until(wake))
 	}
+}
+
+// inBackground runs f. What it returns waits for the end of f.
+func inBackground(f func()) (wait func()) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		f()
+	}()
+	return func() { <-ended }
 }
 
 // lookAgain asks for a pass: something that is awaited has changed. It may be called from anywhere.
@@ -267,6 +275,7 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	if resync { // signals of systemd, and answers of registries, may have changed unheard
 		a.node.fetcher.Refresh()
 		a.monitor.LookAgain()
+		a.names.LookAgain()
 	}
 	*force = false
 	about := tried{tree, config, manifests.Options{Node: &node, Policy: nodePolicy}}
