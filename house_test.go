@@ -35,7 +35,7 @@ var arrows = map[string][]string{
 	"agent/watch":         {"manifests"},
 	"agent/facts":         {"manifests"},
 	"agent/images":        {"agent/disk", "manifests/v1", "reconcile", "units/bundle"},
-	"agent/fetch":         {"agent/images", "manifests/v1", "reconcile"},
+	"agent/fetch":         {"agent/disk", "agent/images", "manifests/v1", "reconcile"},
 	"agent/networks":      {"agent/disk", "reconcile", "units/bundle"},
 	"agent/volumes":       {"agent/disk", "reconcile", "units/bundle"},
 	"agent/bundles":       {"agent/disk", "units/bundle"},

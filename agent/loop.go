@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/agent/facts"
 	"github.com/davit-project/davit/agent/health"
 	"github.com/davit-project/davit/agent/resolver/follow"
@@ -60,6 +61,7 @@ type Agent struct {
 	settler watch.Settler
 	monitor *health.Monitor
 	names   *follow.Follower
+	mounts  mountView
 
 	// loaded is from the tree with this fingerprint, with these options.
 	loaded     *manifests.Set
@@ -114,8 +116,11 @@ func NewAgent(node *Node, options Options, log *slog.Logger, status *Status) *Ag
 	return a
 }
 
-// Run watches and applies until the context ends. A value on now asks for a pass at once.
+// Run watches and applies until the context ends, or the agent has to start again. A value on now asks for a pass
+// at once.
 func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	watcher, err := watch.New(watch.RootsOf(a.options.Manifests).All...)
 	if err != nil {
 		return err
@@ -132,6 +137,7 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 			a.log.Error("containers are not probed", "error", err)
 		}
 	})()
+	a.mounts = newMountView(lookAtMounts, a.node.writtenPaths()...)
 	a.status.Ready()
 	a.log.Info("watching", "manifests", a.options.Manifests)
 	timer := time.NewTimer(0)
@@ -163,6 +169,11 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 			force = true
 		}
 		if force || !time.Now().Before(due) {
+			if err := a.mounts.check(); err != nil {
+				a.status.Stopping()
+				cancel()
+				return err
+			}
 			wait := a.step(ctx, &force)
 			due = time.Now().Add(wait)
 		}
@@ -238,20 +249,20 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	if err != nil {
 		a.once("manifests cannot be read, nothing changes until they can", "error", err)
 		a.status.Say("%v: nothing changes until it can be read", err)
-		return a.retry()
+		return a.retry(err)
 	}
 	node, config, err := facts.Read(a.options.Config)
 	if err != nil {
 		a.once("the node's configuration cannot be used, nothing changes until it can", "error", err)
 		a.status.Say("%v: nothing changes until that is right", err)
-		return a.retry()
+		return a.retry(err)
 	}
 	a.node.Configure(config)
 	nodePolicy, err := facts.NodePolicy(a.options.Policy, tree.Writable)
 	if err != nil {
 		a.once("the node's policy cannot be used, nothing changes until it can", "error", err)
 		a.status.Say("%v: nothing changes until that is right", err)
-		return a.retry()
+		return a.retry(err)
 	}
 	// Another label, or another policy, may mean other manifests: a node that changed has to
 	// settle too.
@@ -287,7 +298,7 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	a.last = &about
 	if err != nil {
 		a.failures++
-		return a.retry()
+		return a.retry(err)
 	}
 	a.failures, a.applied = 0, state
 	return a.nextStep(verdict)
@@ -390,10 +401,17 @@ func (a *Agent) restartHeld(ctx context.Context) {
 	}
 }
 
-// retry grows the wait after failures in a row, with some chance in it so that many nodes
-// do not ask one registry at the same time.
-func (a *Agent) retry() time.Duration {
-	wait := min(minRetry<<min(a.failures, 10), maxRetry)
+// retry is the wait after a failure.
+func (a *Agent) retry(err error) time.Duration { return retryWait(a.failures, err) }
+
+// retryWait grows the wait after failures in a row, with some chance in it so that many nodes
+// do not ask one registry at the same time. Room that comes back is used soon.
+func retryWait(failures int, err error) time.Duration {
+	longest := maxRetry
+	if disk.IsUnwritable(err) {
+		longest = disk.RoomRetry
+	}
+	wait := min(minRetry<<min(failures, 10), longest)
 	return wait/2 + rand.N(wait)
 }
 
