@@ -36,7 +36,7 @@ var arrows = map[string][]string{
 	"agent/facts":         {"manifests"},
 	"agent/images":        {"agent/disk", "manifests/v1", "reconcile", "units/bundle"},
 	"agent/fetch":         {"agent/disk", "agent/images", "manifests/v1", "reconcile"},
-	"agent/networks":      {"agent/disk", "reconcile", "units/bundle"},
+	"agent/networks":      {"agent/bridge", "agent/disk", "reconcile", "units/bundle"},
 	"agent/volumes":       {"agent/disk", "reconcile", "units/bundle"},
 	"agent/bundles":       {"agent/disk", "units/bundle"},
 	"agent/transfer":      {},

@@ -91,6 +91,8 @@ type Agent struct {
 	unwell    bool        // one of them was not as it should be then
 	units     atomic.Bool // one of the workloads has changed
 
+	unrecorded map[string]bool // units that were warned of
+
 	upcoming upcoming // the retries that were last published
 	worked   bool     // since memory was given back
 }
@@ -505,6 +507,9 @@ func (a *Agent) notePass(ctx context.Context, tree watch.Tree, set *manifests.Se
 	if fresh || changed {
 		a.log.Info("pass ended", "actions", len(result.plan.Actions), "unchanged", result.plan.Unchanged, "held", len(result.plan.Held))
 		a.seen = tree.Fingerprint
+	}
+	if result.view != nil {
+		a.noteUnrecorded(result.Actual)
 	}
 	a.noteView(set, guard, result.view)
 	if fresh || changed || len(result.plan.Held) > 0 || err != nil || a.unwell {

@@ -265,6 +265,10 @@ func makePair(namespace netns.NsHandle, inside *netlink.Handle, network bundle.B
 	if err != nil {
 		return err
 	}
+	// The kernel takes no alias for a device that it makes (rtnl_create_link in Linux' rtnetlink.c).
+	if err := netlink.LinkSetAlias(port, aliasOf(end, addresses)); err != nil {
+		return err
+	}
 	// A container may ask for itself by a port of the node.
 	return netlink.LinkSetHairpin(port, true)
 }
