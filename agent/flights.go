@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -48,7 +47,7 @@ func (r *reconciler) note(event reconcile.Event) {
 	case reconcile.Failed:
 		delete(r.flights, action.Target)
 		if !retried { // those that are have their own time
-			r.retries.failed(action.ID, time.Now())
+			r.retries.failed(action.ID, time.Now(), event.Err)
 		}
 	}
 }
@@ -68,7 +67,7 @@ func (r *reconciler) land(ctx context.Context, v *view, pass Pass) {
 		default:
 			delete(r.flights, unit)
 			if !errors.Is(err, units.ErrDependency) { // what it waits for has its own time
-				r.retries.failed(action.ID, time.Now())
+				r.retries.failed(action.ID, time.Now(), err)
 			}
 			err = fmt.Errorf("%s %s: %w", action.Verb, action.Subject(), r.node.withCause(ctx, v, unit, err))
 			pass.Observe(reconcile.Event{Action: action, Status: reconcile.Failed, Err: err})
@@ -98,12 +97,10 @@ type retry struct {
 	at       time.Time
 }
 
-// failed notes that an action failed. The wait doubles each time, with some chance in it, so that many
-// nodes do not ask one server at the same time.
-func (r retries) failed(id string, now time.Time) {
+// failed notes that an action failed, and how.
+func (r retries) failed(id string, now time.Time, err error) {
 	failures := r[id].failures + 1
-	wait := min(minRetry<<min(failures-1, 10), maxRetry)
-	r[id] = retry{failures, now.Add(wait/2 + rand.N(wait))}
+	r[id] = retry{failures, now.Add(retryWait(failures-1, err))}
 }
 
 // delay has the actions wait whose next try is not due, and the starts of units that cannot be without

@@ -12,8 +12,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/agent/facts"
 	"github.com/davit-project/davit/agent/health"
+	"github.com/davit-project/davit/agent/resolver/follow"
 	"github.com/davit-project/davit/agent/watch"
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/reconcile"
@@ -57,6 +59,8 @@ type Agent struct {
 	scanner watch.Scanner
 	settler watch.Settler
 	monitor *health.Monitor
+	names   *follow.Follower
+	mounts  mountView
 
 	// loaded is from the tree with this fingerprint, with these options.
 	loaded     *manifests.Set
@@ -86,6 +90,8 @@ type Agent struct {
 	unwell    bool        // one of them was not as it should be then
 	units     atomic.Bool // one of the workloads has changed
 
+	unrecorded map[string]bool // units that were warned of
+
 	upcoming upcoming // the retries that were last published
 	worked   bool     // since memory was given back
 }
@@ -111,28 +117,28 @@ func NewAgent(node *Node, options Options, log *slog.Logger, status *Status) *Ag
 	return a
 }
 
-// Run watches and applies until the context ends. A value on now asks for a pass at once.
+// Run watches and applies until the context ends, or the agent has to start again. A value on now asks for a pass
+// at once.
 func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	watcher, err := watch.New(watch.RootsOf(a.options.Manifests).All...)
 	if err != nil {
 		return err
 	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		watcher.Run(ctx)
-	}()
-	defer func() { <-ended }()
+	if a.names, err = follow.New(a.log); err != nil {
+		return err
+	}
+	defer inBackground(func() { watcher.Run(ctx) })()
+	defer inBackground(func() { a.names.Run(ctx) })()
 	a.monitor = health.New(a.node.Systemd, a.node.facts.Launcher, a.log)
 	a.monitor.OnChange(a.unitChanged)
-	probing := make(chan struct{})
-	go func() {
-		defer close(probing)
+	defer inBackground(func() {
 		if err := a.monitor.Run(ctx); err != nil && ctx.Err() == nil {
 			a.log.Error("containers are not probed", "error", err)
 		}
-	}()
-	defer func() { <-probing }()
+	})()
+	a.mounts = newMountView(lookAtMounts, a.node.writtenPaths()...)
 	a.status.Ready()
 	a.log.Info("watching", "manifests", a.options.Manifests)
 	timer := time.NewTimer(0)
@@ -164,6 +170,11 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 			force = true
 		}
 		if force || !time.Now().Before(due) {
+			if err := a.mounts.check(); err != nil {
+				a.status.Stopping()
+				cancel()
+				return err
+			}
 			wait := a.step(ctx, &force)
 			due = time.Now().Add(wait)
 		}
@@ -172,6 +183,16 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 		a.rest(time.Until(wake))
 		timer.Reset(time.Until(wake))
 	}
+}
+
+// inBackground runs f. What it returns waits for the end of f.
+func inBackground(f func()) (wait func()) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		f()
+	}()
+	return func() { <-ended }
 }
 
 // lookAgain asks for a pass: something that is awaited has changed. It may be called from anywhere.
@@ -229,20 +250,20 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	if err != nil {
 		a.once("manifests cannot be read, nothing changes until they can", "error", err)
 		a.status.Say("%v: nothing changes until it can be read", err)
-		return a.retry()
+		return a.retry(err)
 	}
 	node, config, err := facts.Read(a.options.Config)
 	if err != nil {
 		a.once("the node's configuration cannot be used, nothing changes until it can", "error", err)
 		a.status.Say("%v: nothing changes until that is right", err)
-		return a.retry()
+		return a.retry(err)
 	}
 	a.node.Configure(config)
 	nodePolicy, err := facts.NodePolicy(a.options.Policy, tree.Writable)
 	if err != nil {
 		a.once("the node's policy cannot be used, nothing changes until it can", "error", err)
 		a.status.Say("%v: nothing changes until that is right", err)
-		return a.retry()
+		return a.retry(err)
 	}
 	// Another label, or another policy, may mean other manifests: a node that changed has to
 	// settle too.
@@ -266,6 +287,7 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	if resync { // signals of systemd, and answers of registries, may have changed unheard
 		a.node.fetcher.Refresh()
 		a.monitor.LookAgain()
+		a.names.LookAgain()
 	}
 	*force = false
 	about := tried{tree, config, manifests.Options{Node: &node, Policy: nodePolicy}}
@@ -277,7 +299,7 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	a.last = &about
 	if err != nil {
 		a.failures++
-		return a.retry()
+		return a.retry(err)
 	}
 	a.failures, a.applied = 0, state
 	return a.nextStep(verdict)
@@ -380,10 +402,17 @@ func (a *Agent) restartHeld(ctx context.Context) {
 	}
 }
 
-// retry grows the wait after failures in a row, with some chance in it so that many nodes
-// do not ask one registry at the same time.
-func (a *Agent) retry() time.Duration {
-	wait := min(minRetry<<min(a.failures, 10), maxRetry)
+// retry is the wait after a failure.
+func (a *Agent) retry(err error) time.Duration { return retryWait(a.failures, err) }
+
+// retryWait grows the wait after failures in a row, with some chance in it so that many nodes
+// do not ask one registry at the same time. Room that comes back is used soon.
+func retryWait(failures int, err error) time.Duration {
+	longest := maxRetry
+	if disk.IsUnwritable(err) {
+		longest = disk.RoomRetry
+	}
+	wait := min(minRetry<<min(failures, 10), longest)
 	return wait/2 + rand.N(wait)
 }
 

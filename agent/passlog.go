@@ -53,6 +53,9 @@ func (a *Agent) notePass(ctx context.Context, tree watch.Tree, set *manifests.Se
 		a.log.Info("pass ended", "actions", len(result.plan.Actions), "unchanged", result.plan.Unchanged, "held", len(result.plan.Held))
 		a.seen = tree.Fingerprint
 	}
+	if result.view != nil {
+		a.noteUnrecorded(result.Actual)
+	}
 	a.noteView(set, guard, result.view)
 	if fresh || changed || len(result.plan.Held) > 0 || err != nil || a.unwell {
 		a.tellAfterPass(settled)

@@ -25,18 +25,20 @@ type Endpoint struct {
 	MAC string
 }
 
-// Attach attaches a container and returns its addresses. What it leaves when it fails is undone by
-// [Detach] and the end of the namespace.
+// Attach attaches a container and returns its addresses: one of each subnet, but none of IPv6 where the kernel has no
+// IPv6 for the bridge or the container. What it leaves when it fails is undone by [Detach] and the end of the
+// namespace.
 func Attach(network bundle.BridgeNetwork, end Endpoint) ([]netip.Addr, error) {
+	bridge, subnets, err := ensureDevice(network)
+	if err != nil {
+		return nil, fmt.Errorf("bridge %s: %w", network.Device, err)
+	}
+	network.Subnets = subnets
 	addresses, err := lend(network, end)
 	if err != nil {
 		return nil, err
 	}
-	bridge, err := ensureDevice(network)
-	if err != nil {
-		return nil, fmt.Errorf("bridge %s: %w", network.Device, err)
-	}
-	if err := plug(network, bridge, end, addresses); err != nil {
+	if addresses, err = plug(network, bridge, end, addresses); err != nil {
 		return nil, err
 	}
 	plain := make([]netip.Addr, len(addresses))

@@ -18,40 +18,41 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// ensureDevice makes the bridge what it is to be: up, with the gateways' addresses and no others. Several
-// launchers may do so at once.
-func ensureDevice(network bundle.BridgeNetwork) (netlink.Link, error) {
+// ensureDevice makes the bridge what it is to be: up, with the gateways' addresses and no others. It returns the
+// subnets that the bridge serves. Several launchers may do so at once.
+func ensureDevice(network bundle.BridgeNetwork) (netlink.Link, []bundle.Subnet, error) {
 	bridge, err := netlink.LinkByName(network.Device)
 	if errors.As(err, new(netlink.LinkNotFoundError)) {
 		bridge, err = makeDevice(network)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if bridge.Type() != "bridge" {
-		return nil, errors.New("there is a device of this name that is no bridge: give the network another interface")
+		return nil, nil, errors.New("there is a device of this name that is no bridge: give the network another interface")
 	}
 	// Until it is up, whoever made it may not have come any further.
 	isUp := bridge.Attrs().Flags&net.FlagUp != 0
 	if !isUp {
 		if err := prepareDevice(network.Device); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	if network.MTU != 0 && bridge.Attrs().MTU != network.MTU {
 		if err := netlink.LinkSetMTU(bridge, network.MTU); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	if err := ensureAddresses(network, bridge); err != nil {
-		return nil, err
+	subnets, err := ensureAddresses(network, bridge)
+	if err != nil {
+		return nil, nil, err
 	}
 	if !isUp {
 		if err := netlink.LinkSetUp(bridge); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return bridge, forward(network)
+	return bridge, subnets, forward(network)
 }
 
 func makeDevice(network bundle.BridgeNetwork) (netlink.Link, error) {
@@ -77,11 +78,12 @@ func prepareDevice(name string) error {
 	return nil
 }
 
-// ensureAddresses gives the bridge the gateways' addresses, and takes those of an earlier configuration.
-func ensureAddresses(network bundle.BridgeNetwork, bridge netlink.Link) error {
+// ensureAddresses gives the bridge the gateways' addresses, and takes those of an earlier configuration. It returns
+// the subnets whose gateway the bridge is.
+func ensureAddresses(network bundle.BridgeNetwork, bridge netlink.Link) (served []bundle.Subnet, err error) {
 	present, err := addressesOf(bridge)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	has := map[string]bool{}
 	for _, address := range present {
@@ -91,11 +93,16 @@ func ensureAddresses(network bundle.BridgeNetwork, bridge netlink.Link) error {
 	for _, subnet := range network.Subnets {
 		address := addressOf(netip.PrefixFrom(subnet.Gateway, subnet.Subnet.Bits()))
 		wanted[address.IPNet.String()] = true
-		if has[address.IPNet.String()] {
-			continue
+		var refused error
+		if !has[address.IPNet.String()] {
+			refused = addAddress(bridge, address)
 		}
-		if err := netlink.AddrAdd(bridge, address); err != nil && !errors.Is(err, unix.EEXIST) {
-			return fmt.Errorf("address %s: %w", address.IPNet, err)
+		switch {
+		case refused == nil:
+			served = append(served, subnet)
+		case len(network.Subnets) > 1 && subnet.Subnet.Addr().Is6() && isNoIPv6(refused):
+		default:
+			return nil, fmt.Errorf("address %s: %w", address.IPNet, refused)
 		}
 	}
 	for _, address := range present {
@@ -103,10 +110,33 @@ func ensureAddresses(network bundle.BridgeNetwork, bridge netlink.Link) error {
 			continue
 		}
 		if err := netlink.AddrDel(bridge, &address); err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) {
-			return fmt.Errorf("address %s: %w", address.IPNet, err)
+			return nil, fmt.Errorf("address %s: %w", address.IPNet, err)
 		}
 	}
-	return nil
+	return served, nil
+}
+
+// addAddress adds an address to a bridge. Whoever switches off IPv6 for all devices (net.ipv6.conf.all.disable_ipv6)
+// switches it off for those that there are, too.
+func addAddress(bridge netlink.Link, address *netlink.Addr) error {
+	err := netlink.AddrAdd(bridge, address)
+	if errors.Is(err, unix.EACCES) {
+		if err := prepareDevice(bridge.Attrs().Name); err != nil {
+			return err
+		}
+		err = netlink.AddrAdd(bridge, address)
+	}
+	if errors.Is(err, unix.EEXIST) {
+		return nil
+	}
+	return err
+}
+
+// isNoIPv6 reports whether the kernel refuses an address of IPv6 because it has no IPv6, for the device or at all.
+func isNoIPv6(err error) bool {
+	return slices.ContainsFunc([]error{unix.EACCES, unix.EAFNOSUPPORT, unix.EOPNOTSUPP}, func(errno error) bool {
+		return errors.Is(err, errno)
+	})
 }
 
 // maxLists is how often the kernel is asked for a list that became another one while it told it, as happens
@@ -151,16 +181,16 @@ func setKernel(name, value string) error {
 }
 
 // plug leaves a pair of devices, one a port of the bridge, the other in the container. Of a network that was
-// kept both are there already.
-func plug(network bundle.BridgeNetwork, bridge netlink.Link, end Endpoint, addresses []netip.Prefix) error {
+// kept both are there already. It returns the addresses that the container has.
+func plug(network bundle.BridgeNetwork, bridge netlink.Link, end Endpoint, addresses []netip.Prefix) ([]netip.Prefix, error) {
 	namespace, err := netns.GetFromPath(end.Namespace)
 	if err != nil {
-		return fmt.Errorf("open the network namespace: %w", err)
+		return nil, fmt.Errorf("open the network namespace: %w", err)
 	}
 	defer namespace.Close()
 	inside, err := netlink.NewHandleAt(namespace, unix.NETLINK_ROUTE)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer inside.Close()
 	there, err := isPlugged(inside, network, bridge, end, addresses)
@@ -168,12 +198,12 @@ func plug(network bundle.BridgeNetwork, bridge netlink.Link, end Endpoint, addre
 		err = makePair(namespace, inside, network, bridge, end, addresses)
 	}
 	if err != nil {
-		return fmt.Errorf("device %s: %w", portName(network, end), err)
+		return nil, fmt.Errorf("device %s: %w", portName(network, end), err)
 	}
-	if err := configure(inside, network, end, addresses); err != nil {
-		return fmt.Errorf("device %s of the container: %w", end.Interface, err)
+	if addresses, err = configure(inside, network, end, addresses); err != nil {
+		return nil, fmt.Errorf("device %s of the container: %w", end.Interface, err)
 	}
-	return nil
+	return addresses, nil
 }
 
 // isPlugged reports whether the container's device is there, and its other end is the port of this bridge.
@@ -235,6 +265,10 @@ func makePair(namespace netns.NsHandle, inside *netlink.Handle, network bundle.B
 	if err != nil {
 		return err
 	}
+	// The kernel takes no alias for a device that it makes (rtnl_create_link in Linux' rtnetlink.c).
+	if err := netlink.LinkSetAlias(port, aliasOf(end, addresses)); err != nil {
+		return err
+	}
 	// A container may ask for itself by a port of the node.
 	return netlink.LinkSetHairpin(port, true)
 }
@@ -272,31 +306,48 @@ func remove(handle *netlink.Handle, name string) error {
 	return err
 }
 
-// configure gives the container's device its addresses and routes.
-func configure(inside *netlink.Handle, network bundle.BridgeNetwork, end Endpoint, addresses []netip.Prefix) error {
+// configure gives the container's device its addresses and routes, and returns the addresses that it has.
+func configure(inside *netlink.Handle, network bundle.BridgeNetwork, end Endpoint, addresses []netip.Prefix) ([]netip.Prefix, error) {
 	device, err := inside.LinkByName(end.Interface)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var has []netip.Prefix
 	for _, address := range addresses {
-		if err := inside.AddrAdd(device, addressOf(address)); err != nil && !errors.Is(err, unix.EEXIST) {
-			return fmt.Errorf("address %s: %w", address, err)
+		err := inside.AddrAdd(device, addressOf(address))
+		if err != nil && len(addresses) > 1 && address.Addr().Is6() && isNoIPv6(err) {
+			continue // settings of the container's own may switch it off
 		}
+		if err != nil && !errors.Is(err, unix.EEXIST) {
+			return nil, fmt.Errorf("address %s: %w", address, err)
+		}
+		has = append(has, address)
 	}
 	if err := inside.LinkSetUp(device); err != nil {
-		return err
+		return nil, err
 	}
 	if network.Internal {
-		return nil
+		return has, nil
 	}
-	for _, subnet := range network.Subnets {
-		route := &netlink.Route{LinkIndex: device.Attrs().Index, Gw: subnet.Gateway.AsSlice()}
+	for _, address := range has {
+		gateway := gatewayOf(network, address)
+		route := &netlink.Route{LinkIndex: device.Attrs().Index, Gw: gateway.AsSlice()}
 		// Another network of the container's may have the default route already.
 		if err := inside.RouteAdd(route); err != nil && !errors.Is(err, unix.EEXIST) {
-			return fmt.Errorf("route by %s: %w", subnet.Gateway, err)
+			return nil, fmt.Errorf("route by %s: %w", gateway, err)
 		}
 	}
-	return nil
+	return has, nil
+}
+
+// gatewayOf is the gateway of the subnet that an address is of.
+func gatewayOf(network bundle.BridgeNetwork, address netip.Prefix) netip.Addr {
+	for _, subnet := range network.Subnets {
+		if subnet.Subnet.Contains(address.Addr()) {
+			return subnet.Gateway
+		}
+	}
+	return netip.Addr{}
 }
 
 // addressOf is an address for a device. Nobody else has it, so the kernel need not ask around for a

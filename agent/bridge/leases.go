@@ -24,11 +24,11 @@ import (
 // nobody could clean up after is its own.
 func lend(network bundle.BridgeNetwork, end Endpoint) ([]netip.Prefix, error) {
 	dir := filepath.Join(bundle.CNIDataDir, network.Name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := ensureLeases(network, dir); err != nil {
 		return nil, err
 	}
 	lease := newLease(dir, end)
-	if err := os.WriteFile(lease, []byte(end.Container+"\r\n"+end.Interface), 0o600); err != nil {
+	if err := writeLease(lease, end.Container, end.Interface); err != nil {
 		return nil, err
 	}
 	defer os.Remove(lease)
@@ -52,6 +52,43 @@ func lend(network bundle.BridgeNetwork, end Endpoint) ([]netip.Prefix, error) {
 		lent = append(lent, netip.PrefixFrom(address, subnet.Subnet.Bits()))
 	}
 	return lent, nil
+}
+
+func writeLease(file, container, device string) error {
+	return os.WriteFile(file, []byte(container+"\r\n"+device), 0o600)
+}
+
+// ensureLeases makes the directory of a network's leases where it is missing, with those of the containers that the
+// kernel has on the network: after boot there are none, and otherwise the leases were lost. Several launchers may do
+// so at once.
+func ensureLeases(network bundle.BridgeNetwork, dir string) error {
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	ports, err := portsOf(network.Device)
+	if err != nil {
+		return fmt.Errorf("find addresses in use: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	fresh, err := os.MkdirTemp(filepath.Dir(bundle.NetworkLock(network.Name)), "leases-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(fresh)
+	for _, port := range ports {
+		for _, address := range port.Addresses {
+			if err := writeLease(filepath.Join(fresh, address.String()), port.Container, port.Interface); err != nil {
+				return err
+			}
+		}
+	}
+	err = os.Rename(fresh, dir)
+	if errors.Is(err, fs.ErrExist) {
+		return nil // another launcher has made it
+	}
+	return err
 }
 
 // newLease is a lease's file before it has an address.

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/agent/images"
 	"github.com/davit-project/davit/reconcile"
 )
@@ -114,9 +115,13 @@ func (f *Fetcher) end(t *task, take func(), err error) {
 	})
 }
 
-// wait is the time to the next try after so many that failed. What a registry asks for is the least.
+// wait is the time to the next try after so many that failed. What a registry asks for is the least. A pull that
+// waits for room asks no registry for its layers before there is some.
 func (f *Fetcher) wait(tries int, err error) time.Duration {
 	wait := min(f.options.FirstRetry<<min(tries-1, 20), f.options.LastRetry)
+	if disk.IsUnwritable(err) {
+		wait = min(wait, disk.RoomRetry)
+	}
 	wait = wait/2 + rand.N(wait)
 	if limited, ok := errors.AsType[images.Limited](err); ok {
 		wait = max(wait, time.Until(limited.Until))

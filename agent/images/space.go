@@ -34,10 +34,17 @@ func checkSpace(store storage.Store, layers []types.BlobInfo) error {
 		return err
 	}
 	if free < need {
-		return fmt.Errorf("%s has %d MiB free, the pull needs %d: make room, for example with podman image prune", store.GraphRoot(), free>>20, need>>20)
+		return errNoRoom{fmt.Sprintf("%s has %d MiB free, the pull needs %d: make room, for example with podman image prune", store.GraphRoot(), free>>20, need>>20)}
 	}
 	return nil
 }
+
+// errNoRoom is ENOSPC before a write has met it.
+type errNoRoom struct{ text string }
+
+func (e errNoRoom) Error() string { return e.text }
+
+func (errNoRoom) Is(target error) bool { return target == unix.ENOSPC }
 
 func freeSpace(path string) (uint64, error) {
 	var stat unix.Statfs_t

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -42,32 +43,37 @@ func Cleanup(ctx context.Context, id string) error {
 // cleanUp is [Cleanup] for who has the record's lock. Where the container keeps its network, that stays as it
 // is, with the record of how to undo it.
 func cleanUp(ctx context.Context, id string, keeps func(*bundle.Bundle) bool) error {
-	var failures []error
 	own := filepath.Join(bundle.AttachmentsDir, id)
 	b, err := readBundle(own)
-	runtime := ociRuntime(libcontainerRuntime{id: id})
-	if err == nil {
-		runtime = runtimeOf(b)
+	recorded := err == nil
+	lost := !recorded && hasLeft(id)
+	var runs []*bundle.Bundle // what the container may have left is theirs
+	if recorded {
+		runs = []*bundle.Bundle{b}
+	} else if lost {
+		runs = bundlesOf(id)
 	}
-	keepsNetwork := sync.OnceValue(func() bool { return err == nil && keeps(b) })
+	keepsNetwork := sync.OnceValue(func() bool { return recorded && keeps(b) })
 	// systemd takes its time over questions, and the kernel over rules that go: as little as possible waits for those.
 	unpublished := sync.OnceValues(func() (func() error, error) {
 		if keepsNetwork() {
 			return unpublish(nil)
 		}
-		return unpublish(b)
+		return unpublish(publisherOf(runs))
 	})
 	go unpublished()
-	failures = append(failures, runtime.remove(), awaitCopier(id))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		failures = append(failures, err)
-	case keepsNetwork():
-		failures = append(failures, standBy(b))
-	case isSandbox(b):
-		failures = append(failures, releaseSandbox(b), disconnect(ctx, b, unpublished))
-	default:
+	failures := []error{removeProcesses(id, runs), awaitCopier(id)}
+	if lost {
+		failures = append(failures, unmountBelow(ownDirs(id)...))
+	}
+	for _, b := range runs {
+		if keepsNetwork() {
+			failures = append(failures, standBy(b))
+			continue
+		}
+		if isSandbox(b) {
+			failures = append(failures, releaseSandbox(b))
+		}
 		failures = append(failures, disconnect(ctx, b, unpublished))
 	}
 	failures = append(failures, os.RemoveAll(filepath.Join(bundle.ContainersDir, id)), os.RemoveAll(bundle.HealthFile(id)))
@@ -91,6 +97,32 @@ func cleanUp(ctx context.Context, id string, keeps func(*bundle.Bundle) bool) er
 	return nil
 }
 
+// publisherOf is the newest run that published ports; nil for none.
+func publisherOf(runs []*bundle.Bundle) *bundle.Bundle {
+	if i := slices.IndexFunc(runs, func(b *bundle.Bundle) bool { return len(b.Network.Ports) > 0 }); i >= 0 {
+		return runs[i]
+	}
+	return nil
+}
+
+// removeProcesses has the runtime of each run remove the container.
+func removeProcesses(id string, runs []*bundle.Bundle) error {
+	runtimes := []ociRuntime{libcontainerRuntime{id: id}}
+	if len(runs) > 0 {
+		runtimes = nil
+	}
+	for _, b := range runs {
+		if runtime := runtimeOf(b); !slices.Contains(runtimes, runtime) {
+			runtimes = append(runtimes, runtime)
+		}
+	}
+	var failures []error
+	for _, runtime := range runtimes {
+		failures = append(failures, runtime.remove())
+	}
+	return errors.Join(failures...)
+}
+
 // never is for a container whose network goes in any case.
 func never(*bundle.Bundle) bool { return false }
 
@@ -98,6 +130,9 @@ func never(*bundle.Bundle) bool { return false }
 // next one replaces.
 func forgetRun(own string) error {
 	entries, err := os.ReadDir(own)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

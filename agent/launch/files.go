@@ -1,18 +1,13 @@
 package launch
 
 import (
-	"bufio"
-	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
-	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/davit-project/davit/agent/resolver"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -31,11 +26,7 @@ func (r *run) writeFiles() error {
 	if err := os.WriteFile(ownFile(r.ID, "hostname"), []byte(r.Spec.Hostname+"\n"), 0o644); err != nil {
 		return err
 	}
-	resolver, err := r.resolver()
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(ownFile(r.ID, "resolv.conf"), resolver, 0o644)
+	return os.WriteFile(resolver.File(r.ID), r.resolver(), 0o644)
 }
 
 // fileMounts mounts those files over the init layer's empty ones.
@@ -53,71 +44,14 @@ func (r *run) fileMounts() []specs.Mount {
 	return mounts
 }
 
-// resolver is the container's resolv.conf(5): the node's, the manifest's, or both. The resolver
-// library takes the first three name servers and the last search line.
-func (r *run) resolver() ([]byte, error) {
-	var text bytes.Buffer
-	for _, server := range r.DNS.Servers {
-		fmt.Fprintf(&text, "nameserver %s\n", server)
+// resolver is the container's resolv.conf(5). A node without name servers has containers without.
+func (r *run) resolver() []byte {
+	if r.DNS.Only {
+		return resolver.Text(r.DNS, nil)
 	}
-	if !r.DNS.Only {
-		node, err := resolverFile(r.Network.Mode)
-		if err != nil {
-			return nil, err
-		}
-		text.Write(node)
+	node, err := resolver.Node(r.Network.Mode)
+	if err != nil && len(r.DNS.Servers) == 0 {
+		fmt.Fprintf(os.Stderr, "davit-run: %v: the container looks up no names but its neighbours'\n", err)
 	}
-	if len(r.DNS.Searches) > 0 {
-		fmt.Fprintf(&text, "search %s\n", strings.Join(r.DNS.Searches, " "))
-	}
-	if len(r.DNS.Options) > 0 {
-		fmt.Fprintf(&text, "options %s\n", strings.Join(r.DNS.Options, " "))
-	}
-	return text.Bytes(), nil
-}
-
-// resolverFile returns the node's resolv.conf(5) for a container. A name server on the
-// node's loopback cannot be reached from another network namespace; where that is
-// systemd-resolved, the servers it asks itself are in a file of their own
-// (systemd-resolved.service(8)).
-func resolverFile(mode string) ([]byte, error) {
-	const node, resolved = "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"
-	text, err := os.ReadFile(node)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	if mode != bundle.NetworkCNI {
-		return text, nil // it reaches the node's, or none at all
-	}
-	reachable, servers := withoutLoopback(text)
-	if servers > 0 {
-		return reachable, nil
-	}
-	text, err = os.ReadFile(resolved)
-	if errors.Is(err, fs.ErrNotExist) {
-		fmt.Fprintln(os.Stderr, "davit-run: the node's name servers are on its loopback: the container can look up no names but its neighbours'")
-		return reachable, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	reachable, _ = withoutLoopback(text)
-	return reachable, nil
-}
-
-// withoutLoopback drops the name servers on loopback addresses and counts the others.
-func withoutLoopback(text []byte) (kept []byte, servers int) {
-	var out bytes.Buffer
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	for lines.Scan() {
-		fields := strings.Fields(lines.Text())
-		if len(fields) >= 2 && fields[0] == "nameserver" {
-			if address, err := netip.ParseAddr(fields[1]); err == nil && address.IsLoopback() {
-				continue
-			}
-			servers++
-		}
-		fmt.Fprintln(&out, lines.Text())
-	}
-	return out.Bytes(), servers
+	return resolver.Text(r.DNS, node)
 }

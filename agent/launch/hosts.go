@@ -327,8 +327,8 @@ func recorded() ([]string, error) {
 	return networks, err
 }
 
-// readNeighbours reads a network's record. One that is missing or damaged is made of the members' files:
-// then it is not exactly what their /etc/hosts have.
+// readNeighbours reads a network's record. One that is missing or damaged is made of the members' files, and of what
+// the kernel knows of members whose files are lost: then it is not exactly what their /etc/hosts have.
 func readNeighbours(network string) (all neighbours, exact bool, err error) {
 	text, err := os.ReadFile(filepath.Join(bundle.NamesDir, network))
 	if err == nil && json.Unmarshal(text, &all) == nil {
@@ -336,9 +336,13 @@ func readNeighbours(network string) (all neighbours, exact bool, err error) {
 	}
 	all = nil
 	members, err := readMembers()
-	for _, m := range members {
+	if err != nil {
+		return nil, false, err
+	}
+	lost, err := restoreMembers(network)
+	for _, m := range slices.Concat(lost, members) {
 		if _, ok := m.Networks[network]; ok {
-			all = append(all, asNeighbour(m, network))
+			all = all.with(asNeighbour(m, network))
 		}
 	}
 	return all, false, err

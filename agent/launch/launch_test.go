@@ -183,15 +183,6 @@ func TestHostsAreWrittenWhereTheyDiffer(t *testing.T) {
 	}
 }
 
-func TestNameServersOnLoopbackAreDropped(t *testing.T) {
-	t.Parallel()
-	text := "nameserver 127.0.0.53\nnameserver ::1\nsearch example.com\nnameserver 192.0.2.1\n"
-	got, servers := withoutLoopback([]byte(text))
-	if want := "search example.com\nnameserver 192.0.2.1\n"; string(got) != want || servers != 1 {
-		t.Errorf("got %q with %d servers", got, servers)
-	}
-}
-
 func TestInitLayerIsTheTopmost(t *testing.T) {
 	t.Parallel()
 	got := overlayOptions(initLayerDir, []string{"l/A", "l/B"}, "/u", "/w")

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/agent/bridge"
 	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -74,7 +75,7 @@ func isLent(file string) bool {
 		return false
 	}
 	id, _, _ := strings.Cut(string(text), "\n")
-	id = strings.ReplaceAll(strings.TrimSpace(id), ".", "@")
+	id = bundle.FromRuntimeID(strings.TrimSpace(id))
 	if id == "" || !filepath.IsLocal(id) {
 		return false
 	}
@@ -82,13 +83,22 @@ func isLent(file string) bool {
 	return err == nil
 }
 
-// usedAddresses are those that running containers have.
+// usedAddresses are those that running containers have, as they are recorded and as the kernel has them.
 func usedAddresses() (map[netip.Addr]bool, error) {
+	ports, err := bridge.Ports()
+	if err != nil {
+		return nil, err
+	}
 	files, err := filepath.Glob(bundle.MembersDir + "/*")
 	if err != nil {
 		return nil, err
 	}
 	used := map[netip.Addr]bool{}
+	for _, port := range ports {
+		for _, address := range port.Addresses {
+			used[address] = true
+		}
+	}
 	for _, file := range files {
 		var member struct {
 			Networks map[string]struct{ Addresses []string }

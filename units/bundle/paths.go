@@ -83,6 +83,9 @@ func RunningBundle(id string) string { return filepath.Join(AttachmentsDir, id, 
 // RuntimeID is a container's id for libcontainer and CNI, which know no @. No object's name has a dot.
 func RuntimeID(id string) string { return strings.ReplaceAll(id, "@", ".") }
 
+// FromRuntimeID is the reverse of [RuntimeID].
+func FromRuntimeID(id string) string { return strings.ReplaceAll(id, ".", "@") }
+
 // WaitFIFO is where libcontainer keeps a created container's process waiting (execFifoFilename of runc's
 // libcontainer): what opens it lets the process go on. It is there no more once it has.
 func WaitFIFO(id string) string { return filepath.Join(RuntimeDir, RuntimeID(id), "exec.fifo") }
