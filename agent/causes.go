@@ -244,6 +244,9 @@ func (w *explainer) ofHindrance(object string) []Cause {
 		return nil
 	}
 	reason := w.view.kept[0].Hindered(object)
+	if waits := w.upcoming.Objects[object]; reason == "" && waits.Failed {
+		reason = waits.For // the last try failed, and the next one has not begun
+	}
 	if reason == "" {
 		return nil
 	}

@@ -126,7 +126,7 @@ func (n *Node) Why(ctx context.Context, set *manifests.Set, guard Guard, object 
 	if err != nil {
 		return Explanation{}, err
 	}
-	w.said = func(unit string) string { return n.lastWords(ctx, unit) }
+	w.said = func(unit string) string { return n.lastOutputOf(ctx, unit) }
 	explanation := Explanation{Object: object, Causes: w.causes(object), Units: []ObjectReport{}, Plan: []reconcile.Action{}}
 	for _, unit := range report.Objects {
 		if unit.Object == object {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/davit-project/davit/units"
 )
@@ -22,8 +23,9 @@ func (n *Node) withCause(ctx context.Context, v *view, unit string, err error) e
 	if errors.Is(err, units.ErrDependency) {
 		return err
 	}
-	if run := v.actual.Workloads[unit].Run; run != nil && run.Last != nil && run.Last.Failure != nil {
-		return errors.New(run.Last.Failure.Error)
+	observed := v.actual.Workloads[unit].Run
+	if observed != nil && observed.Last != nil && observed.Last.Failure != nil {
+		return errors.New(observed.Last.Failure.Error)
 	}
 	state, stateErr := n.Systemd.State(ctx, unit)
 	run, runErr := lastRun(unit)
@@ -33,21 +35,40 @@ func (n *Node) withCause(ctx context.Context, v *view, unit string, err error) e
 	if stateErr == nil && state.StatusText != "" {
 		err = fmt.Errorf("%w: %s", err, state.StatusText)
 	}
-	if words := n.lastWords(ctx, unit); words != "" {
+	invocation := state.Invocation
+	if observed != nil {
+		invocation = observed.Invocation
+	}
+	if words := lastOutput(ctx, invocation); words != "" {
 		return fmt.Errorf("%w: it said %q", err, words)
 	}
 	return err
 }
 
-// lastWords are what the unit's processes said last since its start; "" where the journal does not
+// lastOutputOf are what the processes of a unit, since its start, said last, and systemd about them; "" if the journal does not
 // tell.
-func (n *Node) lastWords(ctx context.Context, unit string) string {
+func (n *Node) lastOutputOf(ctx context.Context, unit string) string {
 	state, err := n.Systemd.State(ctx, unit)
-	if err != nil || state.Invocation == "" {
+	if err != nil {
 		return ""
 	}
+	return lastOutput(ctx, state.Invocation)
+}
+
+// journalPatience is how long the journal may take to answer.
+const journalPatience = 5 * time.Second
+
+// lastOutput are the last lines of a run.
+func lastOutput(ctx context.Context, invocation string) string {
+	if invocation == "" {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, journalPatience)
+	defer cancel()
+	// What was written before the run ended may not have been read by journald yet. Without that, some of it is known.
+	_ = exec.CommandContext(ctx, "journalctl", "--sync").Run()
 	output, err := exec.CommandContext(ctx, "journalctl", "--quiet", "--output=cat", "--lines="+strconv.Itoa(2*lastLines),
-		"_SYSTEMD_INVOCATION_ID="+state.Invocation).Output()
+		"_SYSTEMD_INVOCATION_ID="+invocation).Output()
 	if err != nil {
 		return ""
 	}
