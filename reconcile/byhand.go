@@ -12,6 +12,8 @@ func (d *differ) byHand(unit string, workload Workload, current ActualWorkload) 
 	switch {
 	case current.Enabled == "masked" || current.Enabled == "masked-runtime":
 		return ByMask, "unit is masked: systemctl unmask " + unit + " to let it run"
+	case current.isAnothers(workload):
+		return "", "" // what was done to the one object says nothing of the other
 	case workload.Keep != KeepRunning || current.Job != "" || !current.stopped(workload):
 		return "", ""
 	case d.halfWritten(workload, current):

@@ -75,6 +75,8 @@ type differ struct {
 	renewals []string                  // networks that changed
 	late     []string                  // images that are fetched once what uses them has stopped
 	required map[string][]string       // by object, the actions that bring what it needs
+	wanted   map[v1.Ref]bool           // the objects of the desired workloads
+	newcomer map[string][]v1.Ref       // by name, the objects of which nothing is on the node yet
 	switching
 }
 
@@ -88,6 +90,7 @@ type change struct {
 	why       string // why it is started or restarted
 	with      string // the unit whose restart stops this one
 	halt      bool   // it stops first, and starts when others have done so
+	yields    bool   // it is another object's, which stops before the file is written
 	spare     bool   // it stands in for others, for a while
 	called    bool   // it is a spare that stands in now
 }
@@ -100,6 +103,10 @@ func (c change) restarts() bool { return c.verb == Restart || c.halt }
 
 // decide sorts every unit into changed, removed or kept.
 func (d *differ) decide() {
+	d.wanted, d.newcomer = map[v1.Ref]bool{}, d.newcomers()
+	for _, workload := range d.desired.Workloads {
+		d.wanted[workload.Ref] = true
+	}
 	blocked := map[string]Problem{}
 	for _, problem := range d.desired.Problems {
 		blocked[problem.Ref.String()] = problem
@@ -139,6 +146,7 @@ func (d *differ) decide() {
 		current := d.actual.Workloads[unit]
 		object := current.Ref.String()
 		_, hasProblem := blocked[object]
+		next, awaited := d.awaited(current.Ref)
 		switch {
 		case d.suspended(current.Ref, unit):
 		case isSpare(unit):
@@ -152,6 +160,10 @@ func (d *differ) decide() {
 		case d.options.HoldPrune != "":
 			d.kept[unit] = current
 			d.plan.hold(Held{Object: object, Reason: "not removed: " + d.options.HoldPrune, By: ByPruneGuard})
+		case awaited:
+			d.kept[unit] = current
+			reason := fmt.Sprintf("not removed before %s, which takes its place, can be put in place", next)
+			d.plan.hold(Held{Object: object, Reason: reason, By: ByProblem})
 		default:
 			d.removals = append(d.removals, unit)
 		}
@@ -181,6 +193,9 @@ func (d *differ) compare(unit string, workload Workload) change {
 		d.stopped[unit] = true
 		d.plan.hold(Held{Object: workload.Ref.String(), Reason: reason, By: by, Intended: true})
 		return c
+	}
+	if current.isAnothers(workload) {
+		return d.takeOver(c, current)
 	}
 	c.verb, c.why = d.activity(workload, current, c.write)
 	return c

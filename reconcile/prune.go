@@ -196,7 +196,7 @@ func (d *differ) freedBy(unit string) (file, run string) {
 		return id, id
 	case c.verb != "":
 		run = c.begin()
-	case d.actual.Workloads[unit].down():
+	case c.yields, d.actual.Workloads[unit].down():
 		run = d.written[unit]
 	}
 	return d.written[unit], run

@@ -9,6 +9,7 @@ import (
 // switching is what the parts of [differ.switchOver] pass to each other: ids of actions.
 type switching struct {
 	stops    map[string]string   // by unit, of units that are removed
+	yielded  map[string]string   // by unit, the stops of units that become another object's
 	files    []string            // that change unit files
 	written  map[string]string   // by unit, of the files that are written
 	reloaded []string            // the reload, if there is one
@@ -23,6 +24,7 @@ type switching struct {
 // and the starts. A start waits for a stop only where both need the same thing.
 func (d *differ) switchOver() {
 	d.remove()
+	d.yield()
 	d.write()
 	ordered := d.inOrder()
 	d.stopHalted(ordered)
@@ -43,7 +45,11 @@ func (d *differ) remove() {
 		object, reason := current.Ref.String(), d.removal(unit)
 		var needs []string
 		if !current.down() {
-			d.stops[unit] = d.plan.add(Action{Verb: Stop, Object: object, Target: unit, Reason: reason, Waits: current.stopping(unit)})
+			stop := Action{Verb: Stop, Object: object, Target: unit, Reason: reason, Waits: current.stopping(unit)}
+			for _, next := range d.replacedBy(current.Ref) {
+				stop.Needs = append(stop.Needs, d.requirements(next.workload)...)
+			}
+			d.stops[unit] = d.plan.add(stop)
 			needs = []string{d.stops[unit]}
 		}
 		d.files = append(d.files, d.plan.add(Action{Verb: RemoveUnit, Object: object, Target: unit, Reason: reason, Needs: needs}))
@@ -64,9 +70,12 @@ func (d *differ) write() {
 		if c.write == "" {
 			continue
 		}
+		needs := d.requirements(c.workload)
+		if c.yields {
+			needs = append(slices.Clone(needs), d.yielded[c.unit])
+		}
 		id := d.plan.add(Action{
-			Verb: WriteUnit, Object: c.workload.Ref.String(), Target: c.unit, Reason: c.write,
-			Needs: d.requirements(c.workload),
+			Verb: WriteUnit, Object: c.workload.Ref.String(), Target: c.unit, Reason: c.write, Needs: needs,
 		})
 		d.written[c.unit] = id
 		d.files = append(d.files, id)
@@ -80,7 +89,7 @@ func (d *differ) write() {
 
 // start plans the start or the restart of one unit.
 func (d *differ) start(c change) {
-	after := append(d.conflicts(c), d.comes(c)...)
+	after := slices.Concat(d.giveWay(c.workload), d.conflicts(c), d.comes(c))
 	for _, name := range c.workload.Networks {
 		if id, ok := d.renewed[name]; ok {
 			after = append(after, id)

@@ -1,0 +1,126 @@
+package reconcile
+
+import (
+	"strings"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+// isAnothers reports whether the unit's file on the node is of another object than the one that is to have it, as
+// when a Container becomes a CronJob of its name.
+func (w ActualWorkload) isAnothers(workload Workload) bool { return w.Ref != workload.Ref }
+
+// takeOver decides what a unit needs that is another object's. What runs stops by the settings of the object that
+// it is of, before the file changes. A slice has no process: what runs in it stops by itself.
+func (d *differ) takeOver(c change, current ActualWorkload) change {
+	c.write = "was " + current.Ref.String()
+	c.yields = !current.down() && !strings.HasSuffix(c.unit, ".slice")
+	starts := c.workload.Keep == KeepRunning || c.workload.Keep == KeepStarted
+	if starts && !d.completed(c.workload) {
+		c.verb, c.why = Start, c.write
+	}
+	return c
+}
+
+// yield plans the stops of units that pass from one object to another.
+func (d *differ) yield() {
+	d.yielded = map[string]string{}
+	for _, c := range d.changes {
+		if !c.yields {
+			continue
+		}
+		current := d.actual.Workloads[c.unit]
+		d.yielded[c.unit] = d.plan.add(Action{
+			Verb: Stop, Object: current.Ref.String(), Target: c.unit, Reason: "becomes " + c.workload.Ref.String(),
+			Needs: d.requirements(c.workload), Waits: current.stopping(c.unit),
+		})
+	}
+}
+
+// giveWay are the stops that come before an object's start: of its own units that are another object's still, and
+// of the objects whose place it takes.
+func (d *differ) giveWay(workload Workload) []string {
+	var after []string
+	for _, c := range d.changes {
+		if c.yields && c.workload.Ref == workload.Ref {
+			after = append(after, d.yielded[c.unit])
+		}
+	}
+	for _, unit := range sortedKeys(d.stops) {
+		if d.replaces(workload.Ref, d.actual.Workloads[unit].Ref) {
+			after = append(after, d.stops[unit])
+		}
+	}
+	return after
+}
+
+// replaces reports whether an object takes the place of one of its name that is of another kind, and not wanted
+// any more.
+func (d *differ) replaces(next, before v1.Ref) bool {
+	return next.Name == before.Name && next.Kind != before.Kind && !d.wanted[before]
+}
+
+// replacedBy are the changes of the objects that take the place of one.
+func (d *differ) replacedBy(before v1.Ref) []change {
+	var next []change
+	for _, c := range d.changes {
+		if d.replaces(c.workload.Ref, before) {
+			next = append(next, c)
+		}
+	}
+	return next
+}
+
+// newcomers are the objects of each name of which nothing is on the node yet, those among them that are not
+// possible yet too.
+func (d *differ) newcomers() map[string][]v1.Ref {
+	here, refs := map[v1.Ref]bool{}, map[v1.Ref]bool{}
+	for _, current := range d.actual.Workloads {
+		here[current.Ref] = true
+	}
+	for _, workload := range d.desired.Workloads {
+		refs[workload.Ref] = !here[workload.Ref]
+	}
+	for _, problem := range d.desired.Problems {
+		refs[problem.Ref] = !here[problem.Ref]
+	}
+	named := map[string][]v1.Ref{}
+	for ref, isNew := range refs {
+		if isNew {
+			named[ref.Name] = append(named[ref.Name], ref)
+		}
+	}
+	return named
+}
+
+// awaited is the object that takes the place of one that is not wanted any more, and cannot be put in place yet:
+// until then the one before stays.
+func (d *differ) awaited(before v1.Ref) (next v1.Ref, isAwaited bool) {
+	for _, next := range d.newcomer[before.Name] {
+		if d.replaces(next, before) && !d.comesWhole(next) {
+			return next, true
+		}
+	}
+	return v1.Ref{}, false
+}
+
+// comesWhole reports whether the plan brings all that a new object has.
+func (d *differ) comesWhole(ref v1.Ref) bool {
+	for _, problem := range d.desired.Problems {
+		if problem.Ref == ref {
+			return false
+		}
+	}
+	units, comes := 0, 0
+	for _, workload := range d.desired.Workloads {
+		if workload.Ref == ref && !d.expired(workload) {
+			units++
+		}
+	}
+	for _, c := range d.changes {
+		if c.workload.Ref == ref && !c.spare {
+			comes++
+		}
+	}
+	return units == comes
+}
