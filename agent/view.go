@@ -108,7 +108,7 @@ func (n *Node) settlePinned(v *view, pin generations.Pin) {
 		v.warning = errors.Join(v.warning, err)
 		return
 	}
-	v.desired, v.pinned = earlier, true
+	v.desired, v.pinned = reconcile.Restore(earlier), true
 	held := reconcile.Held{
 		Object:   fmt.Sprintf("generation %d", pin.Generation),
 		Reason:   "rolled back to it by hand: until the manifests change, or davit resume",
@@ -147,7 +147,7 @@ func (n *Node) planFor(v *view, guard Guard, watched bool) (reconcile.Plan, erro
 		guard = Guard{Confirmed: true} // what the generation lacks is to go
 	}
 	options := reconcile.Options{
-		Now: time.Now(), Kept: v.kept, Held: v.held, Suspended: v.suspended(), Unwatched: !watched,
+		Now: time.Now(), Kept: v.kept, Held: v.held, Suspended: v.suspended(), Unwatched: !watched, Restored: v.pinned,
 	}
 	if len(v.kept) > 0 {
 		options.Owed = v.kept[0].Owed

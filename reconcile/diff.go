@@ -33,6 +33,8 @@ type Options struct {
 	Unwatched bool
 	// Suspended are the objects that nothing changes for now, and why.
 	Suspended map[string]string
+	// Restored is set while all is as an earlier generation had it, whatever the manifests say.
+	Restored bool
 	// Held is what was left out of desired before.
 	Held []Held
 }
@@ -53,6 +55,7 @@ func Diff(desired Desired, actual Actual, options Options) Plan {
 	d.fetch()
 	d.stage()
 	d.switchOver()
+	d.retire()
 	d.prune()
 	return d.plan
 }
@@ -176,7 +179,7 @@ func (d *differ) compare(unit string, workload Workload) change {
 	current, exists := d.actual.Workloads[unit]
 	if !exists {
 		c.write = "not on the node yet"
-		if workload.Keep == KeepRunning || workload.Keep == KeepStarted {
+		if d.starts(workload) {
 			c.verb, c.why = Start, "new"
 		}
 		return c
@@ -199,6 +202,11 @@ func (d *differ) compare(unit string, workload Workload) change {
 	}
 	c.verb, c.why = d.activity(workload, current, c.write)
 	return c
+}
+
+// starts reports whether davit starts a unit that is new on the node.
+func (d *differ) starts(workload Workload) bool {
+	return (workload.Keep == KeepRunning || workload.Keep == KeepStarted) && !d.completed(workload)
 }
 
 // activity decides whether a workload must be started or restarted, and why.

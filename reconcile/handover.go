@@ -15,8 +15,7 @@ func (w ActualWorkload) isAnothers(workload Workload) bool { return w.Ref != wor
 func (d *differ) takeOver(c change, current ActualWorkload) change {
 	c.write = "was " + current.Ref.String()
 	c.yields = !current.down() && !strings.HasSuffix(c.unit, ".slice")
-	starts := c.workload.Keep == KeepRunning || c.workload.Keep == KeepStarted
-	if starts && !d.completed(c.workload) {
+	if d.starts(c.workload) {
 		c.verb, c.why = Start, c.write
 	}
 	return c

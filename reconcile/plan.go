@@ -122,6 +122,8 @@ const (
 	RemoveVolume  Verb = "remove-volume"
 	ReleaseImage  Verb = "release-image"
 	RemoveBundle  Verb = "remove-bundle"
+	RecallJob     Verb = "recall-job"
+	RetireJob     Verb = "retire-job"
 	ForgetJob     Verb = "forget-job"
 )
 
@@ -155,7 +157,7 @@ func (v Verb) Phase() Phase {
 	switch v {
 	case PullImage, MakeNetwork, CheckNetwork, MakeVolume, WriteBundle:
 		return Fetching
-	case RemoveNetwork, RemoveVolume, ReleaseImage, RemoveBundle, ForgetJob:
+	case RemoveNetwork, RemoveVolume, ReleaseImage, RemoveBundle, RetireJob, ForgetJob:
 		return Pruning
 	default:
 		return Switching

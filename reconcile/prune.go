@@ -64,11 +64,6 @@ func (d *differ) pruneBundles(used things, freed freeing) {
 			d.plan.add(Action{Verb: RemoveBundle, Object: dir, Target: dir, Reason: notUsed, Needs: freed.bundles[dir]})
 		}
 	}
-	for _, dir := range sortedKeys(d.actual.Completed) {
-		if !used.bundles[dir] {
-			d.plan.add(Action{Verb: ForgetJob, Object: dir, Target: dir, Reason: "its job is gone"})
-		}
-	}
 }
 
 // things are names of what workloads need, of images their ids.

@@ -10,6 +10,7 @@ import (
 type switching struct {
 	stops    map[string]string   // by unit, of units that are removed
 	yielded  map[string]string   // by unit, the stops of units that become another object's
+	recalled map[string]string   // by unit, of records of jobs that count again
 	files    []string            // that change unit files
 	written  map[string]string   // by unit, of the files that are written
 	reloaded []string            // the reload, if there is one
@@ -25,6 +26,7 @@ type switching struct {
 func (d *differ) switchOver() {
 	d.remove()
 	d.yield()
+	d.recall()
 	d.write()
 	ordered := d.inOrder()
 	d.stopHalted(ordered)
@@ -70,9 +72,11 @@ func (d *differ) write() {
 		if c.write == "" {
 			continue
 		}
-		needs := d.requirements(c.workload)
-		if c.yields {
-			needs = append(slices.Clone(needs), d.yielded[c.unit])
+		needs := slices.Clone(d.requirements(c.workload))
+		for _, of := range []map[string]string{d.yielded, d.recalled} {
+			if id, ok := of[c.unit]; ok {
+				needs = append(needs, id)
+			}
 		}
 		id := d.plan.add(Action{
 			Verb: WriteUnit, Object: c.workload.Ref.String(), Target: c.unit, Reason: c.write, Needs: needs,
