@@ -20,6 +20,11 @@ type Options struct {
 	Now time.Time
 	// HoldPrune says why nothing may be removed now; empty lets removals happen.
 	HoldPrune string
+	// Volumes are the Volumes that the manifests have, by name, be it of a kind without a directory, or not for
+	// this node: what is in their directories is not deleted.
+	Volumes map[string]bool
+	// Confirmed is set where a person wants what would else be held back.
+	Confirmed bool
 	// Kept are the generations that one can go back to: what they need stays on the disk.
 	Kept []Generation
 	// Owed are the units that davit has to start still, because it stopped them or wrote their files,
@@ -139,11 +144,19 @@ func (d *differ) decide() {
 			d.changes = append(d.changes, c)
 		}
 	}
+	d.holdVolumes()
+	d.leave(blocked)
+	d.holdTaken()
 	d.restartDependents()
 	d.halt()
 	d.callSpares()
+	d.leaveSpares()
+}
+
+// leave sorts the units that are not wanted into those that go and those that stay.
+func (d *differ) leave(blocked map[string]Problem) {
 	for _, unit := range sortedKeys(d.actual.Workloads) {
-		if workload, ok := d.desired.Workloads[unit]; ok && !d.expired(workload) || d.isCalled(unit) {
+		if workload, ok := d.desired.Workloads[unit]; ok && !d.expired(workload) || isSpare(unit) {
 			continue
 		}
 		current := d.actual.Workloads[unit]
@@ -152,8 +165,6 @@ func (d *differ) decide() {
 		next, awaited := d.awaited(current.Ref)
 		switch {
 		case d.suspended(current.Ref, unit):
-		case isSpare(unit):
-			d.removals = append(d.removals, unit)
 		case hasProblem:
 			d.kept[unit] = current
 		case current.Keep:

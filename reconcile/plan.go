@@ -188,6 +188,8 @@ const (
 	BySuspension   Holder = "Suspended"     // davit suspend
 	ByAnnotation   Holder = "PruneDisabled" // the object itself asks to be kept
 	ByPruneGuard   Holder = "PruneHeld"     // it is not sure enough that the object is to go
+	ByVolume       Holder = "VolumeHeld"    // what is in a volume would not be seen any more
+	ByTaken        Holder = "Taken"         // another object still has what only one can have
 	ByDriftPolicy  Holder = "DriftReported" // the node's owner wants drift told, not put right
 	ByFailedChange Holder = "RolledBack"    // the object's last change, or all changes, did not work
 	ByRollback     Holder = "Rollback"      // davit rollback

@@ -49,7 +49,8 @@ func (d *differ) pruneNetworks(used things, freed freeing) {
 
 func (d *differ) pruneVolumes(used things, freed freeing) {
 	for _, name := range sortedKeys(d.actual.Volumes) {
-		if _, wanted := d.desired.Volumes[name]; wanted || !d.actual.Volumes[name].Delete || used.volumes[name] || freed.volumes.held(name) {
+		_, wanted := d.desired.Volumes[name]
+		if wanted || d.options.Volumes[name] || !d.actual.Volumes[name].Delete || used.volumes[name] || freed.volumes.held(name) {
 			continue
 		}
 		const reason = "manifest is gone, and its reclaim policy is Delete"
@@ -109,7 +110,7 @@ func (t things) add(b *bundle.Bundle) {
 		t.images[image.ID] = true
 	}
 	for _, mount := range b.Spec.Mounts {
-		t.volumes[volumeOf(mount.Source)] = true
+		t.volumes[volumeOf(nodePath(b, mount.Source))] = true
 	}
 	for _, attachment := range b.Network.Attachments {
 		t.networks[attachment.Network] = true
