@@ -9,6 +9,7 @@ import (
 // switching is what the parts of [differ.switchOver] pass to each other: ids of actions.
 type switching struct {
 	stops    map[string]string   // by unit, of units that are removed
+	givers   map[string][]string // by unit, those that give up what it wants
 	yielded  map[string]string   // by unit, the stops of units that become another object's
 	recalled map[string]string   // by unit, of records of jobs that count again
 	files    []string            // that change unit files
@@ -93,7 +94,7 @@ func (d *differ) write() {
 
 // start plans the start or the restart of one unit.
 func (d *differ) start(c change) {
-	after := slices.Concat(d.giveWay(c.workload), d.conflicts(c), d.comes(c))
+	after := slices.Concat(d.giveWay(c.workload), d.conflicts(c), d.given(c), d.comes(c))
 	for _, name := range c.workload.Networks {
 		if id, ok := d.renewed[name]; ok {
 			after = append(after, id)
@@ -114,6 +115,9 @@ func (d *differ) start(c change) {
 func (d *differ) waits(c change) (waits string, blocked bool) {
 	if turn := d.turns[c.begin()]; turn != "" {
 		return turn, false
+	}
+	if giver := d.givesStill(c); giver != "" {
+		return giver, false
 	}
 	if d.options.Unwatched {
 		return "", false // systemd has the dependencies, and no later pass would follow up
