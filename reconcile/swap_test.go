@@ -50,7 +50,9 @@ func TestWhatIsSwappedHasOneUserAtATime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSimulation()
-			s.behave = func(string, string) behaviour { return behaviour{start: 2 * time.Second, stop: 4 * time.Second} }
+			s.behave = func(unit, _ string) behaviour { // so that whatever does not wait starts too early
+				return behaviour{start: time.Second, stop: time.Duration(1+unit[0]%5*3) * time.Second}
+			}
 			stay := container("stay")
 			before, after := load(t, test.before+stay), load(t, test.after+stay)
 			for range 30 {
@@ -58,7 +60,7 @@ func TestWhatIsSwappedHasOneUserAtATime(t *testing.T) {
 				s.tick()
 			}
 			s.calls = nil
-			for second := range 60 {
+			for second := range 120 {
 				s.pass(after, "after")
 				if users := s.shared(); len(users) > 0 {
 					t.Fatalf("after %d s: %v, after %v", second, users, services(s.calls))
