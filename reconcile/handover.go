@@ -36,8 +36,8 @@ func (d *differ) yield() {
 	}
 }
 
-// giveWay are the stops that come before an object's start: of its own units that are another object's still, and
-// of the objects whose place it takes.
+// giveWay are the stops that come before an object's files and starts: of its own units that are another object's
+// still, and of the objects whose place it takes. Were the node to boot in between, both would run.
 func (d *differ) giveWay(workload Workload) []string {
 	var after []string
 	for _, c := range d.changes {

@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/davit-project/davit/manifests"
 )
@@ -194,17 +196,105 @@ func TestAnObjectStaysUntilItsSuccessorIsPossible(t *testing.T) {
 	}
 }
 
-// shape is the text of an object of a name.
-func shape(kind, name string) string {
-	return strings.ReplaceAll(shapes[kind], "name: x}", fmt.Sprintf("name: %s}", name))
+// drawKinds draws which kind each name has, or that it has none.
+func drawKinds(t *rapid.T, kinds map[string]string) {
+	drawn := slices.DeleteFunc(sortedKeys(shapes), func(kind string) bool { return kind == "Container of sockets" }) // one may listen
+	for _, name := range []string{"x", "y", "z"} {
+		switch i := rapid.IntRange(-len(drawn), len(drawn)).Draw(t, "kind of "+name); {
+		case i == 0:
+			delete(kinds, name)
+		case i > 0:
+			kinds[name] = drawn[i-1]
+		}
+	}
 }
 
-// loadShapes loads objects, each of the kind that has its name.
-func loadShapes(kinds map[string]string) ([]manifests.Object, string, error) {
+// loadKinds loads objects, each of the kind that has its name.
+func loadKinds(t *rapid.T, kinds map[string]string) ([]manifests.Object, string) {
 	text := ""
 	for _, name := range sortedKeys(kinds) {
-		text += shape(kinds[name], name) + "---\n"
+		one := strings.ReplaceAll(shapes[kinds[name]], "name: x}", "name: "+name+"}")
+		text += strings.TrimSuffix(one, "---\n") + "---\n"
 	}
 	set := manifests.Load([]manifests.File{{Path: "/app.yaml", Text: []byte(text)}}, manifests.Options{})
-	return set.Objects, text, set.Diagnostics.Err()
+	if err := set.Diagnostics.Err(); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return set.Objects, text
+}
+
+// TestKindsConverge walks through random histories in which names change their kinds, also while what they were
+// still starts or stops, and runs of CronJobs begin at any time. Two objects of one name never run at once, and in the end
+// what is wanted runs and nothing else is there.
+//
+// fault: names change their kinds at any time | never do two objects of one name run; the newest one does in the end
+func TestKindsConverge(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		s, kinds := newSimulation(), map[string]string{}
+		s.steady = true
+		s.behave = func(unit, dir string) behaviour {
+			n := len(unit) + int((dir + "0")[len(dir)])
+			return behaviour{start: time.Duration(n%3) * time.Second, stop: time.Duration(n%7) * time.Second}
+		}
+		var objects []manifests.Object
+		var digest string
+		advance := func(seconds int) {
+			for range seconds {
+				s.pass(objects, digest)
+				if both := s.namesakes(); both != "" {
+					t.Fatalf("%s, after %v", both, services(s.calls))
+				}
+				s.tick()
+			}
+		}
+		for range rapid.IntRange(2, 6).Draw(t, "edits") {
+			drawKinds(t, kinds)
+			objects, digest = loadKinds(t, kinds)
+			advance(rapid.SampledFrom([]int{0, 1, 2, 5, 20}).Draw(t, "seconds"))
+			wanted := s.wanted(objects, digest).Workloads
+			for _, unit := range sortedKeys(s.actual.Workloads) {
+				current := s.actual.Workloads[unit]
+				if desired := wanted[unit]; current.down() && desired.Keep == KeepApart && desired.Ref == current.Ref && !current.NeedReload && rapid.Bool().Draw(t, "run of "+unit) {
+					s.begin(unit, &current)
+					s.actual.Workloads[unit] = current
+				}
+			}
+		}
+		advance(60)
+		desired := s.desire(objects)
+		for unit, workload := range desired.Workloads {
+			current := s.actual.Workloads[unit]
+			if starts := workload.Keep == KeepRunning || workload.Keep == KeepStarted; starts && !current.settled(workload) || current.Ref != workload.Ref {
+				t.Fatalf("%s of %s is %s %s, runs %q, wanted %s", unit, current.Ref, current.Active, current.Job, current.RunningDir, workload.BundleDir)
+			}
+		}
+		if rest := s.pass(objects, digest); !rest.Empty() {
+			t.Fatalf("there is still to do: %v", verbs(rest))
+		}
+		if len(s.actual.Workloads) != len(desired.Workloads) {
+			t.Fatalf("there are %v", sortedKeys(s.actual.Workloads))
+		}
+	})
+}
+
+// namesakes says which two objects of one name run at once; "" for none.
+func (s *simulation) namesakes() string {
+	runs := map[string]string{}
+	for _, unit := range sortedKeys(s.actual.Workloads) {
+		current := s.actual.Workloads[unit]
+		b := current.Bundle
+		if current.RunningDir != current.BundleDir {
+			b = current.Running
+		}
+		if current.RunningDir == "" || current.down() || b == nil {
+			continue
+		}
+		_, name, _ := strings.Cut(b.Object, "/")
+		if other := runs[name]; other != "" && other != b.Object {
+			return fmt.Sprintf("%s and %s run", other, b.Object)
+		}
+		runs[name] = b.Object
+	}
+	return ""
 }

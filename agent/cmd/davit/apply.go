@@ -50,7 +50,7 @@ on stderr names the cause.`,
 	waitFlags(cmd, &f)
 	flags := cmd.Flags()
 	flags.BoolVar(&f.dryRun, "dry-run", false, "only show the plan")
-	flags.BoolVar(&f.confirmPrune, "confirm-prune", false, "remove units even when many or all manifests are gone")
+	flags.BoolVar(&f.confirmPrune, "confirm-prune", false, "also remove many units at once, or all, and change what hides the data of a volume")
 	return cmd
 }
 
