@@ -200,7 +200,7 @@ func (d *differ) compare(unit string, workload Workload) change {
 		c.write = differences(workload, current)
 	} else if current.NeedReload {
 		c.write = "systemd has not read the unit file yet"
-	} else if d.halfWritten(workload, current) {
+	} else if d.halfWritten(unit, workload, current) {
 		c.write = "the unit is not enabled yet"
 	}
 	if by, reason := d.byHand(unit, workload, current); reason != "" {
@@ -211,7 +211,7 @@ func (d *differ) compare(unit string, workload Workload) change {
 	if current.isAnothers(workload) {
 		return d.takeOver(c, current)
 	}
-	c.verb, c.why = d.activity(workload, current, c.write)
+	c.verb, c.why = d.activity(unit, workload, current, c.write)
 	return c
 }
 
@@ -221,7 +221,7 @@ func (d *differ) starts(workload Workload) bool {
 }
 
 // activity decides whether a workload must be started or restarted, and why.
-func (d *differ) activity(workload Workload, current ActualWorkload, write string) (Verb, string) {
+func (d *differ) activity(unit string, workload Workload, current ActualWorkload, write string) (Verb, string) {
 	running := current.running()
 	// What runs may be of the wanted version while the unit file is of another one that was never
 	// started: then the file has nothing to tell of it.
@@ -230,11 +230,11 @@ func (d *differ) activity(workload Workload, current ActualWorkload, write strin
 	switch {
 	case workload.Keep == KeepApart:
 		return "", ""
-	case current.arriving(workload, d.isOwed(workload)):
+	case current.arriving(workload, d.isOwed(unit, workload)):
 		return "", "" // systemd is about to start it as it is wanted
-	case d.isOwed(workload) && running && current.Active != "active":
+	case d.isOwed(unit, workload) && running && current.Active != "active":
 		return Restart, cmp.Or(write, "its file is written, and it was not started since")
-	case d.isOwed(workload) && !running:
+	case d.isOwed(unit, workload) && !running:
 		return Start, cmp.Or(write, "its file is written, and it was not started since")
 	case reloads(workload, current):
 		return ReloadUnit, cmp.Or(write, "its files changed")

@@ -73,12 +73,13 @@ func (d *differ) leaves(name string) string {
 	return ""
 }
 
-// isOwed reports whether davit has to start the workload's unit still.
-func (d *differ) isOwed(workload Workload) bool {
-	if workload.Unit == nil {
+// isOwed reports whether davit has to start a unit still. It starts no slice, and nothing that only a timer is to
+// start.
+func (d *differ) isOwed(unit string, workload Workload) bool {
+	if workload.Unit == nil && workload.Keep != KeepRunning {
 		return false
 	}
-	_, owed := d.options.Owed[workload.Unit.Name]
+	_, owed := d.options.Owed[unit]
 	return owed
 }
 
