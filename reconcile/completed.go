@@ -60,6 +60,9 @@ func (d *differ) expiredBundles() map[string]bool {
 // recall plans that the records count again of versions that are restored.
 func (d *differ) recall() {
 	d.recalled = map[string]string{}
+	if len(d.actual.PutAside) == 0 {
+		return
+	}
 	for _, unit := range sortedKeys(d.desired.Workloads) {
 		workload := d.desired.Workloads[unit]
 		_, current := d.actual.Completed[workload.BundleDir]
@@ -75,8 +78,8 @@ func (d *differ) recall() {
 // retire plans that records do not count any more of versions that no object has now, once nothing is left of them.
 // It keeps those that a generation may need.
 func (d *differ) retire() {
-	if d.options.Restored {
-		return // the manifests may have what the generation lacks
+	if d.options.Restored || len(d.actual.Completed)+len(d.actual.PutAside) == 0 {
+		return // while it is restored, the manifests may have what the generation lacks
 	}
 	wanted, kept := map[string]bool{}, map[string]bool{}
 	for _, workload := range d.desired.Workloads {

@@ -111,10 +111,6 @@ func (c change) restarts() bool { return c.verb == Restart || c.halt }
 
 // decide sorts every unit into changed, removed or kept.
 func (d *differ) decide() {
-	d.wanted, d.newcomer = map[v1.Ref]bool{}, d.newcomers()
-	for _, workload := range d.desired.Workloads {
-		d.wanted[workload.Ref] = true
-	}
 	blocked := map[string]Problem{}
 	for _, problem := range d.desired.Problems {
 		blocked[problem.Ref.String()] = problem

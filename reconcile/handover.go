@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"slices"
 	"strings"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
@@ -23,40 +24,47 @@ func (d *differ) takeOver(c change, current ActualWorkload) change {
 
 // yield plans the stops of units that pass from one object to another.
 func (d *differ) yield() {
-	d.yielded = map[string]string{}
+	d.yielded, d.yields = map[string]string{}, map[v1.Ref][]string{}
 	for _, c := range d.changes {
 		if !c.yields {
 			continue
 		}
 		current := d.actual.Workloads[c.unit]
-		d.yielded[c.unit] = d.plan.add(Action{
+		stop := d.plan.add(Action{
 			Verb: Stop, Object: current.Ref.String(), Target: c.unit, Reason: "becomes " + c.workload.Ref.String(),
 			Needs: d.requirements(c.workload), Waits: current.stopping(c.unit),
 		})
+		d.yielded[c.unit] = stop
+		d.yields[c.workload.Ref] = append(d.yields[c.workload.Ref], stop)
+	}
+	for _, unit := range sortedKeys(d.stops) {
+		for _, next := range d.replacedBy(d.actual.Workloads[unit].Ref) {
+			if !slices.Contains(d.yields[next.workload.Ref], d.stops[unit]) {
+				d.yields[next.workload.Ref] = append(d.yields[next.workload.Ref], d.stops[unit])
+			}
+		}
 	}
 }
 
 // giveWay are the stops that come before an object's files and starts: of its own units that are another object's
 // still, and of the objects whose place it takes. Were the node to boot in between, both would run.
-func (d *differ) giveWay(workload Workload) []string {
-	var after []string
-	for _, c := range d.changes {
-		if c.yields && c.workload.Ref == workload.Ref {
-			after = append(after, d.yielded[c.unit])
-		}
-	}
-	for _, unit := range sortedKeys(d.stops) {
-		if d.replaces(workload.Ref, d.actual.Workloads[unit].Ref) {
-			after = append(after, d.stops[unit])
-		}
-	}
-	return after
-}
+func (d *differ) giveWay(workload Workload) []string { return d.yields[workload.Ref] }
 
 // replaces reports whether an object takes the place of one of its name that is of another kind, and not wanted
 // any more.
 func (d *differ) replaces(next, before v1.Ref) bool {
-	return next.Name == before.Name && next.Kind != before.Kind && !d.wanted[before]
+	return next.Name == before.Name && next.Kind != before.Kind && !d.isWanted(before)
+}
+
+// isWanted reports whether an object is desired.
+func (d *differ) isWanted(ref v1.Ref) bool {
+	if d.wanted == nil {
+		d.wanted = map[v1.Ref]bool{}
+		for _, workload := range d.desired.Workloads {
+			d.wanted[workload.Ref] = true
+		}
+	}
+	return d.wanted[ref]
 }
 
 // replacedBy are the changes of the objects that take the place of one.
@@ -70,9 +78,16 @@ func (d *differ) replacedBy(before v1.Ref) []change {
 	return next
 }
 
-// newcomers are the objects of each name of which nothing is on the node yet, those among them that are not
-// possible yet too.
-func (d *differ) newcomers() map[string][]v1.Ref {
+// newcomers are the objects of a name of which nothing is on the node yet, those among them that are not possible
+// yet too.
+func (d *differ) newcomers(name string) []v1.Ref {
+	if d.newcomer == nil {
+		d.newcomer = d.findNewcomers()
+	}
+	return d.newcomer[name]
+}
+
+func (d *differ) findNewcomers() map[string][]v1.Ref {
 	here, refs := map[v1.Ref]bool{}, map[v1.Ref]bool{}
 	for _, current := range d.actual.Workloads {
 		here[current.Ref] = true
@@ -95,7 +110,7 @@ func (d *differ) newcomers() map[string][]v1.Ref {
 // awaited is the object that takes the place of one that is not wanted any more, and cannot be put in place yet:
 // until then the one before stays.
 func (d *differ) awaited(before v1.Ref) (next v1.Ref, isAwaited bool) {
-	for _, next := range d.newcomer[before.Name] {
+	for _, next := range d.newcomers(before.Name) {
 		if d.replaces(next, before) && !d.comesWhole(next) {
 			return next, true
 		}

@@ -12,6 +12,7 @@ import (
 
 // passOn finds which units of the changes wait for which others to give things up.
 func (d *differ) passOn() {
+	d.leaving = d.findLeaving()
 	giving := map[string][]string{} // units by claim
 	for _, c := range d.changes {
 		if c.restarts() || c.with != "" {
@@ -125,19 +126,26 @@ func (d *differ) given(c change) []string {
 // givesStill says which unit has something still that a change wants, though it is on its way to give it up; "" for
 // none.
 func (d *differ) givesStill(c change) string {
-	wanted := d.wants(c)
-	if len(wanted) == 0 {
-		return ""
-	}
-	for _, unit := range sortedKeys(d.actual.Workloads) {
-		current := d.actual.Workloads[unit]
-		_, kept := d.kept[unit]
-		leaves := current.Active == "deactivating" || current.Job == "restart" || current.Job == "stop"
-		if leaves && !kept && unit != c.unit && d.stops[unit] == "" && overlap(wanted, d.gives(unit)) {
+	for _, unit := range d.leaving {
+		if unit != c.unit && d.stops[unit] == "" && overlap(d.wants(c), d.gives(unit)) {
 			return unit + " is stopping"
 		}
 	}
 	return ""
+}
+
+// findLeaving finds the units that systemd stops or restarts, and that have something that they are not to have.
+func (d *differ) findLeaving() []string {
+	var found []string
+	for unit, current := range d.actual.Workloads {
+		_, kept := d.kept[unit]
+		leaves := current.Active == "deactivating" || current.Job == "restart" || current.Job == "stop"
+		if leaves && !kept && len(d.gives(unit)) > 0 {
+			found = append(found, unit)
+		}
+	}
+	slices.Sort(found)
+	return found
 }
 
 func anyValue[V any](m map[string]V, is func(V) bool) bool {

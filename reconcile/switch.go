@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
 // switching is what the parts of [differ.switchOver] pass to each other: ids of actions.
@@ -11,6 +13,8 @@ type switching struct {
 	stops    map[string]string   // by unit, of units that are removed
 	givers   map[string][]string // by unit, those that give up what it wants
 	yielded  map[string]string   // by unit, the stops of units that become another object's
+	yields   map[v1.Ref][]string // by object, the stops that come before its files and starts
+	leaving  []string            // units on their way to give something up
 	recalled map[string]string   // by unit, of records of jobs that count again
 	files    []string            // that change unit files
 	written  map[string]string   // by unit, of the files that are written

@@ -31,9 +31,12 @@ type takenHeld struct {
 
 // taken is the first change that wants what another object has; nil for none.
 func (d *differ) taken() *takenHeld {
-	publishers, wanted := d.publishers(), map[string][]publisher{}
+	if len(d.changes) == 0 {
+		return nil
+	}
+	publishers, wanted, staying := d.publishers(), map[string][]publisher{}, d.staying()
 	for _, c := range d.changes {
-		if before, stays := d.outstays(c); stays {
+		if before, stays := d.outstays(c, staying); stays {
 			return held(c, "%s has its name and is not removed", before)
 		}
 		for _, port := range portsOf(c.workload.Bundle) {
@@ -59,16 +62,24 @@ func held(c change, format string, by v1.Ref, args ...any) *takenHeld {
 }
 
 // outstays is the object of another kind in whose place a new one is to come, and that stays.
-func (d *differ) outstays(c change) (before v1.Ref, stays bool) {
-	if !slices.Contains(d.newcomer[c.workload.Ref.Name], c.workload.Ref) {
-		return v1.Ref{}, false
-	}
-	for _, unit := range sortedKeys(d.kept) {
-		if before := d.kept[unit].Ref; d.replaces(c.workload.Ref, before) && !d.kept[unit].down() {
+func (d *differ) outstays(c change, staying map[string][]v1.Ref) (before v1.Ref, stays bool) {
+	for _, before := range staying[c.workload.Ref.Name] {
+		if d.replaces(c.workload.Ref, before) && slices.Contains(d.newcomers(before.Name), c.workload.Ref) {
 			return before, true
 		}
 	}
 	return v1.Ref{}, false
+}
+
+// staying are the objects that run and are kept as they are, by name.
+func (d *differ) staying() map[string][]v1.Ref {
+	found := map[string][]v1.Ref{}
+	for _, current := range d.kept {
+		if name := current.Ref.Name; !current.down() && !slices.Contains(found[name], current.Ref) {
+			found[name] = append(found[name], current.Ref)
+		}
+	}
+	return found
 }
 
 // publisher is a unit that publishes a port now.
