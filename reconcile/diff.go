@@ -202,6 +202,9 @@ func (d *differ) compare(unit string, workload Workload) change {
 	if by, reason := d.byHand(unit, workload, current); reason != "" {
 		d.stopped[unit] = true
 		d.plan.hold(Held{Object: workload.Ref.String(), Reason: reason, By: by, Intended: true})
+		if current.isAnothers(workload) {
+			c.write = "" // it is masked, and what runs goes on
+		}
 		return c
 	}
 	if current.isAnothers(workload) {

@@ -11,8 +11,8 @@ import (
 // when a Container becomes a CronJob of its name.
 func (w ActualWorkload) isAnothers(workload Workload) bool { return w.Ref != workload.Ref }
 
-// takeOver decides what a unit needs that is another object's. What runs stops by the settings of the object that
-// it is of, before the file changes. A slice has no process: what runs in it stops by itself.
+// takeOver plans the change of a unit whose file belongs to another object. The running process stops with the
+// settings of its own object, before the file changes. A slice has no process; the units in it stop by themselves.
 func (d *differ) takeOver(c change, current ActualWorkload) change {
 	c.write = "was " + current.Ref.String()
 	c.yields = !current.down() && !strings.HasSuffix(c.unit, ".slice")
@@ -46,8 +46,8 @@ func (d *differ) yield() {
 	}
 }
 
-// giveWay are the stops that come before an object's files and starts: of its own units that are another object's
-// still, and of the objects whose place it takes. Were the node to boot in between, both would run.
+// giveWay are the stops that come before an object's files and starts: of its units that still belong to another
+// object, and of the objects whose place it takes. Otherwise a boot in between would start both objects.
 func (d *differ) giveWay(workload Workload) []string { return d.yields[workload.Ref] }
 
 // replaces reports whether an object takes the place of one of its name that is of another kind, and not wanted
@@ -78,8 +78,7 @@ func (d *differ) replacedBy(before v1.Ref) []change {
 	return next
 }
 
-// newcomers are the objects of a name of which nothing is on the node yet, those among them that are not possible
-// yet too.
+// newcomers are the objects of a name of which nothing is on the node yet, including those that are not possible yet.
 func (d *differ) newcomers(name string) []v1.Ref {
 	if d.newcomer == nil {
 		d.newcomer = d.findNewcomers()
@@ -107,8 +106,8 @@ func (d *differ) findNewcomers() map[string][]v1.Ref {
 	return named
 }
 
-// awaited is the object that takes the place of one that is not wanted any more, and cannot be put in place yet:
-// until then the one before stays.
+// awaited is the object that takes the place of one that is not wanted any more, and that is not possible yet. The
+// one before stays until it is.
 func (d *differ) awaited(before v1.Ref) (next v1.Ref, isAwaited bool) {
 	for _, next := range d.newcomers(before.Name) {
 		if d.replaces(next, before) && !d.comesWhole(next) {

@@ -23,8 +23,8 @@ func (d *differ) holdBack(held Held, ref v1.Ref) {
 	})
 }
 
-// holdVolumes holds objects back that would see something else in the place of a named volume, because the Volume
-// has become a path of the node or an empty directory. What is in the volume stays on the disk.
+// holdVolumes holds back objects whose containers would no longer see the data of a named volume, because the Volume
+// became a path of the node or an empty directory. The data stays on the disk.
 func (d *differ) holdVolumes() {
 	if d.options.Confirmed {
 		return

@@ -9,10 +9,9 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// holdTaken holds objects back that want what another one has and does not let go of: a port of the node, which the
-// kernel would give to one of the two, or the place of an object of the same name that is of another kind.
-// Manifests that are right do not ask for that; it comes of a removal that is held, or of a version that is taken
-// back.
+// holdTaken holds back objects that want a thing which another object keeps: a port of the node, which the kernel
+// would give to one of the two, or the place of an object of the same name and another kind. Valid manifests never
+// ask for that. It happens while a removal is held back, and after a version was taken back.
 func (d *differ) holdTaken() {
 	for {
 		held := d.taken()
