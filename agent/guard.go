@@ -6,6 +6,7 @@ import (
 
 	"github.com/davit-project/davit/agent/watch"
 	"github.com/davit-project/davit/manifests"
+	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
 )
 
@@ -43,7 +44,7 @@ func GuardFor(tree watch.Tree, set *manifests.Set) Guard {
 }
 
 func (g Guard) diff(desired reconcile.Desired, actual reconcile.Actual, options reconcile.Options) reconcile.Plan {
-	options.HoldPrune = g.Hold
+	options.HoldPrune, options.Confirmed = g.Hold, g.Confirmed
 	plan := reconcile.Diff(desired, actual, options)
 	removed, all := removals(plan, desired, actual)
 	if g.Confirmed || removed <= massPrune || removed*100 <= all*cmp.Or(g.Limit, defaultLimit) {
@@ -53,7 +54,8 @@ func (g Guard) diff(desired reconcile.Desired, actual reconcile.Actual, options 
 	return reconcile.Diff(desired, actual, options)
 }
 
-// removals counts the objects that a plan removes altogether, and those that are on the node.
+// removals counts the objects that a plan removes altogether, and those that are on the node. What becomes of another
+// kind under its name has not vanished.
 func removals(plan reconcile.Plan, desired reconcile.Desired, actual reconcile.Actual) (removed, all int) {
 	objects, gone := map[string]bool{}, map[string]bool{}
 	for _, workload := range actual.Workloads {
@@ -66,6 +68,9 @@ func removals(plan reconcile.Plan, desired reconcile.Desired, actual reconcile.A
 	}
 	for _, workload := range desired.Workloads {
 		delete(gone, workload.Ref.String())
+		for _, kind := range []string{v1.KindContainer, v1.KindPod, v1.KindJob, v1.KindCronJob} {
+			delete(gone, v1.Ref{Kind: kind, Name: workload.Ref.Name}.String())
+		}
 	}
 	return len(gone), len(objects)
 }

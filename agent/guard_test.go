@@ -67,3 +67,20 @@ func TestManyRemovalsAtOnceNeedAWord(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatBecomesOfAnotherKindHasNotVanished needs no word where objects change their kind and keep their names.
+func TestWhatBecomesOfAnotherKindHasNotVanished(t *testing.T) {
+	t.Parallel()
+	actual := reconcile.Actual{Workloads: map[string]reconcile.ActualWorkload{}, Bundles: []string{""}}
+	desired := reconcile.Desired{Workloads: map[string]reconcile.Workload{}}
+	for i := range 8 {
+		name := fmt.Sprintf("w%d", i)
+		actual.Workloads[name+".service"] = reconcile.ActualWorkload{
+			Ref: v1.Ref{Kind: v1.KindContainer, Name: name}, Active: "active", Started: true,
+		}
+		desired.Workloads[name+"-main.service"] = reconcile.Workload{Ref: v1.Ref{Kind: v1.KindPod, Name: name}}
+	}
+	if plan := (Guard{}).diff(desired, actual, reconcile.Options{}); len(plan.Held) > 0 {
+		t.Errorf("held: %v", plan.Held)
+	}
+}

@@ -47,6 +47,8 @@ var until = map[reconcile.Holder]string{
 	reconcile.ByStop:         "nothing until the unit is started",
 	reconcile.BySuspension:   "nothing until davit resume",
 	reconcile.ByAnnotation:   "nothing until the annotation is gone",
+	reconcile.ByVolume:       "nothing until the Volume is a named one again, or davit apply --confirm-prune",
+	reconcile.ByTaken:        "nothing until the other object lets go of it",
 	reconcile.ByPruneGuard:   "nothing until the manifests are whole again, or davit apply --confirm-prune",
 	reconcile.ByDriftPolicy:  "nothing until the manifest changes",
 	reconcile.ByFailedChange: "nothing until the manifest changes, or davit resume",

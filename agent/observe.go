@@ -35,7 +35,7 @@ func (n *Node) Observe(ctx context.Context, files map[string]units.Own, desired 
 		func() (err error) { actual.Networks, err = networks.List(); return },
 		func() (err error) { actual.Volumes, err = volumes.List(); return },
 		func() (err error) { actual.Bundles, err = bundles.List(); return },
-		func() (err error) { actual.Completed, err = bundles.Completed(); return },
+		func() (err error) { actual.Completed, actual.PutAside, err = bundles.Completed(); return },
 	} {
 		reads.Go(read)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/davit-project/davit/agent/generations"
 	"github.com/davit-project/davit/manifests"
+	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units"
 )
@@ -116,7 +117,7 @@ func (n *Node) settlePinned(v *view, pin generations.Pin) {
 		v.warning = errors.Join(v.warning, err)
 		return
 	}
-	v.desired, v.pinned = earlier, true
+	v.desired, v.pinned = reconcile.Restore(earlier), true
 	held := reconcile.Held{
 		Object:   fmt.Sprintf("generation %d", pin.Generation),
 		Reason:   "rolled back to it by hand: until the manifests change, or davit resume",
@@ -155,7 +156,7 @@ func (n *Node) planFor(v *view, guard Guard, watched bool) (reconcile.Plan, erro
 		guard = Guard{Confirmed: true} // what the generation lacks is to go
 	}
 	options := reconcile.Options{
-		Now: time.Now(), Kept: v.kept, Held: v.held, Suspended: v.suspended(), Unwatched: !watched,
+		Now: time.Now(), Kept: v.kept, Held: v.held, Suspended: v.suspended(), Unwatched: !watched, Restored: v.pinned, Volumes: volumesOf(v.set),
 	}
 	if len(v.kept) > 0 {
 		options.Owed = v.kept[0].Owed
@@ -182,6 +183,23 @@ func (n *Node) planFor(v *view, guard Guard, watched bool) (reconcile.Plan, erro
 	// The oldest ones make room.
 	v.keep, options.Kept = keep+1, v.kept[:len(v.kept)-len(beside)+keep]
 	return guard.diff(v.desired, v.actual, options), nil
+}
+
+// volumesOf are the names of the Volumes that manifests have.
+func volumesOf(set *manifests.Set) map[string]bool {
+	volumes := map[string]bool{}
+	note := func(ref v1.Ref) {
+		if ref.Kind == v1.KindVolume {
+			volumes[ref.Name] = true
+		}
+	}
+	for _, object := range set.Objects {
+		note(object.Ref())
+	}
+	for _, left := range set.LeftOut {
+		note(left.Ref())
+	}
+	return volumes
 }
 
 // keepBeside is how many of the generations can be kept beside the one that is wanted.

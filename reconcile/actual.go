@@ -25,6 +25,8 @@ type Actual struct {
 	// Completed are the bundles of jobs that have ended well, by their directory's name, and
 	// when.
 	Completed map[string]time.Time
+	// PutAside are those whose version no object has any more, and that generations have.
+	PutAside map[string]time.Time
 	// Bundles are the names of the bundle directories on the disk.
 	Bundles []string
 }

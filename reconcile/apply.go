@@ -220,6 +220,10 @@ func (a *applier) do(ctx context.Context, action Action) error {
 		return a.drivers.Volumes.EnsureVolume(ctx, target, a.desired.Volumes[target])
 	case WriteBundle:
 		return a.drivers.Bundles.EnsureBundle(ctx, target, a.desired.Workload(bundle.IDOf(target)+".service").Bundle)
+	case RecallJob:
+		return a.drivers.Bundles.RecallJob(ctx, target)
+	case RetireJob:
+		return a.drivers.Bundles.RetireJob(ctx, target)
 	case ForgetJob:
 		return a.drivers.Bundles.ForgetJob(ctx, target)
 	case RemoveBundle:

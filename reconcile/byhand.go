@@ -12,11 +12,13 @@ func (d *differ) byHand(unit string, workload Workload, current ActualWorkload) 
 	switch {
 	case current.Enabled == "masked" || current.Enabled == "masked-runtime":
 		return ByMask, "unit is masked: systemctl unmask " + unit + " to let it run"
+	case current.isAnothers(workload):
+		return "", "" // what was done to the one object says nothing of the other
 	case workload.Keep != KeepRunning || current.Job != "" || !current.stopped(workload):
 		return "", ""
-	case d.halfWritten(workload, current):
+	case d.halfWritten(unit, workload, current):
 		return "", ""
-	case d.isOwed(workload) && current.Started:
+	case d.isOwed(unit, workload) && current.Started:
 		return "", ""
 	case current.Enabled == "disabled":
 		return ByDisable, "unit is disabled: systemctl enable --now " + unit + " to let it run"
@@ -29,8 +31,8 @@ func (d *differ) byHand(unit string, workload Workload, current ActualWorkload) 
 
 // halfWritten reports whether a pass ended after it wrote a unit and before it enabled it: that is not
 // a person's disabling it.
-func (d *differ) halfWritten(workload Workload, current ActualWorkload) bool {
-	return d.isOwed(workload) && current.Enabled == "disabled" && !current.Started
+func (d *differ) halfWritten(unit string, workload Workload, current ActualWorkload) bool {
+	return d.isOwed(unit, workload) && current.Enabled == "disabled" && !current.Started
 }
 
 // stopped reports whether a unit rests because somebody stopped it. Nothing else stops what has no

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -63,11 +64,26 @@ func writes(b *bundle.Bundle) []string {
 	var found []string
 	for _, mount := range b.Spec.Mounts {
 		bound := mount.Type == "bind" || slices.Contains(mount.Options, "bind") || slices.Contains(mount.Options, "rbind")
-		if bound && !slices.Contains(mount.Options, "ro") {
-			found = append(found, "mount "+mount.Source)
+		if path := nodePath(b, mount.Source); bound && path != "" && !slices.Contains(mount.Options, "ro") {
+			found = append(found, "mount "+path)
 		}
 	}
 	return found
+}
+
+// nodePath is the path of the node that the source of a bundle's mount stands for; "" for what the container has
+// for itself.
+func nodePath(b *bundle.Bundle, source string) string {
+	if i, ok := bundle.SubPathIndex(source); ok && i < len(b.SubPaths) {
+		return filepath.Join(nodePath(b, b.SubPaths[i].Volume), b.SubPaths[i].Path)
+	}
+	if i, ok := bundle.HostIndex(source); ok && i < len(b.HostPaths) {
+		return b.HostPaths[i].Path
+	}
+	if !filepath.IsAbs(source) {
+		return ""
+	}
+	return source
 }
 
 func overlap(a, b []string) bool {

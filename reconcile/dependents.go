@@ -119,37 +119,3 @@ func (w ActualWorkload) arriving(workload Workload, owed bool) bool {
 		return false
 	}
 }
-
-// completed reports whether a job has ended well.
-func (d *differ) completed(workload Workload) bool {
-	_, ok := d.actual.Completed[workload.BundleDir]
-	return ok
-}
-
-// expired reports whether a job has ended well so long ago that its unit goes. What another
-// object waits for stays.
-func (d *differ) expired(workload Workload) bool {
-	ended, ok := d.actual.Completed[workload.BundleDir]
-	return ok && workload.TTL != nil && d.options.Now.Sub(ended) >= *workload.TTL && !d.needed(workload)
-}
-
-// needed reports whether a unit of another object requires the workload's.
-func (d *differ) needed(workload Workload) bool {
-	for _, other := range d.desired.Workloads {
-		if other.Ref != workload.Ref && other.Unit != nil && slices.Contains(other.Unit.Dependencies.Requires, workload.Unit.Name) {
-			return true
-		}
-	}
-	return false
-}
-
-// expiredBundles are those of expired jobs, of which only the fact is kept that they have ended.
-func (d *differ) expiredBundles() map[string]bool {
-	expired := map[string]bool{}
-	for _, workload := range d.desired.Workloads {
-		if d.expired(workload) {
-			expired[workload.BundleDir] = true
-		}
-	}
-	return expired
-}

@@ -132,6 +132,8 @@ type Workload struct {
 	// Bundle is what the unit starts, BundleDir the name of its directory.
 	Bundle    *bundle.Bundle `json:"-"`
 	BundleDir string
+	// Restored is set where it is as an earlier generation had it, and not as the manifests say.
+	Restored bool `json:"-"`
 	// Update says when a change of it has worked.
 	Update Update
 	// Networks and Volumes are the names of what it needs.

@@ -20,6 +20,11 @@ type Options struct {
 	Now time.Time
 	// HoldPrune says why nothing may be removed now; empty lets removals happen.
 	HoldPrune string
+	// Volumes are the Volumes that the manifests have, by name, be it of a kind without a directory, or not for
+	// this node: what is in their directories is not deleted.
+	Volumes map[string]bool
+	// Confirmed is set where a person wants what would else be held back.
+	Confirmed bool
 	// Kept are the generations that one can go back to: what they need stays on the disk.
 	Kept []Generation
 	// Owed are the units that davit has to start still, because it stopped them or wrote their files,
@@ -33,6 +38,8 @@ type Options struct {
 	Unwatched bool
 	// Suspended are the objects that nothing changes for now, and why.
 	Suspended map[string]string
+	// Restored is set while all is as an earlier generation had it, whatever the manifests say.
+	Restored bool
 	// Held is what was left out of desired before.
 	Held []Held
 }
@@ -53,6 +60,7 @@ func Diff(desired Desired, actual Actual, options Options) Plan {
 	d.fetch()
 	d.stage()
 	d.switchOver()
+	d.retire()
 	d.prune()
 	return d.plan
 }
@@ -75,6 +83,8 @@ type differ struct {
 	renewals []string                  // networks that changed
 	late     []string                  // images that are fetched once what uses them has stopped
 	required map[string][]string       // by object, the actions that bring what it needs
+	wanted   map[v1.Ref]bool           // the objects of the desired workloads
+	newcomer map[string][]v1.Ref       // by name, the objects of which nothing is on the node yet
 	switching
 }
 
@@ -88,6 +98,7 @@ type change struct {
 	why       string // why it is started or restarted
 	with      string // the unit whose restart stops this one
 	halt      bool   // it stops first, and starts when others have done so
+	yields    bool   // it is another object's, which stops before the file is written
 	spare     bool   // it stands in for others, for a while
 	called    bool   // it is a spare that stands in now
 }
@@ -129,20 +140,27 @@ func (d *differ) decide() {
 			d.changes = append(d.changes, c)
 		}
 	}
+	d.holdVolumes()
+	d.leave(blocked)
+	d.holdTaken()
 	d.restartDependents()
 	d.halt()
 	d.callSpares()
+	d.leaveSpares()
+}
+
+// leave sorts the units that are not wanted into those that go and those that stay.
+func (d *differ) leave(blocked map[string]Problem) {
 	for _, unit := range sortedKeys(d.actual.Workloads) {
-		if workload, ok := d.desired.Workloads[unit]; ok && !d.expired(workload) || d.isCalled(unit) {
+		if workload, ok := d.desired.Workloads[unit]; ok && !d.expired(workload) || isSpare(unit) {
 			continue
 		}
 		current := d.actual.Workloads[unit]
 		object := current.Ref.String()
 		_, hasProblem := blocked[object]
+		next, awaited := d.awaited(current.Ref)
 		switch {
 		case d.suspended(current.Ref, unit):
-		case isSpare(unit):
-			d.removals = append(d.removals, unit)
 		case hasProblem:
 			d.kept[unit] = current
 		case current.Keep:
@@ -152,6 +170,10 @@ func (d *differ) decide() {
 		case d.options.HoldPrune != "":
 			d.kept[unit] = current
 			d.plan.hold(Held{Object: object, Reason: "not removed: " + d.options.HoldPrune, By: ByPruneGuard})
+		case awaited:
+			d.kept[unit] = current
+			reason := fmt.Sprintf("not removed before %s, which takes its place, can be put in place", next)
+			d.plan.hold(Held{Object: object, Reason: reason, By: ByProblem})
 		default:
 			d.removals = append(d.removals, unit)
 		}
@@ -164,7 +186,7 @@ func (d *differ) compare(unit string, workload Workload) change {
 	current, exists := d.actual.Workloads[unit]
 	if !exists {
 		c.write = "not on the node yet"
-		if workload.Keep == KeepRunning || workload.Keep == KeepStarted {
+		if d.starts(workload) {
 			c.verb, c.why = Start, "new"
 		}
 		return c
@@ -174,20 +196,31 @@ func (d *differ) compare(unit string, workload Workload) change {
 		c.write = differences(workload, current)
 	} else if current.NeedReload {
 		c.write = "systemd has not read the unit file yet"
-	} else if d.halfWritten(workload, current) {
+	} else if d.halfWritten(unit, workload, current) {
 		c.write = "the unit is not enabled yet"
 	}
 	if by, reason := d.byHand(unit, workload, current); reason != "" {
 		d.stopped[unit] = true
 		d.plan.hold(Held{Object: workload.Ref.String(), Reason: reason, By: by, Intended: true})
+		if current.isAnothers(workload) {
+			c.write = "" // it is masked, and what runs goes on
+		}
 		return c
 	}
-	c.verb, c.why = d.activity(workload, current, c.write)
+	if current.isAnothers(workload) {
+		return d.takeOver(c, current)
+	}
+	c.verb, c.why = d.activity(unit, workload, current, c.write)
 	return c
 }
 
+// starts reports whether davit starts a unit that is new on the node.
+func (d *differ) starts(workload Workload) bool {
+	return (workload.Keep == KeepRunning || workload.Keep == KeepStarted) && !d.completed(workload)
+}
+
 // activity decides whether a workload must be started or restarted, and why.
-func (d *differ) activity(workload Workload, current ActualWorkload, write string) (Verb, string) {
+func (d *differ) activity(unit string, workload Workload, current ActualWorkload, write string) (Verb, string) {
 	running := current.running()
 	// What runs may be of the wanted version while the unit file is of another one that was never
 	// started: then the file has nothing to tell of it.
@@ -196,11 +229,11 @@ func (d *differ) activity(workload Workload, current ActualWorkload, write strin
 	switch {
 	case workload.Keep == KeepApart:
 		return "", ""
-	case current.arriving(workload, d.isOwed(workload)):
+	case current.arriving(workload, d.isOwed(unit, workload)):
 		return "", "" // systemd is about to start it as it is wanted
-	case d.isOwed(workload) && running && current.Active != "active":
+	case d.isOwed(unit, workload) && running && current.Active != "active":
 		return Restart, cmp.Or(write, "its file is written, and it was not started since")
-	case d.isOwed(workload) && !running:
+	case d.isOwed(unit, workload) && !running:
 		return Start, cmp.Or(write, "its file is written, and it was not started since")
 	case reloads(workload, current):
 		return ReloadUnit, cmp.Or(write, "its files changed")

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -33,6 +34,7 @@ func newNode() *node {
 		actual: Actual{
 			Images: map[string][]string{}, Networks: map[string]ActualNetwork{}, Volumes: map[string]ActualVolume{},
 			Workloads: map[string]ActualWorkload{}, Foreign: map[string]string{},
+			Completed: map[string]time.Time{}, PutAside: map[string]time.Time{},
 		},
 	}
 }
@@ -88,9 +90,26 @@ func (n *node) EnsureBundle(_ context.Context, dir string, _ *bundle.Bundle) err
 	return n.do("bundle", dir, func() { n.actual.Bundles = append(n.actual.Bundles, dir) })
 }
 
+func (n *node) RetireJob(_ context.Context, dir string) error {
+	return n.do("retire-job", dir, func() { move(dir, n.actual.Completed, n.actual.PutAside) })
+}
+
+func (n *node) RecallJob(_ context.Context, dir string) error {
+	return n.do("recall-job", dir, func() { move(dir, n.actual.PutAside, n.actual.Completed) })
+}
+
 func (n *node) ForgetJob(_ context.Context, dir string) error {
-	delete(n.actual.Completed, dir)
-	return nil
+	return n.do("forget-job", dir, func() {
+		delete(n.actual.Completed, dir)
+		delete(n.actual.PutAside, dir)
+	})
+}
+
+func move(dir string, from, to map[string]time.Time) {
+	if ended, ok := from[dir]; ok {
+		to[dir] = ended
+		delete(from, dir)
+	}
 }
 
 func (n *node) RemoveBundle(_ context.Context, dir string) error {

@@ -47,7 +47,11 @@ type Bundles interface {
 	EnsureBundle(ctx context.Context, dirName string, b *bundle.Bundle) error
 	// RemoveBundle removes it.
 	RemoveBundle(ctx context.Context, dirName string) error
-	// ForgetJob removes the note that the bundle's job has ended well.
+	// RetireJob puts the record aside that the bundle's job has ended well: it does not count any more.
+	RetireJob(ctx context.Context, dirName string) error
+	// RecallJob has a record count again that was put aside.
+	RecallJob(ctx context.Context, dirName string) error
+	// ForgetJob removes the record.
 	ForgetJob(ctx context.Context, dirName string) error
 }
 

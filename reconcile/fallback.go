@@ -137,12 +137,23 @@ func fallBack(desired Desired, objects map[string]bool, earlier Desired) Desired
 		maps.DeleteFunc(kind.to, func(_ string, w Workload) bool { return objects[w.Ref.String()] })
 		for unit, workload := range kind.from {
 			if objects[workload.Ref.String()] {
+				workload.Restored = true
 				kind.to[unit] = workload
 				desired.bring(workload, earlier)
 			}
 		}
 	}
 	return desired
+}
+
+// Restore marks what an earlier generation applied as that.
+func Restore(earlier Desired) Desired {
+	earlier.Workloads = maps.Clone(earlier.Workloads)
+	for unit, workload := range earlier.Workloads {
+		workload.Restored = true
+		earlier.Workloads[unit] = workload
+	}
+	return earlier
 }
 
 // bring adds what a workload needs. Networks and volumes that the manifests still have are as they

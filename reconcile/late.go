@@ -137,7 +137,7 @@ func owes(plan Plan, desired Desired, actual Actual) map[string]string {
 		switch b := actual.Workloads[action.Target].Bundle; {
 		case action.Verb == Stop && wanted && workload.Update.DeleteFirst && b != nil:
 			owed[action.Target] = b.Image.ID
-		case action.Verb == Stop, action.Verb == WriteUnit && wanted && begun[action.Target] && owed[action.Target] == "":
+		case action.Verb == Stop && (begun[action.Target] || !wanted), action.Verb == WriteUnit && wanted && begun[action.Target] && owed[action.Target] == "":
 			owed[action.Target] = ""
 		}
 	}

@@ -122,6 +122,8 @@ const (
 	RemoveVolume  Verb = "remove-volume"
 	ReleaseImage  Verb = "release-image"
 	RemoveBundle  Verb = "remove-bundle"
+	RecallJob     Verb = "recall-job"
+	RetireJob     Verb = "retire-job"
 	ForgetJob     Verb = "forget-job"
 )
 
@@ -155,7 +157,7 @@ func (v Verb) Phase() Phase {
 	switch v {
 	case PullImage, MakeNetwork, CheckNetwork, MakeVolume, WriteBundle:
 		return Fetching
-	case RemoveNetwork, RemoveVolume, ReleaseImage, RemoveBundle, ForgetJob:
+	case RemoveNetwork, RemoveVolume, ReleaseImage, RemoveBundle, RetireJob, ForgetJob:
 		return Pruning
 	default:
 		return Switching
@@ -186,6 +188,8 @@ const (
 	BySuspension   Holder = "Suspended"     // davit suspend
 	ByAnnotation   Holder = "PruneDisabled" // the object itself asks to be kept
 	ByPruneGuard   Holder = "PruneHeld"     // it is not sure enough that the object is to go
+	ByVolume       Holder = "VolumeHeld"    // what is in a volume would not be seen any more
+	ByTaken        Holder = "Taken"         // another object still has what only one can have
 	ByDriftPolicy  Holder = "DriftReported" // the node's owner wants drift told, not put right
 	ByFailedChange Holder = "RolledBack"    // the object's last change, or all changes, did not work
 	ByRollback     Holder = "Rollback"      // davit rollback

@@ -49,7 +49,8 @@ func (d *differ) pruneNetworks(used things, freed freeing) {
 
 func (d *differ) pruneVolumes(used things, freed freeing) {
 	for _, name := range sortedKeys(d.actual.Volumes) {
-		if _, wanted := d.desired.Volumes[name]; wanted || !d.actual.Volumes[name].Delete || used.volumes[name] || freed.volumes.held(name) {
+		_, wanted := d.desired.Volumes[name]
+		if wanted || d.options.Volumes[name] || !d.actual.Volumes[name].Delete || used.volumes[name] || freed.volumes.held(name) {
 			continue
 		}
 		const reason = "manifest is gone, and its reclaim policy is Delete"
@@ -62,11 +63,6 @@ func (d *differ) pruneBundles(used things, freed freeing) {
 	for _, dir := range slices.Sorted(slices.Values(d.actual.Bundles)) {
 		if (!used.bundles[dir] || expired[dir]) && !freed.bundles.held(dir) {
 			d.plan.add(Action{Verb: RemoveBundle, Object: dir, Target: dir, Reason: notUsed, Needs: freed.bundles[dir]})
-		}
-	}
-	for _, dir := range sortedKeys(d.actual.Completed) {
-		if !used.bundles[dir] {
-			d.plan.add(Action{Verb: ForgetJob, Object: dir, Target: dir, Reason: "its job is gone"})
 		}
 	}
 }
@@ -114,7 +110,7 @@ func (t things) add(b *bundle.Bundle) {
 		t.images[image.ID] = true
 	}
 	for _, mount := range b.Spec.Mounts {
-		t.volumes[volumeOf(mount.Source)] = true
+		t.volumes[volumeOf(nodePath(b, mount.Source))] = true
 	}
 	for _, attachment := range b.Network.Attachments {
 		t.networks[attachment.Network] = true
@@ -196,7 +192,7 @@ func (d *differ) freedBy(unit string) (file, run string) {
 		return id, id
 	case c.verb != "":
 		run = c.begin()
-	case d.actual.Workloads[unit].down():
+	case c.yields, d.actual.Workloads[unit].down():
 		run = d.written[unit]
 	}
 	return d.written[unit], run

@@ -5,10 +5,13 @@ import "slices"
 const networkChanged = "configuration changed"
 
 // halt has what runs stop, and start again, where something must happen in between: a bridge stays as
-// it is while something is attached to it.
+// it is while something is attached to it, and two cannot swap what each of them has.
 func (d *differ) halt() {
+	d.passOn()
+	circle := d.inCircle()
 	for i, c := range d.changes {
-		if c.verb == Restart && (slices.ContainsFunc(d.networksOf(c), d.networkChanges) || d.needsLate(c)) {
+		swaps := circle[c.workload.Ref] || d.options.Unwatched && d.isGiver(c.unit)
+		if c.verb == Restart && (swaps || slices.ContainsFunc(d.networksOf(c), d.networkChanges) || d.needsLate(c)) {
 			d.changes[i].verb, d.changes[i].halt = Start, true
 		}
 	}
@@ -70,12 +73,13 @@ func (d *differ) leaves(name string) string {
 	return ""
 }
 
-// isOwed reports whether davit has to start the workload's unit still.
-func (d *differ) isOwed(workload Workload) bool {
-	if workload.Unit == nil {
+// isOwed reports whether davit has to start a unit still. It starts no slice, and nothing that only a timer is to
+// start.
+func (d *differ) isOwed(unit string, workload Workload) bool {
+	if workload.Unit == nil && workload.Keep != KeepRunning {
 		return false
 	}
-	_, owed := d.options.Owed[workload.Unit.Name]
+	_, owed := d.options.Owed[unit]
 	return owed
 }
 

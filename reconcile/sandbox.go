@@ -73,17 +73,13 @@ func (r *resolver) sandbox(box sandbox, source manifests.Position) error {
 	if err != nil {
 		return in(PartNetwork, err)
 	}
-	hostname := box.Hostname
-	if hostname == "" {
-		hostname = box.hostname
-	}
 	emptyDirs, err := r.sharedDirs(box)
 	if err != nil {
 		return err
 	}
 	b := &bundle.Bundle{
 		Spec: &specs.Spec{
-			Version: specs.Version, Hostname: hostname,
+			Version: specs.Version, Hostname: hostnameOf(box.SandboxFields, box.hostname),
 			Linux: &specs.Linux{Namespaces: sharedNamespaces(box), Sysctl: sysctls(box.sysctls)},
 		},
 		Launch: bundle.Launch{

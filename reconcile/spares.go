@@ -147,6 +147,15 @@ func (d *differ) isCalled(unit string) bool {
 	return slices.ContainsFunc(d.changes, func(c change) bool { return c.unit == unit && c.called })
 }
 
+// leaveSpares has the spares go that do not stand in now.
+func (d *differ) leaveSpares() {
+	for _, unit := range sortedKeys(d.actual.Workloads) {
+		if isSpare(unit) && !d.isCalled(unit) && !d.suspended(d.actual.Workloads[unit].Ref, unit) {
+			d.removals = append(d.removals, unit)
+		}
+	}
+}
+
 // spared are the actions that start an object's spares.
 func (d *differ) spared(object string) []string {
 	var starts []string

@@ -20,16 +20,12 @@ func (r *resolver) ociSpec(run runnable, image Image, environment *environment, 
 	if err != nil {
 		return nil, err
 	}
-	hostname := run.Hostname
-	if hostname == "" {
-		hostname = run.hostname
-	}
 	context := run.SecurityContext
 	spec := &specs.Spec{
 		Version:  specs.Version,
 		Process:  process,
 		Root:     &specs.Root{Path: "rootfs", Readonly: context.ReadOnlyRootFilesystem},
-		Hostname: hostname,
+		Hostname: hostnameOf(run.SandboxFields, run.hostname),
 		Mounts:   append(mounts, volumes...),
 		Linux: &specs.Linux{
 			Namespaces:    namespaces(run.SandboxFields),

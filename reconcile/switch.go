@@ -4,11 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
 // switching is what the parts of [differ.switchOver] pass to each other: ids of actions.
 type switching struct {
 	stops    map[string]string   // by unit, of units that are removed
+	givers   map[string][]string // by unit, those that give up what it wants
+	yielded  map[string]string   // by unit, the stops of units that become another object's
+	yields   map[v1.Ref][]string // by object, the stops that come before its files and starts
+	leaving  []string            // units on their way to give something up
+	recalled map[string]string   // by unit, of records of jobs that count again
 	files    []string            // that change unit files
 	written  map[string]string   // by unit, of the files that are written
 	reloaded []string            // the reload, if there is one
@@ -23,6 +30,8 @@ type switching struct {
 // and the starts. A start waits for a stop only where both need the same thing.
 func (d *differ) switchOver() {
 	d.remove()
+	d.yield()
+	d.recall()
 	d.write()
 	ordered := d.inOrder()
 	d.stopHalted(ordered)
@@ -43,7 +52,11 @@ func (d *differ) remove() {
 		object, reason := current.Ref.String(), d.removal(unit)
 		var needs []string
 		if !current.down() {
-			d.stops[unit] = d.plan.add(Action{Verb: Stop, Object: object, Target: unit, Reason: reason, Waits: current.stopping(unit)})
+			stop := Action{Verb: Stop, Object: object, Target: unit, Reason: reason, Waits: current.stopping(unit)}
+			for _, next := range d.replacedBy(current.Ref) {
+				stop.Needs = append(stop.Needs, d.requirements(next.workload)...)
+			}
+			d.stops[unit] = d.plan.add(stop)
 			needs = []string{d.stops[unit]}
 		}
 		d.files = append(d.files, d.plan.add(Action{Verb: RemoveUnit, Object: object, Target: unit, Reason: reason, Needs: needs}))
@@ -64,9 +77,14 @@ func (d *differ) write() {
 		if c.write == "" {
 			continue
 		}
+		needs := slices.Clone(d.requirements(c.workload))
+		for _, of := range []map[string]string{d.yielded, d.recalled} {
+			if id, ok := of[c.unit]; ok {
+				needs = append(needs, id)
+			}
+		}
 		id := d.plan.add(Action{
-			Verb: WriteUnit, Object: c.workload.Ref.String(), Target: c.unit, Reason: c.write,
-			Needs: d.requirements(c.workload),
+			Verb: WriteUnit, Object: c.workload.Ref.String(), Target: c.unit, Reason: c.write, Needs: needs, After: d.giveWay(c.workload),
 		})
 		d.written[c.unit] = id
 		d.files = append(d.files, id)
@@ -80,7 +98,7 @@ func (d *differ) write() {
 
 // start plans the start or the restart of one unit.
 func (d *differ) start(c change) {
-	after := append(d.conflicts(c), d.comes(c)...)
+	after := slices.Concat(d.giveWay(c.workload), d.conflicts(c), d.given(c), d.comes(c))
 	for _, name := range c.workload.Networks {
 		if id, ok := d.renewed[name]; ok {
 			after = append(after, id)
@@ -101,6 +119,9 @@ func (d *differ) start(c change) {
 func (d *differ) waits(c change) (waits string, blocked bool) {
 	if turn := d.turns[c.begin()]; turn != "" {
 		return turn, false
+	}
+	if giver := d.givesStill(c); giver != "" {
+		return giver, false
 	}
 	if d.options.Unwatched {
 		return "", false // systemd has the dependencies, and no later pass would follow up

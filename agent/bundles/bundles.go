@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/units/bundle"
@@ -120,37 +119,6 @@ func (s Store) RemoveBundle(_ context.Context, dirName string) error {
 		return fmt.Errorf("remove bundle: %w", err)
 	}
 	return nil
-}
-
-// ForgetJob removes the note that the bundle's job has ended well.
-func (s Store) ForgetJob(_ context.Context, dirName string) error {
-	if err := checkName(dirName); err != nil {
-		return fmt.Errorf("forget job: %w", err)
-	}
-	if err := os.Remove(bundle.CompletedFile(dirName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("forget job: %w", err)
-	}
-	return nil
-}
-
-// Completed are the bundles of jobs that have ended well, by their directory's name, and when.
-func Completed() (map[string]time.Time, error) {
-	entries, err := os.ReadDir(bundle.CompletedDir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("list ended jobs: %w", err)
-	}
-	completed := map[string]time.Time{}
-	for _, entry := range entries {
-		info, err := entry.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("list ended jobs: %w", err)
-		}
-		completed[entry.Name()] = info.ModTime()
-	}
-	return completed, nil
 }
 
 // checkName refuses what is not the name of one entry of the directory.

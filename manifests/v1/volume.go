@@ -32,7 +32,8 @@ type VolumeSpec struct {
 	// is "0755".
 	Mode string `json:"mode,omitempty"`
 	// ReclaimPolicy is Retain (the default), which keeps a named volume when its manifest is
-	// deleted, or Delete, which deletes it and all that is in it, once no container has it any more.
+	// deleted, or Delete, which deletes it and all that is in it, once no manifest has a Volume of its
+	// name and no container has it any more.
 	ReclaimPolicy string `json:"reclaimPolicy,omitempty" enum:"Retain,Delete"`
 }
 

@@ -67,6 +67,9 @@ func NetworkLock(network string) string { return filepath.Join(NetworksDir, netw
 // CompletedFile exists when the bundle of this directory name must not run again.
 func CompletedFile(dirName string) string { return filepath.Join(CompletedDir, dirName) }
 
+// PutAside ends the name of a record in [CompletedDir] that does not count now: no object has the version.
+const PutAside = ".put-aside"
+
 // SandboxFile is a file of a running sandbox: a namespace of that name, which is pinned there,
 // or one of /etc.
 func SandboxFile(id, name string) string { return filepath.Join(AttachmentsDir, id, name) }

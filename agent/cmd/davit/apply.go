@@ -52,7 +52,7 @@ on stderr names the cause.`,
 	flags := cmd.Flags()
 	flags.BoolVar(&f.dryRun, "dry-run", false, "only show the plan")
 	flags.BoolVar(&f.refresh, "refresh", false, "also render again what an older davit has rendered and still works")
-	flags.BoolVar(&f.confirmPrune, "confirm-prune", false, "remove units even when many or all manifests are gone")
+	flags.BoolVar(&f.confirmPrune, "confirm-prune", false, "also remove many units at once, or all, and change what hides the data of a volume")
 	return cmd
 }
 

@@ -1,0 +1,300 @@
+package reconcile
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/davit-project/davit/manifests"
+)
+
+// shapes are objects of one name: each kind, and what else decides which units it has. main and side are the names
+// of containers in all of them, so that pods of several have units in common.
+var shapes = map[string]string{
+	"Container":              container("x"),
+	"oneshot Container":      container("x", "oneshot: true"),
+	"Container of sockets":   container("x", "sockets: [{name: http, listenStream: 8080}]"),
+	"Pod":                    header + "Pod\nmetadata: {name: x}\nspec: {" + oneContainer + "}\n",
+	"Pod of two":             header + "Pod\nmetadata: {name: x}\nspec: {" + twoContainers + "}\n",
+	"Pod with one on demand": header + "Pod\nmetadata: {name: x}\nspec: {containers: [{name: main, image: 'example.com/app:1'}, {name: side, image: 'example.com/app:1', startWithPod: false}]}\n",
+	"Deployment":             workloadOf("Deployment", "replicas: 2, "),
+	"StatefulSet":            workloadOf("StatefulSet", "replicas: 2, serviceName: x, "),
+	"DaemonSet":              workloadOf("DaemonSet", ""),
+	"Job":                    jobOf(oneContainer, ""),
+	"Job of two":             jobOf(twoContainers, ""),
+	"indexed Job":            jobOf(oneContainer, "completions: 3, completionMode: Indexed, "),
+	"CronJob":                cronJobOf(oneContainer, "Forbid"),
+	"CronJob of two":         cronJobOf(twoContainers, "Forbid"),
+	"CronJob, Replace":       cronJobOf(oneContainer, "Replace"),
+	"CronJob, Allow":         cronJobOf(oneContainer, "Allow"),
+}
+
+const (
+	oneContainer  = "containers: [{name: main, image: 'example.com/app:1'}]"
+	twoContainers = "initContainers: [{name: side, image: 'example.com/app:1', restartPolicy: Always}], " + oneContainer
+)
+
+func workloadOf(kind, fields string) string {
+	return "apiVersion: apps/v1\nkind: " + kind + "\nmetadata: {name: x}\nspec: {selector: {matchLabels: {a: b}}, " + fields +
+		"template: {metadata: {labels: {a: b}}, spec: {" + oneContainer + "}}}\n"
+}
+
+func jobOf(pod, fields string) string {
+	return "apiVersion: batch/v1\nkind: Job\nmetadata: {name: x}\nspec: {" + fields + "template: {spec: {restartPolicy: Never, " + pod + "}}}\n"
+}
+
+func cronJobOf(pod, policy string) string {
+	return "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: x}\nspec: {schedule: '* * * * *', concurrencyPolicy: " + policy +
+		", jobTemplate: {spec: {template: {spec: {restartPolicy: Never, " + pod + "}}}}}\n"
+}
+
+// TestEveryKindFollowsEveryOther applies each shape and then each other one of the same name: nothing of the first
+// runs or is there after that, and of the second all that davit starts.
+func TestEveryKindFollowsEveryOther(t *testing.T) {
+	t.Parallel()
+	for _, from := range sortedKeys(shapes) {
+		for _, to := range sortedKeys(shapes) {
+			if from == to {
+				continue
+			}
+			t.Run(from+" becomes "+to, func(t *testing.T) {
+				t.Parallel()
+				n := newNode()
+				old, next := resolve(t, shapes[from], command), resolve(t, shapes[to], command)
+				n.mustApply(t, old)
+				for name, current := range n.actual.Workloads { // runs of a CronJob, and what sockets start
+					current.Active, current.RunningDir, current.Started = "active", current.BundleDir, true
+					n.actual.Workloads[name] = current
+				}
+				n.mustApply(t, next)
+				checkTaken(t, n, old, next)
+			})
+		}
+	}
+}
+
+// checkTaken checks that a node has what is desired, and nothing of what was before.
+func checkTaken(t *testing.T, n *node, old, desired Desired) {
+	t.Helper()
+	for unit, current := range n.actual.Workloads {
+		workload, wanted := desired.Workloads[unit]
+		switch {
+		case !wanted:
+			t.Errorf("%s is there still", unit)
+		case current.Ref != workload.Ref:
+			t.Errorf("%s is of %s", unit, current.Ref)
+		case (workload.Keep == KeepRunning || workload.Keep == KeepStarted) && (!current.running() || current.RunningDir != workload.BundleDir):
+			t.Errorf("%s is %s, runs %s, wanted %s", unit, current.Active, current.RunningDir, workload.BundleDir)
+		case current.RunningDir != workload.BundleDir && current.RunningDir != "" && old.Workloads[unit].Ref != workload.Ref:
+			t.Errorf("%s runs %s", unit, current.RunningDir)
+		}
+	}
+	if len(n.actual.Workloads) != len(desired.Workloads) {
+		t.Errorf("there are %v", sortedKeys(n.actual.Workloads))
+	}
+	for unit, workload := range desired.Workloads {
+		stop, write := slices.Index(n.calls, "stop "+unit), slices.Index(n.calls, "unit "+unit)
+		if before := old.Workloads[unit].Ref; before != workload.Ref && before.Name != "" && !strings.HasSuffix(unit, ".slice") && (stop < 0 || stop > write) {
+			t.Errorf("%s did not stop as what it was before its file was written: %v", unit, n.calls)
+		}
+	}
+	if rest := Diff(desired, n.actual, Options{}); !rest.Empty() {
+		t.Errorf("a second apply would still do %v", verbs(rest))
+	}
+}
+
+// TestAUnitOfAnotherObjectStopsFirst lets the stop of a Container take its time: neither the CronJob's file nor its
+// timer is in place before.
+func TestAUnitOfAnotherObjectStopsFirst(t *testing.T) {
+	t.Parallel()
+	n := newNode()
+	n.mustApply(t, resolve(t, shapes["Container"], command))
+	desired := resolve(t, shapes["CronJob"], command)
+	current := n.actual.Workloads["x.service"]
+	current.Active, current.Job = "deactivating", "stop"
+	n.actual.Workloads["x.service"] = current
+	_, calls, err := n.apply(t, desired, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, call := range []string{"unit x.service", "start x.timer"} {
+		if slices.Contains(calls, call) {
+			t.Errorf("%s while the container stops: %v", call, calls)
+		}
+	}
+	current.Active, current.Job, current.RunningDir = "inactive", "", ""
+	n.actual.Workloads["x.service"] = current
+	_, calls, err = n.apply(t, desired, Options{})
+	if err != nil || !slices.Contains(calls, "unit x.service") || !slices.Contains(calls, "start x.timer") || slices.Contains(calls, "start x.service") {
+		t.Errorf("once it has stopped: %v %v", calls, err)
+	}
+}
+
+// TestAStopByHandIsOfOneObject starts what takes the place of an object that an operator stopped.
+func TestAStopByHandIsOfOneObject(t *testing.T) {
+	t.Parallel()
+	n := newNode()
+	n.mustApply(t, resolve(t, header+"Pod\nmetadata: {name: a}\nspec: {containers: [{name: b, image: 'example.com/app:1'}]}\n", command))
+	current := n.actual.Workloads["a-b.service"]
+	current.Active, current.RunningDir = "inactive", ""
+	n.actual.Workloads["a-b.service"] = current
+	n.mustApply(t, resolve(t, container("a-b"), command))
+	if current := n.actual.Workloads["a-b.service"]; current.Active != "active" || current.Ref.Kind != "Container" {
+		t.Errorf("it is %s of %s", current.Active, current.Ref)
+	}
+}
+
+// TestAnObjectStaysUntilItsSuccessorIsPossible keeps a Container while the image of the Pod of its name cannot be
+// resolved or pulled, and while a unit that is not davit's has the name of the Pod's.
+func TestAnObjectStaysUntilItsSuccessorIsPossible(t *testing.T) {
+	t.Parallel()
+	objects := load(t, shapes["Pod"])
+	unresolved := resolved(objects, command)
+	for request := range unresolved {
+		unresolved[request] = ImageResult{Err: errors.New("no answer")}
+	}
+	for name, test := range map[string]struct {
+		images  map[ImageRequest]ImageResult
+		foreign map[string]string
+		fail    map[string]error
+	}{
+		"its image is not known":    {images: unresolved},
+		"its unit is another's":     {foreign: map[string]string{"x-main.service": "/etc/systemd/system/x-main.service"}},
+		"its bundle is not written": {fail: map[string]error{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNode()
+			n.mustApply(t, resolve(t, shapes["Container"], command))
+			images := test.images
+			if images == nil {
+				images = resolved(objects, command)
+			}
+			desired := Resolve(Input{Objects: objects, Images: images, Node: testNode})
+			if n.actual.Foreign = test.foreign; test.fail != nil {
+				n.fail["bundle "+desired.Workloads["x-main.service"].BundleDir] = errors.New("no space")
+			}
+			plan, calls, _ := n.apply(t, desired, Options{})
+			if n.actual.Workloads["x.service"].Active != "active" {
+				t.Errorf("the container was stopped: %v", calls)
+			}
+			if len(n.fail) == 0 && !slices.ContainsFunc(plan.Held, func(h Held) bool { return h.Object == "Container/x" && strings.Contains(h.Reason, "Pod/x") }) {
+				t.Errorf("nothing says so: %v", plan.Held)
+			}
+			n.fail, n.actual.Foreign = map[string]error{}, nil
+			n.mustApply(t, Resolve(Input{Objects: objects, Images: resolved(objects, command), Node: testNode}))
+			if diff := cmp.Diff([]string{"x-main.service"}, sortedKeys(n.actual.Workloads)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// drawKinds draws which kind each name has, or that it has none.
+func drawKinds(t *rapid.T, kinds map[string]string) {
+	drawn := slices.DeleteFunc(sortedKeys(shapes), func(kind string) bool { return kind == "Container of sockets" }) // one may listen
+	for _, name := range []string{"x", "y", "z"} {
+		switch i := rapid.IntRange(-len(drawn), len(drawn)).Draw(t, "kind of "+name); {
+		case i == 0:
+			delete(kinds, name)
+		case i > 0:
+			kinds[name] = drawn[i-1]
+		}
+	}
+}
+
+// loadKinds loads objects, each of the kind that has its name.
+func loadKinds(t *rapid.T, kinds map[string]string) ([]manifests.Object, string) {
+	text := ""
+	for _, name := range sortedKeys(kinds) {
+		one := strings.ReplaceAll(shapes[kinds[name]], "name: x}", "name: "+name+"}")
+		text += strings.TrimSuffix(one, "---\n") + "---\n"
+	}
+	set := manifests.Load([]manifests.File{{Path: "/app.yaml", Text: []byte(text)}}, manifests.Options{})
+	if err := set.Diagnostics.Err(); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return set.Objects, text
+}
+
+// TestKindsConverge walks through random histories in which names change their kinds, also while what they were
+// still starts or stops, and runs of CronJobs begin at any time. Two objects of one name never run at once, and in the end
+// what is wanted runs and nothing else is there.
+//
+// fault: names change their kinds at any time | never do two objects of one name run; the newest one does in the end
+func TestKindsConverge(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		s, kinds := newSimulation(), map[string]string{}
+		s.steady = true
+		s.behave = func(unit, dir string) behaviour {
+			n := len(unit) + int((dir + "0")[len(dir)])
+			return behaviour{start: time.Duration(n%3) * time.Second, stop: time.Duration(n%7) * time.Second}
+		}
+		var objects []manifests.Object
+		var digest string
+		advance := func(seconds int) {
+			for range seconds {
+				s.pass(objects, digest)
+				if both := s.namesakes(); both != "" {
+					t.Fatalf("%s, after %v", both, services(s.calls))
+				}
+				s.tick()
+			}
+		}
+		for range rapid.IntRange(2, 6).Draw(t, "edits") {
+			drawKinds(t, kinds)
+			objects, digest = loadKinds(t, kinds)
+			advance(rapid.SampledFrom([]int{0, 1, 2, 5, 20}).Draw(t, "seconds"))
+			wanted := s.wanted(objects, digest).Workloads
+			for _, unit := range sortedKeys(s.actual.Workloads) {
+				current := s.actual.Workloads[unit]
+				if desired := wanted[unit]; current.down() && desired.Keep == KeepApart && desired.Ref == current.Ref && !current.NeedReload && rapid.Bool().Draw(t, "run of "+unit) {
+					s.begin(unit, &current)
+					s.actual.Workloads[unit] = current
+				}
+			}
+		}
+		advance(60)
+		desired := s.desire(objects)
+		for unit, workload := range desired.Workloads {
+			current := s.actual.Workloads[unit]
+			if starts := workload.Keep == KeepRunning || workload.Keep == KeepStarted; starts && !current.settled(workload) || current.Ref != workload.Ref {
+				t.Fatalf("%s of %s is %s %s, runs %q, wanted %s", unit, current.Ref, current.Active, current.Job, current.RunningDir, workload.BundleDir)
+			}
+		}
+		if rest := s.pass(objects, digest); !rest.Empty() {
+			t.Fatalf("there is still to do: %v", verbs(rest))
+		}
+		if len(s.actual.Workloads) != len(desired.Workloads) {
+			t.Fatalf("there are %v", sortedKeys(s.actual.Workloads))
+		}
+	})
+}
+
+// namesakes says which two objects of one name run at once; "" for none.
+func (s *simulation) namesakes() string {
+	runs := map[string]string{}
+	for _, unit := range sortedKeys(s.actual.Workloads) {
+		current := s.actual.Workloads[unit]
+		b := current.Bundle
+		if current.RunningDir != current.BundleDir {
+			b = current.Running
+		}
+		if current.RunningDir == "" || current.down() || b == nil {
+			continue
+		}
+		_, name, _ := strings.Cut(b.Object, "/")
+		if other := runs[name]; other != "" && other != b.Object {
+			return fmt.Sprintf("%s and %s run", other, b.Object)
+		}
+		runs[name] = b.Object
+	}
+	return ""
+}

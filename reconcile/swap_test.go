@@ -1,0 +1,172 @@
+package reconcile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// pods are manifests of a pod with replicas that has a port of the node.
+func replicated(name string, port, replicas int) string {
+	return header + fmt.Sprintf("Pod\nmetadata: {name: %s}\nspec:\n  replicas: %d\n  containers:\n  - {name: main, image: example.com/app:1, ports: [{containerPort: 80, hostPort: %d}]}\n---\n", name, replicas, port)
+}
+
+func publishing(name string, port int, more ...string) string {
+	return container(name, append(more, fmt.Sprintf("ports: [{containerPort: 80, hostPort: %d}]", port))...)
+}
+
+func writing(name, volume string, more ...string) string {
+	return container(name, append(more, "volumeMounts: [{name: "+volume+", mountPath: /d}]")...)
+}
+
+const volumes = header + "Volume\nmetadata: {name: one}\n---\n" + header + "Volume\nmetadata: {name: two}\n---\n"
+
+// TestWhatIsSwappedHasOneUserAtATime makes changes that give things from one object to another, with stops that
+// take a while: nothing ever has two users that are to have one, and what does not change runs on.
+func TestWhatIsSwappedHasOneUserAtATime(t *testing.T) {
+	t.Parallel()
+	const recreate = "updatePolicy: {strategy: Recreate}"
+	addresses := func(a, b string) string {
+		text := header + "Network\nmetadata: {name: lab}\nspec: {subnets: [{subnet: 10.77.0.0/24}]}\n---\n"
+		for name, address := range map[string]string{"a": a, "b": b} {
+			text += container(name, "networks: [{name: lab, addresses: ["+address+"]}]")
+		}
+		return text
+	}
+	for name, test := range map[string]struct{ before, after string }{
+		"two swap their ports":             {publishing("a", 8080) + publishing("b", 8081), publishing("a", 8081) + publishing("b", 8080)},
+		"two swap them, with Recreate":     {publishing("a", 8080, recreate) + publishing("b", 8081, recreate), publishing("a", 8081, recreate) + publishing("b", 8080, recreate)},
+		"three pass their ports on":        {publishing("a", 1) + publishing("b", 2) + publishing("c", 3), publishing("a", 2) + publishing("b", 3) + publishing("c", 1)},
+		"one takes another's port":         {publishing("a", 8080) + publishing("b", 8081), publishing("a", 8081) + publishing("b", 8082)},
+		"a new one takes another's":        {publishing("a", 8080), container("a") + publishing("b", 8080)},
+		"replicas swap with a container":   {replicated("r", 8080, 3) + publishing("b", 8081), replicated("r", 8081, 3) + publishing("b", 8080)},
+		"a container takes replicas' port": {replicated("r", 8080, 3) + container("b"), replicated("r", 8081, 3) + publishing("b", 8080)},
+		"two swap their volumes":           {volumes + writing("a", "one") + writing("b", "two"), volumes + writing("a", "two") + writing("b", "one")},
+		"two swap their addresses":         {addresses("10.77.0.10", "10.77.0.11"), addresses("10.77.0.11", "10.77.0.10")},
+		"two swap their names":             {publishing("a", 8080, "args: [a]") + publishing("b", 8081, "args: [b]"), publishing("a", 8081, "args: [b]") + publishing("b", 8080, "args: [a]")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSimulation()
+			s.behave = func(unit, _ string) behaviour { // so that whatever does not wait starts too early
+				return behaviour{start: time.Second, stop: time.Duration(1+unit[0]%5*3) * time.Second}
+			}
+			stay := container("stay")
+			before, after := load(t, test.before+stay), load(t, test.after+stay)
+			for range 30 {
+				s.pass(before, "before")
+				s.tick()
+			}
+			s.calls = nil
+			for second := range 120 {
+				s.pass(after, "after")
+				if users := s.shared(); len(users) > 0 {
+					t.Fatalf("after %d s: %v, after %v", second, users, services(s.calls))
+				}
+				s.tick()
+			}
+			for unit := range s.desire(after).Workloads {
+				if !s.runs(unit, s.desire(after)) {
+					t.Errorf("%s is %s %s after %v", unit, s.actual.Workloads[unit].Active, s.actual.Workloads[unit].Job, services(s.calls))
+				}
+			}
+			if slices.ContainsFunc(s.calls, func(call string) bool { return strings.Contains(call, "stay") }) {
+				t.Errorf("another container was touched: %v", s.calls)
+			}
+			if rest := s.pass(after, "after"); !rest.Empty() {
+				t.Errorf("there is still to do: %v", verbs(rest))
+			}
+		})
+	}
+}
+
+// shared are the things that containers of two objects have at once and of which one was not to have it.
+func (s *simulation) shared() []string {
+	var found []string
+	users := map[string]string{}
+	for _, unit := range sortedKeys(s.actual.Workloads) {
+		current := s.actual.Workloads[unit]
+		runs := current.Bundle
+		if current.RunningDir != current.BundleDir {
+			runs = current.Running
+		}
+		if current.RunningDir == "" || current.down() {
+			continue
+		}
+		for _, claim := range claims(runs, "") {
+			if user, taken := users[claim]; taken && user != current.Ref.String() {
+				found = append(found, fmt.Sprintf("%s has %s, as %s has", unit, claim, user))
+			}
+			users[claim] = current.Ref.String()
+		}
+	}
+	return found
+}
+
+// TestReplicasGiveAPortUpInTurn keeps all but one of them running while another object waits for their port.
+func TestReplicasGiveAPortUpInTurn(t *testing.T) {
+	t.Parallel()
+	s := newSimulation()
+	before, after := load(t, replicated("r", 8080, 3)+container("b")), load(t, replicated("r", 8081, 3)+publishing("b", 8080))
+	for range 30 {
+		s.pass(before, "before")
+		s.tick()
+	}
+	for second := range 40 {
+		s.pass(after, "after")
+		up := 0
+		for number := range 3 {
+			if s.actual.Workloads[fmt.Sprintf("r@%d.service", number+1)].Active == "active" {
+				up++
+			}
+		}
+		if up < 2 {
+			t.Fatalf("%d replicas are up after %d s: %v", up, second, services(s.calls))
+		}
+		s.tick()
+	}
+}
+
+// TestASwapWithoutLaterPassesStopsFirst has no pass that would follow a restart: what gives something up stops.
+func TestASwapWithoutLaterPassesStopsFirst(t *testing.T) {
+	t.Parallel()
+	n := newNode()
+	n.mustApply(t, resolve(t, publishing("a", 8080)+publishing("b", 8081), command))
+	_, calls, err := n.apply(t, resolve(t, publishing("a", 8081)+publishing("b", 8082), command), Options{Unwatched: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, start := slices.Index(calls, "stop b.service"), slices.Index(calls, "restart a.service")
+	if stop < 0 || start < stop || !slices.Contains(calls, "start b.service") {
+		t.Errorf("a takes the port of b: %v", services(calls))
+	}
+}
+
+// TestDependenciesAndSwapsDoNotWaitForEachOther changes what depends on each other and gives things to each other.
+func TestDependenciesAndSwapsDoNotWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	const onA = "dependsOn: [{name: a, condition: Ready}]"
+	before := publishing("a", 8080) + publishing("b", 8081, onA) + publishing("c", 8082)
+	for name, after := range map[string]string{
+		"what is depended on takes":    publishing("a", 8081) + publishing("b", 8083, onA) + publishing("c", 8082),
+		"what depends takes":           publishing("a", 8083) + publishing("b", 8080, onA) + publishing("c", 8082),
+		"both swap":                    publishing("a", 8081) + publishing("b", 8080, onA) + publishing("c", 8082),
+		"a third one is in between":    publishing("a", 8082) + publishing("b", 8080, onA) + publishing("c", 8081),
+		"the other way round":          publishing("a", 8081) + publishing("b", 8082, onA) + publishing("c", 8080),
+		"only what depends is swapped": publishing("a", 8080) + publishing("b", 8082, onA) + publishing("c", 8081),
+	} {
+		for _, unwatched := range []bool{false, true} {
+			n := newNode()
+			n.mustApply(t, resolve(t, before, command))
+			desired := resolve(t, after, command)
+			if _, _, err := n.apply(t, desired, Options{Unwatched: unwatched}); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if rest := Diff(desired, n.actual, Options{}); !rest.Empty() {
+				t.Errorf("%s: there is still to do: %v", name, verbs(rest))
+			}
+		}
+	}
+}

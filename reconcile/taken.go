@@ -1,0 +1,149 @@
+package reconcile
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// holdTaken holds back objects that want a thing which another object keeps: a port of the node, which the kernel
+// would give to one of the two, or the place of an object of the same name and another kind. Valid manifests never
+// ask for that. It happens while a removal is held back, and after a version was taken back.
+func (d *differ) holdTaken() {
+	for {
+		held := d.taken()
+		if held == nil {
+			return
+		}
+		d.holdBack(held.Held, held.ref)
+	}
+}
+
+// takenHeld is what is held back of an object.
+type takenHeld struct {
+	Held
+	ref v1.Ref
+}
+
+// taken is the first change that wants what another object has; nil for none.
+func (d *differ) taken() *takenHeld {
+	if len(d.changes) == 0 {
+		return nil
+	}
+	publishers, wanted, staying := d.publishers(), map[string][]publisher{}, d.staying()
+	for _, c := range d.changes {
+		if before, stays := d.outstays(c, staying); stays {
+			return held(c, "%s has its name and is not removed", before)
+		}
+		for _, port := range portsOf(c.workload.Bundle) {
+			for _, p := range publishers[port.key()] {
+				if p.ref != c.workload.Ref && p.port.overlaps(port) && d.staysOn(p.unit, port) {
+					return held(c, "%s publishes port %s of the node, and does not let go of it", p.ref, port.key())
+				}
+			}
+			for _, p := range wanted[port.key()] {
+				if p.ref != c.workload.Ref && p.port.overlaps(port) {
+					return held(c, "%s is to publish port %s of the node", p.ref, port.key())
+				}
+			}
+			wanted[port.key()] = append(wanted[port.key()], publisher{c.unit, c.workload.Ref, port})
+		}
+	}
+	return nil
+}
+
+func held(c change, format string, by v1.Ref, args ...any) *takenHeld {
+	reason := fmt.Sprintf("waits: "+format, append([]any{by}, args...)...)
+	return &takenHeld{Held{Object: c.workload.Ref.String(), Reason: reason, By: ByTaken}, c.workload.Ref}
+}
+
+// outstays is the object of another kind in whose place a new one is to come, and that stays.
+func (d *differ) outstays(c change, staying map[string][]v1.Ref) (before v1.Ref, stays bool) {
+	for _, before := range staying[c.workload.Ref.Name] {
+		if d.replaces(c.workload.Ref, before) && slices.Contains(d.newcomers(before.Name), c.workload.Ref) {
+			return before, true
+		}
+	}
+	return v1.Ref{}, false
+}
+
+// staying are the objects that run and are kept as they are, by name.
+func (d *differ) staying() map[string][]v1.Ref {
+	found := map[string][]v1.Ref{}
+	for _, current := range d.kept {
+		if name := current.Ref.Name; !current.down() && !slices.Contains(found[name], current.Ref) {
+			found[name] = append(found[name], current.Ref)
+		}
+	}
+	return found
+}
+
+// publisher is a unit that publishes a port now.
+type publisher struct {
+	unit string
+	ref  v1.Ref
+	port publishedPort
+}
+
+// publishers are the units that publish ports, by [publishedPort.key].
+func (d *differ) publishers() map[string][]publisher {
+	found := map[string][]publisher{}
+	for _, unit := range sortedKeys(d.actual.Workloads) {
+		current := d.actual.Workloads[unit]
+		if current.down() {
+			continue
+		}
+		for b := range current.bundles() {
+			for _, port := range portsOf(b) {
+				found[port.key()] = append(found[port.key()], publisher{unit, current.Ref, port})
+			}
+		}
+	}
+	return found
+}
+
+// staysOn reports whether a unit goes on to publish a port after the plan.
+func (d *differ) staysOn(unit string, port publishedPort) bool {
+	if _, kept := d.kept[unit]; kept {
+		return true
+	}
+	if slices.Contains(d.removals, unit) {
+		return false
+	}
+	workload, wanted := d.desired.Workloads[unit]
+	return wanted && slices.ContainsFunc(portsOf(workload.Bundle), port.overlaps)
+}
+
+// publishedPort is a port that a container has of the node.
+type publishedPort struct{ bundle.Port }
+
+func portsOf(b *bundle.Bundle) []publishedPort {
+	if b == nil {
+		return nil
+	}
+	ports := make([]publishedPort, len(b.Network.Ports))
+	for i, port := range b.Network.Ports {
+		ports[i] = publishedPort{port}
+	}
+	return ports
+}
+
+// key is the port with its protocol, for people: "8080/tcp".
+func (p publishedPort) key() string { return fmt.Sprintf("%d/%s", p.HostPort, p.Protocol) }
+
+// overlaps reports whether both would answer at an address of the node. Without an address, a port is at all.
+func (p publishedPort) overlaps(other publishedPort) bool {
+	a, b := p.address(), other.address()
+	return p.key() == other.key() && (!a.IsValid() || !b.IsValid() || a == b)
+}
+
+func (p publishedPort) address() netip.Addr {
+	address, err := netip.ParseAddr(p.HostIP)
+	if address = address.Unmap(); err != nil || address.IsUnspecified() {
+		return netip.Addr{}
+	}
+	return address
+}
