@@ -78,7 +78,7 @@ func (n *Node) workloads(ctx context.Context, desired reconcile.Desired, judged 
 		workload.Enabled = enabled(state)
 		workload.Active, workload.Sub, workload.Result = state.ActiveState, state.SubState, state.Result
 		workload.Job = state.Job
-		workload.Since = time.UnixMicro(int64(state.Since))
+		workload.Since, workload.Begun, workload.Left = at(state.Since), at(state.Started), at(state.Left)
 		workload.Started = state.Started != 0 || state.ActiveState == "active"
 		if _, asked := judged[workload.Ref.String()]; asked && workload.Bundle != nil {
 			if workload.Run, err = n.run(ctx, name, workload); err != nil {
@@ -88,6 +88,14 @@ func (n *Node) workloads(ctx context.Context, desired reconcile.Desired, judged 
 		workloads[name] = workload
 	}
 	return workloads, nil
+}
+
+// at is one of systemd's times; zero for never.
+func at(micros uint64) time.Time {
+	if micros == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(int64(micros))
 }
 
 // run reads more of how a unit runs.

@@ -42,7 +42,7 @@ type Options struct {
 func Diff(desired Desired, actual Actual, options Options) Plan {
 	d := &differ{
 		desired: desired, actual: actual, options: options,
-		kept: map[string]ActualWorkload{}, bundles: map[string]bool{}, stopped: map[string]bool{},
+		kept: map[string]ActualWorkload{}, bundles: map[string]bool{}, operator: map[string]Held{},
 	}
 	for _, dir := range actual.Bundles {
 		d.bundles[dir] = true
@@ -69,7 +69,7 @@ type differ struct {
 
 	changes  []change                  // desired workloads that differ, by unit name
 	removals []string                  // units to remove
-	stopped  map[string]bool           // units that an operator stopped, masked or disabled
+	operator map[string]Held           // what an operator did to units, as far as it was asked
 	kept     map[string]ActualWorkload // units that stay though they are not desired
 	fetched  map[string]string         // network, volume, image key → the action that makes it
 	renewals []string                  // networks that changed
@@ -162,9 +162,14 @@ func (d *differ) decide() {
 func (d *differ) compare(unit string, workload Workload) change {
 	c := change{unit: unit, workload: workload}
 	current, exists := d.actual.Workloads[unit]
+	held := d.heldByOperator(unit)
+	isHeld := held.By != ""
+	if isHeld {
+		d.plan.hold(held)
+	}
 	if !exists {
 		c.write = "not on the node yet"
-		if workload.Keep == KeepRunning || workload.Keep == KeepStarted {
+		if !isHeld && (workload.Keep == KeepRunning || workload.Keep == KeepStarted) {
 			c.verb, c.why = Start, "new"
 		}
 		return c
@@ -177,12 +182,9 @@ func (d *differ) compare(unit string, workload Workload) change {
 	} else if d.halfWritten(workload, current) {
 		c.write = "the unit is not enabled yet"
 	}
-	if by, reason := d.byHand(unit, workload, current); reason != "" {
-		d.stopped[unit] = true
-		d.plan.hold(Held{Object: workload.Ref.String(), Reason: reason, By: by, Intended: true})
-		return c
+	if !isHeld {
+		c.verb, c.why = d.activity(workload, current, c.write)
 	}
-	c.verb, c.why = d.activity(workload, current, c.write)
 	return c
 }
 
@@ -196,6 +198,8 @@ func (d *differ) activity(workload Workload, current ActualWorkload, write strin
 	switch {
 	case workload.Keep == KeepApart:
 		return "", ""
+	case workload.Keep == KeepRunning && current.Job == "stop" && !d.isOwed(workload):
+		return "", "" // davit did not ask for the stop: what becomes of the unit is decided when it has ended
 	case current.arriving(workload, d.isOwed(workload)):
 		return "", "" // systemd is about to start it as it is wanted
 	case d.isOwed(workload) && running && current.Active != "active":
