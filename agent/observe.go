@@ -78,7 +78,7 @@ func (n *Node) workloads(ctx context.Context, desired reconcile.Desired, judged 
 		workload.Enabled = enabled(state)
 		workload.Active, workload.Sub, workload.Result = state.ActiveState, state.SubState, state.Result
 		workload.Job = state.Job
-		workload.Since, workload.Begun, workload.Left = at(state.Since), at(state.Started), at(state.Left)
+		workload.Since, workload.Begun, workload.Left = moment(state.Since), moment(state.Started), moment(state.Left)
 		workload.Started = state.Started != 0 || state.ActiveState == "active"
 		if _, asked := judged[workload.Ref.String()]; asked && workload.Bundle != nil {
 			if workload.Run, err = n.run(ctx, name, workload); err != nil {
@@ -90,8 +90,8 @@ func (n *Node) workloads(ctx context.Context, desired reconcile.Desired, judged 
 	return workloads, nil
 }
 
-// at is one of systemd's times; zero for never.
-func at(micros uint64) time.Time {
+// moment is one of systemd's times; zero for never.
+func moment(micros uint64) time.Time {
 	if micros == 0 {
 		return time.Time{}
 	}

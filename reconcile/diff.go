@@ -20,6 +20,8 @@ type Options struct {
 	Now time.Time
 	// HoldPrune says why nothing may be removed now; empty lets removals happen.
 	HoldPrune string
+	// Unsettled is what may not be removed now though other things may.
+	Unsettled Unsettled
 	// Kept are the generations that one can go back to: what they need stays on the disk.
 	Kept []Generation
 	// Owed are the units that davit has to start still, because it stopped them or wrote their files,
@@ -35,6 +37,17 @@ type Options struct {
 	Suspended map[string]string
 	// Held is what was left out of desired before.
 	Held []Held
+}
+
+// Unsettled is what manifests that keep changing bring, or may bring: the removal of it waits until they rest.
+type Unsettled struct {
+	// Sources are the paths of such manifests, Objects are further objects.
+	Sources, Objects map[string]bool
+}
+
+// keeps reports whether the removal of a unit waits.
+func (u Unsettled) keeps(current ActualWorkload) bool {
+	return u.Sources[current.SourcePath] || u.Objects[current.Ref.String()]
 }
 
 // Diff compares what should be with what is. The same arguments give the same plan, and
@@ -152,6 +165,9 @@ func (d *differ) decide() {
 		case d.options.HoldPrune != "":
 			d.kept[unit] = current
 			d.plan.hold(Held{Object: object, Reason: "not removed: " + d.options.HoldPrune, By: ByPruneGuard})
+		case d.options.Unsettled.keeps(current):
+			d.kept[unit] = current
+			d.plan.hold(Held{Object: object, Reason: "not removed: its manifest, or one that it may have moved to, keeps changing", By: ByPruneGuard})
 		default:
 			d.removals = append(d.removals, unit)
 		}
