@@ -80,6 +80,11 @@ func (n *Node) workloads(ctx context.Context, desired reconcile.Desired, judged 
 		workload.Job = state.Job
 		workload.Since, workload.Begun, workload.Left = moment(state.Since), moment(state.Started), moment(state.Left)
 		workload.Started = state.Started != 0 || state.ActiveState == "active"
+		if workload.Active == "failed" && workload.Bundle != nil {
+			if workload.Asked, err = wasAsked(name, state); err != nil {
+				return nil, err
+			}
+		}
 		if _, asked := judged[workload.Ref.String()]; asked && workload.Bundle != nil {
 			if workload.Run, err = n.run(ctx, name, workload); err != nil {
 				return nil, err
@@ -96,6 +101,12 @@ func moment(micros uint64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMicro(int64(micros))
+}
+
+// wasAsked reports whether the last run of a unit ended because the unit was asked to stop.
+func wasAsked(unit string, state units.State) (bool, error) {
+	run, err := lastRun(unit)
+	return run != nil && run.Asked && run.Invocation == state.Invocation, err
 }
 
 // run reads more of how a unit runs.

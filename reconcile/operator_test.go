@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -138,10 +139,10 @@ func (h host) stops(unit string, into map[string]bool) {
 	}
 }
 
-// starts are the units that systemd starts with one: those that it requires or wants.
+// starts are the units that systemd starts with one: those that it requires or wants. One that is up starts no other.
 func (h host) starts(unit string, into map[string]bool) {
 	workload, exists := h.desired.Workloads[unit]
-	if into[unit] || !exists {
+	if into[unit] || !exists || len(into) > 0 && h.actual.Workloads[unit].running() {
 		return
 	}
 	into[unit] = true
@@ -204,7 +205,9 @@ func (h *host) start(names ...string) {
 	h.now = h.now.Add(time.Minute)
 	started := map[string]bool{}
 	for _, name := range names {
-		h.starts(name, started)
+		with := map[string]bool{}
+		h.starts(name, with)
+		maps.Copy(started, with)
 	}
 	for name := range started {
 		delete(h.withheld, name)

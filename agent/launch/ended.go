@@ -26,14 +26,18 @@ func End(ctx context.Context, id string, now time.Time) error {
 	if err := withdrawEnded(id); err != nil { // before all else: others ask for it now
 		fmt.Fprintln(os.Stderr, "davit-run:", err)
 	}
-	failure, err := noteEnd(id, result, now)
+	job := ""
+	if result != "success" {
+		job = jobOf(ctx, id)
+	}
+	failure, err := noteEnd(id, result, job == "stop", now)
 	if failure != nil { // then there was no container
 		return errors.Join(err, Cleanup(ctx, id))
 	}
 	if lockErr := lockRecord(id); lockErr != nil {
 		return errors.Join(err, lockErr)
 	}
-	return errors.Join(err, cleanUp(ctx, id, func(b *bundle.Bundle) bool { return keepsNetwork(ctx, b, result) }))
+	return errors.Join(err, cleanUp(ctx, id, func(b *bundle.Bundle) bool { return job == "" && keepsNetwork(b, result) }))
 }
 
 // cleanUpStopped is [Cleanup] of a container whose unit is not up, and stays so until that is done.
@@ -57,8 +61,8 @@ func cleanUpStopped(ctx context.Context, id string) error {
 }
 
 // noteEnd writes the note, and returns what kept the run from starting.
-func noteEnd(id, result string, now time.Time) (*bundle.Failure, error) {
-	run := bundle.LastRun{Invocation: os.Getenv(invocationID), Result: result, Exit: os.Getenv("EXIT_STATUS"), At: now}
+func noteEnd(id, result string, asked bool, now time.Time) (*bundle.Failure, error) {
+	run := bundle.LastRun{Invocation: os.Getenv(invocationID), Result: result, Exit: os.Getenv("EXIT_STATUS"), Asked: asked, At: now}
 	if path, err := os.Readlink(bundle.RunningBundle(id)); err == nil {
 		run.Bundle = filepath.Base(path)
 	}

@@ -133,7 +133,7 @@ func (r *reader) visit(file string, entry fs.DirEntry, err error) error {
 	if file != r.root {
 		info, err := os.Stat(file)
 		if err == nil && !info.Mode().IsRegular() {
-			err = fmt.Errorf("%s: not a regular file", file)
+			err = fmt.Errorf("%s: not a regular file or a directory; a link to a directory is not followed", file)
 		}
 		if err != nil || filepath.Ext(file) != ".yaml" && filepath.Ext(file) != ".yml" && !r.kustomized[filepath.Dir(file)] {
 			return err
