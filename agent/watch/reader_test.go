@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// fault: the file system of the manifests does not answer | said; the node stays as it is; no command hangs
+// fault: the file system of the manifests does not answer
 func TestAScanThatHangsIsGivenUp(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
