@@ -124,7 +124,12 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 		defer close(ended)
 		watcher.Run(ctx)
 	}()
-	defer func() { <-ended }()
+	defer func() {
+		select {
+		case <-ended:
+		case <-time.After(time.Second): // a file system that does not answer keeps it in the kernel
+		}
+	}()
 	a.monitor = health.New(a.node.Systemd, a.node.facts.Launcher, a.log)
 	a.monitor.OnChange(a.unitChanged)
 	probing := make(chan struct{})
