@@ -103,10 +103,10 @@ func moment(micros uint64) time.Time {
 	return time.UnixMicro(int64(micros))
 }
 
-// wasAsked reports whether the last run of a unit ended because the unit was asked to stop.
+// wasAsked reports whether the last run of a unit ended because the unit was asked to stop, and not by the agent.
 func wasAsked(unit string, state units.State) (bool, error) {
 	run, err := lastRun(unit)
-	return run != nil && run.Asked && run.Invocation == state.Invocation, err
+	return run != nil && run.Asked && run.Failure == nil && run.Invocation == state.Invocation, err
 }
 
 // run reads more of how a unit runs.
