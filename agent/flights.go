@@ -70,7 +70,7 @@ func (r *reconciler) land(ctx context.Context, v *view, pass Pass) {
 			if !errors.Is(err, units.ErrDependency) { // what it waits for has its own time
 				r.retries.failed(action.ID, time.Now())
 			}
-			err = fmt.Errorf("%s %s: %w", action.Verb, action.Subject(), r.node.withCause(ctx, unit, err))
+			err = fmt.Errorf("%s %s: %w", action.Verb, action.Subject(), r.node.withCause(ctx, v, unit, err))
 			pass.Observe(reconcile.Event{Action: action, Status: reconcile.Failed, Err: err})
 		}
 	}

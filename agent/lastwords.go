@@ -15,11 +15,15 @@ import (
 // lastLines is how many lines of a container are told with its failure.
 const lastLines = 3
 
-// withCause says why a unit did not start: in the launcher's words where it was the launcher that
-// could not start it, otherwise with what its processes said last.
-func (n *Node) withCause(ctx context.Context, unit string, err error) error {
+// withCause says why a unit of the view did not start: in the launcher's words if it was the launcher that
+// could not start it, otherwise with the last lines of its output. What the pass observed comes before what
+// is known by now: the next try may have begun.
+func (n *Node) withCause(ctx context.Context, v *view, unit string, err error) error {
 	if errors.Is(err, units.ErrDependency) {
 		return err
+	}
+	if run := v.actual.Workloads[unit].Run; run != nil && run.Last != nil && run.Last.Failure != nil {
+		return errors.New(run.Last.Failure.Error)
 	}
 	state, stateErr := n.Systemd.State(ctx, unit)
 	run, runErr := lastRun(unit)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"reflect"
@@ -405,8 +404,8 @@ func (a *Agent) retry() time.Duration {
 // errStale says that what was read may be older than what another davit has applied meanwhile.
 var errStale = errors.New("the manifests may have changed")
 
-// pass loads, plans and applies a tree. It returns errStale, and does nothing, when it had to wait for another
-// davit.
+// pass loads, plans and applies a tree. It returns errStale, and does nothing, if it had to wait for another
+// davit, or if that has applied other manifests.
 func (a *Agent) pass(ctx context.Context, about tried) error {
 	a.worked = true
 	unlock, waited, err := Lock(ctx, func(holder string) {
@@ -440,8 +439,13 @@ func (a *Agent) pass(ctx context.Context, about tried) error {
 		},
 	})
 	a.passed, a.took = time.Now(), time.Since(began)
+	if errors.As(err, new(errOutdated)) {
+		a.last = nil
+		return errStale
+	}
 	a.notePass(ctx, tree, set, guard, result, err, done > 0, about.verdict.Prune)
-	if err == nil && len(result.Impossible)+len(result.Failures) == 0 && set.Complete() {
+	impaired := errors.Join(err, result.Warning, result.Housekeeping) != nil
+	if !impaired && len(result.Impossible)+len(result.Failures) == 0 && set.Complete() {
 		clear(a.told)
 	}
 	return err
@@ -462,64 +466,6 @@ func (a *Agent) guardFor(about tried) Guard {
 	return guard
 }
 
-func (a *Agent) notePlan(plan reconcile.Plan) {
-	for _, held := range plan.Held {
-		if held.By != reconcile.ByProblem { // notePass logs those
-			a.once("held back", "object", held.Object, "reason", held.Reason)
-		}
-	}
-}
-
-// notePass logs how a pass went, and keeps what it saw.
-func (a *Agent) notePass(ctx context.Context, tree watch.Tree, set *manifests.Set, guard Guard, result Result, err error, changed, settled bool) {
-	for message, warning := range map[string]error{
-		"a part of the history cannot be read and is left out": result.Warning,
-		"the node cannot be tidied up":                         result.Housekeeping,
-		"pass did not succeed":                                 err,
-	} {
-		if warning != nil {
-			a.once(message, "error", warning)
-		}
-	}
-	for _, problem := range result.Desired.Problems {
-		// For an answer of a registry every change waits for a moment, and its text changes by the second.
-		if !errors.As(problem.Err, new(reconcile.Waiting)) {
-			a.once("held back", "object", problem.Ref.String(), "reason", problem.Err.Error())
-		}
-	}
-	for _, failure := range result.Broken {
-		a.log.Error("a change did not work", "object", failure.Object, "reason", failure.Reason)
-	}
-	if result.view != nil { // otherwise the units that changed are for the next pass
-		if err := a.node.forgetRestarts(ctx, &a.changes, result.Actual, time.Now()); err != nil {
-			a.once("the restarts of containers cannot be forgotten", "error", err)
-		}
-	}
-	fresh := tree.Fingerprint != a.seen
-	if fresh || changed {
-		a.log.Info("pass ended", "actions", len(result.plan.Actions), "unchanged", result.plan.Unchanged, "held", len(result.plan.Held))
-		a.seen = tree.Fingerprint
-	}
-	a.noteView(set, guard, result.view)
-	if fresh || changed || len(result.plan.Held) > 0 || err != nil || a.unwell {
-		a.tellAfterPass(settled)
-	}
-	a.noteUpcoming(result)
-	a.summarize(result, set, err)
-}
-
-// noteUpcoming has davit status say what objects wait for.
-func (a *Agent) noteUpcoming(result Result) {
-	next := upcomingOf(result, a.reconciler)
-	if reflect.DeepEqual(next, a.upcoming) {
-		return
-	}
-	a.upcoming = next
-	if err := next.write(); err != nil {
-		a.once("cannot report what objects wait for", "error", err)
-	}
-}
-
 // load reads the manifests of a tree, unless they are those of the last pass.
 func (a *Agent) load(tree watch.Tree, options manifests.Options) *manifests.Set {
 	// What a policy says may stay the same while the place where it says so, which errors name, does not.
@@ -528,52 +474,4 @@ func (a *Agent) load(tree watch.Tree, options manifests.Options) *manifests.Set 
 		a.loaded.Diagnostics = slices.Concat(tree.Problems, a.loaded.Diagnostics)
 	}
 	return a.loaded
-}
-
-func (a *Agent) summarize(result Result, set *manifests.Set, err error) {
-	a.status.Passed()
-	failed := slices.Concat(result.Impossible, result.Failures)
-	switch held := result.plan.Held; {
-	case err != nil:
-		a.status.Say("%d objects, the last pass did not succeed: %v", len(set.Objects), err)
-	case len(failed) > 0:
-		a.status.Say("%d objects, %s: %s", len(set.Objects), failed[0].Object, failed[0].Reason)
-	case len(a.upcoming.Objects) > 0:
-		object := slices.Sorted(maps.Keys(a.upcoming.Objects))[0]
-		a.status.Say("%d objects, %d are changing, %s: %s", len(set.Objects), len(a.upcoming.Objects), object, a.upcoming.Objects[object].For)
-	case len(held) > 0:
-		a.status.Say("%d objects, %s: %s", len(set.Objects), held[0].Object, held[0].Reason)
-	default:
-		a.status.Say("%d objects as they should be, seen at %s in %s", len(set.Objects),
-			a.began.Format(time.TimeOnly), time.Since(a.began).Round(time.Millisecond))
-	}
-}
-
-func (a *Agent) logEvent(event reconcile.Event) {
-	a.status.Beat()
-	if event.Action.Target != "" {
-		a.node.known.forget(event.Action.Target) // sooner than systemd's signal is heard
-	}
-	attributes := []any{"action", event.Action.Verb, "object", event.Action.Subject(), "reason", event.Action.Reason}
-	switch event.Status {
-	case reconcile.Done:
-		a.log.Info("done", attributes...)
-	case reconcile.Failed:
-		a.onceAt(slog.LevelError, "failed", append(attributes, "error", event.Err)...)
-	case reconcile.Skipped:
-		a.onceAt(slog.LevelWarn, "skipped", append(attributes, "error", event.Err)...)
-	}
-}
-
-// once logs a line that a loop would repeat only the first time, until all is well again.
-func (a *Agent) once(message string, attributes ...any) {
-	a.onceAt(slog.LevelWarn, message, attributes...)
-}
-
-func (a *Agent) onceAt(level slog.Level, message string, attributes ...any) {
-	key := fmt.Sprint(message, attributes)
-	if !a.told[key] {
-		a.told[key] = true
-		a.log.Log(context.Background(), level, message, attributes...)
-	}
 }

@@ -74,6 +74,7 @@ type reconciler struct {
 	retries  retries
 	again    bool           // what has failed is tried again
 	set      *manifests.Set // of the last pass
+	newest   int            // the newest generation after the last pass; 0 before the first
 	due      time.Time      // when something changes by itself; zero for never
 
 	mu      sync.Mutex
@@ -92,11 +93,19 @@ func newReconciler(node *Node, watched bool) *reconciler {
 // show others that do not.
 const maxRounds = 3
 
+// errOutdated is returned by a pass whose manifests are older than those that another davit has applied.
+type errOutdated struct{ generation int }
+
+func (e errOutdated) Error() string {
+	return fmt.Sprintf("generation %d: applied meanwhile from other manifests, run davit status to see its state", e.generation)
+}
+
 var errStopping = errors.New("the node is shutting down: nothing is changed")
 
 // Pass makes the node what the manifests say, as far as that is possible now. A change that does not
 // work is taken back to the version that was confirmed before. The error is what keeps all objects from
-// being changed; what keeps one of them is among the failures.
+// being changed; what keeps one of them is among the failures. If another davit has applied other manifests
+// since the last pass, the error is an [errOutdated], and the next pass applies its manifests all the same.
 func (r *reconciler) Pass(ctx context.Context, pass Pass) (Result, error) {
 	if r.set != pass.Set {
 		r.set, r.retries = pass.Set, retries{}
@@ -107,6 +116,9 @@ func (r *reconciler) Pass(ctx context.Context, pass Pass) (Result, error) {
 	for range maxRounds {
 		v, err := r.node.look(ctx, pass.Set)
 		if err != nil {
+			return result, err
+		}
+		if err := r.outdated(v); err != nil {
 			return result, err
 		}
 		r.fetching = false
@@ -125,6 +137,24 @@ func (r *reconciler) Pass(ctx context.Context, pass Pass) (Result, error) {
 	}
 	r.conclude(&result)
 	return result, nil
+}
+
+// outdated returns an error if a generation of other manifests follows the one that was the newest after the
+// last pass.
+func (r *reconciler) outdated(v *view) error {
+	if len(v.kept) == 0 {
+		return nil
+	}
+	before, newest := r.newest, v.kept[0]
+	r.newest = newest.Number
+	if before == 0 || newest.Number <= before {
+		return nil
+	}
+	digest, err := r.node.digest(v.set)
+	if err != nil || digest == newest.Manifests {
+		return err
+	}
+	return errOutdated{newest.Number}
 }
 
 // judge takes down which changes work and which do not. It reports whether one is taken back.
@@ -151,7 +181,7 @@ func (r *reconciler) judge(ctx context.Context, v *view, pass Pass, broken *[]Fa
 		case verdict.Progress == reconcile.Confirmed:
 			newest.Confirm(object)
 		case verdict.Progress == reconcile.Broken && newest.Failed[object] == "":
-			reason := r.node.withCause(ctx, verdict.Unit, fmt.Errorf("%s: %s", verdict.Unit, verdict.Reason))
+			reason := r.node.withCause(ctx, v, verdict.Unit, fmt.Errorf("%s: %s", verdict.Unit, verdict.Reason))
 			newest.Fail(object, reason.Error())
 			r.crash(object, reason, pass)
 			*broken = append(*broken, Failure{object, reason.Error()})
@@ -343,6 +373,9 @@ const progressPause = 5 * time.Second
 // conclude says how far each object is, and when to look again.
 func (r *reconciler) conclude(result *Result) {
 	v := result.view
+	if len(v.kept) > 0 {
+		r.newest = v.kept[0].Number
+	}
 	r.due, result.Changing = r.retries.next(result.plan), map[string]reconcile.Verdict{}
 	for object, verdict := range v.verdicts {
 		if verdict.Progress == reconcile.Starting || verdict.Progress == reconcile.OnProbation {

@@ -97,26 +97,31 @@ func isMounted(dir string, mounts []byte) bool {
 	return len(link) == 0 || bytes.Contains(mounts, link) || bytes.Contains(mounts, []byte(id))
 }
 
-// overlayMounts are the overlay mounts of all mount namespaces that a process is in. A process sees those
-// below its root only, and may enter another namespace while it is looked at.
+// overlayMounts are the overlay mounts of all mount namespaces that a process is in.
 func overlayMounts() ([]byte, error) {
 	processes, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		return nil, err
 	}
-	seen := map[string]bool{}
+	return overlayMountsOf(append([]string{"/proc/self"}, processes...), viewOf, os.ReadFile), nil
+}
+
+// overlayMountsOf reads the mounts of each view that one of the processes has. A process that enters another
+// namespace, or changes its root, while it is read does not stand for the others of the view that it had.
+func overlayMountsOf(processes []string, viewOf func(process string) (string, error), readFile func(path string) ([]byte, error)) []byte {
+	read := map[string]bool{}
 	var mounts []byte
-	for _, process := range append([]string{"/proc/self"}, processes...) {
+	for _, process := range processes {
 		view, err := viewOf(process)
-		if err != nil || seen[view] {
-			continue // it has ended, or another process has shown them
+		if err != nil || read[view] {
+			continue // it has ended, or another process has the same view
 		}
-		text, err := os.ReadFile(process + "/mountinfo")
+		text, err := readFile(process + "/mountinfo")
 		if err != nil {
 			continue
 		}
 		if after, err := viewOf(process); err == nil && after == view {
-			seen[view] = true
+			read[view] = true
 		}
 		for line := range bytes.Lines(text) {
 			if bytes.Contains(line, []byte(" - overlay ")) {
@@ -124,10 +129,10 @@ func overlayMounts() ([]byte, error) {
 			}
 		}
 	}
-	return mounts, nil
+	return mounts
 }
 
-// viewOf tells which mounts a process sees: those of its namespace, below its root.
+// viewOf identifies the mounts that a process sees: those of its namespace that are below its root.
 func viewOf(process string) (string, error) {
 	namespace, err := os.Readlink(process + "/ns/mnt")
 	if err != nil {
