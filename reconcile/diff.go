@@ -80,14 +80,16 @@ type differ struct {
 	bundles  map[string]bool    // those on the disk
 	versions map[string]Version // of the desired objects, where drift is only told
 
-	changes  []change                  // desired workloads that differ, by unit name
-	removals []string                  // units to remove
-	operator map[string]Held           // what an operator did to units, as far as it was asked
-	kept     map[string]ActualWorkload // units that stay though they are not desired
-	fetched  map[string]string         // network, volume, image key → the action that makes it
-	renewals []string                  // networks that changed
-	late     []string                  // images that are fetched once what uses them has stopped
-	required map[string][]string       // by object, the actions that bring what it needs
+	changes  []change        // desired workloads that differ, by unit name
+	removals []string        // units to remove
+	operator map[string]Held // what an operator did to units, as far as it was asked
+	// dependents are the units that cannot be without one, by that; nil before it is asked.
+	dependents map[string][]string
+	kept       map[string]ActualWorkload // units that stay though they are not desired
+	fetched    map[string]string         // network, volume, image key → the action that makes it
+	renewals   []string                  // networks that changed
+	late       []string                  // images that are fetched once what uses them has stopped
+	required   map[string][]string       // by object, the actions that bring what it needs
 	switching
 }
 

@@ -143,14 +143,28 @@ func (d *differ) stopEnded(name string, current ActualWorkload) time.Time {
 	ended := current.Since
 	for again := true; again; {
 		again = false
-		for unit, other := range d.actual.Workloads {
+		for _, unit := range d.dependentsOf(name) {
+			other := d.actual.Workloads[unit]
 			together := !other.stopBegan().After(ended.Add(stopGap)) && other.Since.After(ended)
-			if together && other.down() && slices.Contains(d.desired.Workloads[unit].Needs(), name) {
+			if together && other.down() {
 				ended, again = other.Since, true
 			}
 		}
 	}
 	return ended
+}
+
+// dependentsOf are the units that cannot be without the one of the name.
+func (d *differ) dependentsOf(name string) []string {
+	if d.dependents == nil {
+		d.dependents = map[string][]string{}
+		for unit, workload := range d.desired.Workloads {
+			for _, needed := range workload.Needs() {
+				d.dependents[needed] = append(d.dependents[needed], unit)
+			}
+		}
+	}
+	return d.dependents[name]
 }
 
 // suspended reports whether nothing of the object changes for now, and keeps what is there.

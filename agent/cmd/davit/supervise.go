@@ -100,12 +100,13 @@ func manifestRoots(args []string) []string {
 }
 
 // mayHang reports whether one of the roots is on a file system that may not answer, or has one mounted below it.
-// mounts are those of the node (proc_pid_mountinfo(5)). No directory of such a file system is looked at.
+// mounts are those of the node (proc_pid_mountinfo(5)); the
+// root itself does not count: without it nothing runs. No directory of such a file system is looked at.
 func mayHang(mounts string, roots []string, readlink func(string) (string, error)) bool {
 	var remote []string
 	for line := range strings.Lines(mounts) {
 		fields := strings.Fields(line)
-		if i := slices.Index(fields, "-"); i > 4 && i+1 < len(fields) && isRemote(fields[i+1]) {
+		if i := slices.Index(fields, "-"); i > 4 && i+1 < len(fields) && isRemote(fields[i+1]) && fields[4] != "/" {
 			remote = append(remote, fields[4])
 		}
 	}

@@ -20,6 +20,7 @@ func TestWhereACommandMayHang(t *testing.T) {
 		"nothing is mounted":                {local, nil, false},
 		"a link leads to NFS":               {mounted("/mnt/share", "nfs4"), nil, true},
 		"a link leads past it":              {mounted("/srv/repository/old", "nfs4"), nil, false},
+		"the root itself":                   {local + "23 1 0:60 / / rw - virtiofs root rw\n", nil, false},
 		"NFS elsewhere":                     {mounted("/home", "nfs4"), nil, false},
 		"below":                             {mounted("/mnt/share/site/more", "fuse.sshfs"), nil, true},
 		"a disk":                            {mounted("/mnt/share", "ext4"), nil, false},
