@@ -31,7 +31,7 @@ func keepsNetwork(b *bundle.Bundle, result string) bool {
 	return err == nil && slices.Contains(crashed, result)
 }
 
-// jobOf is the type of systemd's job for a unit that has ended; empty for none. A stop, and a restart that somebody
+// jobOf is the type of systemd's job for a unit that has ended; empty for none. A stop, and a restart that was
 // asked for, are jobs by now; systemd's own restart is none yet.
 func jobOf(ctx context.Context, id string) string {
 	kind, err := readJob(ctx, id)

@@ -53,7 +53,7 @@ type entry struct {
 	file    manifests.File
 	problem string // empty if it was read
 	sum     [sha256.Size]byte
-	written bool // somebody may be writing it
+	written bool // it may be being written
 }
 
 // treeOf is the tree that entries make up. A file hides those of its name in lower roots.
@@ -246,7 +246,7 @@ func (s *scanner) problem(name string, err error) {
 	})
 }
 
-// read reads one manifest, and says whether somebody may be writing it. What is not a regular file is not opened:
+// read reads one manifest, and says whether it may be being written. What is not a regular file is not opened:
 // that alone can have an effect on a device. Opening without blocking keeps a FIFO that took its place from stopping
 // the scan.
 func (s *scanner) read(name string, info fs.FileInfo) (text []byte, written bool, err error) {

@@ -89,7 +89,7 @@ func (s *Settler) See(tree Tree, basis string, now time.Time) Verdict {
 	return verdict
 }
 
-// change takes note of a change after the tree was unchanged for a while. Nobody looks at one that is quiet.
+// change takes note of a change after the tree was unchanged for a while. There is no look while it is quiet.
 func (s *Settler) change(age time.Duration, now time.Time) {
 	s.busy = age < s.Quiet
 	if !s.busy {

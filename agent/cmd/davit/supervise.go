@@ -73,7 +73,7 @@ func runSupervised(args []string) (status int, err error) {
 	}
 }
 
-// leaveBehind says, if the error is that a file system does not answer, that nobody is to wait for this process.
+// leaveBehind says, if the error is that a file system does not answer, that this process is to be left behind.
 func leaveBehind(err error) {
 	if errors.As(err, new(watch.Hang)) && os.Getenv(supervisedBy) != "" {
 		_, _ = os.NewFile(3, "supervisor").Write([]byte{1})
