@@ -124,7 +124,11 @@ func (d *differ) stoppedAlong(unit string) bool {
 		if !exists {
 			return true
 		}
-		return !other.Left.IsZero() && !other.Left.Before(current.stopBegan().Add(-boundGap)) && !other.Left.After(d.stopEnded(name, current).Add(stopGap))
+		began := current.stopBegan().Add(-boundGap)
+		if began.Before(current.Begun) { // what stopped before a unit was started did not stop it
+			began = current.Begun
+		}
+		return !other.Left.IsZero() && !other.Left.Before(began) && !other.Left.After(d.stopEnded(name, current).Add(stopGap))
 	})
 }
 

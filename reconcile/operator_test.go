@@ -55,10 +55,11 @@ func TestWhatStopsAlongIsStartedAgain(t *testing.T) {
 		left   time.Time
 		want   int
 	}{
+		"db was restarted just before web was":    {"active", at.Add(-400 * time.Millisecond), 0},
 		"db has run all the time":                 {"active", time.Time{}, 0},
 		"db was restarted before":                 {"active", at.Add(-time.Hour), 0},
 		"db was stopped with it and started":      {"active", at.Add(time.Millisecond), 1},
-		"db failed, took it along and starts":     {"activating", at.Add(-300 * time.Millisecond), 1},
+		"db failed, took it along and starts":     {"activating", at.Add(-150 * time.Millisecond), 1},
 		"db was restarted afterwards":             {"active", at.Add(time.Second), 0},
 		"db failed long afterwards and starts":    {"activating", at.Add(time.Hour), 0},
 		"db was stopped with it, and was not yet": {"inactive", at.Add(time.Millisecond), 1},
@@ -69,7 +70,7 @@ func TestWhatStopsAlongIsStartedAgain(t *testing.T) {
 			desired := resolve(t, container("db")+container("web", "dependsOn: [{name: db, condition: Ready}]"), command)
 			n.mustApply(t, desired)
 			web, db := n.actual.Workloads["web.service"], n.actual.Workloads["db.service"]
-			web.Active, web.RunningDir, web.Begun, web.Left, web.Since = "inactive", "", at.Add(-2*time.Hour), at.Add(-100*time.Millisecond), at
+			web.Active, web.RunningDir, web.Begun, web.Left, web.Since = "inactive", "", at.Add(-300*time.Millisecond), at.Add(-100*time.Millisecond), at
 			db.Active, db.Left = test.active, test.left
 			n.actual.Workloads["web.service"], n.actual.Workloads["db.service"] = web, db
 			if got := Diff(desired, n.actual, Options{}).Actions; len(got) != test.want {
