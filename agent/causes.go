@@ -280,6 +280,9 @@ func (w *explainer) ofUnit(row *ObjectReport) []Cause {
 		causes = append(causes, w.causes(missing)...)
 	}
 	if blocker, ok := w.blocked[row.Unit]; ok {
+		if blocker.Object == row.Object && row.isStoppedByHand(w) {
+			return causes // it waits for another part of what is held
+		}
 		switch other := w.units[blocker.Unit]; {
 		case blocker.Object != row.Object:
 			causes = append(causes, w.causes(blocker.Object)...)

@@ -18,6 +18,8 @@ type Guard struct {
 	Confirmed bool
 	// ReportDrift is set when drift is only told, not put right.
 	ReportDrift bool
+	// Unsettled is what may not be removed because of manifests that keep changing.
+	Unsettled reconcile.Unsettled
 	// Limit is how many percent of the workloads may go at once unconfirmed; 0 means the default.
 	Limit int
 }
@@ -43,8 +45,31 @@ func GuardFor(tree watch.Tree, set *manifests.Set) Guard {
 	}
 }
 
+// keepUnsettled holds back the removal of what manifests that keep changing bring, had before they began to change, or
+// may have again when they rest.
+func (g *Guard) keepUnsettled(verdict watch.Verdict, now watch.Tree, options manifests.Options) {
+	g.Unsettled = reconcile.Unsettled{Sources: map[string]bool{}, Objects: map[string]bool{}}
+	for _, path := range verdict.Unsettled {
+		g.Unsettled.Sources[path] = true
+	}
+	trees := []watch.Tree{verdict.Firm}
+	if len(verdict.Changing) > 0 {
+		trees = append(trees, now)
+	}
+	for _, tree := range trees {
+		set := manifests.Load(tree.Files, options)
+		if len(tree.Problems) > 0 || !set.Complete() {
+			g.Hold = "manifests with errors keep changing, so what is missing may only be misread"
+			return
+		}
+		for _, object := range set.Objects {
+			g.Unsettled.Objects[object.Ref().String()] = true
+		}
+	}
+}
+
 func (g Guard) diff(desired reconcile.Desired, actual reconcile.Actual, options reconcile.Options) reconcile.Plan {
-	options.HoldPrune, options.Confirmed = g.Hold, g.Confirmed
+	options.HoldPrune, options.Confirmed, options.Unsettled = g.Hold, g.Confirmed, g.Unsettled
 	plan := reconcile.Diff(desired, actual, options)
 	removed, all := removals(plan, desired, actual)
 	if g.Confirmed || removed <= massPrune || removed*100 <= all*cmp.Or(g.Limit, defaultLimit) {

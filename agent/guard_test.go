@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/davit-project/davit/agent/watch"
 	"github.com/davit-project/davit/manifests"
 	v1 "github.com/davit-project/davit/manifests/v1"
@@ -82,5 +84,45 @@ func TestWhatBecomesOfAnotherKindHasNotVanished(t *testing.T) {
 	}
 	if plan := (Guard{}).diff(desired, actual, reconcile.Options{}); len(plan.Held) > 0 {
 		t.Errorf("held: %v", plan.Held)
+	}
+}
+
+// TestWhatMayHaveMovedIsNotRemoved removes, while a manifest keeps changing, what came from others alone.
+func TestWhatMayHaveMovedIsNotRemoved(t *testing.T) {
+	t.Parallel()
+	volume := func(name string) string {
+		return "---\napiVersion: davit/v1\nkind: Volume\nmetadata: {name: " + name + "}\n"
+	}
+	tree := func(text string) watch.Tree {
+		return watch.Tree{Files: []manifests.File{{Path: "/m/changing.yaml", Text: []byte(text)}}}
+	}
+	for name, test := range map[string]struct {
+		verdict watch.Verdict
+		now     watch.Tree
+		held    bool
+		want    map[string]bool
+	}{
+		"what there was before": {
+			watch.Verdict{Firm: tree(volume("before"))}, tree(volume("now")), false, map[string]bool{"Volume/before": true},
+		},
+		"what there is in a file that is not applied": {
+			watch.Verdict{Firm: tree(volume("before")), Changing: []string{"/m/changing.yaml"}}, tree(volume("now")), false,
+			map[string]bool{"Volume/before": true, "Volume/now": true},
+		},
+		"anything, while such a file has an error": {
+			watch.Verdict{Firm: tree(volume("before")), Changing: []string{"/m/changing.yaml"}}, tree("kind: ["), true,
+			map[string]bool{"Volume/before": true},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var guard Guard
+			test.verdict.Unsettled = []string{"/m/changing.yaml"}
+			guard.keepUnsettled(test.verdict, test.now, manifests.Options{})
+			want := reconcile.Unsettled{Sources: map[string]bool{"/m/changing.yaml": true}, Objects: test.want}
+			if diff := cmp.Diff(want, guard.Unsettled); diff != "" || (guard.Hold != "") != test.held {
+				t.Errorf("held %q, %s", guard.Hold, diff)
+			}
+		})
 	}
 }

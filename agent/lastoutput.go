@@ -28,8 +28,8 @@ func (n *Node) withCause(ctx context.Context, v *view, unit string, err error) e
 		return errors.New(observed.Last.Failure.Error)
 	}
 	state, stateErr := n.Systemd.State(ctx, unit)
-	run, runErr := lastRun(unit)
-	if stateErr == nil && runErr == nil && run != nil && run.Failure != nil && run.Invocation == state.Invocation {
+	run := lastRun(unit)
+	if stateErr == nil && run != nil && run.Failure != nil && run.Invocation == state.Invocation {
 		return errors.New(run.Failure.Error)
 	}
 	if stateErr == nil && state.StatusText != "" {

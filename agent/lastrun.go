@@ -2,27 +2,19 @@ package agent
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
 	"os"
 	"strings"
 
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// lastRun reads how the container of a unit last ended; nil when it has not since boot.
-func lastRun(unit string) (*bundle.LastRun, error) {
+// lastRun is how the container of a unit last ended; nil if it has not since boot, or if the note of it cannot be
+// read: the end of the next run replaces the note, and nothing else depends on it.
+func lastRun(unit string) *bundle.LastRun {
 	text, err := os.ReadFile(bundle.LastRunFile(strings.TrimSuffix(unit, ".service")))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
 	var run bundle.LastRun
-	if err == nil {
-		err = json.Unmarshal(text, &run)
+	if err != nil || json.Unmarshal(text, &run) != nil {
+		return nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read how %s last ended: %w", unit, err)
-	}
-	return &run, nil
+	return &run
 }

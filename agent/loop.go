@@ -56,7 +56,7 @@ type Agent struct {
 	options Options
 	log     *slog.Logger
 	status  *Status
-	scanner watch.Scanner
+	reader  *watch.Reader
 	settler watch.Settler
 	monitor *health.Monitor
 	names   *follow.Follower
@@ -98,7 +98,8 @@ type Agent struct {
 
 // tried is what a pass was about.
 type tried struct {
-	tree    watch.Tree
+	verdict watch.Verdict
+	now     watch.Tree // with files that keep changing as they are
 	config  manifests.Config
 	options manifests.Options
 }
@@ -107,8 +108,8 @@ type tried struct {
 func NewAgent(node *Node, options Options, log *slog.Logger, status *Status) *Agent {
 	a := &Agent{
 		node: node, options: options, log: log, status: status,
-		scanner:    watch.Scanner{Roots: watch.RootsOf(options.Manifests), Owner: options.Owner},
-		settler:    watch.Settler{Quiet: options.Quiet, Prompt: promptly, PruneQuiet: options.PruneQuiet},
+		reader:     watch.NewReader(watch.RootsOf(options.Manifests), options.Owner),
+		settler:    watch.Settler{Quiet: options.Quiet, Prompt: promptly, PruneQuiet: options.PruneQuiet, Patience: 4 * options.PruneQuiet},
 		reconciler: newReconciler(node, true),
 		told:       map[string]bool{},
 		wake:       make(chan struct{}, 1),
@@ -129,15 +130,23 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 	if a.names, err = follow.New(a.log); err != nil {
 		return err
 	}
-	defer inBackground(func() { watcher.Run(ctx) })()
-	defer inBackground(func() { a.names.Run(ctx) })()
+	watching := inBackground(func() { watcher.Run(ctx) })
+	following := inBackground(func() { a.names.Run(ctx) })
 	a.monitor = health.New(a.node.Systemd, a.node.facts.Launcher, a.log)
 	a.monitor.OnChange(a.unitChanged)
-	defer inBackground(func() {
+	probing := inBackground(func() {
 		if err := a.monitor.Run(ctx); err != nil && ctx.Err() == nil {
 			a.log.Error("containers are not probed", "error", err)
 		}
-	})()
+	})
+	defer func() {
+		<-probing
+		<-following
+		select {
+		case <-watching:
+		case <-time.After(time.Second): // a file system that does not answer keeps it in the kernel
+		}
+	}()
 	a.mounts = newMountView(lookAtMounts, a.node.writtenPaths()...)
 	a.status.Ready()
 	a.log.Info("watching", "manifests", a.options.Manifests)
@@ -185,14 +194,14 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 	}
 }
 
-// inBackground runs f. What it returns waits for the end of f.
-func inBackground(f func()) (wait func()) {
+// inBackground runs f, and closes the channel at its end.
+func inBackground(f func()) <-chan struct{} {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		f()
 	}()
-	return func() { <-ended }
+	return ended
 }
 
 // lookAgain asks for a pass: something that is awaited has changed. It may be called from anywhere.
@@ -246,9 +255,10 @@ func (a *Agent) wakeUp(due time.Time) time.Time {
 func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	a.status.Beat()
 	a.began = time.Now()
-	tree, err := a.scanner.Scan()
+	tree, err := a.reader.Read()
 	if err != nil {
 		a.once("manifests cannot be read, nothing changes until they can", "error", err)
+		a.goOn(ctx, force)
 		a.status.Say("%v: nothing changes until it can be read", err)
 		return a.retry(err)
 	}
@@ -267,19 +277,20 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	}
 	// Another label, or another policy, may mean other manifests: a node that changed has to
 	// settle too.
-	tree.Fingerprint = fmt.Sprint(tree.Fingerprint, node, *nodePolicy.Policy)
-	verdict := a.settler.See(tree.Fingerprint, tree.Unfinished, time.Now())
+	basis := fmt.Sprint(node, *nodePolicy.Policy)
+	verdict := a.settler.See(tree, basis, time.Now())
 	if !verdict.Apply {
-		if *force && a.last != nil {
-			*force = false
-			a.goOn(ctx)
-		}
+		a.goOn(ctx, force)
 		if verdict.Restless > restless {
 			a.status.Say("the manifests have been changing for %s: nothing changes until they rest", verdict.Restless.Round(time.Second))
 		}
 		return verdict.Wait
 	}
-	state := fmt.Sprint(tree.Fingerprint, verdict.Prune)
+	for _, path := range verdict.Changing {
+		a.once("a manifest keeps changing, what it describes stays as it is until it rests", "path", path)
+	}
+	verdict.Tree.Fingerprint += basis
+	state := fmt.Sprint(verdict.Tree.Fingerprint, verdict.Prune, verdict.Unsettled, verdict.Firm.Fingerprint)
 	resync := a.status.ResyncDue(a.options.Resync)
 	if state == a.applied && !*force && a.failures == 0 && !resync {
 		return a.nextStep(verdict)
@@ -290,12 +301,13 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 		a.names.LookAgain()
 	}
 	*force = false
-	about := tried{tree, config, manifests.Options{Node: &node, Policy: nodePolicy}}
-	err = a.pass(ctx, about, verdict.Prune)
+	about := tried{verdict, tree, config, manifests.Options{Node: &node, Policy: nodePolicy}}
+	err = a.pass(ctx, about)
 	if errors.Is(err, errStale) {
 		*force = true
 		return 0
 	}
+	about.verdict.Prune = false // for a pass about it while the manifests change
 	a.last = &about
 	if err != nil {
 		a.failures++
@@ -314,9 +326,14 @@ func (a *Agent) nextStep(verdict watch.Verdict) time.Duration {
 	return wait
 }
 
-// goOn makes a pass about the manifests of the last one, while those in the directory change.
-func (a *Agent) goOn(ctx context.Context) {
-	if err := a.pass(ctx, *a.last, false); err != nil {
+// goOn makes a pass that is due about the manifests of the last one, while those in the directory change or cannot be
+// read.
+func (a *Agent) goOn(ctx context.Context, force *bool) {
+	if !*force || a.last == nil {
+		return
+	}
+	*force = false
+	if err := a.pass(ctx, *a.last); err != nil {
 		a.lookAgain()
 	}
 }
@@ -421,7 +438,7 @@ var errStale = errors.New("the manifests may have changed")
 
 // pass loads, plans and applies a tree. It returns errStale, and does nothing, if it had to wait for another
 // davit, or if that has applied other manifests.
-func (a *Agent) pass(ctx context.Context, about tried, prune bool) error {
+func (a *Agent) pass(ctx context.Context, about tried) error {
 	a.worked = true
 	unlock, waited, err := Lock(ctx, func(holder string) {
 		a.log.Info("waiting for " + holder + " to finish")
@@ -438,13 +455,15 @@ func (a *Agent) pass(ctx context.Context, about tried, prune bool) error {
 		return errStale
 	}
 	began := time.Now()
-	set, guard := a.load(about.tree, about.options), a.guardFor(about, prune)
+	tree := about.verdict.Tree
+	set := a.load(tree, about.options)
+	guard := a.guardFor(about)
 	for _, diagnostic := range set.Diagnostics {
 		a.once("manifest has an error, what it describes stays as it is", "error", diagnostic.String())
 	}
 	done := 0
 	result, err := a.reconciler.Pass(ctx, Pass{
-		Set: set, Guard: guard, Revision: about.tree.Revision,
+		Set: set, Guard: guard, Revision: tree.Revision,
 		Planned: a.notePlan,
 		Observe: func(event reconcile.Event) {
 			a.logEvent(event)
@@ -456,7 +475,7 @@ func (a *Agent) pass(ctx context.Context, about tried, prune bool) error {
 		a.last = nil
 		return errStale
 	}
-	a.notePass(ctx, about.tree, set, guard, result, err, done > 0, prune)
+	a.notePass(ctx, tree, set, guard, result, err, done > 0, about.verdict.Prune)
 	impaired := errors.Join(err, result.Warning, result.Housekeeping) != nil
 	if !impaired && len(result.Impossible)+len(result.Failures) == 0 && set.Complete() {
 		clear(a.told)
@@ -465,11 +484,16 @@ func (a *Agent) pass(ctx context.Context, about tried, prune bool) error {
 }
 
 // guardFor says what a pass may remove.
-func (a *Agent) guardFor(about tried, prune bool) Guard {
-	guard := GuardFor(about.tree, a.loaded)
+func (a *Agent) guardFor(about tried) Guard {
+	verdict := about.verdict
+	guard := GuardFor(verdict.Tree, a.loaded)
 	guard.Limit, guard.ReportDrift = about.config.PruneLimit, about.config.ReportDrift
-	if guard.Hold == "" && !prune {
+	switch {
+	case guard.Hold != "":
+	case !verdict.Prune:
 		guard.Hold = "the directory has only just changed"
+	case len(verdict.Unsettled) > 0:
+		guard.keepUnsettled(verdict, about.now, about.options)
 	}
 	return guard
 }

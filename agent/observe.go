@@ -76,8 +76,9 @@ func (n *Node) workloads(
 		workload.Enabled = enabled(state)
 		workload.Active, workload.Sub, workload.Result = state.ActiveState, state.SubState, state.Result
 		workload.Job = state.Job
-		workload.Since = time.UnixMicro(int64(state.Since))
+		workload.Since, workload.Begun, workload.Left = moment(state.Since), moment(state.Started), moment(state.Left)
 		workload.Started = state.Started != 0 || state.ActiveState == "active"
+		workload.Asked = workload.Active == "failed" && workload.Bundle != nil && wasAsked(name, state)
 		if _, asked := judged[workload.Ref.String()]; asked && workload.Bundle != nil {
 			run, err := n.run(ctx, name, workload)
 			if err != nil {
@@ -88,6 +89,20 @@ func (n *Node) workloads(
 		workloads[name] = workload
 	}
 	return workloads, nil
+}
+
+// moment is one of systemd's times; zero for never.
+func moment(micros uint64) time.Time {
+	if micros == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(int64(micros))
+}
+
+// wasAsked reports whether the last run of a unit ended because the unit was asked to stop, and not by the agent.
+func wasAsked(unit string, state units.State) bool {
+	run := lastRun(unit)
+	return run != nil && run.Asked && run.Failure == nil && run.Invocation == state.Invocation
 }
 
 // run reads more of how a unit runs.
@@ -107,9 +122,7 @@ func (n *Node) run(ctx context.Context, unit string, workload reconcile.ActualWo
 			return nil, err
 		}
 	}
-	if run.Last, err = lastRun(unit); err != nil {
-		return nil, err
-	}
+	run.Last = lastRun(unit)
 	if workload.Bundle.Health.Readiness == nil || !health.Watched() {
 		return run, nil
 	}

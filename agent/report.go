@@ -242,10 +242,7 @@ func reportUnit(unit string, workload reconcile.ActualWorkload, state units.Stat
 		State: fmt.Sprintf("%s (%s)", state.ActiveState, state.SubState), state: state,
 	}
 	report.Restarts = state.Restarts
-	var err error
-	if report.LastRun, err = lastRun(unit); err != nil {
-		return ObjectReport{}, err
-	}
+	report.LastRun = lastRun(unit)
 	if state.Result != "success" {
 		report.Result = state.Result
 	}

@@ -85,11 +85,13 @@ type ActualWorkload struct {
 	Active, Sub, Result string
 	// Job is the type of systemd's job for the unit, "start", "stop", "restart", …; empty for none.
 	Job string
-	// Since is when Active last changed. Of an active unit it is only known when one that has stopped
-	// cannot be without it.
-	Since time.Time
+	// Since is when Active last changed, Begun when its last start began, Left when it last ceased to be active.
+	// Of an active unit they are only known when one that has stopped cannot be without it.
+	Since, Begun, Left time.Time
 	// Started is set when systemd has started the unit since boot.
 	Started bool
+	// Asked is set when the unit is failed and its process ended because the unit was asked to stop.
+	Asked bool
 	// Run is more of a unit that is judged; nil of the others.
 	Run *Run
 }

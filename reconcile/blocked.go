@@ -59,7 +59,7 @@ func (d *differ) blocksAs(needed string, seen []string) (Blocker, bool) {
 		return Blocker{object, needed, "not on the node yet"}, object != ""
 	case state.Active == "active" || state.Active == "reloading" || d.completed(d.desired.Workloads[needed]):
 		return Blocker{}, false
-	case d.stopped[needed]:
+	case d.heldByOperator(needed).By != "":
 		return Blocker{state.Ref.String(), needed, "stopped by an operator"}, true
 	case state.Active == "failed" && state.Job == "", state.Sub == "auto-restart":
 		return Blocker{state.Ref.String(), needed, state.condition()}, true

@@ -74,7 +74,7 @@ func TestAStartWaitsForTheFilesOfWhatItStartsAlong(t *testing.T) {
 			n.mustApply(t, resolve(t, web+container("db"), command))
 			for unit, active := range map[string]string{"db.service": test.active, "web.service": "inactive"} {
 				current := n.actual.Workloads[unit]
-				current.Active = active
+				current.Active, current.Started = active, false
 				n.actual.Workloads[unit] = current
 			}
 			plan := Diff(resolve(t, web+container("db", "args: [x]"), command), n.actual, Options{})

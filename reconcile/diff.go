@@ -25,6 +25,8 @@ type Options struct {
 	Volumes map[string]bool
 	// Confirmed is set where a person wants what would else be held back.
 	Confirmed bool
+	// Unsettled is what may not be removed now though other things may.
+	Unsettled Unsettled
 	// Kept are the generations that one can go back to: what they need stays on the disk.
 	Kept []Generation
 	// Owed are the units that davit has to start still, because it stopped them or wrote their files,
@@ -44,12 +46,23 @@ type Options struct {
 	Held []Held
 }
 
+// Unsettled is what manifests that keep changing bring, or may bring: the removal of it waits until they rest.
+type Unsettled struct {
+	// Sources are the paths of such manifests, Objects are further objects.
+	Sources, Objects map[string]bool
+}
+
+// keeps reports whether the removal of a unit waits.
+func (u Unsettled) keeps(current ActualWorkload) bool {
+	return u.Sources[current.SourcePath] || u.Objects[current.Ref.String()]
+}
+
 // Diff compares what should be with what is. The same arguments give the same plan, and
 // a plan that was applied leaves nothing to do.
 func Diff(desired Desired, actual Actual, options Options) Plan {
 	d := &differ{
 		desired: desired, actual: actual, options: options,
-		kept: map[string]ActualWorkload{}, bundles: map[string]bool{}, stopped: map[string]bool{},
+		kept: map[string]ActualWorkload{}, bundles: map[string]bool{}, operator: map[string]Held{},
 	}
 	for _, dir := range actual.Bundles {
 		d.bundles[dir] = true
@@ -75,16 +88,18 @@ type differ struct {
 	bundles  map[string]bool    // those on the disk
 	versions map[string]Version // of the desired objects, where drift is only told
 
-	changes  []change                  // desired workloads that differ, by unit name
-	removals []string                  // units to remove
-	stopped  map[string]bool           // units that an operator stopped, masked or disabled
-	kept     map[string]ActualWorkload // units that stay though they are not desired
-	fetched  map[string]string         // network, volume, image key → the action that makes it
-	renewals []string                  // networks that changed
-	late     []string                  // images that are fetched once what uses them has stopped
-	required map[string][]string       // by object, the actions that bring what it needs
-	wanted   map[v1.Ref]bool           // the objects of the desired workloads
-	newcomer map[string][]v1.Ref       // by name, the objects of which nothing is on the node yet
+	changes  []change        // desired workloads that differ, by unit name
+	removals []string        // units to remove
+	operator map[string]Held // what an operator did to units, as far as it was asked
+	// dependents are the units that cannot be without one, by that; nil before it is asked.
+	dependents map[string][]string
+	kept       map[string]ActualWorkload // units that stay though they are not desired
+	fetched    map[string]string         // network, volume, image key → the action that makes it
+	renewals   []string                  // networks that changed
+	late       []string                  // images that are fetched once what uses them has stopped
+	required   map[string][]string       // by object, the actions that bring what it needs
+	wanted     map[v1.Ref]bool           // the objects of the desired workloads
+	newcomer   map[string][]v1.Ref       // by name, the objects of which nothing is on the node yet
 	switching
 }
 
@@ -174,6 +189,9 @@ func (d *differ) leave(blocked map[string]Problem) {
 			d.kept[unit] = current
 			reason := fmt.Sprintf("not removed before %s, which takes its place, can be put in place", next)
 			d.plan.hold(Held{Object: object, Reason: reason, By: ByProblem})
+		case d.options.Unsettled.keeps(current):
+			d.kept[unit] = current
+			d.plan.hold(Held{Object: object, Reason: "not removed: its manifest, or one that it may have moved to, keeps changing", By: ByPruneGuard})
 		default:
 			d.removals = append(d.removals, unit)
 		}
@@ -184,9 +202,14 @@ func (d *differ) leave(blocked map[string]Problem) {
 func (d *differ) compare(unit string, workload Workload) change {
 	c := change{unit: unit, workload: workload}
 	current, exists := d.actual.Workloads[unit]
+	held := d.heldByOperator(unit)
+	isHeld := held.By != ""
+	if isHeld {
+		d.plan.hold(held)
+	}
 	if !exists {
 		c.write = "not on the node yet"
-		if d.starts(workload) {
+		if !isHeld && d.starts(workload) {
 			c.verb, c.why = Start, "new"
 		}
 		return c
@@ -199,18 +222,15 @@ func (d *differ) compare(unit string, workload Workload) change {
 	} else if d.halfWritten(unit, workload, current) {
 		c.write = "the unit is not enabled yet"
 	}
-	if by, reason := d.byHand(unit, workload, current); reason != "" {
-		d.stopped[unit] = true
-		d.plan.hold(Held{Object: workload.Ref.String(), Reason: reason, By: by, Intended: true})
-		if current.isAnothers(workload) {
-			c.write = "" // it is masked, and what runs goes on
-		}
-		return c
-	}
-	if current.isAnothers(workload) {
+	switch {
+	case isHeld && current.isAnothers(workload):
+		c.write = "" // it is masked, and what runs goes on
+	case isHeld:
+	case current.isAnothers(workload):
 		return d.takeOver(c, current)
+	default:
+		c.verb, c.why = d.activity(unit, workload, current, c.write)
 	}
-	c.verb, c.why = d.activity(unit, workload, current, c.write)
 	return c
 }
 
@@ -229,6 +249,8 @@ func (d *differ) activity(unit string, workload Workload, current ActualWorkload
 	switch {
 	case workload.Keep == KeepApart:
 		return "", ""
+	case workload.Keep == KeepRunning && current.Job == "stop" && !d.isOwed(unit, workload):
+		return "", "" // davit did not ask for the stop: what becomes of the unit is decided when it has ended
 	case current.arriving(workload, d.isOwed(unit, workload)):
 		return "", "" // systemd is about to start it as it is wanted
 	case d.isOwed(unit, workload) && running && current.Active != "active":

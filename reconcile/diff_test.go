@@ -485,3 +485,29 @@ func TestOneReloadForManyChanges(t *testing.T) {
 		t.Errorf("%d reloads in %v", reloads, calls)
 	}
 }
+
+// TestOnlyWhatIsUnsettledIsKept removes what has been missing for long beside manifests that keep changing.
+func TestOnlyWhatIsUnsettledIsKept(t *testing.T) {
+	t.Parallel()
+	n := newNode()
+	n.mustApply(t, resolve(t, container("gone")+container("moved")+container("changing")+header+"Volume\nmetadata: {name: data}\nspec: {reclaimPolicy: Delete}\n", command))
+	for unit, path := range map[string]string{"gone.service": "/m/gone.yaml", "moved.service": "/m/moved.yaml", "changing.service": "/m/changing.yaml"} {
+		current := n.actual.Workloads[unit]
+		current.SourcePath = path
+		n.actual.Workloads[unit] = current
+	}
+	unsettled := Unsettled{Sources: map[string]bool{"/m/changing.yaml": true}, Objects: map[string]bool{"Container/moved": true}}
+	plan := Diff(resolve(t, container("other"), command), n.actual, Options{Unsettled: unsettled})
+	var removed, held []string
+	for _, action := range plan.Actions {
+		if action.Verb == RemoveUnit || action.Verb == RemoveVolume {
+			removed = append(removed, action.Target)
+		}
+	}
+	for _, h := range plan.Held {
+		held = append(held, h.Object)
+	}
+	if diff := cmp.Diff([][]string{{"gone.service"}, {"Container/changing", "Container/moved"}}, [][]string{removed, held}); diff != "" {
+		t.Error(diff)
+	}
+}

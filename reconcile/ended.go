@@ -31,6 +31,9 @@ func Ended(action Action, desired Desired, actual Actual) (ended bool, err error
 		return true, nil
 	}
 	d := &differ{desired: desired, actual: actual}
+	if d.heldByOperator(action.Target).By != "" {
+		return true, nil
+	}
 	if blocker, blocked := d.blocks(action.Target, nil); blocked {
 		return true, fmt.Errorf("%w: %s", units.ErrDependency, blocker)
 	}

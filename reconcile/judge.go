@@ -170,6 +170,8 @@ func judgeJob(workload Workload, current ActualWorkload) Verdict {
 	switch {
 	case current.Active == "active", current.Active == "inactive" && current.Started && current.Job == "" && current.Result == "success":
 		return Verdict{Progress: Confirmed}
+	case current.Asked && current.Job == "":
+		return Verdict{Progress: Starting, Reason: "it was stopped", Idle: true}
 	case current.Active == "failed" && current.Job == "":
 		return Verdict{Progress: Broken, Reason: "it failed" + current.ending()}
 	case workload.Unit.Role == units.RoleOneshot && (run.Restarts > 0 || current.Sub == "auto-restart") && !current.killed(run):
@@ -197,6 +199,8 @@ func judgeService(workload Workload, current ActualWorkload, actual Actual, now 
 		return Verdict{Progress: Starting, Reason: "it is " + current.condition(), Idle: true}
 	case workload.Unit.Reload && run.ReloadFailed:
 		return Verdict{Progress: Broken, Reason: "its reload failed"}
+	case current.Asked && current.Job == "":
+		return Verdict{Progress: Starting, Reason: "it was stopped", Idle: true}
 	case current.Active == "failed" && !current.killed(run):
 		return Verdict{Progress: Broken, Reason: "it failed" + current.ending()}
 	case isUp:

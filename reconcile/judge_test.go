@@ -47,11 +47,12 @@ func TestJudge(t *testing.T) {
 		"waits for its restart": {nil, func(w *ActualWorkload) {
 			w.Active, w.Sub, w.RunningDir, w.Run.Last = "activating", "auto-restart", "", crash
 		}, Broken, false, 0},
-		"failed":             {nil, func(w *ActualWorkload) { w.Active, w.Result = "failed", "exit-code" }, Broken, false, 0},
-		"stopped by hand":    {nil, func(w *ActualWorkload) { w.Active, w.Result = "inactive", "success" }, Starting, true, 0},
-		"not written yet":    {nil, func(w *ActualWorkload) { w.UnitText = "old" }, Starting, true, 0},
-		"runs what was":      {nil, func(w *ActualWorkload) { w.RunningDir = "web-old" }, Starting, true, 0},
-		"not ready any more": {nil, func(w *ActualWorkload) { w.Run.Begun, w.Run.Ready = ago(20), &Readiness{Reason: "503"} }, Starting, false, 110 * time.Second},
+		"failed":                                {nil, func(w *ActualWorkload) { w.Active, w.Result = "failed", "exit-code" }, Broken, false, 0},
+		"stopped by an operator, with an error": {nil, func(w *ActualWorkload) { w.Active, w.Result, w.Asked = "failed", "exit-code", true }, Starting, true, 0},
+		"stopped by hand":                       {nil, func(w *ActualWorkload) { w.Active, w.Result = "inactive", "success" }, Starting, true, 0},
+		"not written yet":                       {nil, func(w *ActualWorkload) { w.UnitText = "old" }, Starting, true, 0},
+		"runs what was":                         {nil, func(w *ActualWorkload) { w.RunningDir = "web-old" }, Starting, true, 0},
+		"not ready any more":                    {nil, func(w *ActualWorkload) { w.Run.Begun, w.Run.Ready = ago(20), &Readiness{Reason: "503"} }, Starting, false, 110 * time.Second},
 		"not ready for too long": {nil, func(w *ActualWorkload) {
 			w.Run.Begun, w.Run.Ready = ago(130), &Readiness{Reason: "503"}
 		}, Broken, false, 0},

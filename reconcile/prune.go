@@ -13,8 +13,10 @@ func (d *differ) prune() {
 		return
 	}
 	used, freed := d.uses(), d.frees()
-	d.pruneNetworks(used, freed)
-	d.pruneVolumes(used, freed)
+	if len(d.options.Unsettled.Sources) == 0 { // of these the node does not say which manifest they came from
+		d.pruneNetworks(used, freed)
+		d.pruneVolumes(used, freed)
+	}
 	d.pruneBundles(used, freed)
 	for _, id := range sortedKeys(d.actual.Images) {
 		if !used.images[id] && !freed.images.held(id) {

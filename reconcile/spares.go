@@ -114,7 +114,7 @@ func (d *differ) callSpares() {
 // moves reports whether something of an object is not up as it is wanted, or is about to change.
 func (d *differ) moves(object string) bool {
 	for unit, workload := range d.desired.Workloads {
-		if workload.Ref.String() == object && workload.Keep == KeepRunning && !d.actual.Workloads[unit].settled(workload) && !d.stopped[unit] {
+		if workload.Ref.String() == object && workload.Keep == KeepRunning && !d.actual.Workloads[unit].settled(workload) && d.heldByOperator(unit).By == "" {
 			return true
 		}
 	}

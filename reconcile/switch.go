@@ -123,10 +123,13 @@ func (d *differ) waits(c change) (waits string, blocked bool) {
 	if giver := d.givesStill(c); giver != "" {
 		return giver, false
 	}
-	if d.options.Unwatched {
+	blocker, blocked := d.blocks(c.unit, nil)
+	switch {
+	case blocked && d.heldByOperator(blocker.Unit).By != "":
+		return blocker.String(), true // systemd would start both
+	case d.options.Unwatched:
 		return "", false // systemd has the dependencies, and no later pass would follow up
-	}
-	if blocker, blocked := d.blocks(c.unit, nil); blocked {
+	case blocked:
 		return blocker.String(), true
 	}
 	return d.expects(c), false

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -26,14 +28,18 @@ func End(ctx context.Context, id string, now time.Time) error {
 	if err := withdrawEnded(id); err != nil { // before all else: others ask for it now
 		fmt.Fprintln(os.Stderr, "davit-run:", err)
 	}
-	failure, err := noteEnd(id, result, now)
+	job := ""
+	if result != "success" {
+		job = jobOf(ctx, id)
+	}
+	failure, err := noteEnd(id, result, job == "stop", now)
 	if failure != nil { // then there was no container
 		return errors.Join(err, Cleanup(ctx, id))
 	}
 	if lockErr := lockRecord(id); lockErr != nil {
 		return errors.Join(err, lockErr)
 	}
-	return errors.Join(err, cleanUp(ctx, id, func(b *bundle.Bundle) bool { return keepsNetwork(ctx, b, result) }))
+	return errors.Join(err, cleanUp(ctx, id, func(b *bundle.Bundle) bool { return job == "" && keepsNetwork(b, result) }))
 }
 
 // cleanUpStopped is [Cleanup] of a container whose unit is not up, and stays so until that is done.
@@ -57,8 +63,8 @@ func cleanUpStopped(ctx context.Context, id string) error {
 }
 
 // noteEnd writes the note, and returns what kept the run from starting.
-func noteEnd(id, result string, now time.Time) (*bundle.Failure, error) {
-	run := bundle.LastRun{Invocation: os.Getenv(invocationID), Result: result, Exit: os.Getenv("EXIT_STATUS"), At: now}
+func noteEnd(id, result string, asked bool, now time.Time) (*bundle.Failure, error) {
+	run := bundle.LastRun{Invocation: os.Getenv(invocationID), Result: result, Exit: os.Getenv("EXIT_STATUS"), Asked: asked, At: now}
 	if path, err := os.Readlink(bundle.RunningBundle(id)); err == nil {
 		run.Bundle = filepath.Base(path)
 	}
@@ -75,10 +81,19 @@ func noteEnd(id, result string, now time.Time) (*bundle.Failure, error) {
 		err = writeNote(bundle.FailureFile(id), text)
 	}
 	if err == nil {
-		err = os.Rename(bundle.FailureFile(id), bundle.LastRunFile(id))
+		err = replaceNote(bundle.FailureFile(id), bundle.LastRunFile(id))
 	}
 	if err != nil {
 		return run.Failure, fmt.Errorf("note how %s ended: %w", id, err)
 	}
 	return run.Failure, nil
+}
+
+// replaceNote gives a note its name, whatever has the name.
+func replaceNote(note, path string) error {
+	err := os.Rename(note, path)
+	if errors.Is(err, unix.EISDIR) || errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) {
+		return errors.Join(os.RemoveAll(path), os.Rename(note, path))
+	}
+	return err
 }

@@ -24,33 +24,38 @@ import (
 // nobody, so far as they tell, asked it to.
 var crashed = []string{"exit-code", "signal", "core-dump", "oom-kill", "watchdog"}
 
-// keepsNetwork reports whether a container whose run has ended with this result starts again, and with the
-// network it has: systemd has that once the container was made.
-func keepsNetwork(ctx context.Context, b *bundle.Bundle, result string) bool {
-	if _, err := os.Stat(ownFile(b.ID, networkFile)); err != nil || !slices.Contains(crashed, result) {
-		return false
-	}
-	again, err := startsAgain(ctx, b.ID)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "davit-run: the next start makes the network anew:", err)
-	}
-	return again
+// keepsNetwork reports whether a container whose run has ended with this result, and for which systemd has no job,
+// starts again, and with the network it has: systemd has that once the container was made.
+func keepsNetwork(b *bundle.Bundle, result string) bool {
+	_, err := os.Stat(ownFile(b.ID, networkFile))
+	return err == nil && slices.Contains(crashed, result)
 }
 
-// startsAgain reports whether systemd will start a unit that crashed by itself, for all that is known now.
-func startsAgain(ctx context.Context, id string) (bool, error) {
+// jobOf is the type of systemd's job for a unit that has ended; empty for none. A stop, and a restart that was
+// asked for, are jobs by now; systemd's own restart is none yet.
+func jobOf(ctx context.Context, id string) string {
+	kind, err := readJob(ctx, id)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "davit-run: the next start re-creates the network:", err)
+		return "unknown"
+	}
+	return kind
+}
+
+func readJob(ctx context.Context, id string) (string, error) {
 	unit, err := openUnit(ctx, id+".service")
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	defer unit.close()
-	// A stop, and a restart that somebody asked for, are jobs by now; systemd's own restart is none yet.
 	var job struct {
 		ID   uint32
 		Path dbus.ObjectPath
 	}
-	err = unit.read("Job", &job)
-	return err == nil && job.ID == 0, err
+	if err := unit.read("Job", &job); err != nil || job.ID == 0 {
+		return "", err
+	}
+	return unit.jobType(job.Path)
 }
 
 // standBy leaves a replica's name and its ports to the others until it is ready again.

@@ -34,3 +34,11 @@ func (u loadedUnit) read(property string, into any) error {
 	}
 	return nil
 }
+
+// jobType reads the type of a job (org.freedesktop.systemd1(5)): "stop", "restart", ….
+func (u loadedUnit) jobType(job dbus.ObjectPath) (kind string, err error) {
+	if err := u.conn.Object("org.freedesktop.systemd1", job).StoreProperty("org.freedesktop.systemd1.Job.JobType", &kind); err != nil {
+		return "", fmt.Errorf("ask systemd for JobType=: %w", err)
+	}
+	return kind, nil
+}

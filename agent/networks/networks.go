@@ -160,7 +160,7 @@ func List() (map[string]reconcile.ActualNetwork, error) {
 }
 
 // NodeNetworks returns the CNI configuration lists of the node's owner, by network name.
-// A file that is not one is left out: its network is then reported as not defined.
+// A file that is not one, or cannot be read, is left out: its network is then reported as not defined.
 func NodeNetworks() (map[string]json.RawMessage, error) {
 	files, err := libcni.ConfFiles(nodeDir, []string{".conflist"})
 	if err != nil {
@@ -170,7 +170,7 @@ func NodeNetworks() (map[string]json.RawMessage, error) {
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return nil, fmt.Errorf("list CNI networks: %w", err)
+			continue // such as a link to nothing
 		}
 		if list, err := libcni.NetworkConfFromBytes(text); err == nil {
 			networks[list.Name] = text

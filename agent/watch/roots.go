@@ -1,10 +1,8 @@
 package watch
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"cmp"
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
 )
@@ -29,51 +27,36 @@ func RootsOf(main string) Roots {
 	return Roots{Main: main, All: slices.Concat(runtimeRoots, []string{main}, vendorRoots)}
 }
 
-// ScanRoots reads several roots as [Scan] reads one. A file hides those of its relative path in
+// Scanner reads several roots as [Scan] reads one. A file hides those of its relative path in
 // lower roots, as with systemd's units; an empty one, or a link to /dev/null, masks them.
-func ScanRoots(roots Roots, owner int) (Tree, error) {
-	return (&Scanner{Roots: roots, Owner: owner}).Scan()
-}
-
-// Scanner reads roots as [ScanRoots] does, again and again: a file whose inode says that nothing was
-// written to it is not read again. What is written through shared memory (mmap(2)) need not be seen.
+//
+// It does so again and again: a file whose inode says that nothing was written to it is not read again. What is written through shared memory (mmap(2)) need not be seen.
 type Scanner struct {
 	Roots Roots
 	Owner int
 
-	memory memory
+	memory   memory
+	progress progress
 }
 
 // Scan reads the roots as they are now.
 func (s *Scanner) Scan() (Tree, error) {
 	defer s.memory.forget()
-	var merged Tree
-	seen := map[string]bool{}
-	sum := sha256.New()
-	for _, root := range s.Roots.All {
-		tree, err := scan(root, s.Owner, &s.memory)
+	var all []entry
+	writable := ""
+	for number, root := range s.Roots.All {
+		entries, who, err := s.scan(number)
 		if errors.Is(err, fs.ErrNotExist) && root != s.Roots.Main {
 			continue
 		}
 		if err != nil {
 			return Tree{}, err
 		}
-		for _, file := range tree.Files {
-			if !seen[file.Name] {
-				seen[file.Name] = true
-				merged.Files = append(merged.Files, file)
-			}
-		}
-		merged.Problems = append(merged.Problems, tree.Problems...)
-		merged.Unfinished = merged.Unfinished || tree.Unfinished
-		if merged.Writable == "" {
-			merged.Writable = tree.Writable
-		}
-		fmt.Fprintln(sum, root, tree.Fingerprint)
+		all, writable = append(all, entries...), cmp.Or(writable, who)
 	}
-	var busy bool
-	merged.Revision, busy = revision(s.Roots.Main)
-	merged.Unfinished = merged.Unfinished || busy
-	merged.Fingerprint = hex.EncodeToString(sum.Sum(nil))
-	return merged, nil
+	tree := treeOf(all, writable)
+	s.progress.at(s.Roots.Main)
+	tree.Revision, tree.busy = revision(s.Roots.Main)
+	tree.Unfinished = tree.Unfinished || tree.busy
+	return tree, nil
 }

@@ -7,13 +7,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -44,49 +42,88 @@ type Tree struct {
 	// Writable says who beside root can write the tree or replace it, "user 1000"; empty when
 	// nobody can.
 	Writable string
+
+	entries []entry // root by root, each in the order of its paths
+	busy    bool    // git is checking something out
+}
+
+// entry is a manifest as it was read once, or why it could not be read.
+type entry struct {
+	root    int // the highest is 0
+	file    manifests.File
+	problem string // empty if it was read
+	sum     [sha256.Size]byte
+	written bool // it may be being written
+}
+
+// treeOf is the tree that entries make up. A file hides those of its name in lower roots.
+func treeOf(entries []entry, writable string) Tree {
+	tree := Tree{Writable: writable, entries: entries}
+	seen, sum := map[string]bool{}, sha256.New()
+	for _, e := range entries {
+		fmt.Fprintf(sum, "%q %x\n", e.file.Path, e.sum)
+		tree.Unfinished = tree.Unfinished || e.written
+		switch {
+		case e.problem != "":
+			tree.Problems = append(tree.Problems, manifests.Diagnostic{
+				Position: manifests.Position{File: e.file.Path, Line: 1, Column: 1}, Message: e.problem,
+			})
+		case !seen[e.file.Name]:
+			seen[e.file.Name] = true
+			tree.Files = append(tree.Files, e.file)
+		}
+	}
+	// Who can write the tree decides what it may ask for.
+	fmt.Fprintln(sum, writable)
+	tree.Fingerprint = hex.EncodeToString(sum.Sum(nil))
+	return tree
 }
 
 // Scan reads all manifests below root: regular files named *.yaml or *.yml, in
 // sub-directories too, none of them hidden; of a folder with a kustomization all files, for it
 // to use. Root itself may be a symbolic link, which is
 // resolved once, so that a tree is never mixed from two checkouts; no other link is
-// followed. A file must belong to root, to the user of this process or to owner, and must
+// followed. What is neither read nor hidden, and no other regular file, is a problem: a link to a directory, a device,
+// a FIFO, a socket. A file must belong to root, to the user of this process or to owner, and must
 // not be writable for everybody. A root that is missing is an error, never an empty tree.
 func Scan(root string, owner int) (Tree, error) {
-	return scan(root, owner, &memory{})
+	return (&Scanner{Roots: Roots{Main: root, All: []string{root}}, Owner: owner}).Scan()
 }
 
-func scan(root string, owner int, memory *memory) (Tree, error) {
+// scan reads one root, and says who can write it.
+func (s *Scanner) scan(number int) (entries []entry, writable string, err error) {
+	root := s.Roots.All[number]
+	s.progress.at(root)
 	dir, err := os.OpenRoot(root)
 	if err != nil {
-		return Tree{}, fmt.Errorf("manifest directory: %w", err)
+		return nil, "", fmt.Errorf("manifest directory: %w", err)
 	}
 	defer dir.Close()
-	s := &scanner{root: root, dir: dir, owner: owner, memory: memory, hash: sha256.New(), kustomized: map[string]bool{}}
-	if s.tree.Writable, err = WritableBy(root); err != nil {
-		return Tree{}, fmt.Errorf("manifest directory: %w", err)
+	one := &scanner{number: number, root: root, dir: dir, owner: s.Owner, memory: &s.memory, progress: &s.progress, kustomized: map[string]bool{}}
+	if one.writable, err = WritableBy(root); err != nil {
+		return nil, "", fmt.Errorf("manifest directory: %w", err)
 	}
-	if err := fs.WalkDir(dir.FS(), ".", s.visit); err != nil {
-		return Tree{}, fmt.Errorf("manifest directory: %w", err)
+	if err := fs.WalkDir(dir.FS(), ".", one.visit); err != nil {
+		return nil, "", fmt.Errorf("manifest directory: %w", err)
 	}
-	// Who can write the tree decides what it may ask for.
-	fmt.Fprintln(s.hash, s.tree.Writable)
-	s.tree.Fingerprint = hex.EncodeToString(s.hash.Sum(nil))
-	return s.tree, nil
+	return one.entries, one.writable, nil
 }
 
 type scanner struct {
-	root   string
-	dir    *os.Root
-	owner  int
-	memory *memory
-	tree   Tree
-	hash   hash.Hash
+	number   int
+	root     string
+	dir      *os.Root
+	owner    int
+	memory   *memory
+	progress *progress
+	entries  []entry
+	writable string
 
 	kustomized map[string]bool // by directory
 }
 
 func (s *scanner) visit(name string, entry fs.DirEntry, err error) error {
+	s.progress.at(filepath.Join(s.root, name))
 	switch {
 	case err != nil && name == ".":
 		return err
@@ -109,43 +146,87 @@ func (s *scanner) visit(name string, entry fs.DirEntry, err error) error {
 		s.enter(name)
 		return nil
 	case !isManifest(entry.Name()) && !s.kustomized[path.Dir(name)]:
+		if err := s.pass(name, entry.Type()); err != nil {
+			s.problem(name, err)
+		}
 		return nil
-	case len(s.tree.Files) == maxFiles:
+	case len(s.entries) == maxFiles:
 		return fmt.Errorf("more than %d manifests", maxFiles)
 	}
-	info, err := entry.Info()
+	s.file(name, entry)
+	return nil
+}
+
+// file reads one manifest, unless it is as it was read last.
+func (s *scanner) file(name string, found fs.DirEntry) {
+	info, err := found.Info()
 	if err != nil {
 		s.problem(name, err)
-		return nil
+		return
 	}
-	file := filepath.Join(s.root, name)
-	known, ok := s.memory.recall(file, info)
+	path := filepath.Join(s.root, name)
+	known, ok := s.memory.recall(path, info)
+	written := false
 	if ok {
 		s.trust(info)
 	} else {
-		text, err := s.read(name, info)
-		if err != nil {
+		var text []byte
+		if text, written, err = s.read(name, info); err != nil {
 			s.problem(name, err)
-			return nil
+			return
 		}
 		known = content{text, sha256.Sum256(text)}
-		s.memory.note(file, info, known)
+		s.memory.note(path, info, known)
 	}
-	s.tree.Files = append(s.tree.Files, manifests.File{Path: file, Name: name, Text: known.text})
-	s.fingerprint(file, known.sum)
+	s.entries = append(s.entries, entry{
+		root: s.number, file: manifests.File{Path: path, Name: name, Text: known.text}, sum: known.sum, written: written,
+	})
+}
+
+// pass says why what is no manifest may not be passed over: manifests may be behind it.
+func (s *scanner) pass(name string, kind fs.FileMode) error {
+	switch {
+	case kind.IsRegular():
+		return nil
+	case kind&fs.ModeSymlink == 0:
+		return errors.New(notRegular)
+	}
+	info, err := os.Stat(filepath.Join(s.root, name))
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s, and this one leads nowhere: remove it", notFollowed)
+	case info.IsDir():
+		return fmt.Errorf("%s: put the directory itself here, or mount it (mount --bind)", notFollowed)
+	case !info.Mode().IsRegular():
+		return errors.New(notRegular)
+	}
 	return nil
 }
+
+const (
+	notRegular  = "not a regular file or a directory: remove it, or hide it with a name that begins with a dot"
+	notFollowed = "symbolic links are not followed"
+)
 
 // enter notes whether a directory belongs to a kustomization, its own or one above.
 func (s *scanner) enter(dir string) {
 	if info, err := s.dir.Lstat(dir); err == nil {
 		s.trust(info)
 	}
-	s.kustomized[dir] = dir != "." && s.kustomized[path.Dir(dir)] ||
-		slices.ContainsFunc(manifests.KustomizationNames(), func(name string) bool {
-			_, err := s.dir.Lstat(path.Join(dir, name))
-			return err == nil
-		})
+	s.kustomized[dir] = dir != "." && s.kustomized[path.Dir(dir)] || s.hasKustomization(dir)
+}
+
+func (s *scanner) hasKustomization(dir string) bool {
+	for _, name := range manifests.KustomizationNames() {
+		_, err := s.dir.Lstat(path.Join(dir, name))
+		if err == nil {
+			return true
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			s.problem(path.Join(dir, name), err)
+		}
+	}
+	return false
 }
 
 func isManifest(name string) bool {
@@ -159,42 +240,42 @@ func (s *scanner) problem(name string, err error) {
 	if errors.As(err, &pathError) {
 		err = pathError.Err
 	}
-	s.tree.Problems = append(s.tree.Problems, manifests.Diagnostic{
-		Position: manifests.Position{File: path, Line: 1, Column: 1}, Message: err.Error(),
+	text := err.Error()
+	s.entries = append(s.entries, entry{
+		root: s.number, file: manifests.File{Path: path, Name: name}, problem: text, sum: sha256.Sum256([]byte(text)),
 	})
-	s.fingerprint(path, sha256.Sum256([]byte(err.Error())))
 }
 
-func (s *scanner) fingerprint(path string, sum [sha256.Size]byte) {
-	fmt.Fprintf(s.hash, "%q %x\n", path, sum)
-}
-
-// read reads one manifest. Opening without blocking keeps a FIFO from stopping the scan.
-func (s *scanner) read(name string, info fs.FileInfo) ([]byte, error) {
-	if info.Mode()&fs.ModeSymlink != 0 {
+// read reads one manifest, and says whether it may be being written. What is not a regular file is not opened:
+// that alone can have an effect on a device. Opening without blocking keeps a FIFO that took its place from stopping
+// the scan.
+func (s *scanner) read(name string, info fs.FileInfo) (text []byte, written bool, err error) {
+	switch {
+	case info.Mode()&fs.ModeSymlink != 0:
 		if target, err := s.dir.Readlink(name); err == nil && target == os.DevNull {
-			return nil, nil // masks the file of that name in lower roots
+			return nil, false, nil // masks the file of that name in lower roots
 		}
-		return nil, errors.New("symbolic links are not followed: put the file itself here")
+		return nil, false, errors.New(notFollowed + ": put the file itself here")
+	case !info.Mode().IsRegular():
+		return nil, false, errors.New(notRegular)
 	}
 	s.trust(info)
 	file, err := s.dir.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer file.Close()
 	if err := s.check(file); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	text, err := io.ReadAll(io.LimitReader(file, maxFileSize+1))
+	text, err = io.ReadAll(io.LimitReader(file, maxFileSize+1))
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	s.tree.Unfinished = s.tree.Unfinished || mayBeWritten(file)
 	if len(text) > maxFileSize {
-		return nil, fmt.Errorf("more than %d bytes", maxFileSize)
+		return nil, false, fmt.Errorf("more than %d bytes", maxFileSize)
 	}
-	return text, nil
+	return text, mayBeWritten(file), nil
 }
 
 // mayBeWritten reports whether a file is open for writing, or nobody can tell: only of one that is not, a lease
@@ -215,7 +296,7 @@ func (s *scanner) check(file *os.File) error {
 	uid := int(stat.Uid)
 	switch {
 	case stat.Mode&unix.S_IFMT != unix.S_IFREG:
-		return errors.New("not a regular file")
+		return errors.New(notRegular)
 	case uid != 0 && uid != os.Geteuid() && uid != s.owner:
 		return fmt.Errorf("belongs to user %d: manifests belong to root, or to the user that --owner names", uid)
 	case stat.Mode&unix.S_IWOTH != 0:

@@ -80,7 +80,7 @@ func writer(info fs.FileInfo, passed bool) string {
 
 // trust notes who can write an entry of the tree.
 func (s *scanner) trust(info fs.FileInfo) {
-	if s.tree.Writable == "" {
-		s.tree.Writable = writer(info, false)
+	if s.writable == "" {
+		s.writable = writer(info, false)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fsnotify/fsnotify"
 )
@@ -36,7 +37,16 @@ func New(roots ...string) (*Watcher, error) {
 	for _, root := range roots {
 		w.roots = append(w.roots, filepath.Clean(root))
 	}
-	w.arm()
+	armed := make(chan struct{})
+	go func() {
+		defer close(armed)
+		w.arm()
+	}()
+	select {
+	case <-armed:
+	case <-time.After(patience): // it goes on once the file system answers
+		signal(w.errors, fmt.Errorf("watch %s: a file system has not answered for %s", strings.Join(w.roots, ", "), patience))
+	}
 	return w, nil
 }
 

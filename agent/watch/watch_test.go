@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,61 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 )
-
-// fault: the tree changes while it is read | one settled tree counts
-func TestSettler(t *testing.T) {
-	t.Parallel()
-	type look struct {
-		at      time.Duration
-		tree    string
-		written bool
-		want    Verdict
-	}
-	const quiet, prompt, prune = 300 * time.Millisecond, 50 * time.Millisecond, 3 * time.Second
-	for name, looks := range map[string][]look{
-		"waits, applies, prunes": {
-			{0, "a", true, Verdict{Wait: quiet}},
-			{quiet, "a", true, Verdict{Apply: true, Wait: prune - quiet}},
-			{prune, "a", true, Verdict{Apply: true, Prune: true}},
-		},
-		"waits less when nobody is writing": {
-			{0, "a", false, Verdict{Wait: prompt}},
-			{prompt, "a", false, Verdict{Apply: true, Wait: prune - prompt}},
-			{prune, "a", false, Verdict{Apply: true, Prune: true}},
-		},
-		"waits on when one change follows another": {
-			{0, "a", false, Verdict{Wait: prompt}},
-			{20 * time.Millisecond, "b", false, Verdict{Wait: quiet, Restless: 20 * time.Millisecond}},
-			{200 * time.Millisecond, "c", false, Verdict{Wait: quiet, Restless: 200 * time.Millisecond}},
-			{500 * time.Millisecond, "c", false, Verdict{Apply: true, Wait: prune - quiet}},
-			{time.Second, "d", false, Verdict{Wait: prompt, Restless: 500 * time.Millisecond}},
-		},
-		"waits on when somebody begins to write": {
-			{0, "a", false, Verdict{Wait: prompt}},
-			{prompt, "a", true, Verdict{Wait: quiet - prompt, Restless: prompt}},
-			{quiet, "a", true, Verdict{Apply: true, Wait: prune - quiet}},
-		},
-		"begins again when the tree changes": {
-			{0, "a", true, Verdict{Wait: quiet}},
-			{200 * time.Millisecond, "b", true, Verdict{Wait: quiet, Restless: 200 * time.Millisecond}},
-			{400 * time.Millisecond, "b", true, Verdict{Wait: 100 * time.Millisecond, Restless: 400 * time.Millisecond}},
-			{500 * time.Millisecond, "b", true, Verdict{Apply: true, Wait: prune - quiet}},
-		},
-		"a change back counts as a change": {
-			{0, "a", true, Verdict{Wait: quiet}},
-			{time.Second, "b", true, Verdict{Wait: quiet, Restless: time.Second}},
-			{2 * time.Second, "a", true, Verdict{Wait: quiet, Restless: 2 * time.Second}},
-		},
-	} {
-		settler := Settler{Quiet: quiet, Prompt: prompt, PruneQuiet: prune}
-		start := time.Unix(0, 0)
-		for _, look := range looks {
-			if got := settler.See(look.tree, look.written, start.Add(look.at)); got != look.want {
-				t.Errorf("%s: at %v got %+v, want %+v", name, look.at, got, look.want)
-			}
-		}
-	}
-}
 
 // write writes a file that only its owner may write, and its directory.
 func write(t *testing.T, path, text string) {
@@ -85,7 +31,7 @@ func TestScan(t *testing.T) {
 	base := t.TempDir()
 	root := filepath.Join(base, "manifests")
 	for _, name := range []string{
-		"a.yaml", "apps/web/b.yml", ".hidden.yaml", ".git/c.yaml", "d.yaml~", "e.yaml.bak", ".f.yaml.swp", "g.txt", "notes.json",
+		"a.yaml", "apps/web/b.yml", ".hidden.yaml", ".git/c.yaml", "d.yaml~", "e.yaml.bak", ".f.yaml.swp", "g.txt", "notes.json", "nested/c.txt",
 	} {
 		write(t, filepath.Join(root, name), "a: b")
 	}
@@ -97,14 +43,22 @@ func TestScan(t *testing.T) {
 	write(t, filepath.Join(root, "large.yaml"), strings.Repeat("x", maxFileSize+1))
 	for link, target := range map[string]string{
 		"link.yaml": filepath.Join(base, "shadow"), "dir": base, "loop.yaml": "loop.yaml", "inside.yaml": "a.yaml",
+		"dangling": "nowhere", "README": "notes.json", ".hidden": base, "nested/back": "../apps",
 	} {
 		if err := os.Symlink(target, filepath.Join(root, link)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := unix.Mkfifo(filepath.Join(root, "fifo.yaml"), 0o600); err != nil {
+	for _, name := range []string{"fifo.yaml", "pipe", ".fifo"} {
+		if err := unix.Mkfifo(filepath.Join(root, name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(root, "socket")})
+	if err != nil {
 		t.Fatal(err)
 	}
+	defer listener.Close()
 
 	tree, err := Scan(root, -1)
 	if err != nil {
@@ -123,7 +77,10 @@ func TestScan(t *testing.T) {
 	if diff := cmp.Diff([]string{"a.yaml", "apps/web/b.yml"}, files); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{"fifo.yaml", "inside.yaml", "large.yaml", "link.yaml", "loop.yaml", "open.yaml"}, problems); diff != "" {
+	want := []string{
+		"dangling", "dir", "fifo.yaml", "inside.yaml", "large.yaml", "link.yaml", "loop.yaml", "nested/back", "open.yaml", "pipe", "socket",
+	}
+	if diff := cmp.Diff(want, problems); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -275,7 +232,7 @@ func TestHigherRootsHideLowerFiles(t *testing.T) {
 	}
 	put(run, "sub/b.yaml", "run b")
 	roots := Roots{Main: etc, All: []string{run, filepath.Join(run, "missing"), etc, usr}}
-	tree, err := ScanRoots(roots, os.Getuid())
+	tree, err := (&Scanner{Roots: roots, Owner: os.Getuid()}).Scan()
 	if err != nil || len(tree.Problems) > 0 {
 		t.Fatal(err, tree.Problems)
 	}
@@ -288,7 +245,7 @@ func TestHigherRootsHideLowerFiles(t *testing.T) {
 		t.Error(diff)
 	}
 	roots.Main = filepath.Join(run, "missing")
-	if _, err := ScanRoots(roots, os.Getuid()); err == nil {
+	if _, err := (&Scanner{Roots: roots, Owner: os.Getuid()}).Scan(); err == nil {
 		t.Error("a main root that is missing is no error")
 	}
 }
@@ -386,7 +343,7 @@ func TestATreeIsUnfinishedWhileGitChecksItOut(t *testing.T) {
 		if busy {
 			write(t, filepath.Join(dir, ".git", "index.lock"), "")
 		}
-		if tree, err := ScanRoots(Roots{Main: root, All: []string{root}}, -1); err != nil || tree.Unfinished != busy {
+		if tree, err := Scan(root, -1); err != nil || tree.Unfinished != busy {
 			t.Errorf("busy %t: %t, %v", busy, tree.Unfinished, err)
 		}
 	}

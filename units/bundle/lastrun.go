@@ -16,6 +16,8 @@ type LastRun struct {
 	Result string `json:"result"`
 	// Exit is the exit status, or the name of the signal, KILL.
 	Exit string `json:"exit,omitempty"`
+	// Asked is set when it did not end well because the unit was asked to stop.
+	Asked bool `json:"asked,omitempty"`
 	// At is when.
 	At time.Time `json:"at"`
 	// Failure is why the launcher could not start it, or did not find it ready, or why the agent had it

@@ -36,7 +36,7 @@ only when all manifests are free of errors.`,
 	flags := cmd.Flags()
 	flags.DurationVar(&options.Resync, "resync", time.Minute, "compare the node with the manifests this often")
 	flags.DurationVar(&options.Quiet, "settle", 300*time.Millisecond, "apply a directory that was quiet this long; 50ms are enough when none of its files is open for writing")
-	flags.DurationVar(&options.PruneQuiet, "prune-settle", 3*time.Second, "remove what a directory lacks when it was quiet this long")
+	flags.DurationVar(&options.PruneQuiet, "prune-settle", 3*time.Second, "remove what a directory lacks when it was quiet this long; beside files that keep changing, after four times as long")
 	return cmd
 }
 

@@ -51,7 +51,7 @@ func (s *settings) load() (source, error) {
 	if err != nil {
 		return source{}, err
 	}
-	tree, err := watch.ScanRoots(watch.RootsOf(s.manifests), owner)
+	tree, err := watch.NewReader(watch.RootsOf(s.manifests), owner).Read()
 	if err != nil {
 		return source{}, err
 	}
@@ -129,8 +129,15 @@ func (r *reader) visit(file string, entry fs.DirEntry, err error) error {
 	case entry.IsDir():
 		r.kustomized[file] = r.kustomized[filepath.Dir(file)] || hasKustomization(file)
 		return nil
-	case file != r.root && filepath.Ext(file) != ".yaml" && filepath.Ext(file) != ".yml" && !r.kustomized[filepath.Dir(file)]:
-		return nil
+	}
+	if file != r.root {
+		info, err := os.Stat(file)
+		if err == nil && !info.Mode().IsRegular() {
+			err = fmt.Errorf("%s: not a regular file or a directory; a link to a directory is not followed", file)
+		}
+		if err != nil || filepath.Ext(file) != ".yaml" && filepath.Ext(file) != ".yml" && !r.kustomized[filepath.Dir(file)] {
+			return err
+		}
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {

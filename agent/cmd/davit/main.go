@@ -21,6 +21,9 @@ func main() {
 	if reexec.Init() {
 		return
 	}
+	if status, done := supervise(os.Args[1:]); done {
+		os.Exit(status)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	err := rootCommand().ExecuteContext(ctx)
 	stop()
@@ -48,6 +51,7 @@ func exitStatus(err error) int {
 		return int(exit)
 	}
 	fmt.Fprintln(os.Stderr, "davit:", err)
+	leaveBehind(err)
 	if errors.As(err, &own) {
 		return own.status
 	}

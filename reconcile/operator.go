@@ -1,0 +1,187 @@
+package reconcile
+
+import (
+	"slices"
+	"time"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/units"
+)
+
+// heldByOperator is what the node's operator did to a unit that davit does not undo: to the unit itself, or to
+// one that the unit is a part of. Its By is empty if there is nothing.
+func (d *differ) heldByOperator(unit string) Held {
+	if held, known := d.operator[unit]; known {
+		return held
+	}
+	if d.operator == nil {
+		d.operator = map[string]Held{}
+	}
+	d.operator[unit] = Held{} // the units may require each other in a circle
+	held := d.operatorHold(unit)
+	if held.By != "" {
+		held.Object, held.Intended = d.desired.Workloads[unit].Ref.String(), true
+	}
+	d.operator[unit] = held
+	return held
+}
+
+func (d *differ) operatorHold(unit string) Held {
+	workload, current := d.desired.Workloads[unit], d.actual.Workloads[unit]
+	switch {
+	case current.Enabled == "masked" || current.Enabled == "masked-runtime":
+		return Held{Reason: "unit is masked: systemctl unmask " + unit + " to let it run", By: ByMask}
+	case current.isAnothers(workload): // what was done to the one object says nothing of the other
+		return Held{}
+	case current.Active == "active" || current.Active == "reloading" || current.Job != "":
+		return Held{}
+	}
+	if whole := d.heldWhole(unit, workload); whole.By != "" {
+		return whole
+	}
+	switch {
+	case workload.Keep != KeepRunning && workload.Keep != KeepStarted, d.halfWritten(unit, workload, current), d.isOwed(unit, workload) && current.Started:
+		return Held{}
+	case current.Enabled == "disabled" && d.wouldStart(workload, current):
+		return Held{Reason: "unit is disabled: systemctl enable --now " + unit + " to let it run", By: ByDisable}
+	case current.Started && current.stopped(workload) && !d.renews(workload, current) && !d.stoppedAlong(unit):
+		return Held{Reason: "stopped by an operator: systemctl start " + unit + " to let it run", By: ByStop}
+	default:
+		return Held{}
+	}
+}
+
+// wouldStart reports whether davit would start a unit that is down if it were enabled.
+func (d *differ) wouldStart(workload Workload, current ActualWorkload) bool {
+	if workload.Keep == KeepRunning {
+		return current.stopped(workload)
+	}
+	return current.down() && !d.completed(workload) && (!current.Started || d.renews(workload, current))
+}
+
+// heldWhole is what the operator did to a unit of the same object that this one is a part of, as a container is of
+// its pod, and a replica of the target: systemd stops the parts with the whole, and would start the whole with a
+// part that is bound to it.
+func (d *differ) heldWhole(unit string, workload Workload) Held {
+	for _, whole := range workload.Needs() {
+		state, exists := d.actual.Workloads[whole]
+		if exists && state.down() && d.desired.Workloads[whole].Ref == workload.Ref {
+			if held := d.heldByOperator(whole); held.By != "" {
+				return held
+			}
+		}
+	}
+	return Held{}
+}
+
+// renews reports whether a change of its manifest has a unit run again that may end by itself.
+func (d *differ) renews(workload Workload, current ActualWorkload) bool {
+	return workload.Keep == KeepStarted && units.NeedsRestart(current.UnitText, workload.UnitText)
+}
+
+// halfWritten reports whether a pass ended after it wrote a unit and before it enabled it: that is not
+// a person's disabling it.
+func (d *differ) halfWritten(unit string, workload Workload, current ActualWorkload) bool {
+	return d.isOwed(unit, workload) && current.Enabled == "disabled" && !current.Started
+}
+
+// stopped reports whether a unit is down because it was asked to stop. Nothing else stops what has no
+// process, or stays active after its process ended; of a container that systemd always starts again (Restart= of
+// systemd.service(5)) the process may then have ended in any way. Of any other the launcher notes it.
+func (w ActualWorkload) stopped(workload Workload) bool {
+	if !w.down() {
+		return false
+	}
+	always := units.RestartsAlways(w.UnitText)
+	ended := slices.Contains([]string{"exit-code", "signal", "core-dump", "timeout"}, w.Result)
+	switch {
+	case w.Active == "failed" && (w.Asked || always):
+		return ended
+	case w.Active == "failed":
+		return false
+	case workload.Unit == nil:
+		return true
+	case workload.Unit.Role == units.RoleContainer:
+		return always && workload.Keep == KeepRunning
+	default:
+		return workload.Unit.Role != units.RoleJob && workload.Unit.Role != units.RoleTask
+	}
+}
+
+// Bounds of the time between the stops of two units of which one cannot be without the other. systemd stops the
+// dependent first and the other one at once after it; where the other one ends by itself, it stops the dependent as
+// soon as it comes to that.
+const (
+	stopGap  = 50 * time.Millisecond
+	boundGap = time.Second
+)
+
+// stoppedAlong reports whether a unit stopped because one did that it cannot be without, and that the operator does
+// not hold. systemd does not say who asked for a stop; but the two then stopped together. A unit that was stopped
+// before, or after the other one was up again, was stopped for itself.
+func (d *differ) stoppedAlong(unit string) bool {
+	current := d.actual.Workloads[unit]
+	return slices.ContainsFunc(d.desired.Workloads[unit].Needs(), func(name string) bool {
+		other, exists := d.actual.Workloads[name]
+		if !exists {
+			return true
+		}
+		began := current.stopBegan().Add(-boundGap)
+		if began.Before(current.Begun) { // what stopped before a unit was started did not stop it
+			began = current.Begun
+		}
+		return !other.Left.IsZero() && !other.Left.Before(began) && !other.Left.After(d.stopEnded(name, current).Add(stopGap))
+	})
+}
+
+// stopBegan is when the last stop of a unit that is down began: when it was no longer active, or if it never was
+// then, at the earliest when its start began.
+func (w ActualWorkload) stopBegan() time.Time {
+	if w.Left.After(w.Begun) {
+		return w.Left
+	}
+	return w.Begun
+}
+
+// stopEnded is when the last of the units had stopped that stopped with this one and cannot be without the unit of
+// the name: systemd stops that one after all of them.
+func (d *differ) stopEnded(name string, current ActualWorkload) time.Time {
+	ended := current.Since
+	for again := true; again; {
+		again = false
+		for _, unit := range d.dependentsOf(name) {
+			other := d.actual.Workloads[unit]
+			together := !other.stopBegan().After(ended.Add(stopGap)) && other.Since.After(ended)
+			if together && other.down() {
+				ended, again = other.Since, true
+			}
+		}
+	}
+	return ended
+}
+
+// dependentsOf are the units that cannot be without the one of the name.
+func (d *differ) dependentsOf(name string) []string {
+	if d.dependents == nil {
+		d.dependents = map[string][]string{}
+		for unit, workload := range d.desired.Workloads {
+			for _, needed := range workload.Needs() {
+				d.dependents[needed] = append(d.dependents[needed], unit)
+			}
+		}
+	}
+	return d.dependents[name]
+}
+
+// suspended reports whether nothing of the object changes for now, and keeps what is there.
+func (d *differ) suspended(ref v1.Ref, unit string) bool {
+	reason, ok := d.options.Suspended[ref.String()]
+	if !ok {
+		return false
+	}
+	if current, exists := d.actual.Workloads[unit]; exists {
+		d.kept[unit] = current
+	}
+	d.plan.hold(Held{Object: ref.String(), Reason: reason, By: BySuspension, Intended: true})
+	return true
+}

@@ -1,0 +1,460 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// TestAnInterruptedPassIsNobodysDoing enables and starts a unit that a pass wrote and did not get to
+// enable, and leaves alone one that somebody disabled.
+func TestAnInterruptedPassIsNobodysDoing(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		owed, started bool
+		want          []Verb
+	}{
+		"disabled by somebody":                 {false, false, []Verb{}},
+		"written and not enabled":              {true, false, []Verb{WriteUnit, Reload, Start}},
+		"disabled by somebody while it ran on": {false, true, []Verb{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNode()
+			desired := resolve(t, container("web"), command)
+			n.mustApply(t, desired)
+			workload := n.actual.Workloads["web.service"]
+			workload.Active, workload.Enabled, workload.Started, workload.RunningDir = "inactive", "disabled", test.started, ""
+			n.actual.Workloads["web.service"] = workload
+			var owed map[string]string
+			if test.owed {
+				owed = map[string]string{"web.service": ""}
+			}
+			got := verbs(Diff(desired, n.actual, Options{Owed: owed}))
+			if len(got) != len(test.want) {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+// TestWhatStopsAlongIsStartedAgain tells a unit that systemd stopped with one that it requires from one
+// that an operator stopped.
+func TestWhatStopsAlongIsStartedAgain(t *testing.T) {
+	t.Parallel()
+	at := time.Now()
+	for name, test := range map[string]struct {
+		active string
+		left   time.Time
+		want   int
+	}{
+		"db was restarted just before web was":    {"active", at.Add(-400 * time.Millisecond), 0},
+		"db has run all the time":                 {"active", time.Time{}, 0},
+		"db was restarted before":                 {"active", at.Add(-time.Hour), 0},
+		"db was stopped with it and started":      {"active", at.Add(time.Millisecond), 1},
+		"db failed, took it along and starts":     {"activating", at.Add(-150 * time.Millisecond), 1},
+		"db was restarted afterwards":             {"active", at.Add(time.Second), 0},
+		"db failed long afterwards and starts":    {"activating", at.Add(time.Hour), 0},
+		"db was stopped with it, and was not yet": {"inactive", at.Add(time.Millisecond), 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNode()
+			desired := resolve(t, container("db")+container("web", "dependsOn: [{name: db, condition: Ready}]"), command)
+			n.mustApply(t, desired)
+			web, db := n.actual.Workloads["web.service"], n.actual.Workloads["db.service"]
+			web.Active, web.RunningDir, web.Begun, web.Left, web.Since = "inactive", "", at.Add(-300*time.Millisecond), at.Add(-100*time.Millisecond), at
+			db.Active, db.Left = test.active, test.left
+			n.actual.Workloads["web.service"], n.actual.Workloads["db.service"] = web, db
+			if got := Diff(desired, n.actual, Options{}).Actions; len(got) != test.want {
+				t.Errorf("got %v, want %d actions", got, test.want)
+			}
+		})
+	}
+}
+
+// TestADependentThatStopsSoonerStillStoppedAlong finds that a dependent stopped with what it requires though that
+// one had to wait for another dependent to stop.
+func TestADependentThatStopsSoonerStillStoppedAlong(t *testing.T) {
+	t.Parallel()
+	at := time.Now()
+	n := newNode()
+	const needs = "dependsOn: [{name: db, condition: Ready}]"
+	desired := resolve(t, container("db")+container("fast", needs)+container("slow", needs), command)
+	n.mustApply(t, desired)
+	for unit, stopped := range map[string]time.Duration{"fast.service": time.Millisecond, "slow.service": 9 * time.Second} {
+		current := n.actual.Workloads[unit]
+		current.Active, current.RunningDir, current.Left, current.Since = "inactive", "", at, at.Add(stopped)
+		n.actual.Workloads[unit] = current
+	}
+	db := n.actual.Workloads["db.service"]
+	db.Left = at.Add(9*time.Second + time.Millisecond)
+	n.actual.Workloads["db.service"] = db
+	if diff := cmp.Diff([]string{"start Container/fast", "start Container/slow"}, verbs(Diff(desired, n.actual, Options{}))); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestWhatIsStoppingIsLeftToSystemd starts nothing that ended by itself before systemd has decided what
+// comes of it: a start then would hide that it ended, and how often.
+func TestWhatIsStoppingIsLeftToSystemd(t *testing.T) {
+	t.Parallel()
+	n := newNode()
+	desired := resolve(t, container("web"), command)
+	n.mustApply(t, desired)
+	for active, want := range map[string]int{"deactivating": 0, "failed": 1} {
+		web := n.actual.Workloads["web.service"]
+		web.Active, web.Result, web.RunningDir, web.Started = active, "oom-kill", "", true
+		n.actual.Workloads["web.service"] = web
+		if got := Diff(desired, n.actual, Options{}).Actions; len(got) != want {
+			t.Errorf("%s: got %v, want %d actions", active, got, want)
+		}
+	}
+}
+
+// host is a node whose operator starts and stops units by hand, as systemd carries that out.
+type host struct {
+	*node
+	now time.Time
+	// withheld are the units that the operator stopped, or that are parts of those, and did not start since: true if
+	// the unit stopped as a part of another one.
+	withheld map[string]bool
+}
+
+// stops are the units that systemd stops with one: those that cannot be without it.
+func (h host) stops(unit string, into map[string]bool) {
+	if into[unit] {
+		return
+	}
+	into[unit] = true
+	for name, workload := range h.desired.Workloads {
+		if slices.Contains(workload.Needs(), unit) || strings.Contains(workload.UnitText, "\nSlice="+unit+"\n") {
+			h.stops(name, into)
+		}
+	}
+}
+
+// starts are the units that systemd starts with one: those that it requires or wants. One that is up starts no other.
+func (h host) starts(unit string, into map[string]bool) {
+	workload, exists := h.desired.Workloads[unit]
+	if into[unit] || !exists || len(into) > 0 && h.actual.Workloads[unit].running() {
+		return
+	}
+	into[unit] = true
+	for name, other := range h.desired.Workloads {
+		if strings.Contains(other.UnitText, "\nWantedBy="+unit+"\n") {
+			h.starts(name, into)
+		}
+	}
+	if workload.Unit != nil {
+		needs := workload.Unit.Dependencies
+		for _, name := range slices.Concat(needs.Requires, needs.BindsTo, needs.Wants) {
+			h.starts(name, into)
+		}
+	}
+}
+
+// stop stops units as one command does: dependents first, a millisecond each.
+func (h *host) stop(patterns ...string) {
+	h.now = h.now.Add(time.Minute)
+	asked, all := map[string]bool{}, map[string]bool{}
+	for name := range h.desired.Workloads {
+		if slices.Contains(patterns, name) {
+			asked[name] = true
+			h.stops(name, all)
+		}
+	}
+	for name := range all {
+		isPart := slices.ContainsFunc(sortedKeys(asked), func(unit string) bool {
+			stopped := map[string]bool{}
+			h.stops(unit, stopped)
+			return unit != name && stopped[name] && h.desired.Workloads[unit].Ref == h.desired.Workloads[name].Ref
+		})
+		if !has(h.withheld, name) && (asked[name] || isPart) {
+			h.withheld[name] = isPart
+		}
+	}
+	for left := len(all); len(all) > 0; left-- {
+		for _, name := range sortedKeys(all) {
+			dependents := map[string]bool{}
+			h.stops(name, dependents)
+			delete(dependents, name)
+			if slices.ContainsFunc(sortedKeys(dependents), func(other string) bool { return all[other] }) {
+				continue
+			}
+			delete(all, name)
+			current := h.actual.Workloads[name]
+			if current.running() {
+				current.Left, h.now = h.now, h.now.Add(time.Millisecond)
+				current.Active, current.RunningDir, current.Since = "inactive", "", h.now
+				h.actual.Workloads[name] = current
+			}
+		}
+		if left < -100 {
+			panic(fmt.Sprint("the units need each other: ", all))
+		}
+	}
+}
+
+// start starts units as one command does.
+func (h *host) start(names ...string) {
+	h.now = h.now.Add(time.Minute)
+	started := map[string]bool{}
+	for _, name := range names {
+		with := map[string]bool{}
+		h.starts(name, with)
+		maps.Copy(started, with)
+	}
+	for name := range started {
+		delete(h.withheld, name)
+		parts := map[string]bool{}
+		h.stops(name, parts)
+		for part := range parts {
+			if h.withheld[part] { // it stopped with what runs again
+				delete(h.withheld, part)
+			}
+		}
+		current := h.actual.Workloads[name]
+		if !current.running() {
+			current.Active, current.Started, current.Begun, current.Since = "active", true, h.now, h.now
+			current.RunningDir = current.BundleDir
+			h.actual.Workloads[name] = current
+		}
+	}
+}
+
+// pass makes a pass about manifests. It returns the units that it started although the operator stopped them.
+func (h *host) pass(desired Desired, options Options) []string {
+	h.desired = desired
+	plan := Diff(desired, h.actual, options)
+	var undone []string
+	for _, action := range plan.Actions {
+		if !action.Verb.begins() || action.Waits != "" {
+			continue
+		}
+		started := map[string]bool{}
+		h.starts(action.Target, started)
+		for name := range started {
+			if has(h.withheld, name) && !h.actual.Workloads[name].running() {
+				undone = append(undone, action.ID+" starts "+name)
+			}
+		}
+	}
+	_ = Apply(context.Background(), plan, desired, h.drivers(), func(Event) {})
+	for name, current := range h.actual.Workloads {
+		if current.Active == "active" && current.Begun.IsZero() {
+			current.Begun, current.Since = h.now, h.now
+			h.actual.Workloads[name] = current
+		}
+	}
+	for name := range h.withheld {
+		if _, exists := h.actual.Workloads[name]; !exists {
+			delete(h.withheld, name)
+		}
+	}
+	slices.Sort(undone)
+	return undone
+}
+
+func has(units map[string]bool, unit string) bool {
+	_, has := units[unit]
+	return has
+}
+
+const operated = `apiVersion: v1
+kind: Pod
+metadata: {name: app}
+spec:
+  initContainers:
+  - {name: init, image: "example.com/app:1"}
+  - {name: side, image: "example.com/app:1", restartPolicy: Always}
+  containers:
+  - {name: one, image: "example.com/app:1"}
+  - {name: two, image: "example.com/app:1"}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - {name: c, image: "example.com/app:1"}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: duo}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: duo}}
+  template:
+    metadata: {labels: {app: duo}}
+    spec:
+      containers:
+      - {name: a, image: "example.com/app:1"}
+      - {name: b, image: "example.com/app:1"}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly}
+spec:
+  schedule: "0 3 * * *"
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: "example.com/app:1"}]}}}}
+---
+`
+
+func newHost(t *testing.T, desired Desired) *host {
+	t.Helper()
+	h := &host{node: newNode(), now: time.Unix(1_000_000, 0), withheld: map[string]bool{}}
+	h.pass(desired, Options{})
+	if plan := Diff(desired, h.actual, Options{}); !plan.Empty() {
+		t.Fatalf("does not converge: %v", verbs(plan))
+	}
+	return h
+}
+
+// TestAStopIsLeftAlone stops units as an operator does, and edits other objects, or the same.
+func TestAStopIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	text := operated + container("db") + container("front", "dependsOn: [{name: db, condition: Ready}]")
+	const one, three = `{name: one, image: "example.com/app:1"}`, `{name: three, image: "example.com/app:1"}`
+	for name, test := range map[string]struct {
+		stop [][]string
+		edit func(string) string
+		held string
+	}{
+		"a container":           {[][]string{{"db.service"}}, nil, "systemctl start db.service"},
+		"a pod":                 {[][]string{{"app-pod.service"}}, nil, "systemctl start app-pod.service"},
+		"a container of a pod":  {[][]string{{"app-one.service"}}, nil, "systemctl start app-one.service"},
+		"an init container":     {[][]string{{"app-init.service"}}, nil, "systemctl start app-init.service"},
+		"a sidecar":             {[][]string{{"app-side.service"}}, nil, "systemctl start app-side.service"},
+		"all containers":        {[][]string{{"app-one.service", "app-two.service", "app-side.service"}}, nil, "systemctl start app-one.service"},
+		"a glob":                {[][]string{{"app-pod.service", "app-one.service", "app-two.service", "app-init.service", "app-side.service"}}, nil, "app-pod.service"},
+		"the parts, then a pod": {[][]string{{"app-two.service"}, {"app-one.service"}, {"app-pod.service"}}, nil, "app-pod.service"},
+		"a slice":               {[][]string{{"davit-app.slice"}}, nil, "app-pod.service"},
+		"a Deployment":          {[][]string{{"web.target"}}, nil, "systemctl start web.target"},
+		"a replica":             {[][]string{{"web@2.service"}}, nil, "systemctl start web@2.service"},
+		"all replicas":          {[][]string{{"web@1.service", "web@2.service", "web@3.service"}}, nil, "systemctl start web@1.service"},
+		"a Deployment of pods":  {[][]string{{"duo.target"}}, nil, "systemctl start duo.target"},
+		"a replica of pods":     {[][]string{{"duo-pod@1.service"}}, nil, "systemctl start duo-pod@1.service"},
+		"a timer":               {[][]string{{"nightly.timer"}}, nil, "systemctl start nightly.timer"},
+		"a pod that gets another container": {[][]string{{"app-pod.service"}}, func(text string) string {
+			return strings.Replace(text, "- "+one, "- "+one+"\n  - "+three, 1)
+		}, "systemctl start app-pod.service"},
+		"a pod of which a container changes": {[][]string{{"app-pod.service"}}, func(text string) string {
+			return strings.Replace(text, one, `{name: one, image: "example.com/app:1", args: [new]}`, 1)
+		}, "systemctl start app-pod.service"},
+		"a Deployment that gets more replicas": {[][]string{{"web.target"}}, func(text string) string {
+			return strings.Replace(text, "replicas: 3", "replicas: 5", 1)
+		}, "systemctl start web.target"},
+		"a Deployment that changes": {[][]string{{"web.target"}}, func(text string) string {
+			return strings.Replace(text, `{name: c, image: "example.com/app:1"}`, `{name: c, image: "example.com/app:1", args: [new]}`, 1)
+		}, "systemctl start web.target"},
+		"a container that others need": {[][]string{{"db.service"}}, func(text string) string {
+			return text + container("late", "dependsOn: [{name: db, condition: Ready}]")
+		}, "systemctl start db.service"},
+	} {
+		for _, unwatched := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, " unwatched ", unwatched), func(t *testing.T) {
+				t.Parallel()
+				desired := resolve(t, text, command)
+				h := newHost(t, desired)
+				for _, units := range test.stop {
+					h.stop(units...)
+				}
+				options := Options{Unwatched: unwatched}
+				plan := Diff(desired, h.actual, options)
+				if !slices.ContainsFunc(plan.Held, func(held Held) bool { return held.By == ByStop && strings.Contains(held.Reason, test.held) }) {
+					t.Errorf("held: %+v, want %s", plan.Held, test.held)
+				}
+				edited := text + container("other")
+				if test.edit != nil {
+					edited = test.edit(edited)
+				}
+				for range 3 {
+					if undone := h.pass(resolve(t, edited, command), options); len(undone) > 0 {
+						t.Fatal(undone)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestWhatEndsAStop starts units as an operator does: that ends the stops of what systemd starts with them, and
+// of nothing else.
+func TestWhatEndsAStop(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		stop, start []string
+		held, runs  string
+	}{
+		"the pod":               {[]string{"app-pod.service"}, []string{"app-pod.service"}, "", "app-one.service"},
+		"a container of a pod":  {[]string{"app-pod.service"}, []string{"app-one.service"}, "", "app-one.service"}, // the pod's start starts the others
+		"a replica":             {[]string{"web.target"}, []string{"web@1.service"}, "web@2.service", "web@1.service"},
+		"the target":            {[]string{"web.target"}, []string{"web.target"}, "", "web@3.service"},
+		"a replica among pods":  {[]string{"duo.target"}, []string{"duo-pod@1.service"}, "duo-a@2.service", "duo-a@1.service"},
+		"a timer":               {[]string{"nightly.timer"}, []string{"nightly.timer"}, "", "nightly.timer"},
+		"one of two containers": {[]string{"app-one.service", "app-two.service"}, []string{"app-two.service"}, "app-one.service", "app-two.service"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			desired := resolve(t, operated, command)
+			h := newHost(t, desired)
+			h.stop(test.stop...)
+			h.start(test.start...)
+			d := &differ{desired: desired, actual: h.actual}
+			for unit := range desired.Workloads {
+				if held := d.heldByOperator(unit).By != ""; held != has(h.withheld, unit) {
+					t.Errorf("%s is held: %t", unit, held)
+				}
+			}
+			if test.held != "" && !has(h.withheld, test.held) {
+				t.Errorf("%s is not held: %v", test.held, h.withheld)
+			}
+			if plan := Diff(desired, h.actual, Options{}); !plan.Empty() || h.actual.Workloads[test.runs].Active != "active" {
+				t.Errorf("%s is %s, and planned are %v", test.runs, h.actual.Workloads[test.runs].Active, verbs(plan))
+			}
+		})
+	}
+}
+
+// TestNoPlanStartsWhatAnOperatorStopped starts and stops units in any order, while manifests change.
+//
+// fault: an operator starts and stops units in any order while manifests change | no pass starts what was stopped
+func TestNoPlanStartsWhatAnOperatorStopped(t *testing.T) {
+	t.Parallel()
+	var versions []Desired
+	for edits := range 6 {
+		text := operated + container("db") + container("front", "dependsOn: [{name: db, condition: Ready}]") + container("other", fmt.Sprintf("args: ['%d']", edits))
+		versions = append(versions, resolve(t, strings.Replace(text, "replicas: 3", fmt.Sprintf("replicas: %d", 3+edits%3), 1), command))
+	}
+	rapid.Check(t, func(draw *rapid.T) {
+		desired := versions[0]
+		h := newHost(t, desired)
+		for step := range rapid.IntRange(1, 8).Draw(draw, "steps") {
+			chosen := rapid.SliceOfNDistinct(rapid.SampledFrom(sortedKeys(desired.Workloads)), 1, 3, rapid.ID[string]).Draw(draw, fmt.Sprint("units ", step))
+			switch rapid.IntRange(0, 2).Draw(draw, fmt.Sprint("step ", step)) {
+			case 0:
+				h.start(chosen...)
+			default:
+				h.stop(chosen...)
+			}
+			desired = versions[rapid.IntRange(0, len(versions)-1).Draw(draw, fmt.Sprint("edit ", step))]
+			unwatched := rapid.Bool().Draw(draw, fmt.Sprint("unwatched ", step))
+			if undone := h.pass(desired, Options{Unwatched: unwatched}); len(undone) > 0 {
+				draw.Fatalf("%v", undone)
+			}
+		}
+	})
+}
