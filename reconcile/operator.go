@@ -27,11 +27,12 @@ func (d *differ) heldByOperator(unit string) Held {
 }
 
 func (d *differ) operatorHold(unit string) Held {
-	workload, current := d.desired.Workloads[unit], d.actual.Workloads[unit]
+	workload := d.desired.Workloads[unit]
+	current, exists := d.actual.Workloads[unit]
 	switch {
 	case current.Enabled == "masked" || current.Enabled == "masked-runtime":
 		return Held{Reason: "unit is masked: systemctl unmask " + unit + " to let it run", By: ByMask}
-	case current.isAnothers(workload): // what was done to the one object says nothing of the other
+	case exists && current.isAnothers(workload): // what was done to the one object says nothing of the other
 		return Held{}
 	case current.Active == "active" || current.Active == "reloading" || current.Job != "":
 		return Held{}
