@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,8 +78,8 @@ func waiting(w io.Writer) func(holder string) {
 }
 
 // decide lets a command decide about the node while no other davit changes it.
-func decide(ctx context.Context, cmd *cobra.Command, decide func() error) error {
-	unlock, _, err := agent.Lock(ctx, waiting(cmd.ErrOrStderr()))
+func decide(ctx context.Context, progress io.Writer, decide func() error) error {
+	unlock, _, err := agent.Lock(ctx, waiting(progress))
 	if err != nil {
 		return err
 	}
@@ -110,7 +111,7 @@ func (s *settings) run(cmd *cobra.Command, f applyFlags, decision func(*agent.No
 	node.Configure(from.config)
 	node.Refresh = f.refresh
 	if decision != nil {
-		if err := decide(ctx, cmd, func() error { return decision(node, from) }); err != nil {
+		if err := decide(ctx, s.eventWriter(cmd), func() error { return decision(node, from) }); err != nil {
 			return err
 		}
 	}
@@ -122,8 +123,10 @@ func (s *settings) run(cmd *cobra.Command, f applyFlags, decision func(*agent.No
 	}
 	bars.end()
 	printErr := s.print(cmd.OutOrStdout(), outcome, func() error { return outcome.print(cmd.OutOrStdout(), f.dryRun) })
-	err = errors.Join(outcome.failure(), err, printErr)
-	reportDiagnostics(cmd.ErrOrStderr(), from.set.All())
+	for _, diagnostic := range from.set.All() {
+		outcome.warnings = append(outcome.warnings, errors.New(diagnostic.String()))
+	}
+	err = outcome.withWarnings(errors.Join(outcome.failure(), err, printErr), cmd.ErrOrStderr())
 	if err == nil && (len(from.set.Diagnostics) > 0 || outcome.refused) {
 		return exitError(1)
 	}
@@ -144,7 +147,7 @@ func (s *settings) apply(ctx context.Context, cmd *cobra.Command, f applyFlags, 
 	result, err := node.Apply(ctx, agent.Pass{
 		Set: from.set, Guard: from.guard, Revision: from.revision, Planned: outcome.planned,
 		Observe: func(event reconcile.Event) { outcome.note(event, s.eventWriter(cmd)) },
-	}, f.wait, waiting(cmd.ErrOrStderr()))
+	}, f.wait, waiting(s.eventWriter(cmd)))
 	if outcome.Failures = append(outcome.Failures, result.Impossible...); f.wait {
 		outcome.Failures = append(outcome.Failures, result.Failures...)
 	}
@@ -152,10 +155,10 @@ func (s *settings) apply(ctx context.Context, cmd *cobra.Command, f applyFlags, 
 		outcome.Failures = append(outcome.Failures, result.Unsettled()...)
 	}
 	if result.Warning != nil {
-		fmt.Fprintln(cmd.ErrOrStderr(), "warning: a part of the history is left out:", result.Warning)
+		outcome.warnings = append(outcome.warnings, fmt.Errorf("warning: a part of the history is left out: %w", result.Warning))
 	}
 	if result.Housekeeping != nil {
-		fmt.Fprintln(cmd.ErrOrStderr(), "warning: the node cannot be tidied up:", result.Housekeeping)
+		outcome.warnings = append(outcome.warnings, fmt.Errorf("warning: the node cannot be tidied up: %w", result.Housekeeping))
 	}
 	return err
 }
@@ -178,10 +181,11 @@ type outcome struct {
 	// Failures are the objects whose change does not work, and why.
 	Failures []agent.Failure `json:"failures"`
 
-	refused bool // something is held back that was not asked to be
-	begun   bool // there was a plan before
-	errs    map[string]error
-	mu      sync.Mutex
+	warnings []error // also of the manifests
+	refused  bool    // something is held back that was not asked to be
+	begun    bool    // there was a plan before
+	errs     map[string]error
+	mu       sync.Mutex
 }
 
 type result struct {
@@ -251,9 +255,28 @@ func (o *outcome) note(event reconcile.Event, w io.Writer) {
 	}
 }
 
-// failure is what did not work, each object or action in a line; nil where all did.
+// withWarnings adds the warnings to an error, after its causes; without an error it prints them.
+func (o *outcome) withWarnings(err error, w io.Writer) error {
+	if err != nil {
+		return errors.Join(append([]error{err}, o.warnings...)...)
+	}
+	for _, warning := range o.warnings {
+		fmt.Fprintln(w, warning)
+	}
+	return nil
+}
+
+// failure is what did not work, each object or action in a line, the objects that were changed first; nil where all
+// did.
 func (o *outcome) failure() error {
 	var failures []error
+	unchanged := func(f agent.Failure) int {
+		if slices.ContainsFunc(o.Actions, func(action result) bool { return action.Object == f.Object }) {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(o.Failures, func(a, b agent.Failure) int { return cmp.Compare(unchanged(a), unchanged(b)) })
 	for _, failure := range o.Failures {
 		failures = append(failures, fmt.Errorf("%s: %s", failure.Object, failure.Reason))
 	}

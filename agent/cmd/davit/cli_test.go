@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/davit-project/davit/agent"
 	"github.com/davit-project/davit/reconcile"
 )
 
@@ -86,5 +87,23 @@ func TestOutcomeCounts(t *testing.T) {
 	}
 	if o.Actions[1].Error != "disk full" || o.Actions[2].Status != reconcile.Skipped {
 		t.Errorf("actions %+v", o.Actions)
+	}
+}
+
+// The first line on stderr names the cause of what was asked for.
+func TestTheCauseComesFirst(t *testing.T) {
+	t.Parallel()
+	o := &outcome{
+		Actions:  []result{{Action: reconcile.Action{ID: "restart web", Object: "Container/web"}}},
+		Failures: []agent.Failure{{Object: "Container/a-long-broken-one", Reason: "no image"}, {Object: "Container/web", Reason: "exit code 3"}},
+		warnings: []error{errors.New("warning: the node cannot be tidied up")},
+	}
+	const want = "Container/web: exit code 3\nContainer/a-long-broken-one: no image\nwarning: the node cannot be tidied up"
+	var printed bytes.Buffer
+	if err := o.withWarnings(o.failure(), &printed); err == nil || err.Error() != want || printed.Len() > 0 {
+		t.Errorf("got %v, and printed %q", err, &printed)
+	}
+	if err := o.withWarnings(nil, &printed); err != nil || printed.String() != "warning: the node cannot be tidied up\n" {
+		t.Errorf("without an error: %v, and printed %q", err, &printed)
 	}
 }

@@ -88,7 +88,7 @@ nothing about it. What runs goes on, and systemctl works as ever.`,
 			if err != nil {
 				return err
 			}
-			return decide(cmd.Context(), cmd, func() error { return node.Suspend(object) })
+			return decide(cmd.Context(), cmd.ErrOrStderr(), func() error { return node.Suspend(object) })
 		},
 	}
 }
