@@ -249,7 +249,7 @@ func (d *differ) activity(unit string, workload Workload, current ActualWorkload
 	switch {
 	case workload.Keep == KeepApart:
 		return "", ""
-	case workload.Keep == KeepRunning && current.Job == "stop" && !d.isOwed(unit, workload):
+	case workload.Keep == KeepRunning && d.isStopping(unit, workload):
 		return "", "" // davit did not ask for the stop: what becomes of the unit is decided when it has ended
 	case current.arriving(workload, d.isOwed(unit, workload)):
 		return "", "" // systemd is about to start it as it is wanted

@@ -135,6 +135,14 @@ func (d *differ) stoppedAlong(unit string) bool {
 	})
 }
 
+// isStopping reports whether a unit, or one that it cannot be without, has been asked to stop by another than davit
+// and has not stopped yet: what stops together is seen while a part of it has stopped.
+func (d *differ) isStopping(unit string, workload Workload) bool {
+	return slices.ContainsFunc(append(workload.Needs(), unit), func(name string) bool {
+		return d.actual.Workloads[name].Job == "stop" && !d.isOwed(name, d.desired.Workloads[name])
+	})
+}
+
 // stopBegan is when the last stop of a unit that is down began: when it was no longer active, or if it never was
 // then, at the earliest when its start began.
 func (w ActualWorkload) stopBegan() time.Time {

@@ -119,6 +119,36 @@ func TestWhatIsStoppingIsLeftToSystemd(t *testing.T) {
 	}
 }
 
+// TestAStopThatGoesOnIsLeftAlone starts no container whose pod is still being stopped: systemd stops the pod after its
+// containers.
+func TestAStopThatGoesOnIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	const pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: app}\nspec: {containers: [{name: one, image: example.com/app:1}, {name: two, image: example.com/app:1}]}\n"
+	at := time.Now()
+	for name, test := range map[string]struct {
+		active, job string
+		want        int
+	}{
+		"the pod's stop is queued":   {"active", "stop", 0},
+		"the pod is stopping":        {"deactivating", "stop", 0},
+		"the pod has been restarted": {"active", "", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNode()
+			desired := resolve(t, pod, command)
+			n.mustApply(t, desired)
+			one, whole := n.actual.Workloads["app-one.service"], n.actual.Workloads["app-pod.service"]
+			one.Active, one.RunningDir, one.Begun, one.Left, one.Since = "inactive", "", at.Add(-time.Hour), at, at.Add(time.Millisecond)
+			whole.Active, whole.Job, whole.Left = test.active, test.job, at.Add(10*time.Millisecond)
+			n.actual.Workloads["app-one.service"], n.actual.Workloads["app-pod.service"] = one, whole
+			if got := Diff(desired, n.actual, Options{}).Actions; len(got) != test.want {
+				t.Errorf("got %v, want %d actions", got, test.want)
+			}
+		})
+	}
+}
+
 // host is a node whose operator starts and stops units by hand, as systemd carries that out.
 type host struct {
 	*node
