@@ -72,7 +72,11 @@ func noteEnd(id, result string, asked bool, now time.Time) (*bundle.Failure, err
 	if err != nil {
 		return nil, fmt.Errorf("note how %s ended: %w", id, err)
 	}
-	if failure != nil && failure.Invocation == run.Invocation {
+	if failure != nil && failure.Invocation != run.Invocation {
+		failure = nil
+	}
+	// A start that is stopped fails in one way or another, which is not the version's fault.
+	if failure != nil && (!asked || failure.Stage == bundle.StageAlive) {
 		run.Failure = failure
 	}
 	// Others read it at any time, so it comes whole, in the place of the note that was just taken.
@@ -84,9 +88,9 @@ func noteEnd(id, result string, asked bool, now time.Time) (*bundle.Failure, err
 		err = replaceNote(bundle.FailureFile(id), bundle.LastRunFile(id))
 	}
 	if err != nil {
-		return run.Failure, fmt.Errorf("note how %s ended: %w", id, err)
+		return failure, fmt.Errorf("note how %s ended: %w", id, err)
 	}
-	return run.Failure, nil
+	return failure, nil
 }
 
 // replaceNote gives a note its name, whatever has the name.
