@@ -221,10 +221,8 @@ func (r *reconciler) write(v *view, newest reconcile.Generation) (again bool, er
 // something did not work that is to be taken back.
 func (r *reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *Result) (again bool, err error) {
 	n := r.node
-	if v.stale {
-		if err := n.generations.SetPin(nil); err != nil {
-			return false, err
-		}
+	if err := n.lift(v); err != nil {
+		return false, err
 	}
 	plan, err := n.planFor(v, pass.Guard, r.watched)
 	if err != nil {
@@ -273,6 +271,19 @@ func (r *reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *R
 	failpoint("pruned the generations")
 	result.Housekeeping = errors.Join(result.Housekeeping, n.followLimits(ctx, before, plan))
 	return again, nil
+}
+
+// lift takes back the decisions that were for other manifests.
+func (n *Node) lift(v *view) error {
+	if v.stale {
+		if err := n.generations.SetPin(nil); err != nil {
+			return err
+		}
+	}
+	if v.lapsed {
+		return n.generations.SetQuarantine(v.decided.Quarantine)
+	}
+	return nil
 }
 
 // wantedKeys are the images that are wanted.
@@ -331,40 +342,16 @@ func (n *Node) tidy(ctx context.Context, actual reconcile.Actual) error {
 // takeBack decides what of a generation is to be as it was before. It reports whether that is
 // anything.
 func (n *Node) takeBack(v *view, generation reconcile.Generation) (bool, error) {
-	bad := reconcile.NewlyFailed(generation, v.kept, time.Now())
+	if v.pinned {
+		return false, nil // somebody wants it so
+	}
+	bad := reconcile.TakeBack(generation, v.desired, v.kept, time.Now())
 	if len(bad) == 0 {
 		return false, nil
-	}
-	if object, before := v.whole(bad, generation); before > 0 {
-		digest, err := n.digest(v.set)
-		if err != nil {
-			return false, err
-		}
-		pin := generations.Pin{Generation: before, Since: time.Now(), Manifests: digest, Reason: object + ": " + bad[object].Reason}
-		return true, n.generations.SetPin(&pin)
 	}
 	quarantine := maps.Clone(v.decided.Quarantine)
 	maps.Copy(quarantine, bad)
 	return true, n.generations.SetQuarantine(quarantine)
-}
-
-// whole is the object among those that failed with which all changes are taken back, and the
-// generation before them; 0 when there is none.
-func (v *view) whole(bad map[string]reconcile.Quarantined, generation reconcile.Generation) (object string, before int) {
-	for _, workload := range v.desired.Workloads {
-		if _, failed := bad[workload.Ref.String()]; failed && workload.Update.Whole {
-			object = workload.Ref.String()
-		}
-	}
-	if object == "" {
-		return "", 0
-	}
-	for _, earlier := range v.kept {
-		if earlier.Number < generation.Number && earlier.State == reconcile.Applied {
-			return object, earlier.Number
-		}
-	}
-	return "", 0
 }
 
 // progressPause is what lies between two passes that only show how far pulls are.

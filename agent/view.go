@@ -19,9 +19,10 @@ type view struct {
 	actual  reconcile.Actual
 	kept    []reconcile.Generation
 	decided generations.Decisions
-	// set is the manifests, stale is set when a rollback was for others.
-	set   *manifests.Set
-	stale bool
+	// set is the manifests. stale is set when a rollback was for others, lapsed when versions are no longer in
+	// quarantine that were.
+	set           *manifests.Set
+	stale, lapsed bool
 	// pinned is set when desired is that of an earlier generation.
 	pinned bool
 	held   []reconcile.Held
@@ -46,6 +47,8 @@ func (n *Node) look(ctx context.Context, set *manifests.Set) (*view, error) {
 	if v.desired, err = n.Resolve(set); err != nil {
 		return nil, err
 	}
+	lasting := reconcile.Lasting(v.decided.Quarantine, v.desired, set.Complete())
+	v.lapsed, v.decided.Quarantine = len(lasting) < len(v.decided.Quarantine), lasting
 	if err := n.settle(v); err != nil {
 		return nil, err
 	}
@@ -118,16 +121,12 @@ func (n *Node) settlePinned(v *view, pin generations.Pin) {
 		return
 	}
 	v.desired, v.pinned = reconcile.Restore(earlier), true
-	held := reconcile.Held{
+	v.held = append(v.held, reconcile.Held{
 		Object:   fmt.Sprintf("generation %d", pin.Generation),
 		Reason:   "rolled back to it by hand: until the manifests change, or davit resume",
 		By:       reconcile.ByRollback,
 		Intended: true,
-	}
-	if pin.Reason != "" {
-		held.By, held.Reason, held.Intended = reconcile.ByFailedChange, "the last set of changes did not work and was taken back: "+pin.Reason, false
-	}
-	v.held = append(v.held, held)
+	})
 }
 
 // earlier is what a generation applied, with its bundles as they are on the disk.

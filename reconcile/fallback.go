@@ -16,6 +16,8 @@ type Quarantined struct {
 	Since      time.Time `json:"since"`
 	// Reason says what happened, for people.
 	Reason string `json:"reason"`
+	// With is the object that did not work, where this one was only taken back with it.
+	With string `json:"with,omitempty"`
 }
 
 // fallback is an object that is to be as an earlier generation had it.
@@ -107,21 +109,6 @@ func lastGood(object string, not Version, kept []Generation) (number int, ok boo
 		}
 	}
 	return number, ok
-}
-
-// NewlyFailed are the objects of a generation that failed in a version which never worked before,
-// while another one did: updates to take back. What has no earlier version is left to systemd, which
-// goes on trying.
-func NewlyFailed(generation Generation, kept []Generation, now time.Time) map[string]Quarantined {
-	bad := map[string]Quarantined{}
-	for object, reason := range generation.Failed {
-		version := generation.Objects[object]
-		worked := slices.ContainsFunc(kept, func(g Generation) bool { return g.Works(object) && g.Objects[object] == version })
-		if _, ok := lastGood(object, version, kept); ok && !worked {
-			bad[object] = Quarantined{Version: version, Generation: generation.Number, Since: now, Reason: reason}
-		}
-	}
-	return bad
 }
 
 // fallBack puts objects as an earlier generation had them in the place of what is desired.

@@ -49,7 +49,7 @@ func TestNewlyFailed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			kept := history(test.versions...)
-			_, got := NewlyFailed(kept[0], kept[1:], time.Now())[webObject]
+			_, got := newlyFailed(kept[0], kept[1:], time.Now())[webObject]
 			if got != test.want {
 				t.Errorf("got %v, want %v", got, test.want)
 			}

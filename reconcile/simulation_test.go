@@ -158,7 +158,9 @@ func (s *simulation) wanted(objects []manifests.Object, digest string) Desired {
 // to do.
 func (s *simulation) pass(objects []manifests.Object, digest string) Plan {
 	for range 3 {
-		desired, held, _ := Settle(s.wanted(objects, digest), s.quarantine, s.kept, func(number int) (Desired, error) { return s.states[number], nil })
+		wanted := s.wanted(objects, digest)
+		s.quarantine = Lasting(s.quarantine, wanted, s.hold == "")
+		desired, held, _ := Settle(wanted, s.quarantine, s.kept, func(number int) (Desired, error) { return s.states[number], nil })
 		if s.judge(desired) {
 			continue
 		}
@@ -173,7 +175,7 @@ func (s *simulation) pass(objects []manifests.Object, digest string) Plan {
 		generation := s.revise(desired, plan, digest)
 		s.desired = desired
 		_ = Apply(context.Background(), plan, desired, s.drivers(), generation.Record)
-		if !s.keep(generation) {
+		if !s.keep(generation, desired) {
 			return plan
 		}
 	}
@@ -202,14 +204,14 @@ func (s *simulation) revise(desired Desired, plan Plan, digest string) Generatio
 }
 
 // keep takes a generation's record down. It reports whether an object of it is taken back.
-func (s *simulation) keep(generation Generation) bool {
+func (s *simulation) keep(generation Generation, desired Desired) bool {
 	generation.Settle()
 	fresh := len(generation.Failed) > len(s.kept[0].Failed)
 	s.kept[0] = generation
 	for i := range s.kept[1:] {
 		s.kept[1+i].Learn(generation)
 	}
-	bad := NewlyFailed(generation, s.kept, s.now)
+	bad := TakeBack(generation, desired, s.kept, s.now)
 	for object, version := range bad {
 		s.quarantine[object] = version
 	}
@@ -236,7 +238,7 @@ func (s *simulation) judge(desired Desired) bool {
 			newest.Fail(object, verdict.Reason)
 		}
 	}
-	return s.keep(newest)
+	return s.keep(newest, desired)
 }
 
 // runs reports whether a unit is up in the version that is desired.

@@ -1,0 +1,95 @@
+package reconcile
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// TakeBack is what of the newest generation is to be as it was before, though it is desired: the objects that failed
+// in a version which never worked before, while another one did, and those that asked to be taken back together with
+// them. What has no earlier version is left to systemd, which goes on trying.
+func TakeBack(newest Generation, desired Desired, kept []Generation, now time.Time) map[string]Quarantined {
+	if len(newest.Failed) == 0 {
+		return nil
+	}
+	bad, versions := newlyFailed(newest, kept, now), Versions(desired)
+	for object, quarantined := range bad {
+		if versions[object] != quarantined.Version {
+			delete(bad, object)
+		}
+	}
+	together := members(desired)
+	for _, failed := range sortedKeys(bad) {
+		if !together[failed] {
+			continue
+		}
+		for _, member := range sortedKeys(together) {
+			if _, known := bad[member]; known || !changedWith(member, failed, versions[member], kept) {
+				continue
+			}
+			bad[member] = Quarantined{
+				Version: versions[member], Generation: newest.Number, Since: now, With: failed,
+				Reason: fmt.Sprintf("it changed with %s, which did not work: %s", failed, bad[failed].Reason),
+			}
+		}
+	}
+	return bad
+}
+
+// members are the objects that are to be taken back together.
+func members(desired Desired) map[string]bool {
+	together := map[string]bool{}
+	for _, workload := range desired.Workloads {
+		if workload.Update.Whole {
+			together[workload.Ref.String()] = true
+		}
+	}
+	return together
+}
+
+// changedWith reports whether the version of an object, which has an earlier one that worked, has never worked beside
+// one of the object that failed.
+func changedWith(object, failed string, version Version, kept []Generation) bool {
+	if _, ok := lastGood(object, version, kept); !ok {
+		return false
+	}
+	return !slices.ContainsFunc(kept, func(g Generation) bool {
+		return g.Objects[object] == version && g.Works(object) && g.Works(failed) && !slices.Contains(g.Waiting, failed)
+	})
+}
+
+// newlyFailed are the objects of a generation that failed in a version which never worked before, while another one
+// did.
+func newlyFailed(generation Generation, kept []Generation, now time.Time) map[string]Quarantined {
+	bad := map[string]Quarantined{}
+	for object, reason := range generation.Failed {
+		version := generation.Objects[object]
+		worked := slices.ContainsFunc(kept, func(g Generation) bool { return g.Works(object) && g.Objects[object] == version })
+		if _, ok := lastGood(object, version, kept); ok && !worked {
+			bad[object] = Quarantined{Version: version, Generation: generation.Number, Since: now, Reason: reason}
+		}
+	}
+	return bad
+}
+
+// Lasting are the versions that are not tried for now. One that is not wanted any more is tried when it is wanted
+// again: what kept it from working may have lain outside. So is one that was only taken back with such a version.
+// complete says whether all manifests can be read.
+func Lasting(quarantine map[string]Quarantined, wanted Desired, complete bool) map[string]Quarantined {
+	if len(quarantine) == 0 {
+		return quarantine // most of the time, and to tell versions takes a while
+	}
+	versions, unknown := Versions(wanted), waitingOf(wanted)
+	lasting := maps.Clone(quarantine)
+	maps.DeleteFunc(lasting, func(object string, bad Quarantined) bool {
+		version, is := versions[object]
+		return is && version != bad.Version || !is && complete && !slices.Contains(unknown, object)
+	})
+	maps.DeleteFunc(lasting, func(_ string, bad Quarantined) bool {
+		_, lasts := lasting[bad.With]
+		return bad.With != "" && !lasts
+	})
+	return lasting
+}

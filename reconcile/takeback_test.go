@@ -1,0 +1,138 @@
+package reconcile
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/davit-project/davit/manifests"
+)
+
+const together = "updatePolicy: {minReadySeconds: 2, progressDeadlineSeconds: 5, atomic: Set}"
+
+// story is a simulation whose containers tell by their arguments what becomes of them.
+type story struct {
+	*simulation
+	t       *testing.T
+	objects []manifests.Object
+	text    string
+	never   map[string]bool // bundles that are never ready
+}
+
+func newStory(t *testing.T) *story {
+	s := &story{simulation: newSimulation(), t: t, never: map[string]bool{}}
+	s.behave = func(_, dir string) behaviour {
+		return behaviour{start: time.Second, stop: time.Second, neverReady: s.never[dir]}
+	}
+	return s
+}
+
+// edit writes manifests and lets the seconds pass. Containers whose argument is "never" do not get ready.
+func (s *story) edit(text string, seconds int) {
+	s.t.Helper()
+	set := manifests.Load([]manifests.File{{Path: "/app.yaml", Text: []byte(text)}}, manifests.Options{})
+	s.objects, s.text, s.hold = set.Objects, text, ""
+	if !set.Complete() {
+		s.hold = "a manifest has errors"
+	}
+	for _, workload := range s.desire(s.objects).Workloads {
+		if workload.Bundle != nil && strings.HasPrefix(strings.Join(workload.Bundle.Spec.Process.Args, " "), "never") {
+			s.never[workload.BundleDir] = true
+		}
+	}
+	s.advance(seconds)
+}
+
+func (s *story) advance(seconds int) {
+	s.t.Helper()
+	for range seconds {
+		s.pass(s.objects, s.text)
+		s.tick()
+	}
+	s.pass(s.objects, s.text)
+}
+
+// check compares the arguments of what runs, such as "web 1".
+func (s *story) check(when string, want map[string]string) {
+	s.t.Helper()
+	for name, args := range want {
+		current := s.actual.Workloads[name+".service"]
+		got := current.Active
+		if current.Bundle != nil && current.RunningDir == current.BundleDir {
+			got = strings.Join(current.Bundle.Spec.Process.Args, " ")
+		}
+		if got != args {
+			s.t.Errorf("%s: %s is %q, want %q", when, name, got, args)
+		}
+	}
+}
+
+// app is a container with an argument, and what else its spec says.
+func app(name, arg string, more ...string) string {
+	return container(name, append(more, "hostNetwork: true", fmt.Sprintf("command: ['%s']", arg))...)
+}
+
+// TestASetIsTakenBackAlone takes back what asks to be taken back with a change that does not work, and leaves all
+// else as the manifests have it. An edit of what failed has the others tried again.
+func TestASetIsTakenBackAlone(t *testing.T) {
+	t.Parallel()
+	s := newStory(t)
+	s.edit(app("a", "1", together)+app("b", "1", together)+app("long", "1", together)+app("other", "1"), 20)
+	s.edit(app("a", "1", together)+app("b", "1", together)+app("long", "2", together)+app("other", "1"), 20)
+	last := app("long", "2", together) + app("other", "2") +
+		app("new", "1", "volumeMounts: [{name: data, mountPath: /data}]") + dataVolume + app("member", "1", together)
+	s.edit(app("a", "2", together)+app("b", "never", together)+last, 30)
+	want := map[string]string{"a": "1", "b": "1", "long": "2", "other": "2", "new": "1", "member": "1"}
+	s.check("b does not work", want)
+	if _, exists := s.actual.Volumes["data"]; !exists {
+		t.Error("the data of what is new is gone")
+	}
+	s.edit(app("a", "2", together)+app("b", "3", together)+last, 30)
+	want["a"], want["b"] = "2", "3"
+	s.check("b works", want)
+}
+
+// TestAQuarantineEndsWithItsCause tries a version again that did not work, once the manifests had another one or
+// none, and not before.
+func TestAQuarantineEndsWithItsCause(t *testing.T) {
+	t.Parallel()
+	const soon = "updatePolicy: {minReadySeconds: 2, progressDeadlineSeconds: 5}"
+	bad := app("web", "never", soon) + app("other", "1")
+	for name, test := range map[string]struct {
+		between string // what the manifests are in between
+		again   bool
+	}{
+		"the version before":           {app("web", "1", soon) + app("other", "1"), true},
+		"a third one":                  {app("web", "3", soon) + app("other", "1"), true},
+		"the object is gone":           {app("other", "1"), true},
+		"another object has changed":   {app("web", "never", soon) + app("other", "2"), false},
+		"a manifest cannot be read":    {app("other", "1") + "kind: {\n---\n", false},
+		"its registry does not answer": {"", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStory(t)
+			s.edit(app("web", "1", soon)+app("other", "1"), 20)
+			s.edit(bad, 20)
+			if len(s.quarantine) != 1 {
+				t.Fatalf("in quarantine: %v", s.quarantine)
+			}
+			if test.between == "" {
+				s.available = func(reference string) bool { return false }
+				s.advance(20)
+				s.available = func(string) bool { return true }
+			} else {
+				s.edit(test.between, 20)
+			}
+			clear(s.never) // the cause lay outside
+			s.behave = func(string, string) behaviour { return behaviour{start: time.Second, stop: time.Second} }
+			s.edit(bad, 20)
+			if test.again {
+				s.check("now it would work", map[string]string{"web": "never"})
+			} else {
+				s.check("it is not tried again", map[string]string{"web": "1"})
+			}
+		})
+	}
+}
