@@ -236,7 +236,7 @@ func (r *reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *R
 	if err != nil {
 		return false, err
 	}
-	result.Housekeeping = errors.Join(n.noteInputs(v), n.tidy(ctx, v.actual))
+	result.Housekeeping = errors.Join(n.noteInputs(v), n.tidy(ctx, v))
 	if plan.Empty() {
 		// Limits may have changed all the same, by systemctl edit.
 		result.Housekeeping = errors.Join(result.Housekeeping, n.followLimits(ctx, before, plan))
@@ -248,6 +248,7 @@ func (r *reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *R
 	case stopping:
 		return false, errStopping
 	}
+	spared := v.spared() // what the plan has not removed
 	generation, err := n.begin(v, plan, pass)
 	if err != nil {
 		return false, err
@@ -267,7 +268,7 @@ func (r *reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *R
 		return false, err
 	}
 	failpoint("finished the generation")
-	result.Housekeeping = errors.Join(result.Housekeeping, n.generations.Prune(v.keep))
+	result.Housekeeping = errors.Join(result.Housekeeping, n.generations.Prune(v.keep, spared))
 	failpoint("pruned the generations")
 	result.Housekeeping = errors.Join(result.Housekeeping, n.followLimits(ctx, before, plan))
 	return again, nil
@@ -334,9 +335,9 @@ func (n *Node) supersede(v *view, number int) error {
 
 // tidy removes what interrupted passes left where only passes write, and frees what containers that
 // are gone have not given back.
-func (n *Node) tidy(ctx context.Context, actual reconcile.Actual) error {
-	return errors.Join(units.Tidy(), disk.Tidy(networks.RecordsDir), n.cleanUpStopped(ctx, actual),
-		networks.FreeLeases(), n.generations.Prune(n.keep))
+func (n *Node) tidy(ctx context.Context, v *view) error {
+	return errors.Join(units.Tidy(), disk.Tidy(networks.RecordsDir), n.cleanUpStopped(ctx, v.actual),
+		networks.FreeLeases(), n.generations.Prune(n.keep, v.spared()))
 }
 
 // takeBack decides what of a generation is to be as it was before. It reports whether that is

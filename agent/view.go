@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/davit-project/davit/agent/generations"
@@ -180,8 +181,23 @@ func (n *Node) planFor(v *view, guard Guard, watched bool) (reconcile.Plan, erro
 		return plan, nil
 	}
 	// The oldest ones make room.
-	v.keep, options.Kept = keep+1, v.kept[:len(v.kept)-len(beside)+keep]
+	room, spared := len(v.kept)-len(beside)+keep, v.spared()
+	v.keep, options.Kept = keep+1, slices.Clone(v.kept[:room])
+	for _, generation := range v.kept[room:] {
+		if spared[generation.Number] {
+			options.Kept = append(options.Kept, generation)
+		}
+	}
 	return guard.diff(v.desired, v.actual, options), nil
+}
+
+// spared are the generations that are kept beyond those that there may be: what is gone back to.
+func (v *view) spared() map[int]bool {
+	spared := reconcile.LastConfirmed(v.kept)
+	if pin := v.decided.Pin; pin != nil {
+		spared[pin.Generation] = true
+	}
+	return spared
 }
 
 // volumesOf are the names of the Volumes that manifests have.

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -35,7 +36,11 @@ func fallbacks(desired Desired, quarantine map[string]Quarantined, kept []Genera
 	}
 	versions := Versions(desired)
 	var fallbacks []fallback
-	for _, object := range sortedKeys(quarantine) {
+	objects := sortedKeys(quarantine)
+	slices.SortStableFunc(objects, func(a, b string) int { // the cause comes first
+		return cmp.Compare(min(len(quarantine[a].With), 1), min(len(quarantine[b].With), 1))
+	})
+	for _, object := range objects {
 		bad := quarantine[object]
 		if versions[object] != bad.Version {
 			continue

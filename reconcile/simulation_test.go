@@ -28,6 +28,7 @@ type simulation struct {
 		desired Desired
 	}
 	hold  string               // why nothing may be removed
+	most  int                  // how many generations are kept; 0 for all
 	until map[string]time.Time // when systemd's job for a unit is done with its present step
 }
 
@@ -160,9 +161,13 @@ func (s *simulation) pass(objects []manifests.Object, digest string) Plan {
 	for range 3 {
 		wanted := s.wanted(objects, digest)
 		s.quarantine = Lasting(s.quarantine, wanted, s.hold == "")
-		desired, held, _ := Settle(wanted, s.quarantine, s.kept, func(number int) (Desired, error) { return s.states[number], nil })
+		desired, held, _ := Settle(wanted, s.quarantine, s.kept, s.earlier)
 		if s.judge(desired) {
 			continue
+		}
+		if spared := LastConfirmed(s.kept); s.most > 0 {
+			all := s.kept
+			s.kept = slices.DeleteFunc(slices.Clone(all), func(g Generation) bool { return g.Number < all[0].Number-s.most+1 && !spared[g.Number] })
 		}
 		options := Options{Kept: s.kept, Held: held, Now: s.now, HoldPrune: s.hold}
 		if len(s.kept) > 0 {
@@ -180,6 +185,16 @@ func (s *simulation) pass(objects []manifests.Object, digest string) Plan {
 		}
 	}
 	return Plan{}
+}
+
+// earlier is what a generation applied. What it needs must not have been removed.
+func (s *simulation) earlier(number int) (Desired, error) {
+	for _, workload := range s.states[number].Workloads {
+		if workload.BundleDir != "" && !slices.Contains(s.actual.Bundles, workload.BundleDir) {
+			return Desired{}, fmt.Errorf("generation %d: %s is not there any more", number, workload.BundleDir)
+		}
+	}
+	return s.states[number], nil
 }
 
 // revise begins the next generation, or goes on with the newest.

@@ -93,3 +93,18 @@ func Lasting(quarantine map[string]Quarantined, wanted Desired, complete bool) m
 	})
 	return lasting
 }
+
+// LastConfirmed are the numbers of the generations that say what to go back to: for each object of the newest one, the
+// newest generation in which it was confirmed.
+func LastConfirmed(kept []Generation) map[int]bool {
+	numbers := map[int]bool{}
+	if len(kept) == 0 {
+		return numbers
+	}
+	for object := range kept[0].Objects {
+		if i := slices.IndexFunc(kept, func(g Generation) bool { return g.Works(object) }); i >= 0 {
+			numbers[kept[i].Number] = true
+		}
+	}
+	return numbers
+}

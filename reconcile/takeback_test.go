@@ -136,3 +136,25 @@ func TestAQuarantineEndsWithItsCause(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatWorkedLastIsKept goes back over any number of edits that came before anything was confirmed.
+func TestWhatWorkedLastIsKept(t *testing.T) {
+	t.Parallel()
+	const late = "updatePolicy: {minReadySeconds: 30, progressDeadlineSeconds: 5}"
+	for most := 1; most <= 3; most++ {
+		t.Run(fmt.Sprintf("generations: %d", most), func(t *testing.T) {
+			t.Parallel()
+			s := newStory(t)
+			s.most = most
+			s.edit(app("web", "0", late)+app("other", "0"), 40)
+			for edit := range 5 {
+				s.edit(app("web", fmt.Sprint(edit+1), late)+app("other", fmt.Sprint(edit)), 4)
+			}
+			s.edit(app("web", "never", late)+app("other", "0"), 60)
+			s.check("after a bad edit", map[string]string{"web": "0", "other": "0"})
+			if len(s.kept) > most+2 {
+				t.Errorf("%d generations are kept", len(s.kept))
+			}
+		})
+	}
+}
