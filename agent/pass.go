@@ -160,7 +160,7 @@ func (r *reconciler) outdated(v *view) error {
 // judge takes down which changes work and which do not. It reports whether one is taken back.
 func (r *reconciler) judge(ctx context.Context, v *view, pass Pass, broken *[]Failure) (again bool, err error) {
 	r.land(ctx, v, pass)
-	if len(v.verdicts) == 0 {
+	if len(v.kept) == 0 {
 		return false, nil
 	}
 	newest := v.kept[0]
@@ -190,15 +190,15 @@ func (r *reconciler) judge(ctx context.Context, v *view, pass Pass, broken *[]Fa
 	return r.write(v, newest)
 }
 
-// write writes the newest generation down where that says otherwise now, and decides what of it is
-// taken back. It reports whether that is anything.
+// write writes the newest generation down where that says otherwise now, and decides before what of it is
+// taken back: that follows from what it says, whenever it came to say so. It reports whether that is anything.
 func (r *reconciler) write(v *view, newest reconcile.Generation) (again bool, err error) {
 	newest.Settle()
-	if newest.Same(v.kept[0]) {
-		return false, nil
-	}
-	before := v.kept[0].Failed
+	changed := !newest.Same(v.kept[0])
 	v.kept[0] = newest
+	if again, err = r.node.takeBack(v); err != nil || !changed {
+		return again, err
+	}
 	if err := r.node.generations.Finish(newest); err != nil {
 		return false, err
 	}
@@ -209,12 +209,7 @@ func (r *reconciler) write(v *view, newest reconcile.Generation) (again bool, er
 			}
 		}
 	}
-	for object := range newest.Failed {
-		if before[object] == "" {
-			return r.node.takeBack(v, newest)
-		}
-	}
-	return false, nil
+	return again, nil
 }
 
 // carryOut makes the node as the view has it, as far as that is possible now. It reports whether
@@ -340,17 +335,18 @@ func (n *Node) tidy(ctx context.Context, v *view) error {
 		networks.FreeLeases(), n.generations.Prune(n.keep, v.spared()))
 }
 
-// takeBack decides what of a generation is to be as it was before. It reports whether that is
+// takeBack decides what of the newest generation is to be as it was before. It reports whether that is
 // anything.
-func (n *Node) takeBack(v *view, generation reconcile.Generation) (bool, error) {
+func (n *Node) takeBack(v *view) (bool, error) {
 	if v.pinned {
 		return false, nil // somebody wants it so
 	}
-	bad := reconcile.TakeBack(generation, v.desired, v.kept, time.Now())
+	bad := reconcile.TakeBack(v.desired, v.decided.Quarantine, v.kept, time.Now())
 	if len(bad) == 0 {
 		return false, nil
 	}
-	quarantine := maps.Clone(v.decided.Quarantine)
+	quarantine := map[string]reconcile.Quarantined{}
+	maps.Copy(quarantine, v.decided.Quarantine)
 	maps.Copy(quarantine, bad)
 	return true, n.generations.SetQuarantine(quarantine)
 }

@@ -221,16 +221,15 @@ func (s *simulation) revise(desired Desired, plan Plan, digest string) Generatio
 // keep takes a generation's record down. It reports whether an object of it is taken back.
 func (s *simulation) keep(generation Generation, desired Desired) bool {
 	generation.Settle()
-	fresh := len(generation.Failed) > len(s.kept[0].Failed)
 	s.kept[0] = generation
 	for i := range s.kept[1:] {
 		s.kept[1+i].Learn(generation)
 	}
-	bad := TakeBack(generation, desired, s.kept, s.now)
+	bad := TakeBack(desired, s.quarantine, s.kept, s.now)
 	for object, version := range bad {
 		s.quarantine[object] = version
 	}
-	return fresh && len(bad) > 0
+	return len(bad) > 0
 }
 
 // judge takes the verdicts down. It reports whether an object is taken back.

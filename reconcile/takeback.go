@@ -9,17 +9,17 @@ import (
 
 // TakeBack is what of the newest generation is to be as it was before, though it is desired: the objects that failed
 // in a version which never worked before, while another one did, and those that asked to be taken back together with
-// them. What has no earlier version is left to systemd, which goes on trying.
-func TakeBack(newest Generation, desired Desired, kept []Generation, now time.Time) map[string]Quarantined {
-	if len(newest.Failed) == 0 {
-		return nil
+// them. What has no earlier version is left to systemd, which goes on trying. What is in quarantine already is not
+// among them.
+func TakeBack(desired Desired, quarantine map[string]Quarantined, kept []Generation, now time.Time) map[string]Quarantined {
+	if len(kept) == 0 || len(kept[0].Failed) == 0 {
+		return nil // most of the time, and to tell versions takes a while
 	}
-	bad, versions := newlyFailed(newest, kept, now), Versions(desired)
-	for object, quarantined := range bad {
-		if versions[object] != quarantined.Version {
-			delete(bad, object)
-		}
-	}
+	newest, versions := kept[0], Versions(desired)
+	bad := newlyFailed(newest, kept, now)
+	maps.DeleteFunc(bad, func(object string, failed Quarantined) bool {
+		return versions[object] != failed.Version || quarantine[object].Version == failed.Version
+	})
 	together := members(desired)
 	for _, failed := range sortedKeys(bad) {
 		if !together[failed] {

@@ -41,6 +41,9 @@ type Store struct {
 	dir string
 }
 
+// In is the store in another directory.
+func In(dir string) Store { return Store{dir} }
+
 func (s Store) root() string { return cmp.Or(s.dir, Dir) }
 
 func (s Store) path(number int, file string) string {
