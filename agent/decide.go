@@ -69,8 +69,9 @@ func (n *Node) Suspend(object string) error {
 // Resume lets the manifests decide about an object again: it is not suspended any more, and a version
 // that did not work is tried again. "" means everything, a rollback too.
 func (n *Node) Resume(object string) error {
+	failure := n.reconsider(object)
 	if object == "" {
-		return errors.Join(n.generations.SetPin(nil), n.generations.SetSuspended(nil), n.generations.SetQuarantine(nil))
+		return errors.Join(failure, n.generations.SetPin(nil), n.generations.SetSuspended(nil), n.generations.SetQuarantine(nil))
 	}
 	decided, err := n.generations.Decisions()
 	if err != nil {
@@ -78,5 +79,22 @@ func (n *Node) Resume(object string) error {
 	}
 	delete(decided.Suspended, object)
 	delete(decided.Quarantine, object)
-	return errors.Join(n.generations.SetSuspended(decided.Suspended), n.generations.SetQuarantine(decided.Quarantine))
+	return errors.Join(failure, n.generations.SetSuspended(decided.Suspended), n.generations.SetQuarantine(decided.Quarantine))
+}
+
+// reconsider has what failed of the newest generation, and is still there, judged again; "" is all of it.
+func (n *Node) reconsider(object string) error {
+	kept, _ := n.generations.List() // the next pass tells what cannot be read
+	if len(kept) == 0 || len(kept[0].Failed) == 0 {
+		return nil
+	}
+	desired, err := n.generations.Desired(kept[0].Number)
+	if err != nil {
+		return err
+	}
+	newest := kept[0]
+	if newest.Reconsider(desired, object); newest.Same(kept[0]) {
+		return nil
+	}
+	return n.generations.Finish(newest)
 }

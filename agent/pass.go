@@ -174,10 +174,8 @@ func (r *reconciler) judge(ctx context.Context, v *view, pass Pass, broken *[]Fa
 	}
 	for _, object := range slices.Sorted(maps.Keys(v.verdicts)) {
 		verdict := v.verdicts[object]
-		if _, owed := newest.Owed[verdict.Unit]; owed && verdict.Progress == reconcile.Broken {
-			continue // davit stopped the unit, and how a stopped run ends says nothing of the version
-		}
 		switch {
+		case newest.Excuses(verdict):
 		case verdict.Progress == reconcile.Confirmed:
 			newest.Confirm(object)
 		case verdict.Progress == reconcile.Broken && newest.Failed[object] == "":

@@ -91,3 +91,27 @@ func TestATakeBackIsNotMissed(t *testing.T) {
 		t.Errorf("once it is in quarantine: again %v, error %v", again, err)
 	}
 }
+
+// TestResumeForgetsThatAVersionFailed leaves it to the next passes what becomes of it.
+func TestResumeForgetsThatAVersionFailed(t *testing.T) {
+	t.Parallel()
+	for _, object := range []string{"", web} {
+		store, _ := attempted(t)
+		newest := list(t, store)[0]
+		newest.Fail(web, "it ended")
+		newest.Settle()
+		if err := store.Finish(newest); err != nil {
+			t.Fatal(err)
+		}
+		n := &Node{generations: store}
+		if err := n.Resume("Container/other"); err != nil || list(t, store)[0].Failed[web] == "" {
+			t.Errorf("another one is resumed: %v %v", err, list(t, store)[0].Failed)
+		}
+		if err := n.Resume(object); err != nil {
+			t.Fatal(err)
+		}
+		if resumed := list(t, store)[0]; len(resumed.Failed) > 0 || resumed.State != reconcile.Applying {
+			t.Errorf("resumed %q: %s, failed %v", object, resumed.State, resumed.Failed)
+		}
+	}
+}

@@ -27,9 +27,10 @@ type simulation struct {
 		digest  string
 		desired Desired
 	}
-	hold  string               // why nothing may be removed
-	most  int                  // how many generations are kept; 0 for all
-	until map[string]time.Time // when systemd's job for a unit is done with its present step
+	suspended map[string]string    // what nothing changes
+	hold      string               // why nothing may be removed
+	most      int                  // how many generations are kept; 0 for all
+	until     map[string]time.Time // when systemd's job for a unit is done with its present step
 }
 
 // behaviour is what a version of a unit does.
@@ -169,7 +170,7 @@ func (s *simulation) pass(objects []manifests.Object, digest string) Plan {
 			all := s.kept
 			s.kept = slices.DeleteFunc(slices.Clone(all), func(g Generation) bool { return g.Number < all[0].Number-s.most+1 && !spared[g.Number] })
 		}
-		options := Options{Kept: s.kept, Held: held, Now: s.now, HoldPrune: s.hold}
+		options := Options{Kept: s.kept, Held: held, Now: s.now, HoldPrune: s.hold, Suspended: s.suspended}
 		if len(s.kept) > 0 {
 			options.Owed = s.kept[0].Owed
 		}
@@ -245,10 +246,11 @@ func (s *simulation) judge(desired Desired) bool {
 	}
 	newest.Arrived(desired, s.actual)
 	for object, verdict := range Judge(desired, s.actual, judged, s.now) {
-		switch verdict.Progress {
-		case Confirmed:
+		switch {
+		case newest.Excuses(verdict):
+		case verdict.Progress == Confirmed:
 			newest.Confirm(object)
-		case Broken:
+		case verdict.Progress == Broken:
 			newest.Fail(object, verdict.Reason)
 		}
 	}

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,7 +60,7 @@ func (s *story) check(when string, want map[string]string) {
 	for name, args := range want {
 		current := s.actual.Workloads[name+".service"]
 		got := current.Active
-		if current.Bundle != nil && current.RunningDir == current.BundleDir {
+		if current.Bundle != nil && (current.RunningDir == current.BundleDir || got != "active") {
 			got = strings.Join(current.Bundle.Spec.Process.Args, " ")
 		}
 		if got != args {
@@ -156,5 +157,69 @@ func TestWhatWorkedLastIsKept(t *testing.T) {
 				t.Errorf("%d generations are kept", len(s.kept))
 			}
 		})
+	}
+}
+
+// TestResumeTriesAgain suspends a change while it fails, and lets it happen when what kept it from working is gone.
+func TestResumeTriesAgain(t *testing.T) {
+	t.Parallel()
+	const soon = "updatePolicy: {minReadySeconds: 2, progressDeadlineSeconds: 5}"
+	for name, fails := range map[string]behaviour{
+		"it never gets ready":  {start: time.Second, stop: time.Second, neverReady: true},
+		"it ends at its start": {start: time.Second, stop: time.Second, broken: true},
+	} {
+		for _, mended := range []bool{true, false} {
+			if fails.neverReady && mended {
+				continue // its time is over
+			}
+			t.Run(fmt.Sprintf("%s, and is mended: %v", name, mended), func(t *testing.T) {
+				t.Parallel()
+				s := newStory(t)
+				s.edit(app("web", "1", soon), 20)
+				works, good := s.behave, s.actual.Workloads["web.service"].RunningDir
+				s.behave = func(unit, dir string) behaviour {
+					if dir == good {
+						return works(unit, dir)
+					}
+					return fails
+				}
+				s.edit(app("web", "2", soon), 1)
+				s.suspended = map[string]string{webObject: "suspended"}
+				s.advance(20)
+				s.check("suspended", map[string]string{"web": "2"})
+				want := "1"
+				if mended {
+					s.behave, want = works, "2"
+				}
+				s.suspended = nil
+				clear(s.quarantine)
+				s.kept[0].Reconsider(s.states[s.kept[0].Number], "")
+				s.advance(30)
+				s.check("resumed", map[string]string{"web": want})
+				if !s.kept[0].Works(webObject) {
+					t.Errorf("web is not confirmed: %s", s.kept[0].Summary())
+				}
+			})
+		}
+	}
+}
+
+// TestAnOwedStartIsNotSystemdsNextTry starts a unit that is to be tried again, also while systemd tries by itself.
+func TestAnOwedStartIsNotSystemdsNextTry(t *testing.T) {
+	t.Parallel()
+	for restarts, want := range map[int][]string{0: {}, 1: {"restart Container/web"}} {
+		n := newNode()
+		desired := resolve(t, container("web"), command)
+		n.mustApply(t, desired)
+		current := n.actual.Workloads["web.service"]
+		current.Active, current.Sub, current.Job, current.Run = "activating", "start", "start", &Run{Restarts: restarts}
+		n.actual.Workloads["web.service"] = current
+		g := Generation{Owed: map[string]string{"web.service": ""}}
+		if g.Arrived(desired, n.actual); (len(g.Owed) == 0) != (restarts == 0) {
+			t.Errorf("%d restarts: owed are %v", restarts, g.Owed)
+		}
+		if got := verbs(Diff(desired, n.actual, Options{Owed: map[string]string{"web.service": ""}})); !slices.Equal(got, want) {
+			t.Errorf("%d restarts: %v, want %v", restarts, got, want)
+		}
 	}
 }
