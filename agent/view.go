@@ -44,12 +44,6 @@ func (n *Node) look(ctx context.Context, set *manifests.Set) (*view, error) {
 	v.kept, failures[0] = n.generations.List()
 	v.decided, failures[1] = n.generations.Decisions()
 	v.warning = errors.Join(failures[:]...)
-	var err error
-	if v.desired, err = n.Resolve(set); err != nil {
-		return nil, err
-	}
-	lasting := reconcile.Lasting(v.decided.Quarantine, v.desired, set.Complete())
-	v.lapsed, v.decided.Quarantine = len(lasting) < len(v.decided.Quarantine), lasting
 	if err := n.settle(v); err != nil {
 		return nil, err
 	}
@@ -94,33 +88,44 @@ func (v *view) unconfirmed() map[string]string {
 	return judged
 }
 
-// settle puts earlier generations in the place of what the manifests say, where that was decided, and
-// where it is not possible yet.
+// settle works out what is desired: what the manifests say, with earlier generations in its place where that was
+// decided, and where it is not possible yet.
 func (n *Node) settle(v *view) error {
-	if pin := v.decided.Pin; pin != nil {
-		digest, err := n.digest(v.set)
-		if err != nil {
-			return err
-		}
-		if pin.Manifests == digest {
-			n.settlePinned(v, *pin)
-			return nil
-		}
-		v.stale = true
+	if err := n.settlePinned(v); err != nil || v.pinned {
+		return err
 	}
+	var err error
+	if v.desired, err = n.Resolve(v.set); err != nil {
+		return err
+	}
+	lasting := reconcile.Lasting(v.decided.Quarantine, v.desired, v.set.Complete())
+	v.lapsed, v.decided.Quarantine = len(lasting) < len(v.decided.Quarantine), lasting
 	var failures []error
 	v.desired, v.held, failures = reconcile.Settle(v.desired, v.decided.Quarantine, v.kept, n.earlier)
 	v.warning = errors.Join(append(failures, v.warning)...)
 	return nil
 }
 
-// settlePinned replaces everything.
-func (n *Node) settlePinned(v *view, pin generations.Pin) {
+// settlePinned has all be as an earlier generation was, if somebody decided so about these manifests. Registries are
+// not asked about what those name.
+func (n *Node) settlePinned(v *view) error {
+	pin := v.decided.Pin
+	if pin == nil {
+		return nil
+	}
+	digest, err := n.digest(v.set)
+	if err != nil {
+		return err
+	}
+	if v.stale = pin.Manifests != digest; v.stale {
+		return nil
+	}
 	earlier, err := n.earlier(pin.Generation)
 	if err != nil {
 		v.warning = errors.Join(v.warning, err)
-		return
+		return nil
 	}
+	n.fetcher.Resolve(nil)
 	v.desired, v.pinned = reconcile.Restore(earlier), true
 	v.held = append(v.held, reconcile.Held{
 		Object:   fmt.Sprintf("generation %d", pin.Generation),
@@ -128,6 +133,7 @@ func (n *Node) settlePinned(v *view, pin generations.Pin) {
 		By:       reconcile.ByRollback,
 		Intended: true,
 	})
+	return nil
 }
 
 // earlier is what a generation applied, with its bundles as they are on the disk.
