@@ -165,6 +165,7 @@ func (r *reconciler) judge(ctx context.Context, v *view, pass Pass, broken *[]Fa
 	}
 	newest := v.kept[0]
 	newest.Arrived(v.desired, v.actual)
+	newest.Await(v.desired)
 	if r.again {
 		r.again = false
 		if newest.TryAgain(v.desired, v.actual) {

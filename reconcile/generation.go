@@ -147,6 +147,16 @@ func waitingOf(desired Desired) []string {
 	return slices.Compact(waiting)
 }
 
+// Await forgets the objects waited for that are possible as they are in the generation: the edit that was waited for
+// has been taken back. One whose edit is still to come joins.
+func (g *Generation) Await(desired Desired) {
+	if len(g.Waiting) == 0 || !maps.Equal(Versions(desired), g.Objects) {
+		return
+	}
+	waiting := waitingOf(desired)
+	g.Waiting = slices.DeleteFunc(slices.Clone(g.Waiting), func(object string) bool { return !slices.Contains(waiting, object) })
+}
+
 // Joins reports whether what is desired is this generation with further objects: those that it waited
 // for. manifests tells the manifests from others.
 func (g Generation) Joins(desired Desired, manifests string) bool {
@@ -424,7 +434,7 @@ func set[V comparable](objects *map[string]V, object string, value V) {
 func (g Generation) Same(other Generation) bool {
 	return g.Number == other.Number && g.Digest == other.Digest && g.State == other.State &&
 		maps.Equal(g.Failed, other.Failed) && maps.Equal(g.Unconfirmed, other.Unconfirmed) && maps.Equal(g.Owed, other.Owed) &&
-		maps.Equal(g.Pending, other.Pending)
+		maps.Equal(g.Pending, other.Pending) && slices.Equal(g.Waiting, other.Waiting)
 }
 
 // Settle has the generation's state follow from those of its objects.

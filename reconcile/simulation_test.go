@@ -245,6 +245,7 @@ func (s *simulation) judge(desired Desired) bool {
 		}
 	}
 	newest.Arrived(desired, s.actual)
+	newest.Await(desired)
 	for object, verdict := range Judge(desired, s.actual, judged, s.now) {
 		switch {
 		case newest.Excuses(verdict):

@@ -223,3 +223,27 @@ func TestAnOwedStartIsNotSystemdsNextTry(t *testing.T) {
 		}
 	}
 }
+
+// TestAWaitEndsWithItsEdit has an edit wait for a registry that does not answer, and takes it back: nothing waits any
+// more, and the generation is one to go back to.
+func TestAWaitEndsWithItsEdit(t *testing.T) {
+	t.Parallel()
+	const soon = "updatePolicy: {minReadySeconds: 2, progressDeadlineSeconds: 5}"
+	elsewhere := strings.Replace(app("web", "1", soon), "example.com/app:1", "elsewhere.example.com/app:1", 1)
+	s := newStory(t)
+	s.available = func(reference string) bool { return !strings.HasPrefix(reference, "elsewhere") }
+	s.edit(app("web", "1", soon)+app("other", "1", soon), 10)
+	s.edit(elsewhere+app("other", "2", soon), 10)
+	if g := s.kept[0]; g.State != Applying || !slices.Contains(g.Waiting, webObject) {
+		t.Fatalf("web does not wait: %s, %s", g.State, g.Summary())
+	}
+	s.edit(app("web", "1", soon)+app("other", "2", soon), 10)
+	if g := s.kept[0]; g.State != Applied || len(g.Waiting) > 0 {
+		t.Errorf("generation %d is %s: %s", g.Number, g.State, g.Summary())
+	}
+	// A registry that stays away while the edit is there is waited for.
+	s.edit(elsewhere+app("other", "3", soon), 10)
+	if g := s.kept[0]; g.State != Applying || !slices.Contains(g.Waiting, webObject) {
+		t.Errorf("web does not wait: %s, %s", g.State, g.Summary())
+	}
+}
