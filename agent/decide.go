@@ -28,29 +28,26 @@ func (n *Node) Compare(before, after int) ([]reconcile.Difference, error) {
 }
 
 // RollBack decides that the node be as a generation was, until the manifests change; 0 means the
-// one before the newest. It returns the generation's number. The next [Node.Apply] acts on it.
+// one that [reconcile.Back] chooses. It returns the generation's number. The next [Node.Apply] acts on it.
 func (n *Node) RollBack(set *manifests.Set, number int) (int, error) {
 	kept, err := n.generations.List()
 	if err != nil {
 		return 0, err
 	}
-	to := slices.IndexFunc(kept, func(g reconcile.Generation) bool {
-		if number == 0 {
-			return g.Number < kept[0].Number && g.State == reconcile.Applied
-		}
-		return g.Number == number
-	})
-	if to < 0 {
+	if back, ok := reconcile.Back(kept); ok && number == 0 {
+		number = back.Number
+	}
+	if !slices.ContainsFunc(kept, func(g reconcile.Generation) bool { return g.Number == number }) {
 		return 0, fmt.Errorf("there is no such generation to go back to: see davit history")
 	}
-	if _, err := n.earlier(kept[to].Number); err != nil {
+	if _, err := n.earlier(number); err != nil {
 		return 0, err
 	}
 	digest, err := digestOf(set)
 	if err != nil {
 		return 0, err
 	}
-	pin := generations.Pin{Generation: kept[to].Number, Since: time.Now(), Manifests: digest}
+	pin := generations.Pin{Generation: number, Since: time.Now(), Manifests: digest}
 	return pin.Generation, n.generations.SetPin(&pin)
 }
 

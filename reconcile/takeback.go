@@ -108,3 +108,24 @@ func LastConfirmed(kept []Generation) map[int]bool {
 	}
 	return numbers
 }
+
+// Back is the generation that a rollback goes to: the newest one before the last in which the objects that differ
+// between the two were confirmed.
+func Back(kept []Generation) (Generation, bool) {
+	for i := 1; i < len(kept); i++ {
+		if kept[i].isBefore(kept[0]) {
+			return kept[i], true
+		}
+	}
+	return Generation{}, false
+}
+
+// isBefore reports whether going back to the generation changes anything, and only to what was confirmed in it.
+func (g Generation) isBefore(newest Generation) bool {
+	for object, version := range g.Objects {
+		if version != newest.Objects[object] && !g.Works(object) {
+			return false
+		}
+	}
+	return !maps.Equal(g.Objects, newest.Objects)
+}
