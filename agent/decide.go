@@ -28,29 +28,26 @@ func (n *Node) Compare(before, after int) ([]reconcile.Difference, error) {
 }
 
 // RollBack decides that the node be as a generation was, until the manifests change; 0 means the
-// one before the newest. It returns the generation's number. The next [Node.Apply] acts on it.
+// one that [reconcile.Back] chooses. It returns the generation's number. The next [Node.Apply] acts on it.
 func (n *Node) RollBack(set *manifests.Set, number int) (int, error) {
 	kept, err := n.generations.List()
 	if err != nil {
 		return 0, err
 	}
-	to := slices.IndexFunc(kept, func(g reconcile.Generation) bool {
-		if number == 0 {
-			return g.Number < kept[0].Number && g.State == reconcile.Applied
-		}
-		return g.Number == number
-	})
-	if to < 0 {
+	if back, ok := reconcile.Back(kept); ok && number == 0 {
+		number = back.Number
+	}
+	if !slices.ContainsFunc(kept, func(g reconcile.Generation) bool { return g.Number == number }) {
 		return 0, fmt.Errorf("there is no such generation to go back to: see davit history")
 	}
-	if _, err := n.earlier(kept[to].Number); err != nil {
+	if _, err := n.earlier(number); err != nil {
 		return 0, err
 	}
 	digest, err := digestOf(set)
 	if err != nil {
 		return 0, err
 	}
-	pin := generations.Pin{Generation: kept[to].Number, Since: time.Now(), Manifests: digest}
+	pin := generations.Pin{Generation: number, Since: time.Now(), Manifests: digest}
 	return pin.Generation, n.generations.SetPin(&pin)
 }
 
@@ -69,8 +66,9 @@ func (n *Node) Suspend(object string) error {
 // Resume lets the manifests decide about an object again: it is not suspended any more, and a version
 // that did not work is tried again. "" means everything, a rollback too.
 func (n *Node) Resume(object string) error {
+	failure := n.reconsider(object)
 	if object == "" {
-		return errors.Join(n.generations.SetPin(nil), n.generations.SetSuspended(nil), n.generations.SetQuarantine(nil))
+		return errors.Join(failure, n.generations.SetPin(nil), n.generations.SetSuspended(nil), n.generations.SetQuarantine(nil))
 	}
 	decided, err := n.generations.Decisions()
 	if err != nil {
@@ -78,5 +76,22 @@ func (n *Node) Resume(object string) error {
 	}
 	delete(decided.Suspended, object)
 	delete(decided.Quarantine, object)
-	return errors.Join(n.generations.SetSuspended(decided.Suspended), n.generations.SetQuarantine(decided.Quarantine))
+	return errors.Join(failure, n.generations.SetSuspended(decided.Suspended), n.generations.SetQuarantine(decided.Quarantine))
+}
+
+// reconsider has what failed of the newest generation, and is still there, judged again; "" is all of it.
+func (n *Node) reconsider(object string) error {
+	kept, _ := n.generations.List() // the next pass tells what cannot be read
+	if len(kept) == 0 || len(kept[0].Failed) == 0 {
+		return nil
+	}
+	desired, err := n.generations.Desired(kept[0].Number)
+	if err != nil {
+		return err
+	}
+	newest := kept[0]
+	if newest.Reconsider(desired, object); newest.Same(kept[0]) {
+		return nil
+	}
+	return n.generations.Finish(newest)
 }

@@ -160,11 +160,12 @@ func (r *reconciler) outdated(v *view) error {
 // judge takes down which changes work and which do not. It reports whether one is taken back.
 func (r *reconciler) judge(ctx context.Context, v *view, pass Pass, broken *[]Failure) (again bool, err error) {
 	r.land(ctx, v, pass)
-	if len(v.verdicts) == 0 {
+	if len(v.kept) == 0 {
 		return false, nil
 	}
 	newest := v.kept[0]
 	newest.Arrived(v.desired, v.actual)
+	newest.Await(v.desired)
 	if r.again {
 		r.again = false
 		if newest.TryAgain(v.desired, v.actual) {
@@ -174,10 +175,8 @@ func (r *reconciler) judge(ctx context.Context, v *view, pass Pass, broken *[]Fa
 	}
 	for _, object := range slices.Sorted(maps.Keys(v.verdicts)) {
 		verdict := v.verdicts[object]
-		if _, owed := newest.Owed[verdict.Unit]; owed && verdict.Progress == reconcile.Broken {
-			continue // davit stopped the unit, and how a stopped run ends says nothing of the version
-		}
 		switch {
+		case newest.Excuses(verdict):
 		case verdict.Progress == reconcile.Confirmed:
 			newest.Confirm(object)
 		case verdict.Progress == reconcile.Broken && newest.Failed[object] == "":
@@ -190,15 +189,15 @@ func (r *reconciler) judge(ctx context.Context, v *view, pass Pass, broken *[]Fa
 	return r.write(v, newest)
 }
 
-// write writes the newest generation down where that says otherwise now, and decides what of it is
-// taken back. It reports whether that is anything.
+// write writes the newest generation down where that says otherwise now, and decides before what of it is
+// taken back: that follows from what it says, whenever it came to say so. It reports whether that is anything.
 func (r *reconciler) write(v *view, newest reconcile.Generation) (again bool, err error) {
 	newest.Settle()
-	if newest.Same(v.kept[0]) {
-		return false, nil
-	}
-	before := v.kept[0].Failed
+	changed := !newest.Same(v.kept[0])
 	v.kept[0] = newest
+	if again, err = r.node.takeBack(v); err != nil || !changed {
+		return again, err
+	}
 	if err := r.node.generations.Finish(newest); err != nil {
 		return false, err
 	}
@@ -209,22 +208,15 @@ func (r *reconciler) write(v *view, newest reconcile.Generation) (again bool, er
 			}
 		}
 	}
-	for object := range newest.Failed {
-		if before[object] == "" {
-			return r.node.takeBack(v, newest)
-		}
-	}
-	return false, nil
+	return again, nil
 }
 
 // carryOut makes the node as the view has it, as far as that is possible now. It reports whether
 // something did not work that is to be taken back.
 func (r *reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *Result) (again bool, err error) {
 	n := r.node
-	if v.stale {
-		if err := n.generations.SetPin(nil); err != nil {
-			return false, err
-		}
+	if err := n.lift(v); err != nil {
+		return false, err
 	}
 	plan, err := n.planFor(v, pass.Guard, r.watched)
 	if err != nil {
@@ -238,7 +230,7 @@ func (r *reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *R
 	if err != nil {
 		return false, err
 	}
-	result.Housekeeping = errors.Join(n.noteInputs(v), n.tidy(ctx, v.actual))
+	result.Housekeeping = errors.Join(n.noteInputs(v), n.tidy(ctx, v))
 	if plan.Empty() {
 		// Limits may have changed all the same, by systemctl edit.
 		result.Housekeeping = errors.Join(result.Housekeeping, n.followLimits(ctx, before, plan))
@@ -250,6 +242,7 @@ func (r *reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *R
 	case stopping:
 		return false, errStopping
 	}
+	spared := v.spared() // what the plan has not removed
 	generation, err := n.begin(v, plan, pass)
 	if err != nil {
 		return false, err
@@ -269,10 +262,23 @@ func (r *reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *R
 		return false, err
 	}
 	failpoint("finished the generation")
-	result.Housekeeping = errors.Join(result.Housekeeping, n.generations.Prune(v.keep))
+	result.Housekeeping = errors.Join(result.Housekeeping, n.generations.Prune(v.keep, spared))
 	failpoint("pruned the generations")
 	result.Housekeeping = errors.Join(result.Housekeeping, n.followLimits(ctx, before, plan))
 	return again, nil
+}
+
+// lift takes back the decisions that were for other manifests.
+func (n *Node) lift(v *view) error {
+	if v.stale {
+		if err := n.generations.SetPin(nil); err != nil {
+			return err
+		}
+	}
+	if v.lapsed {
+		return n.generations.SetQuarantine(v.decided.Quarantine)
+	}
+	return nil
 }
 
 // wantedKeys are the images that are wanted.
@@ -323,48 +329,25 @@ func (n *Node) supersede(v *view, number int) error {
 
 // tidy removes what interrupted passes left where only passes write, and frees what containers that
 // are gone have not given back.
-func (n *Node) tidy(ctx context.Context, actual reconcile.Actual) error {
-	return errors.Join(units.Tidy(), disk.Tidy(networks.RecordsDir), n.cleanUpStopped(ctx, actual),
-		networks.FreeLeases(), n.generations.Prune(n.keep))
+func (n *Node) tidy(ctx context.Context, v *view) error {
+	return errors.Join(units.Tidy(), disk.Tidy(networks.RecordsDir), n.cleanUpStopped(ctx, v.actual),
+		networks.FreeLeases(), n.generations.Prune(n.keep, v.spared()))
 }
 
-// takeBack decides what of a generation is to be as it was before. It reports whether that is
+// takeBack decides what of the newest generation is to be as it was before. It reports whether that is
 // anything.
-func (n *Node) takeBack(v *view, generation reconcile.Generation) (bool, error) {
-	bad := reconcile.NewlyFailed(generation, v.kept, time.Now())
+func (n *Node) takeBack(v *view) (bool, error) {
+	if v.pinned {
+		return false, nil // somebody wants it so
+	}
+	bad := reconcile.TakeBack(v.desired, v.decided.Quarantine, v.kept, time.Now())
 	if len(bad) == 0 {
 		return false, nil
 	}
-	if object, before := v.whole(bad, generation); before > 0 {
-		digest, err := n.digest(v.set)
-		if err != nil {
-			return false, err
-		}
-		pin := generations.Pin{Generation: before, Since: time.Now(), Manifests: digest, Reason: object + ": " + bad[object].Reason}
-		return true, n.generations.SetPin(&pin)
-	}
-	quarantine := maps.Clone(v.decided.Quarantine)
+	quarantine := map[string]reconcile.Quarantined{}
+	maps.Copy(quarantine, v.decided.Quarantine)
 	maps.Copy(quarantine, bad)
 	return true, n.generations.SetQuarantine(quarantine)
-}
-
-// whole is the object among those that failed with which all changes are taken back, and the
-// generation before them; 0 when there is none.
-func (v *view) whole(bad map[string]reconcile.Quarantined, generation reconcile.Generation) (object string, before int) {
-	for _, workload := range v.desired.Workloads {
-		if _, failed := bad[workload.Ref.String()]; failed && workload.Update.Whole {
-			object = workload.Ref.String()
-		}
-	}
-	if object == "" {
-		return "", 0
-	}
-	for _, earlier := range v.kept {
-		if earlier.Number < generation.Number && earlier.State == reconcile.Applied {
-			return object, earlier.Number
-		}
-	}
-	return "", 0
 }
 
 // progressPause is what lies between two passes that only show how far pulls are.

@@ -146,7 +146,7 @@ func (v *view) updated(object string) UpdateResult {
 	switch {
 	case len(v.kept) == 0 || v.kept[0].Objects[object] == "":
 		return ""
-	case slices.ContainsFunc(v.held, back), v.pinned && v.decided.Pin.Reason != "":
+	case slices.ContainsFunc(v.held, back):
 		return RolledBack
 	case v.kept[0].Failed[object] != "":
 		return UpdateFailed

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/davit-project/davit/agent/generations"
@@ -19,9 +20,10 @@ type view struct {
 	actual  reconcile.Actual
 	kept    []reconcile.Generation
 	decided generations.Decisions
-	// set is the manifests, stale is set when a rollback was for others.
-	set   *manifests.Set
-	stale bool
+	// set is the manifests. stale is set when a rollback was for others, lapsed when versions are no longer in
+	// quarantine that were.
+	set           *manifests.Set
+	stale, lapsed bool
 	// pinned is set when desired is that of an earlier generation.
 	pinned bool
 	held   []reconcile.Held
@@ -42,10 +44,6 @@ func (n *Node) look(ctx context.Context, set *manifests.Set) (*view, error) {
 	v.kept, failures[0] = n.generations.List()
 	v.decided, failures[1] = n.generations.Decisions()
 	v.warning = errors.Join(failures[:]...)
-	var err error
-	if v.desired, err = n.Resolve(set); err != nil {
-		return nil, err
-	}
 	if err := n.settle(v); err != nil {
 		return nil, err
 	}
@@ -90,44 +88,52 @@ func (v *view) unconfirmed() map[string]string {
 	return judged
 }
 
-// settle puts earlier generations in the place of what the manifests say, where that was decided, and
-// where it is not possible yet.
+// settle works out what is desired: what the manifests say, with earlier generations in its place where that was
+// decided, and where it is not possible yet.
 func (n *Node) settle(v *view) error {
-	if pin := v.decided.Pin; pin != nil {
-		digest, err := n.digest(v.set)
-		if err != nil {
-			return err
-		}
-		if pin.Manifests == digest {
-			n.settlePinned(v, *pin)
-			return nil
-		}
-		v.stale = true
+	if err := n.settlePinned(v); err != nil || v.pinned {
+		return err
 	}
+	var err error
+	if v.desired, err = n.Resolve(v.set); err != nil {
+		return err
+	}
+	lasting := reconcile.Lasting(v.decided.Quarantine, v.desired, v.set.Complete())
+	v.lapsed, v.decided.Quarantine = len(lasting) < len(v.decided.Quarantine), lasting
 	var failures []error
 	v.desired, v.held, failures = reconcile.Settle(v.desired, v.decided.Quarantine, v.kept, n.earlier)
 	v.warning = errors.Join(append(failures, v.warning)...)
 	return nil
 }
 
-// settlePinned replaces everything.
-func (n *Node) settlePinned(v *view, pin generations.Pin) {
+// settlePinned has all be as an earlier generation was, if somebody decided so about these manifests. Registries are
+// not asked about what those name.
+func (n *Node) settlePinned(v *view) error {
+	pin := v.decided.Pin
+	if pin == nil {
+		return nil
+	}
+	digest, err := n.digest(v.set)
+	if err != nil {
+		return err
+	}
+	if v.stale = pin.Manifests != digest; v.stale {
+		return nil
+	}
 	earlier, err := n.earlier(pin.Generation)
 	if err != nil {
 		v.warning = errors.Join(v.warning, err)
-		return
+		return nil
 	}
+	n.fetcher.Resolve(nil)
 	v.desired, v.pinned = reconcile.Restore(earlier), true
-	held := reconcile.Held{
+	v.held = append(v.held, reconcile.Held{
 		Object:   fmt.Sprintf("generation %d", pin.Generation),
 		Reason:   "rolled back to it by hand: until the manifests change, or davit resume",
 		By:       reconcile.ByRollback,
 		Intended: true,
-	}
-	if pin.Reason != "" {
-		held.By, held.Reason, held.Intended = reconcile.ByFailedChange, "the last set of changes did not work and was taken back: "+pin.Reason, false
-	}
-	v.held = append(v.held, held)
+	})
+	return nil
 }
 
 // earlier is what a generation applied, with its bundles as they are on the disk.
@@ -181,8 +187,23 @@ func (n *Node) planFor(v *view, guard Guard, watched bool) (reconcile.Plan, erro
 		return plan, nil
 	}
 	// The oldest ones make room.
-	v.keep, options.Kept = keep+1, v.kept[:len(v.kept)-len(beside)+keep]
+	room, spared := len(v.kept)-len(beside)+keep, v.spared()
+	v.keep, options.Kept = keep+1, slices.Clone(v.kept[:room])
+	for _, generation := range v.kept[room:] {
+		if spared[generation.Number] {
+			options.Kept = append(options.Kept, generation)
+		}
+	}
 	return guard.diff(v.desired, v.actual, options), nil
+}
+
+// spared are the generations that are kept beyond those that there may be: what is gone back to.
+func (v *view) spared() map[int]bool {
+	spared := reconcile.LastConfirmed(v.kept)
+	if pin := v.decided.Pin; pin != nil {
+		spared[pin.Generation] = true
+	}
+	return spared
 }
 
 // volumesOf are the names of the Volumes that manifests have.

@@ -105,7 +105,8 @@ func (w ActualWorkload) down() bool {
 }
 
 // arriving reports whether systemd has a job for the unit that ends with what its unit file says, which
-// is what is wanted. Where davit has to start the unit still, the job was begun before.
+// is what is wanted. Where davit has to start the unit still, the job was begun before, and is no try that systemd
+// makes by itself of what has failed.
 func (w ActualWorkload) arriving(workload Workload, owed bool) bool {
 	if w.UnitText != workload.UnitText || w.NeedReload {
 		return false
@@ -114,7 +115,8 @@ func (w ActualWorkload) arriving(workload Workload, owed bool) bool {
 	case "restart", "try-restart", "reload", "reload-or-start", "try-reload":
 		return true
 	case "start":
-		return !owed || w.RunningDir == workload.BundleDir
+		retries := w.Run != nil && w.Run.Restarts > 0
+		return !owed || w.RunningDir == workload.BundleDir && !retries
 	default:
 		return false
 	}

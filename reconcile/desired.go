@@ -158,7 +158,7 @@ type Update struct {
 	// PullLate is set when its image is fetched once it has stopped, DeleteFirst when the old one
 	// is deleted before.
 	PullLate, DeleteFirst bool `json:",omitempty"`
-	// Whole is set when the whole set of changes is taken back with this one.
+	// Whole is set when it is taken back together with the others of which it is set.
 	Whole bool
 }
 

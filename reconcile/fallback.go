@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,6 +17,8 @@ type Quarantined struct {
 	Since      time.Time `json:"since"`
 	// Reason says what happened, for people.
 	Reason string `json:"reason"`
+	// With is the object that did not work, where this one was only taken back with it.
+	With string `json:"with,omitempty"`
 }
 
 // fallback is an object that is to be as an earlier generation had it.
@@ -33,7 +36,11 @@ func fallbacks(desired Desired, quarantine map[string]Quarantined, kept []Genera
 	}
 	versions := Versions(desired)
 	var fallbacks []fallback
-	for _, object := range sortedKeys(quarantine) {
+	objects := sortedKeys(quarantine)
+	slices.SortStableFunc(objects, func(a, b string) int { // the cause comes first
+		return cmp.Compare(min(len(quarantine[a].With), 1), min(len(quarantine[b].With), 1))
+	})
+	for _, object := range objects {
 		bad := quarantine[object]
 		if versions[object] != bad.Version {
 			continue
@@ -107,21 +114,6 @@ func lastGood(object string, not Version, kept []Generation) (number int, ok boo
 		}
 	}
 	return number, ok
-}
-
-// NewlyFailed are the objects of a generation that failed in a version which never worked before,
-// while another one did: updates to take back. What has no earlier version is left to systemd, which
-// goes on trying.
-func NewlyFailed(generation Generation, kept []Generation, now time.Time) map[string]Quarantined {
-	bad := map[string]Quarantined{}
-	for object, reason := range generation.Failed {
-		version := generation.Objects[object]
-		worked := slices.ContainsFunc(kept, func(g Generation) bool { return g.Works(object) && g.Objects[object] == version })
-		if _, ok := lastGood(object, version, kept); ok && !worked {
-			bad[object] = Quarantined{Version: version, Generation: generation.Number, Since: now, Reason: reason}
-		}
-	}
-	return bad
 }
 
 // fallBack puts objects as an earlier generation had them in the place of what is desired.

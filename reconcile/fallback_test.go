@@ -3,6 +3,8 @@ package reconcile
 import (
 	"errors"
 	"maps"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,7 +51,7 @@ func TestNewlyFailed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			kept := history(test.versions...)
-			_, got := NewlyFailed(kept[0], kept[1:], time.Now())[webObject]
+			_, got := newlyFailed(kept[0], kept[1:], time.Now())[webObject]
 			if got != test.want {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
@@ -210,5 +212,51 @@ func TestRetryKeepsTheReasonOfWhatWaits(t *testing.T) {
 	want := map[string]string{webObject: "pull: disk full", "Container/db": notConfirmed}
 	if !maps.Equal(g.Unconfirmed, want) {
 		t.Errorf("reasons %v, want %v", g.Unconfirmed, want)
+	}
+}
+
+// TestBackChoosesTheLastStateOfWhatChanged goes back over generations that are as the newest one, or whose versions
+// of what changed since were not confirmed, whatever objects that never worked say.
+func TestBackChoosesTheLastStateOfWhatChanged(t *testing.T) {
+	t.Parallel()
+	type objects map[string]string // "1", "1!" failed, "1?" was not confirmed
+	const never = "Container/never"
+	for name, test := range map[string]struct {
+		history []objects
+		want    int // 0 for none
+	}{
+		"the one before":                      {[]objects{{webObject: "1"}, {webObject: "2"}, {webObject: "3"}}, 2},
+		"one never worked":                    {[]objects{{webObject: "0"}, {webObject: "1", never: "1!"}, {webObject: "2", never: "1!"}, {webObject: "3", never: "1!"}}, 3},
+		"one never worked in any version":     {[]objects{{webObject: "0"}, {webObject: "1", never: "1!"}, {webObject: "2", never: "2!"}}, 1},
+		"the one before was not confirmed":    {[]objects{{webObject: "1"}, {webObject: "2?"}, {webObject: "3"}}, 1},
+		"the one before failed":               {[]objects{{webObject: "1"}, {webObject: "2!"}, {webObject: "3"}}, 1},
+		"the one before is the same":          {[]objects{{webObject: "1"}, {webObject: "2"}, {webObject: "2"}}, 1},
+		"what did not work was taken back":    {[]objects{{webObject: "1"}, {webObject: "2"}, {webObject: "3!"}, {webObject: "2"}}, 1},
+		"an object was added":                 {[]objects{{webObject: "1"}, {webObject: "1", never: "1"}}, 1},
+		"an object is gone":                   {[]objects{{webObject: "1", never: "1"}, {webObject: "1"}}, 1},
+		"an object is gone that never worked": {[]objects{{webObject: "1", never: "1!"}, {webObject: "1"}}, 0},
+		"there is one alone":                  {[]objects{{webObject: "1"}}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var kept []Generation
+			for i, versions := range test.history {
+				g := Generation{Number: i + 1, Manifests: "some", Objects: map[string]Version{}}
+				for object, version := range versions {
+					g.Objects[object] = Version(strings.TrimRight(version, "!?"))
+					switch version[len(version)-1] {
+					case '!':
+						g.Fail(object, "it ended")
+					case '?':
+						set(&g.Unconfirmed, object, notConfirmed)
+					}
+				}
+				g.Settle()
+				kept = slices.Insert(kept, 0, g)
+			}
+			if got, _ := Back(kept); got.Number != test.want {
+				t.Errorf("got %d, want %d", got.Number, test.want)
+			}
+		})
 	}
 }

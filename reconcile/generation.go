@@ -147,6 +147,16 @@ func waitingOf(desired Desired) []string {
 	return slices.Compact(waiting)
 }
 
+// Await forgets the objects waited for that are possible as they are in the generation: the edit that was waited for
+// has been taken back. One whose edit is still to come joins.
+func (g *Generation) Await(desired Desired) {
+	if len(g.Waiting) == 0 || !maps.Equal(Versions(desired), g.Objects) {
+		return
+	}
+	waiting := waitingOf(desired)
+	g.Waiting = slices.DeleteFunc(slices.Clone(g.Waiting), func(object string) bool { return !slices.Contains(waiting, object) })
+}
+
 // Joins reports whether what is desired is this generation with further objects: those that it waited
 // for. manifests tells the manifests from others.
 func (g Generation) Joins(desired Desired, manifests string) bool {
@@ -302,7 +312,7 @@ func (g *Generation) Owe(plan Plan, desired Desired, actual Actual) {
 // TryAgain has the units of failed objects started again that are to run whatever happens and are down, or
 // wait for systemd's next try. It reports whether there are any.
 func (g *Generation) TryAgain(desired Desired, actual Actual) bool {
-	failed, owed := g.Failed, maps.Clone(g.Owed)
+	failed, before := g.Failed, len(g.Owed)
 	for unit, workload := range desired.Workloads {
 		current := actual.Workloads[unit]
 		object := workload.Ref.String()
@@ -310,25 +320,62 @@ func (g *Generation) TryAgain(desired Desired, actual Actual) bool {
 		if failed[object] == "" || workload.Unit == nil || workload.Keep != KeepRunning || workload.Unit.MaxRestarts >= 0 || !down {
 			continue
 		}
-		if owed == nil {
-			owed = map[string]string{}
-		}
-		owed[unit] = owed[unit]
-		g.Failed, g.Unconfirmed = without(g.Failed, object), maps.Clone(g.Unconfirmed)
-		set(&g.Unconfirmed, object, notConfirmed)
+		g.doubt(object)
+		g.owe(unit)
 	}
-	tried := len(owed) > len(g.Owed)
-	g.Owed = owed
-	return tried
+	return len(g.Owed) > before
 }
 
-// Arrived forgets that units are to be started that are up as they are wanted.
+// Reconsider has objects that failed judged again, once their units that are to run whatever happens were started
+// again; "" is all of them. desired is what the generation applies.
+func (g *Generation) Reconsider(desired Desired, object string) {
+	failed := g.Failed
+	for unit, workload := range desired.Workloads {
+		of := workload.Ref.String()
+		if failed[of] == "" || object != "" && object != of {
+			continue
+		}
+		g.doubt(of)
+		if workload.Unit != nil && workload.Keep == KeepRunning {
+			g.owe(unit)
+		}
+	}
+	g.Settle()
+}
+
+// doubt forgets that an object failed.
+func (g *Generation) doubt(object string) {
+	g.Failed, g.Unconfirmed = without(g.Failed, object), maps.Clone(g.Unconfirmed)
+	set(&g.Unconfirmed, object, notConfirmed)
+}
+
+// owe has a unit started.
+func (g *Generation) owe(unit string) {
+	if _, owed := g.Owed[unit]; owed {
+		return
+	}
+	if g.Owed = maps.Clone(g.Owed); g.Owed == nil {
+		g.Owed = map[string]string{}
+	}
+	g.Owed[unit] = ""
+}
+
+// Arrived forgets that units are to be started that are up as they are wanted, or are starting so.
 func (g *Generation) Arrived(desired Desired, actual Actual) {
 	for unit := range g.Owed {
-		if current, exists := actual.Workloads[unit]; exists && current.settled(desired.Workloads[unit]) {
+		workload, current := desired.Workloads[unit], actual.Workloads[unit]
+		starting := current.Job == "start" && current.Active == "activating" && current.arriving(workload, true)
+		if _, exists := actual.Workloads[unit]; exists && (starting || current.settled(workload)) {
 			g.Owed = without(g.Owed, unit)
 		}
 	}
+}
+
+// Excuses reports whether a verdict says nothing of a version: davit has stopped the unit, or is to start it again, and
+// how the run before ended does not count.
+func (g Generation) Excuses(verdict Verdict) bool {
+	_, owed := g.Owed[verdict.Unit]
+	return owed && verdict.Progress == Broken
 }
 
 // Confirm notes that the object's version works.
@@ -387,7 +434,7 @@ func set[V comparable](objects *map[string]V, object string, value V) {
 func (g Generation) Same(other Generation) bool {
 	return g.Number == other.Number && g.Digest == other.Digest && g.State == other.State &&
 		maps.Equal(g.Failed, other.Failed) && maps.Equal(g.Unconfirmed, other.Unconfirmed) && maps.Equal(g.Owed, other.Owed) &&
-		maps.Equal(g.Pending, other.Pending)
+		maps.Equal(g.Pending, other.Pending) && slices.Equal(g.Waiting, other.Waiting)
 }
 
 // Settle has the generation's state follow from those of its objects.

@@ -75,6 +75,9 @@ func TestAVolumesDataOutlivesEdits(t *testing.T) {
 	if plan := Diff(without, n.actual, Options{Volumes: map[string]bool{"data": true}}); !plan.Empty() {
 		t.Errorf("a manifest has it: %v", verbs(plan))
 	}
+	if plan := Diff(Restore(without), n.actual, Options{Restored: true, Confirmed: true}); !plan.Empty() {
+		t.Errorf("the node is rolled back, and what manifests have cannot all be read: %v", verbs(plan))
+	}
 	if plan := Diff(without, n.actual, Options{}); !slices.Contains(verbs(plan), "remove-volume Volume/data") {
 		t.Errorf("no manifest has it: %v", verbs(plan))
 	}

@@ -191,7 +191,7 @@ const (
 	ByVolume       Holder = "VolumeHeld"    // what is in a volume would not be seen any more
 	ByTaken        Holder = "Taken"         // another object still has what only one can have
 	ByDriftPolicy  Holder = "DriftReported" // the node's owner wants drift told, not put right
-	ByFailedChange Holder = "RolledBack"    // the object's last change, or all changes, did not work
+	ByFailedChange Holder = "RolledBack"    // the object's last change did not work
 	ByRollback     Holder = "Rollback"      // davit rollback
 )
 

@@ -49,7 +49,11 @@ func (d *differ) pruneNetworks(used things, freed freeing) {
 	}
 }
 
+// pruneVolumes plans nothing while the node is as an earlier generation was: what that lacks, the manifests may have.
 func (d *differ) pruneVolumes(used things, freed freeing) {
+	if d.options.Restored {
+		return
+	}
 	for _, name := range sortedKeys(d.actual.Volumes) {
 		_, wanted := d.desired.Volumes[name]
 		if wanted || d.options.Volumes[name] || !d.actual.Volumes[name].Delete || used.volumes[name] || freed.volumes.held(name) {

@@ -27,8 +27,10 @@ type simulation struct {
 		digest  string
 		desired Desired
 	}
-	hold  string               // why nothing may be removed
-	until map[string]time.Time // when systemd's job for a unit is done with its present step
+	suspended map[string]string    // what nothing changes
+	hold      string               // why nothing may be removed
+	most      int                  // how many generations are kept; 0 for all
+	until     map[string]time.Time // when systemd's job for a unit is done with its present step
 }
 
 // behaviour is what a version of a unit does.
@@ -158,11 +160,17 @@ func (s *simulation) wanted(objects []manifests.Object, digest string) Desired {
 // to do.
 func (s *simulation) pass(objects []manifests.Object, digest string) Plan {
 	for range 3 {
-		desired, held, _ := Settle(s.wanted(objects, digest), s.quarantine, s.kept, func(number int) (Desired, error) { return s.states[number], nil })
+		wanted := s.wanted(objects, digest)
+		s.quarantine = Lasting(s.quarantine, wanted, s.hold == "")
+		desired, held, _ := Settle(wanted, s.quarantine, s.kept, s.earlier)
 		if s.judge(desired) {
 			continue
 		}
-		options := Options{Kept: s.kept, Held: held, Now: s.now, HoldPrune: s.hold}
+		if spared := LastConfirmed(s.kept); s.most > 0 {
+			all := s.kept
+			s.kept = slices.DeleteFunc(slices.Clone(all), func(g Generation) bool { return g.Number < all[0].Number-s.most+1 && !spared[g.Number] })
+		}
+		options := Options{Kept: s.kept, Held: held, Now: s.now, HoldPrune: s.hold, Suspended: s.suspended}
 		if len(s.kept) > 0 {
 			options.Owed = s.kept[0].Owed
 		}
@@ -173,11 +181,21 @@ func (s *simulation) pass(objects []manifests.Object, digest string) Plan {
 		generation := s.revise(desired, plan, digest)
 		s.desired = desired
 		_ = Apply(context.Background(), plan, desired, s.drivers(), generation.Record)
-		if !s.keep(generation) {
+		if !s.keep(generation, desired) {
 			return plan
 		}
 	}
 	return Plan{}
+}
+
+// earlier is what a generation applied. What it needs must not have been removed.
+func (s *simulation) earlier(number int) (Desired, error) {
+	for _, workload := range s.states[number].Workloads {
+		if workload.BundleDir != "" && !slices.Contains(s.actual.Bundles, workload.BundleDir) {
+			return Desired{}, fmt.Errorf("generation %d: %s is not there any more", number, workload.BundleDir)
+		}
+	}
+	return s.states[number], nil
 }
 
 // revise begins the next generation, or goes on with the newest.
@@ -202,18 +220,17 @@ func (s *simulation) revise(desired Desired, plan Plan, digest string) Generatio
 }
 
 // keep takes a generation's record down. It reports whether an object of it is taken back.
-func (s *simulation) keep(generation Generation) bool {
+func (s *simulation) keep(generation Generation, desired Desired) bool {
 	generation.Settle()
-	fresh := len(generation.Failed) > len(s.kept[0].Failed)
 	s.kept[0] = generation
 	for i := range s.kept[1:] {
 		s.kept[1+i].Learn(generation)
 	}
-	bad := NewlyFailed(generation, s.kept, s.now)
+	bad := TakeBack(desired, s.quarantine, s.kept, s.now)
 	for object, version := range bad {
 		s.quarantine[object] = version
 	}
-	return fresh && len(bad) > 0
+	return len(bad) > 0
 }
 
 // judge takes the verdicts down. It reports whether an object is taken back.
@@ -228,15 +245,17 @@ func (s *simulation) judge(desired Desired) bool {
 		}
 	}
 	newest.Arrived(desired, s.actual)
+	newest.Await(desired)
 	for object, verdict := range Judge(desired, s.actual, judged, s.now) {
-		switch verdict.Progress {
-		case Confirmed:
+		switch {
+		case newest.Excuses(verdict):
+		case verdict.Progress == Confirmed:
 			newest.Confirm(object)
-		case Broken:
+		case verdict.Progress == Broken:
 			newest.Fail(object, verdict.Reason)
 		}
 	}
-	return s.keep(newest)
+	return s.keep(newest, desired)
 }
 
 // runs reports whether a unit is up in the version that is desired.

@@ -19,15 +19,12 @@ const (
 	suspendedFile  = "suspended.json"
 )
 
-// Pin keeps the node as a generation was until the manifests change: an operator wanted that, or the
-// set of changes did not work.
+// Pin keeps the node as a generation was until the manifests change.
 type Pin struct {
 	Generation int       `json:"generation"`
 	Since      time.Time `json:"since"`
 	// Manifests tells the manifests that were there from others.
 	Manifests string `json:"manifests"`
-	// Reason says what went wrong where it was no operator's wish.
-	Reason string `json:"reason,omitempty"`
 }
 
 // Decisions are what is not to be as the manifests say, and why.

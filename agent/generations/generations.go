@@ -41,6 +41,9 @@ type Store struct {
 	dir string
 }
 
+// In is the store in another directory.
+func In(dir string) Store { return Store{dir} }
+
 func (s Store) root() string { return cmp.Or(s.dir, Dir) }
 
 func (s Store) path(number int, file string) string {
@@ -186,8 +189,9 @@ func (s Store) Desired(number int) (reconcile.Desired, error) {
 	return desired, nil
 }
 
-// Prune removes the generations that are beyond those to keep, and what interrupted writes left.
-func (s Store) Prune(keep int) error {
+// Prune removes the generations that are beyond so many to keep, but for those that are spared, and what interrupted
+// writes left.
+func (s Store) Prune(keep int, spared map[int]bool) error {
 	entries, err := os.ReadDir(s.root())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("prune generations: %w", err)
@@ -195,9 +199,9 @@ func (s Store) Prune(keep int) error {
 	var failures []error
 	kept := 0
 	for _, entry := range slices.Backward(entries) { // the newest one first
-		_, err := strconv.Atoi(entry.Name())
+		number, err := strconv.Atoi(entry.Name())
 		isGeneration := err == nil
-		if isGeneration && kept < keep {
+		if isGeneration && (kept < keep || spared[number]) {
 			kept++
 			failures = append(failures, disk.Tidy(filepath.Join(s.root(), entry.Name())))
 		} else if isGeneration || strings.HasPrefix(entry.Name(), ".") {

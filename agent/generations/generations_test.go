@@ -55,10 +55,10 @@ func TestGenerationsAreNumberedAndKept(t *testing.T) {
 	if err != nil || desired.Workloads["web.service"].UnitText != "two" {
 		t.Errorf("generation 2 is %v, %v", desired, err)
 	}
-	if err := s.Prune(2); err != nil {
+	if err := s.Prune(2, map[int]bool{1: true}); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]int{4, 3}, numbers(t, s)); diff != "" {
+	if diff := cmp.Diff([]int{4, 3, 1}, numbers(t, s)); diff != "" {
 		t.Error(diff)
 	}
 	if last := begin(t, s, "four"); last.Number != 5 {
@@ -100,7 +100,7 @@ func TestPruneTidiesUp(t *testing.T) {
 	if err := s.SetSuspended(map[string]time.Time{"Container/web": time.Unix(1, 0)}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Prune(1); err != nil {
+	if err := s.Prune(1, nil); err != nil {
 		t.Fatal(err)
 	}
 	entries, err := os.ReadDir(s.dir)

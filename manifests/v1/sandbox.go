@@ -81,8 +81,8 @@ type UpdatePolicy struct {
 	// can have no port of the node, no address of its own, and no volume that it writes to. The
 	// default is 0, and Kubernetes' 25% for a Deployment that can have some.
 	MaxSurge *int32 `json:"maxSurge,omitempty"`
-	// Atomic is Object (the default), which takes back this object, or Set, which goes back to the last generation
-	// whose objects were all confirmed.
+	// Atomic is Object (the default), which takes back this object, or Set, which also takes back the other objects
+	// with Set that changed with it.
 	Atomic string `json:"atomic,omitempty" enum:"Object,Set"`
 }
 

@@ -16,9 +16,9 @@ func rollbackCommand(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rollback [N]",
 		Short: "Make the node what it was in generation N",
-		Long: `Make the node what it was in generation N, or in the last one before the newest of which all
-objects were confirmed. It stays so until the manifests change, or until davit resume. Nothing is
-pulled: what a kept generation needs is on the node.`,
+		Long: `Make the node what it was in generation N, or in the last one before the newest in which all
+objects that have changed since were confirmed. It stays so until the manifests change, or until
+davit resume. Nothing is pulled: what a kept generation needs is on the node.`,
 		Example: `  davit history
   davit rollback
   davit rollback 3`,
