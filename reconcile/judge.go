@@ -16,10 +16,9 @@ type Run struct {
 	Invocation string
 	// Begun is when systemd began to start it, Entered when it was up.
 	Begun, Entered time.Time
-	// Queued is since when systemd has a job for it and has not come to its start; zero where that is not
-	// so. StopTimeout is how long the stop that comes before may take.
-	Queued      time.Time
-	StopTimeout time.Duration
+	// Queued is since when systemd has a job for it that nothing precedes, as far as is known, and has not come to
+	// its start; zero where that is not so.
+	Queued time.Time
 	// ReloadFailed is set when its last reload failed.
 	ReloadFailed bool
 	// Restarts counts how often systemd restarted it by itself since davit or an operator started it.
@@ -190,7 +189,7 @@ func judgeService(workload Workload, current ActualWorkload, actual Actual, now 
 	case run.dead() && !isUp:
 		return Verdict{Progress: Broken, Reason: run.Last.Failure.Error}
 	case current.queued():
-		return judgeQueued(workload, run, actual, now)
+		return judgeQueued(workload, current, run, actual, now)
 	case current.Active == "deactivating":
 		return Verdict{Progress: Starting, Reason: "it is stopping"}
 	case current.Active == "inactive" && workload.Keep == KeepRunning:
@@ -219,16 +218,14 @@ func (w ActualWorkload) queued() bool {
 	return w.Job != "" && w.Job != "reload" && !starting && w.Active != "reloading"
 }
 
-// judgeQueued judges a unit whose start has not begun: it is being stopped, or waits for others. What it
-// waits for among the workloads has a deadline of its own.
-func judgeQueued(workload Workload, run Run, actual Actual, now time.Time) Verdict {
-	for _, before := range workload.Unit.Dependencies.After {
-		if other := actual.Workloads[before]; other.Job != "" || other.Active == "activating" {
-			return Verdict{Progress: Starting, Reason: "it waits for " + before}
-		}
+// judgeQueued judges a unit whose start has not begun. Its deadline counts from when the start could have begun: what
+// comes before is no fault of the version, and systemd bounds it.
+func judgeQueued(workload Workload, current ActualWorkload, run Run, actual Actual, now time.Time) Verdict {
+	if before := Precedes(workload, current, actual.Workloads); before != "" {
+		return Verdict{Progress: Starting, Reason: before}
 	}
-	deadline := workload.Update.Deadline + run.StopTimeout
-	if workload.Update.Deadline == 0 || run.Queued.IsZero() {
+	deadline := workload.Update.Deadline
+	if deadline == 0 || run.Queued.IsZero() {
 		return Verdict{Progress: Starting, Reason: "its start is queued"}
 	}
 	until := run.Queued.Add(deadline)

@@ -59,8 +59,8 @@ func TestJudge(t *testing.T) {
 			w.Run.Entered, w.Run.Ready = ago(60), &Readiness{Ready: true, Since: ago(2)}
 		}, OnProbation, false, 8 * time.Second},
 		"stops slowly before its start": {nil, func(w *ActualWorkload) {
-			w.Active, w.Job, w.Run = "deactivating", "restart", &Run{Queued: ago(30), StopTimeout: time.Minute}
-		}, Starting, false, 150 * time.Second},
+			w.Active, w.Job, w.Run = "deactivating", "restart", &Run{Queued: ago(300)}
+		}, Starting, false, 0},
 		"its start is queued for ever": {nil, func(w *ActualWorkload) {
 			w.Active, w.Job, w.Run = "inactive", "start", &Run{Queued: ago(300)}
 		}, Broken, false, 0},
