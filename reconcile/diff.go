@@ -16,7 +16,7 @@ import (
 
 // Options are the guards of a [Diff].
 type Options struct {
-	// Now is the time, for jobs that are kept for a while.
+	// Now is the time, for jobs that are kept for a while and replicas on probation.
 	Now time.Time
 	// HoldPrune says why nothing may be removed now; empty lets removals happen.
 	HoldPrune string

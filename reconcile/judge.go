@@ -76,6 +76,8 @@ type Verdict struct {
 	// Until is when the verdict changes by itself: when the time to get ready is over, or the probation;
 	// zero where only an event can change it.
 	Until time.Time
+	// Due is when the verdict of the first of the object's units changes by itself; zero for none.
+	Due time.Time
 	// Idle is set when systemd does nothing about the unit now.
 	Idle bool
 }
@@ -93,9 +95,13 @@ func Judge(desired Desired, actual Actual, objects map[string]string, now time.T
 		verdict := judge(workload, actual.Workloads[unit], actual, now)
 		verdict.Unit = unit
 		object := workload.Ref.String()
-		if known, ok := verdicts[object]; !ok || verdict.before(known) {
-			verdicts[object] = verdict
+		known, ok := verdicts[object]
+		due := first(known.Due, verdict.Until)
+		if ok && !verdict.before(known) {
+			verdict = known
 		}
+		verdict.Due = due
+		verdicts[object] = verdict
 	}
 	for _, unit := range sortedKeys(desired.Workloads) {
 		if _, asked := objects[desired.Workloads[unit].Ref.String()]; asked {
@@ -110,6 +116,14 @@ func Judge(desired Desired, actual Actual, objects map[string]string, now time.T
 		}
 	}
 	return verdicts
+}
+
+// first is the earlier of two times; zero stands for never.
+func first(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // order is how much a step leaves to do.

@@ -23,7 +23,7 @@ type switching struct {
 	renewed  map[string]string   // by network, of those that make it again
 	pulled   map[string]string   // by image, of those that are pulled once their users have stopped
 	rolling  map[string][]string // by the action that waits for them
-	turns    map[string]string   // by the action, which unit it waits for that is being replaced already
+	turns    map[string]turn     // by the action, what it waits for that is being replaced already
 }
 
 // switchOver plans the change from old to new: stops of units that are removed, unit files, one reload,
@@ -117,8 +117,8 @@ func (d *differ) start(c change) {
 // waits says which unit a start waits for that nothing in this plan starts, "" for none, and whether
 // that one does not start by itself either.
 func (d *differ) waits(c change) (waits string, blocked bool) {
-	if turn := d.turns[c.begin()]; turn != "" {
-		return turn, false
+	if turn := d.turns[c.begin()]; turn.waits != "" {
+		return turn.waits, turn.blocked
 	}
 	if giver := d.givesStill(c); giver != "" {
 		return giver, false
