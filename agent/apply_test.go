@@ -20,7 +20,7 @@ func TestAVersionThatFailedHasEndedWhoeverSawIt(t *testing.T) {
 		newest reconcile.Generation
 		want   bool
 	}{
-		"it is starting":                          {start, reconcile.Generation{Objects: map[string]reconcile.Version{object: version}}, false},
+		"it is starting": {start, reconcile.Generation{Objects: map[string]reconcile.Version{object: version}}, false},
 		"another process recorded that it failed": {start, reconcile.Generation{Objects: map[string]reconcile.Version{object: version}, Failed: map[string]string{object: "not ready"}}, true},
 		"the version before failed":               {start, reconcile.Generation{Objects: map[string]reconcile.Version{object: "before"}, Failed: map[string]string{object: "not ready"}}, false},
 		"it failed, and is being stopped":         {stop, reconcile.Generation{Objects: map[string]reconcile.Version{object: version}, Failed: map[string]string{object: "not ready"}}, false},

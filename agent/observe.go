@@ -79,7 +79,7 @@ func (n *Node) workloads(
 		workload.Since = time.UnixMicro(int64(state.Since))
 		workload.Started = state.Started != 0 || state.ActiveState == "active"
 		if _, asked := judged[workload.Ref.String()]; asked && workload.Bundle != nil {
-			run, err := n.run(ctx, name, workload)
+			run, err := n.run(ctx, name, workload, state)
 			if err != nil {
 				return nil, err
 			}
@@ -91,10 +91,13 @@ func (n *Node) workloads(
 	return workloads, nil
 }
 
-// run reads more of how a unit runs.
-func (n *Node) run(ctx context.Context, unit string, workload reconcile.ActualWorkload) (*reconcile.Run, error) {
-	isCurrent := func(s units.State) bool { return s.ActiveState == workload.Active && s.SubState == workload.Sub }
-	state, err := n.known.get(unit, isCurrent, func() (units.State, error) { return n.stateOf(ctx, unit, workload) })
+// run reads more of how a unit runs. What this look has asked systemd for is newer than what is known of before: a unit
+// that was restarted meanwhile may be in the same state again.
+func (n *Node) run(ctx context.Context, unit string, workload reconcile.ActualWorkload, state units.State) (_ *reconcile.Run, err error) {
+	if state.Invocation == "" {
+		isCurrent := func(s units.State) bool { return s.ActiveState == workload.Active && s.SubState == workload.Sub }
+		state, err = n.known.get(unit, isCurrent, func() (units.State, error) { return n.stateOf(ctx, unit, workload) })
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -31,8 +31,11 @@ type Run struct {
 
 // Since leaves out how runs of another version ended: before this one began, or from another bundle. systemd may
 // restart a unit by itself between the change of its file and the restart that davit asks for, and the run before
-// may end in its own way while it is stopped for that.
+// may end in its own way while it is stopped for that. No time before this version began counts against it.
 func (r *Run) Since(began time.Time, bundleDir string) {
+	if !r.Begun.IsZero() && r.Begun.Before(began) {
+		r.Begun = began
+	}
 	last := r.Last
 	if last == nil || last.At.Before(began) || last.Bundle != "" && last.Bundle != bundleDir {
 		r.Last, r.Restarts = nil, 0
@@ -219,7 +222,7 @@ func judgeService(workload Workload, current ActualWorkload, actual Actual, now 
 	case run.Restarts > 0 && !current.killed(run), current.Sub == "auto-restart" && !current.killed(run):
 		return Verdict{Progress: Broken, Reason: "it ended" + current.ending()}
 	case current.Active == "activating" && current.Sub != "auto-restart":
-		return judgeStart(workload, run, now)
+		return judgeStart(workload, current, run, now)
 	default:
 		return Verdict{Progress: Starting, Reason: "it is " + current.condition(), Idle: current.down()}
 	}
@@ -250,7 +253,10 @@ func judgeQueued(workload Workload, current ActualWorkload, run Run, actual Actu
 }
 
 // judgeStart judges a unit that systemd is starting.
-func judgeStart(workload Workload, run Run, now time.Time) Verdict {
+func judgeStart(workload Workload, current ActualWorkload, run Run, now time.Time) Verdict {
+	if current.RunningDir != "" && current.RunningDir != workload.BundleDir {
+		return Verdict{Progress: Starting, Reason: "it is starting in the version before"}
+	}
 	deadline := workload.Update.Deadline
 	if deadline == 0 || run.Begun.IsZero() {
 		return Verdict{Progress: Starting, Reason: "it is starting"}
