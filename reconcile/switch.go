@@ -132,32 +132,53 @@ func (d *differ) waits(c change) (waits string, blocked bool) {
 	return d.expects(c), false
 }
 
-// comes are the actions that bring the units a start is ordered after, where they are not on the node yet.
-func (d *differ) comes(c change) []string {
-	if c.workload.Unit == nil {
-		return nil
+// precededBy are the units that a start is ordered after, and those that they are, as far as systemd would start
+// them along.
+func (d *differ) precededBy(c change) []string {
+	var before []string
+	var visit func(workload Workload)
+	visit = func(workload Workload) {
+		if workload.Unit == nil || d.completed(workload) {
+			return
+		}
+		for _, other := range workload.Unit.Dependencies.After {
+			if other == c.unit || slices.Contains(before, other) {
+				continue
+			}
+			before = append(before, other)
+			if !d.actual.Workloads[other].running() {
+				visit(d.desired.Workload(other))
+			}
+		}
 	}
+	visit(c.workload)
+	return before
+}
+
+// comes are the actions that bring the units a start comes after, where they are not on the node yet.
+func (d *differ) comes(c change) []string {
 	var after []string
-	for _, other := range c.workload.Unit.Dependencies.After {
+	for _, other := range d.precededBy(c) {
 		id, written := d.written[other]
-		if _, exists := d.actual.Workloads[other]; written && !exists && other != c.unit {
+		if _, exists := d.actual.Workloads[other]; written && !exists {
 			after = append(after, id)
 		}
 	}
 	return after
 }
 
-// expects says which of the units that a start is ordered after is not on the node yet because a registry
-// is asked about its image; "" for none.
+// expects says which of the units that a start comes after is not on the node yet because a registry is asked about
+// its image; "" for none.
 func (d *differ) expects(c change) string {
-	if c.workload.Unit == nil {
+	if len(d.desired.Problems) == 0 {
 		return ""
 	}
+	before := d.precededBy(c)
 	for _, problem := range d.desired.Problems {
 		if !errors.As(problem.Err, new(Waiting)) {
 			continue
 		}
-		for _, other := range c.workload.Unit.Dependencies.After {
+		for _, other := range before {
 			if _, exists := d.actual.Workloads[other]; !exists && slices.Contains(problem.Units, other) {
 				return Blocker{problem.Ref.String(), other, "not on the node yet"}.String()
 			}
