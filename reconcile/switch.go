@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/units"
 )
 
 // switching is what the parts of [differ.switchOver] pass to each other: ids of actions.
@@ -98,7 +99,7 @@ func (d *differ) write() {
 
 // start plans the start or the restart of one unit.
 func (d *differ) start(c change) {
-	after := slices.Concat(d.giveWay(c.workload), d.conflicts(c), d.given(c), d.comes(c))
+	after := slices.Concat(d.giveWay(c.workload), d.conflicts(c), d.given(c), d.comes(c), d.startsAlone(c))
 	for _, name := range c.workload.Networks {
 		if id, ok := d.renewed[name]; ok {
 			after = append(after, id)
@@ -162,6 +163,25 @@ func (d *differ) comes(c change) []string {
 		id, written := d.written[other]
 		if _, exists := d.actual.Workloads[other]; written && !exists {
 			after = append(after, id)
+		}
+	}
+	return after
+}
+
+// startsAlone are the actions that start what a start is ordered after and does not start along, because it runs once.
+// systemd orders only what it has jobs for.
+func (d *differ) startsAlone(c change) []string {
+	if c.workload.Unit == nil {
+		return nil
+	}
+	dependencies := c.workload.Unit.Dependencies
+	along := slices.Concat(dependencies.Wants, dependencies.Requires, dependencies.BindsTo)
+	var after []string
+	for _, other := range d.changes {
+		isOnce := other.workload.Unit != nil && (other.workload.Unit.Restart == restartNever || other.workload.Unit.Role == units.RoleJob)
+		isBefore := isOnce && slices.Contains(dependencies.After, other.unit) && !slices.Contains(along, other.unit)
+		if isBefore && (other.verb == Start || other.verb == Restart) {
+			after = append(after, other.begin())
 		}
 	}
 	return after
