@@ -101,8 +101,16 @@ func (r *reconciler) settled(result Result, wait bool) bool {
 	if result.acted || result.plan.PruneLater || r.fetching || r.node.fetcher.Pending() || isAsked(result) {
 		return false
 	}
+	return r.ended(result, wait)
+}
+
+// ended reports whether all that was begun has ended. A version that failed has ended although systemd goes on with its
+// start; another process may have recorded that it failed.
+func (r *reconciler) ended(result Result, wait bool) bool {
+	failed := result.view.failed()
 	for _, flight := range r.flights {
-		if wait || flight.action.Verb == reconcile.Stop {
+		action := flight.action
+		if action.Verb == reconcile.Stop || wait && (action.IsFetch() || failed[action.Object] == "") {
 			return false
 		}
 	}
@@ -112,8 +120,8 @@ func (r *reconciler) settled(result Result, wait bool) bool {
 			return false
 		}
 	}
-	for _, verdict := range result.Changing {
-		if wait && !verdict.Idle {
+	for object, verdict := range result.Changing {
+		if wait && !verdict.Idle && failed[object] == "" {
 			return false
 		}
 	}

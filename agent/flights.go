@@ -19,6 +19,9 @@ type flight struct{ action reconcile.Action }
 // note takes down what an event says of actions that go on, or are to be tried again.
 func (r *reconciler) note(event reconcile.Event) {
 	action := event.Action
+	if action.RunsOn() {
+		r.node.known.forget(action.Target) // systemd's signal may come later than the next look
+	}
 	retried := errors.As(event.Err, new(reconcile.Retry))
 	if action.IsFetch() && (event.Status == reconcile.Pending || event.Status == reconcile.Failed && retried) {
 		r.fetching = true

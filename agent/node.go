@@ -43,7 +43,7 @@ type Node struct {
 	known    knownStates
 	// Refresh has everything rendered in the present way, also what another davit has rendered that still works.
 	Refresh bool
-	// queued are the units that have a job of systemd and do not start yet, and since when.
+	// queued are the units that have a job of systemd which nothing precedes, and do not start yet, and since when.
 	queued map[string]time.Time
 	// last is what was last resolved, and to what: most of the time nothing has changed since.
 	last struct {

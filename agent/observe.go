@@ -80,7 +80,7 @@ func (n *Node) workloads(
 		workload.Started = state.Started != 0 || state.ActiveState == "active"
 		workload.Asked = workload.Active == "failed" && workload.Bundle != nil && wasAsked(name, state)
 		if _, asked := judged[workload.Ref.String()]; asked && workload.Bundle != nil {
-			run, err := n.run(ctx, name, workload)
+			run, err := n.run(ctx, name, workload, state)
 			if err != nil {
 				return nil, err
 			}
@@ -88,6 +88,7 @@ func (n *Node) workloads(
 		}
 		workloads[name] = workload
 	}
+	n.noteQueued(desired, workloads, time.Now())
 	return workloads, nil
 }
 
@@ -105,17 +106,19 @@ func wasAsked(unit string, state units.State) bool {
 	return run != nil && run.Asked && run.Failure == nil && run.Invocation == state.Invocation
 }
 
-// run reads more of how a unit runs.
-func (n *Node) run(ctx context.Context, unit string, workload reconcile.ActualWorkload) (*reconcile.Run, error) {
-	isCurrent := func(s units.State) bool { return s.ActiveState == workload.Active && s.SubState == workload.Sub }
-	state, err := n.known.get(unit, isCurrent, func() (units.State, error) { return n.stateOf(ctx, unit, workload) })
+// run reads more of how a unit runs. What this look has asked systemd for is newer than what is known of before: a unit
+// that was restarted meanwhile may be in the same state again.
+func (n *Node) run(ctx context.Context, unit string, workload reconcile.ActualWorkload, state units.State) (_ *reconcile.Run, err error) {
+	if state.Invocation == "" {
+		isCurrent := func(s units.State) bool { return s.ActiveState == workload.Active && s.SubState == workload.Sub }
+		state, err = n.known.get(unit, isCurrent, func() (units.State, error) { return n.stateOf(ctx, unit, workload) })
+	}
 	if err != nil {
 		return nil, err
 	}
 	run := &reconcile.Run{
-		Invocation: state.Invocation, Restarts: int(state.Restarts), StopTimeout: state.StopTimeout,
+		Invocation: state.Invocation, Restarts: int(state.Restarts),
 		Begun: time.UnixMicro(int64(state.Started)), Entered: time.UnixMicro(int64(max(state.Entered, state.Since))),
-		Queued: n.queuedSince(unit, workload),
 	}
 	if reloads(workload.Bundle) {
 		if run.ReloadFailed, err = n.Systemd.ReloadFailed(ctx, unit); err != nil {
@@ -134,20 +137,25 @@ func (n *Node) run(ctx context.Context, unit string, workload reconcile.ActualWo
 
 func reloads(b *bundle.Bundle) bool { return b.Reload.Signal != "" || len(b.Reload.Exec) > 0 }
 
-// queuedSince is since when a unit was seen to have a job and not to start; zero where that is not so.
-func (n *Node) queuedSince(unit string, workload reconcile.ActualWorkload) time.Time {
-	if workload.Job == "" || workload.Active == "activating" {
-		delete(n.queued, unit)
-		return time.Time{}
-	}
-	since, known := n.queued[unit]
-	if !known {
-		if since = time.Now(); n.queued == nil {
-			n.queued = map[string]time.Time{}
+// noteQueued takes down of the units that are judged since when nothing precedes their starts, and forgets those
+// that have no job.
+func (n *Node) noteQueued(desired reconcile.Desired, workloads map[string]reconcile.ActualWorkload, now time.Time) {
+	queued := map[string]time.Time{}
+	for unit, workload := range workloads {
+		since, known := n.queued[unit]
+		waits := workload.Job != "" && workload.Active != "activating"
+		if !waits || !known && workload.Run == nil || reconcile.Precedes(desired.Workload(unit), workload, workloads) != "" {
+			continue
 		}
-		n.queued[unit] = since
+		if !known {
+			since = now
+		}
+		queued[unit] = since
+		if workload.Run != nil {
+			workload.Run.Queued = since
+		}
 	}
-	return since
+	n.queued = queued
 }
 
 // onDisk is what the disk tells of units that davit wrote.

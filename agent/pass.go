@@ -363,7 +363,7 @@ func (r *reconciler) conclude(result *Result) {
 	for object, verdict := range v.verdicts {
 		if verdict.Progress == reconcile.Starting || verdict.Progress == reconcile.OnProbation {
 			result.Changing[object] = verdict
-			r.dueAt(verdict.Until)
+			r.dueAt(verdict.Due)
 		}
 	}
 	result.Impossible, result.Failures = v.impossible(), v.failures()

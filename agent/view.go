@@ -88,6 +88,21 @@ func (v *view) unconfirmed() map[string]string {
 	return judged
 }
 
+// failed are the objects whose wanted version has failed, and how.
+func (v *view) failed() map[string]string {
+	failed := map[string]string{}
+	if len(v.kept) == 0 || len(v.kept[0].Failed) == 0 {
+		return failed
+	}
+	versions := reconcile.Versions(v.desired)
+	for object, reason := range v.kept[0].Failed {
+		if versions[object] == v.kept[0].Objects[object] {
+			failed[object] = reason
+		}
+	}
+	return failed
+}
+
 // settle works out what is desired: what the manifests say, with earlier generations in its place where that was
 // decided, and where it is not possible yet.
 func (n *Node) settle(v *view) error {

@@ -16,7 +16,7 @@ import (
 
 // Options are the guards of a [Diff].
 type Options struct {
-	// Now is the time, for jobs that are kept for a while.
+	// Now is the time, for jobs that are kept for a while and replicas on probation.
 	Now time.Time
 	// HoldPrune says why nothing may be removed now; empty lets removals happen.
 	HoldPrune string
@@ -97,7 +97,8 @@ type differ struct {
 	fetched    map[string]string         // network, volume, image key → the action that makes it
 	renewals   []string                  // networks that changed
 	late       []string                  // images that are fetched once what uses them has stopped
-	required   map[string][]string       // by object, the actions that bring what it needs
+	together   sets                      // the objects that are changed together
+	required   map[string][]string       // by set of objects, the actions that bring what they need
 	wanted     map[v1.Ref]bool           // the objects of the desired workloads
 	newcomer   map[string][]v1.Ref       // by name, the objects of which nothing is on the node yet
 	switching
@@ -162,6 +163,7 @@ func (d *differ) decide() {
 	d.halt()
 	d.callSpares()
 	d.leaveSpares()
+	d.findTogether()
 }
 
 // leave sorts the units that are not wanted into those that go and those that stay.
@@ -319,7 +321,7 @@ func (d *differ) fetch() {
 		case exists && bytes.Equal(current.Conflist, network.Conflist):
 			continue
 		case exists:
-			action.Verb, action.Reason = CheckNetwork, networkChanged
+			action.Verb, action.Reason, action.Waits = CheckNetwork, networkChanged, d.stays(name)
 			d.renewals = append(d.renewals, name)
 		}
 		d.fetched["network "+name] = d.plan.add(action)
@@ -367,29 +369,23 @@ func (d *differ) stage() {
 	}
 }
 
-// requirements are the actions that bring what a workload needs. The units of an object wait for what any
-// of them needs, and what is changed as one set for what the whole set needs.
+// requirements are the actions that bring what a workload needs: all that the objects need which are changed
+// together with its own.
 func (d *differ) requirements(w Workload) []string {
-	key := w.Ref.String()
-	if w.Update.Whole {
-		key = wholeSet
-	}
-	if needs, known := d.required[key]; known {
+	set := d.together.of(w.Ref.String())
+	if needs, known := d.required[set]; known {
 		return needs
 	}
 	var needs []string
 	for _, c := range d.changes {
-		if c.workload.Ref == w.Ref || w.Update.Whole && c.workload.Update.Whole {
+		if d.together.of(c.workload.Ref.String()) == set {
 			needs = append(needs, d.requirementsOf(c.workload)...)
 		}
 	}
 	slices.Sort(needs)
-	d.required[key] = slices.Compact(needs)
-	return d.required[key]
+	d.required[set] = slices.Compact(needs)
+	return d.required[set]
 }
-
-// wholeSet stands for the objects that are changed as one set.
-const wholeSet = ""
 
 func (d *differ) requirementsOf(w Workload) []string {
 	var needs []string

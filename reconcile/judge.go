@@ -16,10 +16,9 @@ type Run struct {
 	Invocation string
 	// Begun is when systemd began to start it, Entered when it was up.
 	Begun, Entered time.Time
-	// Queued is since when systemd has a job for it and has not come to its start; zero where that is not
-	// so. StopTimeout is how long the stop that comes before may take.
-	Queued      time.Time
-	StopTimeout time.Duration
+	// Queued is since when systemd has a job for it that nothing precedes, as far as is known, and has not come to
+	// its start; zero where that is not so.
+	Queued time.Time
 	// ReloadFailed is set when its last reload failed.
 	ReloadFailed bool
 	// Restarts counts how often systemd restarted it by itself since davit or an operator started it.
@@ -32,8 +31,11 @@ type Run struct {
 
 // Since leaves out how runs of another version ended: before this one began, or from another bundle. systemd may
 // restart a unit by itself between the change of its file and the restart that davit asks for, and the run before
-// may end in its own way while it is stopped for that.
+// may end in its own way while it is stopped for that. No time before this version began counts against it.
 func (r *Run) Since(began time.Time, bundleDir string) {
+	if !r.Begun.IsZero() && r.Begun.Before(began) {
+		r.Begun = began
+	}
 	last := r.Last
 	if last == nil || last.At.Before(began) || last.Bundle != "" && last.Bundle != bundleDir {
 		r.Last, r.Restarts = nil, 0
@@ -77,6 +79,8 @@ type Verdict struct {
 	// Until is when the verdict changes by itself: when the time to get ready is over, or the probation;
 	// zero where only an event can change it.
 	Until time.Time
+	// Due is when the verdict of the first of the object's units changes by itself; zero for none.
+	Due time.Time
 	// Idle is set when systemd does nothing about the unit now.
 	Idle bool
 }
@@ -94,9 +98,13 @@ func Judge(desired Desired, actual Actual, objects map[string]string, now time.T
 		verdict := judge(workload, actual.Workloads[unit], actual, now)
 		verdict.Unit = unit
 		object := workload.Ref.String()
-		if known, ok := verdicts[object]; !ok || verdict.before(known) {
-			verdicts[object] = verdict
+		known, ok := verdicts[object]
+		due := first(known.Due, verdict.Until)
+		if ok && !verdict.before(known) {
+			verdict = known
 		}
+		verdict.Due = due
+		verdicts[object] = verdict
 	}
 	for _, unit := range sortedKeys(desired.Workloads) {
 		if _, asked := objects[desired.Workloads[unit].Ref.String()]; asked {
@@ -111,6 +119,14 @@ func Judge(desired Desired, actual Actual, objects map[string]string, now time.T
 		}
 	}
 	return verdicts
+}
+
+// first is the earlier of two times; zero stands for never.
+func first(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // order is how much a step leaves to do.
@@ -192,7 +208,7 @@ func judgeService(workload Workload, current ActualWorkload, actual Actual, now 
 	case run.dead() && !isUp:
 		return Verdict{Progress: Broken, Reason: run.Last.Failure.Error}
 	case current.queued():
-		return judgeQueued(workload, run, actual, now)
+		return judgeQueued(workload, current, run, actual, now)
 	case current.Active == "deactivating":
 		return Verdict{Progress: Starting, Reason: "it is stopping"}
 	case current.Active == "inactive" && workload.Keep == KeepRunning:
@@ -210,7 +226,7 @@ func judgeService(workload Workload, current ActualWorkload, actual Actual, now 
 	case run.Restarts > 0 && !current.killed(run), current.Sub == "auto-restart" && !current.killed(run):
 		return Verdict{Progress: Broken, Reason: "it ended" + current.ending()}
 	case current.Active == "activating" && current.Sub != "auto-restart":
-		return judgeStart(workload, run, now)
+		return judgeStart(workload, current, run, now)
 	default:
 		return Verdict{Progress: Starting, Reason: "it is " + current.condition(), Idle: current.down()}
 	}
@@ -223,16 +239,14 @@ func (w ActualWorkload) queued() bool {
 	return w.Job != "" && w.Job != "reload" && !starting && w.Active != "reloading"
 }
 
-// judgeQueued judges a unit whose start has not begun: it is being stopped, or waits for others. What it
-// waits for among the workloads has a deadline of its own.
-func judgeQueued(workload Workload, run Run, actual Actual, now time.Time) Verdict {
-	for _, before := range workload.Unit.Dependencies.After {
-		if other := actual.Workloads[before]; other.Job != "" || other.Active == "activating" {
-			return Verdict{Progress: Starting, Reason: "it waits for " + before}
-		}
+// judgeQueued judges a unit whose start has not begun. Its deadline counts from when the start could have begun: what
+// comes before is no fault of the version, and systemd bounds it.
+func judgeQueued(workload Workload, current ActualWorkload, run Run, actual Actual, now time.Time) Verdict {
+	if before := Precedes(workload, current, actual.Workloads); before != "" {
+		return Verdict{Progress: Starting, Reason: before}
 	}
-	deadline := workload.Update.Deadline + run.StopTimeout
-	if workload.Update.Deadline == 0 || run.Queued.IsZero() {
+	deadline := workload.Update.Deadline
+	if deadline == 0 || run.Queued.IsZero() {
 		return Verdict{Progress: Starting, Reason: "its start is queued"}
 	}
 	until := run.Queued.Add(deadline)
@@ -243,7 +257,10 @@ func judgeQueued(workload Workload, run Run, actual Actual, now time.Time) Verdi
 }
 
 // judgeStart judges a unit that systemd is starting.
-func judgeStart(workload Workload, run Run, now time.Time) Verdict {
+func judgeStart(workload Workload, current ActualWorkload, run Run, now time.Time) Verdict {
+	if current.RunningDir != "" && current.RunningDir != workload.BundleDir {
+		return Verdict{Progress: Starting, Reason: "it is starting in the version before"}
+	}
 	deadline := workload.Update.Deadline
 	if deadline == 0 || run.Begun.IsZero() {
 		return Verdict{Progress: Starting, Reason: "it is starting"}

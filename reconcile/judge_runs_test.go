@@ -53,7 +53,7 @@ func TestJudgeAVersionByItsOwnRuns(t *testing.T) {
 	judge := func(current ActualWorkload, run Run, began time.Time) Progress {
 		run.Since(began, "web-new")
 		current.Ref, current.UnitText, current.Started, current.Run = ref, "text", true, &run
-		desired := Desired{Workloads: map[string]Workload{"web.service": {Ref: ref, Unit: &units.Unit{}, UnitText: "text", Update: Update{Soak: time.Minute}}}}
+		desired := Desired{Workloads: map[string]Workload{"web.service": {Ref: ref, Unit: &units.Unit{}, UnitText: "text", Update: Update{Soak: time.Minute, Deadline: time.Minute}}}}
 		actual := Actual{Workloads: map[string]ActualWorkload{"web.service": current}}
 		return Judge(desired, actual, map[string]string{ref.String(): ""}, now)[ref.String()].Progress
 	}
@@ -82,6 +82,13 @@ func TestJudgeAVersionByItsOwnRuns(t *testing.T) {
 	dead.Entered = now.Add(-time.Hour)
 	if got := judge(up, dead, now.Add(-time.Second)); got != Confirmed {
 		t.Errorf("one that has been alive for long is %s, want %s", got, Confirmed)
+	}
+	slow := Run{Begun: now.Add(-time.Hour)}
+	if got := judge(ActualWorkload{Active: "activating", Sub: "start"}, slow, now.Add(-time.Second)); got != Starting {
+		t.Errorf("one whose previous version did not get ready is %s, want %s", got, Starting)
+	}
+	if got := judge(ActualWorkload{Active: "activating", Sub: "start"}, slow, now.Add(-time.Hour)); got != Broken {
+		t.Errorf("one that did not get ready is %s, want %s", got, Broken)
 	}
 	waits := ActualWorkload{Active: "activating", Sub: "auto-restart"}
 	if got := judge(waits, restarted, now.Add(-time.Second)); got != Broken {

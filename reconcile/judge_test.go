@@ -32,10 +32,14 @@ func TestJudge(t *testing.T) {
 		return func(w *ActualWorkload) { w.Run = &Run{Entered: ago(4), Restarts: restarts, Last: last} }
 	}
 	for name, test := range map[string]judged{
-		"ready long enough":                   {nil, func(w *ActualWorkload) { w.Run.Entered = ago(10) }, Confirmed, false, 0},
-		"ready for four seconds":              {nil, func(w *ActualWorkload) { w.Run.Entered = ago(4) }, OnProbation, false, 6 * time.Second},
-		"starting":                            {nil, starting, Starting, false, 90 * time.Second},
-		"not ready in time":                   {nil, func(w *ActualWorkload) { starting(w); w.Run.Begun = ago(120) }, Broken, false, 0},
+		"ready long enough":      {nil, func(w *ActualWorkload) { w.Run.Entered = ago(10) }, Confirmed, false, 0},
+		"ready for four seconds": {nil, func(w *ActualWorkload) { w.Run.Entered = ago(4) }, OnProbation, false, 6 * time.Second},
+		"starting":               {nil, starting, Starting, false, 90 * time.Second},
+		"not ready in time":      {nil, func(w *ActualWorkload) { starting(w); w.Run.Begun = ago(120) }, Broken, false, 0},
+		"the version before did not get ready in time": {nil, func(w *ActualWorkload) {
+			starting(w)
+			w.RunningDir, w.Run.Begun = "web-old", ago(120)
+		}, Starting, false, 0},
 		"crashed and up again":                {nil, again(crash, 1), Broken, false, 0},
 		"crashed by a signal of its own":      {nil, again(segfault, 1), Broken, false, 0},
 		"killed from outside and up again":    {nil, again(kill, 1), OnProbation, false, 6 * time.Second},
@@ -60,8 +64,8 @@ func TestJudge(t *testing.T) {
 			w.Run.Entered, w.Run.Ready = ago(60), &Readiness{Ready: true, Since: ago(2)}
 		}, OnProbation, false, 8 * time.Second},
 		"stops slowly before its start": {nil, func(w *ActualWorkload) {
-			w.Active, w.Job, w.Run = "deactivating", "restart", &Run{Queued: ago(30), StopTimeout: time.Minute}
-		}, Starting, false, 150 * time.Second},
+			w.Active, w.Job, w.Run = "deactivating", "restart", &Run{Queued: ago(300)}
+		}, Starting, false, 0},
 		"its start is queued for ever": {nil, func(w *ActualWorkload) {
 			w.Active, w.Job, w.Run = "inactive", "start", &Run{Queued: ago(300)}
 		}, Broken, false, 0},

@@ -161,6 +161,14 @@ func (l lowered) main() []string {
 	return names
 }
 
+// runsOnce reports whether a unit runs once, whether it fails or not. With Wants=, systemd would start one that has failed
+// again each time that it starts a dependant, also when that has crashed: davit and [Install] start it alone.
+func (l lowered) runsOnce(unit string) bool {
+	return slices.ContainsFunc(l.containers, func(run runnable) bool {
+		return run.unit() == unit && (run.role == units.RoleJob || restartOf(run.ContainerSpec) == restartNever)
+	})
+}
+
 // add joins what one instance of an object comes to with that of the others.
 func (l *lowered) add(other lowered) {
 	l.slices = append(l.slices, other.slices...)

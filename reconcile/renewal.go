@@ -1,6 +1,9 @@
 package reconcile
 
-import "slices"
+import (
+	"errors"
+	"slices"
+)
 
 const networkChanged = "configuration changed"
 
@@ -11,7 +14,7 @@ func (d *differ) halt() {
 	circle := d.inCircle()
 	for i, c := range d.changes {
 		swaps := circle[c.workload.Ref] || d.options.Unwatched && d.isGiver(c.unit)
-		if c.verb == Restart && (swaps || slices.ContainsFunc(d.networksOf(c), d.networkChanges) || d.needsLate(c)) {
+		if c.verb == Restart && (swaps || slices.ContainsFunc(d.networksLeft(c.unit), d.networkChanges) || d.needsLate(c)) {
 			d.changes[i].verb, d.changes[i].halt = Start, true
 		}
 	}
@@ -32,9 +35,9 @@ func (d *differ) stopHalted(ordered []change) {
 // stopsOn are the actions that stop units which are attached to a network.
 func (d *differ) stopsOn(name string) []string {
 	var stops []string
-	for _, of := range []map[string]string{d.stops, d.halted} {
+	for _, of := range []map[string]string{d.stops, d.yielded, d.halted} {
 		for _, unit := range sortedKeys(of) {
-			if slices.Contains(d.networksOf(change{unit: unit}), name) {
+			if slices.Contains(d.networksLeft(unit), name) {
 				stops = append(stops, of[unit])
 			}
 		}
@@ -48,6 +51,17 @@ func (d *differ) networksOf(c change) []string {
 	for b := range d.actual.Workloads[c.unit].bundles() {
 		for _, attachment := range b.Network.Attachments {
 			names = append(names, attachment.Network)
+		}
+	}
+	return names
+}
+
+// networksLeft are the networks that a unit leaves when it stops, and those that its stop takes along leave.
+func (d *differ) networksLeft(unit string) []string {
+	names := d.networksOf(change{unit: unit, workload: d.desired.Workload(unit)})
+	for _, c := range d.changes {
+		if c.with != "" && d.rootOf(c.unit) == unit {
+			names = append(names, d.networksOf(c)...)
 		}
 	}
 	return names
@@ -90,7 +104,24 @@ func (d *differ) renewNetworks() {
 	for _, name := range d.renewals {
 		d.renewed[name] = d.plan.add(Action{
 			Verb: ChangeNetwork, Object: d.desired.Networks[name].Ref.String(), Target: name, Reason: networkChanged,
-			Needs: []string{d.fetched["network "+name]}, After: d.stopsOn(name), Waits: d.leaves(name),
+			Needs: append([]string{d.fetched["network "+name]}, d.stopsOn(name)...), Waits: d.leaves(name),
 		})
 	}
+}
+
+// stays says which unit is on a network that changes and cannot leave it yet, because its own next version is
+// not known; "" for none. Until then all that is on the network runs on.
+func (d *differ) stays(name string) string {
+	for _, problem := range d.desired.Problems {
+		if !errors.As(problem.Err, new(Waiting)) {
+			continue
+		}
+		for _, unit := range sortedKeys(d.actual.Workloads) {
+			current := d.actual.Workloads[unit]
+			if current.Ref == problem.Ref && !current.down() && slices.Contains(d.networksOf(change{unit: unit}), name) {
+				return "waits for " + Subject(problem.Ref.String(), unit) + ", which is on the network: " + problem.Err.Error()
+			}
+		}
+	}
+	return ""
 }

@@ -14,14 +14,16 @@ var instanceOf = regexp.MustCompile(`@(\d+)\.service$`)
 type replica struct {
 	number int
 	starts []string // the actions that restart or start its units
-	moving string   // a unit of it that has been replaced already and is not up yet; "" for none
+	moving string   // a unit of it that has been replaced already and has not proved itself yet; "" for none
+	broken bool     // that one does not work
 }
 
 // rollingOrder says of each action that restarts a replica which must have succeeded before, or which
 // unit it waits for: a few replicas at a time, in the order of their numbers, so that the others answer
-// meanwhile.
+// meanwhile. A replica keeps its place until its own probation is over: a version that fails soon after it was ready
+// has then replaced no more replicas than may be replaced at a time.
 func (d *differ) rollingOrder(changes []change) {
-	d.rolling, d.turns = map[string][]string{}, map[string]string{}
+	d.rolling, d.turns = map[string][]string{}, map[string]turn{}
 	if d.options.Unwatched {
 		return
 	}
@@ -54,7 +56,7 @@ func (d *differ) replicas(changes []change) map[string]*replicaSet {
 		switch {
 		case changed && (halted || !current.running()):
 			continue // a new one takes no place, and one that was stopped has none
-		case !changed && (current.settled(workload) || current.down()):
+		case !changed && (current.down() || d.proved(workload, current)):
 			continue
 		}
 		number, _ := strconv.Atoi(match[1]) // digits
@@ -62,7 +64,7 @@ func (d *differ) replicas(changes []change) map[string]*replicaSet {
 		if changed {
 			r.starts = append(r.starts, start)
 		} else {
-			r.moving = unit
+			r.moving, r.broken = unit, r.broken || current.Run != nil && d.progress(workload, current) == Broken
 		}
 	}
 	return sets
@@ -86,7 +88,7 @@ func (s *replicaSet) with(sets map[string]*replicaSet, workload Workload, number
 }
 
 // order has each replica wait for its turn. Those that move already take the first places.
-func (s *replicaSet) order(before map[string][]string, turns map[string]string) {
+func (s *replicaSet) order(before map[string][]string, turns map[string]turn) {
 	slices.SortFunc(s.replicas, func(a, b *replica) int {
 		return cmp.Or(cmp.Compare(a.place(), b.place()), cmp.Compare(a.number, b.number))
 	})
@@ -94,7 +96,7 @@ func (s *replicaSet) order(before map[string][]string, turns map[string]string) 
 		earlier := s.replicas[i-s.atOnce]
 		for _, start := range s.replicas[i].starts {
 			if earlier.moving != "" {
-				turns[start] = "waits for " + earlier.moving + ", which is being replaced"
+				turns[start] = turn{"waits for " + earlier.moving + ", which is being replaced", earlier.broken}
 			} else {
 				before[start] = earlier.starts
 			}
@@ -108,6 +110,23 @@ func (r *replica) place() int {
 		return 0
 	}
 	return 1
+}
+
+// turn is what the restart of a replica waits for, and whether that does not end by itself.
+type turn struct {
+	waits   string
+	blocked bool
+}
+
+// proved reports whether a unit is up as it is wanted and its probation is over. One that is not judged has passed it
+// before, and so has one that runs on although its file had been changed.
+func (d *differ) proved(workload Workload, current ActualWorkload) bool {
+	isJudged := current.Run != nil && current.UnitText == workload.UnitText
+	return current.settled(workload) && (!isJudged || d.progress(workload, current) == Confirmed)
+}
+
+func (d *differ) progress(workload Workload, current ActualWorkload) Progress {
+	return judge(workload, current, d.actual, d.options.Now).Progress
 }
 
 // settled reports whether the unit is up as it is wanted, and systemd has nothing to do about it.

@@ -38,6 +38,7 @@ type behaviour struct {
 	start, stop time.Duration // how long they take
 	broken      bool          // its start fails
 	neverReady  bool
+	crash       time.Duration // how long after its start it crashes; 0 for never
 }
 
 func newSimulation() *simulation {
@@ -132,6 +133,13 @@ func (s *simulation) tick() {
 		case current.Active == "activating":
 			delete(s.until, name)
 			current.Active, current.Sub, current.Job, current.Run.Entered = "active", "running", "", s.now
+			if behaves.crash > 0 {
+				s.until[name] = s.now.Add(behaves.crash)
+			}
+		case current.Active == "active":
+			delete(s.until, name)
+			current.Active, current.Sub, current.Result, current.RunningDir = "activating", "auto-restart", "exit-code", ""
+			current.Run.Restarts++
 		}
 		s.actual.Workloads[name] = current
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/units"
 )
 
 // switching is what the parts of [differ.switchOver] pass to each other: ids of actions.
@@ -23,7 +24,7 @@ type switching struct {
 	renewed  map[string]string   // by network, of those that make it again
 	pulled   map[string]string   // by image, of those that are pulled once their users have stopped
 	rolling  map[string][]string // by the action that waits for them
-	turns    map[string]string   // by the action, which unit it waits for that is being replaced already
+	turns    map[string]turn     // by the action, what it waits for that is being replaced already
 }
 
 // switchOver plans the change from old to new: stops of units that are removed, unit files, one reload,
@@ -98,7 +99,7 @@ func (d *differ) write() {
 
 // start plans the start or the restart of one unit.
 func (d *differ) start(c change) {
-	after := slices.Concat(d.giveWay(c.workload), d.conflicts(c), d.given(c), d.comes(c))
+	after := slices.Concat(d.giveWay(c.workload), d.conflicts(c), d.given(c), d.comes(c), d.startsAlone(c))
 	for _, name := range c.workload.Networks {
 		if id, ok := d.renewed[name]; ok {
 			after = append(after, id)
@@ -117,8 +118,8 @@ func (d *differ) start(c change) {
 // waits says which unit a start waits for that nothing in this plan starts, "" for none, and whether
 // that one does not start by itself either.
 func (d *differ) waits(c change) (waits string, blocked bool) {
-	if turn := d.turns[c.begin()]; turn != "" {
-		return turn, false
+	if turn := d.turns[c.begin()]; turn.waits != "" {
+		return turn.waits, turn.blocked
 	}
 	if giver := d.givesStill(c); giver != "" {
 		return giver, false
@@ -135,32 +136,72 @@ func (d *differ) waits(c change) (waits string, blocked bool) {
 	return d.expects(c), false
 }
 
-// comes are the actions that bring the units a start is ordered after, where they are not on the node yet.
-func (d *differ) comes(c change) []string {
-	if c.workload.Unit == nil {
-		return nil
+// precededBy are the units that a start is ordered after, and those that they are, as far as systemd would start
+// them along.
+func (d *differ) precededBy(c change) []string {
+	var before []string
+	var visit func(workload Workload)
+	visit = func(workload Workload) {
+		if workload.Unit == nil || d.completed(workload) {
+			return
+		}
+		for _, other := range workload.Unit.Dependencies.After {
+			if other == c.unit || slices.Contains(before, other) {
+				continue
+			}
+			before = append(before, other)
+			if !d.actual.Workloads[other].running() {
+				visit(d.desired.Workload(other))
+			}
+		}
 	}
+	visit(c.workload)
+	return before
+}
+
+// comes are the actions that bring the units a start comes after, where they are not on the node yet.
+func (d *differ) comes(c change) []string {
 	var after []string
-	for _, other := range c.workload.Unit.Dependencies.After {
+	for _, other := range d.precededBy(c) {
 		id, written := d.written[other]
-		if _, exists := d.actual.Workloads[other]; written && !exists && other != c.unit {
+		if _, exists := d.actual.Workloads[other]; written && !exists {
 			after = append(after, id)
 		}
 	}
 	return after
 }
 
-// expects says which of the units that a start is ordered after is not on the node yet because a registry
-// is asked about its image; "" for none.
-func (d *differ) expects(c change) string {
+// startsAlone are the actions that start what a start is ordered after and does not start along, because it runs once.
+// systemd orders only what it has jobs for.
+func (d *differ) startsAlone(c change) []string {
 	if c.workload.Unit == nil {
+		return nil
+	}
+	dependencies := c.workload.Unit.Dependencies
+	along := slices.Concat(dependencies.Wants, dependencies.Requires, dependencies.BindsTo)
+	var after []string
+	for _, other := range d.changes {
+		isOnce := other.workload.Unit != nil && (other.workload.Unit.Restart == restartNever || other.workload.Unit.Role == units.RoleJob)
+		isBefore := isOnce && slices.Contains(dependencies.After, other.unit) && !slices.Contains(along, other.unit)
+		if isBefore && (other.verb == Start || other.verb == Restart) {
+			after = append(after, other.begin())
+		}
+	}
+	return after
+}
+
+// expects says which of the units that a start comes after is not on the node yet because a registry is asked about
+// its image; "" for none.
+func (d *differ) expects(c change) string {
+	if len(d.desired.Problems) == 0 {
 		return ""
 	}
+	before := d.precededBy(c)
 	for _, problem := range d.desired.Problems {
 		if !errors.As(problem.Err, new(Waiting)) {
 			continue
 		}
-		for _, other := range c.workload.Unit.Dependencies.After {
+		for _, other := range before {
 			if _, exists := d.actual.Workloads[other]; !exists && slices.Contains(problem.Units, other) {
 				return Blocker{problem.Ref.String(), other, "not on the node yet"}.String()
 			}

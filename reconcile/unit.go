@@ -122,7 +122,9 @@ func (r *resolver) dependenciesOf(declared v1.SandboxFields) (units.Dependencies
 			case v1.DependencyReady, v1.DependencyCompleted:
 				dependencies.Requires = append(dependencies.Requires, unit)
 			default:
-				dependencies.Wants = append(dependencies.Wants, unit)
+				if !needed.runsOnce(unit) {
+					dependencies.Wants = append(dependencies.Wants, unit)
+				}
 			}
 		}
 	}

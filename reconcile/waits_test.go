@@ -103,7 +103,7 @@ func TestReplicasTakeTurnsOverPasses(t *testing.T) {
 	}
 	run(pod("one"), "one", 20)
 	s.calls = nil
-	for second := range 20 {
+	for second := range 45 {
 		run(pod("two"), "two", 1)
 		down := 0
 		for _, unit := range []string{"web@1.service", "web@2.service", "web@3.service"} {

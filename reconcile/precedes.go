@@ -1,0 +1,47 @@
+package reconcile
+
+import (
+	"bufio"
+	"slices"
+	"strings"
+)
+
+// Precedes says what systemd does before it starts a unit for which it has a job; "" for nothing that is known here. It
+// stops the unit itself, starts what the unit is ordered after, and stops what is ordered before or after it: a stop
+// comes before a start whatever the order is (systemd.unit(5), Before=).
+func Precedes(workload Workload, current ActualWorkload, workloads map[string]ActualWorkload) string {
+	if workload.Unit == nil {
+		return ""
+	}
+	if current.Active == "deactivating" {
+		return "it is stopping"
+	}
+	for _, before := range workload.Unit.Dependencies.After {
+		if other := workloads[before]; other.Job != "" || other.Active == "activating" || other.Active == "deactivating" {
+			return "it waits for " + before
+		}
+	}
+	for _, unit := range sortedKeys(workloads) {
+		other := workloads[unit]
+		if other.stops() && unit != workload.Unit.Name && slices.Contains(orderedAfter(other.UnitText), workload.Unit.Name) {
+			return "it waits for the stop of " + unit
+		}
+	}
+	return ""
+}
+
+// stops reports whether systemd stops the unit, or is about to. A restart becomes a start once the unit has stopped.
+func (w ActualWorkload) stops() bool {
+	return w.Active == "deactivating" || w.Job == "stop" || w.Job == "restart"
+}
+
+// orderedAfter are the units that a unit file orders its unit after.
+func orderedAfter(text string) []string {
+	var names []string
+	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
+		if list, ok := strings.CutPrefix(lines.Text(), "After="); ok {
+			names = append(names, strings.Fields(list)...)
+		}
+	}
+	return names
+}

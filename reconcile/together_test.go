@@ -1,0 +1,105 @@
+package reconcile
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// on is a container of an image on networks.
+func on(name, image, networks string, spec ...string) string {
+	return strings.Replace(container(name, append(spec, "networks: ["+networks+"]")...), "app:1", image, 1)
+}
+
+func netOf(name, subnet string) string {
+	return strings.ReplaceAll(lab(subnet), "lab", name)
+}
+
+// TestWhatStopsTogetherRunsOnUntilAllOfItIsThere changes a neighbour of containers in a way that makes them stop, and
+// to an image that is not there.
+func TestWhatStopsTogetherRunsOnUntilAllOfItIsThere(t *testing.T) {
+	t.Parallel()
+	const port = "ports: [{containerPort: 80, hostPort: "
+	for name, test := range map[string]struct{ before, after string }{
+		"a network changes": {
+			lab("10.77.0.0/24") + on("a", "app:1", "{name: lab}") + on("b", "app:1", "{name: lab}"),
+			lab("10.78.0.0/24") + on("a", "db:1", "{name: lab}") + on("b", "app:1", "{name: lab}"),
+		},
+		"two networks change, with a container on both": {
+			netOf("one", "10.77.0.0/24") + netOf("two", "10.87.0.0/24") + on("a", "app:1", "{name: one}") + on("b", "app:1", "{name: two}") + on("c", "app:1", "{name: one}, {name: two}"),
+			netOf("one", "10.78.0.0/24") + netOf("two", "10.88.0.0/24") + on("a", "db:1", "{name: one}") + on("b", "app:1", "{name: two}") + on("c", "app:1", "{name: one}, {name: two}"),
+		},
+		"a dependant on another network": {
+			lab("10.77.0.0/24") + netOf("two", "10.87.0.0/24") + on("a", "app:1", "{name: two}", "dependsOn: [{name: b, condition: Ready}]") + on("b", "app:1", "{name: lab}"),
+			lab("10.78.0.0/24") + netOf("two", "10.87.0.0/24") + on("a", "db:1", "{name: two}", "dependsOn: [{name: b, condition: Ready}]") + on("b", "app:1", "{name: lab}"),
+		},
+		"a container becomes a pod": {
+			lab("10.77.0.0/24") + on("a", "app:1", "{name: lab}") + on("b", "app:1", "{name: lab}"),
+			lab("10.78.0.0/24") + header + "Pod\nmetadata: {name: a}\nspec: {hostNetwork: true, containers: [{name: x, image: example.com/db:1}]}\n---\n" + on("b", "app:1", "{name: lab}"),
+		},
+		"two swap their ports": {
+			container("a", port+"8080}]") + container("b", port+"8081}]"),
+			strings.Replace(container("a", port+"8081}]"), "app:1", "db:1", 1) + container("b", port+"8080}]"),
+		},
+	} {
+		for _, failure := range []error{Waiting{For: "pull"}, errors.New("refused")} {
+			t.Run(name+", "+failure.Error(), func(t *testing.T) {
+				t.Parallel()
+				n := newNode()
+				n.mustApply(t, resolve(t, test.before, command))
+				after := resolve(t, test.after, command)
+				n.fail["pull example.com/db:1"] = failure
+				for range 3 {
+					_, calls, _ := n.apply(t, after, Options{})
+					if i := slices.IndexFunc(calls, func(call string) bool { return strings.HasPrefix(call, "stop") || strings.HasPrefix(call, "network") }); i >= 0 {
+						t.Fatalf("%s, before the image of its neighbour is there", calls[i])
+					}
+				}
+				delete(n.fail, "pull example.com/db:1")
+				n.mustApply(t, after)
+				for unit, workload := range after.Workloads {
+					if current := n.actual.Workloads[unit]; current.Active != "active" || current.RunningDir != workload.BundleDir {
+						t.Errorf("then %s is %s from %q", unit, current.Active, current.RunningDir)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestANetworkStaysWhileARegistryIsAskedAboutItsUsers changes it once what is on it can leave it.
+func TestANetworkStaysWhileARegistryIsAskedAboutItsUsers(t *testing.T) {
+	t.Parallel()
+	s := newSimulation()
+	text := lab("10.77.0.0/24") + on("a", "app:1", "{name: lab}") + on("b", "app:1", "{name: lab}")
+	before, after := load(t, text), load(t, lab("10.78.0.0/24")+on("a", "db:1", "{name: lab}")+on("b", "app:1", "{name: lab}"))
+	run := func(check func()) {
+		for range 10 {
+			s.pass(after, "two")
+			check()
+			s.tick()
+		}
+	}
+	for range 20 {
+		s.pass(before, "one")
+		s.tick()
+	}
+	s.available = func(reference string) bool { return reference != "example.com/db:1" }
+	s.calls = nil
+	run(func() {
+		for _, unit := range []string{"a.service", "b.service"} {
+			if s.actual.Workloads[unit].Active != "active" {
+				t.Fatalf("%s is %s after %v", unit, s.actual.Workloads[unit].Active, s.calls)
+			}
+		}
+		if slices.Contains(s.calls, "network lab") {
+			t.Fatalf("the network changed under a: %v", s.calls)
+		}
+	})
+	s.available = func(string) bool { return true }
+	run(func() {})
+	if desired := s.desire(after); !s.runs("a.service", desired) || !s.runs("b.service", desired) || !slices.Contains(s.calls, "network lab") {
+		t.Errorf("it is not changed afterwards: %v", s.calls)
+	}
+}
