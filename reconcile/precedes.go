@@ -21,11 +21,15 @@ func Precedes(workload Workload, current ActualWorkload, workloads map[string]Ac
 			return "it waits for " + before
 		}
 	}
-	for _, unit := range sortedKeys(workloads) {
-		other := workloads[unit]
-		if other.stops() && unit != workload.Unit.Name && slices.Contains(orderedAfter(other.UnitText), workload.Unit.Name) {
-			return "it waits for the stop of " + unit
+	first := ""
+	for unit, other := range workloads {
+		isStopping := other.stops() && unit != workload.Unit.Name && slices.Contains(orderedAfter(other.UnitText), workload.Unit.Name)
+		if isStopping && (first == "" || unit < first) {
+			first = unit
 		}
+	}
+	if first != "" {
+		return "it waits for the stop of " + first
 	}
 	return ""
 }

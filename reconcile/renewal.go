@@ -11,6 +11,13 @@ const networkChanged = "configuration changed"
 // it is while something is attached to it, and two cannot swap what each of them has.
 func (d *differ) halt() {
 	d.passOn()
+	d.along = map[string][]change{}
+	for _, c := range d.changes {
+		if c.with != "" {
+			root := d.rootOf(c.unit)
+			d.along[root] = append(d.along[root], c)
+		}
+	}
 	circle := d.inCircle()
 	for i, c := range d.changes {
 		swaps := circle[c.workload.Ref] || d.options.Unwatched && d.isGiver(c.unit)
@@ -59,10 +66,8 @@ func (d *differ) networksOf(c change) []string {
 // networksLeft are the networks that a unit leaves when it stops, and those that its stop takes along leave.
 func (d *differ) networksLeft(unit string) []string {
 	names := d.networksOf(change{unit: unit, workload: d.desired.Workload(unit)})
-	for _, c := range d.changes {
-		if c.with != "" && d.rootOf(c.unit) == unit {
-			names = append(names, d.networksOf(c)...)
-		}
+	for _, c := range d.along[unit] {
+		names = append(names, d.networksOf(c)...)
 	}
 	return names
 }
@@ -113,7 +118,7 @@ func (d *differ) renewNetworks() {
 // not known; "" for none. Until then all that is on the network runs on.
 func (d *differ) stays(name string) string {
 	for _, problem := range d.desired.Problems {
-		if !errors.As(problem.Err, new(Waiting)) {
+		if !errors.As(problem.Err, new(Waiting)) && !errors.As(problem.Err, new(Retry)) {
 			continue
 		}
 		for _, unit := range sortedKeys(d.actual.Workloads) {

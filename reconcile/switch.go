@@ -20,6 +20,7 @@ type switching struct {
 	files    []string            // that change unit files
 	written  map[string]string   // by unit, of the files that are written
 	reloaded []string            // the reload, if there is one
+	along    map[string][]change // by unit, those that its restart takes along
 	halted   map[string]string   // by unit, of those that stop first
 	renewed  map[string]string   // by network, of those that make it again
 	pulled   map[string]string   // by image, of those that are pulled once their users have stopped

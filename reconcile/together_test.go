@@ -103,3 +103,17 @@ func TestANetworkStaysWhileARegistryIsAskedAboutItsUsers(t *testing.T) {
 		t.Errorf("it is not changed afterwards: %v", s.calls)
 	}
 }
+
+// TestANetworkChangesOnceADependantHasStopped has the restart of db take along web, which is on the network.
+func TestANetworkChangesOnceADependantHasStopped(t *testing.T) {
+	t.Parallel()
+	text := func(subnet, args string) string {
+		return lab(subnet) + container("db", "args: ["+args+"]") + on("web", "app:1", "{name: lab}", "dependsOn: [{name: db, condition: Ready}]")
+	}
+	n := newNode()
+	n.mustApply(t, resolve(t, text("10.77.0.0/24", "one"), command))
+	plan := n.mustApply(t, resolve(t, text("10.78.0.0/24", "two"), command))
+	if got := action(t, plan, "change-network lab").Needs; !slices.Contains(got, "stop db.service") {
+		t.Errorf("the network changes after %v", got)
+	}
+}
