@@ -16,11 +16,11 @@ func (n *Node) History() ([]reconcile.Generation, error) { return n.generations.
 
 // Compare says what an object has in one generation and not in another.
 func (n *Node) Compare(before, after int) ([]reconcile.Difference, error) {
-	old, err := n.earlier(before)
+	old, err := n.wholeEarlier(before)
 	if err != nil {
 		return nil, err
 	}
-	changed, err := n.earlier(after)
+	changed, err := n.wholeEarlier(after)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func (n *Node) RollBack(set *manifests.Set, number int) (int, error) {
 	if !slices.ContainsFunc(kept, func(g reconcile.Generation) bool { return g.Number == number }) {
 		return 0, fmt.Errorf("there is no such generation to go back to: see davit history")
 	}
-	if _, err := n.earlier(number); err != nil {
+	if _, err := n.wholeEarlier(number); err != nil {
 		return 0, err
 	}
 	digest, err := digestOf(set)

@@ -135,7 +135,7 @@ func (n *Node) settlePinned(v *view) error {
 	if v.stale = pin.Manifests != digest; v.stale {
 		return nil
 	}
-	earlier, err := n.earlier(pin.Generation)
+	earlier, err := n.wholeEarlier(pin.Generation)
 	if err != nil {
 		v.warning = errors.Join(v.warning, err)
 		return nil
@@ -151,7 +151,7 @@ func (n *Node) settlePinned(v *view) error {
 	return nil
 }
 
-// earlier is what a generation applied, with its bundles as they are on the disk.
+// earlier is what a generation applied, with those of its bundles that are on the disk as they were.
 func (n *Node) earlier(number int) (reconcile.Desired, error) {
 	desired, err := n.generations.Desired(number)
 	if err != nil {
@@ -159,13 +159,26 @@ func (n *Node) earlier(number int) (reconcile.Desired, error) {
 	}
 	for _, workloads := range []map[string]reconcile.Workload{desired.Workloads, desired.Spares} {
 		for unit, workload := range workloads {
-			if workload.BundleDir == "" {
-				continue
+			if workload.BundleDir != "" {
+				workload.Bundle = n.bundles.Read(workload.BundleDir)
+				workloads[unit] = workload
 			}
-			if workload.Bundle = n.bundles.Read(workload.BundleDir); workload.Bundle == nil {
+		}
+	}
+	return desired, nil
+}
+
+// wholeEarlier is what a generation applied, with all of its bundles.
+func (n *Node) wholeEarlier(number int) (reconcile.Desired, error) {
+	desired, err := n.earlier(number)
+	if err != nil {
+		return desired, err
+	}
+	for _, workloads := range []map[string]reconcile.Workload{desired.Workloads, desired.Spares} {
+		for _, workload := range workloads {
+			if workload.BundleDir != "" && workload.Bundle == nil {
 				return desired, fmt.Errorf("generation %d: bundle %s is not on the disk any more", number, workload.BundleDir)
 			}
-			workloads[unit] = workload
 		}
 	}
 	return desired, nil

@@ -54,12 +54,13 @@ func fallbacks(desired Desired, quarantine map[string]Quarantined, kept []Genera
 
 // Settle puts earlier versions in the place of what is desired: of objects that are not possible yet, the
 // newest one of which something is in place, and of those whose version did not work the one that worked last.
-// earlier returns what a generation applied. An error of it leaves the object as it is desired, and what
+// earlier returns what a generation applied, with the bundles that are still there. An error of it leaves the object as it is desired, and what
 // runs of one that is not possible as it runs.
 func Settle(desired Desired, quarantine map[string]Quarantined, kept []Generation, earlier func(number int) (Desired, error)) (Desired, []Held, []error) {
 	waiting := waitingIn(desired, kept)
 	for _, number := range slices.Sorted(maps.Keys(waiting)) {
 		if before, err := earlier(number); err == nil {
+			maps.DeleteFunc(waiting[number], func(object string, _ bool) bool { return before.lost(object) != "" })
 			desired = fallBack(desired, waiting[number], before)
 		}
 	}
@@ -67,6 +68,9 @@ func Settle(desired Desired, quarantine map[string]Quarantined, kept []Generatio
 	var failures []error
 	for _, fallback := range fallbacks(desired, quarantine, kept) {
 		before, err := earlier(fallback.Generation)
+		if dir := before.lost(fallback.Object); err == nil && dir != "" {
+			err = fmt.Errorf("generation %d: %s: its bundle %s is not on the disk any more", fallback.Generation, fallback.Object, dir)
+		}
 		if err != nil {
 			failures = append(failures, err)
 			continue
@@ -114,6 +118,16 @@ func lastGood(object string, not Version, kept []Generation) (number int, ok boo
 		}
 	}
 	return number, ok
+}
+
+// lost is the directory of a bundle that an object had and that is no longer on the disk as it was; "" for none.
+func (d Desired) lost(object string) string {
+	for _, workload := range d.all() {
+		if workload.Ref.String() == object && workload.BundleDir != "" && workload.Bundle == nil {
+			return workload.BundleDir
+		}
+	}
+	return ""
 }
 
 // fallBack puts objects as an earlier generation had them in the place of what is desired.

@@ -260,3 +260,34 @@ func TestBackChoosesTheLastStateOfWhatChanged(t *testing.T) {
 		})
 	}
 }
+
+// A damaged bundle of one object does not keep another one from its last good version.
+func TestALostBundleConcernsItsOwnObject(t *testing.T) {
+	t.Parallel()
+	text := func(version string) string {
+		return container("db", "args: ["+version+"]") + container("web", "args: ["+version+"]")
+	}
+	good, bad := resolve(t, text("good"), command), resolve(t, text("bad"), command)
+	kept := []Generation{NewGeneration(2, bad, "2", time.Now()), NewGeneration(1, good, "1", time.Now())}
+	for object := range kept[1].Objects {
+		kept[1].Confirm(object)
+	}
+	kept[1].Settle()
+	quarantine := map[string]Quarantined{}
+	for object, version := range kept[0].Objects {
+		quarantine[object] = Quarantined{Version: version, Generation: 2}
+	}
+	db := good.Workloads["db.service"]
+	db.Bundle = nil
+	good.Workloads["db.service"] = db
+	settled, held, failures := Settle(bad, quarantine, kept, func(int) (Desired, error) { return good, nil })
+	if got, want := settled.Workloads["web.service"].BundleDir, good.Workloads["web.service"].BundleDir; got != want {
+		t.Errorf("web is %s, want %s", got, want)
+	}
+	if got, want := settled.Workloads["db.service"].BundleDir, bad.Workloads["db.service"].BundleDir; got != want {
+		t.Errorf("db is %s, want %s", got, want)
+	}
+	if len(held) != 1 || len(failures) != 1 || !strings.Contains(failures[0].Error(), "Container/db: its bundle") {
+		t.Errorf("held %v, failures %v", held, failures)
+	}
+}
