@@ -309,15 +309,19 @@ func (g *Generation) Owe(plan Plan, desired Desired, actual Actual) {
 	}
 }
 
-// TryAgain has the units of failed objects started again that are to run whatever happens and are down, or
-// wait for systemd's next try. It reports whether there are any.
+// TryAgain has the units of objects started again that failed as they are desired, are to run whatever happens and are
+// down, or wait for systemd's next try. It reports whether there are any.
 func (g *Generation) TryAgain(desired Desired, actual Actual) bool {
 	failed, before := g.Failed, len(g.Owed)
+	if len(failed) == 0 {
+		return false
+	}
+	versions := Versions(desired)
 	for unit, workload := range desired.Workloads {
 		current := actual.Workloads[unit]
 		object := workload.Ref.String()
 		down := current.Active == "failed" && current.Job == "" || current.Sub == "auto-restart"
-		if failed[object] == "" || workload.Unit == nil || workload.Keep != KeepRunning || workload.Unit.MaxRestarts >= 0 || !down {
+		if failed[object] == "" || versions[object] != g.Objects[object] || workload.Unit == nil || workload.Keep != KeepRunning || workload.Unit.MaxRestarts >= 0 || !down {
 			continue
 		}
 		g.doubt(object)

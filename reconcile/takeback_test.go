@@ -139,6 +139,8 @@ func TestAQuarantineEndsWithItsCause(t *testing.T) {
 }
 
 // TestWhatWorkedLastIsKept goes back over any number of edits that came before anything was confirmed.
+//
+// fault: more edits than generations are kept within one probation, and then a bad one | the version that worked last runs again
 func TestWhatWorkedLastIsKept(t *testing.T) {
 	t.Parallel()
 	const late = "updatePolicy: {minReadySeconds: 30, progressDeadlineSeconds: 5}"
@@ -200,6 +202,30 @@ func TestResumeTriesAgain(t *testing.T) {
 					t.Errorf("web is not confirmed: %s", s.kept[0].Summary())
 				}
 			})
+		}
+	}
+}
+
+// TestOnlyWhatIsWantedIsTriedAgain leaves a version alone that failed and is not wanted any more.
+func TestOnlyWhatIsWantedIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	bad, good := resolve(t, container("web", "args: [bad]"), command), resolve(t, container("web"), command)
+	n := newNode()
+	n.mustApply(t, bad)
+	current := n.actual.Workloads["web.service"]
+	current.Active, current.Sub = "activating", "auto-restart"
+	n.actual.Workloads["web.service"] = current
+	for name, test := range map[string]struct {
+		desired Desired
+		want    bool
+	}{
+		"it is wanted":      {bad, true},
+		"it was taken back": {good, false},
+	} {
+		g := NewGeneration(1, bad, "", time.Now())
+		g.Fail(webObject, "it ended")
+		if got := g.TryAgain(test.desired, n.actual); got != test.want {
+			t.Errorf("%s: tried again: %v", name, got)
 		}
 	}
 }
