@@ -227,7 +227,7 @@ func (n *Node) planFor(v *view, guard Guard, watched bool) (reconcile.Plan, erro
 
 // spared are the generations that are kept beyond those that there may be: what is gone back to.
 func (v *view) spared() map[int]bool {
-	spared := reconcile.LastConfirmed(v.kept)
+	spared := reconcile.LastConfirmed(v.kept, v.actual)
 	if pin := v.decided.Pin; pin != nil {
 		spared[pin.Generation] = true
 	}

@@ -174,7 +174,7 @@ func (s *simulation) pass(objects []manifests.Object, digest string) Plan {
 		if s.judge(desired) {
 			continue
 		}
-		if spared := LastConfirmed(s.kept); s.most > 0 {
+		if spared := LastConfirmed(s.kept, s.actual); s.most > 0 {
 			all := s.kept
 			s.kept = slices.DeleteFunc(slices.Clone(all), func(g Generation) bool { return g.Number < all[0].Number-s.most+1 && !spared[g.Number] })
 		}

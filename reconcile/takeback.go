@@ -94,17 +94,25 @@ func Lasting(quarantine map[string]Quarantined, wanted Desired, complete bool) m
 	return lasting
 }
 
-// LastConfirmed are the numbers of the generations that say what to go back to: for each object of the newest one, the
-// newest generation in which it was confirmed.
-func LastConfirmed(kept []Generation) map[int]bool {
+// LastConfirmed are the numbers of the generations that say what to go back to: for each object of the newest one, or on
+// the node, the newest generation in which it was confirmed. A manifest that has an error leaves its object on the node.
+func LastConfirmed(kept []Generation, actual Actual) map[int]bool {
 	numbers := map[int]bool{}
-	if len(kept) == 0 {
-		return numbers
-	}
-	for object := range kept[0].Objects {
-		if i := slices.IndexFunc(kept, func(g Generation) bool { return g.Works(object) }); i >= 0 {
+	note := func(object string) {
+		i := slices.IndexFunc(kept, func(g Generation) bool {
+			return g.Works(object) && !slices.Contains(g.Waiting, object) // it may still get another version
+		})
+		if i >= 0 {
 			numbers[kept[i].Number] = true
 		}
+	}
+	if len(kept) > 0 {
+		for object := range kept[0].Objects {
+			note(object)
+		}
+	}
+	for _, workload := range actual.Workloads {
+		note(workload.Ref.String())
 	}
 	return numbers
 }

@@ -162,6 +162,19 @@ func TestWhatWorkedLastIsKept(t *testing.T) {
 	}
 }
 
+// TestWhatWorkedLastOutlivesAnError keeps it also while the manifest of an object cannot be read, and others are edited.
+func TestWhatWorkedLastOutlivesAnError(t *testing.T) {
+	t.Parallel()
+	s := newStory(t)
+	s.most = 1
+	s.edit(app("web", "0", together)+app("other", "0"), 20)
+	for edit := range 3 {
+		s.edit(app("other", fmt.Sprint(edit+1))+header+"Container\nmetadata: {name: web}\nspec: {imag: wrong}\n---\n", 20)
+	}
+	s.edit(app("web", "never", together)+app("other", "3"), 40)
+	s.check("after a bad edit", map[string]string{"web": "0", "other": "3"})
+}
+
 // TestResumeTriesAgain suspends a change while it fails, and lets it happen when what kept it from working is gone.
 func TestResumeTriesAgain(t *testing.T) {
 	t.Parallel()
