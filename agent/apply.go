@@ -121,7 +121,7 @@ func (r *reconciler) ended(result Result, wait bool) bool {
 		}
 	}
 	for object, verdict := range result.Changing {
-		if wait && !verdict.Idle && failed[object] == "" {
+		if wait && !verdict.Idle && (failed[object] == "" || verdict.Progress == reconcile.OnProbation) {
 			return false
 		}
 	}

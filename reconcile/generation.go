@@ -368,7 +368,7 @@ func (g *Generation) owe(unit string) {
 func (g *Generation) Arrived(desired Desired, actual Actual) {
 	for unit := range g.Owed {
 		workload, current := desired.Workloads[unit], actual.Workloads[unit]
-		starting := current.Job == "start" && current.Active == "activating" && current.arriving(workload, true)
+		starting := current.Job == "start" && current.Active == "activating" && !current.queued() && current.arriving(workload, true)
 		if _, exists := actual.Workloads[unit]; exists && (starting || current.settled(workload)) {
 			g.Owed = without(g.Owed, unit)
 		}

@@ -16,6 +16,8 @@ type Run struct {
 	Invocation string
 	// Begun is when systemd began to start it, Entered when it was up.
 	Begun, Entered time.Time
+	// Before is set when that start was made before the version that is judged began.
+	Before bool
 	// Queued is since when systemd has a job for it that nothing precedes, as far as is known, and has not come to
 	// its start; zero where that is not so.
 	Queued time.Time
@@ -34,7 +36,7 @@ type Run struct {
 // may end in its own way while it is stopped for that. No time before this version began counts against it.
 func (r *Run) Since(began time.Time, bundleDir string) {
 	if !r.Begun.IsZero() && r.Begun.Before(began) {
-		r.Begun = began
+		r.Begun, r.Before = began, true
 	}
 	last := r.Last
 	if last == nil || last.At.Before(began) || last.Bundle != "" && last.Bundle != bundleDir {
@@ -217,6 +219,8 @@ func judgeService(workload Workload, current ActualWorkload, actual Actual, now 
 		return Verdict{Progress: Broken, Reason: "its reload failed"}
 	case current.Asked && current.Job == "":
 		return Verdict{Progress: Starting, Reason: "it was stopped", Idle: true}
+	case run.Before && (current.Active == "failed" || current.Sub == "auto-restart"):
+		return Verdict{Progress: Starting, Reason: "its start is to come", Idle: current.down()}
 	case current.Active == "failed" && !current.killed(run):
 		return Verdict{Progress: Broken, Reason: "it failed" + current.ending()}
 	case isUp:

@@ -114,3 +114,33 @@ func TestTheUnitThatIsLeastFarDecides(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+// The run that a version replaces may have failed, and not have been able to note its end.
+func TestAVersionIsNotJudgedByTheRunBefore(t *testing.T) {
+	t.Parallel()
+	began := time.Now()
+	workload := resolve(t, container("web"), command).Workloads["web.service"]
+	for name, test := range map[string]struct {
+		begun       time.Time
+		active, sub string
+		want        Progress
+	}{
+		"the run before is tried again": {began.Add(-time.Second), "activating", "auto-restart", Starting},
+		"the run before failed":         {began.Add(-time.Second), "failed", "failed", Starting},
+		"its own run is tried again":    {began.Add(time.Second), "activating", "auto-restart", Broken},
+		"its own run failed":            {began.Add(time.Second), "failed", "failed", Broken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			run := Run{Begun: test.begun}
+			run.Since(began, workload.BundleDir)
+			current := ActualWorkload{
+				Ref: workload.Ref, UnitText: workload.UnitText, BundleDir: workload.BundleDir,
+				Active: test.active, Sub: test.sub, Result: "exit-code", Started: true, Run: &run,
+			}
+			if got := judge(workload, current, Actual{}, began.Add(time.Minute)); got.Progress != test.want {
+				t.Errorf("got %v, want %s", got, test.want)
+			}
+		})
+	}
+}

@@ -131,7 +131,11 @@ func (d *differ) stoppedAlong(unit string) bool {
 		if began.Before(current.Begun) { // what stopped before a unit was started did not stop it
 			began = current.Begun
 		}
-		return !other.Left.IsZero() && !other.Left.Before(began) && !other.Left.After(d.stopEnded(name, current).Add(stopGap))
+		if other.Left.IsZero() || other.Left.Before(began) {
+			return false
+		}
+		// Of a unit that systemd restarts again and again only the last end is known: it may have stopped this one before.
+		return other.Restarts > 0 || !other.Left.After(d.stopEnded(name, current).Add(stopGap))
 	})
 }
 

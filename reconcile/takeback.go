@@ -118,10 +118,16 @@ func LastConfirmed(kept []Generation, actual Actual) map[int]bool {
 }
 
 // Back is the generation that a rollback goes to: the newest one before the last in which the objects that differ
-// between the two were confirmed.
+// between the two were confirmed. If davit has taken the last change back already, that is a generation like the
+// newest one.
 func Back(kept []Generation) (Generation, bool) {
 	for i := 1; i < len(kept); i++ {
 		if kept[i].isBefore(kept[0]) {
+			return kept[i], true
+		}
+	}
+	for i := 1; i < len(kept); i++ {
+		if kept[i].State == Applied {
 			return kept[i], true
 		}
 	}
