@@ -120,8 +120,8 @@ func (r *reconciler) ended(result Result, wait bool) bool {
 			return false
 		}
 	}
-	for object, verdict := range result.Changing {
-		if wait && !verdict.Idle && (failed[object] == "" || verdict.Progress == reconcile.OnProbation) {
+	for _, verdict := range result.Changing {
+		if wait && !verdict.Idle {
 			return false
 		}
 	}

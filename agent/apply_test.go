@@ -12,7 +12,6 @@ func TestAVersionThatFailedHasEndedWhoeverSawIt(t *testing.T) {
 	const object = "Container/web"
 	desired := reconcile.Desired{Workloads: map[string]reconcile.Workload{"web.service": {Ref: v1.Ref{Kind: "Container", Name: "web"}, UnitText: "two"}}}
 	version := reconcile.Versions(desired)[object]
-	starting := reconcile.Verdict{Progress: reconcile.Starting}
 	start := reconcile.Action{Verb: reconcile.Start, Object: object, Target: "web.service"}
 	stop := reconcile.Action{Verb: reconcile.Stop, Object: object, Target: "web.service"}
 	for name, test := range map[string]struct {
@@ -27,8 +26,7 @@ func TestAVersionThatFailedHasEndedWhoeverSawIt(t *testing.T) {
 	} {
 		r := &reconciler{flights: map[string]flight{"web.service": {test.action}}, watched: true}
 		result := Result{
-			view:     &view{desired: desired, kept: []reconcile.Generation{test.newest}},
-			Changing: map[string]reconcile.Verdict{object: starting},
+			view: &view{desired: desired, kept: []reconcile.Generation{test.newest}},
 		}
 		if got := r.ended(result, true); got != test.want {
 			t.Errorf("%s: ended is %t", name, got)
