@@ -75,7 +75,7 @@ func (n *Node) workloads(
 		workload.NeedReload = pending && state.NeedDaemonReload || unread(state)
 		workload.Enabled = enabled(state)
 		workload.Active, workload.Sub, workload.Result = state.ActiveState, state.SubState, state.Result
-		workload.Job = state.Job
+		workload.Job, workload.Restarts = state.Job, int(state.Restarts)
 		workload.Since, workload.Begun, workload.Left = moment(state.Since), moment(state.Started), moment(state.Left)
 		workload.Started = state.Started != 0 || state.ActiveState == "active"
 		workload.Asked = workload.Active == "failed" && workload.Bundle != nil && wasAsked(name, state)

@@ -92,6 +92,9 @@ type ActualWorkload struct {
 	Started bool
 	// Asked is set when the unit is failed and its process ended because the unit was asked to stop.
 	Asked bool
+	// Restarts counts how often systemd has restarted it by itself since it was last started otherwise. It is known
+	// where Left is.
+	Restarts int
 	// Run is more of a unit that is judged; nil of the others.
 	Run *Run
 }

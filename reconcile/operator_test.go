@@ -51,18 +51,20 @@ func TestWhatStopsAlongIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	at := time.Now()
 	for name, test := range map[string]struct {
-		active string
-		left   time.Time
-		want   int
+		active   string
+		left     time.Time
+		want     int
+		restarts int
 	}{
-		"db was restarted just before web was":    {"active", at.Add(-400 * time.Millisecond), 0},
-		"db has run all the time":                 {"active", time.Time{}, 0},
-		"db was restarted before":                 {"active", at.Add(-time.Hour), 0},
-		"db was stopped with it and started":      {"active", at.Add(time.Millisecond), 1},
-		"db failed, took it along and starts":     {"activating", at.Add(-150 * time.Millisecond), 1},
-		"db was restarted afterwards":             {"active", at.Add(time.Second), 0},
-		"db failed long afterwards and starts":    {"activating", at.Add(time.Hour), 0},
-		"db was stopped with it, and was not yet": {"inactive", at.Add(time.Millisecond), 1},
+		"db was restarted just before web was":    {"active", at.Add(-400 * time.Millisecond), 0, 0},
+		"db has run all the time":                 {"active", time.Time{}, 0, 0},
+		"db was restarted before":                 {"active", at.Add(-time.Hour), 0, 0},
+		"db was stopped with it and started":      {"active", at.Add(time.Millisecond), 1, 0},
+		"db failed, took it along and starts":     {"activating", at.Add(-150 * time.Millisecond), 1, 0},
+		"db was restarted afterwards":             {"active", at.Add(time.Second), 0, 0},
+		"db failed long afterwards and starts":    {"activating", at.Add(time.Hour), 0, 0},
+		"db was stopped with it, and was not yet": {"inactive", at.Add(time.Millisecond), 1, 0},
+		"db crashes again and again, also since":  {"active", at.Add(time.Second), 1, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -71,7 +73,7 @@ func TestWhatStopsAlongIsStartedAgain(t *testing.T) {
 			n.mustApply(t, desired)
 			web, db := n.actual.Workloads["web.service"], n.actual.Workloads["db.service"]
 			web.Active, web.RunningDir, web.Begun, web.Left, web.Since = "inactive", "", at.Add(-300*time.Millisecond), at.Add(-100*time.Millisecond), at
-			db.Active, db.Left = test.active, test.left
+			db.Active, db.Left, db.Restarts = test.active, test.left, test.restarts
 			n.actual.Workloads["web.service"], n.actual.Workloads["db.service"] = web, db
 			if got := Diff(desired, n.actual, Options{}).Actions; len(got) != test.want {
 				t.Errorf("got %v, want %d actions", got, test.want)
@@ -272,7 +274,9 @@ func (h *host) pass(desired Desired, options Options) []string {
 		started := map[string]bool{}
 		h.starts(action.Target, started)
 		for name := range started {
-			if has(h.withheld, name) && !h.actual.Workloads[name].running() {
+			unit := desired.Workloads[action.Target].Unit
+			wanted := unit != nil && slices.Contains(unit.Dependencies.Wants, name) // systemd starts it with the unit
+			if has(h.withheld, name) && !wanted && !h.actual.Workloads[name].running() {
 				undone = append(undone, action.ID+" starts "+name)
 			}
 		}
