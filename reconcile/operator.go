@@ -127,6 +127,9 @@ func (d *differ) stoppedAlong(unit string) bool {
 		if !exists {
 			return true
 		}
+		if other.Restarts > 0 { // only its last end is known, and one before may have stopped this unit
+			return true
+		}
 		began := current.stopBegan().Add(-boundGap)
 		if began.Before(current.Begun) { // what stopped before a unit was started did not stop it
 			began = current.Begun

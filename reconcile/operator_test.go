@@ -274,7 +274,9 @@ func (h *host) pass(desired Desired, options Options) []string {
 		started := map[string]bool{}
 		h.starts(action.Target, started)
 		for name := range started {
-			if has(h.withheld, name) && !h.actual.Workloads[name].running() {
+			unit := desired.Workloads[action.Target].Unit
+			wanted := unit != nil && slices.Contains(unit.Dependencies.Wants, name) // systemd starts it with the unit
+			if has(h.withheld, name) && !wanted && !h.actual.Workloads[name].running() {
 				undone = append(undone, action.ID+" starts "+name)
 			}
 		}
