@@ -134,11 +134,7 @@ func (d *differ) stoppedAlong(unit string) bool {
 		if began.Before(current.Begun) { // what stopped before a unit was started did not stop it
 			began = current.Begun
 		}
-		if other.Left.IsZero() || other.Left.Before(began) {
-			return false
-		}
-		// Of a unit that systemd restarts again and again only the last end is known: it may have stopped this one before.
-		return other.Restarts > 0 || !other.Left.After(d.stopEnded(name, current).Add(stopGap))
+		return !other.Left.IsZero() && !other.Left.Before(began) && !other.Left.After(d.stopEnded(name, current).Add(stopGap))
 	})
 }
 
