@@ -328,45 +328,6 @@ func (n *Node) tidy(ctx context.Context, actual reconcile.Actual) error {
 		networks.FreeLeases(), n.generations.Prune(n.keep))
 }
 
-// takeBack decides what of a generation is to be as it was before. It reports whether that is
-// anything.
-func (n *Node) takeBack(v *view, generation reconcile.Generation) (bool, error) {
-	bad := reconcile.NewlyFailed(generation, v.kept, time.Now())
-	if len(bad) == 0 {
-		return false, nil
-	}
-	if object, before := v.whole(bad, generation); before > 0 {
-		digest, err := n.digest(v.set)
-		if err != nil {
-			return false, err
-		}
-		pin := generations.Pin{Generation: before, Since: time.Now(), Manifests: digest, Reason: object + ": " + bad[object].Reason}
-		return true, n.generations.SetPin(&pin)
-	}
-	quarantine := maps.Clone(v.decided.Quarantine)
-	maps.Copy(quarantine, bad)
-	return true, n.generations.SetQuarantine(quarantine)
-}
-
-// whole is the object among those that failed with which all changes are taken back, and the
-// generation before them; 0 when there is none.
-func (v *view) whole(bad map[string]reconcile.Quarantined, generation reconcile.Generation) (object string, before int) {
-	for _, workload := range v.desired.Workloads {
-		if _, failed := bad[workload.Ref.String()]; failed && workload.Update.Whole {
-			object = workload.Ref.String()
-		}
-	}
-	if object == "" {
-		return "", 0
-	}
-	for _, earlier := range v.kept {
-		if earlier.Number < generation.Number && earlier.State == reconcile.Applied {
-			return object, earlier.Number
-		}
-	}
-	return "", 0
-}
-
 // progressPause is what lies between two passes that only show how far pulls are.
 const progressPause = 5 * time.Second
 
@@ -393,82 +354,6 @@ func (r *reconciler) conclude(result *Result) {
 	if r.missed(r.awaitedUnits(result)) || result.acted {
 		r.dueAt(time.Now())
 	}
-}
-
-// listen begins to take down which units change during a pass.
-func (r *reconciler) listen() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.passing, r.heard = true, map[string]bool{}
-}
-
-// missed ends that. It reports whether one changed that is awaited, and that the pass may have seen as it
-// was before.
-func (r *reconciler) missed(awaited map[string]bool) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.passing, r.awaited = false, awaited
-	for unit := range r.heard {
-		if awaited[unit] || unit == "" {
-			return true
-		}
-	}
-	return false
-}
-
-// awaitedUnits are the units whose change calls for a pass: those that change, and those that they
-// cannot be without.
-func (r *reconciler) awaitedUnits(result *Result) map[string]bool {
-	awaited := map[string]bool{}
-	var add func(unit string)
-	add = func(unit string) {
-		if awaited[unit] {
-			return
-		}
-		awaited[unit] = true
-		for _, needed := range result.Desired.Workload(unit).Needs() {
-			add(needed)
-		}
-	}
-	for unit, workload := range result.Desired.Workloads {
-		if _, changing := result.Changing[workload.Ref.String()]; changing {
-			add(unit)
-		}
-	}
-	for unit := range result.Desired.Spares {
-		if _, exists := result.Actual.Workloads[unit]; exists {
-			add(unit)
-		}
-	}
-	for _, action := range result.plan.Actions {
-		if action.RunsOn() {
-			add(action.Target)
-		}
-	}
-	for unit := range r.flights {
-		add(unit)
-	}
-	return awaited
-}
-
-func (r *reconciler) dueAt(at time.Time) {
-	if !at.IsZero() && (r.due.IsZero() || at.Before(r.due)) {
-		r.due = at
-	}
-}
-
-// Due is when something changes by itself, as a probation ends; zero for never.
-func (r *reconciler) Due() time.Time { return r.due }
-
-// Awaits reports whether a change of the unit calls for a pass; "" is any unit. It may be called from
-// any goroutine.
-func (r *reconciler) Awaits(unit string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.passing {
-		r.heard[unit] = true
-	}
-	return unit == "" && len(r.awaited) > 0 || r.awaited[unit]
 }
 
 // impossible are the objects whose change cannot be made.
