@@ -80,7 +80,7 @@ type Agent struct {
 	again     atomic.Bool   // something that is awaited has changed
 	wake      chan struct{} // there is something to look at
 	passed    time.Time     // end of the last pass
-	took      time.Duration // what it took
+	pause     time.Duration // between it and one that units and pulls call for
 	changes   changedUnits
 	workloads atomic.Pointer[map[string]reconcile.Workload]
 	tellAt    time.Time // when to look at what they have come to; zero for not
@@ -221,7 +221,7 @@ const passPause = 20 * time.Millisecond
 
 // mayPass is when the next pass may be that units and pulls call for: on a node where passes take long
 // the agent is not busy with nothing else.
-func (a *Agent) mayPass() time.Time { return a.passed.Add(max(passPause, 2*a.took)) }
+func (a *Agent) mayPass() time.Time { return a.passed.Add(a.pause) }
 
 // rest gives memory back before a wait that is worth it.
 func (a *Agent) rest(wait time.Duration) {
@@ -332,7 +332,9 @@ func (a *Agent) goOn(ctx context.Context, force *bool) {
 	}
 	*force = false
 	if err := a.pass(ctx, *a.last); err != nil {
-		a.lookAgain()
+		a.failures++
+		a.pause = a.retry(err)
+		a.again.Store(true)
 	}
 }
 
@@ -343,6 +345,11 @@ var errStale = errors.New("the manifests may have changed")
 // davit, or if that has applied other manifests.
 func (a *Agent) pass(ctx context.Context, about tried) error {
 	a.worked = true
+	began := time.Now()
+	defer func() {
+		a.passed = time.Now()
+		a.pause = max(passPause, 2*a.passed.Sub(began))
+	}()
 	unlock, waited, err := Lock(ctx, func(holder string) {
 		a.log.Info("waiting for " + holder + " to finish")
 		a.status.Say("waiting for %s to finish", holder)
@@ -357,7 +364,7 @@ func (a *Agent) pass(ctx context.Context, about tried) error {
 		a.last = nil // so may what was read before
 		return errStale
 	}
-	began := time.Now()
+	began = time.Now() // the wait for another davit does not count
 	tree := about.verdict.Tree
 	set := a.load(tree, about.options)
 	guard := a.guardFor(about)
@@ -373,7 +380,6 @@ func (a *Agent) pass(ctx context.Context, about tried) error {
 			done++
 		},
 	})
-	a.passed, a.took = time.Now(), time.Since(began)
 	if errors.As(err, new(errOutdated)) {
 		a.last = nil
 		return errStale
