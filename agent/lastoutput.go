@@ -13,7 +13,7 @@ import (
 	"github.com/davit-project/davit/units"
 )
 
-// lastLines is how many lines of a container are told with its failure.
+// lastLines is how many lines of a container's output are reported with its failure.
 const lastLines = 3
 
 // withCause says why a unit of the view did not start: in the launcher's words if it was the launcher that
@@ -65,14 +65,14 @@ func lastOutput(ctx context.Context, invocation string) string {
 	}
 	ctx, cancel := context.WithTimeout(ctx, journalPatience)
 	defer cancel()
-	// What was written before the run ended may not have been read by journald yet. Without that, some of it is known.
+	// journald may not have read the last lines yet. If it does not answer, the lines that it has are enough.
 	_ = exec.CommandContext(ctx, "journalctl", "--sync").Run()
 	output, err := exec.CommandContext(ctx, "journalctl", "--quiet", "--output=cat", "--lines="+strconv.Itoa(2*lastLines),
 		"_SYSTEMD_INVOCATION_ID="+invocation).Output()
 	if err != nil {
 		return ""
 	}
-	// What the launcher says is no container's; where it failed, that is noted with the run.
+	// The launcher's lines are not the container's output. Its own failure is noted with the run.
 	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(string(output)), "\n"), func(line string) bool {
 		return strings.HasPrefix(line, "davit-run: ")
 	})

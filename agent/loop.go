@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"os"
 	"reflect"
 	"slices"
 	"sync/atomic"
 	"time"
 
-	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/agent/facts"
 	"github.com/davit-project/davit/agent/health"
 	"github.com/davit-project/davit/agent/resolver/follow"
@@ -41,7 +39,7 @@ type Options struct {
 // before: one program that writes several files takes less from one to the next.
 const promptly = 50 * time.Millisecond
 
-// restless is how long manifests may change without a rest before that is told.
+// restless is how long manifests may keep changing before davit status says so.
 const restless = 5 * time.Second
 
 // Bounds of the wait after a pass that did not succeed.
@@ -73,16 +71,16 @@ type Agent struct {
 	view       *view          // of the last pass; nil before the first
 	last       *tried         // nil before the first
 
-	applied  string    // what the last good pass applied: fingerprint and how far
-	seen     string    // fingerprint of the last pass
-	began    time.Time // the last step
-	failures int       // passes in a row that did not succeed
-	told     map[string]bool
+	applied  string          // what the last good pass applied: fingerprint and how far
+	seen     string          // fingerprint of the last pass
+	began    time.Time       // the last step
+	failures int             // passes in a row that did not succeed
+	logged   map[string]bool // what [Agent.once] has logged, until a pass succeeds
 
 	again     atomic.Bool   // something that is awaited has changed
 	wake      chan struct{} // there is something to look at
 	passed    time.Time     // end of the last pass
-	took      time.Duration // what it took
+	pause     time.Duration // between it and one that units and pulls call for
 	changes   changedUnits
 	workloads atomic.Pointer[map[string]reconcile.Workload]
 	tellAt    time.Time // when to look at what they have come to; zero for not
@@ -111,7 +109,7 @@ func NewAgent(node *Node, options Options, log *slog.Logger, status *Status) *Ag
 		reader:     watch.NewReader(watch.RootsOf(options.Manifests), options.Owner),
 		settler:    watch.Settler{Quiet: options.Quiet, Prompt: promptly, PruneQuiet: options.PruneQuiet, Patience: 4 * options.PruneQuiet},
 		reconciler: newReconciler(node, true),
-		told:       map[string]bool{},
+		logged:     map[string]bool{},
 		wake:       make(chan struct{}, 1),
 	}
 	node.cleanUps.changed = a.lookAgain
@@ -223,7 +221,7 @@ const passPause = 20 * time.Millisecond
 
 // mayPass is when the next pass may be that units and pulls call for: on a node where passes take long
 // the agent is not busy with nothing else.
-func (a *Agent) mayPass() time.Time { return a.passed.Add(max(passPause, 2*a.took)) }
+func (a *Agent) mayPass() time.Time { return a.passed.Add(a.pause) }
 
 // rest gives memory back before a wait that is worth it.
 func (a *Agent) rest(wait time.Duration) {
@@ -334,103 +332,10 @@ func (a *Agent) goOn(ctx context.Context, force *bool) {
 	}
 	*force = false
 	if err := a.pass(ctx, *a.last); err != nil {
-		a.lookAgain()
-	}
-}
-
-// noteView keeps what a pass saw, to tell what its workloads come to.
-func (a *Agent) noteView(set *manifests.Set, guard Guard, seen *view) {
-	if seen == nil {
-		return // it did not come so far
-	}
-	a.set, a.guard, a.view = set, guard, seen
-	a.workloads.Store(&seen.desired.Workloads)
-}
-
-// tellAfterPass tells at once, unless a directory that has only just changed may make things look
-// otherwise soon.
-func (a *Agent) tellAfterPass(settled bool) {
-	a.tellAt = time.Now()
-	if !settled {
-		a.tellAt = a.tellAt.Add(tellPause)
-	}
-}
-
-// unitChanged hears of services that changed; "" is any. It may be called from anywhere.
-func (a *Agent) unitChanged(unit string) {
-	a.changes.note(unit)
-	a.node.known.forget(unit)
-	workloads := a.workloads.Load()
-	if workloads == nil {
-		return
-	}
-	if a.reconciler.Awaits(unit) {
+		a.failures++
+		a.pause = a.retry(err)
 		a.again.Store(true)
-	} else if _, own := (*workloads)[unit]; !own && unit != "" {
-		return
 	}
-	a.units.Store(true)
-	a.wakeLoop()
-}
-
-// tellLater has the agent look at its units once what changes has settled, but not too often.
-func (a *Agent) tellLater() {
-	if !a.tellAt.IsZero() {
-		return
-	}
-	a.tellAt = time.Now().Add(time.Second)
-	if paused := a.toldAt.Add(tellPause); a.tellAt.Before(paused) {
-		a.tellAt = paused
-	}
-}
-
-// tellWhenDue tells of what changed.
-func (a *Agent) tellWhenDue(ctx context.Context) {
-	if a.view == nil || a.tellAt.IsZero() || time.Now().Before(a.tellAt) {
-		return
-	}
-	a.tellAt, a.toldAt, a.worked = time.Time{}, time.Now(), true
-	report, err := a.node.lookAgain(ctx, a.set, a.guard, a.view)
-	a.unwell = slices.ContainsFunc(report.Objects, func(row ObjectReport) bool { return len(row.Causes) > 0 })
-	if err == nil {
-		err = tellChanges(a.log, report.Objects)
-	}
-	if err != nil && ctx.Err() == nil {
-		a.once("how workloads are is not told", "error", err)
-		return
-	}
-	if err := a.node.cleanUpStopped(ctx, a.view.actual); err != nil && ctx.Err() == nil {
-		a.once("what a container left stays", "error", err)
-	}
-	a.restartHeld(ctx)
-}
-
-// restartHeld restarts containers whose program cannot begin any more.
-func (a *Agent) restartHeld(ctx context.Context) {
-	restarted, fresh, err := a.node.restartHeld(ctx, a.view.actual)
-	for _, unit := range restarted {
-		a.log.Warn("a container waits for its launcher, which was killed: it is restarted", "unit", unit)
-	}
-	if err != nil && ctx.Err() == nil {
-		a.once("whether containers wait for a launcher that was killed is not known of all", "error", err)
-	}
-	if fresh {
-		a.tellLater()
-	}
-}
-
-// retry is the wait after a failure.
-func (a *Agent) retry(err error) time.Duration { return retryWait(a.failures, err) }
-
-// retryWait grows the wait after failures in a row, with some chance in it so that many nodes
-// do not ask one registry at the same time. Room that comes back is used soon.
-func retryWait(failures int, err error) time.Duration {
-	longest := maxRetry
-	if disk.IsUnwritable(err) {
-		longest = disk.RoomRetry
-	}
-	wait := min(minRetry<<min(failures, 10), longest)
-	return wait/2 + rand.N(wait)
 }
 
 // errStale says that what was read may be older than what another davit has applied meanwhile.
@@ -440,6 +345,11 @@ var errStale = errors.New("the manifests may have changed")
 // davit, or if that has applied other manifests.
 func (a *Agent) pass(ctx context.Context, about tried) error {
 	a.worked = true
+	began := time.Now()
+	defer func() {
+		a.passed = time.Now()
+		a.pause = max(passPause, 2*a.passed.Sub(began))
+	}()
 	unlock, waited, err := Lock(ctx, func(holder string) {
 		a.log.Info("waiting for " + holder + " to finish")
 		a.status.Say("waiting for %s to finish", holder)
@@ -454,7 +364,7 @@ func (a *Agent) pass(ctx context.Context, about tried) error {
 		a.last = nil // so may what was read before
 		return errStale
 	}
-	began := time.Now()
+	began = time.Now() // the wait for another davit does not count
 	tree := about.verdict.Tree
 	set := a.load(tree, about.options)
 	guard := a.guardFor(about)
@@ -470,7 +380,6 @@ func (a *Agent) pass(ctx context.Context, about tried) error {
 			done++
 		},
 	})
-	a.passed, a.took = time.Now(), time.Since(began)
 	if errors.As(err, new(errOutdated)) {
 		a.last = nil
 		return errStale
@@ -478,7 +387,7 @@ func (a *Agent) pass(ctx context.Context, about tried) error {
 	a.notePass(ctx, tree, set, guard, result, err, done > 0, about.verdict.Prune)
 	impaired := errors.Join(err, result.Warning, result.Housekeeping) != nil
 	if !impaired && len(result.Impossible)+len(result.Failures) == 0 && set.Complete() {
-		clear(a.told)
+		clear(a.logged)
 	}
 	return err
 }

@@ -118,8 +118,8 @@ func (a *Agent) once(message string, attributes ...any) {
 
 func (a *Agent) onceAt(level slog.Level, message string, attributes ...any) {
 	key := fmt.Sprint(message, attributes)
-	if !a.told[key] {
-		a.told[key] = true
+	if !a.logged[key] {
+		a.logged[key] = true
 		a.log.Log(context.Background(), level, message, attributes...)
 	}
 }

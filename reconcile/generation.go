@@ -78,7 +78,7 @@ func Versions(desired Desired) map[string]Version {
 		if hashes[object] == nil {
 			hashes[object] = &strings.Builder{}
 		}
-		fmt.Fprintf(hashes[object], "%s\n%s\n%s\n", unit, withoutSource(unsigned(workload.UnitText)), workload.BundleDir)
+		fmt.Fprintf(hashes[object], "%s\n%s\n%s\n", unit, withoutSource(units.WithoutSignature(workload.UnitText)), workload.BundleDir)
 	}
 	versions := map[string]Version{}
 	for object, text := range hashes {
@@ -86,12 +86,6 @@ func Versions(desired Desired) map[string]Version {
 		versions[object] = Version(hex.EncodeToString(sum[:8]))
 	}
 	return versions
-}
-
-// unsigned is a unit file's text without its signature.
-func unsigned(text string) string {
-	text, _, _ = units.Unsigned(text)
-	return text
 }
 
 // withoutSource is a unit file's text without the path of the manifest it came from.

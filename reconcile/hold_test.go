@@ -25,11 +25,11 @@ func TestAVolumeOfAnotherKindIsHeld(t *testing.T) {
 		"only to read it": "volumeMounts: [{name: data, mountPath: /d, readOnly: true}]",
 	} {
 		for _, source := range []string{"hostPath: {path: /srv/data}", "emptyDir: {}", "emptyDir: {medium: Memory}"} {
+			if source == "emptyDir: {medium: Memory}" && name == "a part of it" {
+				continue // a tmpfs has no subPath
+			}
 			t.Run(name+" becomes "+source, func(t *testing.T) {
 				t.Parallel()
-				if source == "emptyDir: {medium: Memory}" && name == "a part of it" {
-					t.Skip("a tmpfs has no parts")
-				}
 				n := newNode()
 				n.mustApply(t, resolve(t, container("web", mount)+dataVolume, command))
 				before := n.actual.Workloads["web.service"]

@@ -7,6 +7,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -19,8 +20,8 @@ func reloads(workload Workload, current ActualWorkload) bool {
 	if current.Active != "active" || current.RunningDir != current.BundleDir || current.BundleDir == workload.BundleDir {
 		return false
 	}
-	text := strings.ReplaceAll(unsigned(current.UnitText), bundle.Path(current.BundleDir), bundle.Path(workload.BundleDir))
-	return withoutSource(text) == withoutSource(unsigned(workload.UnitText)) && sameButFiles(*current.Bundle, *workload.Bundle)
+	text := strings.ReplaceAll(units.WithoutSignature(current.UnitText), bundle.Path(current.BundleDir), bundle.Path(workload.BundleDir))
+	return withoutSource(text) == withoutSource(units.WithoutSignature(workload.UnitText)) && sameButFiles(*current.Bundle, *workload.Bundle)
 }
 
 // sameButFiles reports whether two bundles differ in nothing but the files of volumes. Those that are

@@ -36,6 +36,13 @@ func Unsigned(text string) (unsigned string, format int, ok bool) {
 	return unsigned, format, err == nil && sumOf(rest) == sum
 }
 
+// WithoutSignature is the text of a unit file without its signature, which is not checked.
+func WithoutSignature(text string) string {
+	rest, _, _ := cutLastSetting(text, sumSetting)
+	unsigned, _, _ := cutLastSetting(rest, formatSetting)
+	return unsigned
+}
+
 // cutLastSetting returns the text before its last line, and the value of that, if it is of this setting.
 func cutLastSetting(text, setting string) (before, value string, ok bool) {
 	line := strings.LastIndexByte(strings.TrimSuffix(text, "\n"), '\n') + 1

@@ -12,6 +12,9 @@ func TestSignature(t *testing.T) {
 	if got, format, ok := Unsigned(signed); got != text || format != 7 || !ok {
 		t.Errorf("got %q, %d, %t", got, format, ok)
 	}
+	if got := WithoutSignature(signed); got != text {
+		t.Errorf("without its signature: %q", got)
+	}
 	if own, err := ParseOwn(signed); err != nil || own.Object != "Container/web" {
 		t.Errorf("got %v, %v", own, err)
 	}

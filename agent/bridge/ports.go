@@ -12,7 +12,7 @@ import (
 // The alias of a port (ip-link(8)) says whose it is, and which addresses are at its other end. The kernel has it for
 // as long as the container runs, also where the leases are lost.
 
-// aliasPrefix begins an alias of davit's.
+// aliasPrefix marks an alias that davit has written.
 const aliasPrefix = "davit "
 
 // aliasOf is the alias of a container's port: of at most 255 bytes (IFALIASZ in Linux' if.h), as an id and two
@@ -52,7 +52,7 @@ func portOf(device, alias string) (port Port, ok bool) {
 	return port, true
 }
 
-// Ports are those of all containers on networks of davit's own.
+// Ports are the ports of all containers on bridges that davit made.
 func Ports() ([]Port, error) { return portsOf("*") }
 
 // portsOf are the ports of the bridges whose names match. The kernel's directories list them also while others come

@@ -58,7 +58,7 @@ func TestSettler(t *testing.T) {
 			{quiet, "a=1!", Verdict{Apply: true, Wait: prune - quiet}},
 			{prune, "a=1!", Verdict{Apply: true, Prune: true}},
 		},
-		"waits less when nobody is writing": {
+		"waits less without a writer": {
 			{0, "a=1", Verdict{Wait: prompt}},
 			{prompt, "a=1", Verdict{Apply: true, Wait: prune - prompt}},
 			{prune, "a=1", Verdict{Apply: true, Prune: true}},
@@ -71,7 +71,7 @@ func TestSettler(t *testing.T) {
 			{time.Second, "a=2", Verdict{Wait: prompt}},
 			{time.Second + 40*time.Millisecond, "a=3", Verdict{Wait: quiet, Restless: 40 * time.Millisecond}},
 		},
-		"waits on when somebody begins to write": {
+		"waits on when a write begins": {
 			{0, "a=1", Verdict{Wait: prompt}},
 			{prompt, "a=1!", Verdict{Wait: quiet - prompt, Restless: prompt}},
 			{quiet, "a=1!", Verdict{Apply: true, Wait: prune - quiet}},

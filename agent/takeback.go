@@ -1,0 +1,24 @@
+package agent
+
+import (
+	"maps"
+	"time"
+
+	"github.com/davit-project/davit/reconcile"
+)
+
+// takeBack decides what of the newest generation is to be as it was before. It reports whether that is
+// anything.
+func (n *Node) takeBack(v *view) (bool, error) {
+	if v.pinned {
+		return false, nil // somebody wants it so
+	}
+	bad := reconcile.TakeBack(v.desired, v.decided.Quarantine, v.kept, time.Now())
+	if len(bad) == 0 {
+		return false, nil
+	}
+	quarantine := map[string]reconcile.Quarantined{}
+	maps.Copy(quarantine, v.decided.Quarantine)
+	maps.Copy(quarantine, bad)
+	return true, n.generations.SetQuarantine(quarantine)
+}

@@ -1,0 +1,90 @@
+package agent
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/davit-project/davit/manifests"
+)
+
+// noteView keeps what a pass saw, to tell what its workloads come to.
+func (a *Agent) noteView(set *manifests.Set, guard Guard, seen *view) {
+	if seen == nil {
+		return // it did not come so far
+	}
+	a.set, a.guard, a.view = set, guard, seen
+	a.workloads.Store(&seen.desired.Workloads)
+}
+
+// tellAfterPass tells at once, unless a directory that has only just changed may make things look
+// otherwise soon.
+func (a *Agent) tellAfterPass(settled bool) {
+	a.tellAt = time.Now()
+	if !settled {
+		a.tellAt = a.tellAt.Add(tellPause)
+	}
+}
+
+// unitChanged hears of services that changed; "" is any. It may be called from anywhere.
+func (a *Agent) unitChanged(unit string) {
+	a.changes.note(unit)
+	a.node.known.forget(unit)
+	workloads := a.workloads.Load()
+	if workloads == nil {
+		return
+	}
+	if a.reconciler.Awaits(unit) {
+		a.again.Store(true)
+	} else if _, own := (*workloads)[unit]; !own && unit != "" {
+		return
+	}
+	a.units.Store(true)
+	a.wakeLoop()
+}
+
+// tellLater has the agent look at its units once what changes has settled, but not too often.
+func (a *Agent) tellLater() {
+	if !a.tellAt.IsZero() {
+		return
+	}
+	a.tellAt = time.Now().Add(time.Second)
+	if paused := a.toldAt.Add(tellPause); a.tellAt.Before(paused) {
+		a.tellAt = paused
+	}
+}
+
+// tellWhenDue tells of what changed.
+func (a *Agent) tellWhenDue(ctx context.Context) {
+	if a.view == nil || a.tellAt.IsZero() || time.Now().Before(a.tellAt) {
+		return
+	}
+	a.tellAt, a.toldAt, a.worked = time.Time{}, time.Now(), true
+	report, err := a.node.lookAgain(ctx, a.set, a.guard, a.view)
+	a.unwell = slices.ContainsFunc(report.Objects, func(row ObjectReport) bool { return len(row.Causes) > 0 })
+	if err == nil {
+		err = tellChanges(a.log, report.Objects)
+	}
+	if err != nil && ctx.Err() == nil {
+		a.once("cannot report workload status", "error", err)
+		return
+	}
+	if err := a.node.cleanUpStopped(ctx, a.view.actual); err != nil && ctx.Err() == nil {
+		a.once("what a container left stays", "error", err)
+	}
+	a.restartHeld(ctx)
+}
+
+// restartHeld restarts containers whose program cannot begin any more.
+func (a *Agent) restartHeld(ctx context.Context) {
+	restarted, fresh, err := a.node.restartHeld(ctx, a.view.actual)
+	for _, unit := range restarted {
+		a.log.Warn("a container waits for its launcher, which was killed: it is restarted", "unit", unit)
+	}
+	if err != nil && ctx.Err() == nil {
+		a.once("whether containers wait for a launcher that was killed is not known of all", "error", err)
+	}
+	if fresh {
+		a.tellLater()
+	}
+}
