@@ -39,8 +39,21 @@ func (n *Node) withCause(ctx context.Context, v *view, unit string, err error) e
 	if observed != nil {
 		invocation = observed.Invocation
 	}
+	if observed != nil && observed.ReloadFailed {
+		return withLauncherLine(err, journalLines(ctx, invocation), "reload ")
+	}
 	if words := lastOutput(ctx, invocation); words != "" {
 		return fmt.Errorf("%w: it said %q", err, words)
+	}
+	return err
+}
+
+// withLauncherLine adds the last line of the launcher that begins so, if there is one.
+func withLauncherLine(err error, lines []string, begins string) error {
+	for _, line := range slices.Backward(lines) {
+		if words, ok := strings.CutPrefix(line, launcherLine); ok && strings.HasPrefix(words, begins) {
+			return fmt.Errorf("%w: %s", err, words)
+		}
 	}
 	return err
 }
@@ -58,10 +71,21 @@ func (n *Node) lastOutputOf(ctx context.Context, unit string) string {
 // journalPatience is how long the journal may take to answer.
 const journalPatience = 5 * time.Second
 
-// lastOutput are the last lines of a run.
+// launcherLine is how the launcher's lines in the journal of a unit begin.
+const launcherLine = "davit-run: "
+
+// lastOutput are the last lines of a run, without the launcher's: its own failure is noted with the run.
 func lastOutput(ctx context.Context, invocation string) string {
+	lines := slices.DeleteFunc(journalLines(ctx, invocation), func(line string) bool {
+		return strings.HasPrefix(line, launcherLine)
+	})
+	return strings.Join(lines[max(len(lines)-lastLines, 0):], " / ")
+}
+
+// journalLines are the last lines that the journal has of a run; none if it does not tell.
+func journalLines(ctx context.Context, invocation string) []string {
 	if invocation == "" {
-		return ""
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, journalPatience)
 	defer cancel()
@@ -70,11 +94,7 @@ func lastOutput(ctx context.Context, invocation string) string {
 	output, err := exec.CommandContext(ctx, "journalctl", "--quiet", "--output=cat", "--lines="+strconv.Itoa(2*lastLines),
 		"_SYSTEMD_INVOCATION_ID="+invocation).Output()
 	if err != nil {
-		return ""
+		return nil
 	}
-	// The launcher's lines are not the container's output. Its own failure is noted with the run.
-	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(string(output)), "\n"), func(line string) bool {
-		return strings.HasPrefix(line, "davit-run: ")
-	})
-	return strings.Join(lines[max(len(lines)-lastLines, 0):], " / ")
+	return strings.Split(strings.TrimSpace(string(output)), "\n")
 }

@@ -261,6 +261,8 @@ func (d *differ) activity(unit string, workload Workload, current ActualWorkload
 		return Start, cmp.Or(write, "its file is written, and it was not started since")
 	case reloads(workload, current):
 		return ReloadUnit, cmp.Or(write, "its files changed")
+	case workload.Restored && current.Active == "active" && current.Run != nil && current.Run.ReloadFailed:
+		return Restart, cmp.Or(write, "its last reload failed, so it may have files of the version that was taken back")
 	case running && current.RunningDir != "" && current.RunningDir != workload.BundleDir:
 		return Restart, cmp.Or(write, outdated(workload, current))
 	case running && replaced:

@@ -25,7 +25,7 @@ func reloads(workload Workload, current ActualWorkload) bool {
 }
 
 // sameButFiles reports whether two bundles differ in nothing but the files of volumes. Those that are
-// mounted with other owners cannot be exchanged.
+// mounted with other owners, or that something else is mounted below, cannot be exchanged.
 func sameButFiles(a, b bundle.Bundle) bool {
 	isMapped := func(mount specs.Mount) bool { return slices.Contains(mount.Options, mappedMount) }
 	before, err := withoutFiles(a).Encode()
@@ -33,7 +33,17 @@ func sameButFiles(a, b bundle.Bundle) bool {
 		return false
 	}
 	after, err := withoutFiles(b).Encode()
-	return err == nil && bytes.Equal(before, after) && !slices.ContainsFunc(b.Spec.Mounts, isMapped)
+	return err == nil && bytes.Equal(before, after) && !slices.ContainsFunc(b.Spec.Mounts, isMapped) && !holdsMounts(b.Spec.Mounts)
+}
+
+// holdsMounts reports whether something is mounted below the files of a volume.
+func holdsMounts(mounts []specs.Mount) bool {
+	return slices.ContainsFunc(mounts, func(files specs.Mount) bool {
+		_, own := bundle.OwnPath(files.Source)
+		return own && slices.ContainsFunc(mounts, func(other specs.Mount) bool {
+			return strings.HasPrefix(other.Destination, strings.TrimSuffix(files.Destination, "/")+"/")
+		})
+	})
 }
 
 // withoutFiles is a bundle without the files of its volumes; its environment is none.

@@ -12,6 +12,8 @@ func TestAChangedFileReloads(t *testing.T) {
 	const (
 		mount  = "volumes: [{name: conf, configMap: {name: conf}}]"
 		mounts = "volumeMounts: [{name: conf, mountPath: /etc/app}]"
+		below  = "volumes: [{name: conf, configMap: {name: conf}}, {name: data, emptyDir: {}}]"
+		belows = "volumeMounts: [{name: conf, mountPath: /etc/app}, {name: data, mountPath: /etc/app/data}]"
 		hup    = "reload: {signal: SIGHUP}"
 	)
 	config := func(text string) string {
@@ -27,6 +29,7 @@ func TestAChangedFileReloads(t *testing.T) {
 		"a variable":             {[]string{hup, env}, []string{hup, env}, "restart web"},
 		"a setting of the unit":  {[]string{mount, mounts, hup}, []string{mount, mounts, hup, "service: {LimitNOFILE: 4096}"}, "restart web"},
 		"files of other owners":  {[]string{mount, mounts, hup, "hostUsers: false"}, []string{mount, mounts, hup, "hostUsers: false"}, "restart web"},
+		"a volume below them":    {[]string{below, belows, hup}, []string{below, belows, hup}, "restart web"},
 		"how it reloads changes": {[]string{mount, mounts, hup}, []string{mount, mounts, "reload: {signal: SIGUSR1}"}, "restart web"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -46,3 +49,21 @@ func TestAChangedFileReloads(t *testing.T) {
 }
 
 const env = "env: [{name: A, valueFrom: {configMapKeyRef: {name: conf, key: app.conf}}}]"
+
+// TestWhatAFailedReloadLeftIsRestarted when it is of a version that davit goes back to.
+func TestWhatAFailedReloadLeftIsRestarted(t *testing.T) {
+	t.Parallel()
+	n := newNode()
+	desired := resolve(t, container("web", "reload: {signal: SIGHUP}"), command)
+	n.mustApply(t, desired)
+	web := n.actual.Workloads["web.service"]
+	web.Run = &Run{ReloadFailed: true}
+	n.actual.Workloads["web.service"] = web
+	if plan := Diff(desired, n.actual, Options{}); !plan.Empty() {
+		t.Errorf("what its own reload left is judged, not changed: %v", verbs(plan))
+	}
+	n.mustApply(t, Restore(desired))
+	if diff := cmp.Diff([]string{"restart web"}, services(n.calls)); diff != "" {
+		t.Error(diff)
+	}
+}

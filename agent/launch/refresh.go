@@ -1,10 +1,10 @@
 package launch
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 
 	pathrs "github.com/cyphar/filepath-securejoin/pathrs-lite"
@@ -16,8 +16,7 @@ import (
 )
 
 // refresh shows a running container the files of another bundle, which is as its own but for those.
-// They are mounted over the ones before, so the container sees the old file or the new one at any
-// moment; the old mounts stay below until it ends.
+// They are mounted in the place of the ones before (see [replaceMount]).
 func refresh(running *bundle.Bundle, pid int, dir string) (*bundle.Bundle, error) {
 	before, err := os.Readlink(bundle.RunningBundle(running.ID))
 	if err != nil || before == dir {
@@ -43,7 +42,7 @@ func refresh(running *bundle.Bundle, pid int, dir string) (*bundle.Bundle, error
 	return b, r.claimAnew()
 }
 
-// exchange mounts a path of the bundle over the one of the bundle before.
+// exchange mounts a path of the bundle in the place of the one of the bundle before.
 func (r *run) exchange(mount specs.Mount, before string, pid int) error {
 	source, err := r.mountSource(mount.Source)
 	if err != nil {
@@ -51,8 +50,11 @@ func (r *run) exchange(mount specs.Mount, before string, pid int) error {
 	}
 	path, _ := bundle.OwnPath(mount.Source)
 	// Links in the container's files lead nowhere out of them, and what is there must be what was
-	// mounted at the start, or by a reload that was interrupted: nothing else is covered.
-	target, err := pathrs.OpenInRoot(fmt.Sprintf("/proc/%d/root", pid), mount.Destination)
+	// mounted at the start, or by a reload that was interrupted: nothing else is replaced.
+	open := func() (*os.File, error) {
+		return pathrs.OpenInRoot(fmt.Sprintf("/proc/%d/root", pid), mount.Destination)
+	}
+	target, err := open()
 	if err != nil {
 		return err
 	}
@@ -60,18 +62,19 @@ func (r *run) exchange(mount specs.Mount, before string, pid int) error {
 	if same, err := isFile(target, source); same || err != nil {
 		return err
 	}
-	if same, err := isFile(target, filepath.Join(before, path)); err != nil || !same {
-		return fmt.Errorf("something else is mounted there: %w", err)
+	same, err := isFile(target, filepath.Join(before, path))
+	if err == nil && !same {
+		err = errors.New("something else is mounted there")
+	}
+	if err != nil {
+		return err
 	}
 	tree, err := readOnlyTree(source)
 	if err != nil {
 		return err
 	}
 	defer tree.Close()
-	return inMountNamespace(pid, func() error {
-		const empty = unix.MOVE_MOUNT_F_EMPTY_PATH | unix.MOVE_MOUNT_T_EMPTY_PATH
-		return os.NewSyscallError("move_mount", unix.MoveMount(int(tree.Fd()), "", int(target.Fd()), "", empty))
-	})
+	return replaceMount(tree, target, pid, open)
 }
 
 // isFile reports whether an open file is what a path leads to.
@@ -104,29 +107,6 @@ func readOnlyTree(path string) (*os.File, error) {
 		return nil, os.NewSyscallError("mount_setattr", err)
 	}
 	return tree, nil
-}
-
-// inMountNamespace runs f in the mount namespace of a process, on a thread that ends with it.
-func inMountNamespace(pid int, f func() error) error {
-	namespace, err := os.Open(fmt.Sprintf("/proc/%d/ns/mnt", pid))
-	if err != nil {
-		return err
-	}
-	defer namespace.Close()
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		// setns(2): a thread that shares its root with others cannot change it.
-		err := os.NewSyscallError("unshare", unix.Unshare(unix.CLONE_FS))
-		if err == nil {
-			err = os.NewSyscallError("setns", unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNS))
-		}
-		if err == nil {
-			err = f()
-		}
-		done <- err
-	}()
-	return <-done
 }
 
 // claimAnew records that the container runs the bundle.
