@@ -19,7 +19,7 @@ import (
 // cost is what a start or a pass takes, in things that can be counted: they are the same on every machine
 // and under any load, where times are not.
 type cost struct {
-	// Processes are those that are made, the container's own among them, Programs those that are run.
+	// Processes are those that are made, the container's own among them, Programs those that are run before its own.
 	Processes, Programs int
 	// SystemCalls are those of all of them until the container's program runs, without those with which
 	// Go's runtime schedules threads and collects garbage: these differ from run to run.
@@ -186,7 +186,9 @@ systemctl start $0
 kill -INT $tracer; wait $tracer || true
 cd /root/trace; rm -f t.1.*
 for file in t.*; do echo "== $file"; cat $file; done`
-	return countTrace(run(t, lab, script, unit))
+	trace := run(t, lab, script, unit)
+	t.Logf("%s: programs: %s", unit, strings.Join(executed.FindAllString(trace, -1), ", "))
+	return countTrace(trace)
 }
 
 // countCommand counts what a shell command costs, without what it has systemd do.
@@ -214,6 +216,7 @@ func run(t *testing.T, lab *Lab, script, argument string) string {
 
 var (
 	countedCall = regexp.MustCompile(`(?m)^(\w+)\((.*)\) += (-?\d+)`)
+	executed    = regexp.MustCompile(`(?m)^execve\(.*= 0$`)
 	// ownProgram are what a start runs before the container's program, and davit itself.
 	ownProgram = regexp.MustCompile(`^"(/usr/local/libexec/davit/|/usr/local/bin/davit"|/proc/self/fd/|/usr/s?bin/)`)
 	// writtenFile is a file that is written to, as strace -y shows it; what the kernel makes up is none.
@@ -245,6 +248,9 @@ func countTrace(trace string) cost {
 		for _, call := range countedCall.FindAllStringSubmatch(file, -1) {
 			name, arguments := call[1], call[2]
 			result, _ := strconv.Atoi(call[3]) // digits
+			if name == "execve" && result == 0 && !ownProgram.MatchString(arguments) {
+				break // it is the container's own from here on, if strace still sees it
+			}
 			switch {
 			case slices.Contains(forks, name) && !strings.Contains(arguments, "CLONE_THREAD") && result > 0:
 				c.Processes++
@@ -262,9 +268,6 @@ func countTrace(trace string) cost {
 			}
 			if !isSystemd && !slices.Contains(scheduling, name) {
 				c.SystemCalls++
-			}
-			if name == "execve" && result == 0 && !ownProgram.MatchString(arguments) {
-				break // it is the container's own from here on
 			}
 		}
 	}
