@@ -79,6 +79,39 @@ func TestEveryKindFollowsEveryOther(t *testing.T) {
 	}
 }
 
+// TestEveryKindComesBackWhileItStops has a name become each other shape, and what it was again at once: davit stopped
+// its units, and not an operator.
+func TestEveryKindComesBackWhileItStops(t *testing.T) {
+	t.Parallel()
+	for _, from := range sortedKeys(shapes) {
+		for _, to := range sortedKeys(shapes) {
+			if from == to {
+				continue
+			}
+			t.Run(from+" was to become "+to, func(t *testing.T) {
+				t.Parallel()
+				s := newSimulation()
+				old, next := load(t, shapes[from]), load(t, shapes[to])
+				advance := func(objects []manifests.Object, digest string, seconds int) {
+					for range seconds {
+						s.pass(objects, digest)
+						s.tick()
+					}
+				}
+				advance(old, "old", 10)
+				advance(next, "next", 1)
+				advance(old, "old again", 30)
+				for unit, workload := range s.desire(old).Workloads {
+					starts := workload.Keep == KeepRunning || workload.Keep == KeepStarted
+					if current := s.actual.Workloads[unit]; starts && !current.settled(workload) {
+						t.Errorf("%s is %s, runs %q: %v", unit, current.Active, current.RunningDir, services(s.calls))
+					}
+				}
+			})
+		}
+	}
+}
+
 // checkTaken checks that a node has what is desired, and nothing of what was before.
 func checkTaken(t *testing.T, n *node, old, desired Desired) {
 	t.Helper()

@@ -125,7 +125,8 @@ func (d *differ) stopOf(c change) []string {
 }
 
 // owes are the units that a plan stops, and those whose files it writes in order to start them, and the
-// images that are deleted before; "" for none.
+// images that are deleted before; "" for none. Before one has stopped that becomes another object's, the manifests may
+// want it again as it was.
 func owes(plan Plan, desired Desired, actual Actual) map[string]string {
 	begun := map[string]bool{}
 	for _, action := range plan.Actions {
@@ -137,7 +138,7 @@ func owes(plan Plan, desired Desired, actual Actual) map[string]string {
 		switch b := actual.Workloads[action.Target].Bundle; {
 		case action.Verb == Stop && wanted && workload.Update.DeleteFirst && b != nil:
 			owed[action.Target] = b.Image.ID
-		case action.Verb == Stop && (begun[action.Target] || !wanted), action.Verb == WriteUnit && wanted && begun[action.Target] && owed[action.Target] == "":
+		case action.Verb == Stop, action.Verb == WriteUnit && wanted && begun[action.Target] && owed[action.Target] == "":
 			owed[action.Target] = ""
 		}
 	}

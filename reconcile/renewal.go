@@ -92,14 +92,11 @@ func (d *differ) leaves(name string) string {
 	return ""
 }
 
-// isOwed reports whether davit has to start a unit still. It starts no slice, and nothing that only a timer is to
-// start.
+// isOwed reports whether davit has to start a unit still. It starts nothing that others are to start, and no job that
+// has completed.
 func (d *differ) isOwed(unit string, workload Workload) bool {
-	if workload.Unit == nil && workload.Keep != KeepRunning {
-		return false
-	}
 	_, owed := d.options.Owed[unit]
-	return owed
+	return owed && d.starts(workload)
 }
 
 // renewNetworks plans the change of networks, once all that is on them has stopped. Whether that
