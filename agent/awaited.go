@@ -1,8 +1,6 @@
 package agent
 
-import (
-	"time"
-)
+import "time"
 
 // listen begins to take down which units change during a pass.
 func (r *reconciler) listen() {

@@ -17,7 +17,7 @@ import (
 const lastLines = 3
 
 // withCause says why a unit of the view did not start: in the launcher's words if it was the launcher that
-// could not start it, otherwise with the last lines of its output. What the pass observed comes before what
+// could not start or reload it, otherwise with the last lines of its output. What the pass observed comes before what
 // is known by now: the next try may have begun.
 func (n *Node) withCause(ctx context.Context, v *view, unit string, err error) error {
 	if errors.Is(err, units.ErrDependency) {
@@ -40,7 +40,7 @@ func (n *Node) withCause(ctx context.Context, v *view, unit string, err error) e
 		invocation = observed.Invocation
 	}
 	if observed != nil && observed.ReloadFailed {
-		return withLauncherLine(err, journalLines(ctx, invocation), "reload ")
+		return withReloadError(err, journalLines(ctx, invocation))
 	}
 	if words := lastOutput(ctx, invocation); words != "" {
 		return fmt.Errorf("%w: it said %q", err, words)
@@ -48,11 +48,11 @@ func (n *Node) withCause(ctx context.Context, v *view, unit string, err error) e
 	return err
 }
 
-// withLauncherLine adds the last line of the launcher that begins so, if there is one.
-func withLauncherLine(err error, lines []string, begins string) error {
+// withReloadError adds what the launcher printed about the last reload that failed, if the lines have it.
+func withReloadError(err error, lines []string) error {
 	for _, line := range slices.Backward(lines) {
-		if words, ok := strings.CutPrefix(line, launcherLine); ok && strings.HasPrefix(words, begins) {
-			return fmt.Errorf("%w: %s", err, words)
+		if words, ok := strings.CutPrefix(line, launcherLine+"reload "); ok {
+			return fmt.Errorf("%w: reload %s", err, words)
 		}
 	}
 	return err

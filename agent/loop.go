@@ -331,10 +331,14 @@ func (a *Agent) goOn(ctx context.Context, force *bool) {
 		return
 	}
 	*force = false
-	if err := a.pass(ctx, *a.last); err != nil {
+	err := a.pass(ctx, *a.last)
+	if err == nil {
+		return
+	}
+	a.again.Store(true)
+	if !errors.Is(err, errStale) {
 		a.failures++
 		a.pause = a.retry(err)
-		a.again.Store(true)
 	}
 }
 
@@ -345,15 +349,15 @@ var errStale = errors.New("the manifests may have changed")
 // davit, or if that has applied other manifests.
 func (a *Agent) pass(ctx context.Context, about tried) error {
 	a.worked = true
-	began := time.Now()
-	defer func() {
-		a.passed = time.Now()
-		a.pause = max(passPause, 2*a.passed.Sub(began))
-	}()
 	unlock, waited, err := Lock(ctx, func(holder string) {
 		a.log.Info("waiting for " + holder + " to finish")
 		a.status.Say("waiting for %s to finish", holder)
 	})
+	began := time.Now() // the wait for another davit does not count
+	defer func() {
+		a.passed = time.Now()
+		a.pause = max(passPause, 2*a.passed.Sub(began))
+	}()
 	if err != nil {
 		a.once("nothing can be changed", "error", err)
 		a.status.Say("%v", err)
@@ -364,7 +368,6 @@ func (a *Agent) pass(ctx context.Context, about tried) error {
 		a.last = nil // so may what was read before
 		return errStale
 	}
-	began = time.Now() // the wait for another davit does not count
 	tree := about.verdict.Tree
 	set := a.load(tree, about.options)
 	guard := a.guardFor(about)

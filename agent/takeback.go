@@ -11,7 +11,7 @@ import (
 // anything.
 func (n *Node) takeBack(v *view) (bool, error) {
 	if v.pinned {
-		return false, nil // somebody wants it so
+		return false, nil // an operator rolled back to this version
 	}
 	bad := reconcile.TakeBack(v.desired, v.decided.Quarantine, v.kept, time.Now())
 	if len(bad) == 0 {

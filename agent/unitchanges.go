@@ -54,7 +54,7 @@ func (a *Agent) tellLater() {
 	}
 }
 
-// tellWhenDue tells of what changed.
+// tellWhenDue logs what has changed about the workloads, when it is time to.
 func (a *Agent) tellWhenDue(ctx context.Context) {
 	if a.view == nil || a.tellAt.IsZero() || time.Now().Before(a.tellAt) {
 		return

@@ -36,7 +36,7 @@ func refresh(running *bundle.Bundle, pid int, dir string) (*bundle.Bundle, error
 	})
 	for _, mount := range mounts {
 		if err := r.exchange(mount, before, pid); err != nil {
-			return nil, fmt.Errorf("mount %s anew: %w: systemctl restart %s has it", mount.Destination, err, b.ID)
+			return nil, fmt.Errorf("replace the files at %s: %w: run systemctl restart %s to get the new ones", mount.Destination, err, b.ID)
 		}
 	}
 	return b, r.claimAnew()
@@ -64,7 +64,7 @@ func (r *run) exchange(mount specs.Mount, before string, pid int) error {
 	}
 	same, err := isFile(target, filepath.Join(before, path))
 	if err == nil && !same {
-		err = errors.New("something else is mounted there")
+		err = errors.New("another mount covers them")
 	}
 	if err != nil {
 		return err

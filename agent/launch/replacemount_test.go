@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,65 +13,59 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+type replacer func(tree, target *os.File, pid int, open func() (*os.File, error)) error
+
 func TestAMountIsReplaced(t *testing.T) {
 	t.Parallel()
-	if os.Getuid() != 0 {
-		t.Skip("mount namespaces are made by root")
+	if os.Geteuid() != 0 {
+		t.Skip("makes a mount namespace, which needs root")
 	}
-	for name, replace := range map[string]func(tree, target *os.File, pid int, open func() (*os.File, error)) error{
-		"as this kernel can": replaceMount,
-		"before Linux 6.5":   replaceAfter,
-	} {
-		for _, kind := range []string{"directory", "file"} {
+	for name, replace := range map[string]replacer{"as this kernel can": replaceMount, "before Linux 6.5": replaceAfter} {
+		for kind, file := range map[string]string{"directory": "", "file": "word"} {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				t.Parallel()
-				root := t.TempDir()
-				path := func(version string) string {
-					if kind == "file" {
-						return filepath.Join(root, version, "word")
-					}
-					return filepath.Join(root, version)
-				}
-				for _, version := range []string{"place", "1", "2", "3"} {
-					if err := os.Mkdir(filepath.Join(root, version), 0o755); err != nil {
-						t.Fatal(err)
-					}
-					if err := os.WriteFile(filepath.Join(root, version, "word"), []byte(version), 0o644); err != nil {
-						t.Fatal(err)
-					}
-				}
-				pid := mountedIn(t, path("1"), path("place"))
-				seen := fmt.Sprintf("/proc/%d/root%s/place/word", pid, root)
-				open := func() (*os.File, error) {
-					return os.OpenFile(fmt.Sprintf("/proc/%d/root%s", pid, path("place")), unix.O_PATH, 0)
-				}
-				for i, next := range []string{"2", "3"} {
-					target, err := open()
-					if err != nil {
-						t.Fatal(err)
-					}
-					defer target.Close()
-					tree, err := readOnlyTree(path(next))
-					if err != nil {
-						t.Fatal(err)
-					}
-					defer tree.Close()
-					if err := replace(tree, target, pid, open); err != nil {
-						t.Fatal(err)
-					}
-					if err := os.RemoveAll(filepath.Join(root, fmt.Sprint(i+1))); err != nil {
-						t.Fatal(err)
-					}
-					if text, err := os.ReadFile(seen); err != nil || string(text) != next {
-						t.Errorf("%q, %v: want %q", text, err, next)
-					}
-				}
-				mounts, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", pid))
-				if n := strings.Count(string(mounts), " "+path("place")+" "); err != nil || n != 1 {
-					t.Errorf("%d mounts are there: %v", n, err)
-				}
+				checkReplaced(t, replace, file)
 			})
 		}
+	}
+}
+
+// checkReplaced mounts version 1 and replaces it by 2 and 3: the directories, or a file in them. Each is removed once
+// another one is in its place.
+func checkReplaced(t *testing.T, replace replacer, file string) {
+	t.Helper()
+	root := t.TempDir()
+	for _, version := range []string{"place", "1", "2", "3"} {
+		dir := filepath.Join(root, version)
+		if err := errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(filepath.Join(dir, "word"), []byte(version), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	place := filepath.Join(root, "place", file)
+	pid := mountedIn(t, filepath.Join(root, "1", file), place)
+	inside := fmt.Sprintf("/proc/%d/root%s", pid, root)
+	open := func() (*os.File, error) { return os.OpenFile(filepath.Join(inside, "place", file), unix.O_PATH, 0) }
+	for _, step := range []struct{ before, next string }{{"1", "2"}, {"2", "3"}} {
+		target, err := open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer target.Close()
+		tree, err := readOnlyTree(filepath.Join(root, step.next, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tree.Close()
+		if err := errors.Join(replace(tree, target, pid, open), os.RemoveAll(filepath.Join(root, step.before))); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := os.ReadFile(filepath.Join(inside, "place", "word")); err != nil || string(text) != step.next {
+			t.Errorf("%q, %v: want %q", text, err, step.next)
+		}
+	}
+	mounts, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", pid))
+	if n := strings.Count(string(mounts), " "+place+" "); err != nil || n != 1 {
+		t.Errorf("%d mounts are there: %v", n, err)
 	}
 }
 
