@@ -236,16 +236,26 @@ func (a *Agent) rest(wait time.Duration) {
 
 // wakeUp is when there is something to do, if nothing happens: a step, or a look at what runs.
 func (a *Agent) wakeUp(due time.Time) time.Time {
-	if a.again.Load() && a.mayPass().Before(due) {
-		due = a.mayPass()
+	pass := a.reconciler.Due()
+	if a.again.Load() {
+		pass = a.mayPass()
 	}
-	if at := a.reconciler.Due(); !at.IsZero() && at.Before(due) {
-		due = at
+	return nextWake(due, pass, a.mayPass(), a.tellAt)
+}
+
+// nextWake is the first of a step, a pass, which cannot begin before mayPass, and a look at what runs. Times that are zero
+// do not count.
+func nextWake(step, pass, mayPass, look time.Time) time.Time {
+	if !pass.IsZero() && pass.Before(mayPass) {
+		pass = mayPass
 	}
-	if !a.tellAt.IsZero() && a.tellAt.Before(due) {
-		due = a.tellAt
+	wake := step
+	for _, at := range []time.Time{pass, look} {
+		if !at.IsZero() && at.Before(wake) {
+			wake = at
+		}
 	}
-	return due
+	return wake
 }
 
 // step looks at the directory once and applies it where that is due. It returns how long
