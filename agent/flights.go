@@ -16,6 +16,13 @@ import (
 // a pull or a release of an image.
 type flight struct{ action reconcile.Action }
 
+// underway says what the first of some actions does.
+func underway(flights map[string]flight) string {
+	first := slices.Min(slices.Collect(maps.Keys(flights)))
+	action := flights[first].action
+	return fmt.Sprintf("%s: %s of %s is under way", action.Object, action.Verb, first)
+}
+
 // note takes down what an event says of actions that go on, or are to be tried again.
 func (r *reconciler) note(event reconcile.Event) {
 	action := event.Action

@@ -89,6 +89,8 @@ func (a *Agent) summarize(result Result, set *manifests.Set, err error) {
 		a.status.Say("%d objects, %d are changing, %s: %s", len(set.Objects), len(a.upcoming.Objects), object, a.upcoming.Objects[object].For)
 	case len(held) > 0:
 		a.status.Say("%d objects, %s: %s", len(set.Objects), held[0].Object, held[0].Reason)
+	case len(a.reconciler.flights) > 0:
+		a.status.Say("%d objects, %s", len(set.Objects), underway(a.reconciler.flights))
 	default:
 		a.status.Say("%d objects as they should be, seen at %s in %s", len(set.Objects),
 			a.began.Format(time.TimeOnly), time.Since(a.began).Round(time.Millisecond))
