@@ -3,6 +3,7 @@ package manifests
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"strings"
 
@@ -68,6 +69,11 @@ func (d *document) checkPolicyFile(p *policy.Policy) {
 	for i, ports := range p.HostPorts {
 		if ports.Min < 1 || ports.Max < ports.Min || ports.Max > 65535 {
 			d.errorf(fmt.Sprintf("hostPorts[%d]", i), "want min at most max, from 1 to 65535")
+		}
+	}
+	for i, subnet := range p.Subnets {
+		if prefix, err := netip.ParsePrefix(subnet); err != nil || prefix.Masked() != prefix {
+			d.errorf(fmt.Sprintf("subnets[%d]", i), "%q: want a prefix such as 10.20.0.0/16", subnet)
 		}
 	}
 	for i, name := range p.Runtimes {

@@ -163,6 +163,8 @@ targets: [kiosk.target]
 units: [chrony.service]
 passThrough: [service.WatchdogSec]
 runtimes: [crun, /opt/kata/run]
+subnets: [10.20.0.0/16, "2001:db8::/32"]
+interfaces: [br-*]
 `
 
 func TestPolicySays(t *testing.T) {
@@ -213,11 +215,20 @@ func TestPolicySays(t *testing.T) {
 		container("service: {CPUWeight: 5, MemoryHigh: 1G, WatchdogSec: 5}"):                                                         "",
 		container("service: {CPUQuota: 10%, IODeviceWeight: x, ReadWritePaths: /}"):                                                  "it may not set ReadWritePaths (passThrough of policy.yaml:13:14)",
 		spec("hostname: a"): "images may not come from example.com/a:1 (registries of policy.yaml:7:13)",
-		strings.Replace(spec("hostname: a"), "example.com/a:1", "ghcr.io/acme/application:1", 1): "images may not come from ghcr.io/acme/application:1",
-		strings.Replace(spec("hostname: a"), "example.com/a:1", "ghcr.io/acme/app:1", 1):         "",
-		strings.Replace(spec("hostname: a"), "example.com/a:1", "oci:/srv/image", 1):             "images may not come by the transport oci",
-		manifest("Network", "spec: {plugins: [{type: host-device}]}"):                            "a chain of CNI plugins runs programs of the node",
-		manifest("Volume", "spec: {hostPath: {path: /etc}}"):                                     "it may not use /etc of the node",
+		strings.Replace(spec("hostname: a"), "example.com/a:1", "ghcr.io/acme/application:1", 1):      "images may not come from ghcr.io/acme/application:1",
+		strings.Replace(spec("hostname: a"), "example.com/a:1", "ghcr.io/acme/app:1", 1):              "",
+		strings.Replace(spec("hostname: a"), "example.com/a:1", "oci:/srv/image", 1):                  "images may not come by the transport oci",
+		manifest("Network", "spec: {plugins: [{type: host-device}]}"):                                 "a chain of CNI plugins runs programs of the node",
+		manifest("Network", "spec: {subnets: [{subnet: 10.20.7.0/24}, {subnet: '2001:db8:1::/64'}]}"): "",
+		manifest("Network", "spec: {subnets: [{subnet: 10.0.0.0/8}]}"):                                "app.yaml:4:27: spec.subnets[0].subnet: refused by policy baseline: it may not have the subnet 10.0.0.0/8 (subnets of policy.yaml:15:10)",
+		manifest("Network", "spec: {subnets: [{subnet: 192.168.7.0/24}]}"):                            "it may not have the subnet 192.168.7.0/24",
+		manifest("Network", "spec: {interface: br-lan}"):                                              "",
+		manifest("Network", "spec: {interface: dv-lan}"):                                              "",
+		manifest("Network", "spec: {interface: wlan0}"):                                               "app.yaml:4:19: spec.interface: refused by policy baseline: it may not name its bridge wlan0 (interfaces of policy.yaml:16:13)",
+		container("logging: {tag: shop}"):                                                             "",
+		container("logging: {tag: systemd-logind}"):                                                   "spec.logging.tag: refused by policy baseline: lines in the journal would seem to be of systemd-logind of the system",
+		container("volumes: [{name: v, hostPath: {path: /srv/read/x, type: DirectoryOrCreate}}]", "volumeMounts: [{name: v, mountPath: /v, readOnly: true}]"): "/srv/read/x of the node may be mounted read-only alone",
+		manifest("Volume", "spec: {hostPath: {path: /etc}}"): "it may not use /etc of the node",
 	} {
 		refused := refusals(loadUnder(text, nodePolicy))
 		switch {
@@ -240,6 +251,7 @@ func TestPolicyFilesThatAreWrong(t *testing.T) {
 		head + "hostPath: []\n":                      `policy.yaml:4:1: hostPath: unknown field (did you mean "hostPaths"?)`,
 		head + "hostPaths: [{path: srv}]\n":          `policy.yaml:4:20: hostPaths[0].path: "srv": want an absolute path without . and ..`,
 		head + "hostPorts: [{min: 2, max: 1}]\n":     `policy.yaml:4:13: hostPorts[0]: want min at most max, from 1 to 65535`,
+		head + "subnets: [10.0.0.1/8]\n":             `policy.yaml:4:11: subnets[0]: "10.0.0.1/8": want a prefix such as 10.20.0.0/16`,
 		head + "runtimes: [../crun]\n":               `policy.yaml:4:12: runtimes[0]: "../crun": want the name of a program such as crun, or its absolute path`,
 		head + "capabilities: [ROOT]\n":              `policy.yaml:4:16: capabilities[0]: "ROOT": want a capability such as NET_ADMIN, or ALL`,
 	} {

@@ -56,6 +56,10 @@ type Node struct {
 	MinReadySeconds *int32
 	// SeccompProfiles are the node's own, in JSON, by file name below /etc/davit/seccomp.
 	SeccompProfiles map[string][]byte
+	// Ranges are the addresses that the node uses itself.
+	Ranges []Range
+	// Devices are those of [Bridges] that the node has and davit did not make.
+	Devices []string
 }
 
 // Resolve turns objects into the desired state. It applies defaults, binds images to
@@ -104,6 +108,7 @@ type resolver struct {
 	secrets    map[string]contents
 	owners     map[string]v1.Ref // by unit name
 	all        map[v1.Ref]lowered
+	claimed    []Network                      // the networks whose devices and subnets are taken
 	filters    map[string]*specs.LinuxSeccomp // the usual ones, by the capabilities that they are for
 	desired    Desired
 }

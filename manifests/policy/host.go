@@ -99,6 +99,9 @@ var reserved = []string{
 	"udev*", "networking", "networkd*", "NetworkManager*", "cron", "crond", "polkit*", "emergency", "rescue",
 }
 
+// loggers are further programs whose lines in the journal others act on.
+var loggers = []string{"kernel", "sudo*", "su", "login", "audit*", "CRON", "pam_*", "passwd", "useradd", "usermod", "groupadd", "groupmod"}
+
 func (c *checker) name(ref v1.Ref) {
 	if ref.Kind != v1.KindConfig && ref.Kind != v1.KindSecret && c.confines() && matchesAny(reserved, ref.Name) {
 		c.refuse("metadata.name", "preset", "%s.service is a name of the system's", ref.Name)

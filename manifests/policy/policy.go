@@ -23,8 +23,8 @@ const (
 )
 
 // Policy is a node's policy, /etc/davit/policy.yaml. Its lists allow what the preset would
-// refuse, but for registries, transports and hostPorts under privileged, which then refuse
-// all others.
+// refuse, but for registries, transports, hostPorts and subnets under privileged, which then
+// refuse all others.
 type Policy struct {
 	// APIVersion is davit/v1.
 	APIVersion string `json:"apiVersion" enum:"davit/v1"`
@@ -58,6 +58,12 @@ type Policy struct {
 	// Runtimes are OCI runtimes of the node, by name or absolute path, that may run containers
 	// beside davit's own.
 	Runtimes []string `json:"runtimes,omitempty"`
+	// Subnets are the ranges that the subnets of Network objects may lie in. The default is all
+	// private ones (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, fc00::/7), under privileged any.
+	Subnets []string `json:"subnets,omitempty"`
+	// Interfaces are names that Network objects may give their bridges, beside those that begin
+	// with dv-; a name may end in *.
+	Interfaces []string `json:"interfaces,omitempty"`
 	// NetworkPlugins lets Network objects bring CNI plugins of their own.
 	NetworkPlugins bool `json:"networkPlugins,omitempty"`
 }
