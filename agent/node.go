@@ -234,7 +234,7 @@ func (n *Node) Resolve(set *manifests.Set) (reconcile.Desired, error) {
 	}
 	input := reconcile.Input{
 		Objects:      set.Objects,
-		HostRoots:    set.HostRoots,
+		HostPaths:    set.HostPaths,
 		Images:       n.fetcher.Resolve(n.last.images),
 		NodeNetworks: nodeNetworks,
 		Node:         facts,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/davit-project/davit/manifests/policy"
@@ -64,7 +65,11 @@ func (d *document) decodeInto(into any) {
 
 func (d *document) checkPolicyFile(p *policy.Policy) {
 	for i, host := range p.HostPaths {
-		d.absolute(fmt.Sprintf("hostPaths[%d].path", i), host.Path)
+		field := fmt.Sprintf("hostPaths[%d].path", i)
+		d.absolute(field, host.Path)
+		if slices.ContainsFunc(p.HostPaths[:i], func(other policy.HostPath) bool { return other.Path == host.Path }) {
+			d.errorf(field, "%s is there twice", host.Path)
+		}
 	}
 	for i, ports := range p.HostPorts {
 		if ports.Min < 1 || ports.Max < ports.Min || ports.Max > 65535 {

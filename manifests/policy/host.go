@@ -8,21 +8,28 @@ import (
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
-// hostPath checks a path of the node.
+// hostPath checks a path of the node. Of the allowed directories that it is in, the innermost decides; what is written
+// has none in it that may only be read.
 func (c *checker) hostPath(field, path string, readOnly bool) {
 	if !c.confines() {
 		return
 	}
+	var innermost HostPath
 	for _, allowed := range c.policy.HostPaths {
-		if path != allowed.Path && !strings.HasPrefix(path, strings.TrimSuffix(allowed.Path, "/")+"/") {
-			continue
+		if allowed.Contains(path) && len(allowed.Path) >= len(innermost.Path) {
+			innermost = allowed
 		}
-		if allowed.ReadOnly && !readOnly {
-			c.refuse(field, "hostPaths", "%s of the node may be mounted read-only alone", path)
+		if inner := allowed.Path; allowed.ReadOnly && !readOnly && inner != path && (HostPath{Path: path}).Contains(inner) {
+			c.refuse(field, "hostPaths", "%s of the node has %s in it, which may be mounted read-only alone", path, inner)
+			return
 		}
-		return
 	}
-	c.refuse(field, "hostPaths", "it may not use %s of the node", path)
+	switch {
+	case innermost.Path == "":
+		c.refuse(field, "hostPaths", "it may not use %s of the node", path)
+	case innermost.ReadOnly && !readOnly:
+		c.refuse(field, "hostPaths", "%s of the node may be mounted read-only alone", path)
+	}
 }
 
 // hostPort checks a port of the node.

@@ -4,7 +4,11 @@
 // package is pure; it knows davit's objects and must never know files or a node.
 package policy
 
-import v1 "github.com/davit-project/davit/manifests/v1"
+import (
+	"strings"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
 
 // Preset is how much a policy allows to begin with. baseline and restricted cut where
 // Kubernetes' Pod Security Standards do
@@ -33,7 +37,7 @@ type Policy struct {
 	// Preset is privileged, baseline or restricted.
 	Preset Preset `json:"preset" enum:"privileged,baseline,restricted"`
 	// HostPaths are directories of the node that volumes, devices and environment files may
-	// come from.
+	// come from. Of several that a path is in, the innermost decides. None has a link on its way.
 	HostPaths []HostPath `json:"hostPaths,omitempty"`
 	// Registries are prefixes of image names, whole components each: ghcr.io/acme. When there
 	// are any, images come from nowhere else, under every preset.
@@ -76,6 +80,11 @@ type HostPath struct {
 	ReadOnly bool `json:"readOnly,omitempty"`
 }
 
+// Contains reports whether a path is the directory's, or below it.
+func (h HostPath) Contains(path string) bool {
+	return path == h.Path || strings.HasPrefix(path, strings.TrimSuffix(h.Path, "/")+"/")
+}
+
 // PortRange is a range of ports.
 type PortRange struct {
 	// Min and Max are its ends, which belong to it.
@@ -104,17 +113,13 @@ func (p *Policy) Check(object v1.Object, own func(unit string) bool) []Violation
 	return c.violations
 }
 
-// HostRoots are the directories of the node that its paths must not lead out of, whatever links a
+// BoundedHostPaths are the directories of the node that its paths must not lead out of, whatever links a
 // container puts there; none where the policy lets manifests use any path.
-func (p *Policy) HostRoots() []string {
+func (p *Policy) BoundedHostPaths() []HostPath {
 	if p.Preset == Privileged {
 		return nil
 	}
-	var roots []string
-	for _, host := range p.HostPaths {
-		roots = append(roots, host.Path)
-	}
-	return roots
+	return p.HostPaths
 }
 
 // Exposures is what an object asks of the host, whether a policy lets it or not: what baseline
