@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -86,20 +85,6 @@ func (c *checker) authFile(field, path string) {
 	}
 }
 
-// The settings that may be passed through under baseline and restricted: they say how the unit
-// is run and limited, not what it may do to others.
-var harmless = map[string][]string{
-	"unit": {
-		"Description", "Documentation", "StartLimit*", "JobTimeoutSec", "JobRunningTimeoutSec", "StopWhenUnneeded",
-		"IgnoreOnIsolate", "CollectMode", "Condition*", "RequiresMountsFor", "WantsMountsFor",
-	},
-	"service": {
-		"Memory*", "CPUAccounting", "CPUWeight", "CPUQuota*", "AllowedCPUs", "AllowedMemoryNodes", "Tasks*", "IO*", "Startup*",
-		"OOMPolicy", "Managed*", "Restart*", "Timeout*", "RuntimeMaxSec", "RuntimeRandomizedExtraSec", "Success*",
-		"Log*", "Syslog*", "IPAccounting", "IPAddress*", "KillSignal", "FinalKillSignal", "SendSIGHUP", "SendSIGKILL",
-	},
-}
-
 // reserved are names of units that the system or its administrator depends on, installed or not.
 var reserved = []string{
 	"davit", "davit-*", "systemd-*", "dbus*", "ssh", "ssh-*", "sshd*", "init", "getty*", "serial-getty*", "console-getty*",
@@ -112,65 +97,5 @@ var loggers = []string{"kernel", "sudo*", "su", "login", "audit*", "CRON", "pam_
 func (c *checker) name(ref v1.Ref) {
 	if ref.Kind != v1.KindConfig && ref.Kind != v1.KindSecret && c.confines() && matchesAny(reserved, ref.Name) {
 		c.refuse("metadata.name", "preset", "%s.service is a name of the system's", ref.Name)
-	}
-}
-
-// unitLists are the settings that name other units.
-var unitLists = []string{
-	"After", "Before", "Wants", "Requires", "Requisite", "BindsTo", "PartOf", "Upholds", "Conflicts", "OnFailure",
-	"OnSuccess", "PropagatesReloadTo", "ReloadPropagatedFrom", "PropagatesStopTo", "StopPropagatedFrom",
-}
-
-// passive targets order a unit and pull in nothing that runs.
-var passive = []string{
-	"network.target", "network-online.target", "time-sync.target", "time-set.target", "nss-lookup.target",
-	"remote-fs.target", "local-fs.target", "multi-user.target", "basic.target", "sysinit.target",
-}
-
-// wanted are the targets that may want a unit.
-var wanted = []string{"multi-user.target", "graphical.target"}
-
-func (c *checker) passThrough(at string, spec v1.ContainerFields) {
-	if !c.confines() {
-		return
-	}
-	for _, section := range []struct {
-		name     string
-		settings v1.UnitSection
-	}{{"unit", spec.Unit}, {"service", spec.Service}, {"install", spec.Install}} {
-		for _, setting := range slices.Sorted(maps.Keys(section.settings)) {
-			c.setting(at+"."+section.name+"."+setting, section.name, setting, section.settings[setting])
-		}
-	}
-}
-
-func (c *checker) setting(field, section, setting string, values []string) {
-	switch {
-	case matchesAny(c.policy.PassThrough, section+"."+setting), matchesAny(harmless[section], setting):
-	case section == "install" && setting == "Alias": // its own name, by the always-refused list
-	case section == "install" && setting == "WantedBy":
-		c.units(field, "targets", values, append(slices.Clone(wanted), c.policy.Targets...))
-	case section == "install":
-		c.units(field, "targets", values, c.policy.Targets)
-	case section == "service" && setting == "Slice":
-		c.units(field, "units", values, c.policy.Units)
-	case section == "unit" && slices.Contains([]string{"After", "Before", "Wants"}, setting):
-		c.units(field, "units", values, append(slices.Clone(passive), c.policy.Units...))
-	case section == "unit" && slices.Contains(unitLists, setting):
-		c.units(field, "units", values, c.policy.Units)
-	default:
-		c.refuse(field, "passThrough", "it may not set %s", setting)
-	}
-}
-
-// units checks that a setting names davit's own units, or allowed ones.
-func (c *checker) units(field, rule string, values, allowed []string) {
-	for _, value := range values {
-		for _, unit := range strings.Fields(value) {
-			unit = strings.Trim(unit, `"'`)
-			if !c.own(unit) && !slices.Contains(allowed, unit) {
-				c.refuse(field, rule, "it may not name %s, which is not davit's", unit)
-			}
-		}
 	}
 }
