@@ -70,12 +70,19 @@ func (c *checker) image(field, reference string) {
 		return
 	}
 	name := strings.TrimPrefix(rest, "//")
-	if transport == "docker" && len(c.policy.Registries) > 0 && !slices.ContainsFunc(c.policy.Registries, func(prefix string) bool {
-		return name == prefix || strings.HasPrefix(name, strings.TrimSuffix(prefix, "/")+"/") ||
-			strings.HasPrefix(name, prefix+":") || strings.HasPrefix(name, prefix+"@")
-	}) {
+	if transport == "docker" && len(c.policy.Registries) > 0 &&
+		!slices.ContainsFunc(c.policy.Registries, func(prefix string) bool { return isOf(prefix, name) }) {
 		c.refuse(field, "registries", "images may not come from %s", name)
 	}
+}
+
+// isOf reports whether an image's name begins with a prefix of whole components. What follows a repository is a tag or a
+// digest; what follows a registry is a port, of another registry.
+func isOf(prefix, name string) bool {
+	prefix = strings.TrimSuffix(prefix, "/")
+	rest, begins := strings.CutPrefix(name, prefix)
+	return begins && (strings.HasPrefix(rest, "/") ||
+		strings.Contains(prefix, "/") && (rest == "" || strings.HasPrefix(rest, ":") || strings.HasPrefix(rest, "@")))
 }
 
 // authFile checks a file of credentials: a manifest that names one uses what is not its own.

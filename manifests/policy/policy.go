@@ -39,8 +39,9 @@ type Policy struct {
 	// HostPaths are directories of the node that volumes, devices and environment files may
 	// come from. Of several that a path is in, the innermost decides. None has a link on its way.
 	HostPaths []HostPath `json:"hostPaths,omitempty"`
-	// Registries are prefixes of image names, whole components each: ghcr.io/acme. When there
-	// are any, images come from nowhere else, under every preset.
+	// Registries are prefixes of image names, whole components each: ghcr.io/acme. A port is part of
+	// a registry: ghcr.io is not ghcr.io:8443. When there are any, images come from nowhere else,
+	// under every preset.
 	Registries []string `json:"registries,omitempty"`
 	// Transports are those of containers-transports(5) that images may come by. The default is
 	// docker alone, under privileged any.
