@@ -50,6 +50,7 @@ type Node struct {
 		set      *manifests.Set // asks for
 		images   []reconcile.ImageRequest
 		runtimes []string
+		bridges  []string
 
 		input   reconcile.Input
 		desired reconcile.Desired
@@ -207,7 +208,8 @@ func (n *Node) AskRegistries(ctx context.Context, set *manifests.Set) {
 // requests works out what the manifests ask for, unless they are those of the last time.
 func (n *Node) requests(set *manifests.Set) {
 	if n.last.set != set {
-		n.last.set, n.last.images, n.last.runtimes = set, reconcile.Requests(set.Objects), reconcile.Runtimes(set.Objects)
+		n.last.set, n.last.images = set, reconcile.Requests(set.Objects)
+		n.last.runtimes, n.last.bridges = reconcile.Runtimes(set.Objects), reconcile.Bridges(set.Objects)
 	}
 }
 
@@ -224,9 +226,15 @@ func (n *Node) Resolve(set *manifests.Set) (reconcile.Desired, error) {
 	}
 	n.requests(set)
 	facts.Runtimes = runtimes(n.last.runtimes)
+	if facts.Devices, err = networks.Foreign(n.last.bridges); err != nil {
+		return reconcile.Desired{}, err
+	}
+	if facts.Ranges, err = networks.NodeRanges(); err != nil {
+		return reconcile.Desired{}, err
+	}
 	input := reconcile.Input{
 		Objects:      set.Objects,
-		HostRoots:    set.HostRoots,
+		HostPaths:    set.HostPaths,
 		Images:       n.fetcher.Resolve(n.last.images),
 		NodeNetworks: nodeNetworks,
 		Node:         facts,

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/davit-project/davit/manifests/kustomize"
+	"github.com/davit-project/davit/manifests/policy"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -39,9 +40,9 @@ type Set struct {
 	LeftOut []LeftOut
 	// Waiting are those that have no error themselves, but need one that has, sorted likewise.
 	Waiting []Waiting
-	// HostRoots are the directories that the node's policy lets host paths come from; none means
+	// HostPaths are the directories that the node's policy lets host paths come from; none means
 	// any.
-	HostRoots []string
+	HostPaths []policy.HostPath
 	// Diagnostics are all that is wrong in all files, sorted by place.
 	Diagnostics Diagnostics
 	// Warnings are what was left out of documents that are right, sorted likewise.
@@ -144,7 +145,7 @@ func (s *Set) take(documents []*document, options Options) {
 	}
 	checkPolicy(here, options.Policy)
 	if options.Policy != nil {
-		s.HostRoots = options.Policy.HostRoots()
+		s.HostPaths = options.Policy.BoundedHostPaths()
 	}
 	checkReferences(here, documents)
 	for _, d := range documents {

@@ -11,6 +11,7 @@ import (
 	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/policy"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -268,15 +269,15 @@ func TestHostPathsHaveTheRootsOfThePolicy(t *testing.T) {
 	objects := load(t, container("web", "envFiles: [{path: /srv/data/env}]",
 		"volumeMounts: [{name: data, mountPath: /data, subPath: sub}]", "volumes: [{name: data, hostPath: {path: /srv/data/web}}]"))
 	for name, test := range map[string]struct {
-		roots      []string
+		allowed    []policy.HostPath
 		root       string
 		hostPaths  []bundle.HostPath
 		fromVolume string
 	}{
 		"none":   {nil, "", nil, "/srv/data/web"},
-		"theirs": {[]string{"/srv/database", "/srv/data"}, "/srv/data", []bundle.HostPath{{Path: "/srv/data/web", Root: "/srv/data"}}, bundle.HostSource(0)},
+		"theirs": {[]policy.HostPath{{Path: "/srv/database"}, {Path: "/srv/data"}}, "/srv/data", []bundle.HostPath{{Path: "/srv/data/web", Root: "/srv/data"}}, bundle.HostSource(0)},
 	} {
-		desired := Resolve(Input{Objects: objects, Images: resolved(objects, command), Node: testNode, HostRoots: test.roots})
+		desired := Resolve(Input{Objects: objects, Images: resolved(objects, command), Node: testNode, HostPaths: test.allowed})
 		launch := desired.Workloads["web.service"].Bundle.Launch
 		if got := launch.Env.Files[0].Root; got != test.root {
 			t.Errorf("%s: variables from below %q, want %q", name, got, test.root)

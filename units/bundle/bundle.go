@@ -247,8 +247,11 @@ const SandboxPath = "sandbox:"
 type HostPath struct {
 	Path string `json:"path"`
 	Type string `json:"type,omitempty"`
-	// Root is a directory that links on the way do not lead out of; empty means the node's.
+	// Root is a directory that links on the way do not lead out of, and that has none on its way; empty means the
+	// node's.
 	Root string `json:"root,omitempty"`
+	// Guarded are directories below the root that links do not lead to either.
+	Guarded []string `json:"guarded,omitempty"`
 }
 
 // Env is what only the launcher can add to the environment.
