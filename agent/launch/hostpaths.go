@@ -12,6 +12,7 @@ import (
 	pathrs "github.com/cyphar/filepath-securejoin/pathrs-lite"
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -91,7 +92,7 @@ func openBelowRoot(root, path string) (*os.File, error) {
 
 // makeHostPath makes a directory or a file, with Kubernetes' modes.
 func makeHostPath(want bundle.HostPath) (*os.File, error) {
-	root, err := os.Open(cmp.Or(want.Root, "/"))
+	root, err := untrusted.Handle(cmp.Or(want.Root, "/"))
 	if err != nil {
 		return nil, err
 	}
