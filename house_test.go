@@ -26,9 +26,10 @@ var arrows = map[string][]string{
 	"reconcile":           {"manifests", "units"},
 	"agent/disk":          {},
 	"agent/untrusted":     {},
+	"agent/terminal":      {},
 	"agent/cgroup":        {"units/bundle"},
 	"agent/bridge":        {"units/bundle"},
-	"agent/launch":        {"units/bundle", "units/bus", "agent/bridge", "agent/cgroup", "agent/disk", "agent/nat", "agent/probe", "agent/resolver", "agent/untrusted"},
+	"agent/launch":        {"units/bundle", "units/bus", "agent/bridge", "agent/cgroup", "agent/disk", "agent/nat", "agent/probe", "agent/resolver", "agent/terminal", "agent/untrusted"},
 	"agent/nat":           {"agent/disk", "units/bundle"},
 	"agent/probe":         {"units/bundle"},
 	"agent/resolver":      {"agent/untrusted", "units/bundle"},
@@ -43,7 +44,7 @@ var arrows = map[string][]string{
 	"agent/transfer":      {"agent/untrusted"},
 	"agent/usage":         {},
 	"agent":               {"agent", "reconcile", "units", "manifests"},
-	"agent/cmd/davit-run": {"agent/launch"},
+	"agent/cmd/davit-run": {"agent/launch", "agent/terminal"},
 }
 
 func TestArrowsPointOneWay(t *testing.T) {
