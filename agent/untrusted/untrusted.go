@@ -56,22 +56,41 @@ func Open(path string, flags int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return checked(os.NewFile(uintptr(fd), path))
+	file := os.NewFile(uintptr(fd), path)
+	if _, err := statFile(file); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
 }
 
 // WriteFile makes a file in a directory that no container can change. One that is there is replaced: a process of
 // an earlier run may still have it.
-func WriteFile(path string, text []byte, mode fs.FileMode) (err error) {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+func WriteFile(path string, text []byte, mode fs.FileMode) error {
+	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | always
+	fd, err := open(path, flags, uint32(mode.Perm()))
+	if errors.Is(err, unix.EEXIST) {
+		if err = unix.Unlink(path); err == nil {
+			fd, err = open(path, flags, uint32(mode.Perm()))
+		}
 	}
-	fd, err := open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|always, uint32(mode.Perm()))
 	if err != nil {
 		return &fs.PathError{Op: "create", Path: path, Err: err}
 	}
-	file := os.NewFile(uintptr(fd), path)
-	_, err = file.Write(text)
-	return errors.Join(err, file.Close())
+	if err := errors.Join(writeAll(fd, text), unix.Close(fd)); err != nil {
+		return &fs.PathError{Op: "write", Path: path, Err: err}
+	}
+	return nil
+}
+
+func writeAll(fd int, text []byte) error {
+	for len(text) > 0 {
+		n, err := unix.Write(fd, text)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+		text = text[max(n, 0):]
+	}
+	return nil
 }
 
 // Handle returns a handle of what is at a path of the node. Nothing is read or written by it, see [Reopen].
@@ -90,7 +109,7 @@ func Reopen(handle *os.File, flags int) (*os.File, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: handle.Name(), Err: err}
 	}
-	return checked(os.NewFile(uintptr(fd), handle.Name()))
+	return os.NewFile(uintptr(fd), handle.Name()), nil
 }
 
 // ReopenRoot is [Reopen] for a directory that entries are made in.
@@ -107,13 +126,13 @@ func ReopenRoot(handle *os.File) (*os.Root, error) {
 
 // OpenBelow opens a file for reading as a process sees it whose root directory is root: a link leads nowhere outside.
 func OpenBelow(root, name string) (*os.File, error) {
-	top, err := Handle(root)
+	top, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, err
+		return nil, &fs.PathError{Op: "open", Path: root, Err: err}
 	}
-	defer top.Close()
+	defer unix.Close(top)
 	inside := filepath.Join("/", name)
-	fd, err := unix.Openat2(int(top.Fd()), name, &unix.OpenHow{
+	fd, err := unix.Openat2(top, name, &unix.OpenHow{
 		Flags:   unix.O_PATH | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
 	})
@@ -179,14 +198,6 @@ func open(path string, flags int, mode uint32) (int, error) {
 			return fd, err
 		}
 	}
-}
-
-// checked returns a file that is a regular file or a directory, and closes any other.
-func checked(file *os.File) (*os.File, error) {
-	if _, err := statFile(file); err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	return file, nil
 }
 
 func statFile(file *os.File) (fs.FileInfo, error) {
