@@ -125,11 +125,13 @@ install: build
 	install -D -m 755 $(libexec)/davit-run $(DESTDIR)$(PREFIX)/libexec/davit/davit-run
 	install -d -m 755 $(DESTDIR)$(PREFIX)/libexec/davit/cni
 	install -m 755 $(libexec)/cni/* $(DESTDIR)$(PREFIX)/libexec/davit/cni
-	install -d -m 755 $(DESTDIR)/etc/davit/manifests
+	install -d -m 755 $(DESTDIR)/etc/davit
+	install -d -m 700 $(DESTDIR)/etc/davit/manifests
 	install -d -m 755 $(DESTDIR)$(PREFIX)/lib/systemd/system
 	for unit in $(units); do \
 		sed 's,/usr/local/,$(PREFIX)/,g' $$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/}; done
 	install -D -m 755 deploy/davit-git-sync $(DESTDIR)$(PREFIX)/libexec/davit/davit-git-sync
+	install -D -m 755 deploy/git-remote-davit $(DESTDIR)$(PREFIX)/libexec/davit/git-remote-davit
 	install -D -m 644 deploy/apparmor.d/davit-default $(DESTDIR)/etc/apparmor.d/davit-default
 	install -D -m 644 deploy/sysusers.d/davit.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/davit.conf
 	install -D -m 644 deploy/tmpfiles.d/davit.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/davit.conf

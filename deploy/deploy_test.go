@@ -108,7 +108,7 @@ func commit(t *testing.T, dir string, git func(...string), name, text string) {
 		t.Fatal(err)
 	}
 	git("add", "--all")
-	git("commit", "--quiet", "--message", text)
+	git("commit", "--quiet", "--message", "change "+name)
 }
 
 func read(t *testing.T, path string) string {

@@ -23,6 +23,8 @@ type File struct {
 	Name string
 	// Text is its content.
 	Text []byte
+	// Readers says who beside root and its owner can read it, "everybody"; empty when nobody can, or that is not known.
+	Readers string
 }
 
 // Object is one valid document.
@@ -77,6 +79,10 @@ type Options struct {
 // costs that document, one file that is not YAML costs that file.
 func Load(files []File, options Options) *Set {
 	set := &Set{}
+	readers := map[string]string{}
+	for _, file := range files {
+		readers[file.Path] = file.Readers
+	}
 	layers := set.parse(files, options.Node)
 	for _, view := range layers.views(options.Node) {
 		var s stack
@@ -88,7 +94,7 @@ func Load(files []File, options Options) *Set {
 			s.add(l, documents)
 		}
 		set.LeftOut = append(set.LeftOut, s.deleted...)
-		set.take(s.documents, options)
+		set.take(s.documents, readers, options)
 	}
 	set.sort()
 	return set
@@ -125,7 +131,7 @@ func (s *Set) parse(files []File, node *Node) layers {
 }
 
 // take adds what documents come to together.
-func (s *Set) take(documents []*document, options Options) {
+func (s *Set) take(documents []*document, readers map[string]string, options Options) {
 	documents = decodeAll(documents, options.Node)
 	var here []*document
 	for _, d := range documents {
@@ -144,6 +150,7 @@ func (s *Set) take(documents []*document, options Options) {
 		d.validate()
 	}
 	checkPolicy(here, options.Policy)
+	checkReaders(here, readers, options.Policy)
 	if options.Policy != nil {
 		s.HostPaths = options.Policy.BoundedHostPaths()
 	}

@@ -212,6 +212,8 @@ func (r *renderer) serviceSection(u Unit) {
 		r.set(section, "SuccessExitStatus", literal, strconv.Itoa(u.SuccessStatus))
 	}
 	r.set(section, "TimeoutStopSec", literal, strconv.FormatInt(u.stopTimeout(), 10))
+	// A container's line that begins with <0> would go to every terminal of the node (ForwardToWall= of journald.conf(5)).
+	r.set(section, "SyslogLevelPrefix", literal, "no")
 	r.set(section, "SyslogIdentifier", text, cmp.Or(u.LogTag, strings.TrimSuffix(u.Name, ".service")))
 	if limit := u.LogRateLimit; limit != nil {
 		r.set(section, "LogRateLimitIntervalSec", literal, strconv.FormatInt(limit.Seconds, 10))

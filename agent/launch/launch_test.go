@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -180,6 +181,68 @@ func TestHostsAreWrittenWhereTheyDiffer(t *testing.T) {
 	}
 	if patched, err := difference("", "1\ta\n").apply(filepath.Join(t.TempDir(), "none"), 0); patched || err != nil {
 		t.Errorf("no file: %v, %v", patched, err)
+	}
+}
+
+// lease holds a lease on a file until the test ends.
+func lease(t *testing.T, path string, kind int) {
+	t.Helper()
+	flags := unix.O_RDONLY
+	if kind == unix.F_WRLCK {
+		flags = unix.O_RDWR
+	}
+	fd, err := unix.Open(path, flags|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, kind); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestANeighbourThatLeasesItsHostsCostsNobodyElse(t *testing.T) {
+	t.Parallel()
+	dir := rootfs(t, map[string]string{"first": "1\ta\n", "hostile": "1\ta\n", "last": "1\ta\n"})
+	lease(t, filepath.Join(dir, "hostile"), unix.F_RDLCK)
+	all := neighbours{{ID: "first"}, {ID: "hostile"}, {ID: "last"}}
+	began := time.Now()
+	refused, err := all.tell(func(n neighbour) error {
+		_, err := difference("1\ta\n", "1\ta\n2\tb\n").apply(filepath.Join(dir, n.ID), 0)
+		return err
+	})
+	// The kernel takes a lease away after 45 s.
+	if took := time.Since(began); err != nil || took > 10*time.Second {
+		t.Errorf("%v after %s", err, took)
+	}
+	if len(refused) != 1 || !errors.Is(refused["hostile"], untrusted.ErrLeased) {
+		t.Errorf("refused: %v", refused)
+	}
+	if all[0].Base != 0 || all[1].Base != -1 || all[2].Base != 0 {
+		t.Errorf("to be written as a whole: %+v", all)
+	}
+	for name, want := range map[string]string{"first": "1\ta\n2\tb\n", "hostile": "1\ta\n", "last": "1\ta\n2\tb\n"} {
+		if got, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(got) != want {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	_, err = all.tell(func(neighbour) error { return unix.EIO })
+	if !errors.Is(err, unix.EIO) {
+		t.Errorf("an error of the node's: %v", err)
+	}
+}
+
+func TestAnEnvironmentFileWithALeaseIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	dir := rootfs(t, map[string]string{"env": "A=b\n"})
+	file := bundle.EnvFile{Root: dir, Path: filepath.Join(dir, "env")}
+	if text, err := readEnvFile(file); err != nil || string(text) != "A=b\n" {
+		t.Errorf("got %q, %v", text, err)
+	}
+	lease(t, file.Path, unix.F_WRLCK)
+	began := time.Now()
+	if _, err := readEnvFile(file); !errors.Is(err, untrusted.ErrLeased) || time.Since(began) > 10*time.Second {
+		t.Errorf("%v after %s", err, time.Since(began))
 	}
 }
 

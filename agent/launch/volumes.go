@@ -11,6 +11,7 @@ import (
 	pathrs "github.com/cyphar/filepath-securejoin/pathrs-lite"
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -88,7 +89,7 @@ func openBelow(root, path string) (*os.File, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return found, err
 	}
-	dir, err := os.Open(root)
+	dir, err := untrusted.Handle(root)
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/davit-project/davit/agent/launch"
+	"github.com/davit-project/davit/agent/terminal"
 )
 
 // version is set when a release is built.
@@ -82,7 +83,7 @@ func main() {
 	logrus.SetLevel(logrus.ErrorLevel)
 	status, err := run(context.Background(), os.Args[1:])
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "davit-run:", err)
+		fmt.Fprintln(terminal.NewWriter(os.Stderr), "davit-run:", err)
 		os.Exit(max(status, 1))
 	}
 	os.Exit(status)
