@@ -25,6 +25,7 @@ var arrows = map[string][]string{
 	"units":               {"units/bundle", "units/bus"},
 	"reconcile":           {"manifests", "units"},
 	"agent/disk":          {},
+	"agent/drift":         {"units/bundle", "agent/bridge", "agent/nat"},
 	"agent/cgroup":        {"units/bundle"},
 	"agent/bridge":        {"units/bundle"},
 	"agent/launch":        {"units/bundle", "units/bus", "agent/bridge", "agent/cgroup", "agent/disk", "agent/nat", "agent/probe", "agent/resolver"},
