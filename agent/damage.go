@@ -39,13 +39,10 @@ func (d *damage) look(workloads map[string]reconcile.ActualWorkload) (known map[
 	found, err := drift.Check(running(workloads))
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err != nil {
-		d.fresh = false
-		return d.known, false, err
-	}
+	d.fresh = d.fresh && err == nil
 	changed = !reflect.DeepEqual(found, d.known) && len(found)+len(d.known) > 0
 	d.known = found
-	return found, changed, nil
+	return found, changed, err
 }
 
 // running are the bundles of containers and sandboxes that run.

@@ -170,6 +170,9 @@ func CheckInside(network bundle.BridgeNetwork, end Endpoint) (fault string, err 
 	}
 	defer namespace.Close()
 	inside, err := netlink.NewHandleAt(namespace, unix.NETLINK_ROUTE)
+	if errors.Is(err, unix.EINVAL) {
+		return "", nil // it is not mounted there any more, which is another fault
+	}
 	if err != nil {
 		return "", err
 	}

@@ -24,22 +24,23 @@ import (
 const settle = 100 * time.Millisecond
 
 // Check checks what davit made for containers that run, of these bundles. It returns by container what is wrong, in
-// words. What a launcher is starting or undoing is left out.
+// words. What a launcher is starting or undoing is left out. With an error it is what could be found.
 func Check(running []*bundle.Bundle) (map[string][]string, error) {
 	first, err := check(running)
 	if len(first) == 0 {
-		return nil, err
+		return first, err
 	}
 	time.Sleep(settle) // nothing tells when a transition ends that nobody holds a lock for
 	suspects := slices.DeleteFunc(slices.Clone(running), func(b *bundle.Bundle) bool { return first[b.ID] == nil })
-	second, err := check(suspects)
-	return second, err
+	second, again := check(suspects)
+	return second, cmp.Or(again, err)
 }
 
 // check checks once.
 func check(running []*bundle.Bundle) (map[string][]string, error) {
 	c := checker{faults: map[string][]string{}, devices: map[string]*device{}, administered: map[string]bool{}}
 	var containers []container
+	var failures []error
 	for _, b := range running {
 		c.administered[cmp.Or(b.Sandbox, b.ID)] = c.administered[cmp.Or(b.Sandbox, b.ID)] || administers(b)
 	}
@@ -50,14 +51,16 @@ func check(running []*bundle.Bundle) (map[string][]string, error) {
 		}
 		one, err := read(b)
 		if err != nil {
-			return nil, fmt.Errorf("check %s: %w", b.ID, err)
+			failures = append(failures, fmt.Errorf("check %s: %w", b.ID, err))
+			continue
 		}
 		containers = append(containers, one)
 		c.use(one)
 	}
-	var failures []error
 	for _, one := range containers {
-		failures = append(failures, c.checkNetworks(one))
+		if err := c.checkNetworks(one); err != nil {
+			failures = append(failures, fmt.Errorf("check %s: %w", one.ID, err))
+		}
 		c.note(one.ID, checkFiles(one.Bundle)...)
 		c.note(one.ID, checkMounts(one.Bundle)...)
 	}

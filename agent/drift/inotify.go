@@ -22,9 +22,10 @@ type concern int
 const (
 	// ofUnits is any change where systemd finds units and links to them.
 	ofUnits concern = iota
-	// ofState is that something goes which every pass looks for.
+	// ofState is that something goes or changes which every pass looks for; ofBundles so, or that more bundles come.
 	ofState
-	// ofRunning is that something goes which launchers made for containers that run, ofContainers so or that more of
+	ofBundles
+	// ofRunning is that something goes which launchers made for containers that run; ofContainers so, or that more of
 	// them come.
 	ofRunning
 	ofContainers
@@ -34,23 +35,26 @@ const (
 const (
 	loss   = unix.IN_DELETE | unix.IN_MOVED_FROM
 	come   = unix.IN_CREATE | unix.IN_MOVED_TO
-	change = loss | come | unix.IN_CLOSE_WRITE
+	change = loss | unix.IN_CLOSE_WRITE | unix.IN_ATTRIB
 )
 
 // masks are the events that are asked for.
-var masks = map[concern]uint32{ofUnits: change, ofState: loss, ofRunning: loss, ofContainers: loss | come}
+var masks = map[concern]uint32{ofUnits: change | come, ofState: change, ofBundles: loss | come, ofRunning: loss, ofContainers: loss | come}
 
 // parts are what the directories concern that are in one.
-var parts = map[concern]concern{ofUnits: ofUnits, ofContainers: ofRunning}
+var parts = map[concern]concern{ofUnits: ofUnits, ofBundles: ofState, ofContainers: ofRunning}
+
+// isState reports whether passes look for what changes.
+func (c concern) isState() bool { return c != ofRunning && c != ofContainers }
 
 // watches are directories that are watched. Its methods may be called from several goroutines.
 type watches struct {
 	fd     int
-	units  []string // directories of units
+	top    map[string]concern
 	buffer []byte
 
-	mu  sync.Mutex
-	dir map[int32]watched
+	mu   sync.Mutex
+	dirs map[int32]watched
 }
 
 type watched struct {
@@ -63,22 +67,30 @@ func newWatches(units []string) (*watches, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watch what davit made: %w", os.NewSyscallError("inotify_init1", err))
 	}
-	return &watches{fd: fd, units: units, buffer: make([]byte, 16<<10), dir: map[int32]watched{}}, nil
+	w := &watches{fd: fd, buffer: make([]byte, 16<<10), dirs: map[int32]watched{}, top: map[string]concern{
+		bundle.VolumesDir: ofState, bundle.RootfsDir: ofState, bundle.StateDir + "/networks": ofState, bundle.BundlesDir: ofBundles,
+		bundle.AttachmentsDir: ofContainers, bundle.CNIDataDir: ofContainers, bundle.MembersDir: ofRunning,
+	}}
+	for _, dir := range units {
+		w.top[dir] = ofUnits
+	}
+	return w, nil
 }
 
-// arm watches what is not watched yet; to watch a directory again is nothing.
+// arm watches the directories that are not watched yet, with those in them.
 func (w *watches) arm() error {
+	isWatched := map[string]bool{}
+	w.mu.Lock()
+	for _, dir := range w.dirs {
+		isWatched[dir.path] = true
+	}
+	w.mu.Unlock()
 	var failures []error
-	for _, dir := range w.units {
-		failures = append(failures, w.addWithParts(dir, ofUnits, isLinks))
+	for dir, c := range w.top {
+		if !isWatched[dir] {
+			failures = append(failures, w.addWithParts(dir, c))
+		}
 	}
-	for _, dir := range []string{bundle.VolumesDir, bundle.BundlesDir, bundle.RootfsDir, bundle.StateDir + "/networks"} {
-		failures = append(failures, w.add(dir, ofState))
-	}
-	for _, dir := range []string{bundle.AttachmentsDir, bundle.CNIDataDir} {
-		failures = append(failures, w.addWithParts(dir, ofContainers, func(string) bool { return true }))
-	}
-	failures = append(failures, w.add(bundle.MembersDir, ofRunning))
 	return errors.Join(failures...)
 }
 
@@ -92,8 +104,15 @@ func isLinks(name string) bool {
 	}
 }
 
+// isPart reports whether a directory in one that concerns this is watched too. A name that begins with a dot is that of
+// something that is being written.
+func (c concern) isPart(name string) bool {
+	_, has := parts[c]
+	return has && !strings.HasPrefix(name, ".") && (c != ofUnits || isLinks(name))
+}
+
 // addWithParts watches a directory, and those in it that count.
-func (w *watches) addWithParts(dir string, c concern, counts func(name string) bool) error {
+func (w *watches) addWithParts(dir string, c concern) error {
 	if err := w.add(dir, c); err != nil {
 		return err
 	}
@@ -102,7 +121,7 @@ func (w *watches) addWithParts(dir string, c concern, counts func(name string) b
 		return err
 	}
 	for _, entry := range entries {
-		if entry.IsDir() && counts(entry.Name()) {
+		if entry.IsDir() && c.isPart(entry.Name()) {
 			if err := w.add(filepath.Join(dir, entry.Name()), parts[c]); err != nil {
 				return err
 			}
@@ -122,7 +141,7 @@ func (w *watches) add(dir string, c concern) error {
 	if err != nil {
 		return fmt.Errorf("watch %s: %w", dir, err)
 	}
-	w.dir[int32(number)] = watched{dir, c}
+	w.dirs[int32(number)] = watched{dir, c}
 	return nil
 }
 
@@ -141,8 +160,7 @@ func (w *watches) hear() (state, running bool, err error) {
 		for events := w.buffer[:n]; len(events) >= unix.SizeofInotifyEvent; {
 			length := unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(events[12:]))
 			c, counts := w.event(events[:length])
-			isState := c == ofUnits || c == ofState
-			state, running = state || counts && isState, running || counts && !isState
+			state, running = state || counts && c.isState(), running || counts && !c.isState()
 			events = events[length:]
 		}
 	}
@@ -156,21 +174,19 @@ func (w *watches) event(event []byte) (c concern, counts bool) {
 		return ofState, true
 	}
 	w.mu.Lock()
-	at, known := w.dir[number]
-	if mask&unix.IN_IGNORED != 0 {
-		delete(w.dir, number)
+	at, known := w.dirs[number]
+	if mask&unix.IN_IGNORED != 0 { // the directory is gone, or another one is in its place
+		delete(w.dirs, number)
 	}
 	w.mu.Unlock()
-	comes := mask&unix.IN_ISDIR != 0 && mask&come != 0
+	comes := mask&come != 0 && at.concern != ofUnits // davit's own, and nobody misses it
 	switch {
-	case !known || mask&unix.IN_IGNORED != 0 || strings.HasPrefix(name, "."): // such as what is being written
+	case !known || mask&unix.IN_IGNORED != 0 || strings.HasPrefix(name, "."):
 		return at.concern, false
-	case comes && (at.concern == ofContainers || at.concern == ofUnits && isLinks(name)):
+	case mask&unix.IN_ISDIR != 0 && mask&come != 0 && at.isPart(name):
 		_ = w.add(filepath.Join(at.path, name), parts[at.concern]) // without room for it, the next resync sees changes
-		return at.concern, at.concern == ofUnits
-	case at.concern == ofContainers && mask&come != 0:
-		return at.concern, false
+		return at.concern, !comes
 	default:
-		return at.concern, true
+		return at.concern, !comes
 	}
 }
