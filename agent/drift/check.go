@@ -26,24 +26,25 @@ const settle = 100 * time.Millisecond
 // Check checks what davit made for containers that run, of these bundles. It returns by container what is wrong, in
 // words. What a launcher is starting or undoing is left out. With an error it is what could be found.
 func Check(running []*bundle.Bundle) (map[string][]string, error) {
-	first, err := check(running)
+	administered := map[string]bool{}
+	for _, b := range running {
+		administered[cmp.Or(b.Sandbox, b.ID)] = administered[cmp.Or(b.Sandbox, b.ID)] || administers(b)
+	}
+	first, err := check(running, administered)
 	if len(first) == 0 {
 		return first, err
 	}
 	time.Sleep(settle) // nothing tells when a transition ends that nobody holds a lock for
 	suspects := slices.DeleteFunc(slices.Clone(running), func(b *bundle.Bundle) bool { return first[b.ID] == nil })
-	second, again := check(suspects)
+	second, again := check(suspects, administered)
 	return second, cmp.Or(again, err)
 }
 
 // check checks once.
-func check(running []*bundle.Bundle) (map[string][]string, error) {
-	c := checker{faults: map[string][]string{}, devices: map[string]*device{}, administered: map[string]bool{}}
+func check(running []*bundle.Bundle, administered map[string]bool) (map[string][]string, error) {
+	c := checker{faults: map[string][]string{}, devices: map[string]*device{}, administered: administered}
 	var containers []container
 	var failures []error
-	for _, b := range running {
-		c.administered[cmp.Or(b.Sandbox, b.ID)] = c.administered[cmp.Or(b.Sandbox, b.ID)] || administers(b)
-	}
 	for _, b := range running {
 		// What a container of a pod has is the sandbox's.
 		if b.Sandbox != "" || !exists(bundle.RunningBundle(b.ID)) || isChanging(b.ID) {
