@@ -1,9 +1,11 @@
 package reconcile
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // damaged is a node on which web runs and something of it was removed.
@@ -71,5 +73,23 @@ func TestARepairHasEndedWhenNothingIsMissing(t *testing.T) {
 	n.change("web.service", func(w *ActualWorkload) { w.Missing = "" })
 	if ended, err := Ended(repair, desired, n.actual); !ended || err != nil {
 		t.Errorf("ended %v, %v", ended, err)
+	}
+}
+
+// TestARepairThatFailsSaysNothingOfTheVersion leaves a version confirmed whose container could not be repaired.
+func TestARepairThatFailsSaysNothingOfTheVersion(t *testing.T) {
+	t.Parallel()
+	n, desired := damaged(t, "the bridge davit0 is gone")
+	n.fail["repair web.service"] = errors.New("no such device")
+	generation := NewGeneration(1, desired, "digest", time.Now())
+	generation.Manifests = "manifests"
+	generation.Confirm("Container/web")
+	before := generation.Works("Container/web")
+	err := Apply(t.Context(), Diff(desired, n.actual, Options{}), desired, n.drivers(), generation.Record)
+	if err == nil || !strings.Contains(err.Error(), "repair Container/web: no such device") {
+		t.Errorf("got %v", err)
+	}
+	if !before || !generation.Works("Container/web") {
+		t.Errorf("it worked: %v, and works: %v", before, generation.Works("Container/web"))
 	}
 }
