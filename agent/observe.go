@@ -83,7 +83,7 @@ func (n *Node) workloads(
 		state := states[name]
 		workload.NeedReload = pending && state.NeedDaemonReload || unread(state) || n.shadowed[name] != "" && shadows[name] == ""
 		workload.Enabled = enabled(state)
-		if workload.Enabled == "" && links.Lacks(name, files[name]) {
+		if (workload.Enabled == "" || workload.Enabled == "enabled") && links.Lacks(name, files[name]) { // systemd may not have looked since
 			workload.Enabled = "disabled"
 		}
 		if workload.Shadow = shadows[name]; workload.Shadow != "" {

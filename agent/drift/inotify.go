@@ -53,8 +53,9 @@ type watches struct {
 	top    map[string]concern
 	buffer []byte
 
-	mu   sync.Mutex
-	dirs map[int32]watched
+	mu    sync.Mutex
+	dirs  map[int32]watched
+	armed map[string]bool // those of top that are watched
 }
 
 type watched struct {
@@ -67,7 +68,7 @@ func newWatches(units []string) (*watches, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watch what davit made: %w", os.NewSyscallError("inotify_init1", err))
 	}
-	w := &watches{fd: fd, buffer: make([]byte, 16<<10), dirs: map[int32]watched{}, top: map[string]concern{
+	w := &watches{fd: fd, buffer: make([]byte, 16<<10), dirs: map[int32]watched{}, armed: map[string]bool{}, top: map[string]concern{
 		bundle.VolumesDir: ofState, bundle.RootfsDir: ofState, bundle.StateDir + "/networks": ofState, bundle.BundlesDir: ofBundles,
 		bundle.AttachmentsDir: ofContainers, bundle.CNIDataDir: ofContainers, bundle.MembersDir: ofRunning,
 	}}
@@ -79,15 +80,12 @@ func newWatches(units []string) (*watches, error) {
 
 // arm watches the directories that are not watched yet, with those in them.
 func (w *watches) arm() error {
-	isWatched := map[string]bool{}
-	w.mu.Lock()
-	for _, dir := range w.dirs {
-		isWatched[dir.path] = true
-	}
-	w.mu.Unlock()
 	var failures []error
 	for dir, c := range w.top {
-		if !isWatched[dir] {
+		w.mu.Lock()
+		isArmed := w.armed[dir]
+		w.mu.Unlock()
+		if !isArmed {
 			failures = append(failures, w.addWithParts(dir, c))
 		}
 	}
@@ -142,6 +140,9 @@ func (w *watches) add(dir string, c concern) error {
 		return fmt.Errorf("watch %s: %w", dir, err)
 	}
 	w.dirs[int32(number)] = watched{dir, c}
+	if _, isTop := w.top[dir]; isTop {
+		w.armed[dir] = true
+	}
 	return nil
 }
 
@@ -177,6 +178,7 @@ func (w *watches) event(event []byte) (c concern, counts bool) {
 	at, known := w.dirs[number]
 	if mask&unix.IN_IGNORED != 0 { // the directory is gone, or another one is in its place
 		delete(w.dirs, number)
+		delete(w.armed, at.path)
 	}
 	w.mu.Unlock()
 	comes := mask&come != 0 && at.concern != ofUnits // davit's own, and nobody misses it
