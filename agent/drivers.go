@@ -28,6 +28,7 @@ func (n *Node) drivers(actual reconcile.Actual, watched bool) reconcile.Drivers 
 		Bundles:   bundles.Store{},
 		UnitFiles: unitFiles{n.Systemd, n},
 		Services:  services{n, actual, watched},
+		Repairs:   repairs{n},
 	}
 }
 

@@ -36,15 +36,21 @@ type Node struct {
 	// fetcher asks registries and pulls; passes do not wait for it.
 	fetcher  *fetch.Fetcher
 	cleanUps cleanUps
-	facts    reconcile.Node
-	plugins  []string
-	files    units.Files
-	bundles  bundles.Cache
-	known    knownStates
+	damage   damage
+	mends    mends
+	// unchecked is why it is not known what running containers have; nil where it is.
+	unchecked error
+	facts     reconcile.Node
+	plugins   []string
+	files     units.Files
+	bundles   bundles.Cache
+	known     knownStates
 	// Refresh has everything rendered in the present way, also what another davit has rendered that still works.
 	Refresh bool
 	// queued are the units that have a job of systemd which nothing precedes, and do not start yet, and since when.
 	queued map[string]time.Time
+	// shadowed are the units that systemd reads, or has read, from a file of somebody else's.
+	shadowed map[string]string
 	// last is what was last resolved, and to what: most of the time nothing has changed since.
 	last struct {
 		set      *manifests.Set // asks for
@@ -121,6 +127,7 @@ func Open(ctx context.Context, patience fetch.Options) (*Node, error) {
 		plugins: []string{bundle.UserPluginDir, filepath.Join(filepath.Dir(launcher), "cni")},
 	}
 	n.cleanUps.systemd, n.cleanUps.launcher = systemd, launcher
+	n.mends.systemd, n.mends.launcher = systemd, launcher
 	n.Configure(manifests.Config{})
 	return n, nil
 }
@@ -128,6 +135,7 @@ func Open(ctx context.Context, patience fetch.Options) (*Node, error) {
 // Close ends the connections.
 func (n *Node) Close() error {
 	n.cleanUps.wait()
+	n.mends.wait()
 	n.Systemd.Close()
 	n.fetcher.Close()
 	return n.images.Close()

@@ -41,6 +41,7 @@ func (n *Node) Observe(ctx context.Context, files map[string]units.Own, desired 
 	}
 	err := reads.Wait()
 	if err == nil {
+		n.noteDamage(actual.Workloads)
 		actual.Foreign, err = n.foreign(ctx, desired, actual)
 	}
 	if err != nil {
@@ -55,12 +56,20 @@ func (n *Node) workloads(
 	ctx context.Context, files map[string]units.Own, desired reconcile.Desired, judged map[string]string,
 ) (map[string]reconcile.ActualWorkload, error) {
 	pending := units.PendingReload()
+	shadows, err := units.Shadows(files)
+	if err != nil {
+		return nil, err
+	}
+	links, err := units.ReadEnabled()
+	if err != nil {
+		return nil, err
+	}
 	// systemd takes about as long to tell of its units as it takes to read what else there is of them.
 	var reads errgroup.Group
 	var states map[string]units.State
 	var workloads map[string]reconcile.ActualWorkload
 	reads.Go(func() (err error) {
-		states, err = n.states(ctx, slices.Sorted(maps.Keys(files)), desired, pending)
+		states, err = n.states(ctx, slices.Sorted(maps.Keys(files)), desired, pending, shadows)
 		return err
 	})
 	reads.Go(func() (err error) {
@@ -72,8 +81,14 @@ func (n *Node) workloads(
 	}
 	for name, workload := range workloads {
 		state := states[name]
-		workload.NeedReload = pending && state.NeedDaemonReload || unread(state)
+		workload.NeedReload = pending && state.NeedDaemonReload || unread(state) || n.shadowed[name] != "" && shadows[name] == ""
 		workload.Enabled = enabled(state)
+		if (workload.Enabled == "" || workload.Enabled == "enabled") && links.Lacks(name, files[name]) { // systemd may not have looked since
+			workload.Enabled = "disabled"
+		}
+		if workload.Shadow = shadows[name]; workload.Shadow != "" {
+			workload.ShadowUnread = state.FragmentPath != workload.Shadow
+		}
 		workload.Active, workload.Sub, workload.Result = state.ActiveState, state.SubState, state.Result
 		workload.Job, workload.Restarts = state.Job, int(state.Restarts)
 		workload.Since, workload.Begun, workload.Left = moment(state.Since), moment(state.Started), moment(state.Left)
@@ -187,14 +202,16 @@ func (n *Node) onDisk(files map[string]units.Own, desired reconcile.Desired) (ma
 // states reads what systemd makes of units: in one round trip what they are, and what else there is to know,
 // some hundred properties each, only of those that are not plain and of those that they cannot be without;
 // of all while a reload is pending.
-func (n *Node) states(ctx context.Context, names []string, desired reconcile.Desired, pending bool) (map[string]units.State, error) {
+func (n *Node) states(
+	ctx context.Context, names []string, desired reconcile.Desired, pending bool, shadows map[string]string,
+) (map[string]units.State, error) {
 	states, err := n.Systemd.States(ctx, names)
 	if err != nil {
 		return nil, err
 	}
 	unplain, jobs := map[string]bool{}, map[string]string{}
 	for name, state := range states {
-		if !pending && isPlain(name, state) {
+		if !pending && isPlain(name, state) && shadows[name] == "" && n.shadowed[name] == "" {
 			state.Result, state.FragmentPath = "success", filepath.Join(units.Dir, name)
 			states[name] = state
 			continue
@@ -215,6 +232,7 @@ func (n *Node) states(ctx context.Context, names []string, desired reconcile.Des
 		state.Job = jobs[name]
 		states[name] = state
 	}
+	n.noteShadows(shadows, states)
 	return states, nil
 }
 

@@ -28,6 +28,7 @@ func (a *Agent) notePass(ctx context.Context, tree watch.Tree, set *manifests.Se
 	for message, warning := range map[string]error{
 		"a part of the history cannot be read and is left out": result.Warning,
 		"the node cannot be tidied up":                         result.Housekeeping,
+		"cannot check what running containers have":            a.node.unchecked,
 		"pass did not succeed":                                 err,
 	} {
 		if warning != nil {

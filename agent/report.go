@@ -27,6 +27,8 @@ type Report struct {
 	Held []reconcile.Held `json:"held,omitempty"`
 	// Warning is what of the history cannot be read; empty where all can.
 	Warning string `json:"warning,omitempty"`
+	// Unchecked is why it is not known whether running containers have what davit made for them; empty where it is.
+	Unchecked string `json:"unchecked,omitempty"`
 }
 
 // ObjectReport is one workload, wanted or there.
@@ -111,6 +113,9 @@ func (n *Node) reportOn(ctx context.Context, set *manifests.Set, v *view, plan r
 	}
 	if v.warning != nil {
 		report.Warning = v.warning.Error()
+	}
+	if n.unchecked != nil {
+		report.Unchecked = n.unchecked.Error()
 	}
 	if v.pinned {
 		report.Held = v.held

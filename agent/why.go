@@ -56,6 +56,7 @@ const (
 	StageNetwork    Stage = "network"    // a network is not there, or cannot be joined
 	StageVolume     Stage = "volume"     // what is to be mounted is not there
 	StageHeld       Stage = "held"       // a guard or a person holds the change back
+	StageDrift      Stage = "drift"      // others have removed what davit made for it
 	StageDependency Stage = "dependency" // what it needs does not run
 	StageStart      Stage = "start"      // the container cannot be started
 	StageRun        Stage = "run"        // it was started, and ended
@@ -81,6 +82,7 @@ const (
 	reasonCrashLoop  = "CrashLoopBackOff"
 	reasonError      = "Error"
 	reasonEnded      = "Completed"
+	reasonMissing    = "Missing"
 )
 
 // ErrNoObject is returned for a name that neither the manifests nor the node have.

@@ -247,15 +247,18 @@ func (g *Generation) Retry(plan Plan) {
 	g.Unconfirmed = maps.Clone(g.Unconfirmed)
 	blocked := plan.blocked()
 	for _, action := range plan.Actions {
-		if g.Unconfirmed[action.Object] != "" && !blocked[action.Object] {
+		if action.Verb != Repair && g.Unconfirmed[action.Object] != "" && !blocked[action.Object] {
 			g.Unconfirmed[action.Object] = notConfirmed
 		}
 	}
 }
 
-// Record takes down what an event of [Apply] says of the object it is about.
+// Record takes down what an event of [Apply] says of the object it is about. A repair says nothing of its version.
 func (g *Generation) Record(event Event) {
 	object := event.Action.Object
+	if event.Action.Verb == Repair {
+		return
+	}
 	if event.Status == Begun {
 		g.begun(event.Action)
 	}

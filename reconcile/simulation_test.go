@@ -50,7 +50,7 @@ func newSimulation() *simulation {
 	}
 }
 
-func (s *simulation) drivers() Drivers { return Drivers{s, s, s, s, s, s} }
+func (s *simulation) drivers() Drivers { return Drivers{s, s, s, s, s, s, s} }
 
 // EnsureImage implements [Images].
 func (s *simulation) EnsureImage(ctx context.Context, image Image) error {

@@ -87,6 +87,7 @@ func (d *differ) write() {
 		}
 		id := d.plan.add(Action{
 			Verb: WriteUnit, Object: c.workload.Ref.String(), Target: c.unit, Reason: c.write, Needs: needs, After: d.giveWay(c.workload),
+			Disabled: d.isDisabled(c.unit, c.workload),
 		})
 		d.written[c.unit] = id
 		d.files = append(d.files, id)

@@ -24,6 +24,9 @@ type Own struct {
 	Sandbox bool
 	// Keep is set when the unit stays though its manifest goes.
 	Keep bool
+
+	// links are the words of [linksOf].
+	links string
 }
 
 // ErrForeign is returned for a unit file without davit's stamp.
@@ -37,7 +40,7 @@ func ParseOwn(text string) (Own, error) {
 	if len(object) != 1 {
 		return Own{}, fmt.Errorf("%w: no Object= in [%s]", ErrForeign, stampSection)
 	}
-	own := Own{Text: text, Object: object[0], Keep: slices.Contains(settings[key{stampSection, "Prune"}], "disabled")}
+	own := Own{Text: text, Object: object[0], Keep: slices.Contains(settings[key{stampSection, "Prune"}], "disabled"), links: strings.Join(linksOf(settings), " ")}
 	if source := settings[key{"Unit", "SourcePath"}]; len(source) > 0 {
 		own.SourcePath = source[len(source)-1]
 	}

@@ -216,7 +216,7 @@ func TestParseOwnReadsWhatRenderWrote(t *testing.T) {
 	t.Parallel()
 	text := render(t, plain())
 	own, err := ParseOwn(text)
-	want := Own{Text: text, Object: "Container/web", SourcePath: "/etc/davit/manifests/web.yaml", Bundle: "/var/lib/davit/bundles/web-0123456789abcdef"}
+	want := Own{Text: text, Object: "Container/web", SourcePath: "/etc/davit/manifests/web.yaml", Bundle: "/var/lib/davit/bundles/web-0123456789abcdef", links: "multi-user.target.wants"}
 	if err != nil || own != want {
 		t.Errorf("got %+v, %v", own, err)
 	}

@@ -85,15 +85,19 @@ func prepareDevice(name string) error {
 // forward has the node's kernel route between its devices.
 func forward(network bundle.BridgeNetwork) error {
 	for _, subnet := range network.Subnets {
-		name := "net/ipv4/ip_forward"
-		if subnet.Subnet.Addr().Is6() {
-			name = "net/ipv6/conf/all/forwarding"
-		}
-		if err := setKernel(name, "1"); err != nil {
+		if err := setKernel(forwarding(subnet), "1"); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// forwarding is the kernel setting by which the node routes what comes from a subnet.
+func forwarding(subnet bundle.Subnet) string {
+	if subnet.Subnet.Addr().Is6() {
+		return "net/ipv6/conf/all/forwarding"
+	}
+	return "net/ipv4/ip_forward"
 }
 
 // setKernel sets a kernel setting that has another value.
@@ -127,7 +131,7 @@ func plug(network bundle.BridgeNetwork, bridge netlink.Link, end Endpoint, addre
 		err = makePair(namespace, inside, network, bridge, end, addresses)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("device %s: %w", portName(network, end), err)
+		return nil, fmt.Errorf("device %s: %w", PortName(network, end), err)
 	}
 	if addresses, err = configure(inside, network, end, addresses); err != nil {
 		return nil, fmt.Errorf("device %s of the container: %w", end.Interface, err)
@@ -144,7 +148,7 @@ func isPlugged(inside *netlink.Handle, network bundle.BridgeNetwork, bridge netl
 	if err != nil {
 		return false, err
 	}
-	port, err := netlink.LinkByName(portName(network, end))
+	port, err := netlink.LinkByName(PortName(network, end))
 	if err != nil && !errors.As(err, new(netlink.LinkNotFoundError)) {
 		return false, err
 	}
@@ -178,7 +182,7 @@ func makePair(namespace netns.NsHandle, inside *netlink.Handle, network bundle.B
 		}
 	}
 	attributes := netlink.NewLinkAttrs()
-	attributes.Name, attributes.MTU = portName(network, end), network.MTU
+	attributes.Name, attributes.MTU = PortName(network, end), network.MTU
 	attributes.MasterIndex, attributes.Flags = bridge.Attrs().Index, net.FlagUp
 	port := &netlink.Veth{
 		LinkAttrs: attributes, PeerName: end.Interface, PeerHardwareAddr: mac, PeerTxQLen: -1,
@@ -205,7 +209,7 @@ func makePair(namespace netns.NsHandle, inside *netlink.Handle, network bundle.B
 // unplug takes the container's port off the bridge and its name from it. The kernel removes the device with the
 // namespace that its other end is in, which systemd may still have; to have that done at once takes 15 ms.
 func unplug(network bundle.BridgeNetwork, end Endpoint) error {
-	name := portName(network, end)
+	name := PortName(network, end)
 	port, err := netlink.LinkByName(name)
 	if errors.As(err, new(netlink.LinkNotFoundError)) {
 		return nil
@@ -306,8 +310,8 @@ func macOf(address netip.Addr) net.HardwareAddr {
 // macPrefix begins all hardware addresses that davit chooses.
 var macPrefix = net.HardwareAddr{0x02, 'd'}
 
-// portName is the name of the bridge's port for a container, of at most 15 bytes (IFNAMSIZ, netdevice(7)).
-func portName(network bundle.BridgeNetwork, end Endpoint) string {
+// PortName is the name of the bridge's port for a container, of at most 15 bytes (IFNAMSIZ, netdevice(7)).
+func PortName(network bundle.BridgeNetwork, end Endpoint) string {
 	sum := fnv.New64a()
 	fmt.Fprint(sum, network.Name, "/", end.Container, "/", end.Interface)
 	return fmt.Sprintf("veth%010x", sum.Sum64()&0xff_ffff_ffff)

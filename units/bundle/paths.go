@@ -78,6 +78,16 @@ func SandboxFile(id, name string) string { return filepath.Join(AttachmentsDir, 
 // network has no such file.
 func AddressFile(id string) string { return filepath.Join(AttachmentsDir, id, "address") }
 
+// RecordFile is the configuration that a container or sandbox was started with: what a clean-up undoes. Launchers lock
+// it while they start the container, and while they clean up after it.
+func RecordFile(id string) string { return filepath.Join(AttachmentsDir, id, ConfigFile) }
+
+// EmptyDirPath is where an [EmptyDir] of a running container or sandbox lies.
+func EmptyDirPath(id, name string) string { return filepath.Join(ContainersDir, id, "volumes", name) }
+
+// MemberFile says of a container that is attached to networks where it is, and what its neighbours call it.
+func MemberFile(id string) string { return filepath.Join(MembersDir, id) }
+
 // RunningBundle is the symbolic link that names the bundle a container was started
 // from. It exists while the container runs, and says what runs when a unit was
 // rewritten and not restarted.
