@@ -399,17 +399,26 @@ func readMember(path string) (member, error) {
 	return m, nil
 }
 
-// writeAllHosts writes a member's /etc/hosts: its own lines, then those of each network's members.
+// writeAllHosts writes a running member's /etc/hosts.
 func writeAllHosts(m member) error {
+	text, err := allHosts(m)
+	if err != nil {
+		return err
+	}
+	return writeHosts(m.ID, text)
+}
+
+// allHosts is a member's /etc/hosts: its own lines, then those of each network's members.
+func allHosts(m member) (string, error) {
 	text := m.Base
 	for _, network := range slices.Sorted(maps.Keys(m.Networks)) {
 		all, _, err := readNeighbours(network)
 		if err != nil {
-			return err
+			return "", err
 		}
 		text += all.lines()
 	}
-	return writeHosts(m.ID, text)
+	return text, nil
 }
 
 // writeHosts writes the file of a running container in place: it is bind mounted, so a new one would not be seen.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/agent/resolver"
+	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -25,9 +26,11 @@ func mendFiles(b *bundle.Bundle) error {
 		}
 	}
 	for name, write := range map[string]func() error{
-		"hosts":       func() error { return rewriteLostHosts(b) },
-		"hostname":    func() error { return os.WriteFile(ownFile(b.ID, "hostname"), []byte(b.Spec.Hostname+"\n"), 0o644) },
-		"resolv.conf": func() error { return os.WriteFile(resolver.File(b.ID), r.resolver(), 0o644) },
+		"hosts": func() error { return rewriteLostHosts(b) },
+		"hostname": func() error {
+			return untrusted.WriteFile(ownFile(b.ID, "hostname"), []byte(b.Spec.Hostname+"\n"), 0o644)
+		},
+		"resolv.conf": func() error { return untrusted.WriteFile(resolver.File(b.ID), r.resolver(), 0o644) },
 	} {
 		if exists(ownFile(b.ID, name)) {
 			continue
@@ -55,7 +58,7 @@ func writeAddress(b *bundle.Bundle, own member) error {
 // rewriteLostHosts writes a container's /etc/hosts where there is none.
 func rewriteLostHosts(b *bundle.Bundle) error {
 	if b.Network.Mode != bundle.NetworkCNI {
-		return writeHosts(b.ID, baseHosts(b))
+		return untrusted.WriteFile(ownFile(b.ID, "hosts"), []byte(baseHosts(b)), 0o644)
 	}
 	unlock, err := disk.Lock(namesLock, unix.LOCK_EX)
 	if err != nil {
@@ -66,7 +69,11 @@ func rewriteLostHosts(b *bundle.Bundle) error {
 	if err != nil || own.ID == "" {
 		return err
 	}
-	return writeAllHosts(own)
+	text, err := allHosts(own)
+	if err != nil {
+		return err
+	}
+	return untrusted.WriteFile(ownFile(b.ID, "hosts"), []byte(text), 0o644)
 }
 
 // remount mounts a file of a container's directory in the place of the one that is gone, in the container or in all
