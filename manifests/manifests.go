@@ -71,6 +71,8 @@ type Options struct {
 	// Policy says what manifests may ask of the node; nil refuses nothing but what is always
 	// refused.
 	Policy *NodePolicy
+	// Parser is that of the node's systemd; without one, davit's own table says which settings there are.
+	Parser Parser
 }
 
 // Load decodes and validates all files. It never stops at an error: one bad document
@@ -144,6 +146,7 @@ func (s *Set) take(documents []*document, options Options) {
 		d.validate()
 	}
 	checkPolicy(here, options.Policy)
+	checkSettings(here, options.Parser)
 	if options.Policy != nil {
 		s.HostPaths = options.Policy.BoundedHostPaths()
 	}
