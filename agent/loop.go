@@ -317,7 +317,7 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 		a.lookForDamage()
 	}
 	*force = false
-	about := tried{verdict, tree, config, manifests.Options{Node: &node, Policy: nodePolicy}}
+	about := tried{verdict, tree, config, manifests.Options{Node: &node, Policy: nodePolicy, Parser: facts.SystemdParser}}
 	err = a.pass(ctx, about)
 	if errors.Is(err, errStale) {
 		*force = true

@@ -45,6 +45,7 @@ type Node struct {
 	files     units.Files
 	bundles   bundles.Cache
 	known     knownStates
+	ranges    networks.RangeWatch
 	// Refresh has everything rendered in the present way, also what another davit has rendered that still works.
 	Refresh bool
 	// queued are the units that have a job of systemd which nothing precedes, and do not start yet, and since when.
@@ -138,7 +139,7 @@ func (n *Node) Close() error {
 	n.mends.wait()
 	n.Systemd.Close()
 	n.fetcher.Close()
-	return n.images.Close()
+	return errors.Join(n.ranges.Close(), n.images.Close())
 }
 
 // Launcher is the path of davit-run: where davit is PREFIX/bin/davit, it is
@@ -237,7 +238,7 @@ func (n *Node) Resolve(set *manifests.Set) (reconcile.Desired, error) {
 	if facts.Devices, err = networks.Foreign(n.last.bridges); err != nil {
 		return reconcile.Desired{}, err
 	}
-	if facts.Ranges, err = networks.NodeRanges(); err != nil {
+	if facts.Ranges, err = n.ranges.Ranges(); err != nil {
 		return reconcile.Desired{}, err
 	}
 	input := reconcile.Input{

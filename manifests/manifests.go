@@ -73,6 +73,8 @@ type Options struct {
 	// Policy says what manifests may ask of the node; nil refuses nothing but what is always
 	// refused.
 	Policy *NodePolicy
+	// Parser is that of the node's systemd; without one, davit's own table says which settings there are.
+	Parser Parser
 }
 
 // Load decodes and validates all files. It never stops at an error: one bad document
@@ -151,6 +153,7 @@ func (s *Set) take(documents []*document, readers map[string]string, options Opt
 	}
 	checkPolicy(here, options.Policy)
 	checkReaders(here, readers, options.Policy)
+	checkSettings(here, options.Parser)
 	if options.Policy != nil {
 		s.HostPaths = options.Policy.BoundedHostPaths()
 	}

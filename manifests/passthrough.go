@@ -97,17 +97,12 @@ func (d *document) checkPassThrough(at string, spec v1.ContainerFields) {
 	name := d.object.Ref().Name
 	for _, s := range []struct {
 		name  string
-		title string
 		given v1.UnitSection
-	}{{"unit", "Unit", spec.Unit}, {"service", "Service", spec.Service}, {"install", "Install", spec.Install}} {
+	}{{"unit", spec.Unit}, {"service", spec.Service}, {"install", spec.Install}} {
 		for setting, values := range s.given {
 			field := at + "." + s.name + "." + setting
 			if !settingName.MatchString(setting) {
 				d.errorf(field, "is not the name of a systemd setting")
-				continue
-			}
-			if !settings.Known(s.name, setting) {
-				d.errorHint(field, didYouMean(setting, settings.Names(s.name)), "is no setting of [%s] in systemd 252 to 257", s.title)
 				continue
 			}
 			for _, value := range values {

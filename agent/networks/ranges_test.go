@@ -1,6 +1,7 @@
 package networks
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -18,16 +19,7 @@ import (
 
 // TestRangesOfTheNode looks at a network namespace with devices of the node and of davit.
 func TestRangesOfTheNode(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("makes a network namespace, which needs root")
-	}
-	runtime.LockOSThread() // never unlocked: the thread ends with its namespaces
-	if err := unix.Unshare(unix.CLONE_NEWNET | unix.CLONE_NEWNS); err != nil {
-		t.Skip(err)
-	}
-	must(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
-	must(t, unix.Mount("none", "/sys", "sysfs", 0, ""))
-
+	inOwnNamespace(t)
 	lo, err := netlink.LinkByName("lo")
 	must(t, err)
 	must(t, netlink.LinkSetUp(lo))
@@ -111,4 +103,57 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// inOwnNamespace moves the test to a network namespace of its own, with its /sys/class/net.
+func inOwnNamespace(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("makes a network namespace, which needs root")
+	}
+	runtime.LockOSThread() // never unlocked: the thread ends with its namespaces
+	if err := unix.Unshare(unix.CLONE_NEWNET | unix.CLONE_NEWNS); err != nil {
+		t.Skip(err)
+	}
+	must(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
+	must(t, unix.Mount("none", "/sys", "sysfs", 0, ""))
+}
+
+func TestRangesAreKnownUntilTheyChange(t *testing.T) {
+	inOwnNamespace(t)
+	watch := RangeWatch{}
+	eth0 := give(t, "eth0", "", "192.168.1.5/24")
+	ranges := func() []string {
+		t.Helper()
+		found, err := watch.Ranges()
+		must(t, err)
+		texts := []string{}
+		for _, used := range found {
+			texts = append(texts, used.Prefix.String())
+		}
+		return texts
+	}
+	hold := func(want ...string) {
+		t.Helper()
+		if got := ranges(); !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
+	hold("192.168.1.0/24")
+	// The lists are not asked for again while nothing has changed.
+	watch.known = append(watch.known, reconcile.Range{Prefix: netip.MustParsePrefix("203.0.113.0/24")})
+	hold("192.168.1.0/24", "203.0.113.0/24")
+	address(t, eth0, "192.168.2.5/24")
+	hold("192.168.1.0/24", "192.168.2.0/24")
+	must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: eth0.Attrs().Index, Dst: ipNet("10.9.0.0/16")}))
+	hold("10.9.0.0/16", "192.168.1.0/24", "192.168.2.0/24")
+	// Another mark makes a device davit's.
+	must(t, netlink.LinkSetAlias(eth0, "davit network lan 192.168.1.5/24"))
+	hold()
+	// More events than the socket holds are one change.
+	for i := range 2000 {
+		must(t, netlink.LinkSetAlias(eth0, fmt.Sprint("uplink ", i)))
+	}
+	hold("10.9.0.0/16", "192.168.1.0/24", "192.168.2.0/24")
+	must(t, watch.Close())
 }
