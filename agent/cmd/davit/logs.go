@@ -67,11 +67,15 @@ On a terminal, control characters are escaped: a container could write what the 
 // showJournal runs journalctl, and escapes what it prints on a terminal.
 func showJournal(cmd *cobra.Command, command []string, raw bool) error {
 	out := cmd.OutOrStdout()
-	if raw || !terminal.Is(out) {
+	if !terminal.Is(out) {
 		return become(command)
 	}
-	// Without --all, it shows no text at all in place of one with control characters.
-	journalctl := exec.CommandContext(cmd.Context(), command[0], append(command[1:], "--all")...)
+	// Without --all, it shows no text at all in place of one with control characters. A pager has escapes of its own.
+	command = append(command, "--all", "--no-pager")
+	if raw {
+		return become(command)
+	}
+	journalctl := exec.CommandContext(cmd.Context(), command[0], command[1:]...)
 	escaping := terminal.NewWriter(terminal.Raw(out))
 	journalctl.Stdout, journalctl.Stderr = escaping, cmd.ErrOrStderr()
 	err := errors.Join(journalctl.Run(), escaping.Flush())
