@@ -53,7 +53,11 @@ func running(workloads map[string]reconcile.ActualWorkload) []*bundle.Bundle {
 		if workload.RunningDir != workload.BundleDir {
 			b = workload.Running
 		}
-		if workload.RunningDir != "" && b != nil {
+		isUp := workload.RunningDir != "" || workload.Active == "active"
+		if workload.RunningDir == "" {
+			b = workload.Bundle // the record of which it runs may be gone
+		}
+		if isUp && b != nil {
 			bundles = append(bundles, b)
 		}
 	}
@@ -68,7 +72,7 @@ func (n *Node) noteDamage(workloads map[string]reconcile.ActualWorkload) {
 		unit := id + ".service"
 		workload, own := workloads[unit]
 		isUp := workload.Active == "active" || workload.Active == "reloading" || workload.Active == "activating"
-		if own && isUp && workload.Job != "stop" && workload.Job != "restart" {
+		if own && isUp && workload.Sub != "auto-restart" && workload.Job != "stop" && workload.Job != "restart" {
 			workload.Missing = strings.Join(missing, ", ")
 			workloads[unit] = workload
 		}

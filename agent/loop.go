@@ -115,6 +115,7 @@ func NewAgent(node *Node, options Options, log *slog.Logger, status *Status) *Ag
 		reconciler: newReconciler(node, true),
 		logged:     map[string]bool{},
 		wake:       make(chan struct{}, 1),
+		suspicion:  suspicion{looked: time.Now()}, // as the first pass does
 	}
 	node.cleanUps.changed, node.mends.changed = a.lookAgain, a.lookAgain
 	return a

@@ -82,13 +82,9 @@ func (n *Node) workloads(
 	for name, workload := range workloads {
 		state := states[name]
 		workload.NeedReload = pending && state.NeedDaemonReload || unread(state) || n.shadowed[name] != "" && shadows[name] == ""
-		workload.Enabled = enabled(state)
-		if (workload.Enabled == "" || workload.Enabled == "enabled") && links.Lacks(name, files[name]) { // systemd may not have looked since
-			workload.Enabled = "disabled"
-		}
-		if workload.Shadow = shadows[name]; workload.Shadow != "" {
-			workload.ShadowUnread = state.FragmentPath != workload.Shadow
-		}
+		workload.Enabled = enabled(state, links.Lacks(name, files[name]))
+		workload.Shadow = shadows[name]
+		workload.ShadowUnread = workload.Shadow != "" && state.FragmentPath != workload.Shadow
 		workload.Active, workload.Sub, workload.Result = state.ActiveState, state.SubState, state.Result
 		workload.Job, workload.Restarts = state.Job, int(state.Restarts)
 		workload.Since, workload.Begun, workload.Left = moment(state.Since), moment(state.Started), moment(state.Left)
@@ -260,12 +256,17 @@ func (n *Node) bundleOf(wanted reconcile.Workload, dir string) *bundle.Bundle {
 	}
 }
 
-// enabled is the unit file's state; a mask counts wherever systemd shows it.
-func enabled(state units.State) string {
-	if state.LoadState == "masked" {
+// enabled is the unit file's state; a mask counts wherever systemd shows it. What the links say is newer than what
+// systemd remembers of them.
+func enabled(state units.State, lacksLinks bool) string {
+	switch {
+	case state.LoadState == "masked":
 		return "masked"
+	case lacksLinks && (state.UnitFileState == "" || state.UnitFileState == "enabled"):
+		return "disabled"
+	default:
+		return state.UnitFileState
 	}
-	return state.UnitFileState
 }
 
 // runningDir names the bundle a container was started from; empty when none runs, and where something

@@ -14,7 +14,7 @@ const (
 	suspicionPause = 150 * time.Millisecond
 	suspicionShare = 10 // times as long as the last look took lie before the next one, at most
 	suspicionMost  = 2 * time.Second
-	unheardPause   = time.Minute
+	unheardPause   = 10 * time.Minute
 )
 
 // suspicion is what was heard of changes that may not be davit's own, and was not looked at yet.

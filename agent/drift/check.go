@@ -46,8 +46,17 @@ func check(running []*bundle.Bundle, administered map[string]bool) (map[string][
 	var containers []container
 	var failures []error
 	for _, b := range running {
-		// What a container of a pod has is the sandbox's.
-		if b.Sandbox != "" || !exists(bundle.RunningBundle(b.ID)) || isChanging(b.ID) {
+		if isChanging(b.ID) {
+			continue
+		}
+		if !exists(bundle.RunningBundle(b.ID)) {
+			if exists(bundle.RecordFile(b.ID)) { // otherwise it has ended, or all that was recorded is lost
+				c.note(b.ID, "the record of which bundle it runs is gone")
+			}
+			continue
+		}
+		if b.Sandbox != "" { // what else it has is the sandbox's
+			c.note(b.ID, checkRecord(b.ID))
 			continue
 		}
 		one, err := read(b)
@@ -62,6 +71,7 @@ func check(running []*bundle.Bundle, administered map[string]bool) (map[string][
 		if err := c.checkNetworks(one); err != nil {
 			failures = append(failures, fmt.Errorf("check %s: %w", one.ID, err))
 		}
+		c.note(one.ID, checkRecord(one.ID))
 		c.note(one.ID, checkFiles(one.Bundle)...)
 		c.note(one.ID, checkMounts(one.Bundle)...)
 	}

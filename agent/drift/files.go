@@ -23,13 +23,18 @@ func checkFiles(b *bundle.Bundle) []string {
 			faults = append(faults, fmt.Sprintf("the file of its /etc/%s is gone from the node", name))
 		}
 	}
-	if !exists(bundle.RecordFile(b.ID)) {
-		faults = append(faults, "the record of how it was started is gone")
-	}
 	if b.Network.Mode == bundle.NetworkCNI && len(b.Network.Attachments) > 0 && !exists(bundle.AddressFile(b.ID)) {
 		faults = append(faults, "the record of its address is gone")
 	}
 	return faults
+}
+
+// checkRecord checks the record that a clean-up goes by.
+func checkRecord(id string) string {
+	if exists(bundle.RecordFile(id)) {
+		return ""
+	}
+	return "the record of how it was started is gone"
 }
 
 // exists reports whether a path is there.

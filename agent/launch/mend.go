@@ -51,17 +51,15 @@ func (m *mending) mend(id string) error {
 	if busy, err := tryRecord(id); busy || err != nil {
 		return err
 	}
+	if b.Sandbox != "" {
+		return nil // what else it has is the sandbox's
+	}
+	lost := lostFiles(b)
+	var failures []error
 	if isSandbox(b) {
-		if err := mendSandbox(b); err != nil {
-			return err
-		}
+		failures = append(failures, mendSandbox(b))
 	}
-	if b.Sandbox == "" {
-		if err := mendFiles(b); err != nil {
-			return err
-		}
-	}
-	return m.connect(b)
+	return errors.Join(append(failures, m.connect(b), mendFiles(b, lost))...)
 }
 
 // runningBundle is the bundle of a container that runs, with its record as it was; nil where none runs.
@@ -71,7 +69,7 @@ func runningBundle(id string) (*bundle.Bundle, error) {
 	}
 	dir, err := os.Readlink(bundle.RunningBundle(id))
 	if err != nil {
-		return nil, nil
+		return linkAgain(id)
 	}
 	if b, err := readBundle(filepath.Dir(bundle.RecordFile(id))); err == nil {
 		return b, nil
@@ -81,6 +79,29 @@ func runningBundle(id string) (*bundle.Bundle, error) {
 		return nil, err
 	}
 	return b, os.WriteFile(bundle.RecordFile(id), text, 0o600)
+}
+
+// linkAgain makes the link to the bundle of a container that runs again, by what is recorded of it; it returns nil where
+// none runs.
+func linkAgain(id string) (*bundle.Bundle, error) {
+	b, text, err := readConfig(filepath.Dir(bundle.RecordFile(id)))
+	if err != nil || !isRunning(b) {
+		return nil, nil
+	}
+	dir := bundle.Path(bundle.DirName(id, text))
+	if !exists(dir) {
+		return nil, errors.New("the bundle that it runs is gone: run systemctl restart " + id)
+	}
+	return b, os.Symlink(dir, bundle.RunningBundle(id))
+}
+
+// isRunning reports whether a container runs, or a sandbox holds its namespaces.
+func isRunning(b *bundle.Bundle) bool {
+	if isSandbox(b) {
+		return isMounted(bundle.SandboxFile(b.ID, string(specs.NetworkNamespace)))
+	}
+	_, err := runtimeOf(b).pid()
+	return err == nil
 }
 
 // tryRecord takes the lock of a container's record for as long as this process is there, unless another has it.
@@ -97,7 +118,7 @@ func tryRecord(id string) (busy bool, err error) {
 
 // connect mends a container's ends of davit's own networks.
 func (m *mending) connect(b *bundle.Bundle) error {
-	if b.Sandbox != "" || b.Network.Mode != bundle.NetworkCNI {
+	if b.Network.Mode != bundle.NetworkCNI {
 		return nil
 	}
 	own, err := ensureMember(b)

@@ -64,7 +64,10 @@ func standUp(t *testing.T, id string, ports ...bundle.Port) *bundle.Bundle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &run{Bundle: b, dir: t.TempDir(), text: text}
+	r := &run{Bundle: b, dir: bundle.Path(bundle.DirName(id, text)), text: text}
+	if err := os.MkdirAll(r.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(filepath.Join(r.dir, bundle.ConfigFile), text, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -159,6 +162,7 @@ func TestWhatOthersRemoveIsFoundAndMadeAgain(t *testing.T) {
 		{"rm /run/davit/containers/web/resolv.conf", "web", "the file of its /etc/resolv.conf is gone from the node"},
 		{"rm /run/davit/containers/web/hostname", "web", "the file of its /etc/hostname is gone from the node"},
 		{"rm /run/davit/containers/web/config.json", "web", "the record of how it was started is gone"},
+		{"rm /run/davit/containers/web/bundle", "web", "the record of which bundle it runs is gone"},
 		{"rm /run/davit/containers/web/address", "web", "the record of its address is gone"},
 	} {
 		address, err := os.ReadFile(bundle.AddressFile("web"))

@@ -16,33 +16,47 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// mendFiles makes those files again that the launcher made for a container and that are gone, and mounts those of /etc
-// in the place of the ones that the container sees still: what davit writes to them later would else not be seen.
-func mendFiles(b *bundle.Bundle) error {
-	r := &run{Bundle: b}
+// lostFiles are the files of /etc that the launcher made for a container and that are gone.
+func lostFiles(b *bundle.Bundle) []string {
+	var lost []string
+	for _, name := range []string{"hosts", "hostname", "resolv.conf"} {
+		if !exists(ownFile(b.ID, name)) {
+			lost = append(lost, name)
+		}
+	}
+	return lost
+}
+
+// mendFiles makes the files again that the launcher made for a container, and mounts those of /etc that were lost in the
+// place of the ones that the container sees still: what davit writes to them later would else not be seen.
+func mendFiles(b *bundle.Bundle, lost []string) error {
 	if own, err := readMember(bundle.MemberFile(b.ID)); err == nil && !exists(bundle.AddressFile(b.ID)) {
 		if err := writeAddress(b, own); err != nil {
 			return err
 		}
 	}
-	for name, write := range map[string]func() error{
-		"hosts": func() error { return rewriteLostHosts(b) },
-		"hostname": func() error {
-			return untrusted.WriteFile(ownFile(b.ID, "hostname"), []byte(b.Spec.Hostname+"\n"), 0o644)
-		},
-		"resolv.conf": func() error { return untrusted.WriteFile(resolver.File(b.ID), r.resolver(), 0o644) },
-	} {
-		if exists(ownFile(b.ID, name)) {
-			continue
+	var failures []error
+	for _, name := range lost {
+		err := writeLost(b, name)
+		if err == nil {
+			err = remount(b, name)
 		}
-		if err := write(); err != nil {
-			return err
-		}
-		if err := remount(b, name); err != nil {
-			return fmt.Errorf("show it its new /etc/%s: %w: run systemctl restart %s to have it seen", name, err, b.ID)
+		if err != nil {
+			failures = append(failures, fmt.Errorf("show it its new /etc/%s: %w: run systemctl restart %s to have it seen", name, err, b.ID))
 		}
 	}
-	return nil
+	return errors.Join(failures...)
+}
+
+func writeLost(b *bundle.Bundle, name string) error {
+	switch name {
+	case "hosts":
+		return rewriteLostHosts(b)
+	case "hostname":
+		return untrusted.WriteFile(ownFile(b.ID, name), []byte(b.Spec.Hostname+"\n"), 0o644)
+	default:
+		return untrusted.WriteFile(resolver.File(b.ID), (&run{Bundle: b}).resolver(), 0o644)
+	}
 }
 
 // writeAddress records the first address of a container.

@@ -20,18 +20,18 @@ func mendSandbox(b *bundle.Bundle) error {
 	if err != nil {
 		return err
 	}
+	var failures []error
 	for _, namespace := range b.Spec.Linux.Namespaces {
 		file, known := namespaceFiles[namespace.Type]
 		path := bundle.SandboxFile(b.ID, string(namespace.Type))
 		if !known || isMounted(path) {
 			continue
 		}
-		err := mountOf(containers, func(pid int, one *bundle.Bundle) error {
-			r := &run{Bundle: b}
-			return r.pin(namespace.Type, fmt.Sprintf("/proc/%d/ns/%s", pid, file))
-		}, path)
-		if err != nil {
-			return fmt.Errorf("mount its %s namespace again: %w", namespace.Type, err)
+		pin := func(pid int, _ *bundle.Bundle) error {
+			return (&run{Bundle: b}).pin(namespace.Type, fmt.Sprintf("/proc/%d/ns/%s", pid, file))
+		}
+		if err := mountOf(containers, pin, path); err != nil {
+			failures = append(failures, fmt.Errorf("mount its %s namespace again: %w", namespace.Type, err))
 		}
 	}
 	for _, dir := range b.EmptyDirs {
@@ -39,12 +39,12 @@ func mendSandbox(b *bundle.Bundle) error {
 		if kind, _ := dir.FileSystem(); kind == "" || isMounted(path) {
 			continue
 		}
-		err := mountOf(containers, func(pid int, one *bundle.Bundle) error { return mountAgain(pid, one, dir.Name, path) }, path)
-		if err != nil {
-			return fmt.Errorf("mount its empty directory %s again: %w", dir.Name, err)
+		mount := func(pid int, one *bundle.Bundle) error { return mountAgain(pid, one, dir.Name, path) }
+		if err := mountOf(containers, mount, path); err != nil {
+			failures = append(failures, fmt.Errorf("mount its empty directory %s again: %w", dir.Name, err))
 		}
 	}
-	return nil
+	return errors.Join(failures...)
 }
 
 // errNowhere says that no container that runs has what is to be mounted.
