@@ -75,9 +75,12 @@ func (d *differ) heldWhole(unit string, workload Workload) Held {
 	return Held{}
 }
 
-// renews reports whether a change of its manifest has a unit run again that may end by itself.
+// renews reports whether a change of its manifest has a unit run again that may end by itself. A unit file that was edited
+// on the node is no such change.
 func (d *differ) renews(workload Workload, current ActualWorkload) bool {
-	return workload.Keep == KeepStarted && units.NeedsRestart(current.UnitText, workload.UnitText)
+	_, _, isUnedited := units.Unsigned(current.UnitText)
+	return workload.Keep == KeepStarted && units.NeedsRestart(current.UnitText, workload.UnitText) &&
+		(isUnedited || current.BundleDir != workload.BundleDir)
 }
 
 // halfWritten reports whether a pass ended after it wrote a unit and before it enabled it: that is not

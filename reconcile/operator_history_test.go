@@ -1,0 +1,288 @@
+package reconcile
+
+import (
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/davit-project/davit/manifests"
+)
+
+var operations = flag.Int("operations", 25, "how many operations there are in a history of an operator")
+
+// parts are what the histories of an operator have on the node, each with its version in the place of VERSION.
+var parts = map[string]string{
+	"app": `apiVersion: v1
+kind: Pod
+metadata: {name: app}
+spec:
+  initContainers:
+  - {name: init, image: "example.com/app:1"}
+  - {name: side, image: "example.com/app:1", restartPolicy: Always}
+  containers:
+  - {name: one, image: "example.com/app:1", args: [VERSION]}
+  - {name: two, image: "example.com/app:1"}
+---
+`,
+	"web": `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: REPLICAS
+  minReadySeconds: 1
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - {name: c, image: "example.com/app:1", args: [VERSION]}
+---
+`,
+	"duo": `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: duo}
+spec:
+  replicas: 2
+  minReadySeconds: 1
+  selector: {matchLabels: {app: duo}}
+  template:
+    metadata: {labels: {app: duo}}
+    spec:
+      containers:
+      - {name: a, image: "example.com/app:1", args: [VERSION]}
+      - {name: b, image: "example.com/app:1"}
+---
+`,
+	"nightly": `apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly}
+spec:
+  schedule: "0 3 * * *"
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: "example.com/app:1", args: [VERSION]}]}}}}
+---
+`,
+	"db":    container("db", "args: [VERSION]"),
+	"front": container("front", "args: [VERSION]", "dependsOn: [{name: db, condition: Ready}]"),
+	"cache": container("cache", "args: [VERSION]"),
+	"user":  container("user", "args: [VERSION]", "dependsOn: [{name: cache, condition: Started}]"),
+	"other": container("other", "args: [VERSION]"),
+}
+
+// dependencies are the parts that others need.
+var dependencies = map[string]string{"front": "db", "user": "cache"}
+
+// tale is a history of an operator beside edits of manifests.
+type tale struct {
+	*machine
+	t        *rapid.T
+	standing *standing
+	versions map[string]int // of the parts that the manifests have
+	replicas int
+	objects  []manifests.Object
+	digest   string
+	told     []string
+}
+
+// lives are how processes of the versions start and stop.
+var lives = []life{
+	{20 * time.Millisecond, 5 * time.Millisecond, false},
+	{20 * time.Millisecond, 5 * time.Millisecond, true},
+	{600 * time.Millisecond, 2 * time.Millisecond, false},
+	{30 * time.Millisecond, 3 * time.Second, false},
+}
+
+func newTale(t *rapid.T) *tale {
+	h := &tale{machine: newMachine(), t: t, versions: map[string]int{}, replicas: 2}
+	h.standing = newStanding(h.manager)
+	for name := range parts {
+		h.versions[name] = 0
+	}
+	h.manager.lives = func(dir string) life {
+		b := h.contents[dir]
+		if b == nil || b.Spec.Process == nil || len(b.Spec.Process.Args) < 2 {
+			return lives[0]
+		}
+		number := 0
+		_, _ = fmt.Sscanf(b.Spec.Process.Args[len(b.Spec.Process.Args)-1], "v%d", &number)
+		return lives[number%len(lives)]
+	}
+	h.edit()
+	if !h.rest(h.objects, h.digest) {
+		t.Fatal("the node does not come to rest before anything happens")
+	}
+	return h
+}
+
+// edit writes the manifests.
+func (h *tale) edit() {
+	text := ""
+	for _, name := range sortedKeys(h.versions) {
+		part := strings.ReplaceAll(parts[name], "VERSION", fmt.Sprintf("v%d", h.versions[name]))
+		text += strings.ReplaceAll(part, "REPLICAS", fmt.Sprint(h.replicas))
+	}
+	set := manifests.Load([]manifests.File{{Path: "/app.yaml", Text: []byte(text)}}, manifests.Options{})
+	if err := set.Diagnostics.Err(); err != nil {
+		h.t.Fatal(err)
+	}
+	h.objects, h.digest = set.Objects, text
+}
+
+// tell notes what happens, for whoever reads of a history that fails.
+func (h *tale) tell(format string, args ...any) {
+	h.told = append(h.told, fmt.Sprintf("%s "+format, append([]any{h.manager.now.Format("15:04:05.0000")}, args...)...))
+}
+
+// draw is one of some, at random.
+func draw[T any](h *tale, label string, from ...T) T { return rapid.SampledFrom(from).Draw(h.t, label) }
+
+// step is one operation.
+func (h *tale) step() {
+	names := append(sortedKeys(h.manager.files), "davit.slice")
+	name := draw(h, "unit", names...)
+	switch operation := draw(h, "operation", "stop", "stop", "stop", "start", "start", "restart", "mask", "unmask", "disable", "enable", "kill", "edit", "edit", "edit", "scale", "boot", "touch"); operation {
+	case "stop", "start", "restart":
+		chosen := rapid.SliceOfNDistinct(rapid.SampledFrom(names), 1, 3, rapid.ID[string]).Draw(h.t, "units")
+		h.tell("%s %v", operation, chosen)
+		for _, name := range chosen {
+			if h.manager.files[name] != "" || name == rootSlice {
+				_ = h.manager.ask(byOperator, operation, name)
+			}
+		}
+	case "mask", "unmask":
+		h.tell("%s %s", operation, name)
+		h.manager.masks[name] = operation == "mask" && !strings.HasSuffix(name, ".slice")
+		h.manager.reload()
+	case "disable":
+		h.tell("disable %s", name)
+		h.manager.disable(name)
+		h.manager.reload()
+	case "enable":
+		h.tell("enable %s", name)
+		if !h.manager.masks[name] {
+			h.manager.enable(name)
+			h.manager.reload()
+		}
+	case "kill":
+		h.kill(name)
+	case "edit":
+		h.change(draw(h, "part", sortedKeys(parts)...))
+	case "scale":
+		h.replicas = draw(h, "replicas", 2, 3, 4)
+		h.tell("scale %d", h.replicas)
+		h.edit()
+	case "boot":
+		h.tell("boot")
+		h.standing.boot()
+		h.manager.boot()
+	case "touch":
+		if text := h.manager.files[name]; text != "" && strings.HasSuffix(name, ".service") {
+			h.tell("touch %s", name)
+			h.manager.files[name] = strings.Replace(text, "\n[Service]\n", "\n[Service]\nNice=3\n", 1)
+		}
+	}
+}
+
+// kill kills the process of a container that systemd starts again.
+func (h *tale) kill(name string) {
+	u := h.manager.unit(name)
+	if !slices.Contains(u.settings["Restart"], "always") && !u.masked || u.restarts >= maxKills || strings.Contains(name, "-pod") {
+		return
+	}
+	h.tell("kill %s", name)
+	if u.masked && u.active == "active" {
+		h.standing.unsure[name] = true // systemd does not start it again, and tells it from no stop
+	}
+	h.manager.kill(name)
+}
+
+// change edits a part, removes it or adds it.
+func (h *tale) change(name string) {
+	version, has := h.versions[name]
+	switch {
+	case !has:
+		h.versions[name] = draw(h, "version", 0, 1, 2, 3)
+		if _, hasNeeded := h.versions[dependencies[name]]; dependencies[name] != "" && !hasNeeded {
+			h.versions[dependencies[name]] = 0
+		}
+	case draw(h, "removes", false, false, true):
+		delete(h.versions, name)
+		for dependent, needed := range dependencies {
+			if needed == name {
+				delete(h.versions, dependent)
+			}
+		}
+	default:
+		h.versions[name] = (version + draw(h, "by", 1, 2, 3)) % 4
+	}
+	h.tell("edit %s %v", name, h.versions)
+	h.edit()
+}
+
+// wait lets time pass, with passes as the agent makes them.
+func (h *tale) wait() {
+	for range draw(h, "passes", 0, 0, 1, 2, 5) {
+		h.manager.advance(time.Duration(draw(h, "milliseconds", 0, 1, 30, 400, 2_000, 20_000)) * time.Millisecond)
+		calls := len(h.calls)
+		h.pass(h.objects, h.digest)
+		h.tell("pass %v", services(h.calls[calls:]))
+		h.check()
+	}
+	h.manager.advance(time.Duration(draw(h, "milliseconds", 0, 1, 30, 400, 2_000, 20_000)) * time.Millisecond)
+}
+
+func (h *tale) check() {
+	if len(h.standing.undone) > 0 {
+		h.fail("%v", h.standing.undone)
+	}
+}
+
+func (h *tale) fail(format string, args ...any) {
+	h.t.Fatalf("%s\n%s", strings.Join(h.told, "\n"), fmt.Sprintf(format, args...))
+}
+
+// judge compares the node with what is to run.
+func (h *tale) judge() {
+	desired := h.desire(h.objects)
+	for _, unit := range sortedKeys(desired.Workloads) {
+		workload, u := desired.Workloads[unit], h.manager.unit(unit)
+		if workload.Keep != KeepRunning && workload.Keep != KeepStarted {
+			continue
+		}
+		want := h.standing.verdict(unit, desired, nil)
+		isRunning := u.active == "active"
+		switch {
+		case want == isUp && !isRunning, want == isHeld && isRunning:
+			h.fail("%s is %s (%s), and is to be %s; held: %v", unit, u.active, u.sub, want, Diff(desired, h.actual, Options{}).Held)
+		case isRunning && u.running != workload.BundleDir && !u.masked:
+			h.fail("%s runs %s, wanted %s: %v", unit, u.running, workload.BundleDir, h.kept[0].Failed)
+		}
+	}
+}
+
+// TestHistoriesOfAnOperator walks through random histories of an operator, who stops and starts units, masks, disables
+// and kills them and has the node boot, beside random edits of manifests: what runs in the end is what the
+// operator and the manifests have it be.
+//
+// fault: an operator stops, starts, masks, disables and kills units and has the node boot, at random, while manifests change | what runs is what the operator and the manifests say
+func TestHistoriesOfAnOperator(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		h := newTale(t)
+		for range *operations {
+			h.step()
+			h.wait()
+		}
+		h.tell("rest")
+		rested := h.rest(h.objects, h.digest)
+		h.check()
+		if !rested {
+			h.fail("does not come to rest: %v, %v", verbs(h.pass(h.objects, h.digest)), h.kept[0].Owed)
+		}
+		h.judge()
+	})
+}
