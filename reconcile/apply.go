@@ -247,12 +247,12 @@ func (a *applier) do(ctx context.Context, action Action) error {
 	}
 }
 
-// reload has systemd enable the units whose files were written and read all files. A unit that
+// reload has systemd enable the units whose files were written, but for those that an operator disabled, and read all files. A unit that
 // systemd does not enable fails alone.
 func (a *applier) reload(ctx context.Context) error {
 	var written []string
 	for _, action := range a.plan.Actions {
-		if action.Verb == WriteUnit && a.results[action.ID].get() == nil {
+		if action.Verb == WriteUnit && !action.Disabled && a.results[action.ID].get() == nil {
 			written = append(written, action.Target)
 		}
 	}

@@ -208,6 +208,8 @@ func (d *differ) compare(unit string, workload Workload) change {
 	isHeld := held.By != ""
 	if isHeld {
 		d.plan.hold(held)
+	} else if d.isDisabled(unit, workload) {
+		d.holdDisabled(unit, workload)
 	}
 	if !exists {
 		c.write = "not on the node yet"

@@ -122,9 +122,9 @@ func (m *machine) look(desired Desired) {
 		pending = pending || m.manager.unit(name).text != text
 	}
 	unplain := map[string]bool{}
-	for name, text := range files {
+	for name := range files {
 		u := m.manager.unit(name)
-		plain := u.active == "active" && u.job == nil && !u.masked && !strings.HasSuffix(name, ".slice") && text == desired.Workload(name).UnitText
+		plain := u.active == "active" && u.job == nil && !u.masked && !strings.HasSuffix(name, ".slice")
 		if plain && !pending {
 			continue
 		}
@@ -174,8 +174,10 @@ func (m *machine) seen(name, text string, whole bool, desired Desired, judged ma
 		w.Job = u.job.verb
 	}
 	w.Started = !u.begun.IsZero() || u.active == "active"
+	if state := m.manager.fileState(name); whole || state == "disabled" {
+		w.Enabled = state
+	}
 	if whole {
-		w.Enabled = m.manager.fileState(name)
 		w.Since, w.Begun, w.Left, w.Restarts = u.since, u.begun, u.left, u.restarts
 	}
 	w.Asked = u.active == "failed" && u.asked

@@ -30,7 +30,7 @@ func (d *differ) operatorHold(unit string) Held {
 	workload := d.desired.Workloads[unit]
 	current, exists := d.actual.Workloads[unit]
 	switch {
-	case current.Enabled == "masked" || current.Enabled == "masked-runtime":
+	case current.isMasked():
 		return Held{Reason: "unit is masked: systemctl unmask " + unit + " to let it run", By: ByMask}
 	case exists && current.isAnothers(workload): // what was done to the one object says nothing of the other
 		return Held{}
@@ -50,6 +50,10 @@ func (d *differ) operatorHold(unit string) Held {
 	default:
 		return Held{}
 	}
+}
+
+func (w ActualWorkload) isMasked() bool {
+	return w.Enabled == "masked" || w.Enabled == "masked-runtime"
 }
 
 // wouldStart reports whether davit would start a unit that is down if it were enabled.
@@ -129,6 +133,9 @@ func (d *differ) stoppedAlong(unit string) bool {
 		other, exists := d.actual.Workloads[name]
 		if !exists {
 			return true
+		}
+		if other.Active == "active" && !other.Since.IsZero() && other.Since.Before(current.stopBegan()) {
+			return false // it has been up since before
 		}
 		if other.Restarts > 0 { // only its last end is known, and one before may have stopped this unit
 			return true

@@ -197,6 +197,7 @@ func (h *tale) kill(name string) {
 	if u.masked && u.active == "active" {
 		h.standing.unsure[name] = true // systemd does not start it again, and tells it from no stop
 	}
+	h.standing.blur(name)
 	h.manager.kill(name)
 }
 

@@ -66,6 +66,8 @@ type Action struct {
 	// Waits is why the action cannot begin yet though nothing of the plan keeps it: it waits for a
 	// unit that is starting, stopping or failed.
 	Waits string `json:"waits,omitempty"`
+	// Disabled is set where a unit file is written and the unit is not enabled: an operator has disabled it.
+	Disabled bool `json:"disabled,omitempty"`
 	// Blocked is set where that does not end by itself, as with a unit that has failed.
 	Blocked bool `json:"blocked,omitempty"`
 }

@@ -208,6 +208,7 @@ func (s *simulation) pass(objects []manifests.Object, digest string) Plan {
 		if s.systemd != nil {
 			s.systemd.carryOut(plan)
 		}
+		generation.Forgo()
 		if !s.keep(generation, desired) {
 			return plan
 		}

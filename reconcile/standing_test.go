@@ -53,25 +53,39 @@ func (s *standing) note(t transaction) {
 		return
 	}
 	for unit, job := range t.jobs {
-		if job == "start" || job == "restart" {
-			s.start(t, unit)
+		if job == "restart" && !isDown(s.manager.unit(unit).active) {
+			s.blur(unit)
 		}
+		s.start(t, unit)
 	}
 }
 
 // start ends the stops of what starts, and of what stopped with that.
 func (s *standing) start(t transaction, unit string) {
 	u := s.manager.unit(unit)
-	if t.by == byDavit && isDown(u.active) && u.job == nil && !s.mayStart(t, unit) {
+	if isSlice := strings.HasSuffix(unit, ".slice"); t.by == byDavit && !isSlice && isDown(u.active) && u.job == nil && !s.mayStart(t, unit) {
 		s.undone = append(s.undone, fmt.Sprintf("%s %s starts %s", t.verb, t.anchor, unit))
 	}
 	delete(s.withheld, unit)
 	delete(s.ours, unit)
 	delete(s.unsure, unit)
 	s.up[unit] = true
+	if u.job != nil && u.job.verb == "stop" && u.active == "active" { // what stops with it does, and it does not
+		s.blurDependents(unit)
+	}
 	for part, isPart := range s.withheld {
 		if isPart && s.isPartOf(part, unit) && !strings.HasSuffix(unit, ".slice") {
 			delete(s.withheld, part)
+		}
+	}
+}
+
+func (s *standing) blurDependents(needed string) {
+	for _, unit := range sortedKeys(s.manager.loaded) {
+		u := s.manager.loaded[unit]
+		stops := u.job != nil && u.job.verb == "stop" || s.manager.now.Sub(u.left) < oneStop
+		if unit != needed && stops && s.stopsWith(u, needed, nil) {
+			s.unsure[unit] = true
 		}
 	}
 }
@@ -129,7 +143,9 @@ func (s *standing) stop(t transaction) {
 			if _, withheld := s.withheld[unit]; !withheld {
 				s.ours[unit] = true
 			}
-		case t.by != byOperator, s.ours[unit]:
+		case t.by != byOperator:
+		s.blur(unit)
+	case s.ours[unit]:
 		case isDown(u.active):
 			s.unsure[unit] = s.unsure[unit] || u.job != nil
 		default:
