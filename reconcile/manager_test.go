@@ -138,28 +138,34 @@ func (m *manager) reload() {
 		m.unit(name)
 	}
 	for _, name := range sortedKeys(m.loaded) {
-		u := m.loaded[name]
-		u.text, u.masked = m.files[name], m.masks[name]
-		u.settings = map[string][]string{}
-		if u.text != "" && !u.masked {
-			u.settings = settingsOf(u.text)
-			if strings.HasSuffix(name, ".slice") && name != rootSlice {
-				u.settings["Slice"] = []string{rootSlice}
-			}
-		}
-		for _, needed := range u.named() {
-			m.unit(needed)
-		}
+		m.read(m.loaded[name])
 	}
 	m.forget()
+}
+
+// read reads a unit's file.
+func (m *manager) read(u *loadedUnit) {
+	u.text, u.masked = m.files[u.name], m.masks[u.name]
+	u.settings = map[string][]string{}
+	if u.text == "" || u.masked {
+		return
+	}
+	u.settings = settingsOf(u.text)
+	if strings.HasSuffix(u.name, ".slice") && u.name != rootSlice {
+		u.settings["Slice"] = []string{rootSlice}
+	}
+	for _, needed := range u.named() {
+		m.unit(needed)
+	}
 }
 
 // unit is the unit of a name, which is loaded where it was not.
 func (m *manager) unit(name string) *loadedUnit {
 	u := m.loaded[name]
 	if u == nil {
-		u = &loadedUnit{name: name, text: m.files[name], masked: m.masks[name], settings: map[string][]string{}, active: "inactive", sub: "dead", result: "success"}
+		u = &loadedUnit{name: name, active: "inactive", sub: "dead", result: "success"}
 		m.loaded[name] = u
+		m.read(u)
 	}
 	return u
 }

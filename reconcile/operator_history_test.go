@@ -142,7 +142,7 @@ func draw[T any](h *tale, label string, from ...T) T { return rapid.SampledFrom(
 
 // step is one operation.
 func (h *tale) step() {
-	names := append(sortedKeys(h.manager.files), "davit.slice")
+	names := append(slices.DeleteFunc(sortedKeys(h.manager.files), isSpare), rootSlice)
 	name := draw(h, "unit", names...)
 	switch operation := draw(h, "operation", "stop", "stop", "stop", "start", "start", "restart", "mask", "unmask", "disable", "enable", "kill", "edit", "edit", "edit", "scale", "boot", "touch"); operation {
 	case "stop", "start", "restart":
@@ -155,6 +155,9 @@ func (h *tale) step() {
 		}
 	case "mask", "unmask":
 		h.tell("%s %s", operation, name)
+		if h.manager.masks[name] && !isDown(h.manager.unit(name).active) {
+			h.standing.unsure[name] = true // what it needs may have stopped without it
+		}
 		h.manager.masks[name] = operation == "mask" && !strings.HasSuffix(name, ".slice")
 		h.manager.reload()
 	case "disable":
@@ -255,11 +258,11 @@ func (h *tale) judge() {
 			continue
 		}
 		want := h.standing.verdict(unit, desired, nil)
-		isRunning := u.active == "active"
+		isRunning, isPossible := u.active == "active", h.manager.check("restart", unit) == nil // nothing that it requires is masked
 		switch {
-		case want == isUp && !isRunning, want == isHeld && isRunning:
+		case want == isUp && !isRunning && isPossible, want == isHeld && isRunning:
 			h.fail("%s is %s (%s), and is to be %s; held: %v", unit, u.active, u.sub, want, Diff(desired, h.actual, Options{}).Held)
-		case isRunning && u.running != workload.BundleDir && !u.masked:
+		case isRunning && u.running != workload.BundleDir && isPossible:
 			h.fail("%s runs %s, wanted %s: %v", unit, u.running, workload.BundleDir, h.kept[0].Failed)
 		}
 	}

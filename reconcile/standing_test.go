@@ -136,6 +136,9 @@ const oneStop = 5 * time.Second
 // stop notes what is stopped.
 func (s *standing) stop(t transaction) {
 	for unit := range t.jobs {
+		if isSpare(unit) {
+			continue // davit has it come and go
+		}
 		u := s.manager.unit(unit)
 		s.up[unit] = t.by == byDavit && s.up[unit]
 		switch {
