@@ -52,20 +52,24 @@ func (s *standing) note(t transaction) {
 		s.stop(t)
 		return
 	}
-	for unit, job := range t.jobs {
-		if job == "restart" && !isDown(s.manager.unit(unit).active) {
+	started := sortedKeys(t.jobs)
+	for _, unit := range started {
+		u := s.manager.unit(unit)
+		if t.jobs[unit] == "restart" && !isDown(u.active) {
 			s.blur(unit)
 		}
-		s.start(t, unit)
+		if t.by == byDavit && !strings.HasSuffix(unit, ".slice") && isDown(u.active) && u.job == nil && !s.mayStart(t, unit) {
+			s.undone = append(s.undone, fmt.Sprintf("%s %s starts %s", t.verb, t.anchor, unit))
+		}
+	}
+	for _, unit := range started {
+		s.start(unit)
 	}
 }
 
 // start ends the stops of what starts, and of what stopped with that.
-func (s *standing) start(t transaction, unit string) {
+func (s *standing) start(unit string) {
 	u := s.manager.unit(unit)
-	if isSlice := strings.HasSuffix(unit, ".slice"); t.by == byDavit && !isSlice && isDown(u.active) && u.job == nil && !s.mayStart(t, unit) {
-		s.undone = append(s.undone, fmt.Sprintf("%s %s starts %s", t.verb, t.anchor, unit))
-	}
 	delete(s.withheld, unit)
 	delete(s.ours, unit)
 	delete(s.unsure, unit)
@@ -82,28 +86,35 @@ func (s *standing) start(t transaction, unit string) {
 
 func (s *standing) blurDependents(needed string) {
 	for _, unit := range sortedKeys(s.manager.loaded) {
-		u := s.manager.loaded[unit]
-		stops := u.job != nil && u.job.verb == "stop" || s.manager.now.Sub(u.left) < oneStop
-		if unit != needed && stops && s.stopsWith(u, needed, nil) {
+		if u := s.manager.loaded[unit]; unit != needed && s.isStopping(u) && s.stopsWith(u, needed, nil) {
 			s.unsure[unit] = true
 		}
 	}
 }
 
-// mayStart reports whether davit may ask for a transaction that starts a unit. systemd itself starts what a unit wants.
+// isStopping reports whether a unit stops, or has just done so.
+func (s *standing) isStopping(u *loadedUnit) bool {
+	return u.job != nil && u.job.verb == "stop" || s.manager.now.Sub(u.left) < oneStop
+}
+
+// mayStart reports whether davit may ask for a transaction that starts a unit. systemd itself starts what a unit wants, and
+// what that requires.
 func (s *standing) mayStart(t transaction, unit string) bool {
-	wanted, needed := false, false
-	for other := range t.jobs {
-		if other != unit {
-			u := s.manager.unit(other)
-			wanted = wanted || slices.Contains(s.manager.wantedBy(u), unit)
-			needed = needed || slices.Contains(u.requires(), unit)
+	_, withheld := s.withheld[unit]
+	required := s.required(t.anchor, map[string]bool{})
+	isDisabled := s.manager.fileState(unit) == "disabled" && !s.up[unit] && !s.ours[unit]
+	return !required[unit] || (!withheld || s.unsure[unit]) && (unit != t.anchor || !isDisabled)
+}
+
+// required are the units that a unit cannot be started without, and the unit.
+func (s *standing) required(unit string, into map[string]bool) map[string]bool {
+	if !into[unit] {
+		into[unit] = true
+		for _, needed := range s.manager.unit(unit).requires() {
+			s.required(needed, into)
 		}
 	}
-	_, withheld := s.withheld[unit]
-	withheld = withheld && !s.unsure[unit]
-	isDisabled := s.manager.fileState(unit) == "disabled" && !s.up[unit] && !s.ours[unit]
-	return wanted || !withheld && (needed || !isDisabled)
+	return into
 }
 
 // isPartOf reports whether systemd stops the one unit with the other, of the same object.
@@ -113,6 +124,9 @@ func (s *standing) isPartOf(part, whole string) bool {
 }
 
 func (s *standing) stopsWith(u *loadedUnit, whole string, seen []string) bool {
+	if u.masked { // systemd knows nothing of it, and davit what its file says
+		u = &loadedUnit{name: u.name, settings: settingsOf(s.manager.files[u.name])}
+	}
 	if u.stopsWith(whole) {
 		return true
 	}
@@ -135,7 +149,7 @@ const oneStop = 5 * time.Second
 
 // stop notes what is stopped.
 func (s *standing) stop(t transaction) {
-	for unit := range t.jobs {
+	for _, unit := range sortedKeys(t.jobs) {
 		if isSpare(unit) {
 			continue // davit has it come and go
 		}
@@ -149,6 +163,8 @@ func (s *standing) stop(t transaction) {
 		case t.by != byOperator:
 		s.blur(unit)
 	case s.ours[unit]:
+		case isDown(s.manager.unit(t.anchor).active) && !isDown(u.active): // what it goes with had a job, and was down
+			s.unsure[unit] = true
 		case isDown(u.active):
 			s.unsure[unit] = s.unsure[unit] || u.job != nil
 		default:
@@ -179,9 +195,8 @@ func (s *standing) stopOne(t transaction, u *loadedUnit) {
 // blur notes that those units may have stopped with one that they cannot be without, which the operator stopped just
 // before.
 func (s *standing) blur(needed string) {
-	for unit := range s.withheld {
-		u := s.manager.unit(unit)
-		if unit != needed && s.stopsWith(u, needed, nil) && s.manager.now.Sub(u.left) < oneStop {
+	for _, unit := range sortedKeys(s.withheld) {
+		if u := s.manager.unit(unit); unit != needed && s.isStopping(u) && s.stopsWith(u, needed, nil) {
 			s.unsure[unit] = true
 		}
 	}
