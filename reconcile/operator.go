@@ -132,7 +132,7 @@ func (d *differ) stoppedAlong(unit string) bool {
 	return slices.ContainsFunc(d.desired.Workloads[unit].Needs(), func(name string) bool {
 		other, exists := d.actual.Workloads[name]
 		if !exists {
-			return true
+			return d.actual.Foreign[name] == "" // what was never davit's has stopped nothing
 		}
 		if other.Active == "active" && !other.Since.IsZero() && other.Since.Before(current.stopBegan()) {
 			return false // it has been up since before

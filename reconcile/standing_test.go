@@ -161,14 +161,19 @@ func (s *standing) stop(t transaction) {
 				s.ours[unit] = true
 			}
 		case t.by != byOperator:
-		s.blur(unit)
-	case s.ours[unit]:
-		case isDown(s.manager.unit(t.anchor).active) && !isDown(u.active): // what it goes with had a job, and was down
-			s.unsure[unit] = true
+			s.blur(unit)
+		case s.ours[unit]:
 		case isDown(u.active):
 			s.unsure[unit] = s.unsure[unit] || u.job != nil
 		default:
 			s.stopOne(t, u)
+		}
+	}
+	for _, unit := range sortedKeys(t.jobs) {
+		for other := range t.jobs {
+			if t.by == byOperator && s.unsure[other] && unit != other && s.stopsWith(s.manager.unit(unit), other, nil) {
+				s.unsure[unit] = true
+			}
 		}
 	}
 }
