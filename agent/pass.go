@@ -256,6 +256,7 @@ func (r *reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *R
 			pass.Observe(event)
 		}
 	})
+	generation.Forgo()
 	failpoint("ended the plan")
 	again, err = r.write(v, generation)
 	if err != nil {

@@ -278,7 +278,7 @@ func (d *differ) activity(unit string, workload Workload, current ActualWorkload
 		return "", "" // systemd decides what comes of it: another start, or none; the next look shows
 	case workload.Keep == KeepIdle:
 		return "", ""
-	case replaced && !d.completed(workload):
+	case replaced && !d.completed(workload) && (workload.Keep != KeepStarted || d.renews(workload, current)):
 		return Start, write
 	case d.completed(workload):
 		return "", "" // a job runs once

@@ -48,6 +48,9 @@ type Generation struct {
 	// Owed are the units that davit has to start still, where they are wanted, because it stopped them or
 	// wrote their files, and the images to delete before; "" for none.
 	Owed map[string]string `json:"owed,omitempty"`
+	// Foreseen are the units of Owed that davit has not touched yet; true if it will owe their start once it has. If the
+	// pass is interrupted, nobody knows whether it has.
+	Foreseen map[string]bool `json:"-"`
 }
 
 // GenerationState says how far a generation has come.
@@ -256,14 +259,19 @@ func (g *Generation) Retry(plan Plan) {
 // Record takes down what an event of [Apply] says of the object it is about. A repair says nothing of its version.
 func (g *Generation) Record(event Event) {
 	object := event.Action.Object
-	if event.Action.Verb == Repair {
+	switch {
+	case event.Action.Verb == Repair:
 		return
-	}
-	if event.Status == Begun {
+	case event.Status == Begun:
 		g.begun(event.Action)
+	case event.Status == Done && event.Action.Verb == WriteUnit && g.Foreseen[event.Action.Target]:
+		g.Foreseen = without(g.Foreseen, event.Action.Target)
 	}
 	if _, ok := g.Objects[object]; !ok || event.Status != Failed && event.Status != Skipped {
 		return
+	}
+	if event.Status == Failed && event.Action.Verb == Start && event.Action.With == "" {
+		g.owe(event.Action.Target) // it does not count as failed any more, and looks as if it had been stopped
 	}
 	refused := event.Status == Failed && event.Action.Verb.begins() && !errors.Is(event.Err, units.ErrDependency) && !errors.Is(event.Err, units.ErrUnseen)
 	switch {
@@ -281,6 +289,9 @@ func (g *Generation) begun(action Action) {
 	if action.Verb.Phase() == Switching {
 		g.Pending = without(g.Pending, action.Object)
 	}
+	if action.Verb == Stop {
+		g.Foreseen = without(g.Foreseen, action.Target)
+	}
 	if _, owed := g.Owed[action.Target]; owed && action.Verb.begins() {
 		g.Owed = without(g.Owed, action.Target)
 	}
@@ -296,12 +307,36 @@ func (g *Generation) Owe(plan Plan, desired Desired, actual Actual) {
 			owed[unit] = image
 		}
 	}
-	for unit, image := range owes(plan, desired, actual) {
+	g.Foreseen = map[string]bool{}
+	note := func(unit, image string, begins bool) {
+		if _, known := owed[unit]; !known {
+			g.Foreseen[unit] = begins
+		}
 		if owed[unit] == "" {
 			owed[unit] = image
 		}
 	}
+	for unit, image := range owes(plan, desired, actual) {
+		note(unit, image, true)
+	}
+	for unit := range plan.Written() {
+		if _, exists := actual.Workloads[unit]; !exists {
+			note(unit, "", false) // it is to be enabled
+		}
+	}
 	if g.Owed = owed; len(owed) == 0 {
+		g.Owed = nil
+	}
+}
+
+// Forgo forgets the units that a plan was to stop or to write and that it has not come to: what becomes of them until it
+// does is not davit's doing.
+func (g *Generation) Forgo() {
+	for unit := range g.Foreseen {
+		g.Owed = without(g.Owed, unit)
+	}
+	g.Foreseen = nil
+	if len(g.Owed) == 0 {
 		g.Owed = nil
 	}
 }

@@ -127,6 +127,9 @@ func (d *differ) waits(c change) (waits string, blocked bool) {
 		return giver, false
 	}
 	blocker, blocked := d.blocks(c.unit, nil)
+	if masked, is := d.takesMasked(c); is {
+		return masked.String(), true
+	}
 	switch {
 	case blocked && d.heldByOperator(blocker.Unit).By != "":
 		return blocker.String(), true // systemd would start both
