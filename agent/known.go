@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -66,19 +67,24 @@ func (n *Node) statesOf(ctx context.Context, workloads map[string]reconcile.Actu
 		if strings.HasSuffix(unit, ".slice") {
 			continue
 		}
-		// Of a timer nobody hears when it is next due.
-		isCurrent := func(s units.State) bool {
-			return strings.HasSuffix(unit, ".service") && s.ActiveState == workload.Active && s.SubState == workload.Sub
-		}
 		group.Go(func() error {
-			state, err := n.known.get(unit, isCurrent, func() (units.State, error) { return n.stateOf(ctx, unit, workload) })
+			state, err := n.known.get(unit, isAs(unit, workload), func() (units.State, error) { return n.stateOf(ctx, unit, workload) })
 			mu.Lock()
 			defer mu.Unlock()
-			states[unit] = state
+			states[unit] = whileItWaits(unit, state, time.Now())
 			return err
 		})
 	}
 	return states, group.Wait()
+}
+
+// isAs reports of a state that is known whether the unit was observed in it. Of a timer nobody hears when it is next
+// due.
+func isAs(unit string, observed reconcile.ActualWorkload) func(units.State) bool {
+	return func(known units.State) bool {
+		known = whileItWaits(unit, known, time.Now())
+		return strings.HasSuffix(unit, ".service") && known.ActiveState == observed.Active && known.SubState == observed.Sub
+	}
 }
 
 // stateOf is what is to be told of a unit; of a service that is up, as most are, less than of others.

@@ -110,8 +110,8 @@ func wasAsked(unit string, state units.State) bool {
 // that was restarted meanwhile may be in the same state again.
 func (n *Node) run(ctx context.Context, unit string, workload reconcile.ActualWorkload, state units.State) (_ *reconcile.Run, err error) {
 	if state.Invocation == "" {
-		isCurrent := func(s units.State) bool { return s.ActiveState == workload.Active && s.SubState == workload.Sub }
-		state, err = n.known.get(unit, isCurrent, func() (units.State, error) { return n.stateOf(ctx, unit, workload) })
+		state, err = n.known.get(unit, isAs(unit, workload), func() (units.State, error) { return n.stateOf(ctx, unit, workload) })
+		state = whileItWaits(unit, state, time.Now())
 	}
 	if err != nil {
 		return nil, err
@@ -213,7 +213,7 @@ func (n *Node) states(ctx context.Context, names []string, desired reconcile.Des
 			return nil, err
 		}
 		state.Job = jobs[name]
-		states[name] = state
+		states[name] = whileItWaits(name, state, time.Now())
 	}
 	return states, nil
 }
