@@ -78,20 +78,25 @@ func (n *Node) statesOf(ctx context.Context, workloads map[string]reconcile.Actu
 	return states, group.Wait()
 }
 
-// isAs reports of a state that is known whether the unit was observed in it. Of a timer nobody hears when it is next
-// due.
+// isAs reports of a state that is known whether the unit was observed in it.
 func isAs(unit string, observed reconcile.ActualWorkload) func(units.State) bool {
 	return func(known units.State) bool {
 		known = whileItWaits(unit, known, time.Now())
-		return strings.HasSuffix(unit, ".service") && known.ActiveState == observed.Active && known.SubState == observed.Sub
+		return known.ActiveState == observed.Active && known.SubState == observed.Sub
 	}
 }
 
-// stateOf is what is to be told of a unit; of a service that is up, as most are, less than of others.
+// stateOf is what is reported of a unit. Of one that is up, or that was never started, as most are, that is less than
+// of others.
 func (n *Node) stateOf(ctx context.Context, unit string, workload reconcile.ActualWorkload) (units.State, error) {
-	if workload.Active == "active" && strings.HasSuffix(unit, ".service") {
+	switch workload.Active {
+	case "active":
 		if state, err := n.Systemd.Running(ctx, unit); err != nil || state.ActiveState == workload.Active {
 			return state, err
+		}
+	case "inactive":
+		if started, err := n.Systemd.HasStarted(ctx, unit); err != nil || !started && workload.Sub == "dead" {
+			return units.State{LoadState: "loaded", ActiveState: workload.Active, SubState: workload.Sub, Result: "success"}, err
 		}
 	}
 	return n.Systemd.State(ctx, unit)
