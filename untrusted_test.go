@@ -43,6 +43,7 @@ var nodesOwn = map[string]string{
 	"agent/launch.record":          "a record below /run/davit",
 	"agent/launch.forgetRun":       "the container's directory, which is root's",
 	"agent/launch.takeFailure":     "a record below /run/davit",
+	"agent/launch.stillWaits":      "a record below /run/davit",
 	"agent/launch.writeNote":       "a record below /run/davit",
 	"agent/launch.created":         "the runtime's own directory",
 	"agent/launch.explain":         "the runtime's own directory",

@@ -94,8 +94,10 @@ func (u unitFiles) RemoveUnit(ctx context.Context, name string) error {
 	if err := u.Systemd.RemoveUnit(ctx, name); err != nil {
 		return err
 	}
-	if err := os.Remove(bundle.LastRunFile(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("forget how %s ended: %w", name, err)
+	for _, note := range []string{bundle.LastRunFile(id), bundle.BackOffFile(id)} {
+		if err := os.Remove(note); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("forget how %s ended: %w", name, err)
+		}
 	}
 	return nil
 }

@@ -86,7 +86,19 @@ func (n *Node) Report(ctx context.Context, set *manifests.Set, guard Guard) (Rep
 		return Report{}, err
 	}
 	report, _, err := n.reportOn(ctx, set, v, plan)
+	if err == nil {
+		err = report.addRuns(ctx, shownRuns(set, v.actual.Workloads))
+	}
 	return report, err
+}
+
+// addRuns adds the last runs of units to their rows.
+func (r *Report) addRuns(ctx context.Context, shown map[string]runLimits) error {
+	runs, err := runsOf(ctx, shown)
+	for i := range r.Objects {
+		r.Objects[i].Runs = runs[r.Objects[i].Unit]
+	}
+	return err
 }
 
 // reportOn also returns what can tell more.
@@ -97,7 +109,7 @@ func (n *Node) reportOn(ctx context.Context, set *manifests.Set, v *view, plan r
 			report.Orphans = append(report.Orphans, name)
 		}
 	}
-	rows, err := n.rows(ctx, set, v)
+	rows, err := n.rows(ctx, v)
 	if err != nil {
 		return Report{}, nil, err
 	}
@@ -163,7 +175,7 @@ func (v *view) updated(object string) UpdateResult {
 }
 
 // rows are the workloads that are wanted or there.
-func (n *Node) rows(ctx context.Context, set *manifests.Set, v *view) ([]ObjectReport, error) {
+func (n *Node) rows(ctx context.Context, v *view) ([]ObjectReport, error) {
 	rows := []ObjectReport{}
 	for unit, workload := range v.desired.Workloads {
 		if _, exists := v.actual.Workloads[unit]; !exists && !strings.HasSuffix(unit, ".slice") {
@@ -179,11 +191,6 @@ func (n *Node) rows(ctx context.Context, set *manifests.Set, v *view) ([]ObjectR
 		row, err := reportUnit(unit, workload, state)
 		if err != nil {
 			return nil, err
-		}
-		if successful, failed := kept(set, workload.Ref); workload.Bundle != nil && successful+failed > 0 {
-			if row.Runs, err = Runs(ctx, unit, successful, failed); err != nil {
-				return nil, err
-			}
 		}
 		if ended, ok := v.actual.Completed[workload.BundleDir]; ok && row.State == "inactive (dead)" {
 			row.State, row.Since = completed, &ended

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -126,6 +127,11 @@ func (n *Node) Why(ctx context.Context, set *manifests.Set, guard Guard, object 
 	}
 	report, w, err := n.reportOn(ctx, set, v, plan)
 	if err != nil {
+		return Explanation{}, err
+	}
+	shown := shownRuns(set, v.actual.Workloads)
+	maps.DeleteFunc(shown, func(unit string, _ runLimits) bool { return v.actual.Workloads[unit].Ref.String() != object })
+	if err := report.addRuns(ctx, shown); err != nil {
 		return Explanation{}, err
 	}
 	w.said = func(unit string) string { return n.lastOutputOf(ctx, unit) }

@@ -87,7 +87,7 @@ var inPlace = map[key]bool{
 	{"Service", "IOReadBandwidthMax"}: true, {"Service", "IOWriteBandwidthMax"}: true,
 	{"Service", "IOReadIOPSMax"}: true, {"Service", "IOWriteIOPSMax"}: true,
 	{"Service", "Restart"}: true, {"Service", "RestartSec"}: true, {"Service", "RestartMode"}: true,
-	{"Service", "RestartSteps"}: true, {"Service", "RestartMaxDelaySec"}: true,
+	{"Service", "RestartSteps"}: true, {"Service", maxDelaySetting}: true,
 	{"Service", "KillSignal"}: true, {"Service", "TimeoutStopSec"}: true, {"Service", "ExecStopPost"}: true,
 	{"Service", "TimeoutStartSec"}: true, {"Service", "ExecStartPost"}: true, {"Service", "ExecStop"}: true,
 	{"Service", "SuccessExitStatus"}: true, {"Service", "ExecReload"}: true,
@@ -146,10 +146,11 @@ func RestartsAlways(text string) bool {
 		slices.Equal(settings[key{"Unit", "StartLimitIntervalSec"}], []string{"0"})
 }
 
-// BacksOff reports whether systemd waits longer and longer before it restarts the unit, however
+// BacksOff reports whether systemd, or the launcher, waits longer and longer before it restarts the unit, however
 // often.
 func BacksOff(text string) bool {
 	settings := parse(text)
 	limit := settings[key{"Unit", "StartLimitIntervalSec"}]
-	return len(settings[key{"Service", "RestartSteps"}]) > 0 && slices.Equal(limit, []string{"0"})
+	waits := len(settings[key{"Service", "RestartSteps"}])+len(settings[key{stampSection, maxDelaySetting}]) > 0
+	return waits && slices.Equal(limit, []string{"0"})
 }

@@ -231,6 +231,10 @@ func (r *renderer) serviceSection(u Unit) {
 	}
 }
 
+// maxDelaySetting is the longest wait before a restart: a setting of systemd's, and where systemd has none, one for
+// the launcher.
+const maxDelaySetting = "RestartMaxDelaySec"
+
 // restartDelay says how long systemd waits before a restart. Who sets RestartSec= in the manifest
 // means a wait that stays as it is.
 func (r *renderer) restartDelay(u Unit) {
@@ -239,10 +243,15 @@ func (r *renderer) restartDelay(u Unit) {
 	if u.RestartMaxDelay == 0 || len(u.Extra.Service["RestartSec"]) > 0 {
 		return
 	}
+	longest := strconv.FormatInt(int64(u.RestartMaxDelay.Seconds()), 10)
+	if !u.RestartSteps {
+		r.set(stampSection, maxDelaySetting, literal, longest)
+		return
+	}
 	// The steps from one second to the bound, each about twice the one before.
 	steps := bits.Len64(uint64(u.RestartMaxDelay.Seconds())) - 1
 	r.set("Service", "RestartSteps", literal, strconv.Itoa(steps))
-	r.set("Service", "RestartMaxDelaySec", literal, strconv.FormatInt(int64(u.RestartMaxDelay.Seconds()), 10))
+	r.set("Service", maxDelaySetting, literal, longest)
 }
 
 // launch is the contract with davit-run: it hands systemd the container's own process as

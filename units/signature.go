@@ -43,6 +43,22 @@ func WithoutSignature(text string) string {
 	return unsigned
 }
 
+// BeforeSignatures is the text of a unit file without its signature as a davit rendered it that did not sign: a line of
+// a container could have a priority, and the launcher did not wait.
+func BeforeSignatures(text string) string {
+	text = strings.Replace(text, "\n"+levelPrefixSetting+"=no\n", "\n", 1)
+	text, own, stamped := strings.Cut(text, "\n["+stampSection+"]\n")
+	if !stamped {
+		return text
+	}
+	before, rest, waits := strings.Cut("\n["+stampSection+"]\n"+own, "\n"+maxDelaySetting+"=")
+	if waits {
+		_, rest, _ = strings.Cut(rest, "\n")
+		before += "\n" + rest
+	}
+	return text + before
+}
+
 // cutLastSetting returns the text before its last line, and the value of that, if it is of this setting.
 func cutLastSetting(text, setting string) (before, value string, ok bool) {
 	line := strings.LastIndexByte(strings.TrimSuffix(text, "\n"), '\n') + 1

@@ -11,6 +11,10 @@ const (
 	StateDir = "/var/lib/davit"
 	RunDir   = "/run/davit"
 
+	// UnitsDir holds the unit files that davit writes: a directory of systemd's search path (systemd.unit(5)) that is
+	// kept over reboots and comes after /etc/systemd/system, so that systemctl mask and systemctl edit --full work on
+	// them.
+	UnitsDir = "/etc/systemd/system.attached"
 	// BundlesDir holds one directory a bundle, named by [DirName].
 	BundlesDir = StateDir + "/bundles"
 	// RootfsDir holds one [Rootfs] record an image.
@@ -34,6 +38,8 @@ const (
 	AttachmentsDir = RunDir + "/containers"
 	// LastRunsDir holds one [LastRun] a container that has ended since boot.
 	LastRunsDir = RunDir + "/last-runs"
+	// BackOffDir holds one file for each container that is to wait before it starts again, see [BackOffFile].
+	BackOffDir = RunDir + "/back-off"
 	// MembersDir holds one file a container that is attached to networks: its names and addresses.
 	MembersDir = RunDir + "/members"
 	// NamesDir holds one file a network with members: what they have to know of each other.
