@@ -284,7 +284,7 @@ func TestOnlyUnboundedRestartsWithGrowingWaitsBackOff(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]bool{
 		"[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestartSec=1\nRestartSteps=8\nRestartMaxDelaySec=300\n": true,
-		"[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestartSec=1\n[X-Davit]\nRestartMaxDelaySec=300\n":       true,
+		"[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestartSec=1\n[X-Davit]\nRestartMaxDelaySec=300\n":      true,
 		"[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestartSec=1\n":                                         false,
 		"[Unit]\nStartLimitIntervalSec=infinity\nStartLimitBurst=4\n[Service]\nRestartSteps=8\n":             false,
 	} {
