@@ -285,3 +285,50 @@ func isRefusedAt(field, text string) bool {
 	}
 	return false
 }
+
+// TestEveryPlaceIsChecked has what is refused of a Container in the containers of all other kinds, too.
+func TestEveryPlaceIsChecked(t *testing.T) {
+	t.Parallel()
+	ofContainer := map[string]bool{"securityContext": true}
+	for _, field := range v1.Fields(reflect.TypeFor[v1.ContainerFields]()) {
+		ofContainer[field.Name] = true
+	}
+	places := 0
+	for field, text := range refused {
+		_, lines, isContainer := strings.Cut(text, "\nspec:\n  image: example.com/a:1\n")
+		if !isContainer || field == "ObjectMeta.name" || field == "Sysctl.name" { // which a pod's containers do not have
+			continue
+		}
+		inside, shared := []string{"name: a", "image: x.y/z"}, []string(nil)
+		for line := range strings.Lines(lines) {
+			line = strings.TrimSpace(line)
+			if name, _, _ := strings.Cut(line, ":"); ofContainer[name] {
+				inside = append(inside, line)
+			} else if name != "hostname" {
+				shared = append(shared, line)
+			}
+		}
+		one := "{" + strings.Join(inside, ", ") + "}"
+		pods := map[string]string{"Pod": strings.Join(append([]string{"containers: [" + one + "]"}, shared...), "\n")}
+		if len(inside) > 2 && field != "Socket.listenStream" && field != "Socket.listenDatagram" && !strings.Contains(text, "Probe") {
+			pods["init container"] = strings.Join(append([]string{"initContainers: [" + one + "]", "containers: [{name: b, image: x.y/z}]"}, shared...), "\n")
+		}
+		for place, pod := range pods {
+			indented := func(by string) string { return by + strings.ReplaceAll(pod, "\n", "\n"+by) }
+			jobSpec := "template:\n%[1]s  spec:\n%[1]s    restartPolicy: Never\n"
+			for kind, text := range map[string]string{
+				"Pod":     manifest("Pod", "spec:\n"+indented("  ")),
+				"Job":     manifest("Job", "spec:\n  "+fmt.Sprintf(jobSpec, "  ")+indented("      ")),
+				"CronJob": manifest("CronJob", "spec:\n  schedule: '@daily'\n  jobTemplate:\n    spec:\n      "+fmt.Sprintf(jobSpec, "      ")+indented("          ")),
+			} {
+				places++
+				if !isRefusedAt(field, text) {
+					t.Errorf("%s of a %s is not refused in a %s:\n%s", field, place, kind, text)
+				}
+			}
+		}
+	}
+	if places < 150 {
+		t.Errorf("%d places were tried", places)
+	}
+}
