@@ -196,6 +196,9 @@ func (r *renderer) serviceUnit(u Unit) {
 	}
 }
 
+// levelPrefixSetting is whether a line that begins with <N> has that priority.
+const levelPrefixSetting = "SyslogLevelPrefix"
+
 func (r *renderer) serviceSection(u Unit) {
 	const section = "Service"
 	r.launch(u)
@@ -213,7 +216,7 @@ func (r *renderer) serviceSection(u Unit) {
 	}
 	r.set(section, "TimeoutStopSec", literal, strconv.FormatInt(u.stopTimeout(), 10))
 	// A container's line that begins with <0> would go to every terminal of the node (ForwardToWall= of journald.conf(5)).
-	r.set(section, "SyslogLevelPrefix", literal, "no")
+	r.set(section, levelPrefixSetting, literal, "no")
 	r.set(section, "SyslogIdentifier", text, cmp.Or(u.LogTag, strings.TrimSuffix(u.Name, ".service")))
 	if limit := u.LogRateLimit; limit != nil {
 		r.set(section, "LogRateLimitIntervalSec", literal, strconv.FormatInt(limit.Seconds, 10))

@@ -43,6 +43,12 @@ func WithoutSignature(text string) string {
 	return unsigned
 }
 
+// BeforeSignatures is the text of a unit file without its signature as a davit rendered it that did not sign: a line of a
+// container could have a priority.
+func BeforeSignatures(text string) string {
+	return strings.Replace(text, "\n"+levelPrefixSetting+"=no\n", "\n", 1)
+}
+
 // cutLastSetting returns the text before its last line, and the value of that, if it is of this setting.
 func cutLastSetting(text, setting string) (before, value string, ok bool) {
 	line := strings.LastIndexByte(strings.TrimSuffix(text, "\n"), '\n') + 1
