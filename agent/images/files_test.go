@@ -13,6 +13,17 @@ import (
 	"github.com/davit-project/davit/agent/untrusted"
 )
 
+func TestCredentialsAreNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	fifo := filepath.Join(t.TempDir(), "auth.json")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkAuthFile(fifo, private); !errors.Is(err, untrusted.ErrNoFile) {
+		t.Error(err)
+	}
+}
+
 func TestAnImageOnTheNodeIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
