@@ -89,7 +89,8 @@ type Agent struct {
 	unwell    bool        // one of them was not as it should be then
 	units     atomic.Bool // one of the workloads has changed
 
-	unrecorded map[string]bool // units that were warned of
+	unrecorded map[string]bool    // units that were warned of
+	repaired   []reconcile.Action // that are not logged yet
 
 	listener  *drift.Listener // nil where it cannot listen
 	suspicion suspicion

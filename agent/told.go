@@ -60,6 +60,9 @@ func (r *ObjectReport) summary() string {
 		return ""
 	}
 	root := r.Causes[0]
+	if root.Stage == StageDrift && r.Next != nil && r.Next.By == ByDavit {
+		return "" // the repair has its own line
+	}
 	reason := root.Reason
 	if reason == reasonCrashLoop {
 		reason = reasonError // it is the same one more time

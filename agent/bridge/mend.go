@@ -50,8 +50,9 @@ func ensureRoute(bridge netlink.Link, subnet bundle.Subnet) error {
 
 // Mend makes the devices of a running container again what they are to be, with the addresses of the endpoint, which
 // are the container's on this network, and their leases. The bridge is as it is to be by then. What the container has
-// beside that stays. Connections go on where the devices are there still.
-func Mend(network bundle.BridgeNetwork, end Endpoint) error {
+// beside that stays, and where it administers its network itself, all that is inside unless the devices are gone.
+// Connections go on where the devices are there still.
+func Mend(network bundle.BridgeNetwork, end Endpoint, administers bool) error {
 	bridge, err := netlink.LinkByName(network.Device)
 	if err != nil {
 		return fmt.Errorf("bridge %s: %w", network.Device, err)
@@ -75,6 +76,9 @@ func Mend(network bundle.BridgeNetwork, end Endpoint) error {
 	}
 	if err != nil {
 		return fmt.Errorf("device %s: %w", PortName(network, end), err)
+	}
+	if mended && administers {
+		return nil
 	}
 	if _, err := configure(inside, network, end, end.Addresses); err != nil {
 		return fmt.Errorf("device %s of the container: %w", end.Interface, err)

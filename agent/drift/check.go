@@ -28,7 +28,7 @@ const settle = 100 * time.Millisecond
 func Check(running []*bundle.Bundle) (map[string][]string, error) {
 	administered := map[string]bool{}
 	for _, b := range running {
-		administered[cmp.Or(b.Sandbox, b.ID)] = administered[cmp.Or(b.Sandbox, b.ID)] || administers(b)
+		administered[cmp.Or(b.Sandbox, b.ID)] = administered[cmp.Or(b.Sandbox, b.ID)] || b.AdministersNetwork()
 	}
 	first, err := check(running, administered)
 	if len(first) == 0 {
@@ -183,13 +183,4 @@ func (c *checker) checkRules(containers []container) error {
 		c.note(id, found...)
 	}
 	return err
-}
-
-// administers reports whether a container may change its own network.
-func administers(b *bundle.Bundle) bool {
-	if b.Spec.Process == nil { // a sandbox runs nothing
-		return false
-	}
-	capabilities := b.Spec.Process.Capabilities
-	return b.AllCapabilities || capabilities != nil && slices.Contains(capabilities.Bounding, "CAP_NET_ADMIN")
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -21,7 +22,7 @@ import (
 // records, files of /etc, mounts of a sandbox, devices, addresses, routes, leases and nftables rules. It returns by
 // container what cannot be made again. A container that is being started or cleaned up is left to who does that.
 func Mend(ids []string) map[string]error {
-	m := mending{failures: map[string]error{}, bridges: map[string]error{}}
+	m := mending{failures: map[string]error{}, bridges: map[string]error{}, administered: sync.OnceValue(administered)}
 	for _, id := range ids {
 		if err := m.mend(id); err != nil {
 			m.failures[id] = err
@@ -40,6 +41,24 @@ type mending struct {
 	failures map[string]error
 	bridges  map[string]error // of those that were mended, by network
 	standing []nat.Standing
+	// administered are the sandboxes whose containers may change their network.
+	administered func() map[string]bool
+}
+
+// administered reads which they are from the records of containers.
+func administered() map[string]bool {
+	found := map[string]bool{}
+	entries, err := os.ReadDir(bundle.AttachmentsDir)
+	if err != nil {
+		return found
+	}
+	for _, entry := range entries {
+		b, err := readBundle(filepath.Join(bundle.AttachmentsDir, entry.Name()))
+		if err == nil && b.Sandbox != "" && b.AdministersNetwork() {
+			found[b.Sandbox] = true
+		}
+	}
+	return found
 }
 
 // mend mends one container, but for its rules.
@@ -150,7 +169,8 @@ func (m *mending) connect(b *bundle.Bundle) error {
 		if end.Addresses, err = prefixesOf(network, standing.Addresses); err != nil {
 			return err
 		}
-		if err := m.plug(network, end); err != nil {
+		administers := b.AdministersNetwork() || isSandbox(b) && m.administered()[b.ID]
+		if err := m.plug(network, end, administers); err != nil {
 			return fmt.Errorf("network %s: %w", network.Name, err)
 		}
 		m.standing = append(m.standing, standing)
@@ -159,7 +179,7 @@ func (m *mending) connect(b *bundle.Bundle) error {
 }
 
 // plug mends the devices of a container, and before them the bridge, once for all.
-func (m *mending) plug(network bundle.BridgeNetwork, end bridge.Endpoint) error {
+func (m *mending) plug(network bundle.BridgeNetwork, end bridge.Endpoint, administers bool) error {
 	unlock, err := lockNetwork(network.Name)
 	if err != nil {
 		return err
@@ -171,7 +191,7 @@ func (m *mending) plug(network bundle.BridgeNetwork, end bridge.Endpoint) error 
 	if err := m.bridges[network.Name]; err != nil {
 		return err
 	}
-	return bridge.Mend(network, end)
+	return bridge.Mend(network, end, administers)
 }
 
 // prefixesOf are addresses with the lengths of their subnets.

@@ -16,10 +16,6 @@ import (
 // mendSandbox mounts again what is unmounted of what a sandbox has mounted on the node. The namespaces and the files in
 // memory are there as long as a container of the pod has them.
 func mendSandbox(b *bundle.Bundle) error {
-	containers, err := sharing(b)
-	if err != nil {
-		return err
-	}
 	var failures []error
 	for _, namespace := range b.Spec.Linux.Namespaces {
 		file, known := namespaceFiles[namespace.Type]
@@ -30,7 +26,7 @@ func mendSandbox(b *bundle.Bundle) error {
 		pin := func(pid int, _ *bundle.Bundle) error {
 			return (&run{Bundle: b}).pin(namespace.Type, fmt.Sprintf("/proc/%d/ns/%s", pid, file))
 		}
-		if err := mountOf(containers, pin, path); err != nil {
+		if err := mountOf(b, pin, path); err != nil {
 			failures = append(failures, fmt.Errorf("mount its %s namespace again: %w", namespace.Type, err))
 		}
 	}
@@ -40,7 +36,7 @@ func mendSandbox(b *bundle.Bundle) error {
 			continue
 		}
 		mount := func(pid int, one *bundle.Bundle) error { return mountAgain(pid, one, dir.Name, path) }
-		if err := mountOf(containers, mount, path); err != nil {
+		if err := mountOf(b, mount, path); err != nil {
 			failures = append(failures, fmt.Errorf("mount its empty directory %s again: %w", dir.Name, err))
 		}
 	}
@@ -50,8 +46,12 @@ func mendSandbox(b *bundle.Bundle) error {
 // errNowhere says that no container that runs has what is to be mounted.
 var errNowhere = errors.New("no container of the pod that runs has it: run systemctl restart with the pod's unit")
 
-// mountOf has each container that runs tried until what it has is mounted at a path.
-func mountOf(containers []*bundle.Bundle, mount func(pid int, one *bundle.Bundle) error, path string) error {
+// mountOf has each container of a pod that runs tried until what it has is mounted at a path.
+func mountOf(sandbox *bundle.Bundle, mount func(pid int, one *bundle.Bundle) error, path string) error {
+	containers, err := sharing(sandbox)
+	if err != nil {
+		return err
+	}
 	failure := errNowhere
 	for _, one := range containers {
 		pid, err := runtimeOf(one).pid()

@@ -50,11 +50,16 @@ type tableContent struct {
 }
 
 func readTable() (tableContent, error) {
-	content := tableContent{comments: map[string]map[string]bool{}, first: map[string]string{}}
 	conn, err := nftables.New(nftables.AsLasting())
 	if err != nil {
-		return content, err
+		return tableContent{}, err
 	}
+	content, err := read(conn)
+	return content, errors.Join(err, conn.CloseLasting())
+}
+
+func read(conn *nftables.Conn) (tableContent, error) {
+	content := tableContent{comments: map[string]map[string]bool{}, first: map[string]string{}}
 	there, err := chains(conn)
 	for _, chain := range []*nftables.Chain{postrouting, prerouting, output, guard, ports} {
 		if err != nil || !there[chain.Name] {
@@ -65,7 +70,7 @@ func readTable() (tableContent, error) {
 			content.add(chain, rules)
 		}
 	}
-	return content, errors.Join(err, conn.CloseLasting())
+	return content, err
 }
 
 func (c tableContent) add(chain *nftables.Chain, rules []*nftables.Rule) {

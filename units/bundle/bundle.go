@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -111,6 +112,15 @@ func (l *Launch) Images() []Image {
 		return l.ImageVolumes
 	}
 	return append([]Image{l.Image}, l.ImageVolumes...)
+}
+
+// AdministersNetwork reports whether the container may change its own network; a sandbox runs nothing.
+func (b *Bundle) AdministersNetwork() bool {
+	if b.Spec.Process == nil {
+		return false
+	}
+	capabilities := b.Spec.Process.Capabilities
+	return b.AllCapabilities || capabilities != nil && slices.Contains(capabilities.Bounding, "CAP_NET_ADMIN")
 }
 
 // Due are times at which a container is to start, and how late it may start, in seconds.
