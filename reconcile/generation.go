@@ -48,6 +48,8 @@ type Generation struct {
 	// Owed are the units that davit has to start still, where they are wanted, because it stopped them or
 	// wrote their files, and the images to delete before; "" for none.
 	Owed map[string]string `json:"owed,omitempty"`
+	// OwedAt is since when, of units that a plan stopped or wrote.
+	OwedAt map[string]time.Time `json:"owedAt,omitempty"`
 	// Foreseen are the units of Owed that davit has not touched yet; true if it will owe their start once it has. If the
 	// pass is interrupted, nobody knows whether it has.
 	Foreseen map[string]bool `json:"-"`
@@ -214,7 +216,7 @@ const (
 // in this one: a version that was confirmed stays so. Units that are to be started still are so.
 func (g *Generation) Inherit(before []Generation) {
 	if len(before) > 0 {
-		g.Owed = before[0].Owed
+		g.Owed, g.OwedAt = before[0].Owed, before[0].OwedAt
 	}
 	for object, version := range g.Objects {
 		i := slices.IndexFunc(before, func(b Generation) bool { return b.Objects[object] != "" })
@@ -299,12 +301,15 @@ func (g *Generation) begun(action Action) {
 
 // Owe notes the units that a plan stops, or whose files it writes in order to start them. One that goes may
 // be wanted again before it has stopped. What is gone is forgotten.
-func (g *Generation) Owe(plan Plan, desired Desired, actual Actual) {
-	owed := map[string]string{}
+func (g *Generation) Owe(plan Plan, desired Desired, actual Actual, now time.Time) {
+	owed, since := map[string]string{}, map[string]time.Time{}
 	for unit, image := range g.Owed {
 		_, wanted := desired.Workloads[unit]
 		if _, exists := actual.Workloads[unit]; wanted || exists {
 			owed[unit] = image
+			if at, known := g.OwedAt[unit]; known {
+				since[unit] = at
+			}
 		}
 	}
 	g.Foreseen = map[string]bool{}
@@ -312,6 +317,7 @@ func (g *Generation) Owe(plan Plan, desired Desired, actual Actual) {
 		if _, known := owed[unit]; !known {
 			g.Foreseen[unit] = begins
 		}
+		since[unit] = now
 		if owed[unit] == "" {
 			owed[unit] = image
 		}
@@ -324,8 +330,8 @@ func (g *Generation) Owe(plan Plan, desired Desired, actual Actual) {
 			note(unit, "", false) // it is to be enabled
 		}
 	}
-	if g.Owed = owed; len(owed) == 0 {
-		g.Owed = nil
+	if g.Owed, g.OwedAt = owed, since; len(owed) == 0 {
+		g.Owed, g.OwedAt = nil, nil
 	}
 }
 
@@ -401,10 +407,17 @@ func (g *Generation) Arrived(desired Desired, actual Actual) {
 	for unit := range g.Owed {
 		workload, current := desired.Workloads[unit], actual.Workloads[unit]
 		starting := current.Job == "start" && current.Active == "activating" && !current.queued() && current.arriving(workload, true)
-		if _, exists := actual.Workloads[unit]; exists && (starting || current.settled(workload)) {
+		if _, exists := actual.Workloads[unit]; exists && (starting || current.settled(workload) || g.cameAndWent(unit, current)) {
 			g.Owed = without(g.Owed, unit)
 		}
 	}
+}
+
+// cameAndWent reports whether a unit has been started since davit came to owe its start, by a boot or an operator, and is
+// down again: that was another stop. One that systemd started again while davit began to stop it is none.
+func (g *Generation) cameAndWent(unit string, current ActualWorkload) bool {
+	since, known := g.OwedAt[unit]
+	return known && current.Started && current.down() && current.Begun.After(since.Add(boundGap))
 }
 
 // Excuses reports whether a verdict says nothing of a version: davit has stopped the unit, or is to start it again, and

@@ -220,7 +220,7 @@ func TestAUnitThatIsNotEnabledYetIsNobodysDoing(t *testing.T) {
 	desired := resolve(t, container("web"), command)
 	plan := Plan{Actions: []Action{{Verb: WriteUnit, Object: webObject, Target: "web.service"}}}
 	g := NewGeneration(1, desired, "", time.Now())
-	g.Owe(plan, desired, Actual{})
+	g.Owe(plan, desired, Actual{}, time.Now())
 	if _, noted := g.Owed["web.service"]; !noted {
 		t.Error("nothing says that the unit is to be enabled")
 	}
@@ -228,5 +228,35 @@ func TestAUnitThatIsNotEnabledYetIsNobodysDoing(t *testing.T) {
 	g.Forgo()
 	if len(g.Owed) > 0 {
 		t.Errorf("once the pass has ended, davit owes %v", g.Owed)
+	}
+}
+
+// TestWhatABootStartedIsOwedNoMore stops a unit whose start waited for another one, and that a boot has started meanwhile.
+func TestWhatABootStartedIsOwedNoMore(t *testing.T) {
+	t.Parallel()
+	at := time.Now()
+	desired := resolve(t, container("web"), command)
+	plan := Plan{Actions: []Action{{Verb: Stop, Object: webObject, Target: "web.service"}}}
+	for name, test := range map[string]struct {
+		begun time.Time
+		owed  bool
+	}{
+		"it was started before":                      {at.Add(-time.Hour), true},
+		"systemd started it again while davit began": {at.Add(time.Millisecond), true},
+		"it was started since":                       {at.Add(time.Minute), false},
+	} {
+		n := newNode()
+		n.mustApply(t, desired)
+		g := NewGeneration(1, desired, "", at)
+		g.Owe(plan, desired, n.actual, at)
+		g.Record(Event{Action: plan.Actions[0], Status: Begun})
+		g.Forgo()
+		web := n.actual.Workloads["web.service"]
+		web.Active, web.RunningDir, web.Begun = "inactive", "", test.begun
+		n.actual.Workloads["web.service"] = web
+		g.Arrived(desired, n.actual)
+		if _, owed := g.Owed["web.service"]; owed != test.owed {
+			t.Errorf("%s: owed: %t", name, owed)
+		}
 	}
 }

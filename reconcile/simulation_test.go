@@ -243,7 +243,7 @@ func (s *simulation) revise(desired Desired, plan Plan, digest string) Generatio
 		s.kept, s.states[generation.Number] = slices.Insert(s.kept, 0, generation), desired
 	}
 	generation.Retry(plan)
-	generation.Owe(plan, desired, s.actual)
+	generation.Owe(plan, desired, s.actual, s.now)
 	return generation
 }
 
