@@ -2,6 +2,9 @@ module github.com/davit-project/davit
 
 go 1.26.8
 
+// net/http, crypto/tls, crypto/x509 and os have known vulnerabilities before it.
+toolchain go1.26.10
+
 require (
 	github.com/agext/levenshtein v1.2.3 // "did you mean"
 	github.com/containerd/console v1.0.5
