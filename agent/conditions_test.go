@@ -38,6 +38,7 @@ func TestHowTheLastRunEndedCounts(t *testing.T) {
 	up := units.State{ActiveState: "active", SubState: "running", Result: "success", Invocation: "two"}
 	failed := units.State{ActiveState: "failed", SubState: "failed", Result: "exit-code", Invocation: "two"}
 	starting := units.State{ActiveState: "activating", SubState: "start", Invocation: "two"}
+	stopping := units.State{ActiveState: "deactivating", SubState: "stop-sigterm", Result: "success", Invocation: "two"}
 	noAddress := &bundle.Failure{Stage: bundle.StageNetwork, Error: "start web: no addresses"}
 	dead := &bundle.Failure{Stage: bundle.StageAlive, Error: "its liveness probe failed"}
 	for name, test := range map[string]struct {
@@ -56,6 +57,8 @@ func TestHowTheLastRunEndedCounts(t *testing.T) {
 		"short of memory":                             {up, 1, bundle.LastRun{Invocation: "one", Result: "oom-kill", At: at(90)}, "run OOMKilled"},
 		"failed, and starting again":                  {starting, 0, bundle.LastRun{Invocation: "one", Result: "exit-code"}, "run Error"},
 		"stopped the hard way, and starting again":    {starting, 0, bundle.LastRun{Invocation: "one", Result: "signal"}, ""},
+		"killed after its grace period, and starting": {starting, 0, bundle.LastRun{Invocation: "one", Result: "timeout", Asked: true}, ""},
+		"killed after its grace period, and stopping": {stopping, 0, bundle.LastRun{Invocation: "one", Result: "timeout", Asked: true}, ""},
 	} {
 		row := ObjectReport{state: test.state, Restarts: test.restarts, LastRun: &test.run}
 		explained(&row, reconcile.Plan{}, reconcile.Desired{})

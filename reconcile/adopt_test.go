@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,6 +24,11 @@ func renderedOtherwise(desired Desired, format int) Desired {
 		}
 		workload.UnitText = units.Sign(text, format)
 		desired.Workloads[unit] = workload
+	}
+	desired.Networks = maps.Clone(desired.Networks)
+	for name, network := range desired.Networks {
+		network.Conflist = slices.Concat([]byte(" "), network.Conflist)
+		desired.Networks[name] = network
 	}
 	return desired
 }

@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"maps"
@@ -326,7 +325,7 @@ func (d *differ) fetch() {
 		current, exists := d.actual.Networks[name]
 		action := Action{Verb: MakeNetwork, Object: network.Ref.String(), Target: name, Reason: "not on the node yet"}
 		switch {
-		case exists && bytes.Equal(current.Conflist, network.Conflist):
+		case exists && bundle.SameNetwork(current.Conflist, network.Conflist):
 			continue
 		case exists:
 			action.Verb, action.Reason, action.Waits = CheckNetwork, networkChanged, d.stays(name)

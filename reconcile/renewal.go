@@ -3,6 +3,8 @@ package reconcile
 import (
 	"errors"
 	"slices"
+
+	"github.com/davit-project/davit/units/bundle"
 )
 
 const networkChanged = "configuration changed"
@@ -76,7 +78,7 @@ func (d *differ) networksLeft(unit string) []string {
 func (d *differ) networkChanges(name string) bool {
 	network, wanted := d.desired.Networks[name]
 	current, exists := d.actual.Networks[name]
-	return wanted && exists && string(current.Conflist) != string(network.Conflist)
+	return wanted && exists && !bundle.SameNetwork(current.Conflist, network.Conflist)
 }
 
 // leaves says which unit is still about to leave a network that changes, though this plan does not stop

@@ -32,7 +32,7 @@ func End(ctx context.Context, id string, now time.Time) error {
 	if result != "success" {
 		job = jobOf(ctx, id)
 	}
-	failure, err := noteEnd(id, result, job == "stop", now)
+	failure, err := noteEnd(id, result, job == "stop" || job == "restart", now)
 	if failure != nil { // then there was no container
 		return errors.Join(err, Cleanup(ctx, id))
 	}

@@ -1,9 +1,11 @@
 package bundle
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"net/netip"
+	"reflect"
 )
 
 // BridgeNetwork is one of davit's own networks: a bridge device that has the subnets' gateway addresses.
@@ -67,4 +69,22 @@ func DecodeBridgeNetwork(conflist []byte) (network BridgeNetwork, own bool, err 
 		return BridgeNetwork{}, false, errors.New("a network of type davit needs a bridge and subnets")
 	}
 	return network, true, nil
+}
+
+// SameNetwork reports whether two CNI configuration lists mean the same network, however they are written. Of one of
+// davit's own networks, what this davit does not know is left out: another davit has written it.
+func SameNetwork(a, b json.RawMessage) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
+	one, ownOne, errOne := DecodeBridgeNetwork(a)
+	two, ownTwo, errTwo := DecodeBridgeNetwork(b)
+	switch {
+	case errOne != nil || errTwo != nil || ownOne != ownTwo:
+		return false
+	case ownOne:
+		return reflect.DeepEqual(one, two)
+	}
+	var listOne, listTwo any
+	return json.Unmarshal(a, &listOne) == nil && json.Unmarshal(b, &listTwo) == nil && reflect.DeepEqual(listOne, listTwo)
 }
