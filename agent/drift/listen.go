@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,7 +13,7 @@ import (
 type Listener struct {
 	route, rules *socket
 	watches      *watches
-	mounts       *os.File
+	mounts       int // a descriptor that Go's own poller does not know: what polls it first has heard of a change
 	end          int // an eventfd(2) that ends Run
 	changed      func(Change)
 }
@@ -33,7 +32,7 @@ const (
 // NewListener listens from now on; [Listener.Run] calls changed, which must not wait. unitDirs are the directories in
 // which systemd finds units.
 func NewListener(unitDirs []string, changed func(Change)) (*Listener, error) {
-	l := &Listener{changed: changed, end: -1}
+	l := &Listener{changed: changed, mounts: -1, end: -1}
 	var err error
 	if l.route, err = listenRoute(); err == nil {
 		l.rules, err = listenRules()
@@ -42,7 +41,7 @@ func NewListener(unitDirs []string, changed func(Change)) (*Listener, error) {
 		l.watches, err = newWatches(unitDirs)
 	}
 	if err == nil {
-		l.mounts, err = os.Open("/proc/self/mountinfo")
+		l.mounts, err = unix.Open("/proc/self/mountinfo", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	}
 	if err == nil {
 		l.end, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
@@ -59,14 +58,13 @@ func (l *Listener) Arm() error { return l.watches.arm() }
 // Run listens until the context ends.
 func (l *Listener) Run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { _, _ = unix.Write(l.end, []byte{1, 0, 0, 0, 0, 0, 0, 0}) })()
-	// One thread waits for all of them: that of mounts is an exceptional condition (proc_pid_mountinfo(5)), which
-	// Go's own poller does not wait for.
+	// One thread waits for all of them: that of mounts is an exceptional condition (proc_pid_mountinfo(5)).
 	polled := []unix.PollFd{
 		{Fd: int32(l.end), Events: unix.POLLIN},
 		{Fd: int32(l.route.fd), Events: unix.POLLIN},
 		{Fd: int32(l.rules.fd), Events: unix.POLLIN},
 		{Fd: int32(l.watches.fd), Events: unix.POLLIN},
-		{Fd: int32(l.mounts.Fd()), Events: unix.POLLPRI},
+		{Fd: int32(l.mounts), Events: unix.POLLPRI},
 	}
 	for {
 		_, err := unix.Poll(polled, -1)
@@ -122,11 +120,10 @@ func (l *Listener) close() error {
 	if l.watches != nil {
 		failures = append(failures, unix.Close(l.watches.fd))
 	}
-	if l.mounts != nil {
-		failures = append(failures, l.mounts.Close())
-	}
-	if l.end >= 0 {
-		failures = append(failures, unix.Close(l.end))
+	for _, fd := range []int{l.mounts, l.end} {
+		if fd >= 0 {
+			failures = append(failures, unix.Close(fd))
+		}
 	}
 	return errors.Join(failures...)
 }

@@ -183,6 +183,9 @@ func TestWhatOthersRemoveIsFoundAndMadeAgain(t *testing.T) {
 		if faults := check(remove); len(faults) > 0 {
 			t.Errorf("%s: after it was mended there is still wrong: %v", remove, faults)
 		}
+		if mounts, err := os.ReadFile("/proc/self/mountinfo"); err != nil || strings.Count(string(mounts), " /run/davit/containers/web/ipc ") != 1 {
+			t.Errorf("%s: the namespace is mounted other than once: %v\n%s", remove, err, mounts)
+		}
 		after, err := os.ReadFile(bundle.AddressFile("web"))
 		if err != nil || string(after) != string(address) {
 			t.Errorf("%s: the address was %s, is %s, %v", remove, address, after, err)
