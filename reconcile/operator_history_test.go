@@ -16,7 +16,7 @@ import (
 	"github.com/davit-project/davit/manifests"
 )
 
-var operations = flag.Int("operations", 25, "how many operations there are in a history of an operator")
+var operations = flag.Int("operations", 10, "how many operations there are in a history of an operator")
 
 // parts are what the histories of an operator have on the node, each with its version in the place of VERSION.
 var parts = map[string]string{

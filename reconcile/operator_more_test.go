@@ -260,3 +260,21 @@ func TestWhatABootStartedIsOwedNoMore(t *testing.T) {
 		}
 	}
 }
+
+// TestAMaskedReplicaTakesNoTurn updates a Deployment of which a replica is masked and runs: the others do not wait for it.
+func TestAMaskedReplicaTakesNoTurn(t *testing.T) {
+	t.Parallel()
+	const web = `{name: c, image: "example.com/app:1"}`
+	n := newNode()
+	n.mustApply(t, resolve(t, operated, command))
+	masked := n.actual.Workloads["web@1.service"]
+	masked.Enabled = "masked"
+	n.actual.Workloads["web@1.service"] = masked
+	edited := resolve(t, strings.Replace(operated, web, strings.Replace(web, "}", ", args: [new]}", 1), 1), command)
+	n.fail["start web@surge1.service"], n.fail["restart web@2.service"] = errors.New("later"), errors.New("later")
+	_, _, _ = n.apply(t, edited, Options{})
+	plan := Diff(edited, n.actual, Options{})
+	if restart := action(t, plan, "restart web@2.service"); restart.Waits != "" {
+		t.Errorf("web@2 %s", restart.Waits)
+	}
+}
