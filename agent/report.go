@@ -96,7 +96,11 @@ func (n *Node) Report(ctx context.Context, set *manifests.Set, guard Guard) (Rep
 func (r *Report) addRuns(ctx context.Context, shown map[string]runLimits) error {
 	runs, err := runsOf(ctx, shown)
 	for i := range r.Objects {
-		r.Objects[i].Runs = runs[r.Objects[i].Unit]
+		row := &r.Objects[i]
+		row.Runs = runs[row.Unit]
+		if row.state.SubState == "auto-restart" { // to systemd a launcher that waits has begun a run
+			row.Runs = slices.DeleteFunc(row.Runs, func(run Run) bool { return run.Ended == nil })
+		}
 	}
 	return err
 }
