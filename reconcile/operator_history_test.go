@@ -303,7 +303,11 @@ func (h *tale) judge() {
 // fault: an operator stops, starts, masks, disables and kills units and has the node boot, at random, while manifests change | what runs is what the operator and the manifests say
 func TestHistoriesOfAnOperator(t *testing.T) {
 	t.Parallel()
+	histories := 0
 	rapid.Check(t, func(t *rapid.T) {
+		if histories++; testing.Short() && histories > 20 {
+			return
+		}
 		h := newTale(t)
 		for range *operations {
 			h.step()
