@@ -146,7 +146,7 @@ var resolvedTexts sync.Map
 
 func (h *tale) resolve(text string) Desired {
 	if known, ok := resolvedTexts.Load(text); ok {
-		return known.(Desired) //nolint:forcetypeassert // nothing else is in it
+		return known.(Desired)
 	}
 	set := manifests.Load([]manifests.File{{Path: "/app.yaml", Text: []byte(text)}}, manifests.Options{})
 	if err := set.Diagnostics.Err(); err != nil {
