@@ -266,9 +266,9 @@ func (m *manager) pull(jobs map[string]string, pulled map[string]map[string]bool
 	if verb != "stop" {
 		switch {
 		case u.masked:
-			return fmt.Errorf("Unit %s is masked", name) //nolint:staticcheck // systemd's own words
+			return fmt.Errorf("unit %s is masked", name)
 		case u.text == "" && name != rootSlice:
-			return fmt.Errorf("Unit %s not found", name) //nolint:staticcheck // likewise
+			return fmt.Errorf("unit %s not found", name)
 		}
 	}
 	if pulled[name] == nil {
