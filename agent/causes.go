@@ -455,7 +455,7 @@ func (r *ObjectReport) lastRun(now time.Time) *bundle.LastRun {
 	case run.Invocation == r.state.Invocation:
 		return run
 	case r.state.SubState != "auto-restart" && r.state.ActiveState != "failed" && run.Result != "signal" && !run.Asked:
-		return run // the next one begins
+		return run // the next one begins; what was stopped to be started again says nothing, though it had to be killed
 	}
 	return nil
 }

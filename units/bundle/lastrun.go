@@ -16,7 +16,7 @@ type LastRun struct {
 	Result string `json:"result"`
 	// Exit is the exit status, or the name of the signal, KILL.
 	Exit string `json:"exit,omitempty"`
-	// Asked is set when it did not end well because the unit was asked to stop.
+	// Asked is set when it did not end well because the unit was asked to stop or to restart.
 	Asked bool `json:"asked,omitempty"`
 	// At is when.
 	At time.Time `json:"at"`
