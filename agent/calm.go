@@ -14,9 +14,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// calm is how long a container has to run before its earlier restarts no longer count, as in
-// Kubernetes (https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy).
-const calm = 10 * time.Minute
+// calm is how long a container has to run before its earlier restarts no longer count.
+const calm = bundle.Calm
 
 // changedUnits are the units that changed since their restarts were last looked at. Its methods may be
 // called from several goroutines; the zero value knows none.

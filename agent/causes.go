@@ -323,6 +323,9 @@ func (w *explainer) ofRun(row *ObjectReport) []Cause {
 	switch {
 	case row.isStoppedByHand(w):
 		return nil
+	case w.view.actual.Workloads[row.Unit].Missing != "":
+		cause.Stage, cause.Reason = StageDrift, reasonMissing
+		cause.Message = fmt.Sprintf("%s runs, but %s", row.name(), w.view.actual.Workloads[row.Unit].Missing)
 	case row.isActive() && row.Ready != nil && !*row.Ready:
 		cause.Stage, cause.Reason = StageProbe, reasonNotReady
 		cause.Message = fmt.Sprintf("%s is not ready: %s", row.name(), row.Status)

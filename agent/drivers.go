@@ -28,6 +28,7 @@ func (n *Node) drivers(actual reconcile.Actual, watched bool) reconcile.Drivers 
 		Bundles:   bundles.Store{},
 		UnitFiles: unitFiles{n.Systemd, n},
 		Services:  services{n, actual, watched},
+		Repairs:   repairs{n},
 	}
 }
 
@@ -93,8 +94,10 @@ func (u unitFiles) RemoveUnit(ctx context.Context, name string) error {
 	if err := u.Systemd.RemoveUnit(ctx, name); err != nil {
 		return err
 	}
-	if err := os.Remove(bundle.LastRunFile(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("forget how %s ended: %w", name, err)
+	for _, note := range []string{bundle.LastRunFile(id), bundle.BackOffFile(id)} {
+		if err := os.Remove(note); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("forget how %s ended: %w", name, err)
+		}
 	}
 	return nil
 }

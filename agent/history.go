@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/davit-project/davit/manifests"
 	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/reconcile"
 )
 
 // Run is one run of a job, as systemd wrote it to the journal: davit keeps no history of its own.
@@ -39,98 +42,175 @@ const (
 // journalDepth bounds how many messages are read for one unit's runs: each run has three or four.
 const journalDepth = 400
 
-// Runs are the last runs of a unit that the journal knows, the last one first: so many that ended
-// well, so many that did not, and the one that goes on.
-func Runs(ctx context.Context, unit string, successful, failed int) ([]Run, error) {
-	command := exec.CommandContext(ctx, "journalctl", "--quiet", "--output=json",
-		"--output-fields=MESSAGE_ID,INVOCATION_ID,UNIT_RESULT,EXIT_STATUS", "--lines="+strconv.Itoa(journalDepth),
-		"_PID=1", "UNIT="+unit,
-		"MESSAGE_ID="+messageStarting, "MESSAGE_ID="+messageExit, "MESSAGE_ID="+messageSuccess, "MESSAGE_ID="+messageFailure)
-	output, err := command.Output()
-	if failure := (*exec.ExitError)(nil); errors.As(err, &failure) {
-		err = fmt.Errorf("%w: %s", err, bytes.TrimSpace(failure.Stderr))
+// runLimits are how many of a unit's runs are shown that ended well, and how many that did not.
+type runLimits struct{ successful, failed int }
+
+// runsOf are the last runs of units that the journal knows, the last one first: as many as each shows, and the one
+// that goes on.
+func runsOf(ctx context.Context, shown map[string]runLimits) (map[string][]Run, error) {
+	runs := map[string][]Run{}
+	if len(shown) == 0 {
+		return runs, nil
 	}
+	names := slices.Sorted(maps.Keys(shown))
+	messages, err := readRuns(ctx, names)
 	if err != nil {
-		return nil, fmt.Errorf("read the runs of %s from the journal: %w", unit, err)
+		return nil, err
 	}
-	runs, err := parseRuns(output)
-	if err != nil {
-		return nil, fmt.Errorf("read the runs of %s from the journal: %w", unit, err)
-	}
-	return lastRuns(runs, successful, failed), nil
-}
-
-// kept is how many of an object's runs are shown that ended well, and how many that did not:
-// Kubernetes' defaults for a CronJob, unless it says otherwise; none for what is not a job.
-func kept(set *manifests.Set, ref v1.Ref) (successful, failed int) {
-	if ref.Kind != v1.KindJob && ref.Kind != v1.KindCronJob {
-		return 0, 0
-	}
-	successful, failed = 3, 1
-	for _, object := range set.Objects {
-		job, ok := object.Object.(*v1.CronJob)
-		if !ok || job.Ref() != ref {
-			continue
+	for _, unit := range names {
+		// Others may have taken the place of its messages.
+		if messages.read >= journalDepth*len(names) && len(names) > 1 && !shown[unit].reached(messages.runs[unit]) {
+			alone, err := readRuns(ctx, []string{unit})
+			if err != nil {
+				return nil, err
+			}
+			messages.runs[unit] = alone.runs[unit]
 		}
-		if limit := job.Spec.SuccessfulJobsHistoryLimit; limit != nil {
-			successful = int(*limit)
-		}
-		if limit := job.Spec.FailedJobsHistoryLimit; limit != nil {
-			failed = int(*limit)
-		}
-	}
-	return successful, failed
-}
-
-// journalEntry is a line of journalctl --output=json, as far as [Runs] asks for it.
-type journalEntry struct {
-	Micros     string `json:"__REALTIME_TIMESTAMP"`
-	MessageID  string `json:"MESSAGE_ID"`
-	Invocation string `json:"INVOCATION_ID"`
-	Result     string `json:"UNIT_RESULT"`
-	ExitStatus string `json:"EXIT_STATUS"`
-}
-
-// parseRuns puts the messages of each invocation together, in the order of their starts. What
-// began before the journal does is left out.
-func parseRuns(lines []byte) ([]*Run, error) {
-	var runs []*Run
-	byInvocation := map[string]*Run{}
-	for line := range bytes.Lines(lines) {
-		var entry journalEntry
-		if err := json.Unmarshal(line, &entry); err != nil {
-			return nil, err
-		}
-		micros, err := strconv.ParseInt(entry.Micros, 10, 64)
-		if err != nil {
-			return nil, err
-		}
-		at := time.UnixMicro(micros)
-		run := byInvocation[entry.Invocation]
-		switch {
-		case entry.MessageID == messageStarting:
-			run = &Run{Started: at}
-			runs, byInvocation[entry.Invocation] = append(runs, run), run
-		case run == nil || run.Ended != nil:
-		case entry.MessageID == messageExit:
-			run.Exit = entry.ExitStatus
-		case entry.MessageID == messageSuccess:
-			run.Ended, run.Result = &at, "success"
-		case entry.MessageID == messageFailure:
-			run.Ended, run.Result = &at, entry.Result
-		}
+		runs[unit] = lastRuns(messages.runs[unit], shown[unit])
 	}
 	return runs, nil
 }
 
-// lastRuns are the last ones of each kind, the last one first.
-func lastRuns(runs []*Run, successful, failed int) []Run {
-	var last []Run
-	for _, run := range slices.Backward(runs) {
-		left := &failed
+// reached reports whether there are as many runs as are shown.
+func (l runLimits) reached(runs []*Run) bool {
+	for _, run := range runs {
 		switch run.Result {
 		case "success":
-			left = &successful
+			l.successful--
+		case "":
+		default:
+			l.failed--
+		}
+	}
+	return l.successful <= 0 && l.failed <= 0
+}
+
+// readRuns reads the runs of units from the journal, all at once: each journalctl takes as long as it takes to read a
+// few hundred messages.
+func readRuns(ctx context.Context, names []string) (*runMessages, error) {
+	args := []string{
+		"--quiet", "--output=json", "--output-fields=MESSAGE_ID,INVOCATION_ID,UNIT,UNIT_RESULT,EXIT_STATUS",
+		"--lines=" + strconv.Itoa(journalDepth*len(names)), "_PID=1",
+		"MESSAGE_ID=" + messageStarting, "MESSAGE_ID=" + messageExit, "MESSAGE_ID=" + messageSuccess, "MESSAGE_ID=" + messageFailure,
+	}
+	for _, name := range names {
+		args = append(args, "UNIT="+name)
+	}
+	command := exec.CommandContext(ctx, "journalctl", args...)
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	output, err := command.StdoutPipe()
+	if err == nil {
+		err = command.Start()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the runs of %d units from the journal: %w", len(names), err)
+	}
+	messages := &runMessages{runs: map[string][]*Run{}, byInvocation: map[string]*Run{}}
+	parseErr := messages.parse(output)
+	if err := command.Wait(); err != nil {
+		return nil, fmt.Errorf("read the runs of %d units from the journal: %w: %s", len(names), err, bytes.TrimSpace(stderr.Bytes()))
+	}
+	if parseErr != nil {
+		return nil, fmt.Errorf("read the runs of %d units from the journal: %w", len(names), parseErr)
+	}
+	return messages, nil
+}
+
+// shownRuns are how many of their runs the units of jobs show: Kubernetes' defaults for a CronJob, unless it says
+// otherwise.
+func shownRuns(set *manifests.Set, workloads map[string]reconcile.ActualWorkload) map[string]runLimits {
+	declared := map[v1.Ref]runLimits{}
+	for _, object := range set.Objects {
+		job, ok := object.Object.(*v1.CronJob)
+		if !ok {
+			continue
+		}
+		shown := defaultLimits
+		if limit := job.Spec.SuccessfulJobsHistoryLimit; limit != nil {
+			shown.successful = int(*limit)
+		}
+		if limit := job.Spec.FailedJobsHistoryLimit; limit != nil {
+			shown.failed = int(*limit)
+		}
+		declared[job.Ref()] = shown
+	}
+	units := map[string]runLimits{}
+	for unit, workload := range workloads {
+		if kind := workload.Ref.Kind; workload.Bundle == nil || kind != v1.KindJob && kind != v1.KindCronJob {
+			continue
+		}
+		shown, ok := declared[workload.Ref]
+		if !ok {
+			shown = defaultLimits
+		}
+		if shown.successful+shown.failed > 0 {
+			units[unit] = shown
+		}
+	}
+	return units
+}
+
+var defaultLimits = runLimits{successful: 3, failed: 1}
+
+// journalEntry is a line of journalctl --output=json, as far as [readRuns] asks for it.
+type journalEntry struct {
+	Micros     string `json:"__REALTIME_TIMESTAMP"`
+	MessageID  string `json:"MESSAGE_ID"`
+	Invocation string `json:"INVOCATION_ID"`
+	Unit       string `json:"UNIT"`
+	Result     string `json:"UNIT_RESULT"`
+	ExitStatus string `json:"EXIT_STATUS"`
+}
+
+// runMessages are runs put together from the journal's messages.
+type runMessages struct {
+	read         int               // messages
+	runs         map[string][]*Run // by unit, in the order of their starts
+	byInvocation map[string]*Run
+}
+
+// parse puts the messages of each invocation together. What began before the journal does is left out.
+func (m *runMessages) parse(lines io.Reader) error {
+	for decoder := json.NewDecoder(lines); ; m.read++ {
+		var entry journalEntry
+		if err := decoder.Decode(&entry); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		micros, err := strconv.ParseInt(entry.Micros, 10, 64)
+		if err != nil {
+			return err
+		}
+		m.add(entry, time.UnixMicro(micros))
+	}
+}
+
+func (m *runMessages) add(entry journalEntry, at time.Time) {
+	run := m.byInvocation[entry.Invocation]
+	switch {
+	case entry.MessageID == messageStarting:
+		run = &Run{Started: at}
+		m.runs[entry.Unit], m.byInvocation[entry.Invocation] = append(m.runs[entry.Unit], run), run
+	case run == nil || run.Ended != nil:
+	case entry.MessageID == messageExit:
+		run.Exit = entry.ExitStatus
+	case entry.MessageID == messageSuccess:
+		run.Ended, run.Result = &at, "success"
+	case entry.MessageID == messageFailure:
+		run.Ended, run.Result = &at, entry.Result
+	}
+}
+
+// lastRuns are the last ones of each kind, the last one first.
+func lastRuns(runs []*Run, shown runLimits) []Run {
+	var last []Run
+	for _, run := range slices.Backward(runs) {
+		left := &shown.failed
+		switch run.Result {
+		case "success":
+			left = &shown.successful
 		case "":
 			last = append(last, *run)
 			continue

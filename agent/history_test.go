@@ -18,22 +18,30 @@ func journal(messages ...string) string {
 	return lines.String()
 }
 
+// message is one of a unit, or of another one if its invocation is written in capitals.
 func message(invocation, id, more string) string {
-	return fmt.Sprintf(`"INVOCATION_ID":%q,"MESSAGE_ID":%q%s`, invocation, id, more)
+	unit := "job.service"
+	if invocation == strings.ToUpper(invocation) {
+		unit = "other.service"
+	}
+	return fmt.Sprintf(`"UNIT":%q,"INVOCATION_ID":%q,"MESSAGE_ID":%q%s`, unit, invocation, id, more)
 }
 
 func TestRunsOfAJobAreReadFromTheJournal(t *testing.T) {
 	t.Parallel()
-	runs, err := parseRuns([]byte(journal(
+	read := runMessages{runs: map[string][]*Run{}, byInvocation: map[string]*Run{}}
+	err := read.parse(strings.NewReader(journal(
 		message("old", messageSuccess, ""), // began before the journal
 		message("a", messageStarting, ""),
 		message("a", messageExit, `,"EXIT_STATUS":"3"`),
-		message("b", messageStarting, ""), // of another unit's in between
+		message("b", messageStarting, ""), // another run in between
 		message("a", messageFailure, `,"UNIT_RESULT":"exit-code"`),
 		message("b", messageSuccess, ""),
 		message("a", messageFailure, `,"UNIT_RESULT":"start-limit-hit"`), // said again by a start that was refused
 		message("c", messageStarting, ""),
 		message("d", messageStarting, ""),
+		message("E", messageStarting, ""),
+		message("E", messageSuccess, ""),
 	)))
 	if err != nil {
 		t.Fatal(err)
@@ -43,6 +51,10 @@ func TestRunsOfAJobAreReadFromTheJournal(t *testing.T) {
 	failure := Run{Started: at(1), Ended: end(4), Result: "exit-code", Exit: "3"}
 	success := Run{Started: at(3), Ended: end(5), Result: "success"}
 	on, later := Run{Started: at(7)}, Run{Started: at(8)}
+	other := []Run{{Started: at(9), Ended: end(10), Result: "success"}}
+	if diff := cmp.Diff(other, lastRuns(read.runs["other.service"], defaultLimits)); diff != "" || read.read != 11 {
+		t.Errorf("of another unit, %d messages: %s", read.read, diff)
+	}
 	for _, test := range []struct {
 		successful, failed int
 		want               []Run
@@ -51,7 +63,7 @@ func TestRunsOfAJobAreReadFromTheJournal(t *testing.T) {
 		{0, 1, []Run{later, on, failure}},
 		{1, 0, []Run{later, on, success}},
 	} {
-		if diff := cmp.Diff(test.want, lastRuns(runs, test.successful, test.failed)); diff != "" {
+		if diff := cmp.Diff(test.want, lastRuns(read.runs["job.service"], runLimits{test.successful, test.failed})); diff != "" {
 			t.Errorf("%d successful, %d failed: %s", test.successful, test.failed, diff)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -66,26 +67,36 @@ func (n *Node) statesOf(ctx context.Context, workloads map[string]reconcile.Actu
 		if strings.HasSuffix(unit, ".slice") {
 			continue
 		}
-		// Of a timer nobody hears when it is next due.
-		isCurrent := func(s units.State) bool {
-			return strings.HasSuffix(unit, ".service") && s.ActiveState == workload.Active && s.SubState == workload.Sub
-		}
 		group.Go(func() error {
-			state, err := n.known.get(unit, isCurrent, func() (units.State, error) { return n.stateOf(ctx, unit, workload) })
+			state, err := n.known.get(unit, isAs(unit, workload), func() (units.State, error) { return n.stateOf(ctx, unit, workload) })
 			mu.Lock()
 			defer mu.Unlock()
-			states[unit] = state
+			states[unit] = whileItWaits(unit, state, time.Now())
 			return err
 		})
 	}
 	return states, group.Wait()
 }
 
-// stateOf is what is to be told of a unit; of a service that is up, as most are, less than of others.
+// isAs reports of a state that is known whether the unit was observed in it.
+func isAs(unit string, observed reconcile.ActualWorkload) func(units.State) bool {
+	return func(known units.State) bool {
+		known = whileItWaits(unit, known, time.Now())
+		return known.ActiveState == observed.Active && known.SubState == observed.Sub
+	}
+}
+
+// stateOf is what is reported of a unit. Of one that is up, or that was never started, as most are, that is less than
+// of others.
 func (n *Node) stateOf(ctx context.Context, unit string, workload reconcile.ActualWorkload) (units.State, error) {
-	if workload.Active == "active" && strings.HasSuffix(unit, ".service") {
+	switch workload.Active {
+	case "active":
 		if state, err := n.Systemd.Running(ctx, unit); err != nil || state.ActiveState == workload.Active {
 			return state, err
+		}
+	case "inactive":
+		if started, err := n.Systemd.HasStarted(ctx, unit); err != nil || !started && workload.Sub == "dead" {
+			return units.State{LoadState: "loaded", ActiveState: workload.Active, SubState: workload.Sub, Result: "success"}, err
 		}
 	}
 	return n.Systemd.State(ctx, unit)

@@ -27,7 +27,7 @@ func (n *Node) withCause(ctx context.Context, v *view, unit string, err error) e
 	if observed != nil && observed.Last != nil && observed.Last.Failure != nil {
 		return errors.New(observed.Last.Failure.Error)
 	}
-	state, stateErr := n.Systemd.State(ctx, unit)
+	state, stateErr := n.stateNow(ctx, unit)
 	run := lastRun(unit)
 	if stateErr == nil && run != nil && run.Failure != nil && run.Invocation == state.Invocation {
 		return errors.New(run.Failure.Error)
@@ -61,7 +61,7 @@ func withReloadError(err error, lines []string) error {
 // lastOutputOf are what the processes of a unit, since its start, said last, and systemd about them; "" if the journal does not
 // tell.
 func (n *Node) lastOutputOf(ctx context.Context, unit string) string {
-	state, err := n.Systemd.State(ctx, unit)
+	state, err := n.stateNow(ctx, unit)
 	if err != nil {
 		return ""
 	}

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/davit-project/davit/agent/drift"
 	"github.com/davit-project/davit/agent/facts"
 	"github.com/davit-project/davit/agent/health"
 	"github.com/davit-project/davit/agent/resolver/follow"
@@ -88,7 +89,11 @@ type Agent struct {
 	unwell    bool        // one of them was not as it should be then
 	units     atomic.Bool // one of the workloads has changed
 
-	unrecorded map[string]bool // units that were warned of
+	unrecorded map[string]bool    // units that were warned of
+	repaired   []reconcile.Action // that are not logged yet
+
+	listener  *drift.Listener // nil where it cannot listen
+	suspicion suspicion
 
 	upcoming upcoming // the retries that were last published
 	worked   bool     // since memory was given back
@@ -111,8 +116,9 @@ func NewAgent(node *Node, options Options, log *slog.Logger, status *Status) *Ag
 		reconciler: newReconciler(node, true),
 		logged:     map[string]bool{},
 		wake:       make(chan struct{}, 1),
+		suspicion:  suspicion{looked: time.Now()}, // as the first pass does
 	}
-	node.cleanUps.changed = a.lookAgain
+	node.cleanUps.changed, node.mends.changed = a.lookAgain, a.lookAgain
 	return a
 }
 
@@ -130,6 +136,7 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 	}
 	watching := inBackground(func() { watcher.Run(ctx) })
 	following := inBackground(func() { a.names.Run(ctx) })
+	listening := a.listen(ctx)
 	a.monitor = health.New(a.node.Systemd, a.node.facts.Launcher, a.log)
 	a.monitor.OnChange(a.unitChanged)
 	probing := inBackground(func() {
@@ -140,6 +147,7 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 	defer func() {
 		<-probing
 		<-following
+		<-listening
 		select {
 		case <-watching:
 		case <-time.After(time.Second): // a file system that does not answer keeps it in the kernel
@@ -169,6 +177,7 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 		if a.units.Swap(false) {
 			a.tellLater()
 		}
+		a.lookIntoSuspicion()
 		if at := a.reconciler.Due(); !at.IsZero() && !time.Now().Before(at) {
 			a.again.Store(true)
 		}
@@ -240,17 +249,17 @@ func (a *Agent) wakeUp(due time.Time) time.Time {
 	if a.again.Load() {
 		pass = a.mayPass()
 	}
-	return nextWake(due, pass, a.mayPass(), a.tellAt)
+	return nextWake(due, pass, a.mayPass(), a.tellAt, a.suspicion.dueState(), a.suspicion.dueRunning())
 }
 
-// nextWake is the first of a step, a pass, which cannot begin before mayPass, and a look at what runs. Times that are zero
+// nextWake is the first of a step, a pass, which cannot begin before mayPass, and looks at what runs. Times that are zero
 // do not count.
-func nextWake(step, pass, mayPass, look time.Time) time.Time {
+func nextWake(step, pass, mayPass time.Time, looks ...time.Time) time.Time {
 	if !pass.IsZero() && pass.Before(mayPass) {
 		pass = mayPass
 	}
 	wake := step
-	for _, at := range []time.Time{pass, look} {
+	for _, at := range append(looks, pass) {
 		if !at.IsZero() && at.Before(wake) {
 			wake = at
 		}
@@ -307,9 +316,10 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 		a.node.fetcher.Refresh()
 		a.monitor.LookAgain()
 		a.names.LookAgain()
+		a.lookForDamage()
 	}
 	*force = false
-	about := tried{verdict, tree, config, manifests.Options{Node: &node, Policy: nodePolicy}}
+	about := tried{verdict, tree, config, manifests.Options{Node: &node, Policy: nodePolicy, Parser: facts.SystemdParser}}
 	err = a.pass(ctx, about)
 	if errors.Is(err, errStale) {
 		*force = true
@@ -374,6 +384,8 @@ func (a *Agent) pass(ctx context.Context, about tried) error {
 		return err
 	}
 	defer unlock()
+	a.arm()
+	a.suspicion.passes()
 	if waited {
 		a.last = nil // so may what was read before
 		return errStale

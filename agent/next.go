@@ -45,6 +45,7 @@ var until = map[reconcile.Holder]string{
 	reconcile.ByMask:         "nothing until the unit is unmasked",
 	reconcile.ByDisable:      "nothing until the unit is enabled",
 	reconcile.ByStop:         "nothing until the unit is started",
+	reconcile.ByShadow:       "nothing until the other unit file is gone",
 	reconcile.BySuspension:   "nothing until davit resume",
 	reconcile.ByAnnotation:   "nothing until the annotation is gone",
 	reconcile.ByVolume:       "nothing until the Volume is a named one again, or davit apply --confirm-prune",
@@ -72,8 +73,10 @@ func (w *explainer) next(row *ObjectReport) *Next {
 	if waits || w.leftOut[row.Object] != "" || len(row.Causes) > 0 && row.Causes[0].isManifest() {
 		return &Next{By: ByNobody, Action: "nothing until a manifest changes"}
 	}
-	if held := w.held[row.Object]; len(held) > 0 && held[0].By != reconcile.ByProblem {
-		return &Next{By: ByNobody, Action: until[held[0].By]}
+	for _, held := range w.held[row.Object] {
+		if onlyAtBoot := held.By == reconcile.ByDisable && row.isActive(); held.By != reconcile.ByProblem && !onlyAtBoot {
+			return &Next{By: ByNobody, Action: until[held.By]}
+		}
 	}
 	blocker, blocked := w.blocked[row.Unit]
 	over := row.state.ActiveState == "failed" && !planned && len(w.problems[row.Object]) == 0 // since the agent wrote what it awaits

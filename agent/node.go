@@ -36,20 +36,28 @@ type Node struct {
 	// fetcher asks registries and pulls; passes do not wait for it.
 	fetcher  *fetch.Fetcher
 	cleanUps cleanUps
-	facts    reconcile.Node
-	plugins  []string
-	files    units.Files
-	bundles  bundles.Cache
-	known    knownStates
+	damage   damage
+	mends    mends
+	// unchecked is why it is not known what running containers have; nil where it is.
+	unchecked error
+	facts     reconcile.Node
+	plugins   []string
+	files     units.Files
+	bundles   bundles.Cache
+	known     knownStates
+	ranges    networks.RangeWatch
 	// Refresh has everything rendered in the present way, also what another davit has rendered that still works.
 	Refresh bool
 	// queued are the units that have a job of systemd which nothing precedes, and do not start yet, and since when.
 	queued map[string]time.Time
+	// shadowed are the units that systemd reads, or has read, from a file of somebody else's.
+	shadowed map[string]string
 	// last is what was last resolved, and to what: most of the time nothing has changed since.
 	last struct {
 		set      *manifests.Set // asks for
 		images   []reconcile.ImageRequest
 		runtimes []string
+		bridges  []string
 
 		input   reconcile.Input
 		desired reconcile.Desired
@@ -120,6 +128,7 @@ func Open(ctx context.Context, patience fetch.Options) (*Node, error) {
 		plugins: []string{bundle.UserPluginDir, filepath.Join(filepath.Dir(launcher), "cni")},
 	}
 	n.cleanUps.systemd, n.cleanUps.launcher = systemd, launcher
+	n.mends.systemd, n.mends.launcher = systemd, launcher
 	n.Configure(manifests.Config{})
 	return n, nil
 }
@@ -127,9 +136,10 @@ func Open(ctx context.Context, patience fetch.Options) (*Node, error) {
 // Close ends the connections.
 func (n *Node) Close() error {
 	n.cleanUps.wait()
+	n.mends.wait()
 	n.Systemd.Close()
 	n.fetcher.Close()
-	return n.images.Close()
+	return errors.Join(n.ranges.Close(), n.images.Close())
 }
 
 // Launcher is the path of davit-run: where davit is PREFIX/bin/davit, it is
@@ -207,7 +217,8 @@ func (n *Node) AskRegistries(ctx context.Context, set *manifests.Set) {
 // requests works out what the manifests ask for, unless they are those of the last time.
 func (n *Node) requests(set *manifests.Set) {
 	if n.last.set != set {
-		n.last.set, n.last.images, n.last.runtimes = set, reconcile.Requests(set.Objects), reconcile.Runtimes(set.Objects)
+		n.last.set, n.last.images = set, reconcile.Requests(set.Objects)
+		n.last.runtimes, n.last.bridges = reconcile.Runtimes(set.Objects), reconcile.Bridges(set.Objects)
 	}
 }
 
@@ -224,9 +235,15 @@ func (n *Node) Resolve(set *manifests.Set) (reconcile.Desired, error) {
 	}
 	n.requests(set)
 	facts.Runtimes = runtimes(n.last.runtimes)
+	if facts.Devices, err = networks.Foreign(n.last.bridges); err != nil {
+		return reconcile.Desired{}, err
+	}
+	if facts.Ranges, err = n.ranges.Ranges(); err != nil {
+		return reconcile.Desired{}, err
+	}
 	input := reconcile.Input{
 		Objects:      set.Objects,
-		HostRoots:    set.HostRoots,
+		HostPaths:    set.HostPaths,
 		Images:       n.fetcher.Resolve(n.last.images),
 		NodeNetworks: nodeNetworks,
 		Node:         facts,

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -24,13 +25,15 @@ import (
 )
 
 // Observe reads the actual state from systemd and the disk: of the units that davit's files are of, with more of
-// those of objects that are judged.
-func (n *Node) Observe(ctx context.Context, files map[string]units.Own, desired reconcile.Desired, judged map[string]string) (reconcile.Actual, error) {
+// those of objects that are judged. heard is as in [Node.states].
+func (n *Node) Observe(
+	ctx context.Context, files map[string]units.Own, desired reconcile.Desired, judged map[string]string, heard bool,
+) (reconcile.Actual, error) {
 	var actual reconcile.Actual
 	// systemd is asked for all units at once; the disk is read while it thinks.
 	var reads errgroup.Group
 	for _, read := range []func() error{
-		func() (err error) { actual.Workloads, err = n.workloads(ctx, files, desired, judged); return },
+		func() (err error) { actual.Workloads, err = n.workloads(ctx, files, desired, judged, heard); return },
 		func() (err error) { actual.Images, err = images.List(); return },
 		func() (err error) { actual.Networks, err = networks.List(); return },
 		func() (err error) { actual.Volumes, err = volumes.List(); return },
@@ -41,6 +44,7 @@ func (n *Node) Observe(ctx context.Context, files map[string]units.Own, desired 
 	}
 	err := reads.Wait()
 	if err == nil {
+		n.noteDamage(actual.Workloads)
 		actual.Foreign, err = n.foreign(ctx, desired, actual)
 	}
 	if err != nil {
@@ -52,15 +56,23 @@ func (n *Node) Observe(ctx context.Context, files map[string]units.Own, desired 
 
 // workloads reads the units davit wrote and what systemd makes of them.
 func (n *Node) workloads(
-	ctx context.Context, files map[string]units.Own, desired reconcile.Desired, judged map[string]string,
+	ctx context.Context, files map[string]units.Own, desired reconcile.Desired, judged map[string]string, heard bool,
 ) (map[string]reconcile.ActualWorkload, error) {
 	pending := units.PendingReload()
+	shadows, err := units.Shadows(files)
+	if err != nil {
+		return nil, err
+	}
+	links, err := units.ReadEnabled()
+	if err != nil {
+		return nil, err
+	}
 	// systemd takes about as long to tell of its units as it takes to read what else there is of them.
 	var reads errgroup.Group
 	var states map[string]units.State
 	var workloads map[string]reconcile.ActualWorkload
 	reads.Go(func() (err error) {
-		states, err = n.states(ctx, slices.Sorted(maps.Keys(files)), desired, pending)
+		states, err = n.states(ctx, slices.Sorted(maps.Keys(files)), desired, pending, heard, shadows)
 		return err
 	})
 	reads.Go(func() (err error) {
@@ -72,8 +84,10 @@ func (n *Node) workloads(
 	}
 	for name, workload := range workloads {
 		state := states[name]
-		workload.NeedReload = pending && state.NeedDaemonReload || unread(state)
-		workload.Enabled = enabled(state)
+		workload.NeedReload = pending && state.NeedDaemonReload || unread(state) || n.shadowed[name] != "" && shadows[name] == ""
+		workload.Enabled = enabled(state, links.Lacks(name, files[name]))
+		workload.Shadow = shadows[name]
+		workload.ShadowUnread = workload.Shadow != "" && state.FragmentPath != workload.Shadow
 		workload.Active, workload.Sub, workload.Result = state.ActiveState, state.SubState, state.Result
 		workload.Job, workload.Restarts = state.Job, int(state.Restarts)
 		workload.Since, workload.Begun, workload.Left = moment(state.Since), moment(state.Started), moment(state.Left)
@@ -110,8 +124,8 @@ func wasAsked(unit string, state units.State) bool {
 // that was restarted meanwhile may be in the same state again.
 func (n *Node) run(ctx context.Context, unit string, workload reconcile.ActualWorkload, state units.State) (_ *reconcile.Run, err error) {
 	if state.Invocation == "" {
-		isCurrent := func(s units.State) bool { return s.ActiveState == workload.Active && s.SubState == workload.Sub }
-		state, err = n.known.get(unit, isCurrent, func() (units.State, error) { return n.stateOf(ctx, unit, workload) })
+		state, err = n.known.get(unit, isAs(unit, workload), func() (units.State, error) { return n.stateOf(ctx, unit, workload) })
+		state = whileItWaits(unit, state, time.Now())
 	}
 	if err != nil {
 		return nil, err
@@ -186,42 +200,67 @@ func (n *Node) onDisk(files map[string]units.Own, desired reconcile.Desired) (ma
 
 // states reads what systemd makes of units: in one round trip what they are, and what else there is to know,
 // some hundred properties each, only of those that are not plain and of those that they cannot be without;
-// of all while a reload is pending.
-func (n *Node) states(ctx context.Context, names []string, desired reconcile.Desired, pending bool) (map[string]units.State, error) {
+// of all while a reload is pending. heard says that changes of units are heard of: what is known of those that have
+// not changed is good enough then, but for those in whose place another unit is.
+func (n *Node) states(
+	ctx context.Context, names []string, desired reconcile.Desired, pending, heard bool, shadows map[string]string,
+) (map[string]units.State, error) {
 	states, err := n.Systemd.States(ctx, names)
 	if err != nil {
 		return nil, err
 	}
-	unplain, jobs := map[string]bool{}, map[string]string{}
+	isShadowed := func(name string) bool { return shadows[name] != "" || n.shadowed[name] != "" }
+	unplain := map[string]units.State{}
 	for name, state := range states {
-		if !pending && isPlain(name, state) {
+		if !pending && !isShadowed(name) && isPlain(name, state, desired.Workload(name).Keep) {
 			state.Result, state.FragmentPath = "success", filepath.Join(units.Dir, name)
 			states[name] = state
 			continue
 		}
-		unplain[name] = true
-		jobs[name] = state.Job
+		unplain[name] = state
 		for _, needed := range desired.Workload(name).Needs() {
-			if _, own := states[needed]; own {
-				unplain[needed] = true
+			if state, own := states[needed]; own {
+				unplain[needed] = state
 			}
 		}
 	}
-	for name := range unplain {
-		state, err := n.Systemd.State(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		state.Job = jobs[name]
-		states[name] = state
+	var mu sync.Mutex
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(statesAtOnce)
+	for name, listed := range unplain {
+		group.Go(func() error {
+			// Of what is up less may be known.
+			isCurrent := func(known units.State) bool {
+				return heard && !pending && !isShadowed(name) && listed.ActiveState != "active" &&
+					known.ActiveState == listed.ActiveState && known.SubState == listed.SubState && known.HasJob == listed.HasJob
+			}
+			state, err := n.known.get(name, isCurrent, func() (units.State, error) { return n.Systemd.State(ctx, name) })
+			state.Job = listed.Job
+			mu.Lock()
+			defer mu.Unlock()
+			states[name] = whileItWaits(name, state, time.Now())
+			return err
+		})
 	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	n.noteShadows(shadows, states)
 	return states, nil
 }
 
 // isPlain reports whether a unit does what most do, most of the time: then it has been started, from the
-// file that it has, and nothing went wrong. A slice that is active may have been made up by systemd.
-func isPlain(name string, state units.State) bool {
-	return state.LoadState == "loaded" && state.ActiveState == "active" && !state.HasJob && !strings.HasSuffix(name, ".slice")
+// file that it has, and nothing went wrong. A slice that is active may have been made up by systemd. Nothing depends on
+// how a service has ended that only others start, and that waits for them.
+func isPlain(name string, state units.State, keep reconcile.Keep) bool {
+	switch {
+	case state.LoadState != "loaded" || state.HasJob || strings.HasSuffix(name, ".slice"):
+		return false
+	case state.ActiveState == "inactive":
+		return (keep == reconcile.KeepIdle || keep == reconcile.KeepApart) && state.SubState == "dead"
+	default:
+		return state.ActiveState == "active"
+	}
 }
 
 // unread reports that systemd knows nothing of a unit's file; a slice without one it makes up.
@@ -242,12 +281,17 @@ func (n *Node) bundleOf(wanted reconcile.Workload, dir string) *bundle.Bundle {
 	}
 }
 
-// enabled is the unit file's state; a mask counts wherever systemd shows it.
-func enabled(state units.State) string {
-	if state.LoadState == "masked" {
+// enabled is the unit file's state; a mask counts wherever systemd shows it. What the links say is newer than what
+// systemd remembers of them.
+func enabled(state units.State, lacksLinks bool) string {
+	switch {
+	case state.LoadState == "masked":
 		return "masked"
+	case lacksLinks && (state.UnitFileState == "" || state.UnitFileState == "enabled"):
+		return "disabled"
+	default:
+		return state.UnitFileState
 	}
-	return state.UnitFileState
 }
 
 // runningDir names the bundle a container was started from; empty when none runs, and where something

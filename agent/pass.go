@@ -256,6 +256,7 @@ func (r *reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *R
 			pass.Observe(event)
 		}
 	})
+	generation.Forgo()
 	failpoint("ended the plan")
 	again, err = r.write(v, generation)
 	if err != nil {
@@ -300,7 +301,7 @@ func (n *Node) begin(v *view, plan reconcile.Plan, pass Pass) (reconcile.Generat
 	origin := generations.Origin{Revision: pass.Revision, Manifests: manifests, Note: v.note()}
 	prepare := func(generation *reconcile.Generation) {
 		generation.Retry(plan)
-		generation.Owe(plan, v.desired, v.actual)
+		generation.Owe(plan, v.desired, v.actual, time.Now())
 		generation.Settle()
 	}
 	generation, err := n.generations.Begin(v.kept, v.desired, origin, time.Now(), prepare)

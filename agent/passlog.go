@@ -28,6 +28,7 @@ func (a *Agent) notePass(ctx context.Context, tree watch.Tree, set *manifests.Se
 	for message, warning := range map[string]error{
 		"a part of the history cannot be read and is left out": result.Warning,
 		"the node cannot be tidied up":                         result.Housekeeping,
+		"cannot check what running containers have":            a.node.unchecked,
 		"pass did not succeed":                                 err,
 	} {
 		if warning != nil {
@@ -48,6 +49,7 @@ func (a *Agent) notePass(ctx context.Context, tree watch.Tree, set *manifests.Se
 			a.once("the restarts of containers cannot be forgotten", "error", err)
 		}
 	}
+	a.logRepairs()
 	fresh := tree.Fingerprint != a.seen
 	if fresh || changed {
 		a.log.Info("pass ended", "actions", len(result.plan.Actions), "unchanged", result.plan.Unchanged, "held", len(result.plan.Held))
@@ -105,12 +107,32 @@ func (a *Agent) logEvent(event reconcile.Event) {
 	attributes := []any{"action", event.Action.Verb, "object", event.Action.Subject(), "reason", event.Action.Reason}
 	switch event.Status {
 	case reconcile.Done:
+		if event.Action.Verb == reconcile.Repair {
+			a.repaired = append(a.repaired, event.Action)
+			return
+		}
 		a.log.Info("done", attributes...)
 	case reconcile.Failed:
 		a.onceAt(slog.LevelError, "failed", append(attributes, "error", event.Err)...)
 	case reconcile.Skipped:
 		a.onceAt(slog.LevelWarn, "skipped", append(attributes, "error", event.Err)...)
 	}
+}
+
+// fewRepairs are repairs of one pass that have a line each. More have one together: a firewall that is loaded again
+// concerns all containers of the node.
+const fewRepairs = 3
+
+func (a *Agent) logRepairs() {
+	switch repaired := a.repaired; {
+	case len(repaired) > fewRepairs:
+		a.log.Info("done", "action", reconcile.Repair, "objects", len(repaired), "first", repaired[0].Subject(), "reason", repaired[0].Reason)
+	default:
+		for _, action := range repaired {
+			a.log.Info("done", "action", action.Verb, "object", action.Subject(), "reason", action.Reason)
+		}
+	}
+	a.repaired = nil
 }
 
 // once logs a line that a loop would repeat only the first time, until all is well again.

@@ -27,6 +27,8 @@ type Report struct {
 	Held []reconcile.Held `json:"held,omitempty"`
 	// Warning is what of the history cannot be read; empty where all can.
 	Warning string `json:"warning,omitempty"`
+	// Unchecked is why it is not known whether running containers have what davit made for them; empty where it is.
+	Unchecked string `json:"unchecked,omitempty"`
 }
 
 // ObjectReport is one workload, wanted or there.
@@ -84,7 +86,23 @@ func (n *Node) Report(ctx context.Context, set *manifests.Set, guard Guard) (Rep
 		return Report{}, err
 	}
 	report, _, err := n.reportOn(ctx, set, v, plan)
+	if err == nil {
+		err = report.addRuns(ctx, shownRuns(set, v.actual.Workloads))
+	}
 	return report, err
+}
+
+// addRuns adds the last runs of units to their rows.
+func (r *Report) addRuns(ctx context.Context, shown map[string]runLimits) error {
+	runs, err := runsOf(ctx, shown)
+	for i := range r.Objects {
+		row := &r.Objects[i]
+		row.Runs = runs[row.Unit]
+		if row.state.SubState == "auto-restart" { // to systemd a launcher that waits has begun a run
+			row.Runs = slices.DeleteFunc(row.Runs, func(run Run) bool { return run.Ended == nil })
+		}
+	}
+	return err
 }
 
 // reportOn also returns what can tell more.
@@ -95,7 +113,7 @@ func (n *Node) reportOn(ctx context.Context, set *manifests.Set, v *view, plan r
 			report.Orphans = append(report.Orphans, name)
 		}
 	}
-	rows, err := n.rows(ctx, set, v)
+	rows, err := n.rows(ctx, v)
 	if err != nil {
 		return Report{}, nil, err
 	}
@@ -111,6 +129,9 @@ func (n *Node) reportOn(ctx context.Context, set *manifests.Set, v *view, plan r
 	}
 	if v.warning != nil {
 		report.Warning = v.warning.Error()
+	}
+	if n.unchecked != nil {
+		report.Unchecked = n.unchecked.Error()
 	}
 	if v.pinned {
 		report.Held = v.held
@@ -158,7 +179,7 @@ func (v *view) updated(object string) UpdateResult {
 }
 
 // rows are the workloads that are wanted or there.
-func (n *Node) rows(ctx context.Context, set *manifests.Set, v *view) ([]ObjectReport, error) {
+func (n *Node) rows(ctx context.Context, v *view) ([]ObjectReport, error) {
 	rows := []ObjectReport{}
 	for unit, workload := range v.desired.Workloads {
 		if _, exists := v.actual.Workloads[unit]; !exists && !strings.HasSuffix(unit, ".slice") {
@@ -174,11 +195,6 @@ func (n *Node) rows(ctx context.Context, set *manifests.Set, v *view) ([]ObjectR
 		row, err := reportUnit(unit, workload, state)
 		if err != nil {
 			return nil, err
-		}
-		if successful, failed := kept(set, workload.Ref); workload.Bundle != nil && successful+failed > 0 {
-			if row.Runs, err = Runs(ctx, unit, successful, failed); err != nil {
-				return nil, err
-			}
 		}
 		if ended, ok := v.actual.Completed[workload.BundleDir]; ok && row.State == "inactive (dead)" {
 			row.State, row.Since = completed, &ended

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/davit-project/davit/agent/terminal"
 )
 
 // Status tells systemd how the agent is: systemctl status shows it, and its watchdog is
@@ -31,7 +33,7 @@ func (s *Status) Stopping() { s.notify(daemon.SdNotifyStopping) }
 // Say sets the line that systemctl status shows.
 func (s *Status) Say(format string, args ...any) {
 	line, _, _ := strings.Cut(fmt.Sprintf(format, args...), "\n")
-	s.notify("STATUS=" + line)
+	s.notify("STATUS=" + terminal.Escape(line))
 }
 
 // Passed notes that a pass has ended.

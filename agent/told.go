@@ -26,7 +26,7 @@ func (n *Node) lookAgain(ctx context.Context, set *manifests.Set, guard Guard, v
 	if err != nil {
 		return Report{}, err
 	}
-	if err := n.observe(ctx, v, files); err != nil {
+	if err := n.observe(ctx, v, files, true); err != nil {
 		return Report{}, err
 	}
 	plan, err := n.planFor(v, guard, true)
@@ -60,6 +60,9 @@ func (r *ObjectReport) summary() string {
 		return ""
 	}
 	root := r.Causes[0]
+	if root.Stage == StageDrift && r.Next != nil && r.Next.By == ByDavit {
+		return "" // the repair has its own line
+	}
 	reason := root.Reason
 	if reason == reasonCrashLoop {
 		reason = reasonError // it is the same one more time

@@ -52,14 +52,14 @@ func (n *Node) look(ctx context.Context, set *manifests.Set) (*view, error) {
 		return nil, fmt.Errorf("observe the node: %w", err)
 	}
 	v.warning = errors.Join(v.warning, n.adopt(v, files))
-	return v, n.observe(ctx, v, files)
+	return v, n.observe(ctx, v, files, false)
 }
 
-// observe reads what the node is, and judges the changes that are not confirmed.
-func (n *Node) observe(ctx context.Context, v *view, files map[string]units.Own) error {
+// observe reads what the node is, and judges the changes that are not confirmed. heard is as in [Node.states].
+func (n *Node) observe(ctx context.Context, v *view, files map[string]units.Own, heard bool) error {
 	judged := v.unconfirmed()
 	var err error
-	if v.actual, err = n.Observe(ctx, files, v.desired, judged); err != nil {
+	if v.actual, err = n.Observe(ctx, files, v.desired, judged, heard); err != nil {
 		return err
 	}
 	for unit, workload := range v.actual.Workloads {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -56,6 +57,7 @@ const (
 	StageNetwork    Stage = "network"    // a network is not there, or cannot be joined
 	StageVolume     Stage = "volume"     // what is to be mounted is not there
 	StageHeld       Stage = "held"       // a guard or a person holds the change back
+	StageDrift      Stage = "drift"      // others have removed what davit made for it
 	StageDependency Stage = "dependency" // what it needs does not run
 	StageStart      Stage = "start"      // the container cannot be started
 	StageRun        Stage = "run"        // it was started, and ended
@@ -81,6 +83,7 @@ const (
 	reasonCrashLoop  = "CrashLoopBackOff"
 	reasonError      = "Error"
 	reasonEnded      = "Completed"
+	reasonMissing    = "Missing"
 )
 
 // ErrNoObject is returned for a name that neither the manifests nor the node have.
@@ -124,6 +127,11 @@ func (n *Node) Why(ctx context.Context, set *manifests.Set, guard Guard, object 
 	}
 	report, w, err := n.reportOn(ctx, set, v, plan)
 	if err != nil {
+		return Explanation{}, err
+	}
+	shown := shownRuns(set, v.actual.Workloads)
+	maps.DeleteFunc(shown, func(unit string, _ runLimits) bool { return v.actual.Workloads[unit].Ref.String() != object })
+	if err := report.addRuns(ctx, shown); err != nil {
 		return Explanation{}, err
 	}
 	w.said = func(unit string) string { return n.lastOutputOf(ctx, unit) }

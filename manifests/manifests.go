@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/davit-project/davit/manifests/kustomize"
+	"github.com/davit-project/davit/manifests/policy"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -22,6 +23,8 @@ type File struct {
 	Name string
 	// Text is its content.
 	Text []byte
+	// Readers says who beside root and its owner can read it, "everybody"; empty when nobody can, or that is not known.
+	Readers string
 }
 
 // Object is one valid document.
@@ -39,9 +42,9 @@ type Set struct {
 	LeftOut []LeftOut
 	// Waiting are those that have no error themselves, but need one that has, sorted likewise.
 	Waiting []Waiting
-	// HostRoots are the directories that the node's policy lets host paths come from; none means
+	// HostPaths are the directories that the node's policy lets host paths come from; none means
 	// any.
-	HostRoots []string
+	HostPaths []policy.HostPath
 	// Diagnostics are all that is wrong in all files, sorted by place.
 	Diagnostics Diagnostics
 	// Warnings are what was left out of documents that are right, sorted likewise.
@@ -70,12 +73,18 @@ type Options struct {
 	// Policy says what manifests may ask of the node; nil refuses nothing but what is always
 	// refused.
 	Policy *NodePolicy
+	// Parser is that of the node's systemd; without one, davit's own table says which settings there are.
+	Parser Parser
 }
 
 // Load decodes and validates all files. It never stops at an error: one bad document
 // costs that document, one file that is not YAML costs that file.
 func Load(files []File, options Options) *Set {
 	set := &Set{}
+	readers := map[string]string{}
+	for _, file := range files {
+		readers[file.Path] = file.Readers
+	}
 	layers := set.parse(files, options.Node)
 	for _, view := range layers.views(options.Node) {
 		var s stack
@@ -87,7 +96,7 @@ func Load(files []File, options Options) *Set {
 			s.add(l, documents)
 		}
 		set.LeftOut = append(set.LeftOut, s.deleted...)
-		set.take(s.documents, options)
+		set.take(s.documents, readers, options)
 	}
 	set.sort()
 	return set
@@ -124,7 +133,7 @@ func (s *Set) parse(files []File, node *Node) layers {
 }
 
 // take adds what documents come to together.
-func (s *Set) take(documents []*document, options Options) {
+func (s *Set) take(documents []*document, readers map[string]string, options Options) {
 	documents = decodeAll(documents, options.Node)
 	var here []*document
 	for _, d := range documents {
@@ -143,8 +152,10 @@ func (s *Set) take(documents []*document, options Options) {
 		d.validate()
 	}
 	checkPolicy(here, options.Policy)
+	checkReaders(here, readers, options.Policy)
+	checkSettings(here, options.Parser)
 	if options.Policy != nil {
-		s.HostRoots = options.Policy.HostRoots()
+		s.HostPaths = options.Policy.BoundedHostPaths()
 	}
 	checkReferences(here, documents)
 	for _, d := range documents {

@@ -54,6 +54,8 @@ func (d *document) checkSubnet(field string, subnet v1.Subnet, families map[bool
 		d.errorHint(field+".subnet", "write "+prefix.Masked().String(), "%s has host bits", subnet.Subnet)
 	case prefix.Bits() > prefix.Addr().BitLen()-2:
 		d.errorf(field+".subnet", "%s has no room for a container", subnet.Subnet)
+	case unusable(prefix) != "":
+		d.errorf(field+".subnet", "%s %s", subnet.Subnet, unusable(prefix))
 	case families[prefix.Addr().Is6()]:
 		d.errorf(field+".subnet", "want at most one IPv4 and one IPv6 subnet")
 	}
@@ -65,4 +67,30 @@ func (d *document) checkSubnet(field string, subnet v1.Subnet, families map[bool
 	if err != nil || !prefix.Contains(gateway) {
 		d.errorf(field+".gateway", "%q is not an address of %s", subnet.Gateway, subnet.Subnet)
 	}
+}
+
+// reserved are the addresses that no network can have: they mean something else to every node, or to what a cloud
+// serves its nodes by (https://www.iana.org/assignments/iana-ipv4-special-registry, iana-ipv6-special-registry).
+var reserved = []struct{ prefix, what string }{
+	{"0.0.0.0/8", "addresses of the node itself"},
+	{"127.0.0.0/8", "loopback addresses"},
+	{"169.254.0.0/16", "link-local addresses"},
+	{"224.0.0.0/4", "multicast addresses"},
+	{"240.0.0.0/4", "reserved addresses"},
+	{"::/8", "loopback, mapped and translated addresses"},
+	{"fe80::/10", "link-local addresses"},
+	{"ff00::/8", "multicast addresses"},
+}
+
+// unusable says why no network can have a subnet; empty means that one can.
+func unusable(subnet netip.Prefix) string {
+	if subnet.Bits() == 0 {
+		return "is a default route"
+	}
+	for _, taken := range reserved {
+		if netip.MustParsePrefix(taken.prefix).Overlaps(subnet) {
+			return fmt.Sprintf("overlaps %s, the %s", taken.prefix, taken.what)
+		}
+	}
+	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/davit-project/davit/manifests/settings"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -49,8 +50,11 @@ var rules = []rule{
 	{"service", []string{"TTY*", "Utmp*"}, nil, "it takes a terminal of the node: use spec.tty"},
 	{"service", []string{"BPFProgram", "IPIngressFilterPath", "IPEgressFilterPath", "NFTSet"}, nil, "it changes how the node filters: use IPAddressAllow and IPAddressDeny"},
 	{"service", []string{"StandardOutput", "StandardError"}, []string{"file:*", "append:*", "truncate:*", "fd:*", "socket", "tty*"}, "it writes files of the node"},
+	{"service", []string{"StandardOutput", "StandardError"}, []string{"*+console"}, "a container could write to the node's console"},
+	{"service", []string{"SyslogLevelPrefix"}, nil, "a container could write to every terminal of the node"},
+	{"service", []string{"SyslogLevel"}, []string{"emerg", "panic", "0"}, "a container could write to every terminal of the node"},
 	{"unit", []string{"FailureAction*", "SuccessAction*", "StartLimitAction", "JobTimeoutAction", "RebootArgument", "JobTimeoutRebootArgument", "OnFailureJobMode", "OnSuccessJobMode", "OnFailureIsolate"}, nil, "it can end the whole node's run"},
-	{"service", []string{"FailureAction*", "SuccessAction*", "StartLimitAction", "RebootArgument", "TimeoutStartFailureMode", "TimeoutStopFailureMode"}, nil, "it can end the whole node's run"},
+	{"service", []string{"FailureAction*", "StartLimitAction", "RebootArgument", "TimeoutStartFailureMode", "TimeoutStopFailureMode"}, nil, "it can end the whole node's run"},
 	{"unit", []string{"OnFailure", "OnSuccess", "Wants", "Requires", "RequiresOverridable", "BindsTo", "BindTo", "PropagatesStopTo", "Upholds", "Requisite"}, shutdown, "it can end the whole node's run"},
 	{"unit", []string{"Conflicts", "PropagatesStopTo"}, []string{"*.target", "*.slice", "*.mount", "*.socket", "sshd.service", "ssh.service", "davit*.service", "dbus*", "systemd-*"}, "it stops units the node needs"},
 	{"unit", []string{"Before"}, boot, "it would hold up the node's boot"},
@@ -66,10 +70,6 @@ var namesUnits = []string{
 	"Wants", "Requires", "RequiresOverridable", "Requisite", "RequisiteOverridable", "BindsTo", "BindTo", "PartOf", "Upholds", "Conflicts", "Before", "After", "OnFailure",
 	"OnSuccess", "Propagate*", "ReloadPropagatedFrom", "StopPropagatedFrom",
 }
-
-// installSettings are the settings that [Install] has; the other sections' are systemd's to
-// know, because new versions add some.
-var installSettings = []string{"WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also", "DefaultInstance"}
 
 // aliasName is one unit name; several on a line are a list of them.
 var aliasName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*[a-z0-9]\.service$`)
@@ -96,17 +96,14 @@ func (d *document) checkAnnotations() {
 func (d *document) checkPassThrough(at string, spec v1.ContainerFields) {
 	name := d.object.Ref().Name
 	for _, s := range []struct {
-		name     string
-		settings v1.UnitSection
+		name  string
+		given v1.UnitSection
 	}{{"unit", spec.Unit}, {"service", spec.Service}, {"install", spec.Install}} {
-		for setting, values := range s.settings {
+		for setting, values := range s.given {
 			field := at + "." + s.name + "." + setting
 			if !settingName.MatchString(setting) {
 				d.errorf(field, "is not the name of a systemd setting")
 				continue
-			}
-			if s.name == "install" && !slices.Contains(installSettings, setting) {
-				d.errorHint(field, didYouMean(setting, installSettings), "is not a setting of [Install]")
 			}
 			for _, value := range values {
 				d.checkSetting(field, s.name, setting, value)
@@ -132,6 +129,9 @@ func (d *document) checkSetting(field, section, setting, value string) {
 			d.errorf(field, "is refused: %s", rule.reason)
 			return
 		}
+	}
+	if err := settings.Check(section, setting, value); err != nil {
+		d.errorf(field, "%s", err)
 	}
 }
 

@@ -3,7 +3,9 @@ package manifests
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/davit-project/davit/manifests/policy"
@@ -63,11 +65,20 @@ func (d *document) decodeInto(into any) {
 
 func (d *document) checkPolicyFile(p *policy.Policy) {
 	for i, host := range p.HostPaths {
-		d.absolute(fmt.Sprintf("hostPaths[%d].path", i), host.Path)
+		field := fmt.Sprintf("hostPaths[%d].path", i)
+		d.absolute(field, host.Path)
+		if slices.ContainsFunc(p.HostPaths[:i], func(other policy.HostPath) bool { return other.Path == host.Path }) {
+			d.errorf(field, "%s is there twice", host.Path)
+		}
 	}
 	for i, ports := range p.HostPorts {
 		if ports.Min < 1 || ports.Max < ports.Min || ports.Max > 65535 {
 			d.errorf(fmt.Sprintf("hostPorts[%d]", i), "want min at most max, from 1 to 65535")
+		}
+	}
+	for i, subnet := range p.Subnets {
+		if prefix, err := netip.ParsePrefix(subnet); err != nil || prefix.Masked() != prefix {
+			d.errorf(fmt.Sprintf("subnets[%d]", i), "%q: want a prefix such as 10.20.0.0/16", subnet)
 		}
 	}
 	for i, name := range p.Runtimes {

@@ -155,6 +155,8 @@ preset: baseline
 hostPaths:
   - path: /srv/data
   - {path: /srv/read, readOnly: true}
+  - {path: /srv/data/pub/in}
+  - {path: /srv/data/pub, readOnly: true}
 registries: [docker.io/library, ghcr.io/acme/app]
 hostPorts: [{min: 8000, max: 8100}]
 capabilities: [NET_ADMIN]
@@ -163,6 +165,8 @@ targets: [kiosk.target]
 units: [chrony.service]
 passThrough: [service.WatchdogSec]
 runtimes: [crun, /opt/kata/run]
+subnets: [10.20.0.0/16, "2001:db8::/32"]
+interfaces: [br-*]
 `
 
 func TestPolicySays(t *testing.T) {
@@ -178,12 +182,16 @@ func TestPolicySays(t *testing.T) {
 	for text, want := range map[string]string{
 		container("hostPID: true"):                                                                                                   "app.yaml:6:12: spec.hostPID: refused by policy baseline: it would see the node's processes" + at,
 		container("securityContext: {privileged: true}"):                                                                             "spec.securityContext.privileged: refused by policy baseline: root in it would be root on the node" + at,
-		container("securityContext: {capabilities: {add: [NET_ADMIN, CHOWN, SYS_ADMIN]}}"):                                           "app.yaml:6:60: spec.securityContext.capabilities.add[2]: refused by policy baseline: it may not have the capability SYS_ADMIN (capabilities of policy.yaml:9:15)",
+		container("securityContext: {capabilities: {add: [NET_ADMIN, CHOWN, SYS_ADMIN]}}"):                                           "app.yaml:6:60: spec.securityContext.capabilities.add[2]: refused by policy baseline: it may not have the capability SYS_ADMIN (capabilities of policy.yaml:11:15)",
 		container("volumes: [{name: v, hostPath: {path: /srv/other}}]"):                                                              "spec.volumes[0].hostPath.path: refused by policy baseline: it may not use /srv/other of the node (hostPaths of policy.yaml:5:3)",
 		container("volumes: [{name: v, hostPath: {path: /srv/database}}]"):                                                           "it may not use /srv/database of the node",
 		container("volumes: [{name: v, hostPath: {path: /srv/read/x}}]", "volumeMounts: [{name: v, mountPath: /v}]"):                 "/srv/read/x of the node may be mounted read-only alone",
 		container("volumes: [{name: v, hostPath: {path: /srv/read/x}}]", "volumeMounts: [{name: v, mountPath: /v, readOnly: true}]"): "",
 		container("volumes: [{name: v, hostPath: {path: /srv/data/x}}]", "volumeMounts: [{name: v, mountPath: /v}]"):                 "",
+		container("volumes: [{name: v, hostPath: {path: /srv/data/pub/x}}]", "volumeMounts: [{name: v, mountPath: /v}]"):             "/srv/data/pub/x of the node may be mounted read-only alone",
+		container("volumes: [{name: v, hostPath: {path: /srv/data/pub/in/x}}]", "volumeMounts: [{name: v, mountPath: /v}]"):          "",
+		container("volumes: [{name: v, hostPath: {path: /srv/data}}]", "volumeMounts: [{name: v, mountPath: /v}]"):                   "/srv/data of the node has /srv/data/pub in it, which may be mounted read-only alone",
+		container("volumes: [{name: v, hostPath: {path: /srv/data}}]", "volumeMounts: [{name: v, mountPath: /v, readOnly: true}]"):   "",
 		container("devices: [{path: /dev/ttyUSB0}]"):                                                                                 "spec.devices[0].path: refused by policy baseline: it may not use /dev/ttyUSB0 of the node",
 		container("envFiles: [{path: /root/x.env}]"):                                                                                 "it may not use /root/x.env of the node",
 		container("authFile: /root/auth.json"):                                                                                       "it may not use /root/auth.json of the node",
@@ -191,12 +199,12 @@ func TestPolicySays(t *testing.T) {
 		container("sockets: [{name: a, listenStream: '127.0.0.1:22'}]"):                                                              "spec.sockets[0].listenStream: refused by policy baseline: it may not publish port 22 of the node",
 		container("sockets: [{name: a, listenDatagram: /run/other.sock}]"):                                                           "spec.sockets[0].listenDatagram: refused by policy baseline: it may not use /run/other.sock of the node",
 		container("ports: [{containerPort: 80, hostPort: 8099, endPort: 81}]"):                                                       "",
-		container("ports: [{containerPort: 80, hostPort: 8100, endPort: 81}]"):                                                       "it may not publish port 8100 of the node (hostPorts of policy.yaml:8:12)",
+		container("ports: [{containerPort: 80, hostPort: 8100, endPort: 81}]"):                                                       "it may not publish port 8100 of the node (hostPorts of policy.yaml:10:12)",
 		container("securityContext: {sysctls: [{name: net.core.somaxconn, value: '1'}]}"):                                            "",
 		container("securityContext: {sysctls: [{name: kernel.msgmax, value: '1'}]}"):                                                 "it may not set kernel.msgmax",
 		container("securityContext: {unmaskedPaths: [/proc/kcore]}"):                                                                 "it would see what is hidden from containers",
 		container("install: {WantedBy: [multi-user.target, kiosk.target]}"):                                                          "",
-		container("install: {WantedBy: ssh.service}"):                                                                                "it may not name ssh.service, which is not davit's (targets of policy.yaml:11:10)",
+		container("install: {WantedBy: ssh.service}"):                                                                                "it may not name ssh.service, which is not davit's (targets of policy.yaml:13:10)",
 		container("unit: {After: [network-online.target, chrony.service], Requires: chrony.service, PartOf: web.service}"):           "",
 		container("install: {RequiredBy: multi-user.target}"):                                                                        "it may not name multi-user.target",
 		container("service: {Slice: apps.slice}"):                                                                                    "it may not name apps.slice",
@@ -205,19 +213,28 @@ func TestPolicySays(t *testing.T) {
 		container("ulimits: [{name: nofile, soft: 5}, {name: memlock, soft: -1}]"):                                                   "spec.ulimits[1].name: refused by policy baseline: it may not set the limit memlock",
 		container("env: [{name: A, valueFrom: {hostEnv: {name: TOKEN}}}]"):                                                           "it may not read the environment of the node's systemd",
 		strings.Replace(container("hostname: a"), "name: web", "name: sshd", 1):                                                      "sshd.service is a name of the system's",
-		container("unit: {PartOf: ssh.service}"):                                                                                     "it may not name ssh.service, which is not davit's (units of policy.yaml:12:8)",
+		container("unit: {PartOf: ssh.service}"):                                                                                     "it may not name ssh.service, which is not davit's (units of policy.yaml:14:8)",
 		container("runtime: crun"):                                                                                                   "",
 		container("runtime: /opt/kata/run"):                                                                                          "",
-		container("runtime: /usr/bin/crun"):                                                                                          "spec.runtime: refused by policy baseline: it may not have root run /usr/bin/crun of the node (runtimes of policy.yaml:14:11)",
+		container("runtime: /usr/bin/crun"):                                                                                          "spec.runtime: refused by policy baseline: it may not have root run /usr/bin/crun of the node (runtimes of policy.yaml:16:11)",
 		container("runtime: runc"):                                                                                                   "it may not have root run runc of the node",
 		container("service: {CPUWeight: 5, MemoryHigh: 1G, WatchdogSec: 5}"):                                                         "",
-		container("service: {CPUQuota: 10%, IODeviceWeight: x, ReadWritePaths: /}"):                                                  "it may not set ReadWritePaths (passThrough of policy.yaml:13:14)",
-		spec("hostname: a"): "images may not come from example.com/a:1 (registries of policy.yaml:7:13)",
-		strings.Replace(spec("hostname: a"), "example.com/a:1", "ghcr.io/acme/application:1", 1): "images may not come from ghcr.io/acme/application:1",
-		strings.Replace(spec("hostname: a"), "example.com/a:1", "ghcr.io/acme/app:1", 1):         "",
-		strings.Replace(spec("hostname: a"), "example.com/a:1", "oci:/srv/image", 1):             "images may not come by the transport oci",
-		manifest("Network", "spec: {plugins: [{type: host-device}]}"):                            "a chain of CNI plugins runs programs of the node",
-		manifest("Volume", "spec: {hostPath: {path: /etc}}"):                                     "it may not use /etc of the node",
+		container("service: {CPUQuota: 10%, IODeviceWeight: x, ReadWritePaths: /}"):                                                  "it may not set ReadWritePaths (passThrough of policy.yaml:15:14)",
+		spec("hostname: a"): "images may not come from example.com/a:1 (registries of policy.yaml:9:13)",
+		strings.Replace(spec("hostname: a"), "example.com/a:1", "ghcr.io/acme/application:1", 1):      "images may not come from ghcr.io/acme/application:1",
+		strings.Replace(spec("hostname: a"), "example.com/a:1", "ghcr.io/acme/app:1", 1):              "",
+		strings.Replace(spec("hostname: a"), "example.com/a:1", "oci:/srv/image", 1):                  "images may not come by the transport oci",
+		manifest("Network", "spec: {plugins: [{type: host-device}]}"):                                 "a chain of CNI plugins runs programs of the node",
+		manifest("Network", "spec: {subnets: [{subnet: 10.20.7.0/24}, {subnet: '2001:db8:1::/64'}]}"): "",
+		manifest("Network", "spec: {subnets: [{subnet: 10.0.0.0/8}]}"):                                "app.yaml:4:27: spec.subnets[0].subnet: refused by policy baseline: it may not have the subnet 10.0.0.0/8 (subnets of policy.yaml:17:10)",
+		manifest("Network", "spec: {subnets: [{subnet: 192.168.7.0/24}]}"):                            "it may not have the subnet 192.168.7.0/24",
+		manifest("Network", "spec: {interface: br-lan}"):                                              "",
+		manifest("Network", "spec: {interface: dv-lan}"):                                              "",
+		manifest("Network", "spec: {interface: wlan0}"):                                               "app.yaml:4:19: spec.interface: refused by policy baseline: it may not name its bridge wlan0 (interfaces of policy.yaml:18:13)",
+		container("logging: {tag: shop}"):                                                             "",
+		container("logging: {tag: systemd-logind}"):                                                   "spec.logging.tag: refused by policy baseline: lines in the journal would seem to be of systemd-logind of the system",
+		container("volumes: [{name: v, hostPath: {path: /srv/read/x, type: DirectoryOrCreate}}]", "volumeMounts: [{name: v, mountPath: /v, readOnly: true}]"): "/srv/read/x of the node may be mounted read-only alone",
+		manifest("Volume", "spec: {hostPath: {path: /etc}}"): "it may not use /etc of the node",
 	} {
 		refused := refusals(loadUnder(text, nodePolicy))
 		switch {
@@ -236,12 +253,14 @@ func TestPolicyFilesThatAreWrong(t *testing.T) {
 		"":                       "policy.yaml:1:1: want one document, got 0",
 		head + "---\n" + head:    "policy.yaml:1:1: want one document, got 2",
 		"apiVersion: davit/v1\n": "policy.yaml:1:1: kind: missing",
-		strings.Replace(head, "baseline", "none", 1): `policy.yaml:3:9: preset: unknown value "none" (one of privileged, baseline, restricted)`,
-		head + "hostPath: []\n":                      `policy.yaml:4:1: hostPath: unknown field (did you mean "hostPaths"?)`,
-		head + "hostPaths: [{path: srv}]\n":          `policy.yaml:4:20: hostPaths[0].path: "srv": want an absolute path without . and ..`,
-		head + "hostPorts: [{min: 2, max: 1}]\n":     `policy.yaml:4:13: hostPorts[0]: want min at most max, from 1 to 65535`,
-		head + "runtimes: [../crun]\n":               `policy.yaml:4:12: runtimes[0]: "../crun": want the name of a program such as crun, or its absolute path`,
-		head + "capabilities: [ROOT]\n":              `policy.yaml:4:16: capabilities[0]: "ROOT": want a capability such as NET_ADMIN, or ALL`,
+		strings.Replace(head, "baseline", "none", 1):                   `policy.yaml:3:9: preset: unknown value "none" (one of privileged, baseline, restricted)`,
+		head + "hostPath: []\n":                                        `policy.yaml:4:1: hostPath: unknown field (did you mean "hostPaths"?)`,
+		head + "hostPaths: [{path: srv}]\n":                            `policy.yaml:4:20: hostPaths[0].path: "srv": want an absolute path without . and ..`,
+		head + "hostPaths: [{path: /a}, {path: /a, readOnly: true}]\n": `policy.yaml:4:32: hostPaths[1].path: /a is there twice`,
+		head + "hostPorts: [{min: 2, max: 1}]\n":                       `policy.yaml:4:13: hostPorts[0]: want min at most max, from 1 to 65535`,
+		head + "subnets: [10.0.0.1/8]\n":                               `policy.yaml:4:11: subnets[0]: "10.0.0.1/8": want a prefix such as 10.20.0.0/16`,
+		head + "runtimes: [../crun]\n":                                 `policy.yaml:4:12: runtimes[0]: "../crun": want the name of a program such as crun, or its absolute path`,
+		head + "capabilities: [ROOT]\n":                                `policy.yaml:4:16: capabilities[0]: "ROOT": want a capability such as NET_ADMIN, or ALL`,
 	} {
 		_, diagnostics := ParsePolicy(File{Path: "policy.yaml", Text: []byte(text)})
 		if len(diagnostics) == 0 || diagnostics[0].String() != want {

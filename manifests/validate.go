@@ -59,6 +59,14 @@ func (d *document) errorHint(field, hint, format string, args ...any) {
 	d.report(d.nodeAt(field), field, fmt.Sprintf(format, args...), hint)
 }
 
+// warn reports what does not keep the document from being an object.
+func (d *document) warn(field, message string) {
+	field = d.sourcePath(field)
+	d.warnings = append(d.warnings, Diagnostic{
+		Position: d.position(d.nodeAt(field)), Path: field, Message: message, Severity: SeverityWarning,
+	})
+}
+
 func (d *document) nodeAt(field string) *yaml.Node {
 	for {
 		if node, ok := d.nodes[field]; ok {

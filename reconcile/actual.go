@@ -78,9 +78,13 @@ type ActualWorkload struct {
 	Running    *bundle.Bundle
 	// NeedReload is set when systemd has not read the unit file since it changed.
 	NeedReload bool
-	// Enabled is systemd's UnitFileState: "enabled", "disabled", "masked", …; it may be empty while
+	// Enabled is systemd's UnitFileState: "enabled", "disabled", "masked", …; it may be empty instead of "enabled" while
 	// the unit is active.
 	Enabled string
+	// Shadow is a file of somebody else's that systemd uses instead of davit's; empty for none. It is not in use before
+	// systemd has read it.
+	Shadow       string
+	ShadowUnread bool
 	// Active, Sub and Result are systemd's ActiveState, SubState and Result.
 	Active, Sub, Result string
 	// Job is the type of systemd's job for the unit, "start", "stop", "restart", …; empty for none.
@@ -95,6 +99,8 @@ type ActualWorkload struct {
 	// Restarts counts how often systemd has restarted it by itself since it was last started otherwise. It is known
 	// where Left is.
 	Restarts int
+	// Missing says what others have removed or changed of what was made for the unit, which is up; empty for nothing.
+	Missing string
 	// Run is more of a unit that is judged; nil of the others.
 	Run *Run
 }

@@ -58,7 +58,7 @@ func onlyRenderedOtherwise(workload Workload, rendered, inputs string) bool {
 	case !intact, format == wantedFormat:
 		return false
 	case format == 0:
-		return withoutSource(renderedText) == withoutSource(wantedText)
+		return withoutSource(units.BeforeSignatures(renderedText)) == withoutSource(units.BeforeSignatures(wantedText))
 	default:
 		return inputs != "" && inputs == workload.Inputs
 	}

@@ -19,6 +19,7 @@ type Drivers struct {
 	Bundles   Bundles
 	UnitFiles UnitFiles
 	Services  Services
+	Repairs   Repairs
 }
 
 // Status is how far an action has come.
@@ -242,17 +243,19 @@ func (a *applier) do(ctx context.Context, action Action) error {
 		return a.drivers.Services.ReloadUnit(ctx, target)
 	case Stop:
 		return a.drivers.Services.StopUnit(ctx, target)
+	case Repair:
+		return a.drivers.Repairs.Repair(ctx, target)
 	default:
 		return fmt.Errorf("unknown verb %q", action.Verb)
 	}
 }
 
-// reload has systemd enable the units whose files were written and read all files. A unit that
+// reload has systemd enable the units whose files were written, but for those that an operator disabled, and read all files. A unit that
 // systemd does not enable fails alone.
 func (a *applier) reload(ctx context.Context) error {
 	var written []string
 	for _, action := range a.plan.Actions {
-		if action.Verb == WriteUnit && a.results[action.ID].get() == nil {
+		if action.Verb == WriteUnit && !action.Disabled && a.results[action.ID].get() == nil {
 			written = append(written, action.Target)
 		}
 	}

@@ -35,12 +35,51 @@ func Blocked(desired Desired, actual Actual) map[string]Blocker {
 // start: something that it requires has failed, was stopped by an operator, or is not on the node yet.
 // Seen are the units that wait for this one.
 func (d *differ) blocks(unit string, seen []string) (Blocker, bool) {
+	if seen == nil {
+		if masked, is := d.needsMasked(unit, nil); is {
+			return masked, true
+		}
+	}
 	workload := d.desired.Workload(unit)
 	if workload.Unit == nil || slices.Contains(seen, unit) {
 		return Blocker{}, false
 	}
 	for _, needed := range slices.Concat(workload.Unit.Dependencies.Requires, workload.Unit.Dependencies.BindsTo) {
 		if blocker, blocked := d.blocksAs(needed, append(seen, unit)); blocked {
+			return blocker, true
+		}
+	}
+	return Blocker{}, false
+}
+
+// needsMasked is a masked unit that a unit requires, or that another one does which it requires. systemd refuses to start
+// it then, though the masked unit runs.
+func (d *differ) needsMasked(unit string, seen []string) (Blocker, bool) {
+	workload := d.desired.Workload(unit)
+	if workload.Unit == nil || slices.Contains(seen, unit) {
+		return Blocker{}, false
+	}
+	for _, needed := range slices.Concat(workload.Unit.Dependencies.Requires, workload.Unit.Dependencies.BindsTo) {
+		if state := d.actual.Workloads[needed]; state.isMasked() {
+			return Blocker{state.Ref.String(), needed, "masked"}, true
+		}
+		if blocker, is := d.needsMasked(needed, append(seen, unit)); is {
+			return blocker, true
+		}
+	}
+	return Blocker{}, false
+}
+
+// takesMasked is a masked unit that a unit requires which a change restarts along: systemd refuses the whole restart.
+func (d *differ) takesMasked(c change) (Blocker, bool) {
+	if c.verb != Restart {
+		return Blocker{}, false
+	}
+	for _, other := range d.changes {
+		if other.with == "" || d.rootOf(other.unit) != c.unit {
+			continue
+		}
+		if blocker, is := d.needsMasked(other.unit, nil); is {
 			return blocker, true
 		}
 	}
@@ -54,6 +93,8 @@ func (d *differ) blocksAs(needed string, seen []string) (Blocker, bool) {
 	switch {
 	case planned:
 		return d.blocks(needed, seen)
+	case !exists && d.actual.Foreign[needed] != "":
+		return Blocker{d.desired.Workload(needed).Ref.String(), needed, "of another: " + d.actual.Foreign[needed]}, true
 	case !exists:
 		object := d.objectOf(needed)
 		return Blocker{object, needed, "not on the node yet"}, object != ""

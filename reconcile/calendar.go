@@ -24,7 +24,10 @@ func calendarEvents(spec v1.CronJobSpec) ([]string, time.Duration, error) {
 		if !ok {
 			return nil, 0, fmt.Errorf("schedule %q is not a calendar time", spec.Schedule)
 		}
-		events, period = cronEvents(schedule), shortestPeriod(schedule)
+		events, period = cronEvents(schedule), 24*time.Hour
+		if bits.OnesCount64(schedule.Hour&^star)*bits.OnesCount64(schedule.Minute&^star) > 1 { // otherwise it is a day or more
+			period = shortestPeriod(schedule)
+		}
 	}
 	if spec.TimeZone == "" {
 		return events, period, nil

@@ -13,8 +13,8 @@ func (d *differ) restartDependents() {
 	for again := true; again; {
 		again = false
 		for _, unit := range sortedKeys(d.desired.Workloads) {
-			cause := d.restartedBy(d.desired.Workloads[unit], with)
-			if cause != "" && with[unit] == "" && d.actual.Workloads[unit].running() {
+			cause, current := d.restartedBy(d.desired.Workloads[unit], with), d.actual.Workloads[unit]
+			if cause != "" && with[unit] == "" && current.running() && !current.isMasked() { // of what is masked systemd knows no dependencies
 				with[unit], again = cause, true
 			}
 		}

@@ -72,6 +72,7 @@ func Diff(desired Desired, actual Actual, options Options) Plan {
 	d.fetch()
 	d.stage()
 	d.switchOver()
+	d.repair()
 	d.retire()
 	d.prune()
 	return d.plan
@@ -146,6 +147,9 @@ func (d *differ) decide() {
 			}
 			continue
 		}
+		if d.shadowed(unit, workload) {
+			continue
+		}
 		switch c := d.compare(unit, workload); {
 		case c.write == "" && c.verb == "" && !c.stageOnly:
 			d.plan.Unchanged++
@@ -207,6 +211,8 @@ func (d *differ) compare(unit string, workload Workload) change {
 	isHeld := held.By != ""
 	if isHeld {
 		d.plan.hold(held)
+	} else if d.isDisabled(unit, workload) {
+		d.holdDisabled(unit, workload)
 	}
 	if !exists {
 		c.write = "not on the node yet"
@@ -272,7 +278,7 @@ func (d *differ) activity(unit string, workload Workload, current ActualWorkload
 		return "", "" // systemd decides what comes of it: another start, or none; the next look shows
 	case workload.Keep == KeepIdle:
 		return "", ""
-	case replaced && !d.completed(workload):
+	case replaced && !d.completed(workload) && (workload.Keep != KeepStarted || d.renews(workload, current)):
 		return Start, write
 	case d.completed(workload):
 		return "", "" // a job runs once

@@ -175,6 +175,14 @@ func (n *node) run(verb, name string) error {
 
 func (n *node) ReloadUnit(ctx context.Context, name string) error { return n.run("reload-unit", name) }
 
+func (n *node) Repair(_ context.Context, unit string) error {
+	return n.do("repair", unit, func() {
+		current := n.actual.Workloads[unit]
+		current.Missing = ""
+		n.actual.Workloads[unit] = current
+	})
+}
+
 func (n *node) StopUnit(_ context.Context, name string) error {
 	return n.do("stop", name, func() {
 		current, exists := n.actual.Workloads[name]
@@ -186,7 +194,7 @@ func (n *node) StopUnit(_ context.Context, name string) error {
 	})
 }
 
-func (n *node) drivers() Drivers { return Drivers{n, n, n, n, n, n} }
+func (n *node) drivers() Drivers { return Drivers{n, n, n, n, n, n, n} }
 
 // apply plans and applies, and returns what the drivers were called for.
 func (n *node) apply(t *testing.T, desired Desired, options Options) (Plan, []string, error) {

@@ -67,6 +67,11 @@ type UnitFiles interface {
 	Reload(ctx context.Context, enable []string) (refused map[string]error, err error)
 }
 
+// Repairs makes again what others have removed of what was made for units that are up.
+type Repairs interface {
+	Repair(ctx context.Context, unit string) error
+}
+
 // Services has systemd start and stop units.
 type Services interface {
 	StartUnit(ctx context.Context, name string) error

@@ -15,6 +15,9 @@ func Ended(action Action, desired Desired, actual Actual) (ended bool, err error
 		return fetched(action, desired, actual), nil
 	}
 	current, exists := actual.Workloads[action.Target]
+	if action.Verb == Repair {
+		return !exists || current.down() || current.Missing == "", nil
+	}
 	if action.Verb == Stop {
 		return !exists || current.down(), nil
 	}

@@ -48,6 +48,11 @@ type Generation struct {
 	// Owed are the units that davit has to start still, where they are wanted, because it stopped them or
 	// wrote their files, and the images to delete before; "" for none.
 	Owed map[string]string `json:"owed,omitempty"`
+	// OwedAt is since when, of units that a plan stopped or wrote.
+	OwedAt map[string]time.Time `json:"owedAt,omitempty"`
+	// Foreseen are the units of Owed that davit has not touched yet; true if it will owe their start once it has. If the
+	// pass is interrupted, nobody knows whether it has.
+	Foreseen map[string]bool `json:"-"`
 }
 
 // GenerationState says how far a generation has come.
@@ -211,7 +216,7 @@ const (
 // in this one: a version that was confirmed stays so. Units that are to be started still are so.
 func (g *Generation) Inherit(before []Generation) {
 	if len(before) > 0 {
-		g.Owed = before[0].Owed
+		g.Owed, g.OwedAt = before[0].Owed, before[0].OwedAt
 	}
 	for object, version := range g.Objects {
 		i := slices.IndexFunc(before, func(b Generation) bool { return b.Objects[object] != "" })
@@ -247,20 +252,28 @@ func (g *Generation) Retry(plan Plan) {
 	g.Unconfirmed = maps.Clone(g.Unconfirmed)
 	blocked := plan.blocked()
 	for _, action := range plan.Actions {
-		if g.Unconfirmed[action.Object] != "" && !blocked[action.Object] {
+		if action.Verb != Repair && g.Unconfirmed[action.Object] != "" && !blocked[action.Object] {
 			g.Unconfirmed[action.Object] = notConfirmed
 		}
 	}
 }
 
-// Record takes down what an event of [Apply] says of the object it is about.
+// Record takes down what an event of [Apply] says of the object it is about. A repair says nothing of its version.
 func (g *Generation) Record(event Event) {
 	object := event.Action.Object
-	if event.Status == Begun {
+	switch {
+	case event.Action.Verb == Repair:
+		return
+	case event.Status == Begun:
 		g.begun(event.Action)
+	case event.Status == Done && event.Action.Verb == WriteUnit && g.Foreseen[event.Action.Target]:
+		g.Foreseen = without(g.Foreseen, event.Action.Target)
 	}
 	if _, ok := g.Objects[object]; !ok || event.Status != Failed && event.Status != Skipped {
 		return
+	}
+	if event.Status == Failed && event.Action.Verb == Start && event.Action.With == "" {
+		g.owe(event.Action.Target) // it does not count as failed any more, and looks as if it had been stopped
 	}
 	refused := event.Status == Failed && event.Action.Verb.begins() && !errors.Is(event.Err, units.ErrDependency) && !errors.Is(event.Err, units.ErrUnseen)
 	switch {
@@ -278,6 +291,9 @@ func (g *Generation) begun(action Action) {
 	if action.Verb.Phase() == Switching {
 		g.Pending = without(g.Pending, action.Object)
 	}
+	if action.Verb == Stop {
+		g.Foreseen = without(g.Foreseen, action.Target)
+	}
 	if _, owed := g.Owed[action.Target]; owed && action.Verb.begins() {
 		g.Owed = without(g.Owed, action.Target)
 	}
@@ -285,20 +301,48 @@ func (g *Generation) begun(action Action) {
 
 // Owe notes the units that a plan stops, or whose files it writes in order to start them. One that goes may
 // be wanted again before it has stopped. What is gone is forgotten.
-func (g *Generation) Owe(plan Plan, desired Desired, actual Actual) {
-	owed := map[string]string{}
+func (g *Generation) Owe(plan Plan, desired Desired, actual Actual, now time.Time) {
+	owed, since := map[string]string{}, map[string]time.Time{}
 	for unit, image := range g.Owed {
 		_, wanted := desired.Workloads[unit]
 		if _, exists := actual.Workloads[unit]; wanted || exists {
 			owed[unit] = image
+			if at, known := g.OwedAt[unit]; known {
+				since[unit] = at
+			}
 		}
 	}
-	for unit, image := range owes(plan, desired, actual) {
+	g.Foreseen = map[string]bool{}
+	note := func(unit, image string, begins bool) {
+		if _, known := owed[unit]; !known {
+			g.Foreseen[unit] = begins
+		}
+		since[unit] = now
 		if owed[unit] == "" {
 			owed[unit] = image
 		}
 	}
-	if g.Owed = owed; len(owed) == 0 {
+	for unit, image := range owes(plan, desired, actual) {
+		note(unit, image, true)
+	}
+	for unit := range plan.Written() {
+		if _, exists := actual.Workloads[unit]; !exists {
+			note(unit, "", false) // it is to be enabled
+		}
+	}
+	if g.Owed, g.OwedAt = owed, since; len(owed) == 0 {
+		g.Owed, g.OwedAt = nil, nil
+	}
+}
+
+// Forgo forgets the units that a plan was to stop or to write and that it has not come to: what becomes of them until it
+// does is not davit's doing.
+func (g *Generation) Forgo() {
+	for unit := range g.Foreseen {
+		g.Owed = without(g.Owed, unit)
+	}
+	g.Foreseen = nil
+	if len(g.Owed) == 0 {
 		g.Owed = nil
 	}
 }
@@ -363,10 +407,17 @@ func (g *Generation) Arrived(desired Desired, actual Actual) {
 	for unit := range g.Owed {
 		workload, current := desired.Workloads[unit], actual.Workloads[unit]
 		starting := current.Job == "start" && current.Active == "activating" && !current.queued() && current.arriving(workload, true)
-		if _, exists := actual.Workloads[unit]; exists && (starting || current.settled(workload)) {
+		if _, exists := actual.Workloads[unit]; exists && (starting || current.settled(workload) || g.cameAndWent(unit, current)) {
 			g.Owed = without(g.Owed, unit)
 		}
 	}
+}
+
+// cameAndWent reports whether a unit has been started since davit came to owe its start, by a boot or an operator, and is
+// down again: that was another stop. One that systemd started again while davit began to stop it is none.
+func (g *Generation) cameAndWent(unit string, current ActualWorkload) bool {
+	since, known := g.OwedAt[unit]
+	return known && current.Started && current.down() && current.Begun.After(since.Add(boundGap))
 }
 
 // Excuses reports whether a verdict says nothing of a version: davit has stopped the unit, or is to start it again, and

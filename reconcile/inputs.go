@@ -51,7 +51,7 @@ func (r *resolver) inputs(object manifests.Object, byName map[string][]manifests
 	words := map[string]bool{defaultNetwork: true}
 	collectStrings(manifest["spec"], words)
 	node, sum := r.in.Node, sha256.New()
-	encode(sum, object.Ref(), r.kept[object.Ref()], images, manifest["spec"], node.Launcher, node.StorageRoot, node.Architecture, r.in.HostRoots)
+	encode(sum, object.Ref(), r.kept[object.Ref()], images, manifest["spec"], node.Launcher, node.StorageRoot, node.Architecture, r.hostRoots())
 	shown := func(word string) bool {
 		return strings.HasPrefix(word, "metadata.") || strings.HasPrefix(word, "spec.")
 	}

@@ -26,36 +26,28 @@ const (
 // networks makes the declared networks desired. The default network joins them when a
 // container first uses it.
 func (r *resolver) networks() {
-	owners := map[string]string{}
 	for _, object := range r.in.Objects {
 		declared, ok := object.Object.(*v1.Network)
 		if !ok {
 			continue
 		}
-		if err := r.network(declared, owners); err != nil {
+		if _, err := r.network(declared); err != nil {
 			r.problem(object, in(PartNetwork, err))
 		}
 	}
 }
 
-// network makes one network desired, unless a subnet of it belongs to another already:
-// owners maps a subnet to its network.
-func (r *resolver) network(declared *v1.Network, owners map[string]string) error {
-	name := declared.Metadata.Name
+// network makes one network desired, unless what it needs belongs to the node or to another network.
+func (r *resolver) network(declared *v1.Network) (Network, error) {
 	network, err := cniNetwork(declared)
 	if err != nil {
-		return err
+		return Network{}, err
 	}
-	for _, subnet := range network.Subnets {
-		if owner, taken := owners[subnet]; taken {
-			return fmt.Errorf("subnet %s is network %s's already: give one of them spec.subnets", subnet, owner)
-		}
+	if err := r.claim(network); err != nil {
+		return Network{}, err
 	}
-	for _, subnet := range network.Subnets {
-		owners[subnet] = name
-	}
-	r.desired.Networks[name] = network
-	return nil
+	r.desired.Networks[declared.Metadata.Name] = network
+	return network, nil
 }
 
 // attach returns how a container reaches the world and the names of the networks it
@@ -170,12 +162,8 @@ func (r *resolver) ownNetwork(name string) (network Network, ok bool, err error)
 	if name != defaultNetwork {
 		return Network{}, false, nil
 	}
-	network, err = cniNetwork(&v1.Network{Metadata: v1.ObjectMeta{Name: name}})
-	if err != nil {
-		return Network{}, false, err
-	}
-	r.desired.Networks[name] = network
-	return network, true, nil
+	network, err = r.network(&v1.Network{Metadata: v1.ObjectMeta{Name: name}})
+	return network, err == nil, err
 }
 
 // cniNetwork renders a network as a CNI configuration list.

@@ -30,7 +30,7 @@ func (d *differ) operatorHold(unit string) Held {
 	workload := d.desired.Workloads[unit]
 	current, exists := d.actual.Workloads[unit]
 	switch {
-	case current.Enabled == "masked" || current.Enabled == "masked-runtime":
+	case current.isMasked():
 		return Held{Reason: "unit is masked: systemctl unmask " + unit + " to let it run", By: ByMask}
 	case exists && current.isAnothers(workload): // what was done to the one object says nothing of the other
 		return Held{}
@@ -50,6 +50,10 @@ func (d *differ) operatorHold(unit string) Held {
 	default:
 		return Held{}
 	}
+}
+
+func (w ActualWorkload) isMasked() bool {
+	return w.Enabled == "masked" || w.Enabled == "masked-runtime"
 }
 
 // wouldStart reports whether davit would start a unit that is down if it were enabled.
@@ -75,9 +79,12 @@ func (d *differ) heldWhole(unit string, workload Workload) Held {
 	return Held{}
 }
 
-// renews reports whether a change of its manifest has a unit run again that may end by itself.
+// renews reports whether a change of its manifest has a unit run again that may end by itself. A unit file that was edited
+// on the node is no such change.
 func (d *differ) renews(workload Workload, current ActualWorkload) bool {
-	return workload.Keep == KeepStarted && units.NeedsRestart(current.UnitText, workload.UnitText)
+	_, _, isUnedited := units.Unsigned(current.UnitText)
+	return workload.Keep == KeepStarted && units.NeedsRestart(current.UnitText, workload.UnitText) &&
+		(isUnedited || current.BundleDir != workload.BundleDir)
 }
 
 // halfWritten reports whether a pass ended after it wrote a unit and before it enabled it: that is not
@@ -125,7 +132,10 @@ func (d *differ) stoppedAlong(unit string) bool {
 	return slices.ContainsFunc(d.desired.Workloads[unit].Needs(), func(name string) bool {
 		other, exists := d.actual.Workloads[name]
 		if !exists {
-			return true
+			return d.actual.Foreign[name] == "" // what was never davit's has stopped nothing
+		}
+		if other.Active == "active" && !other.Since.IsZero() && other.Since.Before(current.stopBegan()) {
+			return false // it has been up since before
 		}
 		if other.Restarts > 0 { // only its last end is known, and one before may have stopped this unit
 			return true

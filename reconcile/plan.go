@@ -66,6 +66,8 @@ type Action struct {
 	// Waits is why the action cannot begin yet though nothing of the plan keeps it: it waits for a
 	// unit that is starting, stopping or failed.
 	Waits string `json:"waits,omitempty"`
+	// Disabled is set where a unit file is written and the unit is not enabled: an operator has disabled it.
+	Disabled bool `json:"disabled,omitempty"`
 	// Blocked is set where that does not end by itself, as with a unit that has failed.
 	Blocked bool `json:"blocked,omitempty"`
 }
@@ -81,7 +83,7 @@ func (a Action) failed(err error) error {
 // Subject is what the action is about, for people: the object and, where it has others, the unit.
 func (a Action) Subject() string {
 	switch a.Verb {
-	case Stop, WriteUnit, RemoveUnit, Start, Restart, ReloadUnit:
+	case Stop, WriteUnit, RemoveUnit, Start, Restart, ReloadUnit, Repair:
 		return Subject(a.Object, a.Target)
 	default:
 		return a.Object
@@ -118,6 +120,7 @@ const (
 	Start         Verb = "start"
 	Restart       Verb = "restart"
 	ReloadUnit    Verb = "reload-unit"
+	Repair        Verb = "repair"
 	RemoveNetwork Verb = "remove-network"
 	RemoveVolume  Verb = "remove-volume"
 	ReleaseImage  Verb = "release-image"
@@ -130,8 +133,8 @@ const (
 // begins reports whether the verb has a unit run what is desired.
 func (v Verb) begins() bool { return v == Start || v == Restart || v == ReloadUnit }
 
-// RunsOn reports whether systemd goes on with the action once it was begun: it starts or stops a unit.
-func (a Action) RunsOn() bool { return a.Verb == Stop || a.Verb.begins() }
+// RunsOn reports whether the action goes on once it was begun: systemd starts or stops a unit, or a launcher repairs it.
+func (a Action) RunsOn() bool { return a.Verb == Stop || a.Verb == Repair || a.Verb.begins() }
 
 // IsFetch reports whether the action pulls, releases or deletes an image.
 func (a Action) IsFetch() bool {
@@ -185,6 +188,7 @@ const (
 	ByMask         Holder = "Masked"        // systemctl mask
 	ByDisable      Holder = "Disabled"      // systemctl disable
 	ByStop         Holder = "Stopped"       // systemctl stop
+	ByShadow       Holder = "Shadowed"      // systemd uses a unit file of the operator's, as systemctl edit --full makes
 	BySuspension   Holder = "Suspended"     // davit suspend
 	ByAnnotation   Holder = "PruneDisabled" // the object itself asks to be kept
 	ByPruneGuard   Holder = "PruneHeld"     // it is not sure enough that the object is to go

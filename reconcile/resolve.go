@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/policy"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
@@ -19,8 +20,8 @@ import (
 type Input struct {
 	// Objects are the validated manifests.
 	Objects []manifests.Object
-	// HostRoots are the directories that host paths may come from; none means any.
-	HostRoots []string
+	// HostPaths are the directories that host paths may come from; none means any.
+	HostPaths []policy.HostPath
 	// Images are the answers to [Requests].
 	Images map[ImageRequest]ImageResult
 	// NodeNetworks are the CNI configuration lists that the node's owner installed,
@@ -56,6 +57,10 @@ type Node struct {
 	MinReadySeconds *int32
 	// SeccompProfiles are the node's own, in JSON, by file name below /etc/davit/seccomp.
 	SeccompProfiles map[string][]byte
+	// Ranges are the addresses that the node uses itself.
+	Ranges []Range
+	// Devices are those of [Bridges] that the node has and davit did not make.
+	Devices []string
 }
 
 // Resolve turns objects into the desired state. It applies defaults, binds images to
@@ -104,6 +109,7 @@ type resolver struct {
 	secrets    map[string]contents
 	owners     map[string]v1.Ref // by unit name
 	all        map[v1.Ref]lowered
+	claimed    []Network                      // the networks whose devices and subnets are taken
 	filters    map[string]*specs.LinuxSeccomp // the usual ones, by the capabilities that they are for
 	desired    Desired
 }
@@ -243,7 +249,8 @@ func (r *resolver) launchOf(run runnable, image Image, environment *environment,
 		launch.Reload.Exec = run.Reload.Exec.Command
 	}
 	for _, file := range run.EnvFiles {
-		launch.Env.Files = append(launch.Env.Files, bundle.EnvFile{Path: file.Path, Root: r.hostRoot(file.Path), Optional: file.Optional})
+		root, _ := r.hostRoot(file.Path, false)
+		launch.Env.Files = append(launch.Env.Files, bundle.EnvFile{Path: file.Path, Root: root, Optional: file.Optional})
 		launch.Env.Fixed = environment.fixed()
 	}
 	return launch

@@ -11,6 +11,7 @@ import (
 	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/policy"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -235,19 +236,25 @@ func TestCapabilities(t *testing.T) {
 	}
 }
 
-func TestRestartsBackOffWhereSystemdCan(t *testing.T) {
+func TestRestartsBackOff(t *testing.T) {
 	t.Parallel()
-	const steps, most = "RestartSteps=8\n", "RestartMaxDelaySec=300\n"
+	const (
+		bySystemd  = "RestartSec=1\nRestartSteps=8\nRestartMaxDelaySec=300\n"
+		byLauncher = "\n[X-Davit]\nObject=Container/web\nRestartMaxDelaySec=300\n"
+	)
 	for name, test := range map[string]struct {
 		systemd int
 		spec    string
-		want    bool
+		want    string
 	}{
-		"a systemd that cannot":        {253, "restartPolicy: Always", false},
-		"one that can":                 {254, "restartPolicy: Always", true},
-		"on failure":                   {257, "restartPolicy: OnFailure", true},
-		"never":                        {257, "restartPolicy: Never", false},
-		"a wait of the manifest's own": {257, "service: {RestartSec: 3}", false},
+		"a systemd that cannot":            {253, "restartPolicy: Always", byLauncher},
+		"one that can":                     {254, "restartPolicy: Always", bySystemd},
+		"on failure":                       {257, "restartPolicy: OnFailure", bySystemd},
+		"on failure, by the launcher":      {252, "restartPolicy: OnFailure", byLauncher},
+		"never":                            {257, "restartPolicy: Never", ""},
+		"never, with an old systemd":       {252, "restartPolicy: Never", ""},
+		"a wait of the manifest's own":     {257, "service: {RestartSec: 3}", ""},
+		"a wait of its own, by an old one": {252, "service: {RestartSec: 3}", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -256,8 +263,10 @@ func TestRestartsBackOffWhereSystemdCan(t *testing.T) {
 			node.Systemd = test.systemd
 			desired := Resolve(Input{Objects: objects, Images: resolved(objects, command), Node: node})
 			text := desired.Workloads["web.service"].UnitText
-			if got := strings.Contains(text, steps) && strings.Contains(text, most); got != test.want {
-				t.Errorf("want a growing wait: %t, got\n%s", test.want, text)
+			for _, wait := range []string{bySystemd, byLauncher} {
+				if got := strings.Contains(text, wait); got != (wait == test.want) {
+					t.Errorf("%q: got %t in\n%s", wait, got, text)
+				}
 			}
 		})
 	}
@@ -268,15 +277,15 @@ func TestHostPathsHaveTheRootsOfThePolicy(t *testing.T) {
 	objects := load(t, container("web", "envFiles: [{path: /srv/data/env}]",
 		"volumeMounts: [{name: data, mountPath: /data, subPath: sub}]", "volumes: [{name: data, hostPath: {path: /srv/data/web}}]"))
 	for name, test := range map[string]struct {
-		roots      []string
+		allowed    []policy.HostPath
 		root       string
 		hostPaths  []bundle.HostPath
 		fromVolume string
 	}{
 		"none":   {nil, "", nil, "/srv/data/web"},
-		"theirs": {[]string{"/srv/database", "/srv/data"}, "/srv/data", []bundle.HostPath{{Path: "/srv/data/web", Root: "/srv/data"}}, bundle.HostSource(0)},
+		"theirs": {[]policy.HostPath{{Path: "/srv/database"}, {Path: "/srv/data"}}, "/srv/data", []bundle.HostPath{{Path: "/srv/data/web", Root: "/srv/data"}}, bundle.HostSource(0)},
 	} {
-		desired := Resolve(Input{Objects: objects, Images: resolved(objects, command), Node: testNode, HostRoots: test.roots})
+		desired := Resolve(Input{Objects: objects, Images: resolved(objects, command), Node: testNode, HostPaths: test.allowed})
 		launch := desired.Workloads["web.service"].Bundle.Launch
 		if got := launch.Env.Files[0].Root; got != test.root {
 			t.Errorf("%s: variables from below %q, want %q", name, got, test.root)

@@ -56,8 +56,8 @@ func (d *differ) replicas(changes []change) map[string]*replicaSet {
 		switch {
 		case changed && (halted || !current.running()):
 			continue // a new one takes no place, and one that was stopped has none
-		case !changed && (current.down() || d.proved(workload, current)):
-			continue
+		case !changed && (current.down() || d.proved(workload, current) || d.heldByOperator(unit).By != ""):
+			continue // what an operator masked runs on as it is
 		}
 		number, _ := strconv.Atoi(match[1]) // digits
 		r := sets[workload.Ref.String()].with(sets, workload, number)

@@ -31,6 +31,14 @@ type simulation struct {
 	hold      string               // why nothing may be removed
 	most      int                  // how many generations are kept; 0 for all
 	until     map[string]time.Time // when systemd's job for a unit is done with its present step
+	// systemd is another one than the simulation itself; nil for none.
+	systemd interface {
+		UnitFiles
+		Services
+		// look reads what the node is; carryOut begins what a plan has asked for.
+		look(desired Desired)
+		carryOut(plan Plan)
+	}
 }
 
 // behaviour is what a version of a unit does.
@@ -50,7 +58,12 @@ func newSimulation() *simulation {
 	}
 }
 
-func (s *simulation) drivers() Drivers { return Drivers{s, s, s, s, s, s} }
+func (s *simulation) drivers() Drivers {
+	if s.systemd != nil {
+		return Drivers{s, s, s, s, s.systemd, s.systemd, s}
+	}
+	return Drivers{s, s, s, s, s, s, s}
+}
 
 // EnsureImage implements [Images].
 func (s *simulation) EnsureImage(ctx context.Context, image Image) error {
@@ -171,6 +184,9 @@ func (s *simulation) pass(objects []manifests.Object, digest string) Plan {
 		wanted := s.wanted(objects, digest)
 		s.quarantine = Lasting(s.quarantine, wanted, s.hold == "")
 		desired, held, _ := Settle(wanted, s.quarantine, s.kept, s.earlier)
+		if s.systemd != nil {
+			s.systemd.look(desired)
+		}
 		if s.judge(desired) {
 			continue
 		}
@@ -189,6 +205,10 @@ func (s *simulation) pass(objects []manifests.Object, digest string) Plan {
 		generation := s.revise(desired, plan, digest)
 		s.desired = desired
 		_ = Apply(context.Background(), plan, desired, s.drivers(), generation.Record)
+		if s.systemd != nil {
+			s.systemd.carryOut(plan)
+		}
+		generation.Forgo()
 		if !s.keep(generation, desired) {
 			return plan
 		}
@@ -223,7 +243,7 @@ func (s *simulation) revise(desired Desired, plan Plan, digest string) Generatio
 		s.kept, s.states[generation.Number] = slices.Insert(s.kept, 0, generation), desired
 	}
 	generation.Retry(plan)
-	generation.Owe(plan, desired, s.actual)
+	generation.Owe(plan, desired, s.actual, s.now)
 	return generation
 }
 

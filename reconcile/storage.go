@@ -127,7 +127,7 @@ func (r *resolver) addMount(s *storage, run runnable, mount v1.VolumeMount, from
 		}
 		mount.ReadOnly = true
 	case from.HostPath != nil:
-		source = r.hostPath(s, *from.HostPath)
+		source = r.hostPath(s, *from.HostPath, mount.ReadOnly)
 	case from.EmptyDir != nil && from.name == "" && run.sandbox != "":
 		source = bundle.EmptyDirSource(mount.Name) // the sandbox makes it
 	case from.EmptyDir != nil && from.EmptyDir.Medium == v1.MediumMemory:
@@ -172,8 +172,9 @@ func (s *storage) addEmptyDir(name string, declared v1.EmptyDir, limits hugePage
 // hostPath is the mount source of a path of the node. Where the policy bounds such paths, a
 // container that can write to one could put a link there that leads another one out of it: then
 // the launcher finds the path below the directory that is allowed.
-func (r *resolver) hostPath(s *storage, declared v1.HostPath) string {
-	path := bundle.HostPath{Path: declared.Path, Type: declared.Type, Root: r.hostRoot(declared.Path)}
+func (r *resolver) hostPath(s *storage, declared v1.HostPath, readOnly bool) string {
+	path := bundle.HostPath{Path: declared.Path, Type: declared.Type}
+	path.Root, path.Guarded = r.hostRoot(declared.Path, !readOnly || strings.HasSuffix(declared.Type, "OrCreate"))
 	s.hostDirs = append(s.hostDirs, path.Path)
 	if path.Type != "" || path.Root != "" {
 		s.hostPaths = append(s.hostPaths, path)
@@ -182,16 +183,6 @@ func (r *resolver) hostPath(s *storage, declared v1.HostPath) string {
 		return path.Path
 	}
 	return bundle.HostSource(len(s.hostPaths) - 1)
-}
-
-// hostRoot is the allowed directory that a path of the node is in; empty where all are allowed.
-func (r *resolver) hostRoot(path string) string {
-	for _, root := range r.in.HostRoots {
-		if path == root || strings.HasPrefix(path, strings.TrimSuffix(root, "/")+"/") {
-			return root
-		}
-	}
-	return ""
 }
 
 // imageVolume is the mount source of an image's content.

@@ -87,6 +87,7 @@ func (d *differ) write() {
 		}
 		id := d.plan.add(Action{
 			Verb: WriteUnit, Object: c.workload.Ref.String(), Target: c.unit, Reason: c.write, Needs: needs, After: d.giveWay(c.workload),
+			Disabled: d.isDisabled(c.unit, c.workload),
 		})
 		d.written[c.unit] = id
 		d.files = append(d.files, id)
@@ -126,6 +127,9 @@ func (d *differ) waits(c change) (waits string, blocked bool) {
 		return giver, false
 	}
 	blocker, blocked := d.blocks(c.unit, nil)
+	if masked, is := d.takesMasked(c); is {
+		return masked.String(), true
+	}
 	switch {
 	case blocked && d.heldByOperator(blocker.Unit).By != "":
 		return blocker.String(), true // systemd would start both

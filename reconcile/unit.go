@@ -83,8 +83,8 @@ func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal string) (un
 			unit.StartAfterwards = run.startAfterwards
 		}
 	}
-	if r.in.Node.Systemd >= systemdRestartSteps && unit.Restart != restartNever {
-		unit.RestartMaxDelay = restartMaxDelay
+	if unit.Restart != restartNever {
+		unit.RestartMaxDelay, unit.RestartSteps = restartMaxDelay, r.in.Node.Systemd >= systemdRestartSteps
 	}
 	if run.retryPeriod > 0 {
 		// A little less than from one run to the next, so that each has its own count.

@@ -12,10 +12,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// Dir is where davit's unit files lie: a directory of systemd's search path
-// (systemd.unit(5)) that is kept over reboots and comes after /etc/systemd/system, so
-// that systemctl mask and systemctl edit --full work on them.
-const Dir = "/etc/systemd/system.attached"
+// Dir is where davit's unit files lie.
+const Dir = bundle.UnitsDir
 
 // pendingReload exists from before a unit file is written until systemd has read it. systemd
 // itself cannot tell: its NeedDaemonReload is set as well when a manifest changed that

@@ -24,6 +24,9 @@ type Own struct {
 	Sandbox bool
 	// Keep is set when the unit stays though its manifest goes.
 	Keep bool
+
+	// links are the words of [linksOf].
+	links string
 }
 
 // ErrForeign is returned for a unit file without davit's stamp.
@@ -37,7 +40,7 @@ func ParseOwn(text string) (Own, error) {
 	if len(object) != 1 {
 		return Own{}, fmt.Errorf("%w: no Object= in [%s]", ErrForeign, stampSection)
 	}
-	own := Own{Text: text, Object: object[0], Keep: slices.Contains(settings[key{stampSection, "Prune"}], "disabled")}
+	own := Own{Text: text, Object: object[0], Keep: slices.Contains(settings[key{stampSection, "Prune"}], "disabled"), links: strings.Join(linksOf(settings), " ")}
 	if source := settings[key{"Unit", "SourcePath"}]; len(source) > 0 {
 		own.SourcePath = source[len(source)-1]
 	}
@@ -84,7 +87,7 @@ var inPlace = map[key]bool{
 	{"Service", "IOReadBandwidthMax"}: true, {"Service", "IOWriteBandwidthMax"}: true,
 	{"Service", "IOReadIOPSMax"}: true, {"Service", "IOWriteIOPSMax"}: true,
 	{"Service", "Restart"}: true, {"Service", "RestartSec"}: true, {"Service", "RestartMode"}: true,
-	{"Service", "RestartSteps"}: true, {"Service", "RestartMaxDelaySec"}: true,
+	{"Service", "RestartSteps"}: true, {"Service", maxDelaySetting}: true,
 	{"Service", "KillSignal"}: true, {"Service", "TimeoutStopSec"}: true, {"Service", "ExecStopPost"}: true,
 	{"Service", "TimeoutStartSec"}: true, {"Service", "ExecStartPost"}: true, {"Service", "ExecStop"}: true,
 	{"Service", "SuccessExitStatus"}: true, {"Service", "ExecReload"}: true,
@@ -143,10 +146,11 @@ func RestartsAlways(text string) bool {
 		slices.Equal(settings[key{"Unit", "StartLimitIntervalSec"}], []string{"0"})
 }
 
-// BacksOff reports whether systemd waits longer and longer before it restarts the unit, however
+// BacksOff reports whether systemd, or the launcher, waits longer and longer before it restarts the unit, however
 // often.
 func BacksOff(text string) bool {
 	settings := parse(text)
 	limit := settings[key{"Unit", "StartLimitIntervalSec"}]
-	return len(settings[key{"Service", "RestartSteps"}]) > 0 && slices.Equal(limit, []string{"0"})
+	waits := len(settings[key{"Service", "RestartSteps"}])+len(settings[key{stampSection, maxDelaySetting}]) > 0
+	return waits && slices.Equal(limit, []string{"0"})
 }

@@ -196,6 +196,9 @@ func (r *renderer) serviceUnit(u Unit) {
 	}
 }
 
+// levelPrefixSetting is whether a line that begins with <N> has that priority.
+const levelPrefixSetting = "SyslogLevelPrefix"
+
 func (r *renderer) serviceSection(u Unit) {
 	const section = "Service"
 	r.launch(u)
@@ -212,6 +215,8 @@ func (r *renderer) serviceSection(u Unit) {
 		r.set(section, "SuccessExitStatus", literal, strconv.Itoa(u.SuccessStatus))
 	}
 	r.set(section, "TimeoutStopSec", literal, strconv.FormatInt(u.stopTimeout(), 10))
+	// A container's line that begins with <0> would go to every terminal of the node (ForwardToWall= of journald.conf(5)).
+	r.set(section, levelPrefixSetting, literal, "no")
 	r.set(section, "SyslogIdentifier", text, cmp.Or(u.LogTag, strings.TrimSuffix(u.Name, ".service")))
 	if limit := u.LogRateLimit; limit != nil {
 		r.set(section, "LogRateLimitIntervalSec", literal, strconv.FormatInt(limit.Seconds, 10))
@@ -229,6 +234,10 @@ func (r *renderer) serviceSection(u Unit) {
 	}
 }
 
+// maxDelaySetting is the longest wait before a restart: a setting of systemd's, and where systemd has none, one for
+// the launcher.
+const maxDelaySetting = "RestartMaxDelaySec"
+
 // restartDelay says how long systemd waits before a restart. Who sets RestartSec= in the manifest
 // means a wait that stays as it is.
 func (r *renderer) restartDelay(u Unit) {
@@ -237,10 +246,15 @@ func (r *renderer) restartDelay(u Unit) {
 	if u.RestartMaxDelay == 0 || len(u.Extra.Service["RestartSec"]) > 0 {
 		return
 	}
+	longest := strconv.FormatInt(int64(u.RestartMaxDelay.Seconds()), 10)
+	if !u.RestartSteps {
+		r.set(stampSection, maxDelaySetting, literal, longest)
+		return
+	}
 	// The steps from one second to the bound, each about twice the one before.
 	steps := bits.Len64(uint64(u.RestartMaxDelay.Seconds())) - 1
 	r.set("Service", "RestartSteps", literal, strconv.Itoa(steps))
-	r.set("Service", "RestartMaxDelaySec", literal, strconv.FormatInt(int64(u.RestartMaxDelay.Seconds()), 10))
+	r.set("Service", maxDelaySetting, literal, longest)
 }
 
 // launch is the contract with davit-run: it hands systemd the container's own process as

@@ -9,7 +9,7 @@ import (
 
 // Format is the number of the way in which unit files and bundles are rendered. It is raised with each change that
 // renders the same manifest in another way.
-const Format = 1
+const Format = 2
 
 // Settings of a signature, at the end of the section [X-Davit]: the format, and the sum of all text before the sum.
 const (
@@ -41,6 +41,22 @@ func WithoutSignature(text string) string {
 	rest, _, _ := cutLastSetting(text, sumSetting)
 	unsigned, _, _ := cutLastSetting(rest, formatSetting)
 	return unsigned
+}
+
+// BeforeSignatures is the text of a unit file without its signature as a davit rendered it that did not sign: a line of
+// a container could have a priority, and the launcher did not wait.
+func BeforeSignatures(text string) string {
+	text = strings.Replace(text, "\n"+levelPrefixSetting+"=no\n", "\n", 1)
+	text, own, stamped := strings.Cut(text, "\n["+stampSection+"]\n")
+	if !stamped {
+		return text
+	}
+	before, rest, waits := strings.Cut("\n["+stampSection+"]\n"+own, "\n"+maxDelaySetting+"=")
+	if waits {
+		_, rest, _ = strings.Cut(rest, "\n")
+		before += "\n" + rest
+	}
+	return text + before
 }
 
 // cutLastSetting returns the text before its last line, and the value of that, if it is of this setting.

@@ -259,8 +259,6 @@ type State struct {
 	// RestartDelay is how long systemd waits before its next restart, StartTimeout and StopTimeout how
 	// long a start and each part of a stop may take; 0 where nothing bounds it.
 	RestartDelay, StartTimeout, StopTimeout time.Duration
-	// NextElapse is when a timer is next due, in microseconds since 1970; 0 for never.
-	NextElapse uint64
 	// StatusText is what the unit says of itself.
 	StatusText string
 	// Type is that of a service: "notify", "oneshot", …
@@ -299,7 +297,6 @@ func (s *Systemd) State(ctx context.Context, name string) (State, error) {
 	state.Started, _ = p["InactiveExitTimestamp"].(uint64)
 	state.Entered, _ = p["ActiveEnterTimestamp"].(uint64)
 	state.Left, _ = p["ActiveExitTimestamp"].(uint64)
-	state.NextElapse, _ = p["NextElapseUSecRealtime"].(uint64)
 	state.RestartDelay = durationOf(p["RestartUSec"])
 	if next := durationOf(p["RestartUSecNext"]); next > 0 { // since 254: it grows
 		state.RestartDelay = next
@@ -310,10 +307,16 @@ func (s *Systemd) State(ctx context.Context, name string) (State, error) {
 	return state, nil
 }
 
-// Running asks systemd for what is to be told of a service that is up: of its state the LoadState, ActiveState,
-// SubState and Result, Restarts, Since, Started, Entered, Left, MainPID, StatusText and Invocation, and nothing
-// else. To put together all that it knows of a service, for [Systemd.State], takes it longer than to answer as many
-// questions.
+// property is one of a unit's properties, and where its value goes.
+type property struct {
+	name string
+	into any
+}
+
+// Running asks systemd for what is reported of a unit that is up: of its state the LoadState, ActiveState,
+// SubState and Result, Since, Started, Entered, Left and Invocation, of a service also Restarts, MainPID and StatusText,
+// and nothing else. To put together all that it knows of a unit, for [Systemd.State], takes it longer than to answer as
+// many questions.
 func (s *Systemd) Running(ctx context.Context, name string) (State, error) {
 	conn, err := s.connection(ctx)
 	if err != nil {
@@ -321,33 +324,51 @@ func (s *Systemd) Running(ctx context.Context, name string) (State, error) {
 	}
 	state := State{LoadState: "loaded", Result: "success"}
 	var invocation []byte
-	for _, asked := range []struct {
-		get      func(ctx context.Context, unit, property string) (*dbus.Property, error)
-		property string
-		into     any
-	}{
-		{conn.GetUnitPropertyContext, "InvocationID", &invocation},
-		{conn.GetUnitPropertyContext, "StateChangeTimestamp", &state.Since},
-		{conn.GetUnitPropertyContext, "InactiveExitTimestamp", &state.Started},
-		{conn.GetUnitPropertyContext, "ActiveEnterTimestamp", &state.Entered},
-		{conn.GetUnitPropertyContext, "ActiveExitTimestamp", &state.Left},
-		{conn.GetServicePropertyContext, "MainPID", &state.MainPID},
-		{conn.GetServicePropertyContext, "NRestarts", &state.Restarts},
-		{conn.GetServicePropertyContext, "StatusText", &state.StatusText},
-		{conn.GetUnitPropertyContext, "SubState", &state.SubState},
-		{conn.GetUnitPropertyContext, "ActiveState", &state.ActiveState},
-	} {
-		property, err := asked.get(ctx, name, asked.property)
-		if err == nil {
-			err = property.Value.Store(asked.into)
-		}
-		if err != nil {
-			return State{}, fmt.Errorf("ask systemd for %s= of %s: %w", asked.property, name, because(ctx, err))
-		}
+	err = read(ctx, conn.GetUnitPropertyContext, name, []property{
+		{"InvocationID", &invocation}, {"StateChangeTimestamp", &state.Since}, {"InactiveExitTimestamp", &state.Started},
+		{"ActiveEnterTimestamp", &state.Entered}, {"ActiveExitTimestamp", &state.Left},
+	})
+	if err == nil && strings.HasSuffix(name, ".service") {
+		err = read(ctx, conn.GetServicePropertyContext, name, []property{
+			{"MainPID", &state.MainPID}, {"NRestarts", &state.Restarts}, {"StatusText", &state.StatusText},
+		})
+	}
+	if err == nil { // last, so that they are of after the rest
+		err = read(ctx, conn.GetUnitPropertyContext, name, []property{{"SubState", &state.SubState}, {"ActiveState", &state.ActiveState}})
+	}
+	if err != nil {
+		return State{}, err
 	}
 	state.SubState, state.ActiveState, state.StatusText = alone(state.SubState), alone(state.ActiveState), alone(state.StatusText)
 	state.Invocation = hex.EncodeToString(invocation)
 	return state, nil
+}
+
+// read asks systemd for properties of a unit, one by one.
+func read(
+	ctx context.Context, get func(ctx context.Context, unit, property string) (*dbus.Property, error), unit string, properties []property,
+) error {
+	for _, asked := range properties {
+		answer, err := get(ctx, unit, asked.name)
+		if err == nil {
+			err = answer.Value.Store(asked.into)
+		}
+		if err != nil {
+			return fmt.Errorf("ask systemd for %s= of %s: %w", asked.name, unit, because(ctx, err))
+		}
+	}
+	return nil
+}
+
+// HasStarted reports whether a unit was ever started since the node booted.
+func (s *Systemd) HasStarted(ctx context.Context, name string) (bool, error) {
+	conn, err := s.connection(ctx)
+	if err != nil {
+		return false, err
+	}
+	var started uint64
+	err = read(ctx, conn.GetUnitPropertyContext, name, []property{{"InactiveExitTimestamp", &started}})
+	return started != 0, err
 }
 
 // ReloadFailed reports whether the last reload of a service failed since it was started.

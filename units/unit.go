@@ -127,8 +127,10 @@ type Unit struct {
 	// Restart is systemd's Restart=: "always", "on-failure" or "no".
 	Restart string
 	// RestartMaxDelay bounds the wait before a restart, which begins at a second and doubles with
-	// each (systemd 254); 0 leaves it at a second.
+	// each; 0 leaves it at a second. RestartSteps is set where systemd waits so long itself (systemd 254),
+	// otherwise the launcher does.
 	RestartMaxDelay time.Duration
+	RestartSteps    bool
 	// RestartDirect keeps what waits for the unit waiting while it is restarted (systemd 254).
 	RestartDirect bool
 	// StartAfterwards are units to start once this one has succeeded: what waits for it was given

@@ -216,7 +216,7 @@ func TestParseOwnReadsWhatRenderWrote(t *testing.T) {
 	t.Parallel()
 	text := render(t, plain())
 	own, err := ParseOwn(text)
-	want := Own{Text: text, Object: "Container/web", SourcePath: "/etc/davit/manifests/web.yaml", Bundle: "/var/lib/davit/bundles/web-0123456789abcdef"}
+	want := Own{Text: text, Object: "Container/web", SourcePath: "/etc/davit/manifests/web.yaml", Bundle: "/var/lib/davit/bundles/web-0123456789abcdef", links: "multi-user.target.wants"}
 	if err != nil || own != want {
 		t.Errorf("got %+v, %v", own, err)
 	}
@@ -284,6 +284,7 @@ func TestOnlyUnboundedRestartsWithGrowingWaitsBackOff(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]bool{
 		"[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestartSec=1\nRestartSteps=8\nRestartMaxDelaySec=300\n": true,
+		"[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestartSec=1\n[X-Davit]\nRestartMaxDelaySec=300\n":      true,
 		"[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestartSec=1\n":                                         false,
 		"[Unit]\nStartLimitIntervalSec=infinity\nStartLimitBurst=4\n[Service]\nRestartSteps=8\n":             false,
 	} {

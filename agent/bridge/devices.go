@@ -28,8 +28,12 @@ func ensureDevice(network bundle.BridgeNetwork) (netlink.Link, []bundle.Subnet, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if bridge.Type() != "bridge" {
-		return nil, nil, errors.New("there is a device of this name that is no bridge: give the network another interface")
+	mark, own, err := MarkOf(bridge)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !own {
+		return nil, nil, errors.New("a device of this name exists that davit did not make: give the network another interface")
 	}
 	// Until it is up, whoever made it may not have come any further.
 	isUp := bridge.Attrs().Flags&net.FlagUp != 0
@@ -43,7 +47,7 @@ func ensureDevice(network bundle.BridgeNetwork) (netlink.Link, []bundle.Subnet, 
 			return nil, nil, err
 		}
 	}
-	subnets, err := ensureAddresses(network, bridge)
+	subnets, err := ensureAddresses(network, bridge, mark)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -78,93 +82,22 @@ func prepareDevice(name string) error {
 	return nil
 }
 
-// ensureAddresses gives the bridge the gateways' addresses, and takes those of an earlier configuration. It returns
-// the subnets whose gateway the bridge is.
-func ensureAddresses(network bundle.BridgeNetwork, bridge netlink.Link) (served []bundle.Subnet, err error) {
-	present, err := addressesOf(bridge)
-	if err != nil {
-		return nil, err
-	}
-	has := map[string]bool{}
-	for _, address := range present {
-		has[address.IPNet.String()] = true
-	}
-	wanted := map[string]bool{}
-	for _, subnet := range network.Subnets {
-		address := addressOf(netip.PrefixFrom(subnet.Gateway, subnet.Subnet.Bits()))
-		wanted[address.IPNet.String()] = true
-		var refused error
-		if !has[address.IPNet.String()] {
-			refused = addAddress(bridge, address)
-		}
-		switch {
-		case refused == nil:
-			served = append(served, subnet)
-		case len(network.Subnets) > 1 && subnet.Subnet.Addr().Is6() && isNoIPv6(refused):
-		default:
-			return nil, fmt.Errorf("address %s: %w", address.IPNet, refused)
-		}
-	}
-	for _, address := range present {
-		if wanted[address.IPNet.String()] || address.IP.IsLinkLocalUnicast() {
-			continue
-		}
-		if err := netlink.AddrDel(bridge, &address); err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) {
-			return nil, fmt.Errorf("address %s: %w", address.IPNet, err)
-		}
-	}
-	return served, nil
-}
-
-// addAddress adds an address to a bridge. Whoever switches off IPv6 for all devices (net.ipv6.conf.all.disable_ipv6)
-// switches it off for those that there are, too.
-func addAddress(bridge netlink.Link, address *netlink.Addr) error {
-	err := netlink.AddrAdd(bridge, address)
-	if errors.Is(err, unix.EACCES) {
-		if err := prepareDevice(bridge.Attrs().Name); err != nil {
-			return err
-		}
-		err = netlink.AddrAdd(bridge, address)
-	}
-	if errors.Is(err, unix.EEXIST) {
-		return nil
-	}
-	return err
-}
-
-// isNoIPv6 reports whether the kernel refuses an address of IPv6 because it has no IPv6, for the device or at all.
-func isNoIPv6(err error) bool {
-	return slices.ContainsFunc([]error{unix.EACCES, unix.EAFNOSUPPORT, unix.EOPNOTSUPP}, func(errno error) bool {
-		return errors.Is(err, errno)
-	})
-}
-
-// maxLists is how often the kernel is asked for a list that became another one while it told it, as happens
-// when many containers come and go at once.
-const maxLists = 100
-
-func addressesOf(link netlink.Link) (addresses []netlink.Addr, err error) {
-	for range maxLists {
-		addresses, err = netlink.AddrList(link, netlink.FAMILY_ALL)
-		if !errors.Is(err, netlink.ErrDumpInterrupted) {
-			break
-		}
-	}
-	return addresses, err
-}
-
 // forward has the node's kernel route between its devices.
 func forward(network bundle.BridgeNetwork) error {
 	for _, subnet := range network.Subnets {
-		name := "net/ipv4/ip_forward"
-		if subnet.Subnet.Addr().Is6() {
-			name = "net/ipv6/conf/all/forwarding"
-		}
-		if err := setKernel(name, "1"); err != nil {
+		if err := setKernel(forwarding(subnet), "1"); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// forwarding is the kernel setting by which the node routes what comes from a subnet.
+func forwarding(subnet bundle.Subnet) string {
+	if subnet.Subnet.Addr().Is6() {
+		return "net/ipv6/conf/all/forwarding"
+	}
+	return "net/ipv4/ip_forward"
 }
 
 // setKernel sets a kernel setting that has another value.
@@ -198,7 +131,7 @@ func plug(network bundle.BridgeNetwork, bridge netlink.Link, end Endpoint, addre
 		err = makePair(namespace, inside, network, bridge, end, addresses)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("device %s: %w", portName(network, end), err)
+		return nil, fmt.Errorf("device %s: %w", PortName(network, end), err)
 	}
 	if addresses, err = configure(inside, network, end, addresses); err != nil {
 		return nil, fmt.Errorf("device %s of the container: %w", end.Interface, err)
@@ -215,7 +148,7 @@ func isPlugged(inside *netlink.Handle, network bundle.BridgeNetwork, bridge netl
 	if err != nil {
 		return false, err
 	}
-	port, err := netlink.LinkByName(portName(network, end))
+	port, err := netlink.LinkByName(PortName(network, end))
 	if err != nil && !errors.As(err, new(netlink.LinkNotFoundError)) {
 		return false, err
 	}
@@ -249,7 +182,7 @@ func makePair(namespace netns.NsHandle, inside *netlink.Handle, network bundle.B
 		}
 	}
 	attributes := netlink.NewLinkAttrs()
-	attributes.Name, attributes.MTU = portName(network, end), network.MTU
+	attributes.Name, attributes.MTU = PortName(network, end), network.MTU
 	attributes.MasterIndex, attributes.Flags = bridge.Attrs().Index, net.FlagUp
 	port := &netlink.Veth{
 		LinkAttrs: attributes, PeerName: end.Interface, PeerHardwareAddr: mac, PeerTxQLen: -1,
@@ -276,7 +209,7 @@ func makePair(namespace netns.NsHandle, inside *netlink.Handle, network bundle.B
 // unplug takes the container's port off the bridge and its name from it. The kernel removes the device with the
 // namespace that its other end is in, which systemd may still have; to have that done at once takes 15 ms.
 func unplug(network bundle.BridgeNetwork, end Endpoint) error {
-	name := portName(network, end)
+	name := PortName(network, end)
 	port, err := netlink.LinkByName(name)
 	if errors.As(err, new(netlink.LinkNotFoundError)) {
 		return nil
@@ -371,11 +304,14 @@ func macOf(address netip.Addr) net.HardwareAddr {
 	if address.Is4() {
 		tail = address.AsSlice()
 	}
-	return append(net.HardwareAddr{0x02, 'd'}, tail...)
+	return slices.Concat(macPrefix, tail)
 }
 
-// portName is the name of the bridge's port for a container, of at most 15 bytes (IFNAMSIZ, netdevice(7)).
-func portName(network bundle.BridgeNetwork, end Endpoint) string {
+// macPrefix begins all hardware addresses that davit chooses.
+var macPrefix = net.HardwareAddr{0x02, 'd'}
+
+// PortName is the name of the bridge's port for a container, of at most 15 bytes (IFNAMSIZ, netdevice(7)).
+func PortName(network bundle.BridgeNetwork, end Endpoint) string {
 	sum := fnv.New64a()
 	fmt.Fprint(sum, network.Name, "/", end.Container, "/", end.Interface)
 	return fmt.Sprintf("veth%010x", sum.Sum64()&0xff_ffff_ffff)

@@ -86,6 +86,10 @@ func checkAuthFile(path string, forbidden uint32) error {
 	if uid := int(stat.Uid); uid != 0 && uid != os.Geteuid() {
 		return fmt.Errorf("credentials %s: the file belongs to user %d: chown it to root", path, uid)
 	}
+	// The library opens it again, and would wait.
+	if err := checkOpens(path); err != nil {
+		return fmt.Errorf("credentials %s: %w", path, err)
+	}
 	return nil
 }
 

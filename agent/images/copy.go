@@ -19,6 +19,9 @@ import (
 // pull copies the image into the storage, by digest, and checks that what arrived is what
 // was resolved.
 func (q query) pull(ctx context.Context, store storage.Store, image reconcile.Image) error {
+	if err := q.source.checkFiles(); err != nil {
+		return err
+	}
 	if err := q.store.authenticate(q.system, q.request, q.source); err != nil {
 		return err
 	}

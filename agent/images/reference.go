@@ -39,6 +39,8 @@ type source struct {
 	name string
 	// registry is the host of a registry, empty for anything else.
 	registry string
+	// path is where an image on the node is, empty for anything else.
+	path string
 }
 
 // parse reads a manifest's reference; one without a transport is a registry's.
@@ -64,7 +66,7 @@ func parse(text string, system *types.SystemContext) (source, error) {
 	if err != nil {
 		return source{}, err
 	}
-	return source{ref: ref, name: localName(text)}, nil
+	return source{ref: ref, name: localName(text), path: pathOf(transport, rest)}, nil
 }
 
 // isTransport tells a transport's name from a registry's or a repository's.

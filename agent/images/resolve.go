@@ -102,6 +102,9 @@ func (q query) recorded(ctx context.Context) (reconcile.Image, error) {
 
 // atSource asks the image's source, a registry or a file.
 func (q query) atSource(ctx context.Context) (found reconcile.Image, err error) {
+	if err := q.source.checkFiles(); err != nil {
+		return found, err
+	}
 	if err := q.store.authenticate(q.system, q.request, q.source); err != nil {
 		return found, err
 	}

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+
+	"github.com/davit-project/davit/agent/untrusted"
 )
 
 // loaders are where the dynamic programs of 32-bit architectures have their loader, which their ABIs
@@ -28,6 +30,9 @@ func (r *run) limitArchitectures() error {
 		return nil
 	}
 	only, err := r.only64Bit()
+	if untrusted.IsRefusal(err) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("look at the program: %w", err)
 	}
@@ -54,7 +59,7 @@ func (r *run) only64Bit() (bool, error) {
 
 func (r *run) hasNoLoader() (bool, error) {
 	for _, loader := range loaders {
-		file, err := openImageFile(r.rootfs, loader)
+		file, err := untrusted.OpenBelow(r.rootfs, loader)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -111,7 +116,7 @@ func programIs64Bit(rootfs, path string) (bool, error) {
 
 // headBelow reads as much of a program as the kernel reads to know what it is (BINPRM_BUF_SIZE).
 func headBelow(rootfs, path string) ([]byte, error) {
-	file, err := openImageFile(rootfs, path)
+	file, err := untrusted.OpenBelow(rootfs, path)
 	if err != nil {
 		return nil, err
 	}

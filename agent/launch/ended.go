@@ -28,11 +28,24 @@ func End(ctx context.Context, id string, now time.Time) error {
 	if err := withdrawEnded(id); err != nil { // before all else: others ask for it now
 		fmt.Fprintln(os.Stderr, "davit-run:", err)
 	}
-	job := ""
-	if result != "success" {
+	job, longest, before := "", longestDelay(id), lastRunOf(id)
+	if result != "success" || longest > 0 && before != nil {
 		job = jobOf(ctx, id)
 	}
-	failure, err := noteEnd(id, result, job == "stop" || job == "restart", now)
+	waits, err := stillWaits(ctx, id, job)
+	if waits {
+		return nil // there was no run
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "davit-run: the next start does not wait on:", err)
+	}
+	run := endOf(id, result, job, now)
+	if longest > 0 && (job == "" || job == "start") {
+		if err := backOff(ctx, id, &run, before, longest); err != nil {
+			fmt.Fprintln(os.Stderr, "davit-run: the next start does not wait:", err)
+		}
+	}
+	failure, err := noteEnd(id, run)
 	if failure != nil { // then there was no container
 		return errors.Join(err, Cleanup(ctx, id))
 	}
@@ -59,15 +72,23 @@ func cleanUpStopped(ctx context.Context, id string) error {
 	if state != "inactive" && state != "failed" {
 		return fmt.Errorf("clean up: %s is %s: systemctl stop %s cleans up too", id, state, id)
 	}
-	return cleanUp(ctx, id, never)
+	return errors.Join(cleanUp(ctx, id, never), os.RemoveAll(bundle.BackOffFile(id)))
 }
 
-// noteEnd writes the note, and returns what kept the run from starting.
-func noteEnd(id, result string, asked bool, now time.Time) (*bundle.Failure, error) {
-	run := bundle.LastRun{Invocation: os.Getenv(invocationID), Result: result, Exit: os.Getenv("EXIT_STATUS"), Asked: asked, At: now}
+// endOf is the note of a run that has ended.
+func endOf(id, result, job string, now time.Time) bundle.LastRun {
+	run := bundle.LastRun{
+		Invocation: os.Getenv(invocationID), Result: result, Exit: os.Getenv("EXIT_STATUS"), At: now,
+		Asked: (job == "stop" || job == "restart") && result != "success",
+	}
 	if path, err := os.Readlink(bundle.RunningBundle(id)); err == nil {
 		run.Bundle = filepath.Base(path)
 	}
+	return run
+}
+
+// noteEnd writes the note, and returns what kept the run from starting.
+func noteEnd(id string, run bundle.LastRun) (*bundle.Failure, error) {
 	failure, err := takeFailure(id)
 	if err != nil {
 		return nil, fmt.Errorf("note how %s ended: %w", id, err)
@@ -76,7 +97,7 @@ func noteEnd(id, result string, asked bool, now time.Time) (*bundle.Failure, err
 		failure = nil
 	}
 	// A start that is stopped fails in one way or another, which is not the version's fault.
-	if failure != nil && (!asked || failure.Stage == bundle.StageAlive) {
+	if failure != nil && (!run.Asked || failure.Stage == bundle.StageAlive) {
 		run.Failure = failure
 	}
 	// Others read it at any time, so it comes whole, in the place of the note that was just taken.

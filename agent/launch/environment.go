@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -122,14 +123,7 @@ func readEnvFile(file bundle.EnvFile) ([]byte, error) {
 		return nil, err
 	}
 	defer found.Close()
-	info, err := found.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxEnvFile {
-		return nil, fmt.Errorf("not a file of at most %d bytes", maxEnvFile)
-	}
-	return os.ReadFile(fmt.Sprintf("/proc/self/fd/%d", found.Fd()))
+	return untrusted.ReadSmall(found, maxEnvFile)
 }
 
 // dynamic is a value that is known only now.

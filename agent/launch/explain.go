@@ -14,6 +14,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -128,7 +129,7 @@ func whyNotELF(root, path string, head []byte) error {
 	if name := machineOf(head); name != "" && !runs(name) {
 		return fmt.Errorf("exec format error: it is for %s, this node is %s", name, runtime.GOARCH)
 	}
-	file, err := openImageFile(root, path)
+	file, err := untrusted.OpenBelow(root, path)
 	if err != nil {
 		return err
 	}

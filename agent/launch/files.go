@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/davit-project/davit/agent/resolver"
+	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -23,10 +24,10 @@ func (r *run) writeFiles() error {
 	if r.Sandbox != "" {
 		return nil // it has them
 	}
-	if err := os.WriteFile(ownFile(r.ID, "hostname"), []byte(r.Spec.Hostname+"\n"), 0o644); err != nil {
+	if err := untrusted.WriteFile(ownFile(r.ID, "hostname"), []byte(r.Spec.Hostname+"\n"), 0o644); err != nil {
 		return err
 	}
-	return os.WriteFile(resolver.File(r.ID), r.resolver(), 0o644)
+	return untrusted.WriteFile(resolver.File(r.ID), r.resolver(), 0o644)
 }
 
 // fileMounts mounts those files over the init layer's empty ones.

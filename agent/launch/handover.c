@@ -35,6 +35,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "backoff.h"
 #include "copier.h"
 #include "executed.h"
 #include "relay.h"
@@ -284,6 +285,8 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 	// An OCI runtime's start takes an id, which has no slash.
 	if (argc != 3 || strchr(argv[2], '/') == NULL || (strcmp(argv[1], "start") != 0 && strcmp(argv[1], "sandbox") != 0))
 		return;
+	if (strcmp(argv[1], "start") == 0)
+		davit_back_off(argv[2], connect_systemd);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		fail("make a socket");
 	pid_t parent = getpid(), child = fork();

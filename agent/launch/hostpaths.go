@@ -68,6 +68,9 @@ func openHostPath(want bundle.HostPath) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("host path %s: %w", want.Path, err)
 	}
+	if err := checkGuarded(found, want.Guarded); err != nil {
+		return nil, errors.Join(fmt.Errorf("host path %s: %w", want.Path, err), found.Close())
+	}
 	info, err := found.Stat()
 	if err == nil && !isKind(info.Mode()) {
 		err = fmt.Errorf("host path %s is not a %s", want.Path, strings.TrimSuffix(want.Type, "OrCreate"))
@@ -81,33 +84,124 @@ func openHostPath(want bundle.HostPath) (*os.File, error) {
 // openBelowRoot returns a handle of what an absolute path means for somebody who cannot leave root,
 // which it is in; an empty root is the node's.
 func openBelowRoot(root, path string) (*os.File, error) {
-	root = cmp.Or(root, "/")
-	found, err := pathrs.OpenInRoot(root, cmp.Or(strings.TrimPrefix(path, root), "."))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fs.ErrNotExist // without how it was looked for
+	if root == "" {
+		found, err := pathrs.OpenInRoot("/", path)
+		return found, withoutWay(err)
 	}
-	return found, err
+	start, err := openRoot(root)
+	if err != nil || path == root {
+		return start, err
+	}
+	defer start.Close()
+	found, err := pathrs.OpenatInRoot(start, strings.TrimPrefix(path, root))
+	return found, withoutWay(err)
 }
 
-// makeHostPath makes a directory or a file, with Kubernetes' modes.
-func makeHostPath(want bundle.HostPath) (*os.File, error) {
-	root, err := os.Open(cmp.Or(want.Root, "/"))
+// withoutWay leaves out how a path was looked for where nothing is.
+func withoutWay(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fs.ErrNotExist
+	}
+	return err
+}
+
+// openRoot returns a handle of an allowed directory, or file. A link on its way would lead out of what is allowed: a
+// container may have put it there when another directory was.
+func openRoot(root string) (*os.File, error) {
+	fd, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	for name := range strings.SplitSeq(strings.Trim(root, "/"), "/") {
+		if err != nil || name == "" {
+			break
+		}
+		parent := fd
+		fd, err = unix.Openat(parent, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		unix.Close(parent)
+		var stat unix.Stat_t
+		if err == nil {
+			err = unix.Fstat(fd, &stat)
+		}
+		if err == nil && stat.Mode&unix.S_IFMT == unix.S_IFLNK {
+			unix.Close(fd)
+			return nil, fmt.Errorf("%s, as the node's policy allows it, has a link on its way, %s: write there where the link leads", root, name)
+		}
+	}
+	if errors.Is(err, unix.ENOENT) {
+		return nil, fs.ErrNotExist
+	}
 	if err != nil {
-		return nil, err
+		return nil, &os.PathError{Op: "open", Path: root, Err: err}
 	}
-	defer root.Close()
-	path := strings.TrimPrefix(want.Path, root.Name())
-	if want.Type == "DirectoryOrCreate" {
-		return pathrs.MkdirAllHandle(root, path, 0o755)
+	return os.NewFile(uintptr(fd), root), nil
+}
+
+// checkGuarded refuses what links have led to a directory that containers may only read. No container can move such
+// a directory: none can write to what it is in.
+func checkGuarded(found *os.File, guarded []string) error {
+	if len(guarded) == 0 {
+		return nil
 	}
-	parent, err := pathrs.OpenatInRoot(root, filepath.Dir(path))
+	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", found.Fd()))
+	if err != nil {
+		return err
+	}
+	for _, dir := range guarded {
+		if isBelow(path, dir) || isBelow(dir, path) {
+			return fmt.Errorf("a link leads to %s: %s may be mounted read-only alone", path, dir)
+		}
+	}
+	return nil
+}
+
+// isBelow reports whether a path is a directory's, or below it.
+func isBelow(path, dir string) bool {
+	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
+}
+
+// makeHostPath makes a directory or a file, with Kubernetes' modes, below the innermost directory on its way that exists.
+func makeHostPath(want bundle.HostPath) (*os.File, error) {
+	parent, missing, err := openExisting(want.Root, want.Path)
 	if err != nil {
 		return nil, err
 	}
 	defer parent.Close()
-	fd, err := unix.Openat(int(parent.Fd()), filepath.Base(path), unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o644)
+	if err := checkMadeIn(parent, want.Guarded); err != nil {
+		return nil, err
+	}
+	if want.Type == "DirectoryOrCreate" {
+		return pathrs.MkdirAllHandle(parent, missing, 0o755)
+	}
+	if strings.Contains(missing, "/") {
+		return nil, fs.ErrNotExist
+	}
+	fd, err := unix.Openat(int(parent.Fd()), missing, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o644)
 	if err != nil {
 		return nil, &os.PathError{Op: "create", Path: want.Path, Err: err}
 	}
 	return os.NewFile(uintptr(fd), want.Path), nil
+}
+
+// openExisting returns a handle of the innermost directory that exists on the way to a path, and what is missing from there.
+func openExisting(root, path string) (parent *os.File, missing string, err error) {
+	for above := path; above != cmp.Or(root, "/"); {
+		above = filepath.Dir(above)
+		parent, err = openBelowRoot(root, above)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return parent, strings.TrimPrefix(strings.TrimPrefix(path, above), "/"), err
+		}
+	}
+	return nil, "", fs.ErrNotExist
+}
+
+// checkMadeIn refuses to make something in a directory that containers may only read.
+func checkMadeIn(parent *os.File, guarded []string) error {
+	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", parent.Fd()))
+	if err != nil {
+		return err
+	}
+	for _, dir := range guarded {
+		if isBelow(path, dir) {
+			return fmt.Errorf("a link leads to %s: %s may be mounted read-only alone", path, dir)
+		}
+	}
+	return nil
 }

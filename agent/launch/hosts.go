@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -52,8 +53,8 @@ type neighbour struct {
 	ID string `json:"id"`
 	endpoint
 	Unready bool `json:"unready,omitempty"`
-	// Base is how long that part of its /etc/hosts is, in bytes; -1 for one that is on other networks
-	// too, whose lines come between.
+	// Base is how long that part of its /etc/hosts is, in bytes; -1 for one whose file is written as a whole: it is
+	// on other networks too, whose lines come between, or it did not let its file be written the last time.
 	Base int `json:"base"`
 }
 
@@ -99,7 +100,7 @@ func join(m member, base string) error {
 	if err != nil {
 		return err
 	}
-	return writeHosts(m.ID, m.Base+lines)
+	return untrusted.WriteFile(ownFile(m.ID, "hosts"), []byte(m.Base+lines), 0o644)
 }
 
 // setReady has a replica's neighbours ask it or the others, and reports whether there are others that are ready.
@@ -209,24 +210,41 @@ func change(network string, to func(neighbours) neighbours) (string, error) {
 		return new, nil
 	}
 	patch := difference(old, new)
-	for _, n := range now {
-		patched := false
+	refused, err := now.tell(func(n neighbour) error {
 		if exact && n.Base >= 0 {
-			patched, err = patch.apply(ownFile(n.ID, "hosts"), n.Base)
+			if patched, err := patch.apply(ownFile(n.ID, "hosts"), n.Base); patched || err != nil {
+				return err
+			}
 		}
-		if err == nil && !patched {
-			err = rewriteHosts(n.ID)
-		}
-		if err != nil {
-			return new, err
+		return rewriteHosts(n.ID)
+	})
+	for id, reason := range refused {
+		fmt.Fprintf(os.Stderr, "davit-run: %s keeps the names it knows until the next change on network %s: write its /etc/hosts: %v\n", id, network, reason)
+	}
+	if len(refused) > 0 && err == nil {
+		err = now.record(network)
+	}
+	return new, err
+}
+
+// tell writes the /etc/hosts of each neighbour. One that does not let its file be written costs no other container
+// anything: its file is written as a whole at the next change. Any other error is the node's, and ends this.
+func (all neighbours) tell(write func(neighbour) error) (refused map[string]error, err error) {
+	refused = map[string]error{}
+	for i, n := range all {
+		err := write(n)
+		if untrusted.IsRefusal(err) {
+			refused[n.ID], all[i].Base = err, -1
+		} else if err != nil {
+			return refused, err
 		}
 	}
-	return new, nil
+	return refused, nil
 }
 
 // rewriteHosts writes the /etc/hosts of a member that has one.
 func rewriteHosts(id string) error {
-	if _, err := os.Stat(ownFile(id, "hosts")); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(ownFile(id, "hosts")); errors.Is(err, fs.ErrNotExist) {
 		return nil // it is just coming, and writes its own, or it has gone
 	}
 	m, err := readMember(filepath.Join(bundle.MembersDir, id))
@@ -381,89 +399,37 @@ func readMember(path string) (member, error) {
 	return m, nil
 }
 
-// writeAllHosts writes a member's /etc/hosts: its own lines, then those of each network's members.
+// writeAllHosts writes a running member's /etc/hosts.
 func writeAllHosts(m member) error {
-	text := m.Base
-	for _, network := range slices.Sorted(maps.Keys(m.Networks)) {
-		all, _, err := readNeighbours(network)
-		if err != nil {
-			return err
-		}
-		text += all.lines()
+	text, err := allHosts(m)
+	if err != nil {
+		return err
 	}
 	return writeHosts(m.ID, text)
 }
 
-// writeHosts writes in place: the file is bind mounted, so a new one would not be seen.
+// allHosts is a member's /etc/hosts: its own lines, then those of each network's members.
+func allHosts(m member) (string, error) {
+	text := m.Base
+	for _, network := range slices.Sorted(maps.Keys(m.Networks)) {
+		all, _, err := readNeighbours(network)
+		if err != nil {
+			return "", err
+		}
+		text += all.lines()
+	}
+	return text, nil
+}
+
+// writeHosts writes the file of a running container in place: it is bind mounted, so a new one would not be seen.
 func writeHosts(id, text string) error {
-	file, err := os.OpenFile(ownFile(id, "hosts"), os.O_CREATE|os.O_WRONLY, 0o644)
+	file, err := untrusted.Open(ownFile(id, "hosts"), unix.O_WRONLY)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // its directory is gone: the container is being cleaned up
+		return nil // the container is just coming, and writes its own, or it is being cleaned up
 	}
 	if err != nil {
 		return err
 	}
 	_, err = file.WriteAt([]byte(text), 0)
 	return errors.Join(err, file.Truncate(int64(len(text))), file.Close())
-}
-
-// patch is what becomes other in the lines of a network: the text from a place on. Before it they were so
-// long.
-type patch struct {
-	at, before int
-	text       []byte
-}
-
-// apply patches the lines that come after base bytes in an /etc/hosts. It does nothing to a file that is not
-// as long as it should be: a container may write its own. There may be a thousand to patch for one start, and
-// an [os.File] for each costs more than all the rest.
-func (p patch) apply(path string, base int) (patched bool, err error) {
-	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
-	if errors.Is(err, unix.ENOENT) {
-		return false, nil
-	}
-	if err != nil {
-		return false, &fs.PathError{Op: "open", Path: path, Err: err}
-	}
-	defer func() {
-		if failure := unix.Close(fd); err == nil && failure != nil {
-			err = &fs.PathError{Op: "close", Path: path, Err: failure}
-		}
-	}()
-	var stat unix.Stat_t
-	if err := unix.Fstat(fd, &stat); err != nil {
-		return false, &fs.PathError{Op: "stat", Path: path, Err: err}
-	}
-	if stat.Size != int64(base+p.before) {
-		return false, nil
-	}
-	for written := 0; written < len(p.text); {
-		n, err := unix.Pwrite(fd, p.text[written:], int64(base+p.at+written))
-		if err != nil {
-			return false, &fs.PathError{Op: "write", Path: path, Err: err}
-		}
-		written += n
-	}
-	if now := p.at + len(p.text); now < p.before {
-		if err := unix.Ftruncate(fd, int64(base+now)); err != nil {
-			return false, &fs.PathError{Op: "truncate", Path: path, Err: err}
-		}
-	}
-	return true, nil
-}
-
-// difference is the patch that makes new lines of old ones.
-func difference(old, new string) patch {
-	same := commonPrefix(old, new)
-	return patch{at: same, before: len(old), text: []byte(new[same:])}
-}
-
-func commonPrefix(a, b string) int {
-	n := min(len(a), len(b))
-	for i := range n {
-		if a[i] != b[i] {
-			return i
-		}
-	}
-	return n
 }

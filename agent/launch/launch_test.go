@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -183,6 +184,68 @@ func TestHostsAreWrittenWhereTheyDiffer(t *testing.T) {
 	}
 }
 
+// lease holds a lease on a file until the test ends.
+func lease(t *testing.T, path string, kind int) {
+	t.Helper()
+	flags := unix.O_RDONLY
+	if kind == unix.F_WRLCK {
+		flags = unix.O_RDWR
+	}
+	fd, err := unix.Open(path, flags|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, kind); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestANeighbourThatLeasesItsHostsCostsNobodyElse(t *testing.T) {
+	t.Parallel()
+	dir := rootfs(t, map[string]string{"first": "1\ta\n", "hostile": "1\ta\n", "last": "1\ta\n"})
+	lease(t, filepath.Join(dir, "hostile"), unix.F_RDLCK)
+	all := neighbours{{ID: "first"}, {ID: "hostile"}, {ID: "last"}}
+	began := time.Now()
+	refused, err := all.tell(func(n neighbour) error {
+		_, err := difference("1\ta\n", "1\ta\n2\tb\n").apply(filepath.Join(dir, n.ID), 0)
+		return err
+	})
+	// The kernel takes a lease away after 45 s.
+	if took := time.Since(began); err != nil || took > 10*time.Second {
+		t.Errorf("%v after %s", err, took)
+	}
+	if len(refused) != 1 || !errors.Is(refused["hostile"], untrusted.ErrLeased) {
+		t.Errorf("refused: %v", refused)
+	}
+	if all[0].Base != 0 || all[1].Base != -1 || all[2].Base != 0 {
+		t.Errorf("to be written as a whole: %+v", all)
+	}
+	for name, want := range map[string]string{"first": "1\ta\n2\tb\n", "hostile": "1\ta\n", "last": "1\ta\n2\tb\n"} {
+		if got, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(got) != want {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	_, err = all.tell(func(neighbour) error { return unix.EIO })
+	if !errors.Is(err, unix.EIO) {
+		t.Errorf("an error of the node's: %v", err)
+	}
+}
+
+func TestAnEnvironmentFileWithALeaseIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	dir := rootfs(t, map[string]string{"env": "A=b\n"})
+	file := bundle.EnvFile{Root: dir, Path: filepath.Join(dir, "env")}
+	if text, err := readEnvFile(file); err != nil || string(text) != "A=b\n" {
+		t.Errorf("got %q, %v", text, err)
+	}
+	lease(t, file.Path, unix.F_WRLCK)
+	began := time.Now()
+	if _, err := readEnvFile(file); !errors.Is(err, untrusted.ErrLeased) || time.Since(began) > 10*time.Second {
+		t.Errorf("%v after %s", err, time.Since(began))
+	}
+}
+
 func TestInitLayerIsTheTopmost(t *testing.T) {
 	t.Parallel()
 	got := overlayOptions(initLayerDir, []string{"l/A", "l/B"}, "/u", "/w")
@@ -242,6 +305,54 @@ func TestHostPathsStayBelowTheirRoot(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(node); err != nil || len(entries) != 2 {
 		t.Errorf("something was made outside of the root: %v, %v", entries, err)
+	}
+}
+
+// TestLinksOfContainersLeadToNothingElse has the links that a container can make which writes to srv and not to srv/ro.
+func TestLinksOfContainersLeadToNothingElse(t *testing.T) {
+	t.Parallel()
+	node := rootfs(t, map[string]string{"srv/sub.old/file": "", "srv/ro/file": "", "victim/secret": ""})
+	srv := filepath.Join(node, "srv")
+	for link, target := range map[string]string{
+		"srv/sub": filepath.Join(node, "victim"), "srv/reads": "ro", "srv/around": ".", "srv/plain": "sub.old", "linked": "victim",
+	} {
+		if err := os.Symlink(target, filepath.Join(node, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	guarded := []string{filepath.Join(srv, "ro")}
+	for name, test := range map[string]struct {
+		want bundle.HostPath
+		err  string
+	}{
+		"what is there":                  {bundle.HostPath{Path: srv + "/sub.old", Root: srv, Guarded: guarded}, ""},
+		"a link to it":                   {bundle.HostPath{Path: srv + "/plain", Root: srv, Guarded: guarded}, ""},
+		"a link in the place of a root":  {bundle.HostPath{Path: srv + "/sub/secret", Root: srv + "/sub"}, "has a link on its way, sub"},
+		"the same root itself":           {bundle.HostPath{Path: srv + "/sub", Root: srv + "/sub"}, "has a link on its way, sub"},
+		"it is followed inside the root": {bundle.HostPath{Path: srv + "/sub/secret", Root: srv}, "file does not exist"},
+		"a link before the root":         {bundle.HostPath{Path: node + "/linked/secret", Root: node + "/linked"}, "has a link on its way, linked"},
+		"to what may be read alone":      {bundle.HostPath{Path: srv + "/reads", Root: srv, Guarded: guarded}, "may be mounted read-only alone"},
+		"to a file in it":                {bundle.HostPath{Path: srv + "/reads/file", Root: srv, Guarded: guarded}, "may be mounted read-only alone"},
+		"to what is around it":           {bundle.HostPath{Path: srv + "/around", Root: srv, Guarded: guarded}, "may be mounted read-only alone"},
+		"a directory made in it":         {bundle.HostPath{Path: srv + "/reads/made/deep", Type: "DirectoryOrCreate", Root: srv, Guarded: guarded}, "may be mounted read-only alone"},
+		"a file made in it":              {bundle.HostPath{Path: srv + "/reads/made", Type: "FileOrCreate", Root: srv, Guarded: guarded}, "may be mounted read-only alone"},
+		"a directory made elsewhere":     {bundle.HostPath{Path: srv + "/plain/made/deep", Type: "DirectoryOrCreate", Root: srv, Guarded: guarded}, ""},
+		"an allowed file":                {bundle.HostPath{Path: srv + "/ro/file", Root: srv + "/ro/file"}, ""},
+		"a root that is not there":       {bundle.HostPath{Path: srv + "/none/x", Type: "DirectoryOrCreate", Root: srv + "/none"}, "file does not exist"},
+	} {
+		found, err := openHostPath(test.want)
+		if err == nil {
+			found.Close()
+		}
+		if (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if made, err := os.Stat(filepath.Join(srv, "sub.old/made/deep")); err != nil || !made.IsDir() {
+		t.Errorf("nothing was made: %v", err)
+	}
+	if entries, err := os.ReadDir(filepath.Join(srv, "ro")); err != nil || len(entries) != 1 {
+		t.Errorf("something was made in what may be read alone: %v, %v", entries, err)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/davit-project/davit/agent/bridge"
 	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/agent/nat"
+	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -24,7 +25,7 @@ func (r *run) connect(ctx context.Context) error {
 	case r.Sandbox != "":
 		return r.joinSandbox()
 	case r.Network.Mode != bundle.NetworkCNI:
-		return writeHosts(r.ID, baseHosts(r.Bundle))
+		return untrusted.WriteFile(ownFile(r.ID, "hosts"), []byte(baseHosts(r.Bundle)), 0o644)
 	case r.netns == "":
 		if err := r.makeNetworkNamespace(); err != nil {
 			return fmt.Errorf("make a network namespace: %w", err)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/probe"
+	"github.com/davit-project/davit/agent/terminal"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -144,6 +145,7 @@ func (w *waiting) await(ctx context.Context, name string, p bundle.Probe, givesU
 // say sets the line that systemctl status shows.
 func (w *waiting) say(format string, args ...any) {
 	line, _, _ := strings.Cut(fmt.Sprintf(format, args...), "\n")
+	line = terminal.Escape(line)
 	if line == w.said {
 		return
 	}

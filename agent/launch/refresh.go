@@ -93,15 +93,19 @@ func isFile(open *os.File, path string) (bool, error) {
 // readOnlyTree is a mount of a path that is nowhere yet, with the options of all files that a bundle
 // brings along.
 func readOnlyTree(path string) (*os.File, error) {
+	return mountTree(path, unix.MountAttr{
+		Attr_set:    unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV,
+		Propagation: unix.MS_PRIVATE,
+	})
+}
+
+// mountTree is a mount of a path that is nowhere yet.
+func mountTree(path string, attributes unix.MountAttr) (*os.File, error) {
 	fd, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
 	if err != nil {
 		return nil, os.NewSyscallError("open_tree", err)
 	}
 	tree := os.NewFile(uintptr(fd), path)
-	attributes := unix.MountAttr{
-		Attr_set:    unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV,
-		Propagation: unix.MS_PRIVATE,
-	}
 	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, &attributes); err != nil {
 		tree.Close()
 		return nil, os.NewSyscallError("mount_setattr", err)

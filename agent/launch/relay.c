@@ -41,7 +41,18 @@ static bool is_allowed(const char *line, size_t length)
 	return false;
 }
 
-// filter drops the lines that are not allowed and returns the length of the rest.
+// make_printable replaces control characters (C0, DEL, and in UTF-8 C1): systemctl status prints the text to terminals.
+static void make_printable(unsigned char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		if ((text[i] < ' ' && text[i] != '\n') || text[i] == 0x7f)
+			text[i] = '?';
+		if (text[i] == 0xc2 && i + 1 < length && text[i + 1] >= 0x80 && text[i + 1] < 0xa0)
+			text[i] = text[i + 1] = '?';
+	}
+}
+
+// filter drops the lines that are not allowed, makes the rest printable, and returns its length.
 static size_t filter(char *text, size_t length)
 {
 	size_t kept = 0;
@@ -54,6 +65,7 @@ static size_t filter(char *text, size_t length)
 		}
 		start += line;
 	}
+	make_printable((unsigned char *)text, kept);
 	return kept;
 }
 

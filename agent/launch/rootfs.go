@@ -153,7 +153,3 @@ func fillInitLayer() error {
 	}
 	return nil
 }
-
-func emptyDirPath(id, name string) string {
-	return filepath.Join(bundle.ContainersDir, id, "volumes", name)
-}

@@ -181,7 +181,7 @@ func (r *run) startReaper(attributes *syscall.SysProcAttr) (int, error) {
 // makeEmptyDirs makes the empty directories, those in memory as file systems of their own.
 func (r *run) makeEmptyDirs() error {
 	for _, dir := range r.EmptyDirs {
-		path := emptyDirPath(r.ID, dir.Name)
+		path := bundle.EmptyDirPath(r.ID, dir.Name)
 		if err := os.MkdirAll(path, 0o777); err != nil {
 			return err
 		}
@@ -270,7 +270,7 @@ func releaseSandbox(b *bundle.Bundle) error {
 	}
 	for _, dir := range b.EmptyDirs {
 		if kind, _ := dir.FileSystem(); kind != "" {
-			mounts = append(mounts, emptyDirPath(b.ID, dir.Name))
+			mounts = append(mounts, bundle.EmptyDirPath(b.ID, dir.Name))
 		}
 	}
 	var failures []error

@@ -35,6 +35,23 @@ func (u loadedUnit) read(property string, into any) error {
 	return nil
 }
 
+// readService reads one of the properties that only services have.
+func (u loadedUnit) readService(property string, into any) error {
+	if err := u.object.StoreProperty("org.freedesktop.systemd1.Service."+property, into); err != nil {
+		return fmt.Errorf("ask systemd for %s=: %w", property, err)
+	}
+	return nil
+}
+
+// systemState reads what the whole node does: "starting", "running", "degraded", "stopping", ….
+func (u loadedUnit) systemState() (state string, err error) {
+	manager := u.conn.Object("org.freedesktop.systemd1", "/org/freedesktop/systemd1")
+	if err := manager.StoreProperty("org.freedesktop.systemd1.Manager.SystemState", &state); err != nil {
+		return "", fmt.Errorf("ask systemd for SystemState=: %w", err)
+	}
+	return state, nil
+}
+
 // jobType reads the type of a job (org.freedesktop.systemd1(5)): "stop", "restart", ….
 func (u loadedUnit) jobType(job dbus.ObjectPath) (kind string, err error) {
 	if err := u.conn.Object("org.freedesktop.systemd1", job).StoreProperty("org.freedesktop.systemd1.Job.JobType", &kind); err != nil {

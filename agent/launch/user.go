@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/moby/sys/user"
 	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/agent/untrusted"
 )
 
 // account is the user a container runs as.
@@ -71,7 +72,7 @@ func lookUp(rootfs, spec string) (account, error) {
 // readBelow reads a small regular file of a root filesystem that may be hostile: a FIFO or a huge
 // file holds up nothing (CVE-2024-9676). A file that is not there is empty.
 func readBelow(rootfs, name string) ([]byte, error) {
-	file, err := openImageFile(rootfs, name)
+	file, err := untrusted.OpenBelow(rootfs, name)
 	if errors.Is(err, unix.ENOENT) {
 		return nil, nil
 	}
@@ -87,24 +88,6 @@ func readBelow(rootfs, name string) ([]byte, error) {
 		return nil, fmt.Errorf("/%s is not a file of at most %d bytes", name, maxAccountFile)
 	}
 	return io.ReadAll(io.LimitReader(file, maxAccountFile))
-}
-
-// openImageFile opens a file of a root filesystem that may be hostile: links lead nowhere outside it, and
-// nothing waits for who opens a FIFO.
-func openImageFile(rootfs, name string) (*os.File, error) {
-	root, err := unix.Open(rootfs, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: rootfs, Err: err}
-	}
-	defer unix.Close(root)
-	fd, err := unix.Openat2(root, name, &unix.OpenHow{
-		Flags:   unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
-	})
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: "/" + name, Err: err}
-	}
-	return os.NewFile(uintptr(fd), name), nil
 }
 
 func withDefault(env []string, name, value string) []string {

@@ -11,6 +11,7 @@ import (
 	pathrs "github.com/cyphar/filepath-securejoin/pathrs-lite"
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -18,7 +19,7 @@ import (
 // node.
 func (r *run) mountSource(source string) (string, error) {
 	if name, ok := bundle.EmptyDirName(source); ok {
-		return emptyDirPath(r.shared(), name), nil
+		return bundle.EmptyDirPath(r.shared(), name), nil
 	}
 	if path, ok := bundle.OwnPath(source); ok {
 		path = filepath.Join(r.dir, path)
@@ -88,7 +89,7 @@ func openBelow(root, path string) (*os.File, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return found, err
 	}
-	dir, err := os.Open(root)
+	dir, err := untrusted.Handle(root)
 	if err != nil {
 		return nil, err
 	}

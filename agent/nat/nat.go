@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/google/nftables"
@@ -95,30 +94,40 @@ func ensure(rules []rule) error {
 		if err != nil {
 			return false, err
 		}
-		present := map[*nftables.Chain][]*nftables.Rule{}
+		present := map[*nftables.Chain]map[string]bool{} // comments
 		missing := false
 		for _, want := range rules {
-			found, listed := present[want.chain]
-			switch {
-			case listed:
-			case there[want.chain.Name]:
-				if found, err = conn.GetRules(table, want.chain); err != nil {
-					return false, err
-				}
-				present[want.chain] = found
-			default: // only where it is missing: a chain that is added once more is disposed of, too
+			if _, listed := present[want.chain]; !listed && !there[want.chain.Name] {
+				// Only where it is missing: a chain that is added once more is disposed of, too.
 				conn.AddTable(table)
 				conn.AddChain(want.chain)
-				present[want.chain] = nil
+				present[want.chain] = map[string]bool{}
+			} else if !listed {
+				if present[want.chain], err = commentsIn(conn, want.chain); err != nil {
+					return false, err
+				}
 			}
-			if want.exprs == nil || slices.ContainsFunc(found, func(r *nftables.Rule) bool { return commentOf(r) == want.comment }) {
+			if want.exprs == nil || present[want.chain][want.comment] {
 				continue
 			}
 			conn.AddRule(&nftables.Rule{Table: table, Chain: want.chain, Exprs: want.exprs, UserData: marked(want.comment)})
-			missing = true
+			present[want.chain][want.comment], missing = true, true
 		}
 		return missing, nil
 	})
+}
+
+// commentsIn are the comments of a chain's rules.
+func commentsIn(conn *nftables.Conn, chain *nftables.Chain) (map[string]bool, error) {
+	rules, err := conn.GetRules(table, chain)
+	if err != nil {
+		return nil, err
+	}
+	comments := map[string]bool{}
+	for _, rule := range rules {
+		comments[commentOf(rule)] = true
+	}
+	return comments, nil
 }
 
 // transaction changes rules at once, alone of all of davit's processes. Nothing is sent when change says

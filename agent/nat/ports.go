@@ -58,10 +58,15 @@ func (e Endpoint) surroundings() []rule {
 // open has the kernel use the rules: what the node sends from 127.0.0.1 may leave by the bridge, and the
 // guard keeps others from answering to what nobody asked (ip-sysctl.rst in Linux' documentation).
 func (e Endpoint) open() error {
-	if err := os.WriteFile("/proc/sys/net/ipv4/conf/"+e.Network.Device+"/route_localnet", []byte("1"), 0); err != nil {
+	if err := os.WriteFile(localRouting(e.Network.Device), []byte("1"), 0); err != nil {
 		return err
 	}
 	return forgetDatagrams(e.Ports)
+}
+
+// localRouting is the kernel setting that lets what the node sends from 127.0.0.1 leave by a device.
+func localRouting(device string) string {
+	return "/proc/sys/net/ipv4/conf/" + device + "/route_localnet"
 }
 
 // Unpublish takes a container's ports back. The connections that were made through them go on until

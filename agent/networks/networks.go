@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"github.com/containernetworking/cni/libcni"
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/agent/bridge"
 	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units/bundle"
@@ -113,30 +113,7 @@ func removeIdleBridge(network, device string) error {
 		return err
 	}
 	defer unlock()
-	link, err := netlink.LinkByName(device)
-	var notFound netlink.LinkNotFoundError
-	if errors.As(err, &notFound) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("bridge %s: %w", device, err)
-	}
-	if link.Type() != "bridge" {
-		return fmt.Errorf("device %s is not a bridge of davit's", device)
-	}
-	// Of all devices, netlink tells nothing for certain while others come and go
-	// ([netlink.ErrDumpInterrupted]); the bridge's own directory has its ports.
-	ports, err := os.ReadDir(filepath.Join("/sys/class/net", device, "brif"))
-	if err != nil {
-		return fmt.Errorf("bridge %s: %w", device, err)
-	}
-	if len(ports) > 0 {
-		return nil // the containers that still use it keep it
-	}
-	if err := netlink.LinkDel(link); err != nil {
-		return fmt.Errorf("delete bridge %s: %w", device, err)
-	}
-	return nil
+	return bridge.RemoveIdle(network, device)
 }
 
 // List returns the recorded networks, by name. A damaged record counts as not there: the

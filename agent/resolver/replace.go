@@ -4,18 +4,19 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
-	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/agent/untrusted"
 )
 
 // Replace gives the file of a running container another text, unless the container has edited the file. It
 // writes in place: the file is bind mounted, so the container would not see another one.
 //
 // The container may have done anything to the file that its owner can. A lease on it (fcntl(2), F_SETLEASE) is
-// an error, [unix.EWOULDBLOCK]: the kernel takes the lease away meanwhile.
+// an error, [untrusted.ErrLeased]: the kernel takes the lease away meanwhile.
 func Replace(path string, text []byte) (changed bool, err error) {
-	file, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	file, err := untrusted.Open(path, unix.O_RDWR)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil // the container has ended
 	}
@@ -24,7 +25,7 @@ func Replace(path string, text []byte) (changed bool, err error) {
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	info, err := file.Stat()
-	if err != nil || !info.Mode().IsRegular() || info.Size() > 2*maxFile {
+	if err != nil || info.Size() > 2*maxFile {
 		return false, err
 	}
 	before := make([]byte, info.Size())

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -159,7 +160,7 @@ func TestReplaceDoesNotTrustTheContainer(t *testing.T) {
 	if _, err := unix.FcntlInt(leased.Fd(), unix.F_SETLEASE, unix.F_RDLCK); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Replace(victim, text); !errors.Is(err, unix.EWOULDBLOCK) {
+	if _, err := Replace(victim, text); !errors.Is(err, untrusted.ErrLeased) {
 		t.Errorf("a file with a lease: %v", err)
 	}
 	if _, err := unix.FcntlInt(leased.Fd(), unix.F_SETLEASE, unix.F_UNLCK); err != nil {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/davit-project/davit/agent/untrusted"
 )
 
 // Options are how to copy.
@@ -70,7 +72,7 @@ func (p *Place) openSource(path string) (*os.File, fs.FileInfo, error) {
 	}
 	info, err := handle.Stat()
 	if err == nil && !info.IsDir() && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is neither a file nor a directory", path)
+		err = fmt.Errorf("%s is %w", path, untrusted.ErrNoFile)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, handle.Close())
@@ -131,7 +133,7 @@ func (p *Place) target(destination, source string, from fs.FileInfo) (target, er
 	case !info.IsDir() && (from.IsDir() || strings.HasSuffix(destination, "/")):
 		err = fmt.Errorf("%s is not a directory", destination)
 	case !info.IsDir() && !info.Mode().IsRegular():
-		err = fmt.Errorf("%s is neither a file nor a directory", destination)
+		err = fmt.Errorf("%s is %w", destination, untrusted.ErrNoFile)
 	case !info.IsDir():
 		return target{existing: handle, name: "file"}, nil
 	}
@@ -139,7 +141,7 @@ func (p *Place) target(destination, source string, from fs.FileInfo) (target, er
 	if err != nil {
 		return target{}, err
 	}
-	root, err := os.OpenRoot(handlePath(handle))
+	root, err := untrusted.ReopenRoot(handle)
 	name := sourceName(source)
 	if from.IsDir() && strings.HasSuffix(source, "/.") {
 		name = "."

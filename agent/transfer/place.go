@@ -19,6 +19,8 @@ import (
 	pathrs "github.com/cyphar/filepath-securejoin/pathrs-lite"
 	"github.com/moby/sys/user"
 	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/agent/untrusted"
 )
 
 // Place is a file system to copy from or to. The zero value is the node's own.
@@ -40,7 +42,7 @@ func Container(pid uint32, cgroup string) (*Place, error) {
 	}
 	// All that is read below this handle is this process's, or cannot be read.
 	defer process.Close()
-	own := handlePath(process)
+	own := untrusted.Path(process)
 	member, err := os.ReadFile(own + "/cgroup")
 	if err != nil {
 		return nil, fmt.Errorf("not running: %w", err)
@@ -84,10 +86,10 @@ func (p *Place) Close() error {
 }
 
 // open returns a handle of what is at a path, with all links followed as a process of the place
-// would follow them. Nothing can be read from it, see [reopen].
+// would follow them. Nothing can be read from it, see [untrusted.Reopen].
 func (p *Place) open(path string) (*os.File, error) {
 	if p.root == nil {
-		return os.OpenFile(path, unix.O_PATH, 0)
+		return untrusted.Handle(path)
 	}
 	handle, err := pathrs.OpenatInRoot(p.root, path)
 	if errno := unix.Errno(0); errors.As(err, &errno) {
@@ -103,16 +105,13 @@ func (p *Place) openRoot(path string) (*os.Root, error) {
 		return nil, err
 	}
 	defer handle.Close()
-	return os.OpenRoot(handlePath(handle))
+	return untrusted.ReopenRoot(handle)
 }
 
-// reopen opens what a handle stands for.
+// reopen opens the file or directory that a handle stands for.
 func reopen(handle *os.File, flags int) (*os.File, error) {
-	return os.OpenFile(handlePath(handle), flags, 0)
+	return untrusted.Patiently(func() (*os.File, error) { return untrusted.Reopen(handle, flags) })
 }
-
-// handlePath names what a handle stands for, wherever that has been moved (proc_pid_fd(5)).
-func handlePath(handle *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", handle.Fd()) }
 
 // asOwner calls f, whose new files belong to the container's main process. All else is done with
 // root's rights.

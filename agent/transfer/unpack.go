@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/agent/untrusted"
 )
 
 // unpacker puts a tar stream below a directory. The stream may be hostile, and so may those who
@@ -174,7 +176,7 @@ func (u *unpacker) putFile(name string, header *tar.Header, content io.Reader) (
 		return err
 	}
 	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, unix.NsecToTimespec(header.ModTime.UnixNano())}
-	return os.NewSyscallError("utimensat", unix.UtimesNanoAt(unix.AT_FDCWD, handlePath(file), times, 0))
+	return os.NewSyscallError("utimensat", unix.UtimesNanoAt(unix.AT_FDCWD, untrusted.Path(file), times, 0))
 }
 
 // create opens a file for new content. One that is there keeps its inode, as cp(1) does it: it
@@ -189,7 +191,8 @@ func (u *unpacker) create(name string) (*os.File, error) {
 		defer handle.Close()
 		if info, err := handle.Stat(); err == nil && info.Mode().IsRegular() {
 			file, err := reopen(handle, unix.O_WRONLY|unix.O_TRUNC)
-			if !errors.Is(err, unix.ETXTBSY) { // a program that runs
+			// A program that runs, or a file that a process does not let go.
+			if !errors.Is(err, unix.ETXTBSY) && !errors.Is(err, untrusted.ErrLeased) {
 				return file, err
 			}
 		}

@@ -61,7 +61,7 @@ func treeOf(entries []entry, writable string) Tree {
 	tree := Tree{Writable: writable, entries: entries}
 	seen, sum := map[string]bool{}, sha256.New()
 	for _, e := range entries {
-		fmt.Fprintf(sum, "%q %x\n", e.file.Path, e.sum)
+		fmt.Fprintf(sum, "%q %x %s\n", e.file.Path, e.sum, e.file.Readers)
 		tree.Unfinished = tree.Unfinished || e.written
 		switch {
 		case e.problem != "":
@@ -99,7 +99,7 @@ func (s *Scanner) scan(number int) (entries []entry, writable string, err error)
 		return nil, "", fmt.Errorf("manifest directory: %w", err)
 	}
 	defer dir.Close()
-	one := &scanner{number: number, root: root, dir: dir, owner: s.Owner, memory: &s.memory, progress: &s.progress, kustomized: map[string]bool{}}
+	one := &scanner{number: number, root: root, dir: dir, owner: s.Owner, memory: &s.memory, progress: &s.progress, kustomized: map[string]bool{}, reach: map[string]audience{}}
 	if one.writable, err = WritableBy(root); err != nil {
 		return nil, "", fmt.Errorf("manifest directory: %w", err)
 	}
@@ -119,7 +119,8 @@ type scanner struct {
 	entries  []entry
 	writable string
 
-	kustomized map[string]bool // by directory
+	kustomized map[string]bool     // by directory
+	reach      map[string]audience // who can get into a directory
 }
 
 func (s *scanner) visit(name string, entry fs.DirEntry, err error) error {
@@ -179,7 +180,8 @@ func (s *scanner) file(name string, found fs.DirEntry) {
 		s.memory.note(path, info, known)
 	}
 	s.entries = append(s.entries, entry{
-		root: s.number, file: manifests.File{Path: path, Name: name, Text: known.text}, sum: known.sum, written: written,
+		root: s.number, file: manifests.File{Path: path, Name: name, Text: known.text, Readers: s.readers(name, info)},
+		sum: known.sum, written: written,
 	})
 }
 
@@ -212,6 +214,7 @@ const (
 func (s *scanner) enter(dir string) {
 	if info, err := s.dir.Lstat(dir); err == nil {
 		s.trust(info)
+		s.enterReach(dir, info)
 	}
 	s.kustomized[dir] = dir != "." && s.kustomized[path.Dir(dir)] || s.hasKustomization(dir)
 }

@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"bytes"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 
@@ -47,9 +49,7 @@ func (c *checker) object(object v1.Object) {
 		c.image("spec.image", object.Spec.Image)
 		c.authFile("spec.authFile", object.Spec.AuthFile)
 	case *v1.Network:
-		if len(object.Spec.Plugins) > 0 && c.confines() && !c.policy.NetworkPlugins {
-			c.refuse("spec.plugins", "networkPlugins", "a chain of CNI plugins runs programs of the node")
-		}
+		c.network(object.Spec)
 	}
 }
 
@@ -93,6 +93,11 @@ func (c *checker) sandbox(at string, spec v1.SandboxFields) {
 			c.refuse(at+"."+namespace.field, "preset", "%s", namespace.what)
 		}
 	}
+	for i, attachment := range spec.Networks {
+		if mac, err := net.ParseMAC(attachment.MACAddress); err == nil && bytes.HasPrefix(mac, []byte{0x02, 'd'}) {
+			c.refuse(fmt.Sprintf("%s.networks[%d].macAddress", at, i), "preset", "02:64 begins the addresses that davit gives the others of the network")
+		}
+	}
 	if spec.Runtime != "" && !slices.Contains(c.policy.Runtimes, spec.Runtime) {
 		c.refuse(at+".runtime", "runtimes", "it may not have root run %s of the node", spec.Runtime)
 	}
@@ -106,6 +111,8 @@ func (c *checker) mounts(at string, spec v1.ContainerFields, sandbox v1.SandboxF
 		}
 		writes := !slices.ContainsFunc(spec.VolumeMounts, func(m v1.VolumeMount) bool { return m.Name == volume.Name }) ||
 			slices.ContainsFunc(spec.VolumeMounts, func(m v1.VolumeMount) bool { return m.Name == volume.Name && !m.ReadOnly })
+		// One that is made is written.
+		writes = writes || strings.HasSuffix(volume.HostPath.Type, "OrCreate")
 		shared := at[:strings.LastIndex(at, "spec")+len("spec")]
 		c.hostPath(fmt.Sprintf("%s.volumes[%d].hostPath.path", shared, i), volume.HostPath.Path, !writes)
 	}
@@ -144,6 +151,9 @@ func (c *checker) container(at string, spec v1.ContainerFields, context v1.Conta
 		if from := entry.ValueFrom; from != nil && from.HostEnv != nil {
 			c.refuse(fmt.Sprintf("%s.env[%d].valueFrom.hostEnv.name", at, i), "preset", "it may not read the environment of the node's systemd")
 		}
+	}
+	if matchesAny(slices.Concat(reserved, loggers), spec.Logging.Tag) {
+		c.refuse(at+".logging.tag", "preset", "lines in the journal would seem to be of %s of the system", spec.Logging.Tag)
 	}
 	c.ulimits(at+".ulimits", spec.Ulimits)
 	if spec.OOMScoreAdj != nil && *spec.OOMScoreAdj < 0 {

@@ -31,7 +31,7 @@ func TestDocumentation(t *testing.T) {
 	if !found || !closed {
 		t.Fatalf("%s has no marks for the settings", path)
 	}
-	want := before + begin + settings(t) + end + after
+	want := before + begin + fieldsOfPolicy(t) + end + after
 	if *update {
 		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -43,8 +43,8 @@ func TestDocumentation(t *testing.T) {
 	}
 }
 
-// settings are the fields of Policy with their doc comments.
-func settings(t *testing.T) string {
+// fieldsOfPolicy are the fields of Policy with their doc comments.
+func fieldsOfPolicy(t *testing.T) string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "policy.go", nil, parser.ParseComments)
 	if err != nil {

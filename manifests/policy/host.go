@@ -1,28 +1,34 @@
 package policy
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
-// hostPath checks a path of the node.
+// hostPath checks a path of the node. Of the allowed directories that it is in, the innermost decides; what is written
+// has none in it that may only be read.
 func (c *checker) hostPath(field, path string, readOnly bool) {
 	if !c.confines() {
 		return
 	}
+	var innermost HostPath
 	for _, allowed := range c.policy.HostPaths {
-		if path != allowed.Path && !strings.HasPrefix(path, strings.TrimSuffix(allowed.Path, "/")+"/") {
-			continue
+		if allowed.Contains(path) && len(allowed.Path) >= len(innermost.Path) {
+			innermost = allowed
 		}
-		if allowed.ReadOnly && !readOnly {
-			c.refuse(field, "hostPaths", "%s of the node may be mounted read-only alone", path)
+		if inner := allowed.Path; allowed.ReadOnly && !readOnly && inner != path && (HostPath{Path: path}).Contains(inner) {
+			c.refuse(field, "hostPaths", "%s of the node has %s in it, which may be mounted read-only alone", path, inner)
+			return
 		}
-		return
 	}
-	c.refuse(field, "hostPaths", "it may not use %s of the node", path)
+	switch {
+	case innermost.Path == "":
+		c.refuse(field, "hostPaths", "it may not use %s of the node", path)
+	case innermost.ReadOnly && !readOnly:
+		c.refuse(field, "hostPaths", "%s of the node may be mounted read-only alone", path)
+	}
 }
 
 // hostPort checks a port of the node.
@@ -64,12 +70,19 @@ func (c *checker) image(field, reference string) {
 		return
 	}
 	name := strings.TrimPrefix(rest, "//")
-	if transport == "docker" && len(c.policy.Registries) > 0 && !slices.ContainsFunc(c.policy.Registries, func(prefix string) bool {
-		return name == prefix || strings.HasPrefix(name, strings.TrimSuffix(prefix, "/")+"/") ||
-			strings.HasPrefix(name, prefix+":") || strings.HasPrefix(name, prefix+"@")
-	}) {
+	if transport == "docker" && len(c.policy.Registries) > 0 &&
+		!slices.ContainsFunc(c.policy.Registries, func(prefix string) bool { return isOf(prefix, name) }) {
 		c.refuse(field, "registries", "images may not come from %s", name)
 	}
+}
+
+// isOf reports whether an image's name begins with a prefix of whole components. What follows a repository is a tag or a
+// digest; what follows a registry is a port, of another registry.
+func isOf(prefix, name string) bool {
+	prefix = strings.TrimSuffix(prefix, "/")
+	rest, begins := strings.CutPrefix(name, prefix)
+	return begins && (strings.HasPrefix(rest, "/") ||
+		strings.Contains(prefix, "/") && (rest == "" || strings.HasPrefix(rest, ":") || strings.HasPrefix(rest, "@")))
 }
 
 // authFile checks a file of credentials: a manifest that names one uses what is not its own.
@@ -79,88 +92,17 @@ func (c *checker) authFile(field, path string) {
 	}
 }
 
-// The settings that may be passed through under baseline and restricted: they say how the unit
-// is run and limited, not what it may do to others.
-var harmless = map[string][]string{
-	"unit": {
-		"Description", "Documentation", "StartLimit*", "JobTimeoutSec", "JobRunningTimeoutSec", "StopWhenUnneeded",
-		"IgnoreOnIsolate", "CollectMode", "Condition*", "RequiresMountsFor", "WantsMountsFor",
-	},
-	"service": {
-		"Memory*", "CPUAccounting", "CPUWeight", "CPUQuota*", "AllowedCPUs", "AllowedMemoryNodes", "Tasks*", "IO*", "Startup*",
-		"OOMPolicy", "Managed*", "Restart*", "Timeout*", "RuntimeMaxSec", "RuntimeRandomizedExtraSec", "Success*",
-		"Log*", "Syslog*", "IPAccounting", "IPAddress*", "KillSignal", "FinalKillSignal", "SendSIGHUP", "SendSIGKILL",
-	},
-}
-
 // reserved are names of units that the system or its administrator depends on, installed or not.
 var reserved = []string{
 	"davit", "davit-*", "systemd-*", "dbus*", "ssh", "ssh-*", "sshd*", "init", "getty*", "serial-getty*", "console-getty*",
 	"udev*", "networking", "networkd*", "NetworkManager*", "cron", "crond", "polkit*", "emergency", "rescue",
 }
 
+// loggers are further programs whose lines in the journal others act on.
+var loggers = []string{"kernel", "sudo*", "su", "login", "audit*", "CRON", "pam_*", "passwd", "useradd", "usermod", "groupadd", "groupmod"}
+
 func (c *checker) name(ref v1.Ref) {
 	if ref.Kind != v1.KindConfig && ref.Kind != v1.KindSecret && c.confines() && matchesAny(reserved, ref.Name) {
 		c.refuse("metadata.name", "preset", "%s.service is a name of the system's", ref.Name)
-	}
-}
-
-// unitLists are the settings that name other units.
-var unitLists = []string{
-	"After", "Before", "Wants", "Requires", "Requisite", "BindsTo", "PartOf", "Upholds", "Conflicts", "OnFailure",
-	"OnSuccess", "PropagatesReloadTo", "ReloadPropagatedFrom", "PropagatesStopTo", "StopPropagatedFrom",
-}
-
-// passive targets order a unit and pull in nothing that runs.
-var passive = []string{
-	"network.target", "network-online.target", "time-sync.target", "time-set.target", "nss-lookup.target",
-	"remote-fs.target", "local-fs.target", "multi-user.target", "basic.target", "sysinit.target",
-}
-
-// wanted are the targets that may want a unit.
-var wanted = []string{"multi-user.target", "graphical.target"}
-
-func (c *checker) passThrough(at string, spec v1.ContainerFields) {
-	if !c.confines() {
-		return
-	}
-	for _, section := range []struct {
-		name     string
-		settings v1.UnitSection
-	}{{"unit", spec.Unit}, {"service", spec.Service}, {"install", spec.Install}} {
-		for _, setting := range slices.Sorted(maps.Keys(section.settings)) {
-			c.setting(at+"."+section.name+"."+setting, section.name, setting, section.settings[setting])
-		}
-	}
-}
-
-func (c *checker) setting(field, section, setting string, values []string) {
-	switch {
-	case matchesAny(c.policy.PassThrough, section+"."+setting), matchesAny(harmless[section], setting):
-	case section == "install" && setting == "Alias": // its own name, by the always-refused list
-	case section == "install" && setting == "WantedBy":
-		c.units(field, "targets", values, append(slices.Clone(wanted), c.policy.Targets...))
-	case section == "install":
-		c.units(field, "targets", values, c.policy.Targets)
-	case section == "service" && setting == "Slice":
-		c.units(field, "units", values, c.policy.Units)
-	case section == "unit" && slices.Contains([]string{"After", "Before", "Wants"}, setting):
-		c.units(field, "units", values, append(slices.Clone(passive), c.policy.Units...))
-	case section == "unit" && slices.Contains(unitLists, setting):
-		c.units(field, "units", values, c.policy.Units)
-	default:
-		c.refuse(field, "passThrough", "it may not set %s", setting)
-	}
-}
-
-// units checks that a setting names davit's own units, or allowed ones.
-func (c *checker) units(field, rule string, values, allowed []string) {
-	for _, value := range values {
-		for _, unit := range strings.Fields(value) {
-			unit = strings.Trim(unit, `"'`)
-			if !c.own(unit) && !slices.Contains(allowed, unit) {
-				c.refuse(field, rule, "it may not name %s, which is not davit's", unit)
-			}
-		}
 	}
 }

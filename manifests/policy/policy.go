@@ -4,7 +4,11 @@
 // package is pure; it knows davit's objects and must never know files or a node.
 package policy
 
-import v1 "github.com/davit-project/davit/manifests/v1"
+import (
+	"strings"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
 
 // Preset is how much a policy allows to begin with. baseline and restricted cut where
 // Kubernetes' Pod Security Standards do
@@ -23,8 +27,8 @@ const (
 )
 
 // Policy is a node's policy, /etc/davit/policy.yaml. Its lists allow what the preset would
-// refuse, but for registries, transports and hostPorts under privileged, which then refuse
-// all others.
+// refuse, but for registries, transports, hostPorts and subnets under privileged, which then
+// refuse all others.
 type Policy struct {
 	// APIVersion is davit/v1.
 	APIVersion string `json:"apiVersion" enum:"davit/v1"`
@@ -33,10 +37,11 @@ type Policy struct {
 	// Preset is privileged, baseline or restricted.
 	Preset Preset `json:"preset" enum:"privileged,baseline,restricted"`
 	// HostPaths are directories of the node that volumes, devices and environment files may
-	// come from.
+	// come from. Of several that a path is in, the innermost decides. None has a link on its way.
 	HostPaths []HostPath `json:"hostPaths,omitempty"`
-	// Registries are prefixes of image names, whole components each: ghcr.io/acme. When there
-	// are any, images come from nowhere else, under every preset.
+	// Registries are prefixes of image names, whole components each: ghcr.io/acme. A port is part of
+	// a registry: ghcr.io is not ghcr.io:8443. When there are any, images come from nowhere else,
+	// under every preset.
 	Registries []string `json:"registries,omitempty"`
 	// Transports are those of containers-transports(5) that images may come by. The default is
 	// docker alone, under privileged any.
@@ -58,6 +63,12 @@ type Policy struct {
 	// Runtimes are OCI runtimes of the node, by name or absolute path, that may run containers
 	// beside davit's own.
 	Runtimes []string `json:"runtimes,omitempty"`
+	// Subnets are the ranges that the subnets of Network objects may lie in. The default is all
+	// private ones (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, fc00::/7), under privileged any.
+	Subnets []string `json:"subnets,omitempty"`
+	// Interfaces are names that Network objects may give their bridges, beside those that begin
+	// with dv-; a name may end in *.
+	Interfaces []string `json:"interfaces,omitempty"`
 	// NetworkPlugins lets Network objects bring CNI plugins of their own.
 	NetworkPlugins bool `json:"networkPlugins,omitempty"`
 }
@@ -68,6 +79,11 @@ type HostPath struct {
 	Path string `json:"path"`
 	// ReadOnly allows it to be mounted read-only alone.
 	ReadOnly bool `json:"readOnly,omitempty"`
+}
+
+// Contains reports whether a path is the directory's, or below it.
+func (h HostPath) Contains(path string) bool {
+	return path == h.Path || strings.HasPrefix(path, strings.TrimSuffix(h.Path, "/")+"/")
 }
 
 // PortRange is a range of ports.
@@ -98,17 +114,13 @@ func (p *Policy) Check(object v1.Object, own func(unit string) bool) []Violation
 	return c.violations
 }
 
-// HostRoots are the directories of the node that its paths must not lead out of, whatever links a
+// BoundedHostPaths are the directories of the node that its paths must not lead out of, whatever links a
 // container puts there; none where the policy lets manifests use any path.
-func (p *Policy) HostRoots() []string {
+func (p *Policy) BoundedHostPaths() []HostPath {
 	if p.Preset == Privileged {
 		return nil
 	}
-	var roots []string
-	for _, host := range p.HostPaths {
-		roots = append(roots, host.Path)
-	}
-	return roots
+	return p.HostPaths
 }
 
 // Exposures is what an object asks of the host, whether a policy lets it or not: what baseline

@@ -3,6 +3,7 @@ package v1
 import (
 	"reflect"
 	"strings"
+	"sync"
 )
 
 // Field is one field of a type, as manifests know it.
@@ -23,13 +24,26 @@ type Field struct {
 	Pattern string
 }
 
-// Fields lists a struct's fields in order, those of inlined structs in their place.
+// known are the fields of structs that were listed: a document has hundreds of them, and there are few types.
+var known sync.Map // of []Field by reflect.Type
+
+// Fields lists a struct's fields in order, those of inlined structs in their place. The list is not the caller's to
+// change.
 func Fields(of reflect.Type) []Field {
+	if fields, ok := known.Load(of); ok {
+		return fields.([]Field)
+	}
+	fields := listFields(of)
+	known.Store(of, fields)
+	return fields
+}
+
+func listFields(of reflect.Type) []Field {
 	var fields []Field
 	for field := range of.Fields() {
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if name == "" && field.Anonymous {
-			fields = append(fields, Fields(field.Type)...)
+			fields = append(fields, listFields(field.Type)...)
 			continue
 		}
 		fields = append(fields, Field{

@@ -20,7 +20,8 @@ func (n *Network) Meta() ObjectMeta { return n.Metadata }
 // NetworkSpec describes a bridge network, or with plugins any CNI network.
 type NetworkSpec struct {
 	// Interface is the bridge device's name, at most 15 bytes; the default is
-	// derived from the network's name.
+	// derived from the network's name. davit makes the bridge: a device that exists
+	// already is not used.
 	Interface string `json:"interface,omitempty"`
 	// Subnets are the address ranges, at most one of each family. The default is
 	// one IPv4 /24, of the network default a /22, and one IPv6 /64 derived from the

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -111,6 +112,15 @@ func (l *Launch) Images() []Image {
 		return l.ImageVolumes
 	}
 	return append([]Image{l.Image}, l.ImageVolumes...)
+}
+
+// AdministersNetwork reports whether the container may change its own network; a sandbox runs nothing.
+func (b *Bundle) AdministersNetwork() bool {
+	if b.Spec.Process == nil {
+		return false
+	}
+	capabilities := b.Spec.Process.Capabilities
+	return b.AllCapabilities || capabilities != nil && slices.Contains(capabilities.Bounding, "CAP_NET_ADMIN")
 }
 
 // Due are times at which a container is to start, and how late it may start, in seconds.
@@ -247,8 +257,11 @@ const SandboxPath = "sandbox:"
 type HostPath struct {
 	Path string `json:"path"`
 	Type string `json:"type,omitempty"`
-	// Root is a directory that links on the way do not lead out of; empty means the node's.
+	// Root is a directory that links on the way do not lead out of, and that has none on its way; empty means the
+	// node's.
 	Root string `json:"root,omitempty"`
+	// Guarded are directories below the root that links do not lead to either.
+	Guarded []string `json:"guarded,omitempty"`
 }
 
 // Env is what only the launcher can add to the environment.

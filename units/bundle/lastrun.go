@@ -20,6 +20,10 @@ type LastRun struct {
 	Asked bool `json:"asked,omitempty"`
 	// At is when.
 	At time.Time `json:"at"`
+	// InARow counts this end and those before it that came soon after a start, where the launcher backs off.
+	InARow int `json:"inARow,omitempty"`
+	// Next is when the launcher starts it again, where that waits; the zero value is when systemd says.
+	Next time.Time `json:"next,omitzero"`
 	// Failure is why the launcher could not start it, or did not find it ready, or why the agent had it
 	// ended; nil where it ended by itself.
 	Failure *Failure `json:"failure,omitempty"`
@@ -60,3 +64,11 @@ func LastRunFile(id string) string { return filepath.Join(LastRunsDir, id) }
 
 // FailureFile is where the launcher leaves its [Failure] for who notes the end of the run.
 func FailureFile(id string) string { return filepath.Join(LastRunsDir, "."+id) }
+
+// Calm is how long a container has to run before its earlier restarts no longer count, as in Kubernetes
+// (https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy).
+const Calm = 10 * time.Minute
+
+// BackOffFile says, from the end of a run until the next one begins, that this one is to wait, and for how long: see
+// the launcher's backoff.c.
+func BackOffFile(id string) string { return filepath.Join(BackOffDir, id) }

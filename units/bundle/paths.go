@@ -11,6 +11,10 @@ const (
 	StateDir = "/var/lib/davit"
 	RunDir   = "/run/davit"
 
+	// UnitsDir holds the unit files that davit writes: a directory of systemd's search path (systemd.unit(5)) that is
+	// kept over reboots and comes after /etc/systemd/system, so that systemctl mask and systemctl edit --full work on
+	// them.
+	UnitsDir = "/etc/systemd/system.attached"
 	// BundlesDir holds one directory a bundle, named by [DirName].
 	BundlesDir = StateDir + "/bundles"
 	// RootfsDir holds one [Rootfs] record an image.
@@ -34,6 +38,8 @@ const (
 	AttachmentsDir = RunDir + "/containers"
 	// LastRunsDir holds one [LastRun] a container that has ended since boot.
 	LastRunsDir = RunDir + "/last-runs"
+	// BackOffDir holds one file for each container that is to wait before it starts again, see [BackOffFile].
+	BackOffDir = RunDir + "/back-off"
 	// MembersDir holds one file a container that is attached to networks: its names and addresses.
 	MembersDir = RunDir + "/members"
 	// NamesDir holds one file a network with members: what they have to know of each other.
@@ -77,6 +83,16 @@ func SandboxFile(id, name string) string { return filepath.Join(AttachmentsDir, 
 // AddressFile has the first address of a running container or sandbox; one that is attached to no
 // network has no such file.
 func AddressFile(id string) string { return filepath.Join(AttachmentsDir, id, "address") }
+
+// RecordFile is the configuration that a container or sandbox was started with: what a clean-up undoes. Launchers lock
+// it while they start the container, and while they clean up after it.
+func RecordFile(id string) string { return filepath.Join(AttachmentsDir, id, ConfigFile) }
+
+// EmptyDirPath is where an [EmptyDir] of a running container or sandbox lies.
+func EmptyDirPath(id, name string) string { return filepath.Join(ContainersDir, id, "volumes", name) }
+
+// MemberFile says of a container that is attached to networks where it is, and what its neighbours call it.
+func MemberFile(id string) string { return filepath.Join(MembersDir, id) }
 
 // RunningBundle is the symbolic link that names the bundle a container was started
 // from. It exists while the container runs, and says what runs when a unit was

@@ -23,6 +23,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/davit-project/davit/agent/launch"
+	"github.com/davit-project/davit/agent/terminal"
 )
 
 // version is set when a release is built.
@@ -38,6 +39,8 @@ const usage = `davit-run starts the containers of davit's systemd units.
   davit-run beside UNIT...       start the first of the units that does not run
   davit-run finish ID            remove what a container left that has run to its end
   davit-run cleanup ID           note how a container or a sandbox ended, and remove what it left
+  davit-run mend ID...           make again what others have removed of what was made for containers
+                                 that run, and print what cannot be made again
   davit-run reload ID            do what the container's manifest says a reload is
   davit-run check ID PROBE       make one check of a probe that runs a command, and print why it
                                  failed
@@ -46,7 +49,7 @@ const usage = `davit-run starts the containers of davit's systemd units.
   davit-run attach [options] ID  join this terminal with the container's
   davit-run version
 
-All but check, exec, attach and version are called by the units that davit writes; BUNDLE is a
+All but mend, which the agent calls, check, exec, attach and version are called by the units that davit writes; BUNDLE is a
 path with a slash.
 
 With plain OCI bundles it is a runtime like any other:
@@ -82,7 +85,7 @@ func main() {
 	logrus.SetLevel(logrus.ErrorLevel)
 	status, err := run(context.Background(), os.Args[1:])
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "davit-run:", err)
+		fmt.Fprintln(terminal.NewWriter(os.Stderr), "davit-run:", err)
 		os.Exit(max(status, 1))
 	}
 	os.Exit(status)
@@ -124,6 +127,11 @@ func run(ctx context.Context, args []string) (int, error) {
 		return 0, launch.Finish(ctx, args[1])
 	case len(args) == 2 && args[0] == "cleanup":
 		return 0, launch.End(ctx, args[1], time.Now())
+	case len(args) > 1 && args[0] == "mend":
+		for id, err := range launch.Mend(args[1:]) {
+			fmt.Printf("%s: %s\n", id, strings.ReplaceAll(err.Error(), "\n", "; "))
+		}
+		return 0, nil
 	case len(args) == 3 && args[0] == "reload":
 		return 0, launch.Reload(args[1], args[2])
 	case len(args) > 1 && args[0] == "exec":

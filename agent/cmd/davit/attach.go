@@ -39,7 +39,8 @@ ctrl-c.`,
 				return fmt.Errorf("%s has no terminal, and its output goes nowhere: its manifest says logging: {driver: none}", args[0])
 			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "davit: %s has no terminal: its output follows, its standard input is empty\n", args[0])
-			return become([]string{"journalctl", "--unit", unit.ID + ".service", "--output", "cat", "--follow", "--lines", "0"})
+			command := []string{"journalctl", "--unit", unit.ID + ".service", "--output", "cat", "--follow", "--lines", "0"}
+			return showJournal(cmd, command, false)
 		},
 	}
 	addDetachKeys(cmd, &keys)

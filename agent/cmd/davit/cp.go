@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/davit-project/davit/agent/transfer"
 	"github.com/davit-project/davit/units"
@@ -91,7 +90,7 @@ func copyFiles(ctx context.Context, source, destination string, options transfer
 	switch {
 	case source == "-":
 		return transfer.Unpack(os.Stdin, to, toPath, options)
-	case destination == "-" && term.IsTerminal(int(os.Stdout.Fd())):
+	case destination == "-" && isTerminal(os.Stdout):
 		return errors.New("a tar stream is nothing for a terminal: redirect standard output")
 	case destination == "-":
 		return transfer.Pack(from, fromPath, os.Stdout, options)

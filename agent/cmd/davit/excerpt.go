@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"github.com/mattn/go-runewidth"
-	"golang.org/x/term"
 
+	"github.com/davit-project/davit/agent/terminal"
 	"github.com/davit-project/davit/manifests"
 )
 
@@ -24,9 +24,11 @@ type excerpts struct {
 }
 
 func newExcerpts(w io.Writer, files []manifests.File) *excerpts {
-	file, ok := w.(*os.File)
 	// https://no-color.org
-	colour := ok && term.IsTerminal(int(file.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	colour := terminal.Is(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	if colour {
+		w = terminal.Raw(w) // all but the colours is escaped here
+	}
 	e := &excerpts{w: w, colour: colour, texts: map[string][]byte{}, lines: map[string][][]rune{}}
 	for _, file := range files {
 		e.texts[file.Path] = file.Text

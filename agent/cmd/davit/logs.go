@@ -1,16 +1,20 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/davit-project/davit/agent/terminal"
 )
 
 // logsFlags are logs' own.
 type logsFlags struct {
 	follow, timestamps  bool
+	raw                 bool
 	lines, since, until string
 }
 
@@ -22,13 +26,16 @@ func logsCommand(s *settings) *cobra.Command {
 		Long: `Show what a container wrote, from the journal. NAME is a container, one of a pod as
 POD/CONTAINER, or an object with several containers, whose lines are shown in the order of
 their times. One that is gone is known by its unit's name. -o json prints the journal's own
-fields, one line an entry.`,
+fields, one line an entry.
+
+On a terminal, control characters are escaped: a container could write what the terminal obeys.
+--raw shows colours, and whatever else it wrote.`,
 		Example: `  davit logs -f web
   davit logs -n 20 -t app/db
   davit logs --since "10 min ago" -o json web`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeNames,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			found, err := find(args[0])
 			gone := strings.TrimSuffix(args[0], ".service")
 			if err != nil && hasEntries(gone) {
@@ -44,16 +51,38 @@ fields, one line an entry.`,
 			for _, unit := range found {
 				command = append(command, "--unit", unit.ID+".service")
 			}
-			return become(command)
+			return showJournal(cmd, command, f.raw)
 		},
 	}
 	flags := cmd.Flags()
 	flags.BoolVarP(&f.follow, "follow", "f", false, "go on with what is written later")
 	flags.BoolVarP(&f.timestamps, "timestamps", "t", false, "begin each line with its time")
+	flags.BoolVar(&f.raw, "raw", false, "do not escape control characters on a terminal")
 	flags.StringVarP(&f.lines, "lines", "n", "", "only the last lines")
 	flags.StringVar(&f.since, "since", "", `only since then, as journalctl takes it: "10 min ago"`)
 	flags.StringVar(&f.until, "until", "", "only until then")
 	return cmd
+}
+
+// showJournal runs journalctl, and escapes what it prints on a terminal.
+func showJournal(cmd *cobra.Command, command []string, raw bool) error {
+	out := cmd.OutOrStdout()
+	if !terminal.Is(out) {
+		return become(command)
+	}
+	// Without --all, it shows no text at all in place of one with control characters. A pager has escapes of its own.
+	command = append(command, "--all", "--no-pager")
+	if raw {
+		return become(command)
+	}
+	journalctl := exec.CommandContext(cmd.Context(), command[0], command[1:]...)
+	escaping := terminal.NewWriter(terminal.Raw(out))
+	journalctl.Stdout, journalctl.Stderr = escaping, cmd.ErrOrStderr()
+	err := errors.Join(journalctl.Run(), escaping.Flush())
+	if ended, ok := errors.AsType[*exec.ExitError](err); ok {
+		return exitError(max(ended.ExitCode(), 1))
+	}
+	return err
 }
 
 // hasEntries reports whether the journal has lines of a container that may be gone.

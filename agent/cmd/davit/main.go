@@ -6,11 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 
 	"go.podman.io/storage/pkg/reexec"
 	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/agent/terminal"
 )
 
 // version is set when a release is built.
@@ -25,9 +28,12 @@ func main() {
 		os.Exit(status)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
-	err := rootCommand().ExecuteContext(ctx)
+	root := rootCommand()
+	root.SetOut(terminal.NewWriter(os.Stdout))
+	root.SetErr(terminal.NewWriter(os.Stderr))
+	err := root.ExecuteContext(ctx)
 	stop()
-	os.Exit(exitStatus(err))
+	os.Exit(exitStatus(root.ErrOrStderr(), err))
 }
 
 // exitError is a command's exit status beside 1, with nothing more to say.
@@ -41,7 +47,8 @@ type statusError struct {
 	status int
 }
 
-func exitStatus(err error) int {
+// exitStatus prints an error, and returns what davit ends with because of it.
+func exitStatus(w io.Writer, err error) int {
 	var exit exitError
 	var own statusError
 	switch {
@@ -50,7 +57,7 @@ func exitStatus(err error) int {
 	case errors.As(err, &exit):
 		return int(exit)
 	}
-	fmt.Fprintln(os.Stderr, "davit:", err)
+	fmt.Fprintln(w, "davit:", err)
 	leaveBehind(err)
 	if errors.As(err, &own) {
 		return own.status

@@ -53,7 +53,7 @@ func (f *nodeFlags) laidOver(node manifests.Node) (manifests.Node, error) {
 // thisNode loads for the node davit runs on.
 func (s *settings) thisNode() (manifests.Options, manifests.Config, error) {
 	node, config, err := facts.Read(s.config)
-	return manifests.Options{Node: &node}, config, err
+	return manifests.Options{Node: &node, Parser: facts.SystemdParser}, config, err
 }
 
 // someNode loads for the node that the flags describe, and for none in particular when there

@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/davit-project/davit/agent/terminal"
 )
 
 // print writes data as --output says; text is for people.
@@ -23,7 +25,8 @@ func (s *settings) print(w io.Writer, data any, text func() error) error {
 		if err != nil {
 			return err
 		}
-		_, err = w.Write(encoded)
+		// It has escapes of its own for control characters, and no other ones without quotes.
+		_, err = terminal.Raw(w).Write(encoded)
 		return err
 	default:
 		return fmt.Errorf("--output %s: want text, json or yaml", s.output)

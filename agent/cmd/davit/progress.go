@@ -3,30 +3,29 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"sync"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
-	"golang.org/x/term"
 
 	"github.com/davit-project/davit/agent/images"
+	"github.com/davit-project/davit/agent/terminal"
 )
 
 // pullBars shows pulls: bars on a terminal, a line when one begins and ends elsewhere.
 type pullBars struct {
-	w        io.Writer // for lines
-	terminal io.Writer // for bars; nil for none
+	w    io.Writer // for lines
+	draw io.Writer // for bars; nil for none
 
 	mu    sync.Mutex
 	group *mpb.Progress
 	bars  map[string]*mpb.Bar
 }
 
-func newPullBars(lines, terminal io.Writer) *pullBars {
+func newPullBars(lines, draw io.Writer) *pullBars {
 	bars := &pullBars{w: lines, bars: map[string]*mpb.Bar{}}
-	if file, ok := terminal.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		bars.terminal = terminal
+	if terminal.Is(draw) {
+		bars.draw = terminal.Raw(draw)
 	}
 	return bars
 }
@@ -51,15 +50,15 @@ func (p *pullBars) report(progress images.Progress) {
 
 func (p *pullBars) begin(reference string) *mpb.Bar {
 	p.bars[reference] = nil
-	if p.terminal == nil {
+	if p.draw == nil {
 		fmt.Fprintf(p.w, "pulling %s\n", reference)
 		return nil
 	}
 	if p.group == nil {
-		p.group = mpb.New(mpb.WithOutput(p.terminal), mpb.WithWidth(40))
+		p.group = mpb.New(mpb.WithOutput(p.draw), mpb.WithWidth(40))
 	}
 	p.bars[reference] = p.group.AddBar(0,
-		mpb.PrependDecorators(decor.Name(reference, decor.WCSyncSpaceR)),
+		mpb.PrependDecorators(decor.Name(terminal.Escape(reference), decor.WCSyncSpaceR)),
 		mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f")))
 	return p.bars[reference]
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/davit-project/davit/agent/terminal"
 	"github.com/davit-project/davit/agent/usage"
 	"github.com/davit-project/davit/units"
 )
@@ -271,7 +272,7 @@ func draw(table []measured) error {
 	if err := printUsage(&text, table); err != nil {
 		return err
 	}
-	lines := strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n")
+	lines := strings.Split(strings.TrimSuffix(terminal.Escape(text.String()), "\n"), "\n")
 	screen := toTop
 	for i, line := range lines[:min(len(lines), height)] {
 		if i > 0 {

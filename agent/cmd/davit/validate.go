@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/davit-project/davit/agent/facts"
 	"github.com/davit-project/davit/manifests"
 )
 
@@ -22,6 +23,9 @@ they mean unless those are a Secret's; the exit status is 1 when there is one.
 With -o json the errors are a list of file, line, column, path, message and hint; with
 -o github they are annotations of a workflow on GitHub.
 
+Settings that are passed through to systemd are held against what systemd 252 to 257 has;
+those of this node's own manifests, without a FILE, against its own systemd too.
+
 Every overlay is checked. With --config, --hostname, --label or --set only what that node
 would get is, and with its variables.`,
 		Example: `  davit validate
@@ -29,12 +33,15 @@ would get is, and with its variables.`,
   davit validate -o github .
   davit validate --hostname edge-1 --label site=berlin --set PORT=8080 .`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				args = []string{s.manifests}
-			}
 			options, err := s.someNode(cmd, &node)
 			if err != nil {
 				return err
+			}
+			if len(args) == 0 {
+				args = []string{s.manifests}
+				if options.Node == nil {
+					options.Parser = facts.SystemdParser
+				}
 			}
 			files, err := readFiles(args)
 			if err != nil {

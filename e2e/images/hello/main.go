@@ -22,6 +22,7 @@
 // it is, see notify.go. hello -touch FILE makes a file, hello -remove FILE removes it,
 // and hello -ask URL asks for it again and again and says how that goes; -ask-one asks but one of a name's addresses. With HELLO_DATAGRAMS it answers
 // datagrams to that port; hello -datagram "PORT HOST:PORT" sends one from a port and prints the answer.
+// hello -lease-read FILE and -lease-write FILE hold a lease on a file.
 package main
 
 import (
@@ -113,8 +114,12 @@ func manage(verb, path string) error {
 		return ask(path, dialOne)
 	case "-datagram":
 		return sendDatagram(path)
+	case "-lease-read":
+		return lease(path, syscall.F_RDLCK)
+	case "-lease-write":
+		return lease(path, syscall.F_WRLCK)
 	default:
-		return fmt.Errorf("%s: want -touch, -remove, -ask, -ask-one or -datagram", verb)
+		return fmt.Errorf("%s: want -touch, -remove, -ask, -ask-one, -datagram, -lease-read or -lease-write", verb)
 	}
 }
 

@@ -1,0 +1,194 @@
+package drift
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// concern is what a change in a directory concerns.
+type concern int
+
+const (
+	// ofUnits is any change where systemd finds units and links to them.
+	ofUnits concern = iota
+	// ofState is that something goes or changes which every pass looks for; ofBundles so, or that more bundles come.
+	ofState
+	ofBundles
+	// ofRunning is that something goes which launchers made for containers that run; ofContainers so, or that more of
+	// them come.
+	ofRunning
+	ofContainers
+)
+
+// Events of inotify(7).
+const (
+	loss   = unix.IN_DELETE | unix.IN_MOVED_FROM
+	come   = unix.IN_CREATE | unix.IN_MOVED_TO
+	change = loss | unix.IN_CLOSE_WRITE | unix.IN_ATTRIB
+)
+
+// masks are the events that are asked for.
+var masks = map[concern]uint32{ofUnits: change | come, ofState: change, ofBundles: loss | come, ofRunning: loss, ofContainers: loss | come}
+
+// parts are what the directories concern that are in one.
+var parts = map[concern]concern{ofUnits: ofUnits, ofBundles: ofState, ofContainers: ofRunning}
+
+// isState reports whether passes look for what changes.
+func (c concern) isState() bool { return c != ofRunning && c != ofContainers }
+
+// watches are directories that are watched. Its methods may be called from several goroutines.
+type watches struct {
+	fd     int
+	top    map[string]concern
+	buffer []byte
+
+	mu    sync.Mutex
+	dirs  map[int32]watched
+	armed map[string]bool // those of top that are watched
+}
+
+type watched struct {
+	path string
+	concern
+}
+
+func newWatches(units []string) (*watches, error) {
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("watch what davit made: %w", os.NewSyscallError("inotify_init1", err))
+	}
+	w := &watches{fd: fd, buffer: make([]byte, 16<<10), dirs: map[int32]watched{}, armed: map[string]bool{}, top: map[string]concern{
+		bundle.VolumesDir: ofState, bundle.RootfsDir: ofState, bundle.StateDir + "/networks": ofState, bundle.BundlesDir: ofBundles,
+		bundle.AttachmentsDir: ofContainers, bundle.CNIDataDir: ofContainers, bundle.MembersDir: ofRunning,
+	}}
+	for _, dir := range units {
+		w.top[dir] = ofUnits
+	}
+	return w, nil
+}
+
+// arm watches the directories that are not watched yet, with those in them.
+func (w *watches) arm() error {
+	var failures []error
+	for dir, c := range w.top {
+		w.mu.Lock()
+		isArmed := w.armed[dir]
+		w.mu.Unlock()
+		if !isArmed {
+			failures = append(failures, w.addWithParts(dir, c))
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// isLinks reports whether a directory of units has links that say which of them are enabled.
+func isLinks(name string) bool {
+	switch filepath.Ext(name) {
+	case ".wants", ".requires", ".upholds":
+		return true
+	default:
+		return false
+	}
+}
+
+// isPart reports whether a directory in one that concerns this is watched too. A name that begins with a dot is that of
+// something that is being written.
+func (c concern) isPart(name string) bool {
+	_, has := parts[c]
+	return has && !strings.HasPrefix(name, ".") && (c != ofUnits || isLinks(name))
+}
+
+// addWithParts watches a directory, and those in it that count.
+func (w *watches) addWithParts(dir string, c concern) error {
+	if err := w.add(dir, c); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, entry := range entries {
+		if entry.IsDir() && c.isPart(entry.Name()) {
+			if err := w.add(filepath.Join(dir, entry.Name()), parts[c]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// add watches a directory; one that is missing comes with what makes it.
+func (w *watches) add(dir string, c concern) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	number, err := unix.InotifyAddWatch(w.fd, dir, masks[c]|unix.IN_ONLYDIR|unix.IN_DELETE_SELF|unix.IN_MOVE_SELF)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("watch %s: %w", dir, err)
+	}
+	w.dirs[int32(number)] = watched{dir, c}
+	if _, isTop := w.top[dir]; isTop {
+		w.armed[dir] = true
+	}
+	return nil
+}
+
+// hear reads what has happened: whether something of what passes look for, or of what runs, has changed.
+func (w *watches) hear() (state, running bool, err error) {
+	for {
+		n, err := unix.Read(w.fd, w.buffer)
+		switch {
+		case errors.Is(err, unix.EAGAIN):
+			return state, running, nil
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return true, true, os.NewSyscallError("read", err)
+		}
+		for events := w.buffer[:n]; len(events) >= unix.SizeofInotifyEvent; {
+			length := unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(events[12:]))
+			c, counts := w.event(events[:length])
+			state, running = state || counts && c.isState(), running || counts && !c.isState()
+			events = events[length:]
+		}
+	}
+}
+
+// event says what an event concerns, and whether it counts.
+func (w *watches) event(event []byte) (c concern, counts bool) {
+	number, mask := int32(binary.NativeEndian.Uint32(event)), binary.NativeEndian.Uint32(event[4:])
+	name := string(bytes.TrimRight(event[unix.SizeofInotifyEvent:], "\x00"))
+	if mask&unix.IN_Q_OVERFLOW != 0 { // anything may have happened
+		return ofState, true
+	}
+	w.mu.Lock()
+	at, known := w.dirs[number]
+	if mask&unix.IN_IGNORED != 0 { // the directory is gone, or another one is in its place
+		delete(w.dirs, number)
+		delete(w.armed, at.path)
+	}
+	w.mu.Unlock()
+	comes := mask&come != 0 && at.concern != ofUnits // davit's own, and nobody misses it
+	switch {
+	case !known || mask&unix.IN_IGNORED != 0 || strings.HasPrefix(name, "."):
+		return at.concern, false
+	case mask&unix.IN_ISDIR != 0 && mask&come != 0 && at.isPart(name):
+		_ = w.add(filepath.Join(at.path, name), parts[at.concern]) // without room for it, the next resync sees changes
+		return at.concern, !comes
+	default:
+		return at.concern, !comes
+	}
+}

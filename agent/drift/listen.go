@@ -1,0 +1,129 @@
+package drift
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// Listener hears of changes to what davit made. It does not say who made them: davit's own starts and stops remove
+// things too.
+type Listener struct {
+	route, rules *socket
+	watches      *watches
+	mounts       int // a descriptor that Go's own poller does not know: what polls it first has heard of a change
+	end          int // an eventfd(2) that ends Run
+	changed      func(Change)
+}
+
+// Change is what may have changed.
+type Change int
+
+// The changes.
+const (
+	// State is what every pass looks for: unit files, links, volumes, bundles, records.
+	State Change = iota
+	// Running is what launchers made for containers that run: [Check] finds out.
+	Running
+)
+
+// NewListener listens from now on; [Listener.Run] calls changed, which must not wait. unitDirs are the directories in
+// which systemd finds units.
+func NewListener(unitDirs []string, changed func(Change)) (*Listener, error) {
+	l := &Listener{changed: changed, mounts: -1, end: -1}
+	var err error
+	if l.route, err = listenRoute(); err == nil {
+		l.rules, err = listenRules()
+	}
+	if err == nil {
+		l.watches, err = newWatches(unitDirs)
+	}
+	if err == nil {
+		l.mounts, err = unix.Open("/proc/self/mountinfo", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	}
+	if err == nil {
+		l.end, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("listen to changes: %w", err), l.close())
+	}
+	return l, nil
+}
+
+// Arm watches the directories that have come since it was last called.
+func (l *Listener) Arm() error { return l.watches.arm() }
+
+// Run listens until the context ends.
+func (l *Listener) Run(ctx context.Context) error {
+	defer context.AfterFunc(ctx, func() { _, _ = unix.Write(l.end, []byte{1, 0, 0, 0, 0, 0, 0, 0}) })()
+	// One thread waits for all of them: that of mounts is an exceptional condition (proc_pid_mountinfo(5)).
+	polled := []unix.PollFd{
+		{Fd: int32(l.end), Events: unix.POLLIN},
+		{Fd: int32(l.route.fd), Events: unix.POLLIN},
+		{Fd: int32(l.rules.fd), Events: unix.POLLIN},
+		{Fd: int32(l.watches.fd), Events: unix.POLLIN},
+		{Fd: int32(l.mounts), Events: unix.POLLPRI},
+	}
+	for {
+		_, err := unix.Poll(polled, -1)
+		if ctx.Err() != nil {
+			return l.close()
+		}
+		if err == nil {
+			err = l.hear(polled)
+		}
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return errors.Join(fmt.Errorf("listen to changes: %w", err), l.close())
+		}
+	}
+}
+
+// hear reads what has come.
+func (l *Listener) hear(polled []unix.PollFd) error {
+	var failures []error
+	for _, s := range []struct {
+		*socket
+		ready int16
+	}{{l.route, polled[1].Revents}, {l.rules, polled[2].Revents}} {
+		if s.ready == 0 {
+			continue
+		}
+		lost, err := s.socket.hear()
+		failures = append(failures, err)
+		l.tell(lost, Running)
+	}
+	if polled[3].Revents != 0 {
+		state, running, err := l.watches.hear()
+		failures = append(failures, err)
+		l.tell(state, State)
+		l.tell(running, Running)
+	}
+	l.tell(polled[4].Revents != 0, Running) // to have polled it is to have heard it
+	return errors.Join(failures...)
+}
+
+func (l *Listener) tell(has bool, change Change) {
+	if has {
+		l.changed(change)
+	}
+}
+
+func (l *Listener) close() error {
+	var failures []error
+	for _, s := range []*socket{l.route, l.rules} {
+		if s != nil {
+			failures = append(failures, unix.Close(s.fd))
+		}
+	}
+	if l.watches != nil {
+		failures = append(failures, unix.Close(l.watches.fd))
+	}
+	for _, fd := range []int{l.mounts, l.end} {
+		if fd >= 0 {
+			failures = append(failures, unix.Close(fd))
+		}
+	}
+	return errors.Join(failures...)
+}

@@ -1,0 +1,140 @@
+package facts
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/davit-project/davit/manifests"
+)
+
+// SystemdParser asks the node's systemd-analyze.
+var SystemdParser manifests.Parser = &parser{verify: verify}
+
+// parser remembers what systemd said: it says the same for as long as it is the same one, and davit is started again before
+// a newer systemd is one that containers depend on.
+type parser struct {
+	verify func(text string) (said string, fatal bool, err error)
+
+	mutex sync.Mutex
+	known map[manifests.Assignment]*manifests.Fault // nil for what is right
+}
+
+// Parse implements [manifests.Parser].
+func (p *parser) Parse(assignments []manifests.Assignment) (map[manifests.Assignment]manifests.Fault, bool) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	var unknown []manifests.Assignment
+	for _, assignment := range assignments {
+		if _, known := p.known[assignment]; !known {
+			unknown = append(unknown, assignment)
+		}
+	}
+	if len(unknown) > 0 {
+		answers, err := p.ask(unknown)
+		if err != nil {
+			return nil, false
+		}
+		if p.known == nil {
+			p.known = map[manifests.Assignment]*manifests.Fault{}
+		}
+		maps.Copy(p.known, answers)
+	}
+	faults := map[manifests.Assignment]manifests.Fault{}
+	for _, assignment := range assignments {
+		if fault := p.known[assignment]; fault != nil {
+			faults[assignment] = *fault
+		}
+	}
+	return faults, true
+}
+
+// ask has systemd read a unit with these assignments, each on a line of its own below its section's name.
+func (p *parser) ask(assignments []manifests.Assignment) (map[manifests.Assignment]*manifests.Fault, error) {
+	text := "[Service]\nExecStart=/bin/true\n"
+	lines := map[int]manifests.Assignment{}
+	answers := map[manifests.Assignment]*manifests.Fault{}
+	for _, assignment := range assignments {
+		text += fmt.Sprintf("[%s]\n%s=%s\n", assignment.Section, assignment.Name, assignment.Value)
+		lines[strings.Count(text, "\n")] = assignment
+		answers[assignment] = nil
+	}
+	said, fatal, err := p.verify(text)
+	if err != nil {
+		return nil, err
+	}
+	last := manifests.Assignment{}
+	for line := range strings.Lines(said) {
+		number, message, ok := strings.Cut(strings.TrimSpace(line), ": ")
+		at, err := strconv.Atoi(number)
+		assignment, ours := lines[at]
+		if !ok || err != nil || !ours {
+			continue
+		}
+		// Others are advice about settings that have an effect, but for the last one at which systemd has stopped.
+		last = assignment
+		if fatal || strings.Contains(message, "ignoring") || strings.HasPrefix(message, "Failed to parse") {
+			answers[assignment] = &manifests.Fault{Unknown: strings.HasPrefix(message, "Unknown key"), Message: message}
+		}
+	}
+	if !fatal {
+		return answers, nil
+	}
+	if last == (manifests.Assignment{}) {
+		return nil, fmt.Errorf("systemd refuses the unit: %s", said)
+	}
+	return p.askWithout(assignments, last, answers[last])
+}
+
+// askWithout asks again without the assignment at which systemd stopped reading.
+func (p *parser) askWithout(assignments []manifests.Assignment, stopped manifests.Assignment, fault *manifests.Fault) (map[manifests.Assignment]*manifests.Fault, error) {
+	others := slices.DeleteFunc(slices.Clone(assignments), func(other manifests.Assignment) bool { return other == stopped })
+	answers, err := p.ask(others)
+	if err == nil {
+		answers[stopped] = fault
+	}
+	return answers, err
+}
+
+// verifyTimeout is far longer than systemd takes to read one unit.
+const verifyTimeout = 10 * time.Second
+
+// verify returns what systemd says of a unit's text, a line each: LINE: MESSAGE. fatal is set if it has not read all of it.
+func verify(text string) (said string, fatal bool, err error) {
+	dir, err := os.MkdirTemp("", "davit-verify-*")
+	if err != nil {
+		return "", false, err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "davit-verify.service")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return "", false, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), verifyTimeout)
+	defer cancel()
+	command := exec.CommandContext(ctx, "systemd-analyze", "verify", "--man=no", "--recursive-errors=no", file)
+	command.Env = append(os.Environ(), "LC_ALL=C", "SYSTEMD_LOG_LEVEL=warning", "SYSTEMD_LOG_TARGET=console", "SYSTEMD_LOG_COLOR=0", "SYSTEMD_LOG_LOCATION=0", "SYSTEMD_LOG_TIME=0")
+	var output bytes.Buffer
+	command.Stderr = &output
+	err = command.Run() // which fails for units that cannot be started, too
+	if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && (!ok || !exit.Exited()) {
+		return "", false, err
+	}
+	var lines strings.Builder
+	for line := range strings.Lines(output.String()) {
+		if rest, ok := strings.CutPrefix(line, file+":"); ok {
+			lines.WriteString(rest)
+		}
+	}
+	return lines.String(), strings.Contains(output.String(), "has a bad unit file setting"), nil
+}

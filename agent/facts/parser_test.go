@@ -1,0 +1,57 @@
+package facts
+
+import (
+	"errors"
+	"os/exec"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/davit-project/davit/manifests"
+)
+
+func TestSystemdIsAskedOnce(t *testing.T) {
+	t.Parallel()
+	right, wrong := manifests.Assignment{Section: "Service", Name: "CPUWeight", Value: "5"}, manifests.Assignment{Section: "Unit", Name: "Nothing", Value: "x"}
+	asked, failure := "", error(nil)
+	p := &parser{verify: func(text string) (string, bool, error) {
+		asked += text
+		return "4: Unit uses something old.\n6: Unknown key 'Nothing' in section [Unit], ignoring.\n1: not ours, ignoring\n", false, failure
+	}}
+	want := map[manifests.Assignment]manifests.Fault{wrong: {Unknown: true, Message: "Unknown key 'Nothing' in section [Unit], ignoring."}}
+	for range 2 {
+		got, ok := p.Parse([]manifests.Assignment{right, wrong})
+		if diff := cmp.Diff(want, got); !ok || diff != "" {
+			t.Errorf("%v, %s", ok, diff)
+		}
+	}
+	if want := "[Service]\nExecStart=/bin/true\n[Service]\nCPUWeight=5\n[Unit]\nNothing=x\n"; asked != want {
+		t.Errorf("asked %q, want %q", asked, want)
+	}
+	failure = errors.New("no systemd-analyze")
+	if _, ok := p.Parse([]manifests.Assignment{right, {Section: "Unit", Name: "New", Value: "x"}}); ok {
+		t.Error("what could not be asked was answered")
+	}
+}
+
+// TestSystemdIsAsked asks this machine's.
+func TestSystemdIsAsked(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		t.Skip(err)
+	}
+	given := []manifests.Assignment{
+		{Section: "Service", Name: "MemoryMaxx", Value: "1G"}, {Section: "Service", Name: "LogExtraFields", Value: "bad"},
+		{Section: "Service", Name: "RootDirectory", Value: "no/path"}, {Section: "Service", Name: "CPUWeight", Value: "heavy"},
+		{Section: "Unit", Name: "PartOf", Value: "ssh.service"}, {Section: "Service", Name: "TimeoutStartSec", Value: "1min 30s"},
+	}
+	faults, ok := SystemdParser.Parse(given)
+	if !ok || len(faults) != 4 || !faults[given[0]].Unknown {
+		t.Errorf("%v, %+v", ok, faults)
+	}
+	for _, wrong := range given[1:4] {
+		if fault := faults[wrong]; fault.Unknown || fault.Message == "" {
+			t.Errorf("%v: %+v", wrong, fault)
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package nat
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/google/nftables"
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/agent/disk"
+)
+
+// Standing is an endpoint of a container that runs.
+type Standing struct {
+	Endpoint
+	// Unready is set where others that publish the same ports come first: its own rules may be there or not.
+	Unready bool
+}
+
+// Check finds what others have removed of the rules of running containers: by container, in words. It changes nothing.
+func Check(standing []Standing) (faults map[string][]string, err error) {
+	unlock, err := disk.Lock(natLock, unix.LOCK_SH) // what davit is about to change is whole
+	if err != nil {
+		return nil, fmt.Errorf("check address translation: %w", err)
+	}
+	defer unlock()
+	present, err := readTable()
+	if err != nil {
+		return nil, fmt.Errorf("check address translation: %w", err)
+	}
+	faults = map[string][]string{}
+	for _, one := range standing {
+		found, err := present.faultsOf(one)
+		if err != nil {
+			return nil, err
+		}
+		faults[one.Container] = append(faults[one.Container], found...)
+	}
+	return faults, nil
+}
+
+// tableContent is what davit's table has: by the name of a chain, the comments of its rules.
+type tableContent struct {
+	comments map[string]map[string]bool
+	// first is by port of the node whose rule comes first.
+	first map[string]string
+}
+
+func readTable() (tableContent, error) {
+	conn, err := nftables.New(nftables.AsLasting())
+	if err != nil {
+		return tableContent{}, err
+	}
+	content, err := read(conn)
+	return content, errors.Join(err, conn.CloseLasting())
+}
+
+func read(conn *nftables.Conn) (tableContent, error) {
+	content := tableContent{comments: map[string]map[string]bool{}, first: map[string]string{}}
+	there, err := chains(conn)
+	for _, chain := range []*nftables.Chain{postrouting, prerouting, output, guard, ports} {
+		if err != nil || !there[chain.Name] {
+			continue
+		}
+		var rules []*nftables.Rule
+		if rules, err = conn.GetRules(table, chain); err == nil {
+			content.add(chain, rules)
+		}
+	}
+	return content, err
+}
+
+func (c tableContent) add(chain *nftables.Chain, rules []*nftables.Rule) {
+	comments := map[string]bool{}
+	for _, rule := range rules {
+		comments[commentOf(rule)] = true
+		if port := portOf(rule); chain == ports && c.first[port] == "" {
+			c.first[port] = ownerOf(rule)
+		}
+	}
+	c.comments[chain.Name] = comments
+}
+
+// lacks reports whether a rule is missing, or its chain.
+func (c tableContent) lacks(want rule) bool {
+	comments, there := c.comments[want.chain.Name]
+	return !there || want.exprs != nil && !comments[want.comment]
+}
+
+func (c tableContent) faultsOf(one Standing) (faults []string, err error) {
+	published, err := one.publishing()
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(masquerading(one.Network), c.lacks) {
+		faults = append(faults, fmt.Sprintf("the nftables rules that give the network %s its way out are gone", one.Network.Name))
+	}
+	isOwn := func(r rule) bool { return r.chain == ports && r.exprs != nil }
+	if slices.ContainsFunc(published, func(r rule) bool { return !isOwn(r) && c.lacks(r) }) {
+		faults = append(faults, "the nftables rules that lead to published ports are gone")
+	}
+	if one.Unready {
+		return faults, nil
+	}
+	if gone := slices.IndexFunc(published, func(r rule) bool { return isOwn(r) && c.lacks(r) }); gone >= 0 {
+		faults = append(faults, fmt.Sprintf("the nftables rule that publishes its port %s is gone", strings.Fields(published[gone].comment)[1]))
+	}
+	if len(one.Ports) > 0 && !isLocalRouted(one.Network.Device) {
+		faults = append(faults, fmt.Sprintf("the bridge %s takes nothing that the node sends from 127.0.0.1: route_localnet is off", one.Network.Device))
+	}
+	return faults, nil
+}
+
+// isLocalRouted reports whether what comes from 127.0.0.1 may leave by a bridge. One that is gone is another fault.
+func isLocalRouted(device string) bool {
+	value, err := os.ReadFile(localRouting(device))
+	return err != nil || strings.TrimSpace(string(value)) != "0"
+}

@@ -1,0 +1,107 @@
+package nat
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/google/nftables"
+)
+
+// batch bounds the rules of one transaction: the kernel has to take it, and to answer each of its parts, in a socket's
+// buffer.
+const batch = 100
+
+// Mend makes the rules of running containers again that are missing. The rules of those that are ready come before
+// others for the same port.
+func Mend(standing []Standing) error {
+	standing = slices.Clone(standing)
+	slices.SortStableFunc(standing, func(a, b Standing) int { return rank(a) - rank(b) })
+	rules, err := rulesOf(standing)
+	failures := []error{err, add(rules)}
+	for _, one := range standing {
+		if len(one.Ports) > 0 {
+			failures = append(failures, one.open())
+		}
+	}
+	if err := errors.Join(failures...); err != nil {
+		return fmt.Errorf("translate addresses: %w", err)
+	}
+	return preferReady(standing)
+}
+
+// rulesOf are the rules of all, each once.
+func rulesOf(standing []Standing) ([]rule, error) {
+	var rules []rule
+	var failures []error
+	known := map[string]bool{}
+	for _, one := range standing {
+		published, err := one.publishing()
+		failures = append(failures, err)
+		for _, want := range slices.Concat(masquerading(one.Network), published) {
+			if name := want.chain.Name + " " + want.comment; !known[name] {
+				known[name] = true
+				rules = append(rules, want)
+			}
+		}
+	}
+	return rules, errors.Join(failures...)
+}
+
+// add adds the rules that are missing, a batch at a time.
+func add(rules []rule) error {
+	return transaction(func(conn *nftables.Conn) (bool, error) {
+		present, err := read(conn)
+		if err != nil {
+			return false, err
+		}
+		rules = slices.DeleteFunc(rules, func(want rule) bool { return !present.lacks(want) })
+		for part := range slices.Chunk(rules, batch) {
+			for _, want := range part {
+				if _, there := present.comments[want.chain.Name]; !there {
+					conn.AddTable(table)
+					conn.AddChain(want.chain)
+					present.comments[want.chain.Name] = map[string]bool{}
+				}
+				if want.exprs != nil {
+					conn.AddRule(&nftables.Rule{Table: table, Chain: want.chain, Exprs: want.exprs, UserData: marked(want.comment)})
+				}
+			}
+			if err := conn.Flush(); err != nil {
+				return false, err
+			}
+		}
+		return false, nil
+	})
+}
+
+// rank is 0 of what is ready and 1 of what is not.
+func rank(one Standing) int {
+	if one.Unready {
+		return 1
+	}
+	return 0
+}
+
+// preferReady has the ports that several publish lead to one that is ready.
+func preferReady(standing []Standing) error {
+	present, err := readTable()
+	if err != nil {
+		return err
+	}
+	unready := map[string]bool{}
+	for _, one := range standing {
+		unready[one.Container] = one.Unready
+	}
+	var failures []error
+	for _, one := range standing {
+		for _, port := range one.Ports {
+			name := fmt.Sprintf("%d/%s", port.HostPort, port.Protocol)
+			if !one.Unready && unready[present.first[name]] {
+				failures = append(failures, Prefer(one.Endpoint))
+				present.first[name] = one.Container
+			}
+		}
+	}
+	return errors.Join(failures...)
+}

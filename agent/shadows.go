@@ -1,0 +1,25 @@
+package agent
+
+import (
+	"path/filepath"
+
+	"github.com/davit-project/davit/units"
+)
+
+// unitDirs are the directories in which the agent hears of unit files and links that come, change or go.
+var unitDirs = []string{units.Dir, units.SystemDir}
+
+// noteShadows remembers whose units systemd reads from files of others: when such a file goes, systemd goes on with what
+// it has read until it reads the unit again.
+func (n *Node) noteShadows(shadows map[string]string, states map[string]units.State) {
+	shadowed := map[string]string{}
+	for name, path := range shadows {
+		shadowed[name] = path
+	}
+	for name, path := range n.shadowed {
+		if read := states[name].FragmentPath; read != "" && read != filepath.Join(units.Dir, name) {
+			shadowed[name] = path
+		}
+	}
+	n.shadowed = shadowed
+}

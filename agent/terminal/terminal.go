@@ -1,0 +1,116 @@
+// Package terminal is what text for people goes through: names, errors of images and registries, and what containers
+// print come from anywhere, and a terminal obeys what is in them. It must never know what a text is about.
+package terminal
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+)
+
+// Escape escapes what a terminal would obey or hide: control characters but line ends and tabs, bytes that are no
+// text, and characters that change the direction of text. What is escaped in JSON is a valid escape there.
+func Escape(text string) string {
+	if isClean(text) {
+		return text
+	}
+	var clean strings.Builder
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRuneInString(text[i:])
+		escape(&clean, r, text[i:i+size])
+		i += size
+	}
+	return clean.String()
+}
+
+func escape(clean *strings.Builder, r rune, bytes string) {
+	switch {
+	case r == utf8.RuneError && len(bytes) == 1, r < ' ' && r != '\n' && r != '\t':
+		fmt.Fprintf(clean, `\x%02x`, bytes[0])
+	case isShown(r):
+		clean.WriteString(bytes)
+	case r > 0xffff:
+		high, low := utf16.EncodeRune(r)
+		fmt.Fprintf(clean, `\u%04x\u%04x`, high, low)
+	default:
+		fmt.Fprintf(clean, `\u%04x`, r)
+	}
+}
+
+func isShown(r rune) bool { return r == '\n' || r == '\t' || strconv.IsPrint(r) }
+
+func isClean(text string) bool {
+	for i, r := range text {
+		if !isShown(r) || r == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError)) {
+			return false
+		}
+	}
+	return true
+}
+
+// Writer escapes what is written to another one. It may be used by several at once.
+type Writer struct {
+	to io.Writer
+
+	mu   sync.Mutex
+	rest []byte // the beginning of a character whose end is still to come
+}
+
+// NewWriter makes a writer.
+func NewWriter(to io.Writer) *Writer { return &Writer{to: to} }
+
+// Write implements [io.Writer].
+func (w *Writer) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	text := append(w.rest, p...)
+	whole := len(text) - unfinished(text)
+	w.rest = append([]byte(nil), text[whole:]...)
+	if _, err := io.WriteString(w.to, Escape(string(text[:whole]))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Flush writes the beginning of a character that has no end.
+func (w *Writer) Flush() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, err := io.WriteString(w.to, Escape(string(w.rest)))
+	w.rest = nil
+	return err
+}
+
+// unfinished is how many bytes at the end of a text begin a character that more bytes may complete.
+func unfinished(text []byte) int {
+	for n := 1; n < utf8.UTFMax && n <= len(text); n++ {
+		if end := text[len(text)-n:]; utf8.RuneStart(end[0]) {
+			if !utf8.FullRune(end) {
+				return n
+			}
+			return 0
+		}
+	}
+	return 0
+}
+
+// Raw is the writer that a Writer escapes for, for what is escaped already; any other writer is its own.
+func Raw(w io.Writer) io.Writer {
+	if escaping, ok := w.(*Writer); ok {
+		return escaping.to
+	}
+	return w
+}
+
+// Is reports whether what is written to w goes to a terminal.
+func Is(w io.Writer) bool {
+	file, ok := Raw(w).(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}

@@ -1,0 +1,17 @@
+package reconcile
+
+// isDisabled reports whether an operator has disabled or masked a unit: it stays so, whatever becomes of its file. systemd
+// refuses to enable what is masked. One that a pass wrote and did not come to enable is none.
+func (d *differ) isDisabled(unit string, workload Workload) bool {
+	current, exists := d.actual.Workloads[unit]
+	isLeft := current.Enabled == "disabled" || current.isMasked()
+	return exists && isLeft && !current.isAnothers(workload) && !d.halfWritten(unit, workload, current)
+}
+
+// holdDisabled notes that a unit which an operator has disabled is not enabled. All else about it goes on.
+func (d *differ) holdDisabled(unit string, workload Workload) {
+	d.plan.hold(Held{
+		Object: workload.Ref.String(), Reason: "unit is disabled and does not start at boot: systemctl enable " + unit + " to have it start",
+		By: ByDisable, Intended: true,
+	})
+}

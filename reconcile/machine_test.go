@@ -1,0 +1,233 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// machine is a simulated node with the simulated systemd, observed as the agent observes a node.
+type machine struct {
+	*simulation
+	manager  *manager
+	contents map[string]*bundle.Bundle // of bundles, by their directories
+	mu       sync.Mutex
+	requests []request
+	passes   int // since the node last rested
+}
+
+// request is one that a pass has of systemd. It is made once the pass has ended, in the order of the plan: which one
+// comes first is else left to chance.
+type request struct{ verb, unit string }
+
+func newMachine() *machine {
+	m := &machine{simulation: newSimulation(), manager: newManager(), contents: map[string]*bundle.Bundle{}}
+	m.systemd, m.steady = m, true
+	return m
+}
+
+// EnsureUnit implements [UnitFiles].
+func (m *machine) EnsureUnit(_ context.Context, name, text string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.calls = append(m.calls, "write "+name)
+	m.manager.files[name] = text
+	workload := m.desired.Workload(name)
+	m.contents[workload.BundleDir] = workload.Bundle
+	return nil
+}
+
+// RemoveUnit implements [UnitFiles].
+func (m *machine) RemoveUnit(_ context.Context, name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.manager.disable(name)
+	delete(m.manager.files, name)
+	m.manager.resetFailed(name)
+	m.manager.removed(name)
+	return nil
+}
+
+// Reload implements [UnitFiles].
+func (m *machine) Reload(_ context.Context, enable []string) (map[string]error, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	refused := map[string]error{}
+	for _, name := range enable {
+		if m.manager.masks[name] {
+			refused[name] = fmt.Errorf("enable %s: it is masked", name)
+			continue
+		}
+		m.manager.enable(name)
+	}
+	m.manager.reload()
+	return refused, nil
+}
+
+// StartUnit implements [Services].
+func (m *machine) StartUnit(_ context.Context, name string) error { return m.request("start", name) }
+
+// RestartUnit implements [Services].
+func (m *machine) RestartUnit(_ context.Context, name string) error {
+	return m.request("restart", name)
+}
+
+// StopUnit implements [Services].
+func (m *machine) StopUnit(_ context.Context, name string) error { return m.request("stop", name) }
+
+func (m *machine) request(verb, name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	current := m.actual.Workloads[name]
+	if verb != "stop" && current.Active != "active" && current.Started {
+		m.manager.resetFailed(name)
+	}
+	if dir := m.desired.Workload(name).BundleDir; verb != "stop" && dir != "" && !slices.Contains(m.actual.Bundles, dir) {
+		return fmt.Errorf("%s %s: %s is not there", verb, name, dir)
+	}
+	if err := m.manager.check(verb, name); err != nil {
+		return err
+	}
+	m.requests = append(m.requests, request{verb, name})
+	return Waiting{For: verb + " of " + name}
+}
+
+// carryOut makes the requests of a pass.
+func (m *machine) carryOut(plan Plan) {
+	position := map[request]int{}
+	for i, action := range plan.Actions {
+		position[request{string(action.Verb), action.Target}] = i
+	}
+	slices.SortFunc(m.requests, func(a, b request) int { return position[a] - position[b] })
+	for _, r := range m.requests {
+		m.calls = append(m.calls, r.verb+" "+r.unit)
+		_ = m.manager.ask(byDavit, r.verb, r.unit) // a request before this one may have changed what is possible
+	}
+	m.requests = nil
+}
+
+// look reads the node as the agent does: of units that are plain nothing but that.
+func (m *machine) look(desired Desired) {
+	m.now = m.manager.now
+	files, pending := m.manager.files, false
+	for name, text := range files {
+		pending = pending || m.manager.unit(name).text != text
+	}
+	unplain := map[string]bool{}
+	for name := range files {
+		u := m.manager.unit(name)
+		plain := u.active == "active" && u.job == nil && !u.masked && !strings.HasSuffix(name, ".slice")
+		if plain && !pending {
+			continue
+		}
+		unplain[name] = true
+		for _, needed := range desired.Workload(name).Needs() {
+			unplain[needed] = true
+		}
+	}
+	judged := map[string]bool{}
+	if len(m.kept) > 0 {
+		versions := Versions(desired)
+		for _, reasons := range []map[string]string{m.kept[0].Unconfirmed, m.kept[0].Failed} {
+			for object := range reasons {
+				judged[object] = versions[object] == m.kept[0].Objects[object]
+			}
+		}
+	}
+	m.actual.Workloads, m.actual.Foreign = map[string]ActualWorkload{}, map[string]string{}
+	for name, text := range files {
+		m.actual.Workloads[name] = m.seen(name, text, unplain[name], desired, judged)
+	}
+	for name := range desired.Workloads {
+		if _, own := files[name]; !own && m.manager.masks[name] {
+			m.actual.Foreign[name] = "/etc/systemd/system/" + name
+		}
+	}
+}
+
+// seen is what the agent reads of a unit.
+func (m *machine) seen(name, text string, whole bool, desired Desired, judged map[string]bool) ActualWorkload {
+	u := m.manager.unit(name)
+	own, err := units.ParseOwn(text)
+	if err != nil {
+		panic(err)
+	}
+	kind, object, _ := strings.Cut(own.Object, "/")
+	w := ActualWorkload{SourcePath: own.SourcePath, UnitText: text, RunningDir: u.running, NeedReload: u.text != text && !u.masked, Active: u.active, Sub: u.sub, Result: u.result}
+	w.Ref.Kind, w.Ref.Name = kind, object
+	if own.Bundle != "" {
+		w.BundleDir = filepath.Base(own.Bundle)
+		w.Bundle = m.contents[w.BundleDir]
+	}
+	if u.running != "" && u.running != w.BundleDir {
+		w.Running = m.contents[u.running]
+	}
+	if u.job != nil {
+		w.Job = u.job.verb
+	}
+	w.Started = !u.begun.IsZero() || u.active == "active"
+	if state := m.manager.fileState(name); whole || state == "disabled" {
+		w.Enabled = state
+	}
+	if whole {
+		w.Since, w.Begun, w.Left, w.Restarts = u.since, u.begun, u.left, u.restarts
+	}
+	w.Asked = u.active == "failed" && u.asked
+	if judged[own.Object] && w.Bundle != nil {
+		w.Run = &Run{Restarts: u.restarts, Begun: u.begun, Entered: later(u.entered, u.since), Last: u.last}
+		if brought, ok := BroughtBy(own.Object, m.kept); ok {
+			w.Run.Since(brought.Began, desired.Workload(name).BundleDir)
+		}
+	}
+	return w
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// rest has passes follow each other until nothing happens any more. It reports whether that came about.
+func (m *machine) rest(objects []manifests.Object, digest string) bool {
+	for quiet := 0; quiet < 4; quiet++ {
+		if m.passes++; m.passes > 200 {
+			return false
+		}
+		calls := len(m.calls)
+		m.pass(objects, digest)
+		if len(m.calls) > calls || m.manager.isBusy() {
+			quiet = 0
+		}
+		m.manager.advance(time.Second)
+	}
+	m.passes = 0
+	return true
+}
+
+// resetFailed has a unit not be failed, and its restarts not count (systemctl(1), reset-failed).
+func (m *manager) resetFailed(name string) {
+	u := m.loaded[name]
+	if u == nil {
+		return
+	}
+	u.restarts = 0
+	if u.active == "failed" {
+		u.result, u.asked = "success", false
+		m.enter(u, "inactive", "dead")
+	}
+}
+
+// check is why systemd would refuse a request; nil for none.
+func (m *manager) check(verb, name string) error {
+	return m.pull(map[string]string{}, map[string]map[string]bool{}, "", verb, name)
+}

@@ -1,0 +1,280 @@
+package reconcile
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// heldBy is what holds a unit.
+func heldBy(desired Desired, actual Actual, options Options, unit string) Holder {
+	d := &differ{desired: desired, actual: actual, options: options}
+	return d.heldByOperator(unit).By
+}
+
+// TestAStopWhileAnUpdateWaitsIsOne stops a container whose new image is being pulled, and a replica that waits for its
+// turn: davit has not stopped them, and starts neither.
+func TestAStopWhileAnUpdateWaitsIsOne(t *testing.T) {
+	t.Parallel()
+	const replicas = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: 3\n  minReadySeconds: 5\n  selector: {matchLabels: {app: web}}\n" +
+		"  template:\n    metadata: {labels: {app: web}}\n    spec: {containers: [{name: c, image: 'example.com/app:1'}]}\n"
+	for name, test := range map[string]struct{ text, unit string }{
+		"the image is pulled":    {container("web"), "web.service"},
+		"it waits for its turn":  {replicas, "web@3.service"},
+		"it waits for two turns": {replicas, "web@2.service"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, pulls := newSimulation(), true
+			s.available = func(reference string) bool { return reference == "example.com/app:1" || pulls }
+			run := func(text, digest string, passes int) {
+				for range passes {
+					s.last.digest, s.last.desired = digest, resolve(t, text, command)
+					s.steady = true
+					s.pass(nil, digest)
+					s.tick()
+				}
+			}
+			run(test.text, "one", 20)
+			pulls = name != "the image is pulled"
+			edited := strings.Replace(test.text, "app:1", "app:22", 1)
+			run(edited, "two", 3)
+			web := s.actual.Workloads[test.unit]
+			if web.Active != "active" || web.RunningDir == s.last.desired.Workloads[test.unit].BundleDir {
+				t.Fatalf("%s is %s, runs %s", test.unit, web.Active, web.RunningDir)
+			}
+			web.Active, web.Sub, web.RunningDir, web.Running, web.Left, web.Since = "inactive", "dead", "", nil, s.now, s.now
+			s.actual.Workloads[test.unit] = web
+			pulls = true
+			run(edited, "two", 40)
+			if web := s.actual.Workloads[test.unit]; web.Active != "inactive" || heldBy(s.last.desired, s.actual, Options{Owed: s.kept[0].Owed}, test.unit) != ByStop {
+				t.Errorf("%s is %s, owed: %v", test.unit, web.Active, s.kept[0].Owed)
+			}
+		})
+	}
+}
+
+// TestAMaskIsNoFailureOfWhatRequiresIt edits a container that requires a masked one which runs: systemd would refuse the
+// restart, and the new version would count as one that does not work.
+func TestAMaskIsNoFailureOfWhatRequiresIt(t *testing.T) {
+	t.Parallel()
+	const needs = "dependsOn: [{name: %, condition: Ready}]"
+	on := func(name string) string { return strings.Replace(needs, "%", name, 1) }
+	chain := func(version string) string {
+		return container("a", "args: ["+version+"]") + container("b", on("a")) + container("c", on("b"), "args: ["+version+"]") + container("d", "args: ["+version+"]")
+	}
+	for name, test := range map[string]struct {
+		masked string
+		waits  []string
+	}{
+		"what requires it":                                {"b.service", []string{"restart c.service"}},
+		"what requires it at one remove":                  {"a.service", []string{"restart c.service"}},
+		"nothing requires it":                             {"d.service", nil},
+		"what is restarted along is masked, and runs on":  {"c.service", nil},
+		"what it restarts along requires what is masked ": {"e.service", []string{"restart a.service"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text := func(version string) string { return chain(version) }
+			if test.masked == "e.service" {
+				text = func(version string) string {
+					return container("e") + container("a", "args: ["+version+"]") + container("b", "dependsOn: [{name: a, condition: Ready}, {name: e, condition: Ready}]")
+				}
+			}
+			n := newNode()
+			n.mustApply(t, resolve(t, text("one"), command))
+			current := n.actual.Workloads[test.masked]
+			current.Enabled = "masked"
+			n.actual.Workloads[test.masked] = current
+			plan := Diff(resolve(t, text("two"), command), n.actual, Options{})
+			for _, action := range plan.Actions {
+				if !action.Verb.begins() {
+					continue
+				}
+				if action.Target == test.masked {
+					t.Errorf("%s, which is masked", action.ID)
+				}
+				isRoot := action.With == ""
+				if waits := strings.HasSuffix(action.Waits, "which is masked"); isRoot && waits != slices.Contains(test.waits, action.ID) {
+					t.Errorf("%s waits: %q", action.ID, action.Waits)
+				}
+			}
+			for _, id := range test.waits {
+				action(t, plan, id)
+			}
+		})
+	}
+}
+
+// TestAFileIsWrittenAndNotEnabled edits containers that an operator disabled or masked: they stay so.
+func TestAFileIsWrittenAndNotEnabled(t *testing.T) {
+	t.Parallel()
+	for enabled, want := range map[string]bool{"enabled": false, "": false, "disabled": true, "masked": true, "masked-runtime": true} {
+		n := newNode()
+		n.mustApply(t, resolve(t, container("web"), command))
+		web := n.actual.Workloads["web.service"]
+		web.Enabled = enabled
+		n.actual.Workloads["web.service"] = web
+		plan := Diff(resolve(t, container("web", "args: [other]"), command), n.actual, Options{})
+		if got := action(t, plan, "write-unit web.service").Disabled; got != want {
+			t.Errorf("%q: got %t", enabled, got)
+		}
+	}
+}
+
+// TestAStopBesideWhatCrashed stops a container whose requirement has crashed long before, and runs since.
+func TestAStopBesideWhatCrashed(t *testing.T) {
+	t.Parallel()
+	at := time.Now()
+	for name, test := range map[string]struct {
+		since time.Time
+		want  int
+	}{
+		"it has been up since before the stop": {at.Add(-time.Hour), 0},
+		"it has crashed again since":           {at.Add(time.Hour), 1},
+	} {
+		n := newNode()
+		desired := resolve(t, container("db")+container("web", "dependsOn: [{name: db, condition: Ready}]"), command)
+		n.mustApply(t, desired)
+		web, db := n.actual.Workloads["web.service"], n.actual.Workloads["db.service"]
+		web.Active, web.RunningDir, web.Begun, web.Left, web.Since = "inactive", "", at.Add(-time.Minute), at, at
+		db.Restarts, db.Left, db.Since = 2, test.since.Add(-time.Second), test.since
+		n.actual.Workloads["web.service"], n.actual.Workloads["db.service"] = web, db
+		if got := Diff(desired, n.actual, Options{}).Actions; len(got) != test.want {
+			t.Errorf("%s: got %v, want %d actions", name, got, test.want)
+		}
+	}
+}
+
+// TestAnEditedFileRunsNothingAgain restores the unit file of a container that may end, and that has ended or was stopped,
+// after an operator edited it: that is no change of its manifest.
+func TestAnEditedFileRunsNothingAgain(t *testing.T) {
+	t.Parallel()
+	const oneshot = "oneshot: true"
+	for name, test := range map[string]struct {
+		edit    bool
+		version string
+		want    bool
+	}{
+		"the file was edited":               {true, "one", false},
+		"the manifest changed":              {false, "two", true},
+		"the file and the manifest changed": {true, "two", true},
+	} {
+		n := newNode()
+		n.mustApply(t, resolve(t, container("web", oneshot, "args: [one]"), command))
+		web := n.actual.Workloads["web.service"]
+		web.Active, web.RunningDir = "inactive", ""
+		if test.edit {
+			web.UnitText = strings.Replace(web.UnitText, "\n[Service]\n", "\n[Service]\nNice=3\n", 1)
+		}
+		n.actual.Workloads["web.service"] = web
+		plan := Diff(resolve(t, container("web", oneshot, "args: ["+test.version+"]"), command), n.actual, Options{})
+		if starts := slices.ContainsFunc(plan.Actions, func(a Action) bool { return a.Verb.begins() }); starts != test.want {
+			t.Errorf("%s: planned are %v", name, verbs(plan))
+		}
+		action(t, plan, "write-unit web.service")
+	}
+}
+
+// TestAPartOfWhatIsMaskedMayBeStopped stops a replica whose target is not davit's because its name was masked before the
+// target was there.
+func TestAPartOfWhatIsMaskedMayBeStopped(t *testing.T) {
+	t.Parallel()
+	n := newNode()
+	desired := resolve(t, strings.TrimSuffix(operated, "---\n"), command)
+	n.actual.Foreign["web.target"] = "/etc/systemd/system/web.target"
+	n.mustApply(t, desired)
+	web := n.actual.Workloads["web@1.service"]
+	web.Active, web.RunningDir = "inactive", ""
+	n.actual.Workloads["web@1.service"] = web
+	if by := heldBy(desired, n.actual, Options{}, "web@1.service"); by != ByStop {
+		t.Errorf("web@1 is held by %q", by)
+	}
+}
+
+// TestAStartThatSystemdDidNotTakeIsOwed has systemd not take a start: the unit does not count as failed any more, and looks
+// as if an operator had stopped it.
+func TestAStartThatSystemdDidNotTakeIsOwed(t *testing.T) {
+	t.Parallel()
+	n := newNode()
+	desired := resolve(t, container("web"), command)
+	n.mustApply(t, desired)
+	start := Action{Verb: Start, Object: webObject, Target: "web.service"}
+	g := NewGeneration(1, desired, "", time.Now())
+	g.Record(Event{Action: start, Status: Begun})
+	g.Record(Event{Action: start, Status: Failed, Err: errors.New("systemd has other jobs")})
+	web := n.actual.Workloads["web.service"]
+	web.Active, web.RunningDir, web.Result = "inactive", "", "success"
+	n.actual.Workloads["web.service"] = web
+	if plan := Diff(desired, n.actual, Options{Owed: g.Owed}); len(plan.Actions) != 1 || plan.Actions[0].Verb != Start {
+		t.Errorf("planned are %v", verbs(plan))
+	}
+}
+
+// TestAUnitThatIsNotEnabledYetIsNobodysDoing interrupts a pass between writing a unit of a pod that an operator stopped,
+// and enabling it.
+func TestAUnitThatIsNotEnabledYetIsNobodysDoing(t *testing.T) {
+	t.Parallel()
+	desired := resolve(t, container("web"), command)
+	plan := Plan{Actions: []Action{{Verb: WriteUnit, Object: webObject, Target: "web.service"}}}
+	g := NewGeneration(1, desired, "", time.Now())
+	g.Owe(plan, desired, Actual{}, time.Now())
+	if _, noted := g.Owed["web.service"]; !noted {
+		t.Error("nothing says that the unit is to be enabled")
+	}
+	g.Record(Event{Action: plan.Actions[0], Status: Done})
+	g.Forgo()
+	if len(g.Owed) > 0 {
+		t.Errorf("once the pass has ended, davit owes %v", g.Owed)
+	}
+}
+
+// TestWhatABootStartedIsOwedNoMore stops a unit whose start waited for another one, and that a boot has started meanwhile.
+func TestWhatABootStartedIsOwedNoMore(t *testing.T) {
+	t.Parallel()
+	at := time.Now()
+	desired := resolve(t, container("web"), command)
+	plan := Plan{Actions: []Action{{Verb: Stop, Object: webObject, Target: "web.service"}}}
+	for name, test := range map[string]struct {
+		begun time.Time
+		owed  bool
+	}{
+		"it was started before":                      {at.Add(-time.Hour), true},
+		"systemd started it again while davit began": {at.Add(time.Millisecond), true},
+		"it was started since":                       {at.Add(time.Minute), false},
+	} {
+		n := newNode()
+		n.mustApply(t, desired)
+		g := NewGeneration(1, desired, "", at)
+		g.Owe(plan, desired, n.actual, at)
+		g.Record(Event{Action: plan.Actions[0], Status: Begun})
+		g.Forgo()
+		web := n.actual.Workloads["web.service"]
+		web.Active, web.RunningDir, web.Begun = "inactive", "", test.begun
+		n.actual.Workloads["web.service"] = web
+		g.Arrived(desired, n.actual)
+		if _, owed := g.Owed["web.service"]; owed != test.owed {
+			t.Errorf("%s: owed: %t", name, owed)
+		}
+	}
+}
+
+// TestAMaskedReplicaTakesNoTurn updates a Deployment of which a replica is masked and runs: the others do not wait for it.
+func TestAMaskedReplicaTakesNoTurn(t *testing.T) {
+	t.Parallel()
+	const web = `{name: c, image: "example.com/app:1"}`
+	n := newNode()
+	n.mustApply(t, resolve(t, operated, command))
+	masked := n.actual.Workloads["web@1.service"]
+	masked.Enabled = "masked"
+	n.actual.Workloads["web@1.service"] = masked
+	edited := resolve(t, strings.Replace(operated, web, strings.Replace(web, "}", ", args: [new]}", 1), 1), command)
+	n.fail["start web@surge1.service"], n.fail["restart web@2.service"] = errors.New("later"), errors.New("later")
+	_, _, _ = n.apply(t, edited, Options{})
+	plan := Diff(edited, n.actual, Options{})
+	if restart := action(t, plan, "restart web@2.service"); restart.Waits != "" {
+		t.Errorf("web@2 %s", restart.Waits)
+	}
+}

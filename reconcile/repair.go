@@ -1,0 +1,25 @@
+package reconcile
+
+// repair plans to make again what others have removed of what launchers made for units that are up. What stops in this
+// plan, or starts anew, needs none of it.
+func (d *differ) repair() {
+	replaced := map[string]bool{}
+	for _, action := range d.plan.Actions {
+		replaced[action.Target] = replaced[action.Target] || action.RunsOn()
+	}
+	for _, unit := range sortedKeys(d.actual.Workloads) {
+		current := d.actual.Workloads[unit]
+		object := current.Ref.String()
+		_, suspended := d.options.Suspended[object]
+		switch {
+		case current.Missing == "" || replaced[unit] || suspended:
+		case d.options.Applied != nil:
+			d.plan.hold(Held{
+				Object: object, Reason: "drift of " + unit + ": " + current.Missing + ": systemctl restart " + unit + " to put it right",
+				By: ByDriftPolicy, Intended: true,
+			})
+		default:
+			d.plan.add(Action{Verb: Repair, Object: object, Target: unit, Reason: current.Missing})
+		}
+	}
+}

@@ -1,0 +1,20 @@
+package reconcile
+
+import "fmt"
+
+// shadowed reports whether systemd uses a unit file of an operator's instead of davit's, and leaves all that the unit
+// has as it is: what the file says is not for davit to know, nor what it needs.
+func (d *differ) shadowed(unit string, workload Workload) bool {
+	current, exists := d.actual.Workloads[unit]
+	if !exists || current.Shadow == "" {
+		return false
+	}
+	verb := "is used"
+	if current.ShadowUnread {
+		verb = "will be used, once systemd has read it,"
+	}
+	reason := fmt.Sprintf("%s %s instead of davit's unit file, which stays as it is: remove it to have the manifest count", current.Shadow, verb)
+	d.plan.hold(Held{Object: workload.Ref.String(), Reason: reason, By: ByShadow, Intended: true})
+	d.kept[unit] = current
+	return true
+}

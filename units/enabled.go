@@ -1,0 +1,81 @@
+package units
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// linkKinds are the settings of [Install] by which units start others, and how systemd calls the directories of the
+// links (systemd.unit(5)).
+var linkKinds = map[string]string{"WantedBy": ".wants", "RequiredBy": ".requires", "UpheldBy": ".upholds"}
+
+// linksOf are the links that systemctl enable makes for a unit's [Install] section, relative to a directory of units,
+// without the unit's own name. Those whose names systemd has to work out first are left out.
+func linksOf(settings map[key][]string) []string {
+	var links []string
+	for setting, kind := range linkKinds {
+		for _, value := range settings[key{"Install", setting}] {
+			for unit := range strings.FieldsSeq(value) {
+				if !strings.ContainsAny(unit, "%@") {
+					links = append(links, unit+kind)
+				}
+			}
+		}
+	}
+	return links
+}
+
+// enabledDirs are where systemctl enable makes links, and systemctl enable --runtime.
+var enabledDirs = []string{"/etc/systemd/system", "/run/systemd/system"}
+
+// Enabled are the links of enabled units, by directory and unit.
+type Enabled map[string]bool
+
+// ReadEnabled reads them.
+func ReadEnabled() (Enabled, error) {
+	enabled := Enabled{}
+	for _, dir := range enabledDirs {
+		for _, kind := range linkKinds {
+			targets, err := filepath.Glob(filepath.Join(dir, "*"+kind))
+			if err != nil {
+				return nil, err
+			}
+			for _, target := range targets {
+				if err := enabled.read(target); err != nil {
+					return nil, fmt.Errorf("read which units are enabled: %w", err)
+				}
+			}
+		}
+	}
+	return enabled, nil
+}
+
+func (e Enabled) read(target string) error {
+	dir, err := os.Open(target)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // it goes with its last link
+	}
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	for _, name := range names {
+		e[filepath.Base(target)+"/"+name] = true
+	}
+	return err
+}
+
+// Lacks reports whether none of the links is there that a unit gets when it is enabled, and should be there.
+func (e Enabled) Lacks(name string, own Own) bool {
+	for link := range strings.FieldsSeq(own.links) {
+		if e[link+"/"+name] {
+			return false
+		}
+	}
+	return own.links != ""
+}
