@@ -57,11 +57,17 @@ func running(workloads map[string]reconcile.ActualWorkload) []*bundle.Bundle {
 		if workload.RunningDir == "" {
 			b = workload.Bundle // the record of which it runs may be gone
 		}
-		if isUp && b != nil {
+		if isUp && b != nil && !hasEnded(workload, b) {
 			bundles = append(bundles, b)
 		}
 	}
 	return bundles
+}
+
+// hasEnded reports whether a unit is up although its container has ended, as that of a oneshot container is. The unit of a
+// sandbox, which has no process, is up in the same way while its pod runs.
+func hasEnded(workload reconcile.ActualWorkload, b *bundle.Bundle) bool {
+	return workload.Sub == "exited" && b.Spec.Process != nil
 }
 
 // noteDamage notes what others have removed of what launchers made for units that are up and stay so.

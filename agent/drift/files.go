@@ -68,11 +68,19 @@ func checkMounts(b *bundle.Bundle) []string {
 	for _, dir := range b.EmptyDirs {
 		want := map[string]int64{"tmpfs": tmpfsMagic, "hugetlbfs": hugetlbfsMagic}
 		kind, _ := dir.FileSystem()
-		if kind != "" && fileSystemOf(bundle.EmptyDirPath(b.ID, dir.Name)) != want[kind] {
+		path := bundle.EmptyDirPath(b.ID, dir.Name)
+		if kind != "" && (!isMounted(path) || fileSystemOf(path) != want[kind]) {
 			faults = append(faults, fmt.Sprintf("its empty directory %s is not mounted any more", dir.Name))
 		}
 	}
 	return faults
+}
+
+// isMounted reports whether a path is the root of a mount (statx(2), from Linux 5.8 on).
+func isMounted(path string) bool {
+	var stat unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, 0, &stat)
+	return err == nil && stat.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
 }
 
 // fileSystemOf is the type of the file system that a path is on; 0 where that is not known.

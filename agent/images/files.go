@@ -1,6 +1,7 @@
 package images
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -31,6 +32,9 @@ func (s source) checkFiles() error {
 		return nil
 	}
 	path, err := filepath.EvalSymlinks(s.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("file not found on the node: %w", err)
+	}
 	if err != nil {
 		return err
 	}
