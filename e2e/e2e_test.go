@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/davit-project/davit/e2e/images"
 )
 
 var long = flag.Bool("long", false, "run scenarios in their full length")
@@ -115,6 +117,8 @@ func conditions(systemd func() (int, error)) func(text string) (bool, error) {
 		case "installed":
 			_, err := exec.LookPath(value)
 			return err == nil, nil
+		case "runs386":
+			return images.Runs386()
 		}
 		return false, errUnknownCondition(text)
 	}

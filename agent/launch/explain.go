@@ -143,7 +143,7 @@ func whyNotELF(root, path string, head []byte) error {
 	}
 	loader := loaderOf(program)
 	if loader == "" {
-		return errNoCause
+		return noCause(machineOf(head))
 	}
 	switch info, err := headBelow(root, loader); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -152,6 +152,15 @@ func whyNotELF(root, path string, head []byte) error {
 		return fmt.Errorf("its loader %s: %w", loader, err)
 	case !bytes.HasPrefix(info, []byte(elf.ELFMAG)):
 		return fmt.Errorf("its loader %s is no ELF program", loader)
+	}
+	return noCause(machineOf(head))
+}
+
+// noCause is why a program that looks as it should is not executed: one of 32 bits may be more than a 64-bit kernel was
+// built for.
+func noCause(architecture string) error {
+	if architecture == related[runtime.GOARCH] {
+		return fmt.Errorf("exec format error: it is for %s, which the kernel of this %s node does not run", architecture, runtime.GOARCH)
 	}
 	return errNoCause
 }
@@ -207,10 +216,11 @@ func machineOf(header []byte) string {
 	return machine.String()
 }
 
-// runs reports whether this node runs programs of an architecture: a 64-bit one may run those of 32 bits that
-// belong to it.
+// related are the architectures of 32 bits whose programs a 64-bit kernel may run too.
+var related = map[string]string{"amd64": "386", "arm64": "arm"}
+
+// runs reports whether this node may run programs of an architecture.
 func runs(architecture string) bool {
-	related := map[string]string{"amd64": "386", "arm64": "arm"}
 	return strings.HasPrefix(runtime.GOARCH, architecture) || architecture == related[runtime.GOARCH]
 }
 

@@ -3,14 +3,19 @@ package images
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/e2e/cache"
 )
 
 // programs are our own programs that are images, a package each, below the architecture that they are
@@ -32,6 +37,24 @@ func buildPrograms(ctx context.Context, cache string) (string, error) {
 		}
 	}
 	return dir, nil
+}
+
+// Runs386 reports whether this machine executes the 32-bit programs of PCs: kernels that were built without them, and
+// those below some hypervisors, do not. [Layout] has built the program that is tried.
+func Runs386() (bool, error) {
+	dir, unlock, err := cache.Lock("lock")
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	err = exec.Command(filepath.Join(dir, "programs", "386", "hello"), "-remove", filepath.Join(dir, "nowhere")).Run()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return true, nil // it ran, and said that it finds no such file
+	}
+	if errors.Is(err, unix.ENOEXEC) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // programLayer is a layer with a program and nothing else that it needs.
