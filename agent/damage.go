@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 
@@ -12,12 +13,13 @@ import (
 )
 
 // damage is what is known of what others have removed of what launchers made for containers that run. To look costs a
-// system call or more for each container: it is done again only after something went, or while anything is missing. The
-// zero value knows nothing.
+// system call or more for each container: it is done again only after something went, while anything is missing, and for
+// containers that did not run at the last look. The zero value knows nothing.
 type damage struct {
-	mu    sync.Mutex
-	fresh bool                // nothing went since known was found out
-	known map[string][]string // by container, in words
+	mu      sync.Mutex
+	fresh   bool                // nothing went since known was found out
+	checked map[string]bool     // the containers that it was found out for
+	known   map[string][]string // by container, in words
 }
 
 // suspect has the next look find out again. It may be called from anywhere.
@@ -29,20 +31,35 @@ func (d *damage) suspect() {
 
 // look returns what is missing of containers that run, by container, and whether that is other than before.
 func (d *damage) look(workloads map[string]reconcile.ActualWorkload) (known map[string][]string, changed bool, err error) {
-	d.mu.Lock()
-	isKnown := d.fresh && len(d.known) == 0
-	d.fresh = true // what goes from here on may be missed by the check
-	d.mu.Unlock()
-	if isKnown {
+	run := running(workloads)
+	due := d.due(run)
+	if len(due) == 0 && len(run) > 0 {
 		return nil, false, nil
 	}
-	found, err := drift.Check(running(workloads))
+	found, err := drift.Check(due)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.fresh = d.fresh && err == nil
 	changed = !reflect.DeepEqual(found, d.known) && len(found)+len(d.known) > 0
 	d.known = found
+	d.checked = make(map[string]bool, len(run))
+	for _, b := range run {
+		d.checked[b.ID] = true
+	}
 	return found, changed, err
+}
+
+// due are those of the containers that run that have to be looked at. What goes from here on may be missed by that look:
+// it makes the next one look again.
+func (d *damage) due(run []*bundle.Bundle) []*bundle.Bundle {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	isKnown := d.fresh && len(d.known) == 0
+	d.fresh = true
+	if !isKnown {
+		return run
+	}
+	return slices.DeleteFunc(slices.Clone(run), func(b *bundle.Bundle) bool { return d.checked[b.ID] })
 }
 
 // running are the bundles of containers and sandboxes that run.
