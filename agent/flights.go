@@ -30,7 +30,9 @@ func (r *reconciler) note(event reconcile.Event) {
 		r.node.known.forget(action.Target) // systemd's signal may come later than the next look
 	}
 	retried := errors.As(event.Err, new(reconcile.Retry))
-	if action.IsFetch() && (event.Status == reconcile.Pending || event.Status == reconcile.Failed && retried) {
+	waiting, _ := errors.AsType[reconcile.Waiting](event.Err)
+	isFetching := action.IsFetch() && event.Status == reconcile.Pending && !waiting.Blocked // the next try may be far off
+	if isFetching || action.IsFetch() && event.Status == reconcile.Failed && retried {
 		r.fetching = true
 	}
 	switch event.Status {
@@ -44,7 +46,7 @@ func (r *reconciler) note(event reconcile.Event) {
 		if r.pending[action.Object] == nil && !starting {
 			r.pending[action.Object] = event.Err
 		}
-		if _, restarted := r.flights[action.With]; restarted || action.IsFetch() {
+		if _, restarted := r.flights[action.With]; restarted || isFetching {
 			r.flights[action.Target] = flight{action}
 		}
 	case reconcile.Done:

@@ -16,3 +16,22 @@ func TestWhatIsUnderWay(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+func TestAPullThatIsTriedLaterIsNotUnderWay(t *testing.T) {
+	t.Parallel()
+	pull := reconcile.Action{ID: "pull", Verb: reconcile.Pull, Object: "Container/web", Target: "example.com/web:1"}
+	for name, test := range map[string]struct {
+		waiting reconcile.Waiting
+		want    bool
+	}{
+		"it is being pulled": {reconcile.Waiting{For: "pull of example.com/web:1"}, true},
+		"it failed":          {reconcile.Waiting{For: "the next try is due at 12:00:00", Blocked: true}, false},
+	} {
+		r := newReconciler(&Node{}, false)
+		r.pending = map[string]error{}
+		r.note(reconcile.Event{Action: pull, Status: reconcile.Pending, Err: test.waiting})
+		if _, flies := r.flights[pull.Target]; r.fetching != test.want || flies != test.want {
+			t.Errorf("%s: got fetching %v, under way %v, want %v", name, r.fetching, flies, test.want)
+		}
+	}
+}
