@@ -19,7 +19,7 @@ func TestWhatIsUnderWay(t *testing.T) {
 
 func TestAPullThatIsTriedLaterIsNotUnderWay(t *testing.T) {
 	t.Parallel()
-	pull := reconcile.Action{ID: "pull", Verb: reconcile.Pull, Object: "Container/web", Target: "example.com/web:1"}
+	pull := reconcile.Action{ID: "pull", Verb: reconcile.PullImage, Object: "Container/web", Target: "example.com/web:1"}
 	for name, test := range map[string]struct {
 		waiting reconcile.Waiting
 		want    bool

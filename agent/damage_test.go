@@ -1,0 +1,65 @@
+package agent
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+func TestWhatRunsIsChecked(t *testing.T) {
+	t.Parallel()
+	container := &bundle.Bundle{Launch: bundle.Launch{ID: "app"}, Spec: &specs.Spec{Process: &specs.Process{}}}
+	sandbox := &bundle.Bundle{Launch: bundle.Launch{ID: "app"}, Spec: &specs.Spec{}}
+	for name, test := range map[string]struct {
+		is   reconcile.ActualWorkload
+		want bool
+	}{
+		"a container that runs":         {reconcile.ActualWorkload{Active: "active", Sub: "running", RunningDir: "b", BundleDir: "b", Bundle: container}, true},
+		"one whose record is gone":      {reconcile.ActualWorkload{Active: "active", Sub: "running", BundleDir: "b", Bundle: container}, true},
+		"the sandbox of a pod":          {reconcile.ActualWorkload{Active: "active", Sub: "exited", RunningDir: "b", BundleDir: "b", Bundle: sandbox}, true},
+		"a oneshot that has ended":      {reconcile.ActualWorkload{Active: "active", Sub: "exited", BundleDir: "b", Bundle: container}, false},
+		"the same with a record":        {reconcile.ActualWorkload{Active: "active", Sub: "exited", RunningDir: "b", BundleDir: "b", Bundle: container}, false},
+		"a container that is stopped":   {reconcile.ActualWorkload{Active: "inactive", Sub: "dead", BundleDir: "b", Bundle: container}, false},
+		"one that runs an older bundle": {reconcile.ActualWorkload{Active: "active", Sub: "running", RunningDir: "a", BundleDir: "b", Bundle: container, Running: container}, true},
+	} {
+		if got := len(running(map[string]reconcile.ActualWorkload{"app.service": test.is})) > 0; got != test.want {
+			t.Errorf("%s: got %v, want %v", name, got, test.want)
+		}
+	}
+}
+
+func TestWhatIsLookedAt(t *testing.T) {
+	t.Parallel()
+	of := func(ids ...string) (bundles []*bundle.Bundle) {
+		for _, id := range ids {
+			bundles = append(bundles, &bundle.Bundle{Launch: bundle.Launch{ID: id}})
+		}
+		return bundles
+	}
+	checked := map[string]bool{"web": true, "gone": true}
+	for name, test := range map[string]struct {
+		have *damage
+		want []string
+	}{
+		"nothing is known":                         {&damage{}, []string{"web", "app"}},
+		"something went":                           {&damage{checked: checked}, []string{"web", "app"}},
+		"something is missing":                     {&damage{fresh: true, checked: checked, known: map[string][]string{"web": {"its address"}}}, []string{"web", "app"}},
+		"a container did not run at the last look": {&damage{fresh: true, checked: checked}, []string{"app"}},
+		"nothing went":                             {&damage{fresh: true, checked: map[string]bool{"web": true, "app": true}}, nil},
+	} {
+		var got []string
+		for _, b := range test.have.due(of("web", "app")) {
+			got = append(got, b.ID)
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%s: got %v, want %v", name, got, test.want)
+		}
+		if !test.have.fresh {
+			t.Errorf("%s: what goes from here on is not noticed", name)
+		}
+	}
+}
