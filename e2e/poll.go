@@ -6,9 +6,10 @@ import (
 )
 
 // Until calls a function until it succeeds or the time is over, and returns the
-// function's last error. It asks often at first and less often later.
+// function's last error. It asks often at first and less often later, and is idle for most of the time: what keeps the
+// machine busy keeps away what is waited for, here and in the scenarios that run at the same time.
 func Until(ctx context.Context, limit time.Duration, f func(context.Context) error) error {
-	const first, last = 10 * time.Millisecond, 200 * time.Millisecond
+	const first, last, longest = 10 * time.Millisecond, 200 * time.Millisecond, 700 * time.Millisecond
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	timer := time.NewTimer(0)
@@ -23,6 +24,7 @@ func Until(ctx context.Context, limit time.Duration, f func(context.Context) err
 			}
 			return err
 		}
+		began := time.Now()
 		asked := f(ctx)
 		if asked == nil {
 			return nil
@@ -31,6 +33,6 @@ func Until(ctx context.Context, limit time.Duration, f func(context.Context) err
 		if ctx.Err() == nil || err == nil {
 			err = asked
 		}
-		timer.Reset(pause)
+		timer.Reset(max(pause, min(3*time.Since(began), longest)))
 	}
 }
