@@ -57,7 +57,7 @@ func dialOne(ctx context.Context, network, address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return (&net.Dialer{Timeout: time.Second}).DialContext(ctx, network, addresses[rand.N(len(addresses))])
+	return (&net.Dialer{Timeout: 3 * time.Second}).DialContext(ctx, network, addresses[rand.N(len(addresses))])
 }
 
 // lookUp returns the addresses that /etc/hosts has for a name now, as the C library looks names up; Go's own
