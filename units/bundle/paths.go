@@ -56,6 +56,9 @@ const (
 	UserPluginDir = "/opt/cni/bin"
 )
 
+// EtcFiles are the files of a container's own directory that it sees in /etc.
+var EtcFiles = []string{"hosts", "hostname", "resolv.conf"}
+
 // Groups below a unit's own control group: systemd owns that one, and a group that hands
 // controllers down must hold no process itself.
 const (
