@@ -27,7 +27,7 @@ var arrows = map[string][]string{
 	"agent/disk":          {},
 	"agent/untrusted":     {},
 	"agent/terminal":      {},
-	"agent/drift":         {"units/bundle", "agent/bridge", "agent/nat"},
+	"agent/drift":         {"units/bundle", "agent/bridge", "agent/disk", "agent/nat"},
 	"agent/cgroup":        {"units/bundle"},
 	"agent/bridge":        {"units/bundle"},
 	"agent/launch":        {"units/bundle", "units/bus", "agent/bridge", "agent/cgroup", "agent/disk", "agent/nat", "agent/probe", "agent/resolver", "agent/terminal", "agent/untrusted"},

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/bridge"
+	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/agent/nat"
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -117,7 +118,7 @@ func linkAgain(id string) (*bundle.Bundle, error) {
 // isRunning reports whether a container runs, or a sandbox holds its namespaces.
 func isRunning(b *bundle.Bundle) bool {
 	if isSandbox(b) {
-		return isMounted(bundle.SandboxFile(b.ID, string(specs.NetworkNamespace)))
+		return disk.IsMounted(bundle.SandboxFile(b.ID, string(specs.NetworkNamespace)), "nsfs")
 	}
 	_, err := runtimeOf(b).pid()
 	return err == nil
