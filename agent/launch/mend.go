@@ -8,12 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/bridge"
+	"github.com/davit-project/davit/agent/bundles"
 	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/agent/nat"
 	"github.com/davit-project/davit/units/bundle"
@@ -23,7 +23,7 @@ import (
 // records, files of /etc, mounts of a sandbox, devices, addresses, routes, leases and nftables rules. It returns by
 // container what cannot be made again. A container that is being started or cleaned up is left to who does that.
 func Mend(ids []string) map[string]error {
-	m := mending{failures: map[string]error{}, bridges: map[string]error{}, administered: sync.OnceValue(administered)}
+	m := mending{failures: map[string]error{}, bridges: map[string]error{}}
 	for _, id := range ids {
 		if err := m.mend(id); err != nil {
 			m.failures[id] = err
@@ -42,24 +42,6 @@ type mending struct {
 	failures map[string]error
 	bridges  map[string]error // of those that were mended, by network
 	standing []nat.Standing
-	// administered are the sandboxes whose containers may change their network.
-	administered func() map[string]bool
-}
-
-// administered reads which they are from the records of containers.
-func administered() map[string]bool {
-	found := map[string]bool{}
-	entries, err := os.ReadDir(bundle.AttachmentsDir)
-	if err != nil {
-		return found
-	}
-	for _, entry := range entries {
-		b, err := readBundle(filepath.Join(bundle.AttachmentsDir, entry.Name()))
-		if err == nil && b.Sandbox != "" && b.AdministersNetwork() {
-			found[b.Sandbox] = true
-		}
-	}
-	return found
 }
 
 // mend mends one container, but for its rules.
@@ -170,8 +152,7 @@ func (m *mending) connect(b *bundle.Bundle) error {
 		if end.Addresses, err = prefixesOf(network, standing.Addresses); err != nil {
 			return err
 		}
-		administers := b.AdministersNetwork() || isSandbox(b) && m.administered()[b.ID]
-		if err := m.plug(network, end, administers); err != nil {
+		if err := m.plug(network, end, bundles.AdministersNetwork(b)); err != nil {
 			return fmt.Errorf("network %s: %w", network.Name, err)
 		}
 		m.standing = append(m.standing, standing)
