@@ -22,8 +22,9 @@ import (
 // what is wrong, "" for nothing, and changes nothing. [Mend] puts it right.
 
 // CheckDevice checks a network's bridge, and what the node's kernel does for it. Only the subnets count of which
-// containers have addresses.
+// containers have addresses. What the bridge is to be is on record of the network, as for [MendDevice].
 func CheckDevice(network bundle.BridgeNetwork, inUse func(netip.Prefix) bool) (fault string, err error) {
+	network = current(network)
 	bridge, err := netlink.LinkByName(network.Device)
 	switch {
 	case errors.As(err, new(netlink.LinkNotFoundError)):

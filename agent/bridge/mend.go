@@ -16,8 +16,9 @@ import (
 )
 
 // MendDevice makes a network's bridge again what it is to be, with the routes to its subnets, and what the node's kernel
-// does for it.
+// does for it. What it is to be is on record of the network: a running container may have an earlier configuration.
 func MendDevice(network bundle.BridgeNetwork) error {
+	network = current(network)
 	bridge, served, err := ensureDevice(network)
 	for _, subnet := range served {
 		if err == nil {

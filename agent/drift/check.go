@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/bridge"
+	"github.com/davit-project/davit/agent/bundles"
 	"github.com/davit-project/davit/agent/nat"
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -26,23 +27,19 @@ const settle = 100 * time.Millisecond
 // Check checks what davit made for containers that run, of these bundles. It returns by container what is wrong, in
 // words. What a launcher is starting or undoing is left out. With an error it is what could be found.
 func Check(running []*bundle.Bundle) (map[string][]string, error) {
-	administered := map[string]bool{}
-	for _, b := range running {
-		administered[cmp.Or(b.Sandbox, b.ID)] = administered[cmp.Or(b.Sandbox, b.ID)] || b.AdministersNetwork()
-	}
-	first, err := check(running, administered)
+	first, err := check(running)
 	if len(first) == 0 {
 		return first, err
 	}
 	time.Sleep(settle) // nothing tells when a transition ends that nobody holds a lock for
 	suspects := slices.DeleteFunc(slices.Clone(running), func(b *bundle.Bundle) bool { return first[b.ID] == nil })
-	second, again := check(suspects, administered)
+	second, again := check(suspects)
 	return second, cmp.Or(again, err)
 }
 
 // check checks once.
-func check(running []*bundle.Bundle, administered map[string]bool) (map[string][]string, error) {
-	c := checker{faults: map[string][]string{}, devices: map[string]*device{}, administered: administered}
+func check(running []*bundle.Bundle) (map[string][]string, error) {
+	c := checker{faults: map[string][]string{}, devices: map[string]*device{}}
 	var containers []container
 	var failures []error
 	for _, b := range running {
@@ -84,9 +81,6 @@ func check(running []*bundle.Bundle, administered map[string]bool) (map[string][
 type checker struct {
 	faults  map[string][]string
 	devices map[string]*device // by the names of networks
-	// administered are the containers and sandboxes whose processes may change their own network: how that is inside is
-	// their own business.
-	administered map[string]bool
 }
 
 // device is a network's bridge, and which subnets containers have addresses of.
@@ -142,8 +136,8 @@ func (c *checker) checkNetworks(one container) error {
 		if fault, err = bridge.CheckPort(attached.network, end); err != nil {
 			return err
 		}
-		if fault == "" && end.Namespace != "" && !c.administered[one.ID] {
-			if fault, err = bridge.CheckInside(attached.network, end); err != nil {
+		if fault == "" && end.Namespace != "" {
+			if fault, err = checkInside(one.Bundle, attached.network, end); err != nil {
 				return err
 			}
 		}
@@ -155,6 +149,15 @@ func (c *checker) checkNetworks(one container) error {
 		}
 	}
 	return nil
+}
+
+// checkInside checks a container's own network, unless its processes may change that: then how it is is up to them.
+func checkInside(b *bundle.Bundle, network bundle.BridgeNetwork, end bridge.Endpoint) (string, error) {
+	fault, err := bridge.CheckInside(network, end)
+	if (fault != "" || err != nil) && bundles.AdministersNetwork(b) {
+		return "", nil
+	}
+	return fault, err
 }
 
 // checkDevice checks a network's bridge once for all of its containers.

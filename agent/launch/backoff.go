@@ -113,8 +113,8 @@ func settingsOf(ctx context.Context, id string) (s settings, err error) {
 // maxTimeout is longer than any bound that makes sense; systemd's infinity is.
 const maxTimeout = 365 * 24 * time.Hour
 
-// waits reports whether the launcher waits before the unit's next start. Where somebody set another RestartSec= on this
-// node, the wait is as that says.
+// waits reports whether the launcher waits before the unit's next start. If an operator has set another RestartSec= on
+// this node, systemd alone waits, for as long as that says.
 func (s settings) waits(result string) bool {
 	restarts := s.restart == "always" || s.restart == "on-failure" && result != "success"
 	return restarts && s.delay == restartDelay && !slices.Contains([]string{"initializing", "starting", "stopping"}, s.system)
@@ -163,9 +163,9 @@ func monotonic() time.Duration {
 	return time.Duration(now.Nano())
 }
 
-// stillWaits reports whether the run that has ended had not begun to start its container. systemd ends such a start
-// when it has read its units again, and takes the time for over; the next one waits for the rest. Where that was a
-// job of somebody's, the next one does not wait.
+// stillWaits reports whether the run that has ended was waiting, and had not begun to start its container. systemd ends
+// such a start after it has reloaded its units, as if it had timed out; the next start waits for the rest. If an operator
+// stopped or restarted the unit, the next start does not wait.
 func stillWaits(ctx context.Context, id, job string) (bool, error) {
 	path := bundle.BackOffFile(id)
 	text, err := os.ReadFile(path)

@@ -37,7 +37,7 @@ func (r *run) fileMounts() []specs.Mount {
 		options = append(options, "idmap")
 	}
 	var mounts []specs.Mount
-	for _, name := range []string{"hosts", "hostname", "resolv.conf"} {
+	for _, name := range bundle.EtcFiles {
 		mounts = append(mounts, specs.Mount{
 			Type: "bind", Source: ownFile(r.shared(), name), Destination: "/etc/" + name, Options: options,
 		})

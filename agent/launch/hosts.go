@@ -85,7 +85,7 @@ func ownHosts(m member) string {
 	return text.String()
 }
 
-// join makes a container known to its networks.
+// join makes a container that starts known to its networks.
 func join(m member, base string) error {
 	m.Base = base + ownHosts(m)
 	unlock, err := disk.Lock(namesLock, unix.LOCK_EX)
@@ -93,9 +93,6 @@ func join(m member, base string) error {
 		return err
 	}
 	defer unlock()
-	if err := os.MkdirAll(bundle.MembersDir, 0o700); err != nil {
-		return err
-	}
 	lines, err := publish(m)
 	if err != nil {
 		return err
@@ -183,6 +180,9 @@ func leave(id string) error {
 func publish(m member) (lines string, err error) {
 	text, err := json.Marshal(m)
 	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(bundle.MembersDir, 0o700); err != nil {
 		return "", err
 	}
 	if err := os.WriteFile(filepath.Join(bundle.MembersDir, m.ID), text, 0o600); err != nil {
@@ -345,14 +345,21 @@ func recorded() ([]string, error) {
 	return networks, err
 }
 
+// readRecord reads a network's record; ok is false for one that is missing or damaged.
+func readRecord(network string) (all neighbours, ok bool) {
+	text, err := os.ReadFile(filepath.Join(bundle.NamesDir, network))
+	if err != nil || json.Unmarshal(text, &all) != nil {
+		return nil, false
+	}
+	return all, true
+}
+
 // readNeighbours reads a network's record. One that is missing or damaged is made of the members' files, and of what
 // the kernel knows of members whose files are lost: then it is not exactly what their /etc/hosts have.
 func readNeighbours(network string) (all neighbours, exact bool, err error) {
-	text, err := os.ReadFile(filepath.Join(bundle.NamesDir, network))
-	if err == nil && json.Unmarshal(text, &all) == nil {
+	if all, exact = readRecord(network); exact {
 		return all, true, nil
 	}
-	all = nil
 	members, err := readMembers()
 	if err != nil {
 		return nil, false, err

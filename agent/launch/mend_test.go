@@ -53,12 +53,18 @@ const testConflist = `{"cniVersion": "1.0.0", "name": "net", "plugins": [{"type"
 // standUp makes what a sandbox has that runs, as its start does.
 func standUp(t *testing.T, id string, ports ...bundle.Port) *bundle.Bundle {
 	t.Helper()
+	return standUpOn(t, testConflist, id, ports...)
+}
+
+// standUpOn is standUp with another configuration of the network.
+func standUpOn(t *testing.T, conflist, id string, ports ...bundle.Port) *bundle.Bundle {
+	t.Helper()
 	b := &bundle.Bundle{Spec: &specs.Spec{Hostname: id, Linux: &specs.Linux{Namespaces: []specs.LinuxNamespace{
 		{Type: specs.NetworkNamespace}, {Type: specs.IPCNamespace},
 	}}}}
 	b.ID = id
 	b.Network = bundle.Network{Mode: bundle.NetworkCNI, Ports: ports, Attachments: []bundle.Attachment{
-		{Network: "net", Conflist: []byte(testConflist), Names: []string{id}},
+		{Network: "net", Conflist: []byte(conflist), Names: []string{id}},
 	}}
 	text, err := b.Encode()
 	if err != nil {
@@ -99,6 +105,15 @@ func unlockRecords(t *testing.T) {
 			}
 		}
 	}
+}
+
+func inode(t *testing.T, path string) uint64 {
+	t.Helper()
+	var stat unix.Stat_t
+	if err := unix.Stat(path, &stat); err != nil {
+		t.Fatal(err)
+	}
+	return stat.Ino
 }
 
 func sh(t *testing.T, script string) {
@@ -170,7 +185,7 @@ func TestWhatOthersRemoveIsFoundAndMadeAgain(t *testing.T) {
 			t.Fatalf("before %s: %v", test.remove, err)
 		}
 		words := strings.NewReplacer("PORT", bridge.PortName(network, endpointOf(web, 0)), "ADDRESS", string(address))
-		remove := words.Replace(test.remove)
+		remove, mounted := words.Replace(test.remove), inode(t, ownFile("web", "hosts"))
 		sh(t, remove)
 		faults := check(remove)
 		if !strings.Contains(strings.Join(faults[test.of], ", "), words.Replace(test.want)) {
@@ -185,6 +200,9 @@ func TestWhatOthersRemoveIsFoundAndMadeAgain(t *testing.T) {
 		}
 		if mounts, err := os.ReadFile("/proc/self/mountinfo"); err != nil || strings.Count(string(mounts), " /run/davit/containers/web/ipc ") != 1 {
 			t.Errorf("%s: the namespace is mounted other than once: %v\n%s", remove, err, mounts)
+		}
+		if !strings.HasSuffix(remove, "hosts") && inode(t, ownFile("web", "hosts")) != mounted {
+			t.Errorf("%s: its /etc/hosts is another file than the one that it has mounted", remove)
 		}
 		after, err := os.ReadFile(bundle.AddressFile("web"))
 		if err != nil || string(after) != string(address) {

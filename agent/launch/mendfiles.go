@@ -19,7 +19,7 @@ import (
 // lostFiles are the files of /etc that the launcher made for a container and that are gone.
 func lostFiles(b *bundle.Bundle) []string {
 	var lost []string
-	for _, name := range []string{"hosts", "hostname", "resolv.conf"} {
+	for _, name := range bundle.EtcFiles {
 		if !exists(ownFile(b.ID, name)) {
 			lost = append(lost, name)
 		}

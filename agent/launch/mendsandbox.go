@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -19,35 +20,39 @@ func mendSandbox(b *bundle.Bundle) error {
 	var failures []error
 	for _, namespace := range b.Spec.Linux.Namespaces {
 		file, known := namespaceFiles[namespace.Type]
-		path := bundle.SandboxFile(b.ID, string(namespace.Type))
-		if !known || isMounted(path) {
+		if !known {
 			continue
 		}
 		pin := func(pid int, _ *bundle.Bundle) error {
 			return (&run{Bundle: b}).pin(namespace.Type, fmt.Sprintf("/proc/%d/ns/%s", pid, file))
 		}
-		if err := mountOf(b, pin, path); err != nil {
+		if err := ensureMount(b, bundle.SandboxFile(b.ID, string(namespace.Type)), "nsfs", pin); err != nil {
 			failures = append(failures, fmt.Errorf("mount its %s namespace again: %w", namespace.Type, err))
 		}
 	}
 	for _, dir := range b.EmptyDirs {
-		path := bundle.EmptyDirPath(b.ID, dir.Name)
-		if kind, _ := dir.FileSystem(); kind == "" || isMounted(path) {
+		kind, _ := dir.FileSystem()
+		if kind == "" {
 			continue
 		}
-		mount := func(pid int, one *bundle.Bundle) error { return mountAgain(pid, one, dir.Name, path) }
-		if err := mountOf(b, mount, path); err != nil {
+		path := bundle.EmptyDirPath(b.ID, dir.Name)
+		mount := func(pid int, one *bundle.Bundle) error { return mountAgain(pid, one, dir.Name, path, kind) }
+		if err := ensureMount(b, path, kind, mount); err != nil {
 			failures = append(failures, fmt.Errorf("mount its empty directory %s again: %w", dir.Name, err))
 		}
 	}
 	return errors.Join(failures...)
 }
 
-// errNowhere says that no container that runs has what is to be mounted.
-var errNowhere = errors.New("no container of the pod that runs has it: run systemctl restart with the pod's unit")
-
-// mountOf has each container of a pod that runs tried until what it has is mounted at a path.
-func mountOf(sandbox *bundle.Bundle, mount func(pid int, one *bundle.Bundle) error, path string) error {
+// ensureMount leaves a file system of this type mounted at a path. If there is none, mount is called for each running
+// container of the pod until there is.
+func ensureMount(sandbox *bundle.Bundle, path, kind string, mount func(pid int, one *bundle.Bundle) error) error {
+	if disk.IsMounted(path, kind) {
+		return nil
+	}
+	if err := checkFree(path); err != nil {
+		return err
+	}
 	containers, err := sharing(sandbox)
 	if err != nil {
 		return err
@@ -59,7 +64,7 @@ func mountOf(sandbox *bundle.Bundle, mount func(pid int, one *bundle.Bundle) err
 			continue
 		}
 		err = mount(pid, one)
-		if err == nil && isMounted(path) {
+		if err == nil && disk.IsMounted(path, kind) {
 			return nil
 		}
 		if err != nil {
@@ -69,29 +74,39 @@ func mountOf(sandbox *bundle.Bundle, mount func(pid int, one *bundle.Bundle) err
 	return failure
 }
 
-// isMounted reports whether something is mounted at a path.
-func isMounted(path string) bool {
-	mounted, err := mountinfo.Mounted(path)
-	return err == nil && mounted
+// errNowhere says that no container that runs has what is to be mounted.
+var errNowhere = errors.New("no container of the pod that runs has it: run systemctl restart with the pod's unit")
+
+// checkFree returns an error if another file system is mounted at a path: it may be in use, so davit does not unmount it.
+func checkFree(path string) error {
+	mounts, err := mountinfo.GetMounts(func(mount *mountinfo.Info) (skip, stop bool) { return mount.Mountpoint != path, false })
+	if err != nil || len(mounts) == 0 {
+		return err
+	}
+	top := mounts[len(mounts)-1]
+	return fmt.Errorf("%s of %s is mounted over it: run umount %s", top.FSType, top.Source, path)
 }
 
 // mountAgain mounts the file system of an empty directory that a container has, where it was on the node.
-func mountAgain(pid int, b *bundle.Bundle, name, path string) error {
+func mountAgain(pid int, b *bundle.Bundle, name, path, kind string) error {
 	for _, mount := range b.Spec.Mounts {
-		if has, ok := bundle.EmptyDirName(mount.Source); !ok || has != name {
-			continue
+		if has, ok := bundle.EmptyDirName(mount.Source); ok && has == name {
+			return mountFrom(pid, mount, path, kind)
 		}
-		return mountFrom(pid, mount, path)
 	}
 	return nil
 }
 
-func mountFrom(pid int, mount specs.Mount, path string) error {
+// mountFrom mounts on the node what a container has mounted.
+func mountFrom(pid int, mount specs.Mount, path, kind string) error {
 	inside, err := pathrs.OpenInRoot(fmt.Sprintf("/proc/%d/root", pid), mount.Destination)
 	if err != nil {
 		return err
 	}
 	defer inside.Close()
+	if !disk.IsMount(int(inside.Fd()), kind) { // the container may have put another directory there
+		return fmt.Errorf("the container has no %s mounted at %s any more", kind, mount.Destination)
+	}
 	var tree *os.File
 	err = inMountNamespace(pid, func(files *os.File) error {
 		fd, err := unix.OpenTree(int(inside.Fd()), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)

@@ -24,7 +24,7 @@ import (
 )
 
 // RecordsDir holds one record a network.
-const RecordsDir = bundle.StateDir + "/networks"
+const RecordsDir = bundle.NetworkRecordsDir
 
 // nodeDir is where a node's owner puts CNI configuration lists, as for every CNI runtime.
 const nodeDir = "/etc/cni/net.d"
@@ -38,12 +38,6 @@ type Store struct {
 	PluginDirs []string
 	// RemoveMasquerade removes a network's address translation.
 	RemoveMasquerade func(network string) error
-}
-
-// record is what is remembered of a network to remove it.
-type record struct {
-	Bridge   string          `json:"bridge,omitempty"`
-	Conflist json.RawMessage `json:"conflist"`
 }
 
 // CheckNetwork checks that the network's plugins are there and accept its configuration; davit's own
@@ -76,11 +70,11 @@ func (s Store) EnsureNetwork(ctx context.Context, name string, network reconcile
 			return err
 		}
 	}
-	text, err := json.Marshal(record{network.Bridge, network.Conflist})
+	text, err := json.Marshal(bundle.NetworkRecord{Bridge: network.Bridge, Conflist: network.Conflist})
 	if err != nil {
 		return fmt.Errorf("network %s: %w", name, err)
 	}
-	return disk.WriteFile(recordPath(name), text, 0o600)
+	return disk.WriteFile(bundle.NetworkRecordFile(name), text, 0o600)
 }
 
 // RemoveNetwork removes the network's device, address translation and records.
@@ -99,7 +93,7 @@ func (s Store) RemoveNetwork(_ context.Context, name string) error {
 	if err := errors.Join(failures...); err != nil {
 		return fmt.Errorf("remove network %s: %w", name, err)
 	}
-	if err := os.Remove(recordPath(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(bundle.NetworkRecordFile(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove network %s: %w", name, err)
 	}
 	return nil
@@ -156,10 +150,8 @@ func NodeNetworks() (map[string]json.RawMessage, error) {
 	return networks, nil
 }
 
-func recordPath(name string) string { return filepath.Join(RecordsDir, name+".json") }
-
-func read(name string) (record, error) {
-	var r record
-	err := readJSON(recordPath(name), &r)
+func read(name string) (bundle.NetworkRecord, error) {
+	var r bundle.NetworkRecord
+	err := readJSON(bundle.NetworkRecordFile(name), &r)
 	return r, err
 }

@@ -71,6 +71,15 @@ func DecodeBridgeNetwork(conflist []byte) (network BridgeNetwork, own bool, err 
 	return network, true, nil
 }
 
+// NetworkRecord is what is on record of a network: how it was configured last. A running container may still have an
+// earlier configuration.
+type NetworkRecord struct {
+	// Bridge is the device that the network has on the node; empty if it has none, or CNI plugins make it.
+	Bridge string `json:"bridge,omitempty"`
+	// Conflist is the CNI configuration list.
+	Conflist json.RawMessage `json:"conflist"`
+}
+
 // SameNetwork reports whether two CNI configuration lists mean the same network, however they are written. Of one of
 // davit's own networks, what this davit does not know is left out: another davit has written it.
 func SameNetwork(a, b json.RawMessage) bool {

@@ -19,6 +19,8 @@ const (
 	BundlesDir = StateDir + "/bundles"
 	// RootfsDir holds one [Rootfs] record an image.
 	RootfsDir = StateDir + "/images"
+	// NetworkRecordsDir holds one [NetworkRecord] a network.
+	NetworkRecordsDir = StateDir + "/networks"
 	// VolumesDir holds the data of named volumes, one directory each.
 	VolumesDir = StateDir + "/volumes"
 	// CompletedDir holds one empty file for each bundle with RunOnce that has ended well, named
@@ -56,6 +58,9 @@ const (
 	UserPluginDir = "/opt/cni/bin"
 )
 
+// EtcFiles are the files of a container's own directory that it sees in /etc.
+var EtcFiles = []string{"hosts", "hostname", "resolv.conf"}
+
 // Groups below a unit's own control group: systemd owns that one, and a group that hands
 // controllers down must hold no process itself.
 const (
@@ -69,6 +74,11 @@ const (
 // collection exclusively: CNI forbids that they overlap
 // (https://www.cni.dev/docs/spec/#gc-clean-up-any-stale-resources).
 func NetworkLock(network string) string { return filepath.Join(NetworksDir, network, "lock") }
+
+// NetworkRecordFile is where the record of a network lies.
+func NetworkRecordFile(network string) string {
+	return filepath.Join(NetworkRecordsDir, network+".json")
+}
 
 // CompletedFile exists when the bundle of this directory name must not run again.
 func CompletedFile(dirName string) string { return filepath.Join(CompletedDir, dirName) }

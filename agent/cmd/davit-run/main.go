@@ -128,9 +128,7 @@ func run(ctx context.Context, args []string) (int, error) {
 	case len(args) == 2 && args[0] == "cleanup":
 		return 0, launch.End(ctx, args[1], time.Now())
 	case len(args) > 1 && args[0] == "mend":
-		for id, err := range launch.Mend(args[1:]) {
-			fmt.Printf("%s: %s\n", id, strings.ReplaceAll(err.Error(), "\n", "; "))
-		}
+		printFailures(args[1:], launch.Mend(args[1:]))
 		return 0, nil
 	case len(args) == 3 && args[0] == "reload":
 		return 0, launch.Reload(args[1], args[2])
@@ -147,6 +145,15 @@ func run(ctx context.Context, args []string) (int, error) {
 		fmt.Fprint(os.Stderr, usage)
 	}
 	return 0, err
+}
+
+// printFailures prints what cannot be restored, a line for each container, in their order: one may refer to an earlier one.
+func printFailures(ids []string, failures map[string]error) {
+	for _, id := range ids {
+		if err := failures[id]; err != nil {
+			fmt.Printf("%s: %s\n", id, strings.ReplaceAll(err.Error(), "\n", "; "))
+		}
+	}
 }
 
 // check prints why a check has failed: for who reads it, that it was made is what matters.

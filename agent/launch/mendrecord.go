@@ -1,0 +1,113 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// errChanging is returned for a container whose launcher has its record locked.
+var errChanging = errors.New("it is being started or cleaned up: left to its launcher")
+
+// holdRecord locks the record of a running container for as long as this process is there, and returns its bundle. A
+// record that is gone is restored, as is the link to the bundle. It returns nil for a container that does not run.
+func holdRecord(id string) (*bundle.Bundle, error) {
+	if !isID(id) {
+		return nil, fmt.Errorf("%q is not the name of a container", id)
+	}
+	flags := unix.O_RDONLY | unix.O_CLOEXEC
+	if exists(bundle.RunningBundle(id)) { // then it runs, and what it runs is known
+		flags |= unix.O_CREAT
+	}
+	fd, err := unix.Open(bundle.RecordFile(id), flags, 0o600)
+	if errors.Is(err, unix.ENOENT) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lock its record: %w", err)
+	}
+	if err := lockSoon(fd); err != nil {
+		return nil, errors.Join(err, unix.Close(fd))
+	}
+	if !isAt(fd, bundle.RecordFile(id)) { // a launcher has replaced it meanwhile
+		return nil, errors.Join(errChanging, unix.Close(fd))
+	}
+	return ensureRecord(id)
+}
+
+// The agent locks a record for a moment to see whether a launcher has it locked.
+const (
+	lockTries = 10
+	lockPause = 10 * time.Millisecond
+)
+
+// lockSoon locks a file that nothing but the agent has locked.
+func lockSoon(fd int) error {
+	for range lockTries {
+		if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
+			return os.NewSyscallError("flock", err)
+		}
+		time.Sleep(lockPause)
+	}
+	return errChanging
+}
+
+// isAt reports whether an open file is still what is at a path.
+func isAt(fd int, path string) bool {
+	var open, named unix.Stat_t
+	return unix.Fstat(fd, &open) == nil && unix.Lstat(path, &named) == nil && open.Dev == named.Dev && open.Ino == named.Ino
+}
+
+// ensureRecord restores the record and the link of a running container, one by the other, and returns its bundle. The
+// caller has locked the record.
+func ensureRecord(id string) (*bundle.Bundle, error) {
+	dir, err := os.Readlink(bundle.RunningBundle(id))
+	if err != nil {
+		return ensureLink(id)
+	}
+	if b, err := readBundle(filepath.Dir(bundle.RecordFile(id))); err == nil {
+		return b, nil
+	}
+	b, text, err := readConfig(dir)
+	if err != nil {
+		return nil, err
+	}
+	return b, os.WriteFile(bundle.RecordFile(id), text, 0o600)
+}
+
+// ensureLink restores the link to the bundle of a running container, by its record.
+func ensureLink(id string) (*bundle.Bundle, error) {
+	b, text, err := readConfig(filepath.Dir(bundle.RecordFile(id)))
+	if err != nil || !isRunning(b) {
+		return nil, nil
+	}
+	dir := bundle.Path(bundle.DirName(id, text))
+	if !exists(dir) {
+		return nil, errors.New("the bundle that it runs is gone: run systemctl restart " + id)
+	}
+	return b, os.Symlink(dir, bundle.RunningBundle(id))
+}
+
+// isRunning reports whether a container runs, or a sandbox holds its namespaces.
+func isRunning(b *bundle.Bundle) bool {
+	if isSandbox(b) {
+		return disk.IsMounted(bundle.SandboxFile(b.ID, string(specs.NetworkNamespace)), "nsfs")
+	}
+	_, err := runtimeOf(b).pid()
+	return err == nil
+}
+
+// exists reports whether a path is there.
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}

@@ -1,0 +1,93 @@
+package launch
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/agent/nat"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// lockRecordOf locks the record of a container as another process does.
+func lockRecordOf(t *testing.T, id string, how int) (unlock func()) {
+	t.Helper()
+	fd, err := unix.Open(bundle.RecordFile(id), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		err = unix.Flock(fd, how)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() { unix.Close(fd) }
+}
+
+func TestALookAtARecordKeepsNothingFromBeingMended(t *testing.T) {
+	if !inOwnNode(t) {
+		return
+	}
+	standUp(t, "web")
+	sh(t, "rm /run/davit/containers/web/hostname")
+	unlock := lockRecordOf(t, "web", unix.LOCK_SH)
+	time.AfterFunc(30*time.Millisecond, unlock)
+	mended(t, "web")
+	if !exists(ownFile("web", "hostname")) {
+		t.Error("it was not mended")
+	}
+}
+
+func TestWhatALauncherHasLockedIsLeftToIt(t *testing.T) {
+	if !inOwnNode(t) {
+		return
+	}
+	standUp(t, "web")
+	sh(t, "rm /run/davit/containers/web/bundle")
+	unlock := lockRecordOf(t, "web", unix.LOCK_EX)
+	mended(t, "web")
+	if exists(bundle.RunningBundle("web")) {
+		t.Error("the link was restored without the lock")
+	}
+	unlock()
+}
+
+func TestALauncherThatReplacedTheRecordKeepsTheContainer(t *testing.T) {
+	if !inOwnNode(t) {
+		return
+	}
+	standUp(t, "web")
+	unlock := lockRecordOf(t, "web", unix.LOCK_EX)
+	time.AfterFunc(30*time.Millisecond, func() {
+		path := bundle.RecordFile("web")
+		text, err := os.ReadFile(path)
+		if err == nil {
+			err = errors.Join(os.Remove(path), os.WriteFile(path, text, 0o600))
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		unlock()
+	})
+	if b, err := holdRecord("web"); b != nil || !errors.Is(err, errChanging) {
+		t.Errorf("%v, %v", b, err)
+	}
+}
+
+func TestTheErrorOfAllRulesIsGivenOnce(t *testing.T) {
+	t.Parallel()
+	m := mending{failures: map[string]error{"asks": errors.New("network net: no bridge")}}
+	for _, id := range []string{"web", "web", "asks", "last"} {
+		m.standing = append(m.standing, nat.Standing{Endpoint: nat.Endpoint{Container: id}})
+	}
+	m.failRules(errors.New("translate addresses: no room"))
+	for id, want := range map[string]string{
+		"web": "translate addresses: no room", "asks": "network net: no bridge; nftables rules: see web", "last": "nftables rules: see web",
+	} {
+		if got := strings.ReplaceAll(m.failures[id].Error(), "\n", "; "); got != want {
+			t.Errorf("%s: got %q, want %q", id, got, want)
+		}
+	}
+}
