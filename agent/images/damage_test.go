@@ -307,7 +307,7 @@ func TestDamagedFilesOfTheStorageStopNothing(t *testing.T) {
 	for i, name := range slices.Sorted(maps.Keys(all)) {
 		damage := all[name]
 		for j, restarted := range []bool{false, true} {
-			if testing.Short() && (i+j)%4 > 0 {
+			if testing.Short() && (i+j)%9 > 0 {
 				continue
 			}
 			t.Run(fmt.Sprintf("%s, restarted %t", name, restarted), func(t *testing.T) {
@@ -344,7 +344,7 @@ func TestDamageAccumulates(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if i%5 != 0 || testing.Short() && i%20 != 0 {
+		if i%5 != 0 || testing.Short() && i%40 != 0 {
 			continue // with the next ones
 		}
 		p.wantHealthy()
