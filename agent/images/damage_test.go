@@ -344,7 +344,7 @@ func TestDamageAccumulates(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if i%5 != 0 || testing.Short() && i%40 != 0 {
+		if i%5 != 0 || testing.Short() && i%20 != 0 {
 			continue // with the next ones
 		}
 		p.wantHealthy()
