@@ -23,9 +23,6 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// RecordsDir holds one record a network.
-const RecordsDir = bundle.StateDir + "/networks"
-
 // nodeDir is where a node's owner puts CNI configuration lists, as for every CNI runtime.
 const nodeDir = "/etc/cni/net.d"
 
@@ -80,7 +77,7 @@ func (s Store) EnsureNetwork(ctx context.Context, name string, network reconcile
 	if err != nil {
 		return fmt.Errorf("network %s: %w", name, err)
 	}
-	return disk.WriteFile(recordPath(name), text, 0o600)
+	return disk.WriteFile(bundle.NetworkRecord(name), text, 0o600)
 }
 
 // RemoveNetwork removes the network's device, address translation and records.
@@ -99,7 +96,7 @@ func (s Store) RemoveNetwork(_ context.Context, name string) error {
 	if err := errors.Join(failures...); err != nil {
 		return fmt.Errorf("remove network %s: %w", name, err)
 	}
-	if err := os.Remove(recordPath(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(bundle.NetworkRecord(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove network %s: %w", name, err)
 	}
 	return nil
@@ -119,7 +116,7 @@ func removeIdleBridge(network, device string) error {
 // List returns the recorded networks, by name. A damaged record counts as not there: the
 // network is made again.
 func List() (map[string]reconcile.ActualNetwork, error) {
-	entries, err := os.ReadDir(RecordsDir)
+	entries, err := os.ReadDir(bundle.NetworkRecordsDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list networks: %w", err)
 	}
@@ -156,10 +153,8 @@ func NodeNetworks() (map[string]json.RawMessage, error) {
 	return networks, nil
 }
 
-func recordPath(name string) string { return filepath.Join(RecordsDir, name+".json") }
-
 func read(name string) (record, error) {
 	var r record
-	err := readJSON(recordPath(name), &r)
+	err := readJSON(bundle.NetworkRecord(name), &r)
 	return r, err
 }

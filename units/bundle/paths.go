@@ -19,6 +19,8 @@ const (
 	BundlesDir = StateDir + "/bundles"
 	// RootfsDir holds one [Rootfs] record an image.
 	RootfsDir = StateDir + "/images"
+	// NetworkRecordsDir holds one record a network, see [NetworkRecord].
+	NetworkRecordsDir = StateDir + "/networks"
 	// VolumesDir holds the data of named volumes, one directory each.
 	VolumesDir = StateDir + "/volumes"
 	// CompletedDir holds one empty file for each bundle with RunOnce that has ended well, named
@@ -70,6 +72,9 @@ const (
 // (https://www.cni.dev/docs/spec/#gc-clean-up-any-stale-resources).
 func NetworkLock(network string) string { return filepath.Join(NetworksDir, network, "lock") }
 
+// NetworkRecord is the file of a network's latest configuration, which containers that start attach to.
+func NetworkRecord(name string) string { return filepath.Join(NetworkRecordsDir, name+".json") }
+
 // CompletedFile exists when the bundle of this directory name must not run again.
 func CompletedFile(dirName string) string { return filepath.Join(CompletedDir, dirName) }
 
@@ -87,6 +92,9 @@ func AddressFile(id string) string { return filepath.Join(AttachmentsDir, id, "a
 // RecordFile is the configuration that a container or sandbox was started with: what a clean-up undoes. Launchers lock
 // it while they start the container, and while they clean up after it.
 func RecordFile(id string) string { return filepath.Join(AttachmentsDir, id, ConfigFile) }
+
+// EtcFiles are the files of a container's directory that it has in /etc.
+var EtcFiles = []string{"hosts", "hostname", "resolv.conf"}
 
 // EmptyDirPath is where an [EmptyDir] of a running container or sandbox lies.
 func EmptyDirPath(id, name string) string { return filepath.Join(ContainersDir, id, "volumes", name) }
