@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -28,13 +29,12 @@ type mends struct {
 	mu      sync.Mutex
 	waiting map[string]bool
 	mending map[string]bool
-	ended   map[string]error // how it went, as long as nobody has seen the container whole since
+	ended   map[string]error // the results, until a look sees the container whole
+	seen    sight            // by the last look
 	active  bool
+	cancel  context.CancelFunc // of the work; nil before the first
 	group   sync.WaitGroup
 }
-
-// errMissing is why a container that was mended is mended again.
-var errMissing = errors.New("it is still not as it was made, although davit-run mend has ended well")
 
 // begin has a container mended. It returns [reconcile.Waiting] until that has ended, and then, if something is still
 // missing, once why.
@@ -42,11 +42,7 @@ func (m *mends) begin(ctx context.Context, id string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err, ended := m.ended[id]; ended {
-		delete(m.ended, id)
-		if err == nil {
-			err = errMissing
-		}
-		return err
+		return m.result(id, err)
 	}
 	if m.waiting == nil {
 		m.waiting, m.ended = map[string]bool{}, map[string]error{}
@@ -56,10 +52,31 @@ func (m *mends) begin(ctx context.Context, id string) error {
 	}
 	if !m.active {
 		m.active = true
-		ctx = context.WithoutCancel(ctx) // the pass that began it does not wait
+		ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx)) // the pass that began it does not wait
 		m.group.Go(func() { m.work(ctx) })
 	}
 	return reconcile.Waiting{For: "repair of " + id}
+}
+
+// unseenPause is the time until the next look at a container that was mended and not seen since.
+const unseenPause = 2 * time.Second
+
+// errMissing is why a container is mended again after a repair without an error.
+var errMissing = errors.New("the repair ended without an error, but did not help")
+
+// result is why something is missing of a container after its repair has ended.
+func (m *mends) result(id string, err error) error {
+	switch {
+	case err == nil && m.seen.unseen[id]:
+		if m.changed != nil {
+			time.AfterFunc(unseenPause, m.changed)
+		}
+		return reconcile.Waiting{For: "check of " + id}
+	case err == nil:
+		err = fmt.Errorf("%w: %s", errMissing, strings.Join(m.seen.missing[id], ", "))
+	}
+	delete(m.ended, id)
+	return err
 }
 
 // work mends until nothing waits.
@@ -90,7 +107,7 @@ func (m *mends) work(ctx context.Context) {
 func (m *mends) mend(ctx context.Context, ids []string) map[string]error {
 	failures := map[string]error{}
 	for part := range slices.Chunk(ids, mendAtOnce) {
-		said, err := m.systemd.RunCommand(ctx, "davit-mend.service", "Repair of containers", append([]string{m.launcher, "mend"}, part...), mendTimeout)
+		said, err := m.systemd.RunCommand(ctx, mendUnit, "Repair of containers", append([]string{m.launcher, "mend"}, part...), mendTimeout)
 		for _, id := range part {
 			if err != nil {
 				failures[id] = fmt.Errorf("%w: %s mend %s says why", err, m.launcher, id)
@@ -105,15 +122,26 @@ func (m *mends) mend(ctx context.Context, ids []string) map[string]error {
 	return failures
 }
 
-// mendAtOnce bounds the containers of one launcher: what it says about them has to fit into what is read of it.
+// mendUnit is another for each process: an agent and davit apply may mend at the same time.
+var mendUnit = fmt.Sprintf("davit-mend-%d.service", os.Getpid())
+
+// mendAtOnce bounds the containers of one launcher: [units.Systemd.RunCommand] reads a line of 500 bytes about each.
 const mendAtOnce = 200
 
-// forget forgets how it went for containers that are whole again.
-func (m *mends) forget(missing map[string][]string) {
+// saw forgets the results of containers that a look has seen whole.
+func (m *mends) saw(now sight) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	maps.DeleteFunc(m.ended, func(id string, _ error) bool { return missing[id] == nil })
+	m.seen = now
+	maps.DeleteFunc(m.ended, func(id string, _ error) bool { return now.missing[id] == nil && !now.unseen[id] })
 }
 
-// wait waits until those that were begun have ended.
-func (m *mends) wait() { m.group.Wait() }
+// close leaves the work that is begun to systemd: the launcher goes on, and whoever looks next sees its result.
+func (m *mends) close() {
+	m.mu.Lock()
+	if m.cancel != nil {
+		m.cancel()
+	}
+	m.mu.Unlock()
+	m.group.Wait()
+}

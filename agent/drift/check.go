@@ -5,11 +5,15 @@ package drift
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
+	"os"
+	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,34 +23,55 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// settle is what lies between two checks of which both have to find a fault: what a start, a stop or a crash is about to
-// change is none.
+// settle is the time between two checks of which both have to find a fault: during a start, a stop or a crash some of it
+// is missing for a moment.
 const settle = 100 * time.Millisecond
 
+// Unchecked is the error of a check that does not cover all containers.
+type Unchecked struct {
+	// IDs are the containers that were not checked, or not in full: a launcher is at them, or Err is why.
+	IDs map[string]bool
+	// Err is nil if launchers are at all of them.
+	Err error
+}
+
+func (u Unchecked) Error() string {
+	if u.Err != nil {
+		return u.Err.Error()
+	}
+	return "launchers are at " + strings.Join(slices.Sorted(maps.Keys(u.IDs)), ", ")
+}
+
+func (u Unchecked) Unwrap() error { return u.Err }
+
 // Check checks what davit made for containers that run, of these bundles. It returns by container what is wrong, in
-// words. What a launcher is starting or undoing is left out. With an error it is what could be found.
+// words. Its error is an [Unchecked]: what it does not cover may be wrong or not.
 func Check(running []*bundle.Bundle) (map[string][]string, error) {
-	administered := map[string]bool{}
+	about := circumstances{administered: map[string]bool{}, differing: differing(running)}
 	for _, b := range running {
-		administered[cmp.Or(b.Sandbox, b.ID)] = administered[cmp.Or(b.Sandbox, b.ID)] || b.AdministersNetwork()
+		about.administered[cmp.Or(b.Sandbox, b.ID)] = about.administered[cmp.Or(b.Sandbox, b.ID)] || b.AdministersNetwork()
 	}
-	first, err := check(running, administered)
-	if len(first) == 0 {
-		return first, err
+	first := check(running, about)
+	if len(first.faults) == 0 {
+		return first.faults, first.err()
 	}
-	time.Sleep(settle) // nothing tells when a transition ends that nobody holds a lock for
-	suspects := slices.DeleteFunc(slices.Clone(running), func(b *bundle.Bundle) bool { return first[b.ID] == nil })
-	second, again := check(suspects, administered)
-	return second, cmp.Or(again, err)
+	time.Sleep(settle) // nothing reports the end of a transition that holds no lock
+	suspects := slices.DeleteFunc(slices.Clone(running), func(b *bundle.Bundle) bool { return first.faults[b.ID] == nil })
+	second := check(suspects, about)
+	maps.Copy(second.unchecked, first.unchecked)
+	if len(second.failures) == 0 {
+		second.failures = first.failures
+	}
+	return second.faults, second.err()
 }
 
 // check checks once.
-func check(running []*bundle.Bundle, administered map[string]bool) (map[string][]string, error) {
-	c := checker{faults: map[string][]string{}, devices: map[string]*device{}, administered: administered}
+func check(running []*bundle.Bundle, about circumstances) *checker {
+	c := &checker{circumstances: about, faults: map[string][]string{}, unchecked: map[string]bool{}, devices: map[string]*device{}}
 	var containers []container
-	var failures []error
 	for _, b := range running {
 		if isChanging(b.ID) {
+			c.unchecked[b.ID] = true
 			continue
 		}
 		if !exists(bundle.RunningBundle(b.ID)) {
@@ -61,7 +86,7 @@ func check(running []*bundle.Bundle, administered map[string]bool) (map[string][
 		}
 		one, err := read(b)
 		if err != nil {
-			failures = append(failures, fmt.Errorf("check %s: %w", b.ID, err))
+			c.fail(fmt.Errorf("check %s: %w", b.ID, err), b.ID)
 			continue
 		}
 		containers = append(containers, one)
@@ -69,27 +94,50 @@ func check(running []*bundle.Bundle, administered map[string]bool) (map[string][
 	}
 	for _, one := range containers {
 		if err := c.checkNetworks(one); err != nil {
-			failures = append(failures, fmt.Errorf("check %s: %w", one.ID, err))
+			c.fail(fmt.Errorf("check %s: %w", one.ID, err), one.ID)
 		}
 		c.note(one.ID, checkRecord(one.ID))
 		c.note(one.ID, checkFiles(one.Bundle)...)
 		c.note(one.ID, checkMounts(one.Bundle)...)
 	}
-	failures = append(failures, c.checkRules(containers))
-	maps.DeleteFunc(c.faults, func(_ string, faults []string) bool { return len(faults) == 0 })
-	return c.faults, errors.Join(failures...)
+	c.checkRules(containers)
+	return c
 }
 
 // checker carries one check.
 type checker struct {
-	faults  map[string][]string
-	devices map[string]*device // by the names of networks
+	circumstances
+	faults    map[string][]string
+	unchecked map[string]bool
+	failures  []error
+	devices   map[string]*device // by the configurations of networks
+}
+
+// circumstances are what a check has to know of all containers that run.
+type circumstances struct {
 	// administered are the containers and sandboxes whose processes may change their own network: how that is inside is
 	// their own business.
 	administered map[string]bool
+	// differing are the networks that containers have in several configurations, as one does that is suspended while its
+	// network changes. The bridge has the one on record.
+	differing map[string]bool
 }
 
-// device is a network's bridge, and which subnets containers have addresses of.
+// differing finds the networks of which containers have several configurations.
+func differing(running []*bundle.Bundle) map[string]bool {
+	first, found := map[string]json.RawMessage{}, map[string]bool{}
+	for _, b := range running {
+		for _, has := range b.Network.Attachments {
+			if first[has.Network] == nil {
+				first[has.Network] = has.Conflist
+			}
+			found[has.Network] = found[has.Network] || !bundle.SameNetwork(first[has.Network], has.Conflist)
+		}
+	}
+	return found
+}
+
+// device is a network's bridge in one configuration, and the subnets that containers have addresses of.
 type device struct {
 	used    map[netip.Prefix]bool
 	checked bool
@@ -106,6 +154,22 @@ func isChanging(id string) bool {
 	return errors.Is(unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
 }
 
+// err is the error of the check; nil if it covers all.
+func (c *checker) err() error {
+	if len(c.unchecked) == 0 {
+		return nil
+	}
+	return Unchecked{c.unchecked, errors.Join(c.failures...)}
+}
+
+// fail notes why containers are not checked in full.
+func (c *checker) fail(err error, ids ...string) {
+	c.failures = append(c.failures, err)
+	for _, id := range ids {
+		c.unchecked[id] = true
+	}
+}
+
 func (c *checker) note(id string, faults ...string) {
 	for _, fault := range faults {
 		if fault != "" && !slices.Contains(c.faults[id], fault) {
@@ -117,12 +181,12 @@ func (c *checker) note(id string, faults ...string) {
 // use notes which subnets a container has addresses of.
 func (c *checker) use(one container) {
 	for _, attached := range one.attached {
-		name := attached.network.Name
-		if c.devices[name] == nil {
-			c.devices[name] = &device{used: map[netip.Prefix]bool{}}
+		key := fmt.Sprint(attached.network)
+		if c.devices[key] == nil {
+			c.devices[key] = &device{used: map[netip.Prefix]bool{}}
 		}
 		for _, address := range attached.addresses {
-			c.devices[name].used[address.Masked()] = true
+			c.devices[key].used[address.Masked()] = true
 		}
 	}
 }
@@ -157,30 +221,51 @@ func (c *checker) checkNetworks(one container) error {
 	return nil
 }
 
-// checkDevice checks a network's bridge once for all of its containers.
+// checkDevice checks a network's bridge once for all containers that have the network in this configuration.
 func (c *checker) checkDevice(network bundle.BridgeNetwork) (string, error) {
-	d := c.devices[network.Name]
+	d := c.devices[fmt.Sprint(network)]
 	if d.checked {
 		return d.fault, nil
 	}
 	var err error
-	d.fault, err = bridge.CheckDevice(network, func(subnet netip.Prefix) bool { return d.used[subnet.Masked()] })
+	if !c.differing[network.Name] || isRecorded(network) {
+		d.fault, err = bridge.CheckDevice(network, func(subnet netip.Prefix) bool { return d.used[subnet.Masked()] })
+	}
 	d.checked = err == nil
 	return d.fault, err
 }
 
+// isRecorded reports whether a network is on record with this configuration.
+func isRecorded(network bundle.BridgeNetwork) bool {
+	text, err := os.ReadFile(bundle.NetworkRecord(network.Name))
+	if err != nil {
+		return false
+	}
+	var record struct{ Conflist json.RawMessage }
+	if json.Unmarshal(text, &record) != nil {
+		return false
+	}
+	recorded, own, err := bundle.DecodeBridgeNetwork(record.Conflist)
+	return err == nil && own && reflect.DeepEqual(recorded, network)
+}
+
 // checkRules checks the nftables rules of all containers.
-func (c *checker) checkRules(containers []container) error {
+func (c *checker) checkRules(containers []container) {
 	var standing []nat.Standing
+	var ids []string
 	for _, one := range containers {
-		standing = append(standing, one.standing()...)
+		if own := one.standing(); len(own) > 0 {
+			standing, ids = append(standing, own...), append(ids, one.ID)
+		}
 	}
 	if len(standing) == 0 {
-		return nil
+		return
 	}
 	faults, err := nat.Check(standing)
+	if err != nil {
+		c.fail(err, ids...)
+	}
 	for id, found := range faults {
 		c.note(id, found...)
 	}
-	return err
 }
