@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/davit-project/davit/agent/drift"
 	"github.com/davit-project/davit/reconcile"
@@ -25,6 +26,7 @@ type damage struct {
 
 // sight is what is known after a look.
 type sight struct {
+	began time.Time
 	// missing is by container, in words. It is from an earlier look for a container that this one has not seen.
 	missing map[string][]string
 	// unseen are the containers that were not checked in full: a launcher is at them, or err is why.
@@ -43,13 +45,15 @@ func (d *damage) suspect() {
 
 // look finds out what is missing of containers that run, as far as that is not known.
 func (d *damage) look(workloads map[string]reconcile.ActualWorkload) sight {
-	run := running(workloads)
-	due := d.due(run)
-	if len(due) == 0 {
-		return d.learn(run, nil, nil)
+	began, run := time.Now(), running(workloads)
+	var found map[string][]string
+	var err error
+	if due := d.due(run); len(due) > 0 {
+		found, err = drift.Check(due)
 	}
-	found, err := drift.Check(due)
-	return d.learn(run, found, err)
+	now := d.learn(run, found, err)
+	now.began = began
+	return now
 }
 
 // learn takes over what a check of containers that run has found.

@@ -29,11 +29,17 @@ type mends struct {
 	mu      sync.Mutex
 	waiting map[string]bool
 	mending map[string]bool
-	ended   map[string]error // the results, until a look sees the container whole
-	seen    sight            // by the last look
+	ended   map[string]repaired // until a look sees the container whole
+	seen    sight               // by the last look
 	active  bool
 	cancel  context.CancelFunc // of the work; nil before the first
 	group   sync.WaitGroup
+}
+
+// repaired is the result of a repair that has ended.
+type repaired struct {
+	err error
+	at  time.Time
 }
 
 // begin has a container mended. It returns [reconcile.Waiting] until that has ended, and then, if something is still
@@ -41,11 +47,11 @@ type mends struct {
 func (m *mends) begin(ctx context.Context, id string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err, ended := m.ended[id]; ended {
-		return m.result(id, err)
+	if last, ended := m.ended[id]; ended {
+		return m.result(id, last)
 	}
 	if m.waiting == nil {
-		m.waiting, m.ended = map[string]bool{}, map[string]error{}
+		m.waiting, m.ended = map[string]bool{}, map[string]repaired{}
 	}
 	if !m.mending[id] {
 		m.waiting[id] = true
@@ -65,9 +71,11 @@ const unseenPause = 2 * time.Second
 var errMissing = errors.New("the repair ended without an error, but did not help")
 
 // result is why something is missing of a container after its repair has ended.
-func (m *mends) result(id string, err error) error {
+func (m *mends) result(id string, last repaired) error {
+	isSeen := !m.seen.unseen[id] && last.at.Before(m.seen.began)
+	err := last.err
 	switch {
-	case err == nil && m.seen.unseen[id]:
+	case err == nil && !isSeen:
 		if m.changed != nil {
 			time.AfterFunc(unseenPause, m.changed)
 		}
@@ -93,7 +101,7 @@ func (m *mends) work(ctx context.Context) {
 		failures := m.mend(ctx, ids)
 		m.mu.Lock()
 		for _, id := range ids {
-			m.ended[id] = failures[id]
+			m.ended[id] = repaired{failures[id], time.Now()}
 		}
 		m.mending = nil
 		m.mu.Unlock()
@@ -133,7 +141,7 @@ func (m *mends) saw(now sight) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.seen = now
-	maps.DeleteFunc(m.ended, func(id string, _ error) bool { return now.missing[id] == nil && !now.unseen[id] })
+	maps.DeleteFunc(m.ended, func(id string, _ repaired) bool { return now.missing[id] == nil && !now.unseen[id] })
 }
 
 // close leaves the work that is begun to systemd: the launcher goes on, and whoever looks next sees its result.
