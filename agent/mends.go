@@ -75,13 +75,16 @@ func (m *mends) result(id string, last repaired) error {
 	isSeen := !m.seen.unseen[id] && last.at.Before(m.seen.began)
 	err := last.err
 	switch {
-	case err == nil && !isSeen:
+	case err != nil:
+	case isSeen:
+		err = fmt.Errorf("%w: %s", errMissing, strings.Join(m.seen.missing[id], ", "))
+	case m.seen.err != nil:
+		err = fmt.Errorf("cannot check whether the repair helped: %w", m.seen.err)
+	default:
 		if m.changed != nil {
 			time.AfterFunc(unseenPause, m.changed)
 		}
 		return reconcile.Waiting{For: "check of " + id}
-	case err == nil:
-		err = fmt.Errorf("%w: %s", errMissing, strings.Join(m.seen.missing[id], ", "))
 	}
 	delete(m.ended, id)
 	return err

@@ -24,6 +24,7 @@ func TestResultsOfRepairs(t *testing.T) {
 		"it failed":                      {err: failure, seen: sight{missing: missing}, want: failure, forgets: true},
 		"it failed, and was not seen":    {err: failure, seen: sight{missing: missing, unseen: map[string]bool{"web": true}}, want: failure, forgets: true},
 		"it did not help":                {seen: sight{began: now, missing: missing}, want: errMissing, forgets: true, gotWords: errMissing.Error() + ": the bridge davit0 is gone"},
+		"it cannot be checked":           {seen: sight{began: now, missing: missing, unseen: map[string]bool{"web": true}, err: failure}, want: failure, forgets: true},
 		"it ended during the look":       {seen: sight{began: now.Add(-time.Hour), missing: missing}, waits: true},
 		"it ended, and was not seen yet": {seen: sight{began: now, missing: missing, unseen: map[string]bool{"web": true}}, waits: true},
 	} {
