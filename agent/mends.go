@@ -90,9 +90,13 @@ func (m *mends) result(id string, last repaired) error {
 	return err
 }
 
+// gatherPause is the time in which a pass begins all of its repairs: one launcher mends them together.
+const gatherPause = 50 * time.Millisecond
+
 // work mends until nothing waits.
 func (m *mends) work(ctx context.Context) {
 	for {
+		time.Sleep(gatherPause)
 		m.mu.Lock()
 		m.mending, m.waiting = m.waiting, map[string]bool{}
 		ids := slices.Sorted(maps.Keys(m.mending))
