@@ -111,7 +111,8 @@ func (r *reconciler) ended(result Result, wait bool) bool {
 	failed := result.view.failed()
 	for _, flight := range r.flights {
 		action := flight.action
-		if action.Verb == reconcile.Stop || wait && (action.IsFetch() || failed[action.Object] == "") {
+		isLeft := action.Verb == reconcile.Repair && !r.watched // no agent takes over
+		if action.Verb == reconcile.Stop || isLeft || wait && (action.IsFetch() || failed[action.Object] == "") {
 			return false
 		}
 	}

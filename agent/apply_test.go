@@ -33,3 +33,14 @@ func TestAVersionThatFailedHasEndedWhoeverSawIt(t *testing.T) {
 		}
 	}
 }
+
+func TestWithoutAnAgentRepairsAreWaitedFor(t *testing.T) {
+	t.Parallel()
+	for name, isWatched := range map[string]bool{"no agent runs": false, "an agent takes over": true} {
+		repair := reconcile.Action{Verb: reconcile.Repair, Object: "Container/web", Target: "web.service"}
+		r := &reconciler{flights: map[string]flight{"web.service": {repair}}, watched: isWatched}
+		if got := r.ended(Result{view: &view{}}, false); got != isWatched {
+			t.Errorf("%s: ended is %t", name, got)
+		}
+	}
+}

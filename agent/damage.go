@@ -2,10 +2,12 @@ package agent
 
 import (
 	"context"
-	"reflect"
+	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/davit-project/davit/agent/drift"
 	"github.com/davit-project/davit/reconcile"
@@ -14,12 +16,24 @@ import (
 
 // damage is what is known of what others have removed of what launchers made for containers that run. To look costs a
 // system call or more for each container: it is done again only after something went, while anything is missing, and for
-// containers that did not run at the last look. The zero value knows nothing.
+// containers that the last look has not seen. The zero value knows nothing.
 type damage struct {
 	mu      sync.Mutex
 	fresh   bool                // nothing went since known was found out
 	checked map[string]bool     // the containers that it was found out for
 	known   map[string][]string // by container, in words
+}
+
+// sight is what is known after a look.
+type sight struct {
+	began time.Time
+	// missing is by container, in words. It is from an earlier look for a container that this one has not seen.
+	missing map[string][]string
+	// unseen are the containers that were not checked in full: a launcher is at them, or err is why.
+	unseen map[string]bool
+	// changed is set if missing is other than after the look before.
+	changed bool
+	err     error
 }
 
 // suspect has the next look find out again. It may be called from anywhere.
@@ -29,24 +43,40 @@ func (d *damage) suspect() {
 	d.fresh = false
 }
 
-// look returns what is missing of containers that run, by container, and whether that is other than before.
-func (d *damage) look(workloads map[string]reconcile.ActualWorkload) (known map[string][]string, changed bool, err error) {
-	run := running(workloads)
-	due := d.due(run)
-	if len(due) == 0 && len(run) > 0 {
-		return nil, false, nil
+// look finds out what is missing of containers that run, as far as that is not known.
+func (d *damage) look(workloads map[string]reconcile.ActualWorkload) sight {
+	began, run := time.Now(), running(workloads)
+	var found map[string][]string
+	var err error
+	if due := d.due(run); len(due) > 0 {
+		found, err = drift.Check(due)
 	}
-	found, err := drift.Check(due)
+	now := d.learn(run, found, err)
+	now.began = began
+	return now
+}
+
+// learn takes over what a check of containers that run has found.
+func (d *damage) learn(run []*bundle.Bundle, found map[string][]string, err error) sight {
+	unchecked, _ := errors.AsType[drift.Unchecked](err)
+	now := sight{missing: map[string][]string{}, unseen: unchecked.IDs, err: unchecked.Err}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.fresh = d.fresh && err == nil
-	changed = !reflect.DeepEqual(found, d.known) && len(found)+len(d.known) > 0
-	d.known = found
-	d.checked = make(map[string]bool, len(run))
+	checked := make(map[string]bool, len(run))
 	for _, b := range run {
-		d.checked[b.ID] = true
+		checked[b.ID] = !now.unseen[b.ID]
+		missing := found[b.ID]
+		if missing == nil && now.unseen[b.ID] {
+			missing = d.known[b.ID]
+		}
+		if missing != nil {
+			now.missing[b.ID] = missing
+		}
 	}
-	return found, changed, err
+	now.changed = !maps.EqualFunc(now.missing, d.known, slices.Equal)
+	d.known, d.checked = now.missing, checked
+	d.fresh = d.fresh && now.err == nil
+	return now
 }
 
 // due are those of the containers that run that have to be looked at. What goes from here on may be missed by that look:
@@ -89,9 +119,9 @@ func hasEnded(workload reconcile.ActualWorkload, b *bundle.Bundle) bool {
 
 // noteDamage notes what others have removed of what launchers made for units that are up and stay so.
 func (n *Node) noteDamage(workloads map[string]reconcile.ActualWorkload) {
-	known, _, err := n.damage.look(workloads)
-	n.unchecked = err
-	for id, missing := range known {
+	now := n.damage.look(workloads)
+	n.unchecked = now.err
+	for id, missing := range now.missing {
 		unit := id + ".service"
 		workload, own := workloads[unit]
 		isUp := workload.Active == "active" || workload.Active == "reloading" || workload.Active == "activating"
@@ -100,7 +130,7 @@ func (n *Node) noteDamage(workloads map[string]reconcile.ActualWorkload) {
 			workloads[unit] = workload
 		}
 	}
-	n.mends.forget(known)
+	n.mends.saw(now)
 }
 
 // repairs has a launcher make again what is missing of containers that run.

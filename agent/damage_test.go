@@ -1,11 +1,15 @@
 package agent
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/davit-project/davit/agent/drift"
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -60,6 +64,45 @@ func TestWhatIsLookedAt(t *testing.T) {
 		}
 		if !test.have.fresh {
 			t.Errorf("%s: what goes from here on is not noticed", name)
+		}
+	}
+}
+
+func TestWhatALookHasNotSeenStaysAsItWas(t *testing.T) {
+	t.Parallel()
+	failure := errors.New("no netlink")
+	of := func(ids ...string) map[string]bool {
+		set := map[string]bool{}
+		for _, id := range ids {
+			set[id] = true
+		}
+		return set
+	}
+	before := map[string][]string{"web": {"its address"}}
+	run := []*bundle.Bundle{{Launch: bundle.Launch{ID: "web"}}, {Launch: bundle.Launch{ID: "app"}}}
+	for name, test := range map[string]struct {
+		found   map[string][]string
+		err     error
+		want    sight
+		checked map[string]bool
+		fresh   bool
+	}{
+		"all is whole":        {nil, nil, sight{missing: map[string][]string{}, changed: true}, map[string]bool{"web": true, "app": true}, true},
+		"the same is missing": {before, nil, sight{missing: before}, map[string]bool{"web": true, "app": true}, true},
+		"a launcher is at the container": {nil, drift.Unchecked{IDs: of("web")}, sight{missing: before, unseen: of("web")},
+			map[string]bool{"web": false, "app": true}, true},
+		"the check fails": {nil, drift.Unchecked{IDs: of("web", "app"), Err: failure}, sight{missing: before, unseen: of("web", "app"), err: failure},
+			map[string]bool{"web": false, "app": false}, false},
+		"the check fails, and finds something else": {map[string][]string{"web": {"its device"}}, drift.Unchecked{IDs: of("web"), Err: failure},
+			sight{missing: map[string][]string{"web": {"its device"}}, unseen: of("web"), changed: true, err: failure}, map[string]bool{"web": false, "app": true}, false},
+	} {
+		d := &damage{fresh: true, known: before}
+		got := d.learn(run, test.found, test.err)
+		if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(sight{}), cmpopts.EquateErrors()); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		if diff := cmp.Diff(test.checked, d.checked); diff != "" || d.fresh != test.fresh {
+			t.Errorf("%s: fresh %v, checked %s", name, d.fresh, diff)
 		}
 	}
 }

@@ -87,6 +87,14 @@ func (r *reconciler) land(ctx context.Context, v *view, pass Pass) {
 	}
 }
 
+// dropRepairs forgets repairs that are not planned any more: the object is suspended, or drift is only reported.
+func (r *reconciler) dropRepairs(plan reconcile.Plan) {
+	maps.DeleteFunc(r.flights, func(_ string, f flight) bool {
+		isPlanned := func(action reconcile.Action) bool { return action.ID == f.action.ID }
+		return f.action.Verb == reconcile.Repair && !slices.ContainsFunc(plan.Actions, isPlanned)
+	})
+}
+
 // crash reports that the flights of an object came to nothing.
 func (r *reconciler) crash(object string, reason error, pass Pass) {
 	for _, unit := range slices.Sorted(maps.Keys(r.flights)) {

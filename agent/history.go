@@ -107,12 +107,14 @@ func readRuns(ctx context.Context, names []string) (*runMessages, error) {
 		return nil, fmt.Errorf("read the runs of %d units from the journal: %w", len(names), err)
 	}
 	messages := &runMessages{runs: map[string][]*Run{}, byInvocation: map[string]*Run{}}
-	parseErr := messages.parse(output)
-	if err := command.Wait(); err != nil {
-		return nil, fmt.Errorf("read the runs of %d units from the journal: %w: %s", len(names), err, bytes.TrimSpace(stderr.Bytes()))
+	if err = messages.parse(output); err != nil {
+		output.Close() // it ends with SIGPIPE, instead of waiting until its output is read
 	}
-	if parseErr != nil {
-		return nil, fmt.Errorf("read the runs of %d units from the journal: %w", len(names), parseErr)
+	if ended := command.Wait(); ended != nil {
+		err = errors.Join(err, fmt.Errorf("journalctl: %w: %s", ended, bytes.TrimSpace(stderr.Bytes())))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the runs of %d units from the journal: %w", len(names), err)
 	}
 	return messages, nil
 }

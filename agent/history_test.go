@@ -1,7 +1,10 @@
 package agent
 
 import (
+	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +28,20 @@ func message(invocation, id, more string) string {
 		unit = "other.service"
 	}
 	return fmt.Sprintf(`"UNIT":%q,"INVOCATION_ID":%q,"MESSAGE_ID":%q%s`, unit, invocation, id, more)
+}
+
+func TestWhatIsWrongWithTheJournalComesFirst(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "journalctl"), []byte("#!/bin/sh\necho '?'\nexec yes\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, err := readRuns(ctx, []string{"job.service"})
+	if want := "from the journal: invalid character '?'"; err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
+	}
 }
 
 func TestRunsOfAJobAreReadFromTheJournal(t *testing.T) {

@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/davit-project/davit/agent/drift"
 	"github.com/davit-project/davit/agent/facts"
 	"github.com/davit-project/davit/agent/health"
 	"github.com/davit-project/davit/agent/resolver/follow"
@@ -92,7 +91,8 @@ type Agent struct {
 	unrecorded map[string]bool    // units that were warned of
 	repaired   []reconcile.Action // that are not logged yet
 
-	listener  *drift.Listener // nil where it cannot listen
+	hearing   *hearing
+	deaf      string // why nothing was heard, as it was last logged
 	suspicion suspicion
 
 	upcoming upcoming // the retries that were last published
@@ -136,7 +136,7 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 	}
 	watching := inBackground(func() { watcher.Run(ctx) })
 	following := inBackground(func() { a.names.Run(ctx) })
-	listening := a.listen(ctx)
+	a.listen(ctx)
 	a.monitor = health.New(a.node.Systemd, a.node.facts.Launcher, a.log)
 	a.monitor.OnChange(a.unitChanged)
 	probing := inBackground(func() {
@@ -147,7 +147,7 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 	defer func() {
 		<-probing
 		<-following
-		<-listening
+		<-a.hearing.ended
 		select {
 		case <-watching:
 		case <-time.After(time.Second): // a file system that does not answer keeps it in the kernel
@@ -317,6 +317,7 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 		a.monitor.LookAgain()
 		a.names.LookAgain()
 		a.lookForDamage()
+		a.listenAgain(ctx)
 	}
 	*force = false
 	about := tried{verdict, tree, config, manifests.Options{Node: &node, Policy: nodePolicy, Parser: facts.SystemdParser}}
@@ -385,7 +386,7 @@ func (a *Agent) pass(ctx context.Context, about tried) error {
 	}
 	defer unlock()
 	a.arm()
-	a.suspicion.passes()
+	a.suspicion.state.Store(0) // this pass looks
 	if waited {
 		a.last = nil // so may what was read before
 		return errStale
@@ -409,6 +410,7 @@ func (a *Agent) pass(ctx context.Context, about tried) error {
 		a.last = nil
 		return errStale
 	}
+	a.suspicion.passed(done > 0)
 	a.notePass(ctx, tree, set, guard, result, err, done > 0, about.verdict.Prune)
 	impaired := errors.Join(err, result.Warning, result.Housekeeping) != nil
 	if !impaired && len(result.Impossible)+len(result.Failures) == 0 && set.Complete() {

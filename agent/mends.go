@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -28,43 +29,74 @@ type mends struct {
 	mu      sync.Mutex
 	waiting map[string]bool
 	mending map[string]bool
-	ended   map[string]error // how it went, as long as nobody has seen the container whole since
+	ended   map[string]repaired // until a look sees the container whole
+	seen    sight               // by the last look
 	active  bool
+	cancel  context.CancelFunc // of the work; nil before the first
 	group   sync.WaitGroup
 }
 
-// errMissing is why a container that was mended is mended again.
-var errMissing = errors.New("it is still not as it was made, although davit-run mend has ended well")
+// repaired is the result of a repair that has ended.
+type repaired struct {
+	err error
+	at  time.Time
+}
 
 // begin has a container mended. It returns [reconcile.Waiting] until that has ended, and then, if something is still
 // missing, once why.
 func (m *mends) begin(ctx context.Context, id string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err, ended := m.ended[id]; ended {
-		delete(m.ended, id)
-		if err == nil {
-			err = errMissing
-		}
-		return err
+	if last, ended := m.ended[id]; ended {
+		return m.result(id, last)
 	}
 	if m.waiting == nil {
-		m.waiting, m.ended = map[string]bool{}, map[string]error{}
+		m.waiting, m.ended = map[string]bool{}, map[string]repaired{}
 	}
 	if !m.mending[id] {
 		m.waiting[id] = true
 	}
 	if !m.active {
 		m.active = true
-		ctx = context.WithoutCancel(ctx) // the pass that began it does not wait
+		ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx)) // the pass that began it does not wait
 		m.group.Go(func() { m.work(ctx) })
 	}
 	return reconcile.Waiting{For: "repair of " + id}
 }
 
+// unseenPause is the time until the next look at a container that was mended and not seen since.
+const unseenPause = 2 * time.Second
+
+// errMissing is why a container is mended again after a repair without an error.
+var errMissing = errors.New("the repair ended without an error, but did not help")
+
+// result is why something is missing of a container after its repair has ended.
+func (m *mends) result(id string, last repaired) error {
+	isSeen := !m.seen.unseen[id] && last.at.Before(m.seen.began)
+	err := last.err
+	switch {
+	case err != nil:
+	case isSeen:
+		err = fmt.Errorf("%w: %s", errMissing, strings.Join(m.seen.missing[id], ", "))
+	case m.seen.err != nil:
+		err = fmt.Errorf("cannot check whether the repair helped: %w", m.seen.err)
+	default:
+		if m.changed != nil {
+			time.AfterFunc(unseenPause, m.changed)
+		}
+		return reconcile.Waiting{For: "check of " + id}
+	}
+	delete(m.ended, id)
+	return err
+}
+
+// gatherPause is the time in which a pass begins all of its repairs: one launcher mends them together.
+const gatherPause = 50 * time.Millisecond
+
 // work mends until nothing waits.
 func (m *mends) work(ctx context.Context) {
 	for {
+		time.Sleep(gatherPause)
 		m.mu.Lock()
 		m.mending, m.waiting = m.waiting, map[string]bool{}
 		ids := slices.Sorted(maps.Keys(m.mending))
@@ -76,7 +108,7 @@ func (m *mends) work(ctx context.Context) {
 		failures := m.mend(ctx, ids)
 		m.mu.Lock()
 		for _, id := range ids {
-			m.ended[id] = failures[id]
+			m.ended[id] = repaired{failures[id], time.Now()}
 		}
 		m.mending = nil
 		m.mu.Unlock()
@@ -90,7 +122,7 @@ func (m *mends) work(ctx context.Context) {
 func (m *mends) mend(ctx context.Context, ids []string) map[string]error {
 	failures := map[string]error{}
 	for part := range slices.Chunk(ids, mendAtOnce) {
-		said, err := m.systemd.RunCommand(ctx, "davit-mend.service", "Repair of containers", append([]string{m.launcher, "mend"}, part...), mendTimeout)
+		said, err := m.systemd.RunCommand(ctx, mendUnit, "Repair of containers", append([]string{m.launcher, "mend"}, part...), mendTimeout)
 		for _, id := range part {
 			if err != nil {
 				failures[id] = fmt.Errorf("%w: %s mend %s says why", err, m.launcher, id)
@@ -105,15 +137,26 @@ func (m *mends) mend(ctx context.Context, ids []string) map[string]error {
 	return failures
 }
 
-// mendAtOnce bounds the containers of one launcher: what it says about them has to fit into what is read of it.
+// mendUnit is another for each process: an agent and davit apply may mend at the same time.
+var mendUnit = fmt.Sprintf("davit-mend-%d.service", os.Getpid())
+
+// mendAtOnce bounds the containers of one launcher: [units.Systemd.RunCommand] reads a line of 500 bytes about each.
 const mendAtOnce = 200
 
-// forget forgets how it went for containers that are whole again.
-func (m *mends) forget(missing map[string][]string) {
+// saw forgets the results of containers that a look has seen whole.
+func (m *mends) saw(now sight) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	maps.DeleteFunc(m.ended, func(id string, _ error) bool { return missing[id] == nil })
+	m.seen = now
+	maps.DeleteFunc(m.ended, func(id string, _ repaired) bool { return now.missing[id] == nil && !now.unseen[id] })
 }
 
-// wait waits until those that were begun have ended.
-func (m *mends) wait() { m.group.Wait() }
+// close leaves the work that is begun to systemd: the launcher goes on, and whoever looks next sees its result.
+func (m *mends) close() {
+	m.mu.Lock()
+	if m.cancel != nil {
+		m.cancel()
+	}
+	m.mu.Unlock()
+	m.group.Wait()
+}

@@ -38,7 +38,7 @@ type Node struct {
 	cleanUps cleanUps
 	damage   damage
 	mends    mends
-	// unchecked is why it is not known what running containers have; nil where it is.
+	// unchecked is why running containers cannot be checked; nil if they can.
 	unchecked error
 	facts     reconcile.Node
 	plugins   []string
@@ -50,7 +50,7 @@ type Node struct {
 	Refresh bool
 	// queued are the units that have a job of systemd which nothing precedes, and do not start yet, and since when.
 	queued map[string]time.Time
-	// shadowed are the units that systemd reads, or has read, from a file of somebody else's.
+	// shadowed are the units that systemd reads, or has read, from a file that davit did not write.
 	shadowed map[string]string
 	// last is what was last resolved, and to what: most of the time nothing has changed since.
 	last struct {
@@ -136,7 +136,7 @@ func Open(ctx context.Context, patience fetch.Options) (*Node, error) {
 // Close ends the connections.
 func (n *Node) Close() error {
 	n.cleanUps.wait()
-	n.mends.wait()
+	n.mends.close()
 	n.Systemd.Close()
 	n.fetcher.Close()
 	return errors.Join(n.ranges.Close(), n.images.Close())

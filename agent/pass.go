@@ -15,6 +15,7 @@ import (
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/bundle"
 )
 
 // Pass is one walk from the manifests to the node.
@@ -223,6 +224,7 @@ func (r *reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *R
 		return false, err
 	}
 	pass.Planned(plan)
+	r.dropRepairs(plan)
 	plan = r.retries.delay(plan, v.desired, time.Now())
 	result.plan = plan
 	n.fetcher.Want(wantedKeys(v.desired))
@@ -331,7 +333,7 @@ func (n *Node) supersede(v *view, number int) error {
 // tidy removes what interrupted passes left where only passes write, and frees what containers that
 // are gone have not given back.
 func (n *Node) tidy(ctx context.Context, v *view) error {
-	return errors.Join(units.Tidy(), disk.Tidy(networks.RecordsDir), n.cleanUpStopped(ctx, v.actual),
+	return errors.Join(units.Tidy(), disk.Tidy(bundle.NetworkRecordsDir), n.cleanUpStopped(ctx, v.actual),
 		networks.FreeLeases(), n.generations.Prune(n.keep, v.spared()))
 }
 

@@ -27,7 +27,7 @@ type Report struct {
 	Held []reconcile.Held `json:"held,omitempty"`
 	// Warning is what of the history cannot be read; empty where all can.
 	Warning string `json:"warning,omitempty"`
-	// Unchecked is why it is not known whether running containers have what davit made for them; empty where it is.
+	// Unchecked is why running containers cannot be checked for drift; empty if they can.
 	Unchecked string `json:"unchecked,omitempty"`
 }
 

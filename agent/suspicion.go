@@ -8,12 +8,13 @@ import (
 	"github.com/davit-project/davit/agent/drift"
 )
 
-// Bounds of what lies between something that goes and the look at it: what goes together is seen together, and a node on
+// Bounds of the time between something that goes and the look at it: what goes together is seen together, and a node on
 // which containers start and stop all the time is not busy with nothing else.
 const (
 	suspicionPause = 150 * time.Millisecond
-	suspicionShare = 10 // times as long as the last look took lie before the next one, at most
+	suspicionShare = 10 // times as long as the last look took lie before the next one,
 	suspicionMost  = 2 * time.Second
+	suspicionLeast = 3 // but at most that long, or as many times as the last look took
 	unheardPause   = 10 * time.Minute
 )
 
@@ -22,6 +23,26 @@ type suspicion struct {
 	state, running atomic.Int64 // when it was heard first, in nanoseconds since 1970; 0 for not
 	looked         time.Time    // when the last look at what runs ended
 	took           time.Duration
+	asked          bool // the next pass is about what was heard of what every pass looks for
+	passes         backoff
+}
+
+// backoff is a distance that grows while passes for what was heard find nothing to do: containers can cause them, by
+// changes of their volumes' directories.
+type backoff struct {
+	last     time.Time
+	distance time.Duration
+}
+
+// idleMost bounds the distance of passes that find nothing to do. A pass takes a second at most on a busy node.
+const idleMost = 30 * time.Second
+
+// idle notes a pass that has found nothing to do.
+func (b *backoff) idle(now time.Time) {
+	if now.Sub(b.last) > 2*idleMost {
+		b.distance = 0
+	}
+	b.last, b.distance = now, min(max(2*b.distance, suspicionPause), idleMost)
 }
 
 // changed hears of a change. It may be called from anywhere.
@@ -37,10 +58,12 @@ func (a *Agent) changed(change drift.Change) {
 }
 
 // dueState and dueRunning are when to look at what was heard; zero for nothing.
-func (s *suspicion) dueState() time.Time { return dueAfter(s.state.Load(), time.Time{}) }
+func (s *suspicion) dueState() time.Time {
+	return dueAfter(s.state.Load(), s.passes.last.Add(s.passes.distance))
+}
 
 func (s *suspicion) dueRunning() time.Time {
-	return dueAfter(s.running.Load(), s.looked.Add(min(suspicionShare*s.took, suspicionMost)))
+	return dueAfter(s.running.Load(), s.looked.Add(min(suspicionShare*s.took, max(suspicionMost, suspicionLeast*s.took))))
 }
 
 // dueAfter is a moment after something was heard, and not before another time; zero for nothing heard.
@@ -55,8 +78,16 @@ func dueAfter(heard int64, notBefore time.Time) time.Time {
 	return due
 }
 
-// passes forgets what was heard until now of what every pass looks for.
-func (s *suspicion) passes() { s.state.Store(0) }
+// passed notes a pass, and whether it has found something to do.
+func (s *suspicion) passed(worked bool) {
+	switch {
+	case worked:
+		s.passes = backoff{}
+	case s.asked:
+		s.passes.idle(time.Now())
+	}
+	s.asked = false
+}
 
 // lookIntoSuspicion looks at what was heard of when it is time to: a pass follows if something has changed.
 func (a *Agent) lookIntoSuspicion() {
@@ -64,6 +95,7 @@ func (a *Agent) lookIntoSuspicion() {
 	isDue := func(at time.Time) bool { return !at.IsZero() && !now.Before(at) }
 	if isDue(a.suspicion.dueState()) {
 		a.suspicion.state.Store(0)
+		a.suspicion.asked = true
 		a.again.Store(true)
 	}
 	if !isDue(a.suspicion.dueRunning()) {
@@ -74,18 +106,18 @@ func (a *Agent) lookIntoSuspicion() {
 		return // the first pass looks
 	}
 	a.worked = true
-	_, changed, err := a.node.damage.look(a.view.actual.Workloads)
+	seen := a.node.damage.look(a.view.actual.Workloads)
 	a.suspicion.looked, a.suspicion.took = time.Now(), time.Since(now)
-	if err != nil {
-		a.once("cannot check what running containers have", "error", err)
+	if seen.err != nil {
+		a.once("cannot check what running containers have", "error", seen.err)
 	}
-	if changed {
+	if seen.changed {
 		a.again.Store(true)
 	}
 }
 
 // lookForDamage has what runs looked at once in a while even if nothing was heard: some settings of the kernel change
-// without a word, and a listener may have failed.
+// without a word.
 func (a *Agent) lookForDamage() {
 	if time.Since(a.suspicion.looked) > unheardPause {
 		a.node.damage.suspect()
@@ -93,29 +125,57 @@ func (a *Agent) lookForDamage() {
 	}
 }
 
-// listen has changes heard of, until the context ends.
-func (a *Agent) listen(ctx context.Context) (ended <-chan struct{}) {
-	listener, err := drift.NewListener(unitDirs, a.changed)
-	if err != nil {
-		a.once("changes that others make are seen only once a minute", "error", err)
-		done := make(chan struct{})
-		close(done)
-		return done
+// hearing is one attempt to hear of changes.
+type hearing struct {
+	listener *drift.Listener
+	ended    chan struct{} // closed once nothing is heard
+	err      error         // why; to be read then
+}
+
+// listen has changes heard of from now on, until the context ends.
+func (a *Agent) listen(ctx context.Context) {
+	h := &hearing{ended: make(chan struct{})}
+	a.hearing = h
+	if h.listener, h.err = drift.NewListener(unitDirs, a.changed); h.err != nil {
+		close(h.ended)
+		return
 	}
-	a.listener = listener
-	return inBackground(func() {
-		if err := listener.Run(ctx); err != nil && ctx.Err() == nil {
-			a.log.Warn("changes that others make are seen only once a minute", "error", err)
-		}
-	})
+	go func() {
+		defer close(h.ended)
+		h.err = h.listener.Run(ctx)
+	}()
+}
+
+// isDeaf reports whether nothing is heard, and why.
+func (h *hearing) isDeaf() (bool, error) {
+	select {
+	case <-h.ended:
+		return true, h.err
+	default:
+		return false, nil
+	}
+}
+
+// listenAgain tries to listen again if nothing is heard.
+func (a *Agent) listenAgain(ctx context.Context) {
+	deaf, err := a.hearing.isDeaf()
+	if !deaf {
+		return
+	}
+	a.node.damage.suspect()
+	if err != nil && err.Error() != a.deaf {
+		a.deaf = err.Error() // as long as that is why, it is logged once
+		a.log.Warn("cannot listen to changes that others make: each resync looks for them", "error", err)
+	}
+	a.listen(ctx)
 }
 
 // arm watches directories that have come.
 func (a *Agent) arm() {
-	if a.listener == nil {
+	if deaf, _ := a.hearing.isDeaf(); deaf {
 		return
 	}
-	if err := a.listener.Arm(); err != nil {
-		a.once("some changes that others make are seen only once a minute", "error", err)
+	if err := a.hearing.listener.Arm(); err != nil {
+		a.once("cannot listen to some changes that others make: each resync looks for them", "error", err)
 	}
 }

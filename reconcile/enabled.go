@@ -1,7 +1,7 @@
 package reconcile
 
-// isDisabled reports whether an operator has disabled or masked a unit: it stays so, whatever becomes of its file. systemd
-// refuses to enable what is masked. One that a pass wrote and did not come to enable is none.
+// isDisabled reports whether an operator has disabled or masked a unit: davit does not enable it, also if its file changes.
+// systemd refuses to enable a masked unit. A unit that an interrupted pass has written and not enabled does not count.
 func (d *differ) isDisabled(unit string, workload Workload) bool {
 	current, exists := d.actual.Workloads[unit]
 	isLeft := current.Enabled == "disabled" || current.isMasked()

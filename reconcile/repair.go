@@ -1,7 +1,7 @@
 package reconcile
 
-// repair plans to make again what others have removed of what launchers made for units that are up. What stops in this
-// plan, or starts anew, needs none of it.
+// repair plans to re-create what others have removed of what launchers made for units that are up. A unit that stops or
+// restarts in this plan needs no repair.
 func (d *differ) repair() {
 	replaced := map[string]bool{}
 	for _, action := range d.plan.Actions {

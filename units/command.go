@@ -2,22 +2,23 @@ package units
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
 	godbus "github.com/godbus/dbus/v5"
 )
 
-// maxCommandOutput is how much of a command's output is read.
-const maxCommandOutput = 4096
+// maxCommandOutput is how much of a command's output is returned: 200 lines of 500 bytes.
+const maxCommandOutput = 100_000
+
+// cutNote follows output that is longer.
+const cutNote = "\n(the rest was cut)"
 
 // RunCommand has systemd run a command as a service of its own, for as long as within at most, and
 // returns what it wrote: outside of this process's confinement, which a command would inherit, and
-// without a line in the journal.
+// without a line in the journal. Output of more than 100,000 bytes is cut, and a last line says so.
 func (s *Systemd) RunCommand(ctx context.Context, name, description string, command []string, within time.Duration) (string, error) {
 	reader, writer, err := os.Pipe()
 	if err != nil {
@@ -39,17 +40,12 @@ func (s *Systemd) RunCommand(ctx context.Context, name, description string, comm
 	start := func(conn *dbus.Conn, ctx context.Context, name, mode string, done chan<- string) (int, error) {
 		return conn.StartTransientUnitContext(ctx, name, mode, properties, done)
 	}
-	if err := s.job(ctx, "run", name, start); err != nil {
-		return "", err
-	}
-	// systemd may hold the pipe open still, but what the command wrote is in it.
-	if err := reader.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
+	out := &output{reader: reader}
+	read := make(chan error, 1)
+	go func() { read <- out.read() }()
+	ran := s.job(ctx, "run", name, start)
+	if err := out.end(read); err != nil && ran == nil {
 		return "", fmt.Errorf("run %s: %w", name, err)
 	}
-	output := make([]byte, maxCommandOutput)
-	n, err := reader.Read(output)
-	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-		return "", fmt.Errorf("run %s: %w", name, err)
-	}
-	return strings.TrimSpace(string(output[:n])), nil
+	return out.text(), ran
 }

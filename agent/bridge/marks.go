@@ -58,7 +58,7 @@ func parseMark(alias string) (mark Mark, ok bool) {
 }
 
 // MarkOf returns the mark of a device; ok is false for a device that davit did not make. A bridge that an older davit
-// made, or that a launcher has made and not marked yet, has a hardware address of davit's and a mark that says nothing.
+// made, or that a launcher has made and not marked yet, has davit's prefix in its hardware address, and an empty mark.
 func MarkOf(device netlink.Link) (mark Mark, ok bool, err error) {
 	if device.Type() != "bridge" {
 		return Mark{}, false, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,4 +39,20 @@ func Lock(path string, how int) (unlock func(), err error) {
 	}
 	// Closing the only descriptor is what unlocks; there is nothing to do about an error.
 	return func() { _ = file.Close() }, nil
+}
+
+// lockCheck is how often [LockWithin] tries to take a lock.
+const lockCheck = 20 * time.Millisecond
+
+// LockWithin is [Lock] for a caller that can do without: it waits for that long at most.
+func LockWithin(path string, how int, patience time.Duration) (unlock func(), err error) {
+	for end := time.Now().Add(patience); ; time.Sleep(lockCheck) {
+		unlock, err = Lock(path, how|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return unlock, err
+		}
+		if time.Now().After(end) {
+			return nil, fmt.Errorf("another process has held it for more than %s, fuser -v %s shows which: %w", patience, path, err)
+		}
+	}
 }

@@ -4,12 +4,12 @@
 package drift
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,30 +20,51 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// settle is what lies between two checks of which both have to find a fault: what a start, a stop or a crash is about to
-// change is none.
+// settle is the time between two checks of which both have to find a fault: during a start, a stop or a crash some of it
+// is missing for a moment.
 const settle = 100 * time.Millisecond
 
-// Check checks what davit made for containers that run, of these bundles. It returns by container what is wrong, in
-// words. What a launcher is starting or undoing is left out. With an error it is what could be found.
-func Check(running []*bundle.Bundle) (map[string][]string, error) {
-	first, err := check(running)
-	if len(first) == 0 {
-		return first, err
+// Unchecked is the error of a check that does not cover all containers.
+type Unchecked struct {
+	// IDs are the containers that were not checked, or not in full: a launcher is at them, or Err is why.
+	IDs map[string]bool
+	// Err is nil if launchers are at all of them.
+	Err error
+}
+
+func (u Unchecked) Error() string {
+	if u.Err != nil {
+		return u.Err.Error()
 	}
-	time.Sleep(settle) // nothing tells when a transition ends that nobody holds a lock for
-	suspects := slices.DeleteFunc(slices.Clone(running), func(b *bundle.Bundle) bool { return first[b.ID] == nil })
-	second, again := check(suspects)
-	return second, cmp.Or(again, err)
+	return "launchers are at " + strings.Join(slices.Sorted(maps.Keys(u.IDs)), ", ")
+}
+
+func (u Unchecked) Unwrap() error { return u.Err }
+
+// Check checks what davit made for containers that run, of these bundles. It returns by container what is wrong, in
+// words. Its error is an [Unchecked]: what it does not cover may be wrong or not.
+func Check(running []*bundle.Bundle) (map[string][]string, error) {
+	first := check(running)
+	if len(first.faults) == 0 {
+		return first.faults, first.err()
+	}
+	time.Sleep(settle) // nothing reports the end of a transition that holds no lock
+	suspects := slices.DeleteFunc(slices.Clone(running), func(b *bundle.Bundle) bool { return first.faults[b.ID] == nil })
+	second := check(suspects)
+	maps.Copy(second.unchecked, first.unchecked)
+	if len(second.failures) == 0 {
+		second.failures = first.failures
+	}
+	return second.faults, second.err()
 }
 
 // check checks once.
-func check(running []*bundle.Bundle) (map[string][]string, error) {
-	c := checker{faults: map[string][]string{}, devices: map[string]*device{}}
+func check(running []*bundle.Bundle) *checker {
+	c := &checker{faults: map[string][]string{}, unchecked: map[string]bool{}, devices: map[string]*device{}}
 	var containers []container
-	var failures []error
 	for _, b := range running {
 		if isChanging(b.ID) {
+			c.unchecked[b.ID] = true
 			continue
 		}
 		if !exists(bundle.RunningBundle(b.ID)) {
@@ -58,7 +79,7 @@ func check(running []*bundle.Bundle) (map[string][]string, error) {
 		}
 		one, err := read(b)
 		if err != nil {
-			failures = append(failures, fmt.Errorf("check %s: %w", b.ID, err))
+			c.fail(fmt.Errorf("check %s: %w", b.ID, err), b.ID)
 			continue
 		}
 		containers = append(containers, one)
@@ -66,24 +87,25 @@ func check(running []*bundle.Bundle) (map[string][]string, error) {
 	}
 	for _, one := range containers {
 		if err := c.checkNetworks(one); err != nil {
-			failures = append(failures, fmt.Errorf("check %s: %w", one.ID, err))
+			c.fail(fmt.Errorf("check %s: %w", one.ID, err), one.ID)
 		}
 		c.note(one.ID, checkRecord(one.ID))
 		c.note(one.ID, checkFiles(one.Bundle)...)
 		c.note(one.ID, checkMounts(one.Bundle)...)
 	}
-	failures = append(failures, c.checkRules(containers))
-	maps.DeleteFunc(c.faults, func(_ string, faults []string) bool { return len(faults) == 0 })
-	return c.faults, errors.Join(failures...)
+	c.checkRules(containers)
+	return c
 }
 
 // checker carries one check.
 type checker struct {
-	faults  map[string][]string
-	devices map[string]*device // by the names of networks
+	faults    map[string][]string
+	unchecked map[string]bool
+	failures  []error
+	devices   map[string]*device // by the names of networks
 }
 
-// device is a network's bridge, and which subnets containers have addresses of.
+// device is a network's bridge, and the subnets that containers have addresses of.
 type device struct {
 	used    map[netip.Prefix]bool
 	checked bool
@@ -98,6 +120,22 @@ func isChanging(id string) bool {
 	}
 	defer func() { _ = unix.Close(fd) }() // which unlocks it
 	return errors.Is(unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
+}
+
+// err is the error of the check; nil if it covers all.
+func (c *checker) err() error {
+	if len(c.unchecked) == 0 {
+		return nil
+	}
+	return Unchecked{c.unchecked, errors.Join(c.failures...)}
+}
+
+// fail notes why containers are not checked in full.
+func (c *checker) fail(err error, ids ...string) {
+	c.failures = append(c.failures, err)
+	for _, id := range ids {
+		c.unchecked[id] = true
+	}
 }
 
 func (c *checker) note(id string, faults ...string) {
@@ -173,17 +211,22 @@ func (c *checker) checkDevice(network bundle.BridgeNetwork) (string, error) {
 }
 
 // checkRules checks the nftables rules of all containers.
-func (c *checker) checkRules(containers []container) error {
+func (c *checker) checkRules(containers []container) {
 	var standing []nat.Standing
+	var ids []string
 	for _, one := range containers {
-		standing = append(standing, one.standing()...)
+		if own := one.standing(); len(own) > 0 {
+			standing, ids = append(standing, own...), append(ids, one.ID)
+		}
 	}
 	if len(standing) == 0 {
-		return nil
+		return
 	}
 	faults, err := nat.Check(standing)
+	if err != nil {
+		c.fail(err, ids...)
+	}
 	for id, found := range faults {
 		c.note(id, found...)
 	}
-	return err
 }

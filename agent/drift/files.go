@@ -11,14 +11,11 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// ownFiles are the files of a container's directory that it sees in /etc.
-var ownFiles = []string{"hosts", "hostname", "resolv.conf"}
-
 // checkFiles finds what is missing of the files that a launcher has made for a container.
 func checkFiles(b *bundle.Bundle) []string {
 	var faults []string
 	dir := filepath.Dir(bundle.RecordFile(b.ID))
-	for _, name := range ownFiles {
+	for _, name := range bundle.EtcFiles {
 		if !exists(filepath.Join(dir, name)) {
 			faults = append(faults, fmt.Sprintf("the file of its /etc/%s is gone from the node", name))
 		}

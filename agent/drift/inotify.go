@@ -49,11 +49,11 @@ func (c concern) isState() bool { return c != ofRunning && c != ofContainers }
 
 // watches are directories that are watched. Its methods may be called from several goroutines.
 type watches struct {
-	fd     int
 	top    map[string]concern
 	buffer []byte
 
 	mu    sync.Mutex
+	fd    int // -1 once it is closed
 	dirs  map[int32]watched
 	armed map[string]bool // those of top that are watched
 }
@@ -69,7 +69,7 @@ func newWatches(units []string) (*watches, error) {
 		return nil, fmt.Errorf("watch what davit made: %w", os.NewSyscallError("inotify_init1", err))
 	}
 	w := &watches{fd: fd, buffer: make([]byte, 16<<10), dirs: map[int32]watched{}, armed: map[string]bool{}, top: map[string]concern{
-		bundle.VolumesDir: ofState, bundle.RootfsDir: ofState, bundle.StateDir + "/networks": ofState, bundle.BundlesDir: ofBundles,
+		bundle.VolumesDir: ofState, bundle.RootfsDir: ofState, bundle.NetworkRecordsDir: ofState, bundle.BundlesDir: ofBundles,
 		bundle.AttachmentsDir: ofContainers, bundle.CNIDataDir: ofContainers, bundle.MembersDir: ofRunning,
 	}}
 	for _, dir := range units {
@@ -109,23 +109,28 @@ func (c concern) isPart(name string) bool {
 	return has && !strings.HasPrefix(name, ".") && (c != ofUnits || isLinks(name))
 }
 
-// addWithParts watches a directory, and those in it that count.
+// addWithParts watches a directory, and those in it that count. It is tried again by the next arm if one of them cannot
+// be watched.
 func (w *watches) addWithParts(dir string, c concern) error {
 	if err := w.add(dir, c); err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
 	}
+	failures := []error{err}
 	for _, entry := range entries {
 		if entry.IsDir() && c.isPart(entry.Name()) {
-			if err := w.add(filepath.Join(dir, entry.Name()), parts[c]); err != nil {
-				return err
-			}
+			failures = append(failures, w.add(filepath.Join(dir, entry.Name()), parts[c]))
 		}
 	}
-	return nil
+	if err = errors.Join(failures...); err != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.armed, dir)
+	}
+	return err
 }
 
 // add watches a directory; one that is missing comes with what makes it.
@@ -160,19 +165,19 @@ func (w *watches) hear() (state, running bool, err error) {
 		}
 		for events := w.buffer[:n]; len(events) >= unix.SizeofInotifyEvent; {
 			length := unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(events[12:]))
-			c, counts := w.event(events[:length])
-			state, running = state || counts && c.isState(), running || counts && !c.isState()
+			isState, isRunning := w.event(events[:length])
+			state, running = state || isState, running || isRunning
 			events = events[length:]
 		}
 	}
 }
 
-// event says what an event concerns, and whether it counts.
-func (w *watches) event(event []byte) (c concern, counts bool) {
+// event reports whether an event is about what passes look for, or about what runs.
+func (w *watches) event(event []byte) (state, running bool) {
 	number, mask := int32(binary.NativeEndian.Uint32(event)), binary.NativeEndian.Uint32(event[4:])
 	name := string(bytes.TrimRight(event[unix.SizeofInotifyEvent:], "\x00"))
 	if mask&unix.IN_Q_OVERFLOW != 0 { // anything may have happened
-		return ofState, true
+		return true, true
 	}
 	w.mu.Lock()
 	at, known := w.dirs[number]
@@ -181,14 +186,15 @@ func (w *watches) event(event []byte) (c concern, counts bool) {
 		delete(w.armed, at.path)
 	}
 	w.mu.Unlock()
-	comes := mask&come != 0 && at.concern != ofUnits // davit's own, and nobody misses it
-	switch {
-	case !known || mask&unix.IN_IGNORED != 0 || strings.HasPrefix(name, "."):
-		return at.concern, false
-	case mask&unix.IN_ISDIR != 0 && mask&come != 0 && at.isPart(name):
-		_ = w.add(filepath.Join(at.path, name), parts[at.concern]) // without room for it, the next resync sees changes
-		return at.concern, !comes
-	default:
-		return at.concern, !comes
+	if !known || mask&unix.IN_IGNORED != 0 || strings.HasPrefix(name, ".") {
+		return false, false
 	}
+	comes := mask&come != 0
+	if comes && mask&unix.IN_ISDIR != 0 && at.isPart(name) {
+		_ = w.add(filepath.Join(at.path, name), parts[at.concern]) // without room for it, the next resync sees changes
+	}
+	if comes && at.concern != ofUnits { // davit made it: nothing is missing
+		return false, false
+	}
+	return at.isState(), !at.isState()
 }

@@ -1,9 +1,15 @@
 package drift
 
 import (
+	"encoding/binary"
+	"errors"
+	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestWhatIsHeardOfDirectories(t *testing.T) {
@@ -74,5 +80,53 @@ func TestWhatIsHeardOfDirectories(t *testing.T) {
 	}
 	if _, running, err := w.hear(); !running || err != nil {
 		t.Errorf("nothing is heard of a directory that was made again: %v", err)
+	}
+}
+
+func TestAnOverflowMayBeAnything(t *testing.T) {
+	t.Parallel()
+	event := make([]byte, unix.SizeofInotifyEvent)
+	binary.NativeEndian.PutUint32(event, math.MaxUint32) // -1: of no directory
+	binary.NativeEndian.PutUint32(event[4:], unix.IN_Q_OVERFLOW)
+	if state, running := (&watches{}).event(event); !state || !running {
+		t.Errorf("heard %v of state, %v of what runs", state, running)
+	}
+}
+
+// TestADirectoryThatCannotBeWatchedIsTriedAgain has one whose path is too long.
+func TestADirectoryThatCannotBeWatchedIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	top := t.TempDir()
+	for len(top) < unix.PathMax-200 {
+		top = filepath.Join(top, strings.Repeat("d", min(200, unix.PathMax-100-len(top))))
+	}
+	if err := os.MkdirAll(filepath.Join(top, "z"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.Open(top)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	long := strings.Repeat("a", 200)
+	if err := unix.Mkdirat(int(dir.Fd()), long, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w, err := newWatches(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.top = map[string]concern{top: ofContainers}
+	if err := w.arm(); !errors.Is(err, unix.ENAMETOOLONG) {
+		t.Fatal(err)
+	}
+	if len(w.dirs) != 2 {
+		t.Errorf("watches %d directories, want the other two", len(w.dirs))
+	}
+	if err := unix.Unlinkat(int(dir.Fd()), long, unix.AT_REMOVEDIR); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.arm(); err != nil || !w.armed[top] {
+		t.Errorf("not tried again: %v", err)
 	}
 }

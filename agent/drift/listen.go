@@ -52,12 +52,12 @@ func NewListener(unitDirs []string, changed func(Change)) (*Listener, error) {
 	return l, nil
 }
 
-// Arm watches the directories that have come since it was last called.
+// Arm watches the directories that have come since it was last called. After Run it returns an error.
 func (l *Listener) Arm() error { return l.watches.arm() }
 
 // Run listens until the context ends.
 func (l *Listener) Run(ctx context.Context) error {
-	defer context.AfterFunc(ctx, func() { _, _ = unix.Write(l.end, []byte{1, 0, 0, 0, 0, 0, 0, 0}) })()
+	defer context.AfterFunc(ctx, l.stop)()
 	// One thread waits for all of them: that of mounts is an exceptional condition (proc_pid_mountinfo(5)).
 	polled := []unix.PollFd{
 		{Fd: int32(l.end), Events: unix.POLLIN},
@@ -110,20 +110,35 @@ func (l *Listener) tell(has bool, change Change) {
 	}
 }
 
+// stop ends Run.
+func (l *Listener) stop() {
+	l.watches.mu.Lock()
+	defer l.watches.mu.Unlock()
+	if l.end >= 0 {
+		_, _ = unix.Write(l.end, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // eventfd(2): only a full counter refuses it
+	}
+}
+
+// close closes the descriptors. Others in this process may have their numbers from then on, so they are used under the
+// watches' mutex, or by Run.
 func (l *Listener) close() error {
-	var failures []error
+	own := []*int{&l.mounts, &l.end}
 	for _, s := range []*socket{l.route, l.rules} {
 		if s != nil {
-			failures = append(failures, unix.Close(s.fd))
+			own = append(own, &s.fd)
 		}
 	}
 	if l.watches != nil {
-		failures = append(failures, unix.Close(l.watches.fd))
+		l.watches.mu.Lock()
+		defer l.watches.mu.Unlock()
+		own = append(own, &l.watches.fd)
 	}
-	for _, fd := range []int{l.mounts, l.end} {
-		if fd >= 0 {
-			failures = append(failures, unix.Close(fd))
+	var failures []error
+	for _, fd := range own {
+		if *fd >= 0 {
+			failures = append(failures, unix.Close(*fd))
 		}
+		*fd = -1
 	}
 	return errors.Join(failures...)
 }

@@ -10,23 +10,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestTheListenerHears hears of each kind of change, in a process that has a network and mounts of its own.
-func TestTheListenerHears(t *testing.T) {
+// inOwnNode runs the test again in a process with a network of its own, and mounts where davit keeps its files. It
+// reports whether this is that process.
+func inOwnNode(t *testing.T) bool {
 	const mark = "DAVIT_TEST_OWN_NODE"
-	if os.Getenv(mark) == "" {
-		if os.Geteuid() != 0 {
-			t.Skip("makes devices, which needs root")
-		}
-		again := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-		again.Env = append(os.Environ(), mark+"=1")
-		again.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS}
-		if output, err := again.CombinedOutput(); err != nil {
-			t.Errorf("%v\n%s", err, output)
-		}
+	if os.Getenv(mark) != "" {
+		sh(t, "mount --make-rprivate / && mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /var/lib")
+		return true
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("mounts, which needs root")
+	}
+	again := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	again.Env = append(os.Environ(), mark+"=1")
+	again.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS}
+	if output, err := again.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, output)
+	}
+	return false
+}
+
+// TestTheListenerHears hears of each kind of change.
+func TestTheListenerHears(t *testing.T) {
+	if !inOwnNode(t) {
 		return
 	}
 	for _, command := range []string{
-		"mount --make-rprivate /", "mount -t tmpfs tmpfs /run", "mkdir -p /run/davit/members /run/units /run/a /run/b", "touch /run/davit/members/web",
+		"mkdir -p /run/davit/members /run/units /run/a /run/b", "touch /run/davit/members/web",
 		"ip link add dv-net type bridge", "ip link set dv-net up", "ip address add 10.77.0.1/24 dev dv-net",
 		"nft add table inet davit", "nft add chain inet davit ports", "nft add rule inet davit ports accept", "mount --bind /run/a /run/b",
 		"echo 1 > /proc/sys/net/ipv4/ip_forward",
@@ -75,6 +85,10 @@ func TestTheListenerHears(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+	l.stop()
+	if err := l.Arm(); err == nil || l.watches.fd >= 0 || l.end >= 0 {
+		t.Errorf("descriptors are used after they were closed: %v", err)
 	}
 }
 

@@ -21,10 +21,10 @@ import (
 // SystemdParser asks the node's systemd-analyze.
 var SystemdParser manifests.Parser = &parser{verify: verify}
 
-// parser remembers what systemd said: it says the same for as long as it is the same one, and davit is started again before
+// parser remembers what systemd said of the last assignments: it says the same for as long as it is the same one, and davit is started again before
 // a newer systemd is one that containers depend on.
 type parser struct {
-	verify func(text string) (said string, fatal bool, err error)
+	verify func(ctx context.Context, text string) (said string, fatal bool, err error)
 
 	mutex sync.Mutex
 	known map[manifests.Assignment]*manifests.Fault // nil for what is right
@@ -34,22 +34,25 @@ type parser struct {
 func (p *parser) Parse(assignments []manifests.Assignment) (map[manifests.Assignment]manifests.Fault, bool) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
+	known := map[manifests.Assignment]*manifests.Fault{}
 	var unknown []manifests.Assignment
 	for _, assignment := range assignments {
-		if _, known := p.known[assignment]; !known {
+		if fault, ok := p.known[assignment]; ok {
+			known[assignment] = fault
+		} else {
 			unknown = append(unknown, assignment)
 		}
 	}
 	if len(unknown) > 0 {
-		answers, err := p.ask(unknown)
+		ctx, cancel := context.WithTimeout(context.Background(), verifyTimeout)
+		defer cancel()
+		answers, err := p.ask(ctx, unknown)
 		if err != nil {
 			return nil, false
 		}
-		if p.known == nil {
-			p.known = map[manifests.Assignment]*manifests.Fault{}
-		}
-		maps.Copy(p.known, answers)
+		maps.Copy(known, answers)
 	}
+	p.known = known
 	faults := map[manifests.Assignment]manifests.Fault{}
 	for _, assignment := range assignments {
 		if fault := p.known[assignment]; fault != nil {
@@ -60,7 +63,7 @@ func (p *parser) Parse(assignments []manifests.Assignment) (map[manifests.Assign
 }
 
 // ask has systemd read a unit with these assignments, each on a line of its own below its section's name.
-func (p *parser) ask(assignments []manifests.Assignment) (map[manifests.Assignment]*manifests.Fault, error) {
+func (p *parser) ask(ctx context.Context, assignments []manifests.Assignment) (map[manifests.Assignment]*manifests.Fault, error) {
 	text := "[Service]\nExecStart=/bin/true\n"
 	lines := map[int]manifests.Assignment{}
 	answers := map[manifests.Assignment]*manifests.Fault{}
@@ -69,7 +72,7 @@ func (p *parser) ask(assignments []manifests.Assignment) (map[manifests.Assignme
 		lines[strings.Count(text, "\n")] = assignment
 		answers[assignment] = nil
 	}
-	said, fatal, err := p.verify(text)
+	said, fatal, err := p.verify(ctx, text)
 	if err != nil {
 		return nil, err
 	}
@@ -93,24 +96,24 @@ func (p *parser) ask(assignments []manifests.Assignment) (map[manifests.Assignme
 	if last == (manifests.Assignment{}) {
 		return nil, fmt.Errorf("systemd refuses the unit: %s", said)
 	}
-	return p.askWithout(assignments, last, answers[last])
+	return p.askWithout(ctx, assignments, last, answers[last])
 }
 
 // askWithout asks again without the assignment at which systemd stopped reading.
-func (p *parser) askWithout(assignments []manifests.Assignment, stopped manifests.Assignment, fault *manifests.Fault) (map[manifests.Assignment]*manifests.Fault, error) {
+func (p *parser) askWithout(ctx context.Context, assignments []manifests.Assignment, stopped manifests.Assignment, fault *manifests.Fault) (map[manifests.Assignment]*manifests.Fault, error) {
 	others := slices.DeleteFunc(slices.Clone(assignments), func(other manifests.Assignment) bool { return other == stopped })
-	answers, err := p.ask(others)
+	answers, err := p.ask(ctx, others)
 	if err == nil {
 		answers[stopped] = fault
 	}
 	return answers, err
 }
 
-// verifyTimeout is far longer than systemd takes to read one unit.
+// verifyTimeout is far longer than systemd takes to read a unit a few times. The agent does nothing else meanwhile.
 const verifyTimeout = 10 * time.Second
 
 // verify returns what systemd says of a unit's text, a line each: LINE: MESSAGE. fatal is set if it has not read all of it.
-func verify(text string) (said string, fatal bool, err error) {
+func verify(ctx context.Context, text string) (said string, fatal bool, err error) {
 	dir, err := os.MkdirTemp("", "davit-verify-*")
 	if err != nil {
 		return "", false, err
@@ -120,8 +123,6 @@ func verify(text string) (said string, fatal bool, err error) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return "", false, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), verifyTimeout)
-	defer cancel()
 	command := exec.CommandContext(ctx, "systemd-analyze", "verify", "--man=no", "--recursive-errors=no", file)
 	command.Env = append(os.Environ(), "LC_ALL=C", "SYSTEMD_LOG_LEVEL=warning", "SYSTEMD_LOG_TARGET=console", "SYSTEMD_LOG_COLOR=0", "SYSTEMD_LOG_LOCATION=0", "SYSTEMD_LOG_TIME=0")
 	var output bytes.Buffer

@@ -1,9 +1,13 @@
 package facts
 
 import (
+	"context"
 	"errors"
 	"os/exec"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -14,7 +18,7 @@ func TestSystemdIsAskedOnce(t *testing.T) {
 	t.Parallel()
 	right, wrong := manifests.Assignment{Section: "Service", Name: "CPUWeight", Value: "5"}, manifests.Assignment{Section: "Unit", Name: "Nothing", Value: "x"}
 	asked, failure := "", error(nil)
-	p := &parser{verify: func(text string) (string, bool, error) {
+	p := &parser{verify: func(_ context.Context, text string) (string, bool, error) {
 		asked += text
 		return "4: Unit uses something old.\n6: Unknown key 'Nothing' in section [Unit], ignoring.\n1: not ours, ignoring\n", false, failure
 	}}
@@ -31,6 +35,36 @@ func TestSystemdIsAskedOnce(t *testing.T) {
 	failure = errors.New("no systemd-analyze")
 	if _, ok := p.Parse([]manifests.Assignment{right, {Section: "Unit", Name: "New", Value: "x"}}); ok {
 		t.Error("what could not be asked was answered")
+	}
+}
+
+func TestOnlyTheLastAnswersAreRemembered(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	p := &parser{verify: func(context.Context, string) (string, bool, error) { asked++; return "", false, nil }}
+	one, other := manifests.Assignment{Section: "Service", Name: "CPUWeight", Value: "5"}, manifests.Assignment{Section: "Service", Name: "CPUWeight", Value: "6"}
+	for i, given := range [][]manifests.Assignment{{one, other}, {one}, {one}, {one, other}} {
+		p.Parse(given)
+		if want := []int{1, 1, 1, 2}[i]; asked != want || len(p.known) != len(given) {
+			t.Errorf("step %d: asked %d times, remembers %d answers; want %d and %d", i, asked, len(p.known), want, len(given))
+		}
+	}
+}
+
+func TestAllQuestionsHaveOneDeadline(t *testing.T) {
+	t.Parallel()
+	deadlines := map[time.Time]bool{}
+	p := &parser{verify: func(ctx context.Context, text string) (string, bool, error) {
+		at, _ := ctx.Deadline()
+		deadlines[at] = true
+		return strconv.Itoa(strings.Count(text, "\n")) + ": Invalid path", strings.Count(text, "\n") > 4, nil // the last one stops it
+	}}
+	var given []manifests.Assignment
+	for _, value := range []string{"a", "b", "c"} {
+		given = append(given, manifests.Assignment{Section: "Service", Name: "RootDirectory", Value: value})
+	}
+	if faults, ok := p.Parse(given); !ok || len(faults) != 2 || len(deadlines) != 1 || deadlines[time.Time{}] {
+		t.Errorf("%v, %v, deadlines %v", ok, faults, deadlines)
 	}
 }
 

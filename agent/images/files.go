@@ -13,7 +13,7 @@ import (
 	"github.com/davit-project/davit/agent/untrusted"
 )
 
-// maxImageFiles is far more than an image in a directory has.
+// maxImageFiles is far more files and directories than an image in a directory has.
 const maxImageFiles = 10_000
 
 // pathOf is the path that a reference of a file transport names, without what follows to choose an image there.
@@ -40,11 +40,14 @@ func (s source) checkFiles() error {
 	}
 	seen := 0
 	return filepath.WalkDir(path, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+		if err != nil {
 			return err
 		}
 		if seen++; seen > maxImageFiles {
-			return fmt.Errorf("%s has more than %d files", s.path, maxImageFiles)
+			return fmt.Errorf("%s has more than %d files and directories", s.path, maxImageFiles)
+		}
+		if entry.IsDir() {
+			return nil
 		}
 		return checkOpens(path)
 	})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -62,5 +63,18 @@ func TestAnImageOnTheNodeIsNotWaitedFor(t *testing.T) {
 		case <-time.After(20 * time.Second):
 			t.Fatalf("%s is waited for", reference)
 		}
+	}
+}
+
+func TestDirectoriesCountAsFilesOfAnImage(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for i := range maxImageFiles {
+		if err := os.Mkdir(filepath.Join(dir, strconv.Itoa(i)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := (source{path: dir}).checkFiles(); err == nil {
+		t.Error("an image of any number of directories is walked")
 	}
 }

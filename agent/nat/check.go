@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
@@ -20,9 +21,12 @@ type Standing struct {
 	Unready bool
 }
 
+// checkPatience is far longer than davit takes to change rules. Others can hold the lock for ever.
+const checkPatience = 500 * time.Millisecond
+
 // Check finds what others have removed of the rules of running containers: by container, in words. It changes nothing.
 func Check(standing []Standing) (faults map[string][]string, err error) {
-	unlock, err := disk.Lock(natLock, unix.LOCK_SH) // what davit is about to change is whole
+	unlock, err := disk.LockWithin(natLock, unix.LOCK_SH, checkPatience) // what davit is about to change is whole
 	if err != nil {
 		return nil, fmt.Errorf("check address translation: %w", err)
 	}

@@ -94,7 +94,7 @@ func dump[T any](list func() ([]T, error)) (listed []T, err error) {
 // devices are the names of devices that davit did not make, by index; davit's own have none.
 type devices map[int]string
 
-// add adds a range, unless a device of davit's has it.
+// add adds a range, unless davit made its device.
 func (d *devices) add(found map[netip.Prefix]reconcile.Range, of *net.IPNet, index int, routed bool) error {
 	prefix, ok := rangeOf(of)
 	if !ok {
@@ -126,7 +126,7 @@ func rangeOf(of *net.IPNet) (prefix netip.Prefix, ok bool) {
 	return prefix, length > 1 && !address.IsLoopback() && !address.IsLinkLocalUnicast() && !address.IsMulticast()
 }
 
-// name is the name of a device that davit did not make, and empty for one of davit's and one that has gone.
+// name is the name of a device that davit did not make; empty for one that davit made, and for one that is gone.
 func (d *devices) name(index int) (string, error) {
 	if name, known := (*d)[index]; known {
 		return name, nil

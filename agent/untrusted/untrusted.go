@@ -192,7 +192,7 @@ func open(path string, flags int, mode uint32) (int, error) {
 		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.EWOULDBLOCK):
 			return -1, ErrLeased
-		case errors.Is(err, unix.ENXIO): // a FIFO that nobody reads, a socket, a device without a driver
+		case errors.Is(err, unix.ENXIO): // a FIFO without a reader, a socket, a device without a driver
 			return -1, ErrNoFile
 		default:
 			return fd, err

@@ -106,8 +106,8 @@ type Violation struct {
 	Rule string
 }
 
-// Check returns what an object asks for that the policy refuses. own reports whether a unit is
-// one of davit's own.
+// Check returns what an object asks for that the policy refuses. own reports whether davit
+// writes a unit.
 func (p *Policy) Check(object v1.Object, own func(unit string) bool) []Violation {
 	c := &checker{policy: p, own: own}
 	c.object(object)

@@ -58,7 +58,7 @@ func printReport(w io.Writer, report agent.Report) error {
 		fmt.Fprintln(w, "a part of the history is left out:", report.Warning)
 	}
 	if report.Unchecked != "" {
-		fmt.Fprintln(w, "it is not known whether running containers have what davit made for them:", report.Unchecked)
+		fmt.Fprintln(w, "cannot check running containers:", report.Unchecked)
 	}
 	for _, name := range report.Orphans {
 		fmt.Fprintf(w, "Volume/%s is kept, though no manifest has it: /var/lib/davit/volumes/%s\n", name, name)

@@ -1,0 +1,48 @@
+package drift
+
+import (
+	"errors"
+	"maps"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+func TestWhatIsNotChecked(t *testing.T) {
+	if !inOwnNode(t) {
+		return
+	}
+	of := func(id, mode string) *bundle.Bundle {
+		sh(t, "mkdir -p /run/davit/containers/"+id+" && cd /run/davit/containers/"+id+" && touch config.json hosts hostname resolv.conf && ln -s / bundle")
+		return &bundle.Bundle{Launch: bundle.Launch{ID: id, Network: bundle.Network{Mode: mode}}, Spec: &specs.Spec{Process: &specs.Process{}}}
+	}
+	all := []*bundle.Bundle{of("whole", ""), of("starting", ""), of("unreadable", bundle.NetworkCNI), of("damaged", "")}
+	sh(t, "rm /run/davit/containers/starting/hosts /run/davit/containers/damaged/hosts && mkdir -p /run/davit/members/unreadable")
+	record, err := os.Open(bundle.RecordFile("starting"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(record.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	check := func(running []*bundle.Bundle, faulty, unchecked []string, reason error) {
+		t.Helper()
+		faults, err := Check(running)
+		if got := slices.Sorted(maps.Keys(faults)); !slices.Equal(got, faulty) {
+			t.Errorf("found faults of %v, want %v", got, faulty)
+		}
+		incomplete, _ := errors.AsType[Unchecked](err)
+		if got := slices.Sorted(maps.Keys(incomplete.IDs)); !slices.Equal(got, unchecked) || !errors.Is(incomplete.Err, reason) {
+			t.Errorf("not checked: %v, %v; want %v, %v", got, incomplete.Err, unchecked, reason)
+		}
+	}
+	check(all, []string{"damaged"}, []string{"starting", "unreadable"}, unix.EISDIR)
+	check(all[:2], nil, []string{"starting"}, nil)
+	record.Close()
+	check(all[:2], []string{"starting"}, nil, nil)
+}
