@@ -189,6 +189,9 @@ func (w *watches) event(event []byte) (state, running bool) {
 	if !known || mask&unix.IN_IGNORED != 0 || strings.HasPrefix(name, ".") {
 		return false, false
 	}
+	if _, isTop := w.top[at.path]; isTop && mask&(unix.IN_DELETE_SELF|unix.IN_MOVE_SELF) != 0 {
+		return true, true // passes look for containers that run and are not on record any more
+	}
 	comes := mask&come != 0
 	if comes && mask&unix.IN_ISDIR != 0 && at.isPart(name) {
 		_ = w.add(filepath.Join(at.path, name), parts[at.concern]) // without room for it, the next resync sees changes

@@ -63,6 +63,7 @@ func TestWhatIsHeardOfDirectories(t *testing.T) {
 		{"its file goes", remove("containers", "other", "hosts"), false, true},
 		{"a member comes", write("members", "web"), false, false},
 		{"a member goes", remove("members", "web"), false, true},
+		{"all records go", remove("containers"), true, true},
 	} {
 		if err := test.do(); err != nil {
 			t.Fatal(err)

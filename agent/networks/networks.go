@@ -23,9 +23,6 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// RecordsDir holds one record a network.
-const RecordsDir = bundle.NetworkRecordsDir
-
 // nodeDir is where a node's owner puts CNI configuration lists, as for every CNI runtime.
 const nodeDir = "/etc/cni/net.d"
 
@@ -113,7 +110,7 @@ func removeIdleBridge(network, device string) error {
 // List returns the recorded networks, by name. A damaged record counts as not there: the
 // network is made again.
 func List() (map[string]reconcile.ActualNetwork, error) {
-	entries, err := os.ReadDir(RecordsDir)
+	entries, err := os.ReadDir(bundle.NetworkRecordsDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list networks: %w", err)
 	}
