@@ -82,6 +82,10 @@ func check(running []*bundle.Bundle) *checker {
 			c.fail(fmt.Errorf("check %s: %w", b.ID, err), b.ID)
 			continue
 		}
+		if one.hasEnded() { // its launcher cleans up next
+			c.unchecked[b.ID] = true
+			continue
+		}
 		containers = append(containers, one)
 		c.use(one)
 	}

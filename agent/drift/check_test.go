@@ -2,8 +2,11 @@ package drift
 
 import (
 	"errors"
+	"fmt"
 	"maps"
+	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -45,4 +48,21 @@ func TestWhatIsNotChecked(t *testing.T) {
 	check(all[:2], nil, []string{"starting"}, nil)
 	record.Close()
 	check(all[:2], []string{"starting"}, nil, nil)
+
+	// A container whose process has ended is about to be cleaned up.
+	ended := of("ended", bundle.NetworkCNI)
+	sh(t, "rm /run/davit/containers/ended/hosts && echo {} > /run/davit/members/ended && mkdir -p "+filepath.Join(bundle.RuntimeDir, bundle.RuntimeID("ended")))
+	state := filepath.Join(bundle.RuntimeDir, bundle.RuntimeID("ended"), "state.json")
+	for _, test := range []struct {
+		process           int
+		faulty, unchecked []string
+	}{
+		{os.Getpid(), []string{"ended"}, nil},
+		{math.MaxInt32, nil, []string{"ended"}},
+	} {
+		if err := os.WriteFile(state, fmt.Appendf(nil, `{"init_process_pid":%d}`, test.process), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		check([]*bundle.Bundle{ended}, test.faulty, test.unchecked, nil)
+	}
 }

@@ -123,6 +123,15 @@ func namespaceOf(b *bundle.Bundle) string {
 	return ""
 }
 
+// hasEnded reports whether the container's process is known and has ended: its namespaces go with it.
+func (c container) hasEnded() bool {
+	if c.namespace == "" || c.Spec.Process == nil {
+		return false
+	}
+	_, err := os.Readlink(c.namespace)
+	return err != nil
+}
+
 // processOf is a container's first process, as its runtime has recorded it; 0 where it has not.
 func processOf(b *bundle.Bundle) int {
 	if b.Runtime != "" {
