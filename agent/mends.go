@@ -96,7 +96,11 @@ const gatherPause = 50 * time.Millisecond
 // work mends until nothing waits.
 func (m *mends) work(ctx context.Context) {
 	for {
-		time.Sleep(gatherPause)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(gatherPause):
+		}
 		m.mu.Lock()
 		m.mending, m.waiting = m.waiting, map[string]bool{}
 		ids := slices.Sorted(maps.Keys(m.mending))

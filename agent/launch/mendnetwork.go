@@ -16,7 +16,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// connected is a running container, or a sandbox, whose ends of davit's own networks are mended.
+// connected is a running container or sandbox, while its connections to davit's networks are repaired.
 type connected struct {
 	*bundle.Bundle
 	member    member
@@ -25,7 +25,7 @@ type connected struct {
 	administers bool
 }
 
-// connect mends a container's ends of davit's own networks, and notes which rules it needs.
+// connect repairs a container's connections to davit's networks, and notes the nftables rules that it needs.
 func (m *mending) connect(b *bundle.Bundle) error {
 	if b.Network.Mode != bundle.NetworkCNI {
 		return nil
@@ -52,7 +52,7 @@ func (m *mending) connect(b *bundle.Bundle) error {
 	return errors.Join(failures...)
 }
 
-// connectTo mends a container's end of its network of this index.
+// connectTo repairs a container's connection to its network of this index.
 func (m *mending) connectTo(network bundle.BridgeNetwork, c connected, index int) error {
 	standing, err := c.standing(network, index)
 	if err != nil {

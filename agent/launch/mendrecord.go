@@ -35,7 +35,11 @@ func holdRecord(id string) (*bundle.Bundle, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock its record: %w", err)
 	}
-	if err := lockSoon(fd); err != nil {
+	err = os.NewSyscallError("flock", disk.FlockWithin(fd, unix.LOCK_EX, recordPatience))
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = errChanging
+	}
+	if err != nil {
 		return nil, errors.Join(err, unix.Close(fd))
 	}
 	if !isAt(fd, bundle.RecordFile(id)) { // a launcher has replaced it meanwhile
@@ -44,22 +48,8 @@ func holdRecord(id string) (*bundle.Bundle, error) {
 	return ensureRecord(id)
 }
 
-// The agent locks a record for a moment to see whether a launcher has it locked.
-const (
-	lockTries = 10
-	lockPause = 10 * time.Millisecond
-)
-
-// lockSoon locks a file that nothing but the agent has locked.
-func lockSoon(fd int) error {
-	for range lockTries {
-		if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
-			return os.NewSyscallError("flock", err)
-		}
-		time.Sleep(lockPause)
-	}
-	return errChanging
-}
+// recordPatience is how long a record may be locked by the agent, which looks for a moment whether a launcher has it.
+const recordPatience = 100 * time.Millisecond
 
 // isAt reports whether an open file is still what is at a path.
 func isAt(fd int, path string) bool {
