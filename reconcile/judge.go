@@ -157,6 +157,9 @@ func judge(workload Workload, current ActualWorkload, actual Actual, now time.Ti
 		return Verdict{Progress: Starting, Reason: "its unit is not written yet", Idle: true}
 	case completed, workload.Keep == KeepIdle, workload.Keep == KeepApart:
 		return Verdict{Progress: Confirmed}
+	case current.isMasked() && current.down():
+		// systemd tells nobody how a unit ended while it is masked: it may have been asked to stop.
+		return Verdict{Progress: Starting, Reason: "it is masked", Idle: true}
 	case workload.Unit == nil || workload.Unit.Role == units.RoleSandbox:
 		return judgeGroup(current)
 	case workload.Unit.Role == units.RoleOneshot || workload.Unit.Role == units.RoleJob:

@@ -54,6 +54,7 @@ func TestJudge(t *testing.T) {
 		"failed":                                {nil, func(w *ActualWorkload) { w.Active, w.Result = "failed", "exit-code" }, Broken, false, 0},
 		"stopped by an operator, with an error": {nil, func(w *ActualWorkload) { w.Active, w.Result, w.Asked = "failed", "exit-code", true }, Starting, true, 0},
 		"stopped by hand":                       {nil, func(w *ActualWorkload) { w.Active, w.Result = "inactive", "success" }, Starting, true, 0},
+		"failed while it is masked":             {nil, func(w *ActualWorkload) { w.Active, w.Result, w.Enabled = "failed", "exit-code", "masked" }, Starting, true, 0},
 		"not written yet":                       {nil, func(w *ActualWorkload) { w.UnitText = "old" }, Starting, true, 0},
 		"runs what was":                         {nil, func(w *ActualWorkload) { w.RunningDir = "web-old" }, Starting, true, 0},
 		"not ready any more":                    {nil, func(w *ActualWorkload) { w.Run.Begun, w.Run.Ready = ago(20), &Readiness{Reason: "503"} }, Starting, false, 110 * time.Second},
