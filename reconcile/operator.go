@@ -137,7 +137,7 @@ func (d *differ) stoppedAlong(unit string) bool {
 		if other.Active == "active" && !other.Since.IsZero() && other.Since.Before(current.stopBegan()) {
 			return false // it has been up since before
 		}
-		if other.Restarts > 0 { // only its last end is known, and one before may have stopped this unit
+		if other.Restarts > 1 { // only its last end is known, and one before may have stopped this unit
 			return true
 		}
 		began := current.stopBegan().Add(-boundGap)
