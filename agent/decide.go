@@ -89,7 +89,7 @@ func (n *Node) reconsider(object string) error {
 	if err != nil {
 		return err
 	}
-	newest := kept[0]
+	newest := kept[0].Clone()
 	if newest.Reconsider(desired, object); newest.Same(kept[0]) {
 		return nil
 	}

@@ -306,24 +306,15 @@ func runningDir(id string) string {
 
 // foreign finds the desired units whose names others have.
 func (n *Node) foreign(ctx context.Context, desired reconcile.Desired, actual reconcile.Actual) (map[string]string, error) {
-	foreign := map[string]string{}
+	var names []string
 	for name := range desired.Workloads {
-		if _, own := actual.Workloads[name]; own {
-			continue
-		}
+		_, own := actual.Workloads[name]
 		// A container of davit's may run on though somebody removed its unit file.
-		if runningDir(strings.TrimSuffix(name, ".service")) != "" {
-			continue
-		}
-		owner, err := n.Systemd.Foreign(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		if owner != "" {
-			foreign[name] = owner
+		if !own && runningDir(strings.TrimSuffix(name, ".service")) == "" {
+			names = append(names, name)
 		}
 	}
-	return foreign, nil
+	return n.Systemd.Foreign(ctx, names)
 }
 
 func parseRef(text string) v1.Ref {

@@ -164,7 +164,7 @@ func (r *reconciler) judge(ctx context.Context, v *view, pass Pass, broken *[]Fa
 	if len(v.kept) == 0 {
 		return false, nil
 	}
-	newest := v.kept[0]
+	newest := v.kept[0].Clone()
 	newest.Arrived(v.desired, v.actual)
 	newest.Await(v.desired)
 	if r.again {
@@ -317,7 +317,7 @@ func (n *Node) begin(v *view, plan reconcile.Plan, pass Pass) (reconcile.Generat
 	if len(v.kept) == 0 || v.kept[0].Number != generation.Number {
 		v.kept = slices.Insert(v.kept, 0, generation)
 	}
-	v.kept[0] = generation
+	v.kept[0] = generation.Clone()
 	return generation, nil
 }
 

@@ -153,7 +153,7 @@ func (g *Generation) Await(desired Desired) {
 		return
 	}
 	waiting := waitingOf(desired)
-	g.Waiting = slices.DeleteFunc(slices.Clone(g.Waiting), func(object string) bool { return !slices.Contains(waiting, object) })
+	g.Waiting = slices.DeleteFunc(g.Waiting, func(object string) bool { return !slices.Contains(waiting, object) })
 }
 
 // Joins reports whether what is desired is this generation with further objects: those that it waited
@@ -178,8 +178,7 @@ func (g Generation) Joins(desired Desired, manifests string) bool {
 
 // Join adds the objects that the generation waited for.
 func (g Generation) Join(desired Desired, digest string) Generation {
-	g.Failed, g.Unconfirmed, g.Objects = maps.Clone(g.Failed), maps.Clone(g.Unconfirmed), maps.Clone(g.Objects)
-	g.Pending = maps.Clone(g.Pending)
+	g = g.Clone()
 	g.take(desired, digest)
 	g.Settle()
 	return g
@@ -216,7 +215,7 @@ const (
 // in this one: a version that was confirmed stays so. Units that are to be started still are so.
 func (g *Generation) Inherit(before []Generation) {
 	if len(before) > 0 {
-		g.Owed, g.OwedAt = before[0].Owed, before[0].OwedAt
+		g.Owed, g.OwedAt = maps.Clone(before[0].Owed), maps.Clone(before[0].OwedAt)
 	}
 	for object, version := range g.Objects {
 		i := slices.IndexFunc(before, func(b Generation) bool { return b.Objects[object] != "" })
@@ -249,7 +248,6 @@ func (g Generation) Hindered(object string) string {
 
 // Retry forgets what hindered the objects of a plan: it is tried again, unless what hindered them still does.
 func (g *Generation) Retry(plan Plan) {
-	g.Unconfirmed = maps.Clone(g.Unconfirmed)
 	blocked := plan.blocked()
 	for _, action := range plan.Actions {
 		if action.Verb != Repair && g.Unconfirmed[action.Object] != "" && !blocked[action.Object] {
@@ -267,7 +265,7 @@ func (g *Generation) Record(event Event) {
 	case event.Status == Begun:
 		g.begun(event.Action)
 	case event.Status == Done && event.Action.Verb == WriteUnit && g.Foreseen[event.Action.Target]:
-		g.Foreseen = without(g.Foreseen, event.Action.Target)
+		delete(g.Foreseen, event.Action.Target)
 	}
 	if _, ok := g.Objects[object]; !ok || event.Status != Failed && event.Status != Skipped {
 		return
@@ -280,7 +278,7 @@ func (g *Generation) Record(event Event) {
 	case refused:
 		g.Fail(object, event.Err.Error())
 	case event.Action.Verb.Phase() == Switching && (g.Unconfirmed[object] == "" || g.Unconfirmed[object] == notConfirmed):
-		g.Unconfirmed = maps.Clone(without(g.Unconfirmed, object))
+		delete(g.Unconfirmed, object)
 		set(&g.Unconfirmed, object, event.Err.Error())
 	}
 }
@@ -289,13 +287,13 @@ func (g *Generation) Record(event Event) {
 // something is.
 func (g *Generation) begun(action Action) {
 	if action.Verb.Phase() == Switching {
-		g.Pending = without(g.Pending, action.Object)
+		delete(g.Pending, action.Object)
 	}
 	if action.Verb == Stop {
-		g.Foreseen = without(g.Foreseen, action.Target)
+		delete(g.Foreseen, action.Target)
 	}
-	if _, owed := g.Owed[action.Target]; owed && action.Verb.begins() {
-		g.Owed = without(g.Owed, action.Target)
+	if action.Verb.begins() {
+		delete(g.Owed, action.Target)
 	}
 }
 
@@ -339,7 +337,7 @@ func (g *Generation) Owe(plan Plan, desired Desired, actual Actual, now time.Tim
 // does is not davit's doing.
 func (g *Generation) Forgo() {
 	for unit := range g.Foreseen {
-		g.Owed = without(g.Owed, unit)
+		delete(g.Owed, unit)
 	}
 	g.Foreseen = nil
 	if len(g.Owed) == 0 {
@@ -350,7 +348,7 @@ func (g *Generation) Forgo() {
 // TryAgain has the units of objects started again that failed as they are desired, are to run whatever happens and are
 // down, or wait for systemd's next try. It reports whether there are any.
 func (g *Generation) TryAgain(desired Desired, actual Actual) bool {
-	failed, before := g.Failed, len(g.Owed)
+	failed, before := maps.Clone(g.Failed), len(g.Owed)
 	if len(failed) == 0 {
 		return false
 	}
@@ -371,7 +369,7 @@ func (g *Generation) TryAgain(desired Desired, actual Actual) bool {
 // Reconsider has objects that failed judged again, once their units that are to run whatever happens were started
 // again; "" is all of them. desired is what the generation applies.
 func (g *Generation) Reconsider(desired Desired, object string) {
-	failed := g.Failed
+	failed := maps.Clone(g.Failed)
 	for unit, workload := range desired.Workloads {
 		of := workload.Ref.String()
 		if failed[of] == "" || object != "" && object != of {
@@ -387,7 +385,7 @@ func (g *Generation) Reconsider(desired Desired, object string) {
 
 // doubt forgets that an object failed.
 func (g *Generation) doubt(object string) {
-	g.Failed, g.Unconfirmed = without(g.Failed, object), maps.Clone(g.Unconfirmed)
+	delete(g.Failed, object)
 	set(&g.Unconfirmed, object, notConfirmed)
 }
 
@@ -396,7 +394,7 @@ func (g *Generation) owe(unit string) {
 	if _, owed := g.Owed[unit]; owed {
 		return
 	}
-	if g.Owed = maps.Clone(g.Owed); g.Owed == nil {
+	if g.Owed == nil {
 		g.Owed = map[string]string{}
 	}
 	g.Owed[unit] = ""
@@ -408,7 +406,7 @@ func (g *Generation) Arrived(desired Desired, actual Actual) {
 		workload, current := desired.Workloads[unit], actual.Workloads[unit]
 		starting := current.Job == "start" && current.Active == "activating" && !current.queued() && current.arriving(workload, true)
 		if _, exists := actual.Workloads[unit]; exists && (starting || current.settled(workload) || g.cameAndWent(unit, current)) {
-			g.Owed = without(g.Owed, unit)
+			delete(g.Owed, unit)
 		}
 	}
 }
@@ -429,13 +427,14 @@ func (g Generation) Excuses(verdict Verdict) bool {
 
 // Confirm notes that the object's version works.
 func (g *Generation) Confirm(object string) {
-	g.Failed, g.Unconfirmed, g.Pending = without(g.Failed, object), without(g.Unconfirmed, object), without(g.Pending, object)
+	delete(g.Failed, object)
+	delete(g.Unconfirmed, object)
+	delete(g.Pending, object)
 }
 
 // Fail notes that the object's version does not work.
 func (g *Generation) Fail(object, reason string) {
-	g.Failed, g.Unconfirmed = maps.Clone(without(g.Failed, object)), without(g.Unconfirmed, object)
-	g.Pending = without(g.Pending, object)
+	g.Confirm(object)
 	set(&g.Failed, object, reason)
 }
 
@@ -460,15 +459,6 @@ func (g *Generation) Learn(later Generation) bool {
 	return learnt
 }
 
-func without[V any](objects map[string]V, object string) map[string]V {
-	if _, has := objects[object]; !has {
-		return objects
-	}
-	rest := maps.Clone(objects)
-	delete(rest, object)
-	return rest
-}
-
 // set notes the first value for an object.
 func set[V comparable](objects *map[string]V, object string, value V) {
 	if *objects == nil {
@@ -477,6 +467,14 @@ func set[V comparable](objects *map[string]V, object string, value V) {
 	if zero := *new(V); (*objects)[object] == zero {
 		(*objects)[object] = value
 	}
+}
+
+// Clone is a copy to note something in: what is noted of the one, the other does not say.
+func (g Generation) Clone() Generation {
+	g.Failed, g.Unconfirmed, g.Pending = maps.Clone(g.Failed), maps.Clone(g.Unconfirmed), maps.Clone(g.Pending)
+	g.Owed, g.OwedAt, g.Foreseen = maps.Clone(g.Owed), maps.Clone(g.OwedAt), maps.Clone(g.Foreseen)
+	g.Waiting = slices.Clone(g.Waiting)
+	return g
 }
 
 // Same reports whether two records of a generation say the same of its objects.

@@ -1,8 +1,11 @@
 package units
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -50,5 +53,40 @@ func TestAMaskTakesNoPlace(t *testing.T) {
 		if got := takesPlace(path, name+".service"); got != (name == "unit") {
 			t.Errorf("%s: got %v", name, got)
 		}
+	}
+}
+
+func TestLinksOfAUnitAreRemoved(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	links := map[string]string{ // to what they lead
+		"multi-user.target.wants/web.service": "/etc/systemd/system.attached/web.service",
+		"app.target.requires/web.service":     "/etc/systemd/system.attached/web.service",
+		"site.service":                        "/etc/systemd/system.attached/web.service",
+		"multi-user.target.wants/db.service":  "/etc/systemd/system.attached/db.service",
+		"web.service":                         "/dev/null",
+		"other.service":                       "/etc/systemd/system.attached/db.service",
+	}
+	for link, target := range links {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, link)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 { // the second time there is nothing left to do
+		if err := removeLinks(dir, "web.service"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var left []string
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		left = append(left, strings.TrimPrefix(path, dir))
+		return err
+	})
+	want := []string{"", "/multi-user.target.wants", "/multi-user.target.wants/db.service", "/other.service", "/web.service"}
+	if err != nil || !slices.Equal(left, want) {
+		t.Errorf("got %v, %v, want %v", left, err, want)
 	}
 }

@@ -162,28 +162,63 @@ func removeUnit(name string) error {
 	return syncDir(Dir)
 }
 
-// linkDirs are where systemd keeps the links of enabled units (systemctl(1), enable).
-const linkDirs = "/etc/systemd/system/*.*"
+// etcDir is where systemctl enable makes links (systemd.unit(5)).
+const etcDir = "/etc/systemd/system"
 
-// removeLinks disables a unit without systemd, which has to read the unit's file for that.
-func removeLinks(name string) error {
-	links, err := filepath.Glob(filepath.Join(linkDirs, name))
+// removeLinks removes the links below a directory of units that systemctl enable makes for a unit: those of its name by
+// which others start it, and those by which it has other names. A mask is neither.
+func removeLinks(dir, name string) error {
+	links, err := aliases(dir, name)
 	if err != nil {
 		return err
 	}
-	for _, link := range links {
-		kind := filepath.Ext(filepath.Dir(link))
-		if kind != ".wants" && kind != ".requires" && kind != ".upholds" {
-			continue
+	for _, kind := range linkKinds {
+		targets, err := filepath.Glob(filepath.Join(dir, "*"+kind))
+		if err != nil {
+			return err
 		}
+		for _, target := range targets {
+			if link := filepath.Join(target, name); isLink(link) {
+				links = append(links, link)
+			}
+		}
+	}
+	for _, link := range links {
 		if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
+		}
+		if of := filepath.Dir(link); of != dir {
+			_ = os.Remove(of) // it goes with its last link
 		}
 		if err := syncLink(link); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func isLink(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
+}
+
+// aliases are the links by which a unit has other names.
+func aliases(dir, name string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var links []string
+	for _, entry := range entries {
+		if entry.Type() != fs.ModeSymlink || entry.Name() == name {
+			continue
+		}
+		path := filepath.Join(dir, entry.Name())
+		if target, err := os.Readlink(path); err == nil && filepath.Base(target) == name {
+			links = append(links, path)
+		}
+	}
+	return links, nil
 }
 
 func notePending() error {

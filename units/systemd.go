@@ -101,20 +101,15 @@ func (s *Systemd) EnsureUnit(_ context.Context, name, text string) error {
 	return writeUnit(name, text)
 }
 
-// RemoveUnit disables the unit and removes its file; systemd forgets it at the next Reload.
+// RemoveUnit disables the unit and removes its file; systemd forgets it at the next Reload. The links go without systemd,
+// which would read the files of all units to find them.
 func (s *Systemd) RemoveUnit(ctx context.Context, name string) error {
 	conn, err := s.connection(ctx)
 	if err != nil {
 		return err
 	}
-	changes, err := conn.DisableUnitFilesContext(ctx, []string{name}, false)
-	for _, change := range changes {
-		err = errors.Join(err, syncLink(change.Filename))
-	}
-	if err != nil { // it cannot read the file, which goes all the same
-		if err := removeLinks(name); err != nil {
-			return fmt.Errorf("disable %s: %w", name, err)
-		}
+	if err := removeLinks(etcDir, name); err != nil {
+		return fmt.Errorf("disable %s: %w", name, err)
 	}
 	if err := removeUnit(name); err != nil {
 		return err
@@ -462,22 +457,45 @@ func (s *Systemd) ForgetRestarts(ctx context.Context, name string) error {
 	return nil
 }
 
-// Foreign says whose a unit name is when it is taken by a unit that is not davit's: the
-// file it comes from, or what systemd says of it. It is empty when the name is free.
-func (s *Systemd) Foreign(ctx context.Context, name string) (string, error) {
-	state, err := s.State(ctx, name)
+// Foreign says of unit names whose they are when they are taken by units that are not davit's: the file that such a
+// unit comes from, or what systemd says of it. Names that are free are left out.
+func (s *Systemd) Foreign(ctx context.Context, names []string) (map[string]string, error) {
+	foreign := map[string]string{}
+	if len(names) == 0 {
+		return foreign, nil
+	}
+	states, err := s.States(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if states[name].isFree() {
+			continue
+		}
+		state, err := s.State(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if owner := state.foreignOwner(name); owner != "" {
+			foreign[name] = owner
+		}
+	}
+	return foreign, nil
+}
+
+// isFree reports whether there is no unit.
+func (s State) isFree() bool { return s.LoadState == "not-found" && s.ActiveState == "inactive" }
+
+// foreignOwner says whose a unit is; empty if it is davit's, or nobody's.
+func (s State) foreignOwner(name string) string {
 	switch {
-	case err != nil:
-		return "", err
-	case state.LoadState == "not-found" && state.ActiveState == "inactive":
-		return "", nil
-	case state.FragmentPath == filepath.Join(Dir, name):
-		return "", nil
-	case state.FragmentPath != "":
-		return state.FragmentPath, nil
+	case s.isFree(), s.FragmentPath == filepath.Join(Dir, name):
+		return ""
+	case s.FragmentPath != "":
+		return s.FragmentPath
 	case strings.HasSuffix(name, ".slice"):
-		return "", nil // systemd makes up a slice that has no file
+		return "" // systemd makes up a slice that has no file
 	default:
-		return state.LoadState, nil
+		return s.LoadState
 	}
 }

@@ -93,7 +93,7 @@ func (s Store) Begin(
 	}
 	switch {
 	case len(list) > 0 && list[0].Digest == digest:
-		newest := list[0]
+		newest := list[0].Clone()
 		if prepare(&newest); newest.Same(list[0]) {
 			return newest, nil
 		}
