@@ -149,6 +149,43 @@ func linesOf(set *Set) []string {
 	return slices.Compact(lines)
 }
 
+// TestPathsThatAreOpenedByName looks at what systemd or davit opens, where a container may write beside it.
+func TestPathsThatAreOpenedByName(t *testing.T) {
+	t.Parallel()
+	nodePolicy, diagnostics := ParsePolicy(File{Path: "policy.yaml", Text: []byte(`apiVersion: davit/v1
+kind: NodePolicy
+preset: baseline
+hostPaths: [{path: /srv/data}, {path: /srv/data/keys, readOnly: true}, {path: /run/app.sock}]
+transports: [docker, oci-archive, dir]
+`)})
+	if err := diagnostics.Err(); err != nil {
+		t.Fatal(err)
+	}
+	image := func(reference string) string {
+		return strings.Replace(spec("hostname: a"), "example.com/a:1", reference, 1)
+	}
+	const link = "a container that can write /srv/data of the node could put a link in the place of "
+	for text, want := range map[string]string{
+		spec("sockets: [{name: a, listenStream: /srv/data/app.sock}]"):   "spec.sockets[0].listenStream: refused by policy baseline: " + link + "/srv/data/app.sock",
+		spec("sockets: [{name: a, listenDatagram: /srv/data/a/b.sock}]"): link + "/srv/data/a/b.sock",
+		spec("sockets: [{name: a, listenStream: /run/app.sock}]"):        "",
+		spec("sockets: [{name: a, listenStream: /srv/data/keys/sock}]"):  "/srv/data/keys/sock of the node may be mounted read-only alone",
+		spec("devices: [{path: /srv/data/disk}]"):                        "spec.devices[0].path: refused by policy baseline: " + link + "/srv/data/disk",
+		spec("devices: [{path: /run/app.sock}]"):                         "",
+		spec("authFile: /srv/data/auth.json"):                            link + "/srv/data/auth.json",
+		spec("authFile: /srv/data/keys/auth.json"):                       "",
+		image("oci-archive:/srv/data/app.tar:app"):                       link + "/srv/data/app.tar",
+		image("dir:/srv/data/app"):                                       link + "/srv/data/app",
+		image("oci-archive:/srv/data/keys/app.tar"):                      "",
+		image("oci-archive:/srv/images/app.tar"):                         "",
+	} {
+		got := strings.Join(refusals(loadUnder(text, nodePolicy)), "\n")
+		if want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("got %q, want %q for\n%s", got, want, text)
+		}
+	}
+}
+
 const policyFile = `apiVersion: davit/v1
 kind: NodePolicy
 preset: baseline

@@ -142,7 +142,9 @@ func (c *checker) container(at string, spec v1.ContainerFields, context v1.Conta
 		return
 	}
 	for i, device := range spec.Devices {
-		c.hostPath(fmt.Sprintf("%s.devices[%d].path", at, i), device.Path, false)
+		field := fmt.Sprintf("%s.devices[%d].path", at, i)
+		c.hostPath(field, device.Path, false)
+		c.opened(field, device.Path)
 	}
 	for i, file := range spec.EnvFiles {
 		c.hostPath(fmt.Sprintf("%s.envFiles[%d].path", at, i), file.Path, true)

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -13,21 +14,35 @@ func (c *checker) hostPath(field, path string, readOnly bool) {
 	if !c.confines() {
 		return
 	}
-	var innermost HostPath
 	for _, allowed := range c.policy.HostPaths {
-		if allowed.Contains(path) && len(allowed.Path) >= len(innermost.Path) {
-			innermost = allowed
-		}
 		if inner := allowed.Path; allowed.ReadOnly && !readOnly && inner != path && (HostPath{Path: path}).Contains(inner) {
 			c.refuse(field, "hostPaths", "%s of the node has %s in it, which may be mounted read-only alone", path, inner)
 			return
 		}
 	}
-	switch {
-	case innermost.Path == "":
+	switch innermost, ok := c.innermost(path); {
+	case !ok:
 		c.refuse(field, "hostPaths", "it may not use %s of the node", path)
 	case innermost.ReadOnly && !readOnly:
 		c.refuse(field, "hostPaths", "%s of the node may be mounted read-only alone", path)
+	}
+}
+
+// innermost is the innermost of the allowed directories that a path is in.
+func (c *checker) innermost(path string) (innermost HostPath, ok bool) {
+	for _, allowed := range c.policy.HostPaths {
+		if allowed.Contains(path) && len(allowed.Path) >= len(innermost.Path) {
+			innermost, ok = allowed, true
+		}
+	}
+	return innermost, ok
+}
+
+// opened checks a path that systemd, davit or the launcher opens by its name: links on its way lead anywhere, so no container may be
+// able to put one there.
+func (c *checker) opened(field, path string) {
+	if dir, ok := c.innermost(filepath.Dir(path)); c.confines() && ok && !dir.ReadOnly {
+		c.refuse(field, "hostPaths", "a container that can write %s of the node could put a link in the place of %s", dir.Path, path)
 	}
 }
 
@@ -46,15 +61,19 @@ func (c *checker) hostPort(field string, port v1.ContainerPort) {
 func (c *checker) listen(field string, address v1.ListenAddress) {
 	if path := address.Path(); path != "" {
 		c.hostPath(field, path, false)
+		c.opened(field, path)
 	} else if network, err := address.AddrPort(); err == nil {
 		c.hostPort(field, v1.ContainerPort{HostPort: int32(network.Port())})
 	}
 }
 
+// inFiles are the transports of images that are files of the node (containers-transports(5)).
+var inFiles = []string{"oci", "oci-archive", "docker-archive", "dir"}
+
 // image checks where an image comes from.
 func (c *checker) image(field, reference string) {
 	transport, rest, ok := strings.Cut(reference, ":")
-	known := []string{"docker", "oci", "oci-archive", "docker-archive", "dir", "containers-storage"}
+	known := append([]string{"docker", "containers-storage"}, inFiles...)
 	if !ok || !slices.Contains(known, transport) {
 		transport, rest = "docker", reference
 	}
@@ -68,6 +87,9 @@ func (c *checker) image(field, reference string) {
 	if !slices.Contains(allowed, transport) {
 		c.refuse(field, "transports", "images may not come by the transport %s", transport)
 		return
+	}
+	if path, _, _ := strings.Cut(rest, ":"); slices.Contains(inFiles, transport) && path != "" {
+		c.opened(field, path)
 	}
 	name := strings.TrimPrefix(rest, "//")
 	if transport == "docker" && len(c.policy.Registries) > 0 &&
@@ -89,6 +111,7 @@ func isOf(prefix, name string) bool {
 func (c *checker) authFile(field, path string) {
 	if path != "" {
 		c.hostPath(field, path, true)
+		c.opened(field, path)
 	}
 }
 
