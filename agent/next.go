@@ -50,6 +50,7 @@ var until = map[reconcile.Holder]string{
 	reconcile.ByAnnotation:   "nothing until the annotation is gone",
 	reconcile.ByVolume:       "nothing until the Volume is a named one again, or davit apply --confirm-prune",
 	reconcile.ByTaken:        "nothing until the other object lets go of it",
+	reconcile.ByListener:     "nothing until that program lets go of the port, which the next resync sees",
 	reconcile.ByPruneGuard:   "nothing until the manifests are whole again, or davit apply --confirm-prune",
 	reconcile.ByDriftPolicy:  "nothing until the manifest changes",
 	reconcile.ByFailedChange: "nothing until the manifest changes, or davit resume",

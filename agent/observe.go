@@ -16,6 +16,7 @@ import (
 	"github.com/davit-project/davit/agent/bundles"
 	"github.com/davit-project/davit/agent/health"
 	"github.com/davit-project/davit/agent/images"
+	"github.com/davit-project/davit/agent/listeners"
 	"github.com/davit-project/davit/agent/networks"
 	"github.com/davit-project/davit/agent/volumes"
 	v1 "github.com/davit-project/davit/manifests/v1"
@@ -46,6 +47,9 @@ func (n *Node) Observe(
 	if err == nil {
 		n.noteDamage(actual.Workloads)
 		actual.Foreign, err = n.foreign(ctx, desired, actual)
+	}
+	if err == nil {
+		actual.Listeners, err = listening(desired, actual)
 	}
 	if err != nil {
 		return reconcile.Actual{}, fmt.Errorf("observe the node: %w", err)
@@ -315,6 +319,43 @@ func (n *Node) foreign(ctx context.Context, desired reconcile.Desired, actual re
 		}
 	}
 	return n.Systemd.Foreign(ctx, names)
+}
+
+// listening finds who listens on the ports that units are to publish, and do not yet.
+func listening(desired reconcile.Desired, actual reconcile.Actual) (map[bundle.Port]string, error) {
+	var ports []bundle.Port
+	for unit, workload := range desired.Workloads {
+		if workload.Bundle == nil {
+			continue
+		}
+		taken := published(actual.Workloads[unit])
+		for _, port := range workload.Bundle.Network.Ports {
+			if !slices.Contains(taken, port) {
+				ports = append(ports, port)
+			}
+		}
+	}
+	found, err := listeners.Of(ports)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	said := make(map[bundle.Port]string, len(found))
+	for port, listener := range found {
+		said[port] = listener.String()
+	}
+	return said, nil
+}
+
+// published are the ports that a unit publishes now.
+func published(current reconcile.ActualWorkload) []bundle.Port {
+	b := current.Running
+	if current.RunningDir == current.BundleDir {
+		b = current.Bundle
+	}
+	if b == nil || current.RunningDir == "" {
+		return nil
+	}
+	return b.Network.Ports
 }
 
 func parseRef(text string) v1.Ref {

@@ -22,6 +22,8 @@ type Actual struct {
 	// Foreign are units of others, by name: the file they come from, or a word of
 	// what they are. It holds at least the desired workloads' names where taken.
 	Foreign map[string]string
+	// Listeners say who of the node's programs listens on a port that units are to publish, and do not yet.
+	Listeners map[bundle.Port]string
 	// Completed are the bundles of jobs that have ended well, by their directory's name, and
 	// when.
 	Completed map[string]time.Time

@@ -194,6 +194,7 @@ const (
 	ByPruneGuard   Holder = "PruneHeld"     // it is not sure enough that the object is to go
 	ByVolume       Holder = "VolumeHeld"    // what is in a volume would not be seen any more
 	ByTaken        Holder = "Taken"         // another object still has what only one can have
+	ByListener     Holder = "PortInUse"     // a program of the node listens on a port that is to be published
 	ByDriftPolicy  Holder = "DriftReported" // the node's owner wants drift told, not put right
 	ByFailedChange Holder = "RolledBack"    // the object's last change did not work
 	ByRollback     Holder = "Rollback"      // davit rollback

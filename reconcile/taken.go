@@ -9,9 +9,9 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// holdTaken holds back objects that want a thing which another object keeps: a port of the node, which the kernel
-// would give to one of the two, or the place of an object of the same name and another kind. Valid manifests never
-// ask for that. It happens while a removal is held back, and after a version was taken back.
+// holdTaken holds back objects that want a thing which another one keeps: a port of the node, which the kernel would give to
+// one of the two, or the place of an object of the same name and another kind. Valid manifests never ask that of each
+// other. It happens while a removal is held back, and after a version was taken back, and where a program of the node listens.
 func (d *differ) holdTaken() {
 	for {
 		held := d.taken()
@@ -39,6 +39,10 @@ func (d *differ) taken() *takenHeld {
 			return held(c, "%s has its name and is not removed", before)
 		}
 		for _, port := range portsOf(c.workload.Bundle) {
+			if listens := d.actual.Listeners[port.Port]; listens != "" {
+				reason := "waits: " + listens + ": stop it, or publish another port or at another address"
+				return &takenHeld{Held{Object: c.workload.Ref.String(), Reason: reason, By: ByListener}, c.workload.Ref}
+			}
 			for _, p := range publishers[port.key()] {
 				if p.ref != c.workload.Ref && p.port.overlaps(port) && d.staysOn(p.unit, port) {
 					return held(c, "%s publishes port %s of the node, and does not let go of it", p.ref, port.key())

@@ -13,6 +13,7 @@ import (
 
 	"github.com/davit-project/davit/agent/bridge"
 	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/agent/listeners"
 	"github.com/davit-project/davit/agent/nat"
 	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
@@ -26,7 +27,11 @@ func (r *run) connect(ctx context.Context) error {
 		return r.joinSandbox()
 	case r.Network.Mode != bundle.NetworkCNI:
 		return untrusted.WriteFile(ownFile(r.ID, "hosts"), []byte(baseHosts(r.Bundle)), 0o644)
-	case r.netns == "":
+	}
+	if err := listeners.Check(r.Network.Ports); err != nil {
+		return err
+	}
+	if r.netns == "" {
 		if err := r.makeNetworkNamespace(); err != nil {
 			return fmt.Errorf("make a network namespace: %w", err)
 		}

@@ -46,12 +46,21 @@ func (c *checker) opened(field, path string) {
 	}
 }
 
+// sshPort is the port by which nodes are administered, whether SSH runs now or not.
+const sshPort = 22
+
 // hostPort checks a port of the node.
 func (c *checker) hostPort(field string, port v1.ContainerPort) {
-	if port.HostPort == 0 || !c.confines() && len(c.policy.HostPorts) == 0 {
+	last := port.HostPort + max(port.EndPort-port.ContainerPort, 0)
+	if port.HostPort == 0 {
 		return
 	}
-	last := port.HostPort + max(port.EndPort-port.ContainerPort, 0)
+	if !c.confines() && len(c.policy.HostPorts) == 0 {
+		if port.HostPort <= sshPort && sshPort <= last {
+			c.refuse(field, "hostPorts", "port %d of the node is for SSH unless hostPorts of the policy has it", sshPort)
+		}
+		return
+	}
 	if !slices.ContainsFunc(c.policy.HostPorts, func(r PortRange) bool { return r.Min <= port.HostPort && last <= r.Max }) {
 		c.refuse(field, "hostPorts", "it may not publish port %d of the node", port.HostPort)
 	}

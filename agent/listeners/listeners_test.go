@@ -1,0 +1,85 @@
+package listeners
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// TestListenersAreFound listens in this process and finds that.
+func TestListenersAreFound(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		network, address string
+		at, not          string // addresses at which a published port takes it, and does not
+	}{
+		{"tcp4", "127.0.0.1:0", "127.0.0.1", "192.0.2.1"},
+		{"tcp4", "0.0.0.0:0", "192.0.2.1", ""},
+		{"tcp6", "[::1]:0", "::1", "127.0.0.1"},
+		{"tcp6", "[::]:0", "2001:db8::1", "192.0.2.1"}, // the library asks for IPv6 alone
+		{"tcp", ":0", "192.0.2.1", ""},
+	} {
+		socket, err := net.Listen(test.network, test.address)
+		if err != nil {
+			t.Logf("%s: %v", test.address, err) // the machine has no IPv6
+			continue
+		}
+		defer socket.Close()
+		port := socket.Addr().(*net.TCPAddr).AddrPort().Port()
+		found, err := List("tcp")
+		if err != nil {
+			t.Fatal(err)
+		}
+		takes := func(at netip.Addr) bool {
+			return slices.ContainsFunc(found, func(l Listener) bool { return l.Takes(port, at) })
+		}
+		if !takes(netip.Addr{}) || !takes(netip.MustParseAddr(test.at)) {
+			t.Errorf("%s %s: a port at %s does not take it: %v", test.network, test.address, test.at, found)
+		}
+		if test.not != "" && takes(netip.MustParseAddr(test.not)) {
+			t.Errorf("%s %s: a port at %s takes it", test.network, test.address, test.not)
+		}
+		i := slices.IndexFunc(found, func(l Listener) bool { return l.Takes(port, netip.Addr{}) })
+		if text := found[i].String(); !strings.Contains(text, "process "+strconv.Itoa(os.Getpid())) {
+			t.Errorf("%s does not name this process", text)
+		}
+	}
+}
+
+// TestSocketsOfClientsAreNoListeners has one socket of UDP on a port that the kernel picks, and one on another.
+func TestSocketsOfClientsAreNoListeners(t *testing.T) {
+	t.Parallel()
+	client, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for _, isServer := range []bool{false, true} {
+		socket := client
+		if isServer {
+			if socket, err = net.ListenPacket("udp4", "127.0.0.1:7653"); err != nil {
+				t.Skip(err)
+			}
+			defer socket.Close()
+		}
+		port := socket.LocalAddr().(*net.UDPAddr).AddrPort().Port()
+		found, err := List("udp")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.ContainsFunc(found, func(l Listener) bool { return l.Port == port }); got != isServer {
+			t.Errorf("port %d: got %v, want %v", port, got, isServer)
+		}
+	}
+}
+
+func TestOtherProtocolsHaveNoListeners(t *testing.T) {
+	t.Parallel()
+	if found, err := List("sctp"); err != nil || len(found) > 0 {
+		t.Errorf("got %v, %v", found, err)
+	}
+}
