@@ -27,10 +27,20 @@ func whileItWaits(unit string, state units.State, now time.Time) units.State {
 		return state
 	}
 	run := lastRun(unit)
-	if run == nil || run.Next.Before(now) {
+	if run == nil || !isHeldUp(state, *run, now) {
 		return state
 	}
 	return waiting(state, *run)
+}
+
+// restartDelay is the RestartSec= of units whose launchers wait: they leave another one to systemd.
+const restartDelay = time.Second
+
+// isHeldUp reports whether the launcher of a start waits because of how a run before ended. One of a start that came
+// sooner than systemd's own would have does not: somebody asked for it.
+func isHeldUp(state units.State, run bundle.LastRun, now time.Time) bool {
+	asked := state.Started != 0 && moment(state.Started).Before(run.At.Add(restartDelay))
+	return !asked && !run.Next.Before(now)
 }
 
 // waiting is the state of a unit from the end of a run until the next one begins.

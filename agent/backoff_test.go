@@ -26,3 +26,25 @@ func TestAUnitWhoseLauncherWaitsIsAsOneThatSystemdLetsWait(t *testing.T) {
 		t.Error(cmp.Diff(want, got))
 	}
 }
+
+func TestAStartThatSomebodyAskedForIsNotHeldUp(t *testing.T) {
+	t.Parallel()
+	ended := time.Unix(1000, 0)
+	last := bundle.LastRun{At: ended, Next: ended.Add(8 * time.Second)}
+	for name, test := range map[string]struct {
+		started, now time.Duration // after that end
+		want         bool
+	}{
+		"systemd's own":         {1100 * time.Millisecond, 2 * time.Second, true},
+		"sooner":                {100 * time.Millisecond, 2 * time.Second, false},
+		"systemd's own, so far": {1100 * time.Millisecond, 9 * time.Second, false},
+	} {
+		state := units.State{Started: uint64(ended.Add(test.started).UnixMicro())}
+		if got := isHeldUp(state, last, ended.Add(test.now)); got != test.want {
+			t.Errorf("%s: got %v", name, got)
+		}
+	}
+	if !isHeldUp(units.State{}, last, ended) {
+		t.Error("without the time of its start, it does not wait")
+	}
+}
