@@ -57,6 +57,7 @@ func (s *standing) note(t transaction) {
 		u := s.manager.unit(unit)
 		if t.jobs[unit] == "restart" && !isDown(u.active) {
 			s.blur(unit)
+			s.cover(t.by, unit)
 		}
 		if t.by == byDavit && !strings.HasSuffix(unit, ".slice") && isDown(u.active) && u.job == nil && !s.mayStart(t, unit) {
 			s.undone = append(s.undone, fmt.Sprintf("%s %s starts %s", t.verb, t.anchor, unit))
@@ -154,6 +155,7 @@ func (s *standing) stop(t transaction) {
 			continue // davit has it come and go
 		}
 		u := s.manager.unit(unit)
+		s.cover(t.by, unit)
 		s.up[unit] = t.by == byDavit && s.up[unit]
 		switch {
 		case t.by == byDavit:
@@ -202,6 +204,23 @@ func (s *standing) stopOne(t transaction, u *loadedUnit) {
 func (s *standing) blur(needed string) {
 	for _, unit := range sortedKeys(s.withheld) {
 		if u := s.manager.unit(unit); unit != needed && s.isStopping(u) && s.stopsWith(u, needed, nil) {
+			s.unsure[unit] = true
+		}
+	}
+}
+
+// cover notes that a unit stops again of which systemd keeps the time of the last stop alone: of those that stopped with it
+// before, and are down still, systemd does not know any more that they did. What davit stops, it knows before.
+func (s *standing) cover(by origin, needed string) {
+	again := s.manager.unit(needed)
+	if by == byDavit || again.active != "active" || again.left.IsZero() {
+		return
+	}
+	for _, unit := range sortedKeys(s.manager.loaded) {
+		u := s.manager.loaded[unit]
+		_, withheld := s.withheld[unit]
+		isAlong := isDown(u.active) && again.left.Sub(u.left).Abs() < oneStop
+		if isAlong && !withheld && unit != needed && s.stopsWith(u, needed, nil) {
 			s.unsure[unit] = true
 		}
 	}
