@@ -31,6 +31,8 @@ type Options struct {
 	// Owed are the units that davit has to start still, because it stopped them or wrote their files,
 	// and the images to delete before; "" for none.
 	Owed map[string]string
+	// RunsOn are those of them that run, and that davit has to restart.
+	RunsOn map[string]string
 	// Applied are the versions in which objects were last applied and worked, where what differs from
 	// that is only to be told, not put right.
 	Applied map[string]Version
@@ -272,6 +274,8 @@ func (d *differ) activity(unit string, workload Workload, current ActualWorkload
 		return Restart, cmp.Or(write, outdated(workload, current))
 	case running && replaced:
 		return Restart, write
+	case running && write == "" && d.options.RunsOn[unit] != "":
+		return Restart, "its file is written, and it was not restarted since"
 	case running:
 		return "", ""
 	case current.Active == "deactivating" && !replaced:

@@ -196,7 +196,7 @@ func (s *simulation) pass(objects []manifests.Object, digest string) Plan {
 		}
 		options := Options{Kept: s.kept, Held: held, Now: s.now, HoldPrune: s.hold, Suspended: s.suspended}
 		if len(s.kept) > 0 {
-			options.Owed = s.kept[0].Owed
+			options.Owed, options.RunsOn = s.kept[0].Owed, s.kept[0].RunsOn
 		}
 		plan := Diff(desired, s.actual, options)
 		if plan.Empty() {
@@ -276,7 +276,7 @@ func (s *simulation) judge(desired Desired) bool {
 	newest.Await(desired)
 	for object, verdict := range Judge(desired, s.actual, judged, s.now) {
 		switch {
-		case newest.Excuses(verdict):
+		case newest.Excuses(object, verdict):
 		case verdict.Progress == Confirmed:
 			newest.Confirm(object)
 		case verdict.Progress == Broken:
