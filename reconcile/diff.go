@@ -31,7 +31,8 @@ type Options struct {
 	// Owed are the units that davit has to start still, because it stopped them or wrote their files,
 	// and the images to delete before; "" for none.
 	Owed map[string]string
-	// RunsOn are those of them that run, and that davit has to restart.
+	// OwedAt is since when, RunsOn are those of them that run, and that davit has to restart.
+	OwedAt map[string]time.Time
 	RunsOn map[string]string
 	// Applied are the versions in which objects were last applied and worked, where what differs from
 	// that is only to be told, not put right.

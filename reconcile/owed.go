@@ -24,7 +24,9 @@ func (g *Generation) Owe(plan Plan, desired Desired, actual Actual, now time.Tim
 		if _, known := owed[unit]; !known {
 			g.Foreseen[unit] = begins
 		}
-		since[unit] = now
+		if _, known := since[unit]; !known || actual.Workloads[unit].running() {
+			since[unit] = now
+		}
 		if owed[unit] == "" {
 			owed[unit] = image
 		}

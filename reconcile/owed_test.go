@@ -123,3 +123,27 @@ func TestAStopBeforeARestartIsAnOperators(t *testing.T) {
 		}
 	}
 }
+
+// TestADisabledUnitIsNotOwed disables a unit that is down and that davit is to start.
+func TestADisabledUnitIsNotOwed(t *testing.T) {
+	t.Parallel()
+	at := time.Now()
+	desired := resolve(t, container("web"), command)
+	for name, test := range map[string]struct {
+		down time.Time
+		want Holder
+	}{
+		"davit wrote its file while it was down": {at.Add(-time.Minute), ByDisable},
+		"davit stopped it":                       {at.Add(time.Second), ""},
+	} {
+		n := newNode()
+		n.mustApply(t, desired)
+		web := n.actual.Workloads["web.service"]
+		web.Active, web.RunningDir, web.Enabled, web.Since = "inactive", "", "disabled", test.down
+		n.actual.Workloads["web.service"] = web
+		options := Options{Owed: map[string]string{"web.service": ""}, OwedAt: map[string]time.Time{"web.service": at}}
+		if by := heldBy(desired, n.actual, options, "web.service"); by != test.want {
+			t.Errorf("%s: held by %q", name, by)
+		}
+	}
+}

@@ -196,7 +196,7 @@ func (s *simulation) pass(objects []manifests.Object, digest string) Plan {
 		}
 		options := Options{Kept: s.kept, Held: held, Now: s.now, HoldPrune: s.hold, Suspended: s.suspended}
 		if len(s.kept) > 0 {
-			options.Owed, options.RunsOn = s.kept[0].Owed, s.kept[0].RunsOn
+			options.Owed, options.OwedAt, options.RunsOn = s.kept[0].Owed, s.kept[0].OwedAt, s.kept[0].RunsOn
 		}
 		plan := Diff(desired, s.actual, options)
 		if plan.Empty() {
