@@ -266,10 +266,13 @@ func (s *simulation) judge(desired Desired) bool {
 	if len(s.kept) == 0 {
 		return false
 	}
-	newest, versions, judged := s.kept[0], Versions(desired), map[string]string{}
-	for object, reason := range newest.Unconfirmed {
-		if versions[object] == newest.Objects[object] {
-			judged[object] = reason
+	newest, judged := s.kept[0], map[string]string{}
+	if len(newest.Unconfirmed) > 0 {
+		versions := Versions(desired)
+		for object, reason := range newest.Unconfirmed {
+			if versions[object] == newest.Objects[object] {
+				judged[object] = reason
+			}
 		}
 	}
 	newest.Arrived(desired, s.actual)

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/davit-project/davit/units"
 )
 
 // standing is what is to run of a node, as docs/updates.md says it. It knows of each request to systemd who made it, and
@@ -141,8 +139,7 @@ func (s *standing) stopsWith(u *loadedUnit, whole string, seen []string) bool {
 
 // objectOf is the object of a unit that davit wrote.
 func objectOf(u *loadedUnit) string {
-	own, _ := units.ParseOwn(u.text)
-	return own.Object
+	return ownOf(u.text).Object
 }
 
 // oneStop is the time within which two stops look as one to who only sees when units stopped.
