@@ -91,9 +91,13 @@ func (s *standing) blurDependents(needed string) {
 	}
 }
 
-// isStopping reports whether a unit stops, or has just done so.
+// isStopping reports whether a unit stops, or has just done so, be it before it was up.
 func (s *standing) isStopping(u *loadedUnit) bool {
-	return u.job != nil && u.job.verb == "stop" || s.manager.now.Sub(u.left) < oneStop
+	at := u.left
+	if isDown(u.active) && u.begun.After(at) {
+		at = u.since
+	}
+	return u.job != nil && u.job.verb == "stop" || s.manager.now.Sub(at) < oneStop
 }
 
 // mayStart reports whether davit may ask for a transaction that starts a unit. systemd itself starts what a unit wants, and
