@@ -275,8 +275,8 @@ func (d *differ) activity(unit string, workload Workload, current ActualWorkload
 		return Restart, cmp.Or(write, outdated(workload, current))
 	case running && replaced:
 		return Restart, write
-	case running && write == "" && d.options.RunsOn[unit] != "":
-		return Restart, "its file is written, and it was not restarted since"
+	case running && current.UnitText == workload.UnitText && d.options.RunsOn[unit] != "":
+		return Restart, cmp.Or(write, "its file is written, and it was not restarted since")
 	case running:
 		return "", ""
 	case current.Active == "deactivating" && !replaced:

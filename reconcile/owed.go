@@ -142,12 +142,16 @@ func (g *Generation) Arrived(desired Desired, actual Actual) {
 // ranOn forgets that a unit is to be restarted that has been started since its file was written. So it does of one that
 // another than davit has stopped: that is a stop like any other.
 func (g *Generation) ranOn(unit string, workload Workload, current ActualWorkload) {
-	begun := current.Begun
-	if current.Run != nil && current.Run.Begun.After(begun) {
-		begun = current.Run.Begun
+	begun, restarts := current.Begun, current.Restarts
+	if run := current.Run; run != nil {
+		begun, restarts = run.Begun, max(restarts, run.Restarts)
+	}
+	written := g.OwedAt[unit]
+	if restarts > 0 { // systemd may have started it again before it read the file
+		written = written.Add(boundGap)
 	}
 	isStopped := current.Job == "stop" || current.Active == "inactive" || current.stopped(workload)
-	if begun.After(g.OwedAt[unit].Add(boundGap)) || isStopped {
+	if begun.After(written) || isStopped {
 		g.acquit(unit)
 	}
 }

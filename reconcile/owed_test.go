@@ -99,9 +99,11 @@ func TestAStopBeforeARestartIsAnOperators(t *testing.T) {
 		"it was stopped, and ended badly": {func(w *ActualWorkload) {
 			w.Active, w.Job, w.Result, w.Asked = "failed", "", "exit-code", true
 		}, false, false},
-		"it failed to start":         {func(w *ActualWorkload) { w.Active, w.Job, w.Result = "failed", "", "resources" }, true, true},
-		"it has been started since":  {func(w *ActualWorkload) { w.Begun = at.Add(time.Minute) }, false, false},
-		"its start was judged since": {func(w *ActualWorkload) { w.Run = &Run{Begun: at.Add(time.Minute)} }, false, false},
+		"it failed to start":             {func(w *ActualWorkload) { w.Active, w.Job, w.Result = "failed", "", "resources" }, true, true},
+		"it has been started since":      {func(w *ActualWorkload) { w.Begun = at.Add(time.Millisecond) }, false, false},
+		"its start is judged":            {func(w *ActualWorkload) { w.Run = &Run{Begun: at.Add(time.Millisecond)} }, false, false},
+		"systemd started it again":       {func(w *ActualWorkload) { w.Run = &Run{Begun: at.Add(time.Minute), Restarts: 1} }, false, false},
+		"systemd started it again early": {func(w *ActualWorkload) { w.Run = &Run{Begun: at.Add(time.Millisecond), Restarts: 1} }, true, true},
 	} {
 		n := newNode()
 		n.mustApply(t, before)
@@ -121,6 +123,22 @@ func TestAStopBeforeARestartIsAnOperators(t *testing.T) {
 		if _, on := g.RunsOn["web.service"]; owed != test.owed || on != test.on {
 			t.Errorf("%s: owed: %t, to be restarted: %t", name, owed, on)
 		}
+	}
+}
+
+// TestAnInterruptedRestartIsStillDue has a pass end after it wrote a file: the unit runs on with the file before, also where
+// systemd has not read the new one yet.
+func TestAnInterruptedRestartIsStillDue(t *testing.T) {
+	t.Parallel()
+	for _, needReload := range []bool{false, true} {
+		n := newNode()
+		desired := resolve(t, container("web"), command)
+		n.mustApply(t, desired)
+		web := n.actual.Workloads["web.service"]
+		web.NeedReload = needReload
+		n.actual.Workloads["web.service"] = web
+		options := Options{Owed: map[string]string{"web.service": ""}, RunsOn: map[string]string{"web.service": webObject}}
+		action(t, Diff(desired, n.actual, options), "restart web.service")
 	}
 }
 
