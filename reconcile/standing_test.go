@@ -127,9 +127,7 @@ func (s *standing) isPartOf(part, whole string) bool {
 }
 
 func (s *standing) stopsWith(u *loadedUnit, whole string, seen []string) bool {
-	if u.masked { // systemd knows nothing of it, and davit what its file says
-		u = &loadedUnit{name: u.name, settings: settingsOf(s.manager.files[u.name])}
-	}
+	u = s.asFile(u)
 	if u.stopsWith(whole) {
 		return true
 	}
@@ -139,6 +137,14 @@ func (s *standing) stopsWith(u *loadedUnit, whole string, seen []string) bool {
 		}
 	}
 	return false
+}
+
+// asFile is a unit with what its file says: of one that is masked systemd knows nothing, and davit that.
+func (s *standing) asFile(u *loadedUnit) *loadedUnit {
+	if !u.masked {
+		return u
+	}
+	return &loadedUnit{name: u.name, settings: settingsOf(s.manager.files[u.name])}
 }
 
 // objectOf is the object of a unit that davit wrote.
@@ -162,6 +168,8 @@ func (s *standing) stop(t transaction) {
 		case t.by == byDavit:
 			if _, withheld := s.withheld[unit]; !withheld {
 				s.ours[unit] = true
+			} else if u.job != nil && unit != t.anchor { // the operator's stop goes on, and ends with that of what davit stops
+				s.unsure[unit] = true
 			}
 		case t.by != byOperator:
 			s.blur(unit)
@@ -172,10 +180,24 @@ func (s *standing) stop(t transaction) {
 			s.stopOne(t, u)
 		}
 	}
+	if t.by == byOperator {
+		s.stopParts(t.jobs)
+	}
 	for _, unit := range sortedKeys(t.jobs) {
 		for other := range t.jobs {
 			if t.by == byOperator && s.unsure[other] && unit != other && s.stopsWith(s.manager.unit(unit), other, nil) {
 				s.unsure[unit] = true
+			}
+		}
+	}
+}
+
+// stopParts notes that parts of what the operator stops are not to run that are down already: davit may have stopped them.
+func (s *standing) stopParts(stopped map[string]string) {
+	for unit := range s.up {
+		for whole := range stopped {
+			if isDown(s.manager.unit(unit).active) && s.isPartOf(unit, whole) {
+				s.up[unit] = false
 			}
 		}
 	}
@@ -244,6 +266,7 @@ func (s *standing) needsOneOf(u *loadedUnit, jobs map[string]string) bool {
 
 // stopsAlong reports whether a unit stops while, or soon after, another one has stopped that it cannot be without.
 func (s *standing) stopsAlong(u *loadedUnit) bool {
+	u = s.asFile(u)
 	for _, needed := range slices.Concat(u.requires(), u.settings["PartOf"]) {
 		other := s.manager.unit(needed)
 		if other.job != nil || !other.left.IsZero() && s.manager.now.Sub(other.left) < oneStop {
