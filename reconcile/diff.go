@@ -256,12 +256,14 @@ func (d *differ) activity(unit string, workload Workload, current ActualWorkload
 	// started: then the file has nothing to tell of it.
 	unstarted := current.RunningDir == workload.BundleDir && current.BundleDir != workload.BundleDir
 	replaced := units.NeedsRestart(current.UnitText, workload.UnitText) && !(running && unstarted)
+	// What runs may be from before its unit file was written.
+	runsOn := running && current.UnitText == workload.UnitText && d.options.RunsOn[unit] != ""
 	switch {
 	case workload.Keep == KeepApart:
 		return "", ""
 	case workload.Keep == KeepRunning && d.isStopping(unit, workload):
 		return "", "" // davit did not ask for the stop: what becomes of the unit is decided when it has ended
-	case current.arriving(workload, d.isOwed(unit, workload)):
+	case current.arriving(workload, d.isOwed(unit, workload)) && !(runsOn && current.Job == "start"):
 		return "", "" // systemd is about to start it as it is wanted
 	case d.isOwed(unit, workload) && running && current.Active != "active":
 		return Restart, cmp.Or(write, "its file is written, and it was not started since")
@@ -275,7 +277,7 @@ func (d *differ) activity(unit string, workload Workload, current ActualWorkload
 		return Restart, cmp.Or(write, outdated(workload, current))
 	case running && replaced:
 		return Restart, write
-	case running && current.UnitText == workload.UnitText && d.options.RunsOn[unit] != "":
+	case runsOn:
 		return Restart, cmp.Or(write, "its file is written, and it was not restarted since")
 	case running:
 		return "", ""

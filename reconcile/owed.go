@@ -47,16 +47,16 @@ func (g *Generation) Owe(plan Plan, desired Desired, actual Actual, now time.Tim
 
 // noteRunning notes which of the units whose files a plan writes run until it restarts them.
 func (g *Generation) noteRunning(owed map[string]string, plan Plan, desired Desired, actual Actual) {
-	running, begun := map[string]string{}, plan.begun()
+	running, begun, written := map[string]string{}, plan.begun(), plan.Written()
 	for unit := range owed {
 		workload, object := desired.Workloads[unit], g.RunsOn[unit]
 		_, wasOwed := g.Owed[unit]
-		switch isWritten := plan.Written()[unit]; {
-		case isWritten && object != "" && !begun[unit]:
+		switch {
+		case written[unit] && object != "" && !begun[unit]:
 			delete(owed, unit) // what runs is as the file says then
 		case object != "":
 			running[unit] = object
-		case isWritten && begun[unit] && !wasOwed && workload.Keep == KeepRunning && actual.Workloads[unit].running():
+		case written[unit] && begun[unit] && !wasOwed && workload.Keep == KeepRunning && actual.Workloads[unit].running():
 			running[unit] = workload.Ref.String()
 		}
 	}
@@ -150,8 +150,9 @@ func (g *Generation) ranOn(unit string, workload Workload, current ActualWorkloa
 	if restarts > 0 { // systemd may have started it again before it read the file
 		written = written.Add(boundGap)
 	}
+	isNew := begun.After(written) && current.Sub != "auto-restart" // that is no start yet
 	isStopped := current.Job == "stop" || current.Active == "inactive" || current.stopped(workload)
-	if begun.After(written) || isStopped {
+	if isNew || isStopped {
 		g.acquit(unit)
 	}
 }

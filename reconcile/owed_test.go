@@ -103,6 +103,7 @@ func TestAStopBeforeARestartIsAnOperators(t *testing.T) {
 		"it has been started since":      {func(w *ActualWorkload) { w.Begun = at.Add(time.Millisecond) }, false, false},
 		"its start is judged":            {func(w *ActualWorkload) { w.Run = &Run{Begun: at.Add(time.Millisecond)} }, false, false},
 		"systemd started it again":       {func(w *ActualWorkload) { w.Run = &Run{Begun: at.Add(time.Minute), Restarts: 1} }, false, false},
+		"systemd is to start it again":   {func(w *ActualWorkload) { w.Sub, w.Begun = "auto-restart", at.Add(time.Minute) }, true, true},
 		"systemd started it again early": {func(w *ActualWorkload) { w.Run = &Run{Begun: at.Add(time.Millisecond), Restarts: 1} }, true, true},
 	} {
 		n := newNode()
@@ -130,12 +131,14 @@ func TestAStopBeforeARestartIsAnOperators(t *testing.T) {
 // systemd has not read the new one yet.
 func TestAnInterruptedRestartIsStillDue(t *testing.T) {
 	t.Parallel()
-	for _, needReload := range []bool{false, true} {
+	for _, now := range []ActualWorkload{
+		{Active: "active"}, {Active: "active", NeedReload: true}, {Active: "activating", Sub: "start", Job: "start"}, {Active: "activating", Sub: "auto-restart"},
+	} {
 		n := newNode()
 		desired := resolve(t, container("web"), command)
 		n.mustApply(t, desired)
 		web := n.actual.Workloads["web.service"]
-		web.NeedReload = needReload
+		web.Active, web.Sub, web.Job, web.NeedReload = now.Active, now.Sub, now.Job, now.NeedReload
 		n.actual.Workloads["web.service"] = web
 		options := Options{Owed: map[string]string{"web.service": ""}, RunsOn: map[string]string{"web.service": webObject}}
 		action(t, Diff(desired, n.actual, options), "restart web.service")
