@@ -4,7 +4,50 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
 )
+
+// holdPart holds what lies between two marks of a document to a text, or writes it there.
+func holdPart(t *testing.T, file, begin, end, want string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(text), begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !found || !closed {
+		t.Fatalf("%s has no marks %q and %q", file, begin, end)
+	}
+	whole := before + begin + want + end + after
+	if *update {
+		if err := os.WriteFile(file, []byte(whole), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(whole, string(text)); diff != "" {
+		t.Errorf("%s is stale; -update rewrites it:\n%s", file, diff)
+	}
+}
+
+// TestReachIsDocumented holds the table of who reaches what to the one that its scenario compares with.
+func TestReachIsDocumented(t *testing.T) {
+	t.Parallel()
+	scenario, err := txtar.ParseFile("testdata/reach.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range scenario.Files {
+		if file.Name == "reach.golden" {
+			holdPart(t, "../docs/security.md", "<!-- reach: written by go test ./e2e -run Reach -update -->\n", "<!-- /reach -->", "\n"+string(file.Data)+"\n")
+			return
+		}
+	}
+	t.Error("the scenario has no table")
+}
 
 // TestDocumentedCommandsAreRun keeps documents to the scenarios that run what they show.
 func TestDocumentedCommandsAreRun(t *testing.T) {

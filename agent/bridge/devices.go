@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -85,7 +86,43 @@ func prepareDevice(name string) error {
 // forward has the node's kernel route between its devices.
 func forward(network bundle.BridgeNetwork) error {
 	for _, subnet := range network.Subnets {
-		if err := setKernel(forwarding(subnet), "1"); err != nil {
+		setting := forwarding(subnet)
+		value, err := readKernel(setting)
+		if err == nil && value == "0" && subnet.Subnet.Addr().Is6() {
+			err = keepRouters(devicesDir)
+		}
+		if err == nil && value == "0" {
+			err = os.WriteFile(filepath.Join("/proc/sys", setting), []byte("1"), 0)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// devicesDir has the settings of each device for IPv6.
+const devicesDir = "/proc/sys/net/ipv6/conf"
+
+// keepRouters has devices go on to take their routes from routers: of one that forwards, the kernel takes none unless
+// accept_ra is 2, and forgets those that it has (ip-sysctl.rst in Linux' documentation). A device that comes later is not
+// davit's to set up.
+func keepRouters(dir string) error {
+	devices, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, device := range devices {
+		if device.Name() == "all" || device.Name() == "default" {
+			continue
+		}
+		accepts := filepath.Join(dir, device.Name(), "accept_ra")
+		isHost, err := os.ReadFile(filepath.Join(dir, device.Name(), "forwarding"))
+		text, failure := os.ReadFile(accepts)
+		if errors.Join(err, failure) != nil || string(bytes.TrimSpace(isHost)) != "0" || string(bytes.TrimSpace(text)) != "1" {
+			continue // it is gone, or takes none now
+		}
+		if err := os.WriteFile(accepts, []byte("2"), 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

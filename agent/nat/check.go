@@ -65,7 +65,7 @@ func readTable() (tableContent, error) {
 func read(conn *nftables.Conn) (tableContent, error) {
 	content := tableContent{comments: map[string]map[string]bool{}, first: map[string]string{}}
 	there, err := chains(conn)
-	for _, chain := range []*nftables.Chain{postrouting, prerouting, output, guard, ports} {
+	for _, chain := range []*nftables.Chain{postrouting, prerouting, output, guard, forward, input, ports} {
 		if err != nil || !there[chain.Name] {
 			continue
 		}
@@ -101,6 +101,9 @@ func (c tableContent) faultsOf(one Standing) (faults []string, err error) {
 	}
 	if slices.ContainsFunc(masquerading(one.Network), c.lacks) {
 		faults = append(faults, fmt.Sprintf("the nftables rules that give the network %s its way out are gone", one.Network.Name))
+	}
+	if slices.ContainsFunc(isolating(one.Network), c.lacks) {
+		faults = append(faults, fmt.Sprintf("the nftables rules that keep others off the network %s are gone", one.Network.Name))
 	}
 	isOwn := func(r rule) bool { return r.chain == ports && r.exprs != nil }
 	if slices.ContainsFunc(published, func(r rule) bool { return !isOwn(r) && c.lacks(r) }) {

@@ -38,7 +38,7 @@ func rulesOf(standing []Standing) ([]rule, error) {
 	for _, one := range standing {
 		published, err := one.publishing()
 		failures = append(failures, err)
-		for _, want := range slices.Concat(masquerading(one.Network), published) {
+		for _, want := range slices.Concat(isolating(one.Network), masquerading(one.Network), published) {
 			if name := want.chain.Name + " " + want.comment; !known[name] {
 				known[name] = true
 				rules = append(rules, want)

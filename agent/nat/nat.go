@@ -28,6 +28,8 @@ var (
 	prerouting  = hooked("prerouting", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest)
 	output      = hooked("output", nftables.ChainTypeNAT, nftables.ChainHookOutput, nftables.ChainPriorityNATDest)
 	guard       = hooked("guard", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityRaw)
+	forward     = hooked("forward", nftables.ChainTypeFilter, nftables.ChainHookForward, nftables.ChainPriorityFilter)
+	input       = hooked("input", nftables.ChainTypeFilter, nftables.ChainHookInput, nftables.ChainPriorityFilter)
 	ports       = &nftables.Chain{Name: "ports", Table: table}
 )
 
@@ -54,11 +56,11 @@ type Endpoint struct {
 	Ports     []bundle.Port
 }
 
-// Connect leaves in place what gives the endpoint's network its way out, which the first start after boot
-// adds and later ones find, and publishes the endpoint's ports: whoever asks for one, from elsewhere, on the
+// Connect leaves in place what gives the endpoint's network its way out and keeps others off it, which the first start after
+// boot adds and later ones find, and publishes the endpoint's ports: whoever asks for one, from elsewhere, on the
 // node (also at 127.0.0.1) or in a container, reaches the container.
 func Connect(e Endpoint) error {
-	rules := masquerading(e.Network)
+	rules := append(isolating(e.Network), masquerading(e.Network)...)
 	published, err := e.publishing()
 	if err == nil {
 		err = ensure(append(rules, published...))
@@ -80,6 +82,19 @@ func masquerading(network bundle.BridgeNetwork) []rule {
 	}
 	for _, subnet := range network.Subnets {
 		rules = append(rules, rule{postrouting, network.Name + " " + subnet.Subnet.String(), leaving(subnet.Subnet)})
+	}
+	return rules
+}
+
+// isolating are the rules that keep others off a network. What is published is let through, and what answers; containers of
+// an internal network reach neither other networks nor the node.
+func isolating(network bundle.BridgeNetwork) []rule {
+	name, device := network.Name, network.Device
+	rules := []rule{{forward, name + " " + device + " from others", intoFromOthers(device)}}
+	if network.Internal {
+		rules = append(rules,
+			rule{forward, name + " " + device + " to others", outToOthers(device)},
+			rule{input, name + " " + device + " to the node", toNode(device)})
 	}
 	return rules
 }
@@ -164,7 +179,7 @@ func begin(change func(*nftables.Conn) (bool, error)) (finish func() error, err 
 func Remove(network string) error {
 	err := transaction(func(conn *nftables.Conn) (bool, error) {
 		removed, left := 0, 0
-		for _, chain := range []*nftables.Chain{postrouting, guard} {
+		for _, chain := range []*nftables.Chain{postrouting, guard, forward, input} {
 			gone, others, err := removeOf(conn, chain, network)
 			if err != nil {
 				return false, err

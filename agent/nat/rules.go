@@ -64,16 +64,55 @@ func leaving(subnet netip.Prefix) []expr.Any {
 	return append(rule, &expr.Masq{})
 }
 
+// Bits that the kernel keeps of connections: IPS_DST_NAT of linux/netfilter/nf_conntrack_common.h, and those of NF_CT_STATE_BIT
+// there. What is not tracked are, for one, questions about neighbours.
+const (
+	destinationTranslated = 1 << 5
+	answers               = 1<<1 | 1<<2 | 1<<6 // established, related, untracked
+)
+
+// tracked compares bits of a packet's connection with none of them.
+func tracked(key expr.CtKey, bits uint32, op expr.CmpOp) []expr.Any {
+	return []expr.Any{
+		&expr.Ct{Key: key, Register: 1},
+		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: binary.NativeEndian.AppendUint32(nil, bits), Xor: make([]byte, 4)},
+		&expr.Cmp{Op: op, Register: 1, Data: make([]byte, 4)},
+	}
+}
+
+// by compares the device by which a packet comes or leaves.
+func by(key expr.MetaKey, device string, op expr.CmpOp) []expr.Any {
+	name := make([]byte, unix.IFNAMSIZ)
+	copy(name, device)
+	return []expr.Any{&expr.Meta{Key: key, Register: 1}, &expr.Cmp{Op: op, Register: 1, Data: name}}
+}
+
+// intoFromOthers is: to the device from another one, neither an answer nor to a published port, drop.
+func intoFromOthers(device string) []expr.Any {
+	rule := append(by(expr.MetaKeyOIFNAME, device, expr.CmpOpEq), by(expr.MetaKeyIIFNAME, device, expr.CmpOpNeq)...)
+	rule = append(rule, tracked(expr.CtKeySTATE, answers, expr.CmpOpEq)...)
+	rule = append(rule, tracked(expr.CtKeySTATUS, destinationTranslated, expr.CmpOpEq)...)
+	return append(rule, &expr.Verdict{Kind: expr.VerdictDrop})
+}
+
+// outToOthers is: from the device to another one, and no answer, drop.
+func outToOthers(device string) []expr.Any {
+	rule := append(by(expr.MetaKeyIIFNAME, device, expr.CmpOpEq), by(expr.MetaKeyOIFNAME, device, expr.CmpOpNeq)...)
+	rule = append(rule, tracked(expr.CtKeySTATE, answers, expr.CmpOpEq)...)
+	return append(rule, &expr.Verdict{Kind: expr.VerdictDrop})
+}
+
+// toNode is: from the device to the node itself, and no answer, drop.
+func toNode(device string) []expr.Any {
+	rule := append(by(expr.MetaKeyIIFNAME, device, expr.CmpOpEq), tracked(expr.CtKeySTATE, answers, expr.CmpOpEq)...)
+	return append(rule, &expr.Verdict{Kind: expr.VerdictDrop})
+}
+
 // within is: what came to a port of the node from the subnet and goes back to it, masquerade. The answer
 // would else go past the node, straight to who asked, who does not expect it from there.
 func within(subnet netip.Prefix) []expr.Any {
-	const destinationTranslated = 1 << 5 // IPS_DST_NAT of linux/netfilter/nf_conntrack_common.h
-	status := binary.NativeEndian.AppendUint32(nil, destinationTranslated)
 	f := familyOf(subnet.Addr())
-	rule := append(f.match(),
-		&expr.Ct{Key: expr.CtKeySTATUS, Register: 1},
-		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: status, Xor: make([]byte, 4)},
-		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: make([]byte, 4)})
+	rule := append(f.match(), tracked(expr.CtKeySTATUS, destinationTranslated, expr.CmpOpNeq)...)
 	rule = append(rule, f.from(subnet)...)
 	rule = append(rule, f.to(subnet)...)
 	return append(rule, &expr.Masq{})
@@ -91,11 +130,7 @@ func fromLocalhost(subnet netip.Prefix) []expr.Any {
 // martian is: from the device to localhost, drop. Where packets from localhost may leave by a device, the
 // kernel takes those to it from there (CVE-2020-8558).
 func martian(device string) []expr.Any {
-	name := make([]byte, unix.IFNAMSIZ)
-	copy(name, device)
-	rule := append(ipv4.match(),
-		&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: name})
+	rule := append(ipv4.match(), by(expr.MetaKeyIIFNAME, device, expr.CmpOpEq)...)
 	rule = append(rule, ipv4.to(localhost)...)
 	return append(rule, &expr.Verdict{Kind: expr.VerdictDrop})
 }
