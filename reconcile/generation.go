@@ -264,7 +264,7 @@ func (g *Generation) Record(event Event) {
 		return
 	case event.Status == Begun:
 		g.begun(event.Action)
-	case event.Status == Done && event.Action.Verb == WriteUnit && g.Foreseen[event.Action.Target]:
+	case event.Action.Verb == WriteUnit && (event.Status == Done || event.Status == Failed): // one that failed may be there
 		delete(g.Foreseen, event.Action.Target)
 	}
 	if _, ok := g.Objects[object]; !ok || event.Status != Failed && event.Status != Skipped {
