@@ -264,7 +264,7 @@ func (g *Generation) Record(event Event) {
 		return
 	case event.Status == Begun:
 		g.begun(event.Action)
-	case event.Action.Verb == WriteUnit && (event.Status == Done || event.Status == Failed): // one that failed may be there
+	case event.Action.Verb == WriteUnit && event.ended() && g.Foreseen[event.Action.Target]: // its file may be there
 		delete(g.Foreseen, event.Action.Target)
 	}
 	if _, ok := g.Objects[object]; !ok || event.Status != Failed && event.Status != Skipped {
@@ -282,6 +282,9 @@ func (g *Generation) Record(event Event) {
 		set(&g.Unconfirmed, object, event.Err.Error())
 	}
 }
+
+// ended reports whether the action was tried, and is not under way any more.
+func (e Event) ended() bool { return e.Status == Done || e.Status == Failed }
 
 // begun forgets that a unit is to be started, once it is, and that nothing of a version is in place, once
 // something is.

@@ -231,6 +231,23 @@ func TestAUnitThatIsNotEnabledYetIsNobodysDoing(t *testing.T) {
 	}
 }
 
+// TestAUnitWhoseFileFailedIsOwed has the disk fail once the file is in its place: it is not enabled, and nobody's doing.
+func TestAUnitWhoseFileFailedIsOwed(t *testing.T) {
+	t.Parallel()
+	desired := resolve(t, container("web"), command)
+	plan := Plan{Actions: []Action{
+		{Verb: WriteUnit, Object: webObject, Target: "web.service"}, {Verb: Start, Object: webObject, Target: "web.service"},
+	}}
+	g := NewGeneration(1, desired, "", time.Now())
+	g.Owe(plan, desired, Actual{}, time.Now())
+	g.Record(Event{Action: plan.Actions[0], Status: Failed, Err: errors.New("no space left on device")})
+	g.Record(Event{Action: plan.Actions[1], Status: Skipped, Err: errSkipped})
+	g.Forgo()
+	if _, owed := g.Owed["web.service"]; !owed {
+		t.Error("davit does not owe the start of the unit")
+	}
+}
+
 // TestWhatABootStartedIsOwedNoMore stops a unit whose start waited for another one, and that a boot has started meanwhile.
 func TestWhatABootStartedIsOwedNoMore(t *testing.T) {
 	t.Parallel()
