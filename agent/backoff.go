@@ -36,8 +36,8 @@ func whileItWaits(unit string, state units.State, now time.Time) units.State {
 // restartDelay is the RestartSec= of units whose launchers wait: they leave another one to systemd.
 const restartDelay = time.Second
 
-// isHeldUp reports whether the launcher of a start waits because of how a run before ended. One of a start that came
-// sooner than systemd's own would have does not: somebody asked for it.
+// isHeldUp reports whether the launcher is delaying this start because earlier runs failed. A start that began before
+// systemd's own restart was due was requested by an operator or by davit, and is not delayed.
 func isHeldUp(state units.State, run bundle.LastRun, now time.Time) bool {
 	asked := state.Started != 0 && moment(state.Started).Before(run.At.Add(restartDelay))
 	return !asked && !run.Next.Before(now)

@@ -30,8 +30,8 @@ type cost struct {
 	Messages int
 }
 
-// countedUnits are containers that differ in their network. Their program is none below /usr, by which it is told from
-// those that a start runs ([ownProgram]): strace may still see it.
+// countedUnits are containers that differ in their network. They run a program outside /usr, because strace may record it
+// and [ownProgram] counts programs below /usr as part of the start.
 var countedUnits = []string{"bare", "bridge", "port"}
 
 const countedManifests = `

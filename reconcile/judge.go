@@ -158,7 +158,7 @@ func judge(workload Workload, current ActualWorkload, actual Actual, now time.Ti
 	case completed, workload.Keep == KeepIdle, workload.Keep == KeepApart:
 		return Verdict{Progress: Confirmed}
 	case current.isMasked() && current.down():
-		// systemd tells nobody how a unit ended while it is masked: it may have been asked to stop.
+		// systemd runs no clean-up for a masked unit, so it is not known whether the unit was asked to stop.
 		return Verdict{Progress: Starting, Reason: "it is masked", Idle: true}
 	case workload.Unit == nil || workload.Unit.Role == units.RoleSandbox:
 		return judgeGroup(current)

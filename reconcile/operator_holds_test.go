@@ -231,7 +231,8 @@ func TestAUnitThatIsNotEnabledYetIsNobodysDoing(t *testing.T) {
 	}
 }
 
-// TestAUnitWhoseFileFailedIsOwed has the disk fail once the file is in its place: it is not enabled, and nobody's doing.
+// TestAUnitWhoseFileFailedIsOwed has the disk fail after the file is in place: the unit is not enabled yet, and no operator
+// has disabled it.
 func TestAUnitWhoseFileFailedIsOwed(t *testing.T) {
 	t.Parallel()
 	desired := resolve(t, container("web"), command)

@@ -69,7 +69,7 @@ func List(protocol string) ([]Listener, error) {
 	return withoutClients(found)
 }
 
-// Of returns those of some published ports that somebody listens on, and who.
+// Of returns the published ports that are in use, with the socket that uses each.
 func Of(ports []bundle.Port) (map[bundle.Port]Listener, error) {
 	found, known := map[bundle.Port]Listener{}, map[string][]Listener{}
 	for _, port := range ports {
@@ -91,7 +91,7 @@ func Of(ports []bundle.Port) (map[bundle.Port]Listener, error) {
 	return found, nil
 }
 
-// Check returns an error if somebody listens on one of the ports.
+// Check returns an error that names the program if one of the ports is in use.
 func Check(ports []bundle.Port) error {
 	found, err := Of(ports)
 	for _, listener := range found {
@@ -181,8 +181,8 @@ func withoutClients(listeners []Listener) ([]Listener, error) {
 	return found, nil
 }
 
-// Takes reports whether a port that is published at an address of the node, or at all where it is not valid, would take
-// what comes to the listener. A wildcard of IPv6 alone is one for any address of IPv6.
+// Takes reports whether publishing a port would take connections away from the listener. at is the address at which the
+// port is published; an invalid one means all addresses. A listener on [::] for IPv6 only conflicts with IPv6 addresses only.
 func (l Listener) Takes(port uint16, at netip.Addr) bool {
 	at = at.Unmap()
 	if l.Port != port {

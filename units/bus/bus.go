@@ -14,8 +14,8 @@ const privateSocket = "unix:path=/run/systemd/private"
 
 // Dial returns a connection to systemd, which the end of the context closes.
 func Dial(ctx context.Context) (*dbus.Conn, error) {
-	// The library's own handler makes a goroutine for each signal that nobody has read yet, and a reload of thousands of
-	// units sends thousands.
+	// The library's default handler starts a goroutine for each unread signal, and a reload of thousands of units sends
+	// thousands of signals.
 	conn, err := dbus.Dial(privateSocket, dbus.WithContext(ctx), dbus.WithSignalHandler(dbus.NewSequentialSignalHandler()))
 	if err != nil {
 		return nil, err

@@ -1,0 +1,51 @@
+package units
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+)
+
+// Foreign says of unit names whose they are when they are taken by units that are not davit's: the file that such a
+// unit comes from, or what systemd says of it. Names that are free are left out.
+func (s *Systemd) Foreign(ctx context.Context, names []string) (map[string]string, error) {
+	foreign := map[string]string{}
+	if len(names) == 0 {
+		return foreign, nil
+	}
+	states, err := s.States(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if states[name].isFree() {
+			continue
+		}
+		state, err := s.State(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if owner := state.foreignOwner(name); owner != "" {
+			foreign[name] = owner
+		}
+	}
+	return foreign, nil
+}
+
+// isFree reports whether there is no unit.
+func (s State) isFree() bool { return s.LoadState == "not-found" && s.ActiveState == "inactive" }
+
+// foreignOwner is the file that a unit comes from, or its load state, if it is not davit's; empty if it is, or if there is no
+// unit.
+func (s State) foreignOwner(name string) string {
+	switch {
+	case s.isFree(), s.FragmentPath == filepath.Join(Dir, name):
+		return ""
+	case s.FragmentPath != "":
+		return s.FragmentPath
+	case strings.HasSuffix(name, ".slice"):
+		return "" // systemd makes up a slice that has no file
+	default:
+		return s.LoadState
+	}
+}
