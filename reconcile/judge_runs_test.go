@@ -94,6 +94,12 @@ func TestJudgeAVersionByItsOwnRuns(t *testing.T) {
 	if got := judge(waits, restarted, now.Add(-time.Second)); got != Broken {
 		t.Errorf("one that waits for its next try is %s, want %s", got, Broken)
 	}
+	if got := judge(waits, restarted, now.Add(time.Second)); got != Starting {
+		t.Errorf("one whose previous version waits for its next try is %s, want %s", got, Starting)
+	}
+	if got := judge(waits, before, now.Add(-time.Second)); got != Starting {
+		t.Errorf("one whose previous bundle waits for its next try is %s, want %s", got, Starting)
+	}
 	waits.Job = "restart"
 	if got := judge(waits, restarted, now.Add(-time.Second)); got != Starting {
 		t.Errorf("one that is being restarted is %s, want %s", got, Starting)
