@@ -40,8 +40,10 @@ func (r *Run) Since(began time.Time, bundleDir string) {
 		r.Begun, r.Before = began, true
 	}
 	last := r.Last
-	r.EndedBefore = last != nil && (last.At.Before(began) || last.Bundle != "" && last.Bundle != bundleDir)
-	if last == nil || r.EndedBefore {
+	isBefore := last != nil && (last.At.Before(began) || last.Bundle != "" && last.Bundle != bundleDir)
+	// A run whose end could not be noted was another one than that.
+	r.EndedBefore = isBefore && (last.Invocation == r.Invocation || r.Invocation == "")
+	if last == nil || isBefore {
 		r.Last, r.Restarts = nil, 0
 	}
 }
