@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -75,8 +76,17 @@ func (r *resolver) mount(run runnable, environment *environment) (storage, error
 	if zone := run.TimeZone; zone != "" {
 		s.mounts = append(s.mounts, bind(filepath.Join("/usr/share/zoneinfo", zone), v1.VolumeMount{MountPath: "/etc/localtime", ReadOnly: true}))
 	}
+	slices.SortStableFunc(s.mounts, byDepth)
 	return s, nil
 }
+
+// byDepth orders mounts so that none hides another one that lies below it, whatever the order in the manifest: a runtime
+// makes them one after the other (https://github.com/opencontainers/runtime-spec/blob/v1.3.0/config.md#mounts). Docker,
+// Podman and containerd do so too.
+func byDepth(a, b specs.Mount) int { return cmp.Compare(depth(a.Destination), depth(b.Destination)) }
+
+// depth is how many directories lead to a path.
+func depth(path string) int { return strings.Count(filepath.Clean(path), "/") }
 
 // volume is a volume of any origin: a Volume object, or one of the container's own.
 type volume struct {
