@@ -175,7 +175,7 @@ func (r *resolver) container(run runnable, source manifests.Position) error {
 	if err := checkEnding(run); err != nil {
 		return err
 	}
-	storage, err := r.mount(run, environment)
+	storage, err := r.mount(run, image, environment)
 	if err != nil {
 		return in(PartVolume, err)
 	}

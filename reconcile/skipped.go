@@ -3,6 +3,7 @@ package reconcile
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"sort"
 	"time"
@@ -100,6 +101,13 @@ func (r *resolver) skippedEvents(spec v1.CronJobSpec) ([]string, error) {
 	}
 	return []string{event}, nil
 }
+
+// madeUp matches the events of [resolver.skippedEvents]: of a schedule's own, none has both days of the week and of the
+// month. madeUpEvent is such a line of a timer.
+var (
+	madeUp      = regexp.MustCompile(`^[A-Z][a-z]{2} \*-[0-9]{2}-[0-9,]+ [0-9:]+( .*)?$`)
+	madeUpEvent = regexp.MustCompile(`(?m)^OnCalendar=[A-Z][a-z]{2} \*-[0-9]{2}-[0-9,]+ [0-9:]+( .*)?\n`)
+)
 
 // skipIn is what a zone skips, by its name; "" is the node's own. The zero value is nothing.
 func (r *resolver) skipIn(name string) (skip, error) {

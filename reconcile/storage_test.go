@@ -2,10 +2,15 @@ package reconcile
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"pgregory.net/rapid"
+
+	"github.com/davit-project/davit/units/bundle"
 )
 
 // TestMountsNestWhateverTheirOrder mounts volumes on paths of each other, in any order.
@@ -35,4 +40,34 @@ func TestMountsNestWhateverTheirOrder(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestVolumesOfAnImageStayWritable starts containers of an image that declares volumes.
+func TestVolumesOfAnImageStayWritable(t *testing.T) {
+	t.Parallel()
+	image := imagespec.ImageConfig{Cmd: []string{"/app"}, Volumes: map[string]struct{}{"/data": {}, "/var/lib/app/": {}, "/proc/x": {}, "/": {}, "../up": {}}}
+	for name, test := range map[string]struct {
+		spec []string
+		want []string
+	}{
+		"a root that is writable itself": {[]string{"restartPolicy: Always"}, nil},
+		"a read-only root":               {[]string{"securityContext: {readOnlyRootFilesystem: true}"}, []string{"up", "data", "var/lib/app"}},
+		"with mounts of the manifest": {[]string{"securityContext: {readOnlyRootFilesystem: true}", "volumes: [{name: v, emptyDir: {}}]",
+			"volumeMounts: [{name: v, mountPath: /data}, {name: v, mountPath: /var/lib}]"}, []string{"up"}},
+	} {
+		b := resolve(t, container("web", test.spec...), image).Workloads["web.service"].Bundle
+		var got []string
+		for i, part := range b.SubPaths {
+			got = append(got, part.Path)
+			isMounted := slices.ContainsFunc(b.Spec.Mounts, func(mount specs.Mount) bool {
+				return mount.Source == bundle.SubPathSource(i) && mount.Destination == "/"+part.Path && !slices.Contains(mount.Options, "ro")
+			})
+			if part.Volume != bundle.RootfsSource || !isMounted {
+				t.Errorf("%s: %+v is not mounted: %+v", name, part, b.Spec.Mounts)
+			}
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
+		}
+	}
 }
