@@ -27,6 +27,17 @@ func TestEscape(t *testing.T) {
 	}
 }
 
+func TestALineStaysOne(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"held\n0 actions": "held / 0 actions", "a\tb": "a b", "\v\f\x1b": `\x0b\x0c\x1b`, "größer": "größer",
+	} {
+		if got := Line(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestCharactersInPiecesStayWhole(t *testing.T) {
 	t.Parallel()
 	const text = "größer 🐳 \u009b \xf0\x9f end\xc3"
