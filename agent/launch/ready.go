@@ -151,7 +151,7 @@ func (w *waiting) say(format string, args ...any) {
 	}
 	w.said = line
 	if err := w.notify("STATUS=" + line); err != nil {
-		fmt.Fprintln(os.Stderr, "davit-run:", err)
+		fmt.Fprintln(messages, "davit-run:", err)
 	}
 }
 

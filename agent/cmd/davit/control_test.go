@@ -406,6 +406,30 @@ func TestCommandsPrintThroughTheEscapingWriters(t *testing.T) {
 	}
 }
 
+// TestTheLauncherPrintsThroughTheEscapingWriters is the same for what the launcher prints, whose standard output and error
+// are otherwise the container's.
+func TestTheLauncherPrintsThroughTheEscapingWriters(t *testing.T) {
+	t.Parallel()
+	for _, pattern := range []string{"../davit-run/*.go", "../../launch/*.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatal(pattern, err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if raw := printsRaw.Find(text); raw != nil && !strings.HasSuffix(file, "_test.go") {
+				t.Errorf("%s: %s: use an escaping writer", file, raw)
+			}
+		}
+	}
+}
+
+// printsRaw finds what prints past them.
+var printsRaw = regexp.MustCompile(`(fmt\.Fprint\w*|json\.NewEncoder)\(os\.Std(out|err)\b.*`)
+
 // writes are the uses of the process's own standard output and error in a file, by function.
 func writes(t *testing.T, name string, source any) map[string]string {
 	t.Helper()
