@@ -31,11 +31,21 @@ static const char *const allowed[] = {
 	"WATCHDOG=", "WATCHDOG_USEC=", "EXTEND_TIMEOUT_USEC=",
 };
 
+static bool begins(const char *line, size_t length, const char *with)
+{
+	return length >= strlen(with) && memcmp(line, with, strlen(with)) == 0;
+}
+
+// is_allowed reports whether systemd hears a line. A container that has been ready cannot extend a timeout: that of its stop
+// is the grace period of its manifest, and a stop of the node waits for it.
 static bool is_allowed(const char *line, size_t length)
 {
+	static bool was_ready;
+	was_ready = was_ready || begins(line, length, "READY=1");
+	if (was_ready && begins(line, length, "EXTEND_TIMEOUT_USEC="))
+		return false;
 	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
-		size_t name = strlen(allowed[i]);
-		if (length >= name && memcmp(line, allowed[i], name) == 0)
+		if (begins(line, length, allowed[i]))
 			return true;
 	}
 	return false;
