@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -144,8 +143,7 @@ func (w *waiting) await(ctx context.Context, name string, p bundle.Probe, givesU
 
 // say sets the line that systemctl status shows.
 func (w *waiting) say(format string, args ...any) {
-	line, _, _ := strings.Cut(fmt.Sprintf(format, args...), "\n")
-	line = terminal.Escape(line)
+	line := terminal.Status(fmt.Sprintf(format, args...))
 	if line == w.said {
 		return
 	}

@@ -35,6 +35,13 @@ func Line(text string) string { return Escape(inLine.Replace(text)) }
 
 var inLine = strings.NewReplacer("\n", " / ", "\t", " ")
 
+// Status is a text as systemd is notified of it (STATUS= of sd_notify(3)): its first line, in which systemd drops each
+// backslash that is not doubled.
+func Status(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return strings.ReplaceAll(Escape(line), `\`, `\\`)
+}
+
 // IsShown reports whether a terminal shows a character, and neither obeys nor hides it.
 func IsShown(r rune) bool { return r == '\n' || r == '\t' || strconv.IsPrint(r) }
 

@@ -38,6 +38,13 @@ func TestALineStaysOne(t *testing.T) {
 	}
 }
 
+func TestAStatusIsOneLine(t *testing.T) {
+	t.Parallel()
+	if got, want := Status("probe: \x1b[2J C:\\\nREADY=1"), `probe: \\x1b[2J C:\\`; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestCharactersInPiecesStayWhole(t *testing.T) {
 	t.Parallel()
 	const text = "größer 🐳 \u009b \xf0\x9f end\xc3"
