@@ -161,7 +161,9 @@ func printed(t *testing.T, f filler) map[string]output {
 	p.show("top", usage, func(w io.Writer) error { return printUsage(w, *usage) })
 	ports := filled[[]bundle.Port](f)
 	p.show("port", ports, func(w io.Writer) error { return printPorts(w, *ports) })
-	rendered := map[string]rendering{f.text: {Object: filled[v1.Container](f), Unit: f.text, Bundle: json.RawMessage("{}")}}
+	object := new(v1.Container)
+	f.fill(reflect.ValueOf(object).Elem(), 5)
+	rendered := map[string]rendering{f.text: {Object: object, Unit: f.text, Bundle: json.RawMessage("{}")}}
 	p.show("render", rendered, func(w io.Writer) error { return printRendered(w, rendered) })
 	p.apply(f)
 	p.validate(f)
@@ -196,7 +198,7 @@ func (p printer) validate(f filler) {
 	diagnostics := append(*filled[manifests.Diagnostics](f), *filled[manifests.Diagnostic](filler{text: f.text}))
 	last := &diagnostics[len(diagnostics)-1]
 	last.Position, last.Confidential = manifests.Position{File: f.text, Line: 1, Column: 1}, false
-	files := []manifests.File{{Path: f.text, Text: []byte("a: " + f.text)}}
+	files := []manifests.File{{Path: f.text, Text: []byte("a: " + f.text + "\nb\nc")}}
 	p.show("validate", diagnostics, func(w io.Writer) error {
 		newExcerpts(w, files).print(diagnostics)
 		reportDiagnostics(w, diagnostics)
@@ -229,10 +231,6 @@ func (p printer) errors(f filler) {
 	p.raw("cp: skipped", true, func(w io.Writer) error {
 		reportSkipped(w)(f.text, f.text)
 		return nil
-	})
-	p.raw("logs", false, func(w io.Writer) error {
-		file := filepath.Join(p.t.TempDir(), "journal")
-		return errors.Join(os.WriteFile(file, []byte(f.text), 0o600), runEscaped(p.t.Context(), []string{"cat", file}, w, w))
 	})
 	p.raw("agent: a log line", true, func(w io.Writer) error {
 		record := slog.NewRecord(time.Time{}, slog.LevelWarn, f.text, 0)
@@ -300,7 +298,7 @@ func TestTextsReachTheOutput(t *testing.T) {
 
 // owns are the commands that print no texts of others, with what they do instead.
 var owns = map[string]string{
-	"exec": "becomes the command", "attach": "becomes the terminal, or logs", "rollback": "applies", "resume": "applies",
+	"logs": "runs journalctl: TestLogsAreEscaped", "exec": "becomes the command", "attach": "becomes the terminal, or logs", "rollback": "applies", "resume": "applies",
 	"suspend": "prints errors alone", "explain": "prints davit's own words", "schema": "prints davit's own words", "version": "prints davit's own words",
 }
 
@@ -315,6 +313,19 @@ func TestEveryCommandIsTried(t *testing.T) {
 		if name := command.Name(); tried[name] == (owns[name] != "") {
 			t.Errorf("davit %s: have printed run what it prints, or say in owns why not", name)
 		}
+	}
+}
+
+func TestLogsAreEscaped(t *testing.T) {
+	t.Parallel()
+	var to bytes.Buffer
+	w := terminal.NewWriter(&to)
+	command := []string{"printf", `<0>\033]0;owned\007\302\233\n\342\200\256\xff`}
+	if err := runEscaped(t.Context(), command, w, w); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := to.String(), `<0>\x1b]0;owned\x07\u009b`+"\n"+`\u202e\xff`; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
