@@ -107,6 +107,7 @@ func TestOpeningIsFound(t *testing.T) {
 		`root.OpenFile(name, flags, 0)`:                                  true,
 		`os.OpenRoot(dir)`:                                               true,
 		`os.WriteFile(resolver.File(id), text, 0o644)`:                   true,
+		`os.ReadFile(bundle.EtcFile(id, name))`:                          true,
 		`untrusted.Open(path, flags)`:                                    false,
 		`pathrs.OpenInRoot(root, path)`:                                  false,
 		`os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))`:               false,
@@ -184,7 +185,7 @@ func isNodes(call *ast.CallExpr) bool {
 		return true
 	}
 	path := call.Args[0]
-	if mentions(path, func(e ast.Expr) bool { return isSelector(e, "resolver", "File") }) {
+	if mentions(path, func(e ast.Expr) bool { return isSelector(e, "resolver", "File") || isSelector(e, "bundle", "EtcFile") }) {
 		return false
 	}
 	if mentions(path, func(e ast.Expr) bool {
