@@ -10,9 +10,9 @@ import (
 	"os"
 	"os/signal"
 
-	"go.podman.io/storage/pkg/reexec"
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/agent/images"
 	"github.com/davit-project/davit/agent/terminal"
 )
 
@@ -21,7 +21,7 @@ var version = "devel"
 
 func main() {
 	// The storage library runs this program again to unpack layers; then it is not davit.
-	if reexec.Init() {
+	if images.Init() {
 		return
 	}
 	if status, done := supervise(os.Args[1:]); done {
