@@ -14,7 +14,7 @@ import (
 
 // touching are the packages that open files which containers can change. There, whatever opens a file goes through
 // agent/untrusted, unless its path is seen to be the node's own.
-var touching = []string{"agent/launch", "agent/resolver", "agent/transfer", "agent/volumes"}
+var touching = []string{"agent/launch", "agent/resolver", "agent/transfer", "agent/usage", "agent/volumes"}
 
 // opening are the functions and methods that open a file at a path, by name.
 var opening = []string{
@@ -61,6 +61,8 @@ var nodesOwn = map[string]string{
 	"agent/resolver.read":          "the node's resolv.conf, without waiting",
 	"agent/transfer.Container":     "what the kernel says of a process",
 	"agent/transfer.readIDs":       "what the kernel says of a process",
+	"agent/usage.readFile":         "a file of the kernel's",
+	"agent/usage.countProcesses":   "the kernel's control groups",
 	"agent/volumes.openDir":        "the directory of a volume, which is in one of root's",
 	"agent/volumes.list":           "the directory of all volumes, which is root's",
 }

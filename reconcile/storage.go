@@ -25,6 +25,7 @@ type storage struct {
 	files     []bundle.File
 	hostDirs  []string // host paths that must be mounted before the unit starts
 	volumes   []string // named volumes
+	limits    []bundle.DiskLimit
 }
 
 // volumes makes the declared named volumes desired and remembers all declared volumes.
@@ -75,7 +76,9 @@ func (r *resolver) mount(run runnable, environment *environment) (storage, error
 	if zone := run.TimeZone; zone != "" {
 		s.mounts = append(s.mounts, bind(filepath.Join("/usr/share/zoneinfo", zone), v1.VolumeMount{MountPath: "/etc/localtime", ReadOnly: true}))
 	}
-	return s, nil
+	var err error
+	s.limits, err = r.diskLimits(run)
+	return s, err
 }
 
 // volume is a volume of any origin: a Volume object, or one of the container's own.

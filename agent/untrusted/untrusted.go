@@ -63,6 +63,15 @@ func Open(path string, flags int) (*os.File, error) {
 	return file, nil
 }
 
+// OpenDirectoryAt opens a directory that is in an open one.
+func OpenDirectoryAt(dir int, name string) (*os.File, error) {
+	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOATIME|always, 0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
 // WriteFile makes a file in a directory that no container can change. One that is there is replaced: a process of
 // an earlier run may still have it.
 func WriteFile(path string, text []byte, mode fs.FileMode) error {
