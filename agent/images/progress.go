@@ -98,10 +98,10 @@ func (t *transfer) checkSize(event types.ProgressProperties, now time.Time) erro
 	}
 	t.looked = now
 	left, err := t.room()
-	if err != nil || !left.isFull() {
+	if err != nil || !left.isShort() {
 		return err
 	}
-	return errNoRoom{fmt.Sprintf("less than %d MiB are free where layers are fetched to: make room, for example with podman image prune", minFree>>20)}
+	return errNoRoom{fmt.Sprintf("only %d MiB are left where layers lie while they are fetched: make room on that file system", left.bytes>>20)}
 }
 
 // end reports the end of the transfer.

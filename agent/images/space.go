@@ -47,15 +47,18 @@ func (e errNoRoom) Error() string { return e.text }
 
 func (errNoRoom) Is(target error) bool { return target == unix.ENOSPC }
 
-// room is what is free on a file system.
+// room is what is free on a file system of some size.
 type room struct {
-	bytes, inodes uint64
+	bytes, inodes, size uint64
 	// counted is false where the file system makes inodes as they are needed.
 	counted bool
 }
 
 // isFull reports whether a pull must not take more.
 func (r room) isFull() bool { return r.bytes < minFree || r.counted && r.inodes < minInodes }
+
+// isShort is [room.isFull] for a file system on which layers lie only while they are fetched: it may be a small one.
+func (r room) isShort() bool { return r.bytes < min(minFree, r.size/8) }
 
 func roomAt(path string) (room, error) {
 	dir, err := os.OpenFile(path, unix.O_PATH, 0)
@@ -72,7 +75,7 @@ func roomOf(file *os.File) (room, error) {
 	if err := unix.Fstatfs(int(file.Fd()), &stat); err != nil {
 		return room{}, os.NewSyscallError("fstatfs", err)
 	}
-	return room{stat.Bavail * uint64(stat.Bsize), stat.Ffree, stat.Files > 0}, nil
+	return room{stat.Bavail * uint64(stat.Bsize), stat.Ffree, stat.Blocks * uint64(stat.Bsize), stat.Files > 0}, nil
 }
 
 // syncStorage makes all that the storage wrote durable: its layers are synced one by one,

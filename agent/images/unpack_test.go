@@ -148,16 +148,18 @@ func TestALayerThatIsLargerThanStatedEndsThePull(t *testing.T) {
 func TestWhenADiskIsFull(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		left room
-		want bool
+		left        room
+		full, short bool
 	}{
-		"room for all":                        {room{minFree, minInodes, true}, false},
-		"too few bytes":                       {room{minFree - 1, minInodes, true}, true},
-		"too few inodes":                      {room{minFree, minInodes - 1, true}, true},
-		"a file system that counts no inodes": {room{minFree, 0, false}, false},
+		"room for all":                        {room{minFree, minInodes, 1 << 40, true}, false, false},
+		"too few bytes":                       {room{minFree - 1, minInodes, 1 << 40, true}, true, true},
+		"too few inodes":                      {room{minFree, minInodes - 1, 1 << 40, true}, true, false},
+		"a file system that counts no inodes": {room{minFree, 0, 1 << 40, false}, false, false},
+		"a small file system":                 {room{1 << 20, minInodes, 8 << 20, true}, true, false},
+		"a small file system that is full":    {room{1<<20 - 1, minInodes, 8 << 20, true}, true, true},
 	} {
-		if got := test.left.isFull(); got != test.want {
-			t.Errorf("%s: %v", name, got)
+		if full, short := test.left.isFull(), test.left.isShort(); full != test.full || short != test.short {
+			t.Errorf("%s: full %v, short %v", name, full, short)
 		}
 	}
 }
