@@ -74,6 +74,9 @@ func (q query) copy(ctx context.Context, settings *types.SystemContext, store st
 	if errors.Is(err, unix.ENOSPC) { // as all was before, or the disk stays full
 		own.discard()
 	}
+	if full, ok := errors.AsType[errNoRoom](err); ok {
+		return explained{full.text, err}
+	}
 	if err != nil {
 		return err
 	}

@@ -99,7 +99,7 @@ func (t *transfer) checkSize(event types.ProgressProperties, now time.Time) erro
 	t.looked = now
 	left, err := t.room()
 	if err != nil || !left.isShort() {
-		return err
+		return nil // what cannot be seen is no reason to end a pull: a disk that is full ends it
 	}
 	return errNoRoom{fmt.Sprintf("only %d MiB are left where layers lie while they are fetched: make room on that file system", left.bytes>>20)}
 }

@@ -30,7 +30,7 @@ var (
 )
 
 // IsRefusal reports whether an error is one that the owner of a file can cause: a lease, an attribute of chattr(1),
-// something else in its place, a file system of its own that is full.
+// something else in its place, a file system that is full.
 func IsRefusal(err error) bool {
 	for _, cause := range []error{ErrLeased, ErrNoFile, unix.EPERM, unix.ELOOP, unix.ENOSPC, unix.EDQUOT} {
 		if errors.Is(err, cause) {
