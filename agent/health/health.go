@@ -1,6 +1,6 @@
 // Package health watches containers while they run: whether they are alive, whether they can
-// serve, and whether they have more on the disk than they may. It makes the checks of their bundles as long as systemd says that their units are up, has
-// systemd act when one is dead, and keeps a record of who is ready.
+// serve, and whether they have more on the disk than they may. It makes the checks of their bundles as long as systemd says
+// that their units are up, has systemd act when one is dead or has too much, and keeps a record of who is ready.
 //
 // It knows systemd's units and the launcher's bundles. It must never know manifests, or start
 // anything itself: with no agent there, containers start, stop and restart without it.
@@ -205,7 +205,7 @@ func (m *Monitor) read(ctx context.Context, id string) (units.State, *bundle.Bun
 	if err != nil {
 		return units.State{}, nil, err
 	}
-	if w := (&watched{Bundle: b}); !w.isProbed() && len(b.DiskLimits) == 0 {
+	if !isProbed(b.Health) && len(b.DiskLimits) == 0 {
 		m.unprobed[id] = file
 		return units.State{}, nil, nil
 	}

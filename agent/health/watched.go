@@ -42,7 +42,7 @@ func (w *watched) run(ctx context.Context) error {
 	if len(w.DiskLimits) > 0 {
 		group.Go(func() { w.keepWithin(ctx) })
 	}
-	if !w.isProbed() {
+	if !isProbed(w.Health) {
 		return nil
 	}
 	var err error
@@ -53,9 +53,9 @@ func (w *watched) run(ctx context.Context) error {
 	return w.probe(ctx)
 }
 
-// isProbed reports whether the container has a probe that the monitor makes.
-func (w *watched) isProbed() bool {
-	return w.Health.Liveness != nil || w.Health.Readiness != nil || w.Health.Startup != nil
+// isProbed reports whether a container has a probe.
+func isProbed(health bundle.Health) bool {
+	return health.Liveness != nil || health.Readiness != nil || health.Startup != nil
 }
 
 // probe makes the container's probes.
