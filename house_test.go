@@ -35,7 +35,7 @@ var arrows = map[string][]string{
 	"agent/nat":           {"agent/disk", "units/bundle"},
 	"agent/probe":         {"units/bundle"},
 	"agent/resolver":      {"agent/untrusted", "units/bundle"},
-	"agent/health":        {"agent/disk", "agent/probe", "units"},
+	"agent/health":        {"agent/disk", "agent/probe", "agent/usage", "units"},
 	"agent/watch":         {"manifests"},
 	"agent/facts":         {"manifests"},
 	"agent/images":        {"agent/disk", "agent/untrusted", "manifests/v1", "reconcile", "units/bundle"},
@@ -44,7 +44,7 @@ var arrows = map[string][]string{
 	"agent/volumes":       {"agent/disk", "reconcile", "units/bundle"},
 	"agent/bundles":       {"agent/disk", "units/bundle"},
 	"agent/transfer":      {"agent/untrusted"},
-	"agent/usage":         {},
+	"agent/usage":         {"agent/untrusted"},
 	"agent":               {"agent", "reconcile", "units", "manifests"},
 	"agent/cmd/davit-run": {"agent/launch", "agent/terminal"},
 }

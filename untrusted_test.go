@@ -14,7 +14,7 @@ import (
 
 // touching are the packages that open files which containers can change. There, whatever opens a file goes through
 // agent/untrusted, unless its path is seen to be the node's own.
-var touching = []string{"agent/launch", "agent/resolver", "agent/transfer", "agent/volumes"}
+var touching = []string{"agent/launch", "agent/resolver", "agent/transfer", "agent/usage", "agent/volumes"}
 
 // opening are the functions and methods that open a file at a path, by name.
 var opening = []string{
@@ -64,6 +64,8 @@ var nodesOwn = map[string]string{
 	"agent/resolver.read":          "the node's resolv.conf, without waiting",
 	"agent/transfer.Container":     "what the kernel says of a process",
 	"agent/transfer.readIDs":       "what the kernel says of a process",
+	"agent/usage.readFile":         "a file of the kernel's",
+	"agent/usage.countProcesses":   "the kernel's control groups",
 	"agent/volumes.openDir":        "the directory of a volume, which is in one of root's",
 	"agent/volumes.list":           "the directory of all volumes, which is root's",
 }
@@ -110,6 +112,7 @@ func TestOpeningIsFound(t *testing.T) {
 		`root.OpenFile(name, flags, 0)`:                                  true,
 		`os.OpenRoot(dir)`:                                               true,
 		`os.WriteFile(resolver.File(id), text, 0o644)`:                   true,
+		`os.ReadFile(bundle.EtcFile(id, name))`:                          true,
 		`untrusted.Open(path, flags)`:                                    false,
 		`pathrs.OpenInRoot(root, path)`:                                  false,
 		`os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))`:               false,
@@ -187,7 +190,7 @@ func isNodes(call *ast.CallExpr) bool {
 		return true
 	}
 	path := call.Args[0]
-	if mentions(path, func(e ast.Expr) bool { return isSelector(e, "resolver", "File") }) {
+	if mentions(path, func(e ast.Expr) bool { return isSelector(e, "resolver", "File") || isSelector(e, "bundle", "EtcFile") }) {
 		return false
 	}
 	if mentions(path, func(e ast.Expr) bool {

@@ -381,6 +381,8 @@ func stageOf(stage bundle.Stage) (Stage, string) {
 		return StageNetwork, reasonNetwork
 	case bundle.StageProbe, bundle.StageAlive:
 		return StageProbe, reasonUnhealthy
+	case bundle.StageDisk:
+		return StageRun, reasonDisk
 	default:
 		return StageStart, reasonStart
 	}
@@ -451,8 +453,7 @@ func (r *ObjectReport) lastRun(now time.Time) *bundle.LastRun {
 	case run == nil:
 		return nil
 	case r.isActive():
-		killed := run.Failure != nil && run.Failure.Stage == bundle.StageAlive
-		if (r.Restarts > 0 || killed) && now.Sub(run.At) < calm {
+		if (r.Restarts > 0 || run.Failure.IsOfRun()) && now.Sub(run.At) < calm {
 			return run
 		}
 	case run.Invocation == r.state.Invocation:

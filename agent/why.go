@@ -79,6 +79,7 @@ const (
 	reasonNotReady   = "NotReady"
 	reasonUpdate     = "UpdateFailed"
 	reasonOOM        = "OOMKilled"
+	reasonDisk       = "DiskLimit"
 	reasonDeadline   = "DeadlineExceeded"
 	reasonCrashLoop  = "CrashLoopBackOff"
 	reasonError      = "Error"

@@ -39,7 +39,7 @@ func TestKubernetesErrorsPoint(t *testing.T) {
 		{kubeContainer("imagee: x"), `app.yaml:8:5: spec.template.spec.containers[0].imagee: unknown field (did you mean "image"?)`},
 		{kubeContainer("stdin: true"), `app.yaml:8:12: spec.template.spec.containers[0].stdin: davit cannot honour this field (a service has no standard input: with tty it stays open)`},
 		{kubeContainer("workingDir: app"), `app.yaml:8:17: spec.template.spec.containers[0].workingDir: "app": want an absolute path without . and ..`},
-		{kubeContainer("resources: {limits: {nvidia.com/gpu: 1}}"), `app.yaml:8:42: spec.template.spec.containers[0].resources.limits.nvidia.com/gpu: unknown resource: want cpu, memory, hugepages-2Mi, hugepages-1Gi, or a limit of swap or pids`},
+		{kubeContainer("resources: {limits: {nvidia.com/gpu: 1}}"), `app.yaml:8:42: spec.template.spec.containers[0].resources.limits.nvidia.com/gpu: unknown resource: want cpu, memory, hugepages-2Mi, hugepages-1Gi, or a limit of swap, pids or ephemeral-storage`},
 		{kubeContainer("livenessProbe: {httpGet: {port: web}}"), `app.yaml:8:37: spec.template.spec.containers[0].livenessProbe.httpGet.port: the container has no port "web"`},
 		{kubeContainer("env: [{name: A, valueFrom: {fileKeyRef: {key: a, path: b, volumeName: c}}}]"), `app.yaml:8:45: spec.template.spec.containers[0].env[0].valueFrom.fileKeyRef: davit cannot honour this field`},
 		{kubeContainer("volumeMounts: [{name: v, mountPath: /v, recursiveReadOnly: Enabled}]"), `app.yaml:8:64: spec.template.spec.containers[0].volumeMounts[0].recursiveReadOnly: davit cannot honour this field (read-only mounts are not recursive)`},

@@ -23,6 +23,9 @@ func (d *document) checkPod(at string, spec v1.PodSpec) {
 		d.checkID(field+".fsGroup", *context.FSGroup)
 	}
 	d.checkResources(at+".resources", spec.Resources)
+	if spec.Resources.Limits[v1.EphemeralStorage] != "" {
+		d.errorf(at+".resources.limits."+v1.EphemeralStorage, "a Pod has no such limit: want it at its containers")
+	}
 	d.checkPodHugePages(at, spec)
 	exclusive, reason := spec.Exclusive()
 	d.checkSurge(at, spec.UpdatePolicy, exclusive, reason)

@@ -10,7 +10,7 @@ import (
 
 // What can be limited, and what can be requested.
 var (
-	limitNames   = []string{"cpu", "memory", "swap", "pids", v1.HugePages2Mi, v1.HugePages1Gi}
+	limitNames   = []string{"cpu", "memory", "swap", "pids", v1.EphemeralStorage, v1.HugePages2Mi, v1.HugePages1Gi}
 	requestNames = []string{"cpu", "memory", v1.HugePages2Mi, v1.HugePages1Gi}
 )
 
@@ -34,7 +34,7 @@ func (d *document) checkQuantities(at string, list v1.ResourceList, names []stri
 		field := at + "." + name
 		switch {
 		case !slices.Contains(names, name):
-			d.errorf(field, "unknown resource: want cpu, memory, hugepages-2Mi, hugepages-1Gi, or a limit of swap or pids")
+			d.errorf(field, "unknown resource: want cpu, memory, hugepages-2Mi, hugepages-1Gi, or a limit of swap, pids or ephemeral-storage")
 		case v1.HugePageSizes[name] > 0:
 			d.hugePages(field, name, quantity)
 		case name == "swap" && quantity == "0": // the one bound that can be nothing

@@ -54,13 +54,7 @@ func (d *document) checkVolumeSource(field string, host *v1.HostPath, empty *v1.
 			}
 		}
 	}
-	if empty != nil {
-		if empty.SizeLimit == "" {
-			return
-		}
+	if empty != nil && empty.SizeLimit != "" {
 		d.quantity(field+".emptyDir.sizeLimit", empty.SizeLimit)
-		if empty.Medium == "" {
-			d.errorf(field+".emptyDir.sizeLimit", "only a tmpfs has a size: add medium: Memory")
-		}
 	}
 }

@@ -48,10 +48,10 @@ func (r *Run) Since(began time.Time, bundleDir string) {
 	}
 }
 
-// dead reports whether the agent ended the last run because its liveness probe failed. A restart that it asks for
+// dead reports whether the agent ended the last run: its liveness probe failed, or it wrote too much. A restart that it asks for
 // is not one of those that systemd counts.
 func (r Run) dead() bool {
-	return r.Last != nil && r.Last.Failure != nil && r.Last.Failure.Stage == bundle.StageAlive
+	return r.Last != nil && r.Last.Failure.IsOfRun()
 }
 
 // Readiness is what the readiness probe of a unit that is up says.

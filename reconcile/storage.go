@@ -26,6 +26,7 @@ type storage struct {
 	files     []bundle.File
 	hostDirs  []string // host paths that must be mounted before the unit starts
 	volumes   []string // named volumes
+	limits    []bundle.DiskLimit
 }
 
 // volumes makes the declared named volumes desired and remembers all declared volumes.
@@ -83,7 +84,9 @@ func (r *resolver) mount(run runnable, image Image, environment *environment) (s
 		}
 	}
 	slices.SortStableFunc(s.mounts, byDepth)
-	return s, nil
+	var err error
+	s.limits, err = r.diskLimits(run)
+	return s, err
 }
 
 // maxImageVolumes is how many directories an image may declare as volumes; few have more than one.

@@ -21,11 +21,12 @@ func TestWhatIsNotChecked(t *testing.T) {
 		return
 	}
 	of := func(id, mode string) *bundle.Bundle {
-		sh(t, "mkdir -p /run/davit/containers/"+id+" && cd /run/davit/containers/"+id+" && touch config.json hosts hostname resolv.conf && ln -s / bundle")
+		sh(t, "mkdir -p /run/davit/containers/"+id+" /var/lib/davit/containers/"+id+" && cd /var/lib/davit/containers/"+id+
+			" && touch hosts hostname resolv.conf && cd /run/davit/containers/"+id+" && touch config.json && ln -s / bundle")
 		return &bundle.Bundle{Launch: bundle.Launch{ID: id, Network: bundle.Network{Mode: mode}}, Spec: &specs.Spec{Process: &specs.Process{}}}
 	}
 	all := []*bundle.Bundle{of("whole", ""), of("starting", ""), of("unreadable", bundle.NetworkCNI), of("damaged", "")}
-	sh(t, "rm /run/davit/containers/starting/hosts /run/davit/containers/damaged/hosts && mkdir -p /run/davit/members/unreadable")
+	sh(t, "rm /var/lib/davit/containers/starting/hosts /var/lib/davit/containers/damaged/hosts && mkdir -p /run/davit/members/unreadable")
 	record, err := os.Open(bundle.RecordFile("starting"))
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +52,7 @@ func TestWhatIsNotChecked(t *testing.T) {
 
 	// A container whose process has ended is about to be cleaned up.
 	ended := of("ended", bundle.NetworkCNI)
-	sh(t, "rm /run/davit/containers/ended/hosts && echo {} > /run/davit/members/ended && mkdir -p "+filepath.Join(bundle.RuntimeDir, bundle.RuntimeID("ended")))
+	sh(t, "rm /var/lib/davit/containers/ended/hosts && echo {} > /run/davit/members/ended && mkdir -p "+filepath.Join(bundle.RuntimeDir, bundle.RuntimeID("ended")))
 	state := filepath.Join(bundle.RuntimeDir, bundle.RuntimeID("ended"), "state.json")
 	for _, test := range []struct {
 		process           int

@@ -3,7 +3,6 @@ package drift
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -14,9 +13,8 @@ import (
 // checkFiles finds what is missing of the files that a launcher has made for a container.
 func checkFiles(b *bundle.Bundle) []string {
 	var faults []string
-	dir := filepath.Dir(bundle.RecordFile(b.ID))
 	for _, name := range bundle.EtcFiles {
-		if !exists(filepath.Join(dir, name)) {
+		if !exists(bundle.EtcFile(b.ID, name)) {
 			faults = append(faults, fmt.Sprintf("the file of its /etc/%s is gone from the node", name))
 		}
 	}

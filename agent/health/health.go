@@ -1,6 +1,6 @@
-// Package health watches containers while they run: whether they are alive, and whether they can
-// serve. It makes the checks of their bundles as long as systemd says that their units are up, has
-// systemd act when one is dead, and keeps a record of who is ready.
+// Package health watches containers while they run: whether they are alive, whether they can
+// serve, and whether they have more on the disk than they may. It makes the checks of their bundles as long as systemd says
+// that their units are up, has systemd act when one is dead or has too much, and keeps a record of who is ready.
 //
 // It knows systemd's units and the launcher's bundles. It must never know manifests, or start
 // anything itself: with no agent there, containers start, stop and restart without it.
@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/agent/usage"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -39,6 +40,8 @@ type Monitor struct {
 	systemd  Systemd
 	watch    func(ctx context.Context) (<-chan string, error)
 	note     func(id string, failure bundle.Failure) error
+	free     func(path string) (usage.Free, error)
+	measure  func(ctx context.Context, most int64, paths ...string) (int64, error)
 	launcher string
 	log      *slog.Logger
 	again    chan struct{}
@@ -49,12 +52,14 @@ type Monitor struct {
 	// unprobed are the files of bundles that have no probe: most have none, and to read one takes long.
 	unprobed map[string]fs.FileInfo
 	group    sync.WaitGroup
+	// measuring is held while the files of a container are looked at.
+	measuring sync.Mutex
 }
 
 // New makes a monitor that has the launcher run commands in containers.
 func New(systemd Systemd, launcher string, log *slog.Logger) *Monitor {
 	return &Monitor{
-		systemd: systemd, watch: units.Watch, note: noteFailure, launcher: launcher, log: log,
+		systemd: systemd, watch: units.Watch, note: noteFailure, free: usage.FreeAt, measure: usage.Disk, launcher: launcher, log: log,
 		again: make(chan struct{}, 1), changed: func(string) {}, made: time.Now(),
 		watched: map[string]*watched{}, unprobed: map[string]fs.FileInfo{},
 	}
@@ -200,7 +205,7 @@ func (m *Monitor) read(ctx context.Context, id string) (units.State, *bundle.Bun
 	if err != nil {
 		return units.State{}, nil, err
 	}
-	if b.Health.Liveness == nil && b.Health.Readiness == nil && b.Health.Startup == nil {
+	if !isProbed(b.Health) && len(b.DiskLimits) == 0 {
 		m.unprobed[id] = file
 		return units.State{}, nil, nil
 	}

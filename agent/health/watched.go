@@ -37,11 +37,29 @@ func (w *watched) unit() string { return w.ID + ".service" }
 
 // run makes the container's checks until the context ends or there are none to be made.
 func (w *watched) run(ctx context.Context) error {
+	var group sync.WaitGroup
+	defer group.Wait()
+	if len(w.DiskLimits) > 0 {
+		group.Go(func() { w.keepWithin(ctx) })
+	}
+	if !isProbed(w.Health) {
+		return nil
+	}
 	var err error
 	if w.target, err = probe.OpenTarget(w.Bundle, w.pid, nil); err != nil {
 		return err
 	}
 	defer w.target.Close()
+	return w.probe(ctx)
+}
+
+// isProbed reports whether a container has a probe.
+func isProbed(health bundle.Health) bool {
+	return health.Liveness != nil || health.Readiness != nil || health.Startup != nil
+}
+
+// probe makes the container's probes.
+func (w *watched) probe(ctx context.Context) (err error) {
 	if w.startsUp && w.Health.Startup != nil && !w.startUp(ctx, *w.Health.Startup) {
 		return nil
 	}
@@ -127,10 +145,7 @@ func (w *watched) act(ctx context.Context, what string, p bundle.Probe, cause er
 	// What is done about it ends the container, and so the context.
 	ctx = context.WithoutCancel(ctx)
 	if p.OnFailure != bundle.OnFailureNone {
-		failure := bundle.Failure{Invocation: w.invocation, Stage: bundle.StageAlive, Error: fmt.Sprintf("its %s: %v", what, cause)}
-		if err := m.note(w.ID, failure); err != nil {
-			m.log.Warn("why a container is ended is not noted", "object", w.Object, "unit", w.unit(), "error", err)
-		}
+		w.noteEnd(bundle.StageAlive, fmt.Sprintf("its %s: %v", what, cause))
 	}
 	m.log.Warn(what, "object", w.Object, "unit", w.unit(), "action", p.OnFailure, "error", cause)
 	var err error
@@ -148,6 +163,13 @@ func (w *watched) act(ctx context.Context, what string, p bundle.Probe, cause er
 	}
 	if p.GraceSeconds != nil && (p.OnFailure == bundle.OnFailureRestart || p.OnFailure == bundle.OnFailureStop) {
 		w.later(func(ctx context.Context) { w.killLater(ctx, time.Duration(*p.GraceSeconds)*time.Second) })
+	}
+}
+
+// noteEnd leaves word of why the run is about to end.
+func (w *watched) noteEnd(stage bundle.Stage, reason string) {
+	if err := w.monitor.note(w.ID, bundle.Failure{Invocation: w.invocation, Stage: stage, Error: reason}); err != nil {
+		w.monitor.log.Warn("why a container is ended is not noted", "object", w.Object, "unit", w.unit(), "error", err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	istorage "go.podman.io/image/v5/storage"
 	"go.podman.io/image/v5/types"
 	"go.podman.io/storage"
+	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/reconcile"
 )
@@ -50,7 +51,8 @@ func (q query) copy(ctx context.Context, settings *types.SystemContext, store st
 	if err != nil {
 		return err
 	}
-	to, err := istorage.Transport.ParseStoreReference(store, q.source.name)
+	own := &pulled{Store: store}
+	to, err := istorage.Transport.ParseStoreReference(own, q.source.name)
 	if err != nil {
 		return err
 	}
@@ -69,6 +71,12 @@ func (q query) copy(ctx context.Context, settings *types.SystemContext, store st
 			return err
 		})
 	})
+	if errors.Is(err, unix.ENOSPC) { // as all was before, or the disk stays full
+		own.discard()
+	}
+	if full, ok := errors.AsType[errNoRoom](err); ok {
+		return explained{full.text, err}
+	}
 	if err != nil {
 		return err
 	}
@@ -91,6 +99,7 @@ func (q query) watched(ctx context.Context, run func(context.Context, chan types
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	transfer := newTransfer(q.request.Reference, q.store.settings, q.progress)
+	transfer.room = func() (room, error) { return roomAt(q.store.temporaryDir()) }
 	followed := make(chan struct{})
 	go func() {
 		defer close(followed)
@@ -100,8 +109,10 @@ func (q query) watched(ctx context.Context, run func(context.Context, chan types
 	close(transfer.events)
 	<-followed
 	transfer.end()
-	if cause := context.Cause(ctx); err != nil && (errors.Is(cause, errStalled) || errors.Is(cause, errSlow)) {
-		return cause
+	for _, ended := range []error{errStalled, errSlow, errTooLarge, unix.ENOSPC} {
+		if cause := context.Cause(ctx); err != nil && errors.Is(cause, ended) {
+			return cause
+		}
 	}
 	return err
 }

@@ -60,7 +60,7 @@ func (q query) words(err error) string {
 	if limited, ok := errors.AsType[Limited](err); ok {
 		return limited.Error()
 	}
-	for _, known := range []error{errStalled, errSlow, errTooLong} {
+	for _, known := range []error{errStalled, errSlow, errTooLong, errTooLarge} {
 		if errors.Is(err, known) {
 			return fmt.Sprintf("registry %s: %s", registry, err)
 		}

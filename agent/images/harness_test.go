@@ -24,7 +24,6 @@ import (
 	ggcrtypes "github.com/google/go-containerregistry/pkg/v1/types"
 	"go.podman.io/image/v5/types"
 	"go.podman.io/storage"
-	"go.podman.io/storage/pkg/reexec"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
@@ -37,7 +36,7 @@ var mayMount = os.Geteuid() == 0
 // TestMain runs root's tests in a mount namespace of their own, because opening a storage
 // mounts.
 func TestMain(m *testing.M) {
-	if reexec.Init() {
+	if Init() {
 		return
 	}
 	const inside = "DAVIT_TEST_OWN_MOUNTS"

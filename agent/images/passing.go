@@ -21,6 +21,8 @@ var (
 	errSlow = errors.New("the transfer is too slow")
 	// errTooLong ends a pull that takes longer than any may.
 	errTooLong = errors.New("the pull takes too long")
+	// errTooLarge ends a transfer of which more arrives than was stated.
+	errTooLarge = errors.New("a layer is too large")
 )
 
 // IsPassing reports whether a failure may go away by itself: of the connection, or of a server that says

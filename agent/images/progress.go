@@ -30,8 +30,11 @@ type transfer struct {
 	progress  func(Progress)
 	events    chan types.ProgressProperties
 	layers    map[digest.Digest]types.ProgressProperties
+	// room looks at the file system on which layers lie while they are fetched.
+	room func() (room, error)
 
 	reported time.Time // the last progress
+	looked   time.Time // at the room
 	window   *window
 }
 
@@ -46,7 +49,8 @@ func newTransfer(reference string, settings settings, progress func(Progress)) *
 }
 
 // follow reports until events is closed. It calls stop when nothing comes for as long as stallTimeout, or
-// less than minBytes within rateWindow, although something is being fetched.
+// less than minBytes within rateWindow, although something is being fetched, and when more comes than there should or there
+// is room for.
 func (t *transfer) follow(stop context.CancelCauseFunc) {
 	quiet := time.NewTimer(t.settings.stallTimeout)
 	defer quiet.Stop()
@@ -59,6 +63,9 @@ func (t *transfer) follow(stop context.CancelCauseFunc) {
 				return
 			}
 			t.note(event)
+			if err := t.checkSize(event, time.Now()); err != nil {
+				stop(err)
+			}
 			quiet.Reset(t.settings.stallTimeout)
 		case <-rate.C:
 			if t.tooSlow(time.Now()) {
@@ -79,6 +86,22 @@ func (t *transfer) note(event types.ProgressProperties) {
 		t.reported = now
 		t.progress(t.sum())
 	}
+}
+
+// checkSize refuses a layer that is larger than its manifest states, and one that leaves too little room.
+func (t *transfer) checkSize(event types.ProgressProperties, now time.Time) error {
+	if stated := event.Artifact.Size; stated >= 0 && event.Offset > uint64(stated) && !hasEnded(event) {
+		return fmt.Errorf("%w: more arrives than the %d bytes that the manifest states for %s", errTooLarge, stated, event.Artifact.Digest)
+	}
+	if now.Sub(t.looked) < lookEvery {
+		return nil
+	}
+	t.looked = now
+	left, err := t.room()
+	if err != nil || !left.isShort() {
+		return nil // what cannot be seen is no reason to end a pull: a disk that is full ends it
+	}
+	return errNoRoom{fmt.Sprintf("only %d MiB are left where layers lie while they are fetched: make room on that file system", left.bytes>>20)}
 }
 
 // end reports the end of the transfer.

@@ -10,9 +10,10 @@ import (
 )
 
 const (
-	// minFree is the room that stays free on the storage's file system, in bytes: a full
-	// disk stops more than a pull.
-	minFree = 256 << 20
+	// minFree is the room that stays free on the storage's file system, in bytes, and minInodes what can still be made
+	// there: a full disk stops more than a pull.
+	minFree   = 256 << 20
+	minInodes = 1 << 10
 	// unpacked is how much room a layer takes, in sizes of its compressed form: that form
 	// itself while it is fetched, and what is in it, usually twice as much.
 	unpacked = 3
@@ -29,12 +30,12 @@ func checkSpace(store storage.Store, layers []types.BlobInfo) error {
 		}
 	}
 	need := uint64(minFree + unpacked*missing)
-	free, err := freeSpace(store.GraphRoot())
+	room, err := roomAt(store.GraphRoot())
 	if err != nil {
 		return err
 	}
-	if free < need {
-		return errNoRoom{fmt.Sprintf("%s has %d MiB free, the pull needs %d: make room, for example with podman image prune", store.GraphRoot(), free>>20, need>>20)}
+	if room.bytes < need {
+		return errNoRoom{fmt.Sprintf("%s has %d MiB free, the pull needs %d: make room, for example with podman image prune", store.GraphRoot(), room.bytes>>20, need>>20)}
 	}
 	return nil
 }
@@ -46,12 +47,35 @@ func (e errNoRoom) Error() string { return e.text }
 
 func (errNoRoom) Is(target error) bool { return target == unix.ENOSPC }
 
-func freeSpace(path string) (uint64, error) {
-	var stat unix.Statfs_t
-	if err := unix.Statfs(path, &stat); err != nil {
-		return 0, fmt.Errorf("free space of %s: %w", path, err)
+// room is what is free on a file system of some size.
+type room struct {
+	bytes, inodes, size uint64
+	// counted is false where the file system makes inodes as they are needed.
+	counted bool
+}
+
+// isFull reports whether a pull must not take more.
+func (r room) isFull() bool { return r.bytes < minFree || r.counted && r.inodes < minInodes }
+
+// isShort is [room.isFull] for a file system on which layers lie only while they are fetched: it may be a small one.
+func (r room) isShort() bool { return r.bytes < min(minFree, r.size/8) }
+
+func roomAt(path string) (room, error) {
+	dir, err := os.OpenFile(path, unix.O_PATH, 0)
+	if err != nil {
+		return room{}, fmt.Errorf("free space of %s: %w", path, err)
 	}
-	return stat.Bavail * uint64(stat.Bsize), nil
+	defer dir.Close()
+	return roomOf(dir)
+}
+
+// roomOf is [roomAt] for an open file or handle.
+func roomOf(file *os.File) (room, error) {
+	var stat unix.Statfs_t
+	if err := unix.Fstatfs(int(file.Fd()), &stat); err != nil {
+		return room{}, os.NewSyscallError("fstatfs", err)
+	}
+	return room{stat.Bavail * uint64(stat.Bsize), stat.Ffree, stat.Blocks * uint64(stat.Bsize), stat.Files > 0}, nil
 }
 
 // syncStorage makes all that the storage wrote durable: its layers are synced one by one,

@@ -15,9 +15,8 @@
 //   - the image is pinned, so that another tool's prune leaves it alone (see pin.go);
 //   - the node's policy.json admits it.
 //
-// A program that uses this package must call Init of go.podman.io/storage/pkg/reexec first
-// in main, and return when that says so: the storage library runs the program again to
-// unpack layers. It is built with the tags containers_image_openpgp and
+// A program that uses this package must call [Init] first in main, and return when that says so: the storage library runs
+// the program again to unpack layers. It is built with the tags containers_image_openpgp and
 // exclude_graphdriver_btrfs, which need no cgo.
 package images
 

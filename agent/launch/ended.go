@@ -100,7 +100,7 @@ func noteEnd(id string, run bundle.LastRun) (*bundle.Failure, error) {
 		run.Bundle, failure.Bundle = failure.Bundle, ""
 	}
 	// A start that is stopped fails in one way or another, which is not the version's fault.
-	if failure != nil && (!run.Asked || failure.Stage == bundle.StageAlive) {
+	if failure != nil && (!run.Asked || failure.IsOfRun()) {
 		run.Failure = failure
 	}
 	// Others read it at any time, so it comes whole, in the place of the note that was just taken.

@@ -11,8 +11,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// ownFile is a file of the container's own directory, which the container sees as
-// /etc/<name>.
+// ownFile is a file of what is on record of a container, which it cannot change.
 func ownFile(id, name string) string {
 	return filepath.Join(bundle.AttachmentsDir, id, name)
 }
@@ -23,22 +22,25 @@ func (r *run) writeFiles() error {
 	if r.Sandbox != "" {
 		return nil // it has them
 	}
-	if err := untrusted.WriteFile(ownFile(r.ID, "hostname"), []byte(r.Spec.Hostname+"\n"), 0o644); err != nil {
+	if err := untrusted.WriteFile(bundle.EtcFile(r.ID, "hostname"), []byte(r.Spec.Hostname+"\n"), 0o644); err != nil {
 		return err
 	}
 	return untrusted.WriteFile(resolver.File(r.ID), r.resolver(), 0o644)
 }
 
-// fileMounts mounts those files over the init layer's empty ones.
+// fileMounts mounts those files over the init layer's empty ones. Where the root filesystem is read-only, they are too.
 func (r *run) fileMounts() []specs.Mount {
 	options := []string{"bind", "rprivate", "nosuid", "nodev", "noexec"}
 	if r.users != nil {
 		options = append(options, "idmap")
 	}
+	if r.Spec.Root.Readonly {
+		options = append(options, "ro")
+	}
 	var mounts []specs.Mount
 	for _, name := range bundle.EtcFiles {
 		mounts = append(mounts, specs.Mount{
-			Type: "bind", Source: ownFile(r.shared(), name), Destination: "/etc/" + name, Options: options,
+			Type: "bind", Source: bundle.EtcFile(r.shared(), name), Destination: "/etc/" + name, Options: options,
 		})
 	}
 	return mounts

@@ -97,7 +97,7 @@ func join(m member, base string) error {
 	if err != nil {
 		return err
 	}
-	return untrusted.WriteFile(ownFile(m.ID, "hosts"), []byte(m.Base+lines), 0o644)
+	return untrusted.WriteFile(bundle.EtcFile(m.ID, "hosts"), []byte(m.Base+lines), 0o644)
 }
 
 // setReady has a replica's neighbours ask it or the others, and reports whether there are others that are ready.
@@ -212,7 +212,7 @@ func change(network string, to func(neighbours) neighbours) (string, error) {
 	patch := difference(old, new)
 	refused, err := now.tell(func(n neighbour) error {
 		if exact && n.Base >= 0 {
-			if patched, err := patch.apply(ownFile(n.ID, "hosts"), n.Base); patched || err != nil {
+			if patched, err := patch.apply(bundle.EtcFile(n.ID, "hosts"), n.Base); patched || err != nil {
 				return err
 			}
 		}
@@ -244,7 +244,7 @@ func (all neighbours) tell(write func(neighbour) error) (refused map[string]erro
 
 // rewriteHosts writes the /etc/hosts of a member that has one.
 func rewriteHosts(id string) error {
-	if _, err := os.Lstat(ownFile(id, "hosts")); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(bundle.EtcFile(id, "hosts")); errors.Is(err, fs.ErrNotExist) {
 		return nil // it is just coming, and writes its own, or it has gone
 	}
 	m, err := readMember(filepath.Join(bundle.MembersDir, id))
@@ -430,7 +430,7 @@ func allHosts(m member) (string, error) {
 
 // writeHosts writes the file of a running container in place: it is bind mounted, so a new one would not be seen.
 func writeHosts(id, text string) error {
-	file, err := untrusted.Open(ownFile(id, "hosts"), unix.O_WRONLY)
+	file, err := untrusted.Open(bundle.EtcFile(id, "hosts"), unix.O_WRONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // the container is just coming, and writes its own, or it is being cleaned up
 	}

@@ -83,8 +83,8 @@ func unmountBelow(dirs ...string) error {
 }
 
 // restoreMembers makes members again of containers that run without a record, as far as the kernel knows them, and
-// returns those of a network. Their own /etc/hosts stay as they are until they start again: nothing leads to the
-// files any more. The caller holds namesLock.
+// returns those of a network. Their own /etc/hosts stay as they are until they start again: what else is in them is
+// on record nowhere. The caller holds namesLock.
 func restoreMembers(network string) ([]member, error) {
 	ports, err := bridge.Ports()
 	if err != nil {

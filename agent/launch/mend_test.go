@@ -173,9 +173,9 @@ func TestWhatOthersRemoveIsFoundAndMadeAgain(t *testing.T) {
 		{"rm -r /run/davit/cni/networks/net", "asks", "the lease of its address"},
 		{": > /run/davit/cni/networks/net/$(cat /run/davit/containers/web/address)", "web", "the lease of its address ADDRESS is gone"},
 		{"rm /run/davit/members/web", "web", "the record of its addresses is gone"},
-		{"rm /run/davit/containers/web/hosts", "web", "the file of its /etc/hosts is gone from the node"},
-		{"rm /run/davit/containers/web/resolv.conf", "web", "the file of its /etc/resolv.conf is gone from the node"},
-		{"rm /run/davit/containers/web/hostname", "web", "the file of its /etc/hostname is gone from the node"},
+		{"rm /var/lib/davit/containers/web/hosts", "web", "the file of its /etc/hosts is gone from the node"},
+		{"rm /var/lib/davit/containers/web/resolv.conf", "web", "the file of its /etc/resolv.conf is gone from the node"},
+		{"rm /var/lib/davit/containers/web/hostname", "web", "the file of its /etc/hostname is gone from the node"},
 		{"rm /run/davit/containers/web/config.json", "web", "the record of how it was started is gone"},
 		{"rm /run/davit/containers/web/bundle", "web", "the record of which bundle it runs is gone"},
 		{"rm /run/davit/containers/web/address", "web", "the record of its address is gone"},
@@ -185,7 +185,7 @@ func TestWhatOthersRemoveIsFoundAndMadeAgain(t *testing.T) {
 			t.Fatalf("before %s: %v", test.remove, err)
 		}
 		words := strings.NewReplacer("PORT", bridge.PortName(network, endpointOf(web, 0)), "ADDRESS", string(address))
-		remove, mounted := words.Replace(test.remove), inode(t, ownFile("web", "hosts"))
+		remove, mounted := words.Replace(test.remove), inode(t, bundle.EtcFile("web", "hosts"))
 		sh(t, remove)
 		faults := check(remove)
 		if !strings.Contains(strings.Join(faults[test.of], ", "), words.Replace(test.want)) {
@@ -201,7 +201,7 @@ func TestWhatOthersRemoveIsFoundAndMadeAgain(t *testing.T) {
 		if mounts, err := os.ReadFile("/proc/self/mountinfo"); err != nil || strings.Count(string(mounts), " /run/davit/containers/web/ipc ") != 1 {
 			t.Errorf("%s: the namespace is mounted other than once: %v\n%s", remove, err, mounts)
 		}
-		if !strings.HasSuffix(remove, "hosts") && inode(t, ownFile("web", "hosts")) != mounted {
+		if !strings.HasSuffix(remove, "hosts") && inode(t, bundle.EtcFile("web", "hosts")) != mounted {
 			t.Errorf("%s: its /etc/hosts is another file than the one that it has mounted", remove)
 		}
 		after, err := os.ReadFile(bundle.AddressFile("web"))

@@ -20,7 +20,7 @@ import (
 func lostFiles(b *bundle.Bundle) []string {
 	var lost []string
 	for _, name := range bundle.EtcFiles {
-		if !exists(ownFile(b.ID, name)) {
+		if !exists(bundle.EtcFile(b.ID, name)) {
 			lost = append(lost, name)
 		}
 	}
@@ -53,7 +53,7 @@ func writeLost(b *bundle.Bundle, name string) error {
 	case "hosts":
 		return rewriteLostHosts(b)
 	case "hostname":
-		return untrusted.WriteFile(ownFile(b.ID, name), []byte(b.Spec.Hostname+"\n"), 0o644)
+		return untrusted.WriteFile(bundle.EtcFile(b.ID, name), []byte(b.Spec.Hostname+"\n"), 0o644)
 	default:
 		return untrusted.WriteFile(resolver.File(b.ID), (&run{Bundle: b}).resolver(), 0o644)
 	}
@@ -72,7 +72,7 @@ func writeAddress(b *bundle.Bundle, own member) error {
 // rewriteLostHosts writes a container's /etc/hosts where there is none.
 func rewriteLostHosts(b *bundle.Bundle) error {
 	if b.Network.Mode != bundle.NetworkCNI {
-		return untrusted.WriteFile(ownFile(b.ID, "hosts"), []byte(baseHosts(b)), 0o644)
+		return untrusted.WriteFile(bundle.EtcFile(b.ID, "hosts"), []byte(baseHosts(b)), 0o644)
 	}
 	unlock, err := disk.Lock(namesLock, unix.LOCK_EX)
 	if err != nil {
@@ -87,7 +87,7 @@ func rewriteLostHosts(b *bundle.Bundle) error {
 	if err != nil {
 		return err
 	}
-	return untrusted.WriteFile(ownFile(b.ID, "hosts"), []byte(text), 0o644)
+	return untrusted.WriteFile(bundle.EtcFile(b.ID, "hosts"), []byte(text), 0o644)
 }
 
 // remount mounts a file of a container's directory in the place of the one that is gone, in the container or in all
@@ -103,7 +103,7 @@ func remount(b *bundle.Bundle, name string) error {
 		if err != nil {
 			continue // it has ended, or starts with the new file
 		}
-		failures = append(failures, remountIn(one, pid, ownFile(b.ID, name), "/etc/"+name))
+		failures = append(failures, remountIn(one, pid, bundle.EtcFile(b.ID, name), "/etc/"+name))
 	}
 	return errors.Join(failures...)
 }
@@ -147,9 +147,13 @@ func remountIn(b *bundle.Bundle, pid int, source, destination string) error {
 			return errors.New("its users are its own")
 		}
 	}
-	tree, err := mountTree(source, unix.MountAttr{
+	attributes := unix.MountAttr{
 		Attr_set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC, Propagation: unix.MS_PRIVATE,
-	})
+	}
+	if b.Spec.Root.Readonly {
+		attributes.Attr_set |= unix.MOUNT_ATTR_RDONLY
+	}
+	tree, err := mountTree(source, attributes)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func TestALostMemberLearnsOfLaterNeighbours(t *testing.T) {
 		"all":               "rm -r /run/davit/members /run/davit/names",
 	} {
 		id := strings.ReplaceAll(name, " ", "-")
-		hosts, err := os.Open(ownFile("web", "hosts")) // as its mount has it
+		hosts, err := os.Open(bundle.EtcFile("web", "hosts")) // as its mount has it
 		if err != nil {
 			t.Fatal(err)
 		}

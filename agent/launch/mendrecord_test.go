@@ -31,11 +31,11 @@ func TestALookAtARecordKeepsNothingFromBeingMended(t *testing.T) {
 		return
 	}
 	standUp(t, "web")
-	sh(t, "rm /run/davit/containers/web/hostname")
+	sh(t, "rm /var/lib/davit/containers/web/hostname")
 	unlock := lockRecordOf(t, "web", unix.LOCK_SH)
 	time.AfterFunc(30*time.Millisecond, unlock)
 	mended(t, "web")
-	if !exists(ownFile("web", "hostname")) {
+	if !exists(bundle.EtcFile("web", "hostname")) {
 		t.Error("it was not mended")
 	}
 }

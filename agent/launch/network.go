@@ -26,7 +26,7 @@ func (r *run) connect(ctx context.Context) error {
 	case r.Sandbox != "":
 		return r.joinSandbox()
 	case r.Network.Mode != bundle.NetworkCNI:
-		return untrusted.WriteFile(ownFile(r.ID, "hosts"), []byte(baseHosts(r.Bundle)), 0o644)
+		return untrusted.WriteFile(bundle.EtcFile(r.ID, "hosts"), []byte(baseHosts(r.Bundle)), 0o644)
 	}
 	if err := listeners.Check(r.Network.Ports); err != nil {
 		return err

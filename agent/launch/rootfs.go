@@ -31,7 +31,7 @@ func (r *run) mountRootfs() error {
 		return fmt.Errorf("make the init layer: %w", err)
 	}
 	own := filepath.Join(bundle.ContainersDir, r.ID)
-	writable := filepath.Join(own, "writable")
+	writable := bundle.WritableDir(r.ID)
 	upper, work := filepath.Join(writable, "upper"), filepath.Join(writable, "work")
 	r.rootfs = filepath.Join(own, "rootfs")
 	if r.users != nil {

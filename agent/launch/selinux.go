@@ -29,8 +29,13 @@ func (r *run) chooseLabels() error {
 	if r.Spec.Process != nil {
 		r.Spec.Process.SelinuxLabel = process
 	}
-	// What is made in the container's own directory later takes the directory's label.
-	return label.SetFileLabel(ownFile(r.ID, ""), file)
+	// What is made in the container's own directories later takes their label.
+	for _, dir := range ownDirs(r.ID) {
+		if err := label.SetFileLabel(dir, file); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // labelOptions are those of [label.InitLabels] for a workload: the policy's label for containers,

@@ -7,14 +7,13 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
-	"path/filepath"
 	"strings"
 
 	"github.com/davit-project/davit/units/bundle"
 )
 
 // File is the file of a running container or sandbox that it sees as /etc/resolv.conf.
-func File(id string) string { return filepath.Join(bundle.AttachmentsDir, id, "resolv.conf") }
+func File(id string) string { return bundle.EtcFile(id, "resolv.conf") }
 
 // Text is a container's resolv.conf(5), made of the node's part. The resolver library takes the first three
 // name servers and the last search line. A text that depends on the node has a mark, see [IsMarked].

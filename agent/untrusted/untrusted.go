@@ -30,7 +30,7 @@ var (
 )
 
 // IsRefusal reports whether an error is one that the owner of a file can cause: a lease, an attribute of chattr(1),
-// something else in its place, a file system of its own that is full.
+// something else in its place, a file system that is full.
 func IsRefusal(err error) bool {
 	for _, cause := range []error{ErrLeased, ErrNoFile, unix.EPERM, unix.ELOOP, unix.ENOSPC, unix.EDQUOT} {
 		if errors.Is(err, cause) {
@@ -61,6 +61,15 @@ func Open(path string, flags int) (*os.File, error) {
 		return nil, errors.Join(err, file.Close())
 	}
 	return file, nil
+}
+
+// OpenDirectoryAt opens a directory that is in an open one.
+func OpenDirectoryAt(dir int, name string) (*os.File, error) {
+	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOATIME|always, 0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return os.NewFile(uintptr(fd), name), nil
 }
 
 // WriteFile makes a file in a directory that no container can change. One that is there is replaced: a process of

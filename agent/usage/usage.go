@@ -1,5 +1,5 @@
-// Package usage reads what the processes of a cgroup use, from the files of cgroup v2, and knows
-// nothing of whose they are. A controller that the cgroup does not have leaves its values out.
+// Package usage reads what the processes of a cgroup use, from the files of cgroup v2, and measures what files take on the
+// disk. It knows nothing of whose they are. A controller that the cgroup does not have leaves its values out.
 package usage
 
 import (

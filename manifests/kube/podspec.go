@@ -87,22 +87,19 @@ func (c *conversion) container(from map[string]any, path string) map[string]any 
 	return spec
 }
 
-// ephemeralStorage is a resource that davit cannot limit.
+// ephemeralStorage is a resource that davit limits and cannot set aside.
 const ephemeralStorage = "ephemeral-storage"
 
-// resources takes out what davit cannot limit and a container can do without.
+// resources takes out what davit cannot set aside and a container can do without.
 func (c *conversion) resources(from map[string]any, path string) map[string]any {
-	resources := maps.Clone(from)
-	for _, list := range []string{"limits", "requests"} {
-		quantities := maps.Clone(mapAt(resources, list))
-		if quantities[ephemeralStorage] != nil {
-			c.warnf(path+"."+list+"."+ephemeralStorage, "is ignored: davit does not limit what a container writes")
-			delete(quantities, ephemeralStorage)
-		}
-		if quantities != nil {
-			resources[list] = quantities
-		}
+	requests := maps.Clone(mapAt(from, "requests"))
+	if requests[ephemeralStorage] == nil {
+		return from
 	}
+	c.warnf(path+".requests."+ephemeralStorage, "is ignored: davit sets no room on the disk aside")
+	delete(requests, ephemeralStorage)
+	resources := maps.Clone(from)
+	resources["requests"] = requests
 	return resources
 }
 

@@ -5,7 +5,9 @@ package v1
 type Resources struct {
 	// Limits are hard: cpu becomes CPUQuota=, memory MemoryMax=, swap (beside the memory,
 	// 0 for none) MemorySwapMax=, pids TasksMax=. hugepages-2Mi and hugepages-1Gi bound the
-	// emptyDirs of such pages.
+	// emptyDirs of such pages. ephemeral-storage bounds what a container has on the disk: its writable layer, its files of
+	// /etc and the emptyDirs on the disk that it mounts. The agent measures that, and ends a container that has more; its
+	// restart policy decides what follows. A Pod as a whole has no such limit.
 	Limits ResourceList `json:"limits,omitempty"`
 	// Requests are shares: cpu becomes CPUWeight=, memory MemoryLow=. Huge pages are requested as
 	// they are limited, or not at all.
@@ -21,6 +23,9 @@ type Resources struct {
 
 // ResourceList maps resources to quantities: "500m", "256Mi".
 type ResourceList map[string]Quantity
+
+// EphemeralStorage is what a container writes to the disk that lasts no longer than it runs.
+const EphemeralStorage = "ephemeral-storage"
 
 // Quantity is a number with a suffix as Kubernetes writes them: 1, 500m, 256Mi, 1G
 // (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/).

@@ -47,7 +47,8 @@ type ContainerSecurityContext struct {
 	// Privileged gives all capabilities and devices and takes seccomp, AppArmor, masks and
 	// no_new_privs away: root in the container is root on the node. Default false.
 	Privileged bool `json:"privileged,omitempty"`
-	// ReadOnlyRootFilesystem makes / read-only; default false.
+	// ReadOnlyRootFilesystem makes / read-only, with /etc/hosts, /etc/hostname and /etc/resolv.conf, which davit itself
+	// goes on writing; default false.
 	ReadOnlyRootFilesystem bool `json:"readOnlyRootFilesystem,omitempty"`
 	// AllowPrivilegeEscalation false sets no_new_privs, and that is the default:
 	// stricter than Kubernetes, Docker and Podman.

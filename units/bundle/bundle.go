@@ -95,6 +95,8 @@ type Launch struct {
 	Health Health `json:"health,omitzero"`
 	// EmptyDirs are directories the launcher makes for each run.
 	EmptyDirs []EmptyDir `json:"emptyDirs,omitempty"`
+	// DiskLimits bound what the container writes to the disk.
+	DiskLimits []DiskLimit `json:"diskLimits,omitempty"`
 	// SubPaths are files and directories inside volumes that are mounted in their stead.
 	SubPaths []SubPath `json:"subPaths,omitempty"`
 	// ImageVolumes are images whose files are mounted; a mount of the Spec whose source is

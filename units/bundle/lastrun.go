@@ -50,9 +50,13 @@ const (
 	StageNetwork Stage = "network" // its networks
 	StageStart   Stage = "start"   // anything else up to its process, and its postStart hook
 	StageProbe   Stage = "probe"   // it was not ready in time
-	// StageAlive is none of a start: it ran, and its liveness probe failed.
+	// StageAlive is none of a start: it ran, and its liveness probe failed. So is StageDisk: it wrote more than it may.
 	StageAlive Stage = "alive"
+	StageDisk  Stage = "disk"
 )
+
+// IsOfRun reports whether the agent ended a container that ran.
+func (f *Failure) IsOfRun() bool { return f != nil && (f.Stage == StageAlive || f.Stage == StageDisk) }
 
 // String says it in a few words: "oom-kill", "exit-code 3", "signal SEGV".
 func (r LastRun) String() string {

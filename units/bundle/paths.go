@@ -26,8 +26,8 @@ const (
 	// CompletedDir holds one empty file for each bundle with RunOnce that has ended well, named
 	// as the bundle's directory.
 	CompletedDir = StateDir + "/completed"
-	// ContainersDir holds the writable layer and empty directories of each
-	// container while it runs.
+	// ContainersDir holds, for each container while it runs, all that it can write and that nothing else has: its
+	// writable layer, its empty directories and its files of /etc.
 	ContainersDir = StateDir + "/containers"
 
 	// MountsDir holds an empty directory for each running container with users of its own, where
@@ -58,7 +58,7 @@ const (
 	UserPluginDir = "/opt/cni/bin"
 )
 
-// EtcFiles are the files of a container's own directory that it sees in /etc.
+// EtcFiles are the files that davit writes and a container sees in /etc, see [EtcFile].
 var EtcFiles = []string{"hosts", "hostname", "resolv.conf"}
 
 // Groups below a unit's own control group: systemd owns that one, and a group that hands
@@ -86,8 +86,7 @@ func CompletedFile(dirName string) string { return filepath.Join(CompletedDir, d
 // PutAside ends the name of a record in [CompletedDir] that does not count now: no object has the version.
 const PutAside = ".put-aside"
 
-// SandboxFile is a file of a running sandbox: a namespace of that name, which is pinned there,
-// or one of /etc.
+// SandboxFile is a file of a running sandbox: a namespace of that name, which is pinned there.
 func SandboxFile(id, name string) string { return filepath.Join(AttachmentsDir, id, name) }
 
 // AddressFile has the first address of a running container or sandbox; one that is attached to no
@@ -100,6 +99,10 @@ func RecordFile(id string) string { return filepath.Join(AttachmentsDir, id, Con
 
 // EmptyDirPath is where an [EmptyDir] of a running container or sandbox lies.
 func EmptyDirPath(id, name string) string { return filepath.Join(ContainersDir, id, "volumes", name) }
+
+// EtcFile is where one of [EtcFiles] of a running container or sandbox lies. The container may write to it: it lies where
+// the writable layer does, because a file in RunDir could fill a file system that the whole node needs.
+func EtcFile(id, name string) string { return filepath.Join(ContainersDir, id, name) }
 
 // MemberFile says of a container that is attached to networks where it is, and what its neighbours call it.
 func MemberFile(id string) string { return filepath.Join(MembersDir, id) }

@@ -13,9 +13,9 @@ import (
 
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
-	"go.podman.io/storage/pkg/reexec"
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/agent/images"
 	"github.com/davit-project/davit/agent/terminal"
 )
 
@@ -24,7 +24,7 @@ var version = "devel"
 
 func main() {
 	// The storage library runs this program again to unpack layers; then it is not davit.
-	if reexec.Init() {
+	if images.Init() {
 		return
 	}
 	if status, done := supervise(os.Args[1:]); done {

@@ -1,0 +1,114 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/davit-project/davit/agent/usage"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// What a container has on the disk is known only once all its files were looked at. So they are looked at when it may be
+// over its limit: free space of the whole disk, which is one question, says how much more there can be since the last look.
+
+const (
+	// diskInterval is the time between two questions for the free space; all containers are looked after at once.
+	diskInterval = 10 * time.Second
+	// diskRecheck is the longest time between two looks while the disk changes: others may have removed as much as the
+	// container has written.
+	diskRecheck = time.Minute
+	// diskShare is the part of the time that looks take, at most.
+	diskShare = 20
+)
+
+// look is a look at what a container has on the disk.
+type look struct {
+	at   time.Time
+	took time.Duration
+	used int64
+	free usage.Free
+}
+
+// isDue reports whether a container may have come over its limit since a look at it.
+func (l look) isDue(now time.Time, free usage.Free, most int64) bool {
+	switch {
+	case l.at.IsZero():
+		return true
+	case free == l.free: // nobody has written anything
+		return false
+	case now.Sub(l.at) < diskShare*l.took:
+		return false
+	case now.Sub(l.at) >= diskRecheck:
+		return true
+	}
+	return free.Bytes < l.free.Bytes && l.free.Bytes-free.Bytes >= uint64(max(most-l.used, 0)/2)
+}
+
+// keepWithin ends the container when it has more on the disk than it may.
+func (w *watched) keepWithin(ctx context.Context) {
+	looks := make([]look, len(w.DiskLimits))
+	for sleep(ctx, w.monitor.untilLook(time.Now())) {
+		for i, limit := range w.DiskLimits {
+			over, err := w.lookAtDisk(ctx, &looks[i], limit)
+			if ctx.Err() != nil {
+				return
+			}
+			if over {
+				if err = w.endOver(ctx, limit, err); err == nil {
+					return
+				}
+			}
+			if err != nil {
+				w.monitor.log.Warn("cannot hold a container to its limit of the disk", "object", w.Object, "unit", w.unit(), "error", err)
+			}
+		}
+	}
+}
+
+// untilLook is how long it is to the next look: all containers have theirs at the same times.
+func (m *Monitor) untilLook(now time.Time) time.Duration {
+	return diskInterval - now.Sub(m.made)%diskInterval
+}
+
+// lookAtDisk reports whether the container is over a limit. An error that comes with that is the reason.
+func (w *watched) lookAtDisk(ctx context.Context, last *look, limit bundle.DiskLimit) (over bool, err error) {
+	m := w.monitor
+	free, err := m.free(bundle.ContainersDir)
+	if err != nil || !last.isDue(time.Now(), free, limit.Bytes) {
+		return false, err
+	}
+	m.measuring.Lock() // one at a time: the disk has others to serve
+	defer m.measuring.Unlock()
+	began := time.Now()
+	used, err := m.measure(ctx, limit.Bytes, w.DiskPaths(limit)...)
+	*last = look{at: began, took: time.Since(began), used: used, free: free}
+	return used > limit.Bytes || errors.Is(err, usage.ErrTooDeep), err
+}
+
+// endOver ends a container that is over a limit. Its processes are killed: what it may still write until it stops by itself is
+// what it was to be kept from.
+func (w *watched) endOver(ctx context.Context, limit bundle.DiskLimit, reason error) error {
+	m := w.monitor
+	ctx = context.WithoutCancel(ctx) // what is done ends the container, and so the context
+	cause := fmt.Errorf("it has more on the disk than its %s, %s: raise the limit, or have it keep less", limit.Field, inMiB(limit.Bytes))
+	if reason != nil {
+		cause = fmt.Errorf("its %s cannot be held: %w", limit.Field, reason)
+	}
+	w.noteEnd(bundle.StageDisk, cause.Error())
+	m.log.Warn("over its limit of the disk", "object", w.Object, "unit", w.unit(), "action", bundle.OnFailureKill, "error", cause)
+	err := m.systemd.KillUnit(ctx, w.unit())
+	if err == nil && limit.Restarts != "" {
+		err = m.systemd.QueueRestart(ctx, limit.Restarts)
+	}
+	return err
+}
+
+// inMiB is an amount for people.
+func inMiB(bytes int64) string {
+	if bytes < 1<<20 {
+		return fmt.Sprintf("%d KiB", bytes>>10)
+	}
+	return fmt.Sprintf("%d MiB", bytes>>20)
+}

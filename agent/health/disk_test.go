@@ -1,0 +1,111 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/davit-project/davit/agent/usage"
+	"github.com/davit-project/davit/units/bundle"
+)
+
+func TestWhenTheDiskIsLookedAt(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	const gib = 1 << 30
+	last := look{at: now.Add(-10 * time.Second), used: 1 * gib, free: usage.Free{Bytes: 100 * gib, Inodes: 1000}}
+	for name, test := range map[string]struct {
+		last look
+		free usage.Free
+		want bool
+	}{
+		"the first time":                         {look{}, usage.Free{Bytes: 1}, true},
+		"nothing has changed":                    {last, last.free, false},
+		"half of what is left was written":       {last, usage.Free{Bytes: 95 * gib, Inodes: 1000}, true},
+		"little was written":                     {last, usage.Free{Bytes: 99 * gib, Inodes: 1000}, false},
+		"as much was removed as written":         {last, usage.Free{Bytes: 100 * gib, Inodes: 999}, false},
+		"so for a minute":                        {look{at: now.Add(-time.Minute), free: last.free}, usage.Free{Bytes: 100 * gib, Inodes: 999}, true},
+		"nothing for an hour":                    {look{at: now.Add(-time.Hour), free: last.free}, last.free, false},
+		"a look takes long":                      {look{at: now.Add(-time.Minute), took: 4 * time.Second, free: last.free}, usage.Free{}, false},
+		"a look takes long, and the last is old": {look{at: now.Add(-2 * time.Minute), took: 4 * time.Second, free: last.free}, usage.Free{}, true},
+	} {
+		if got := test.last.isDue(now, test.free, 11*gib); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// bounded makes a container that has more on the disk each time it is looked at.
+func bounded(f *fakeSystemd, limits []bundle.DiskLimit, amounts ...int64) (w *watched, looks *int) {
+	w = &watched{
+		monitor: New(f, "/bin/false", slog.New(slog.DiscardHandler)),
+		Bundle:  &bundle.Bundle{Launch: bundle.Launch{ID: "web", Object: "Container/web", DiskLimits: limits}},
+		pid:     7, invocation: "one", began: f.made,
+	}
+	w.monitor.note = func(_ string, failure bundle.Failure) error {
+		f.noted = failure
+		return nil
+	}
+	looks = new(int)
+	w.monitor.free = func(string) (usage.Free, error) { return usage.Free{Bytes: uint64(1<<40 - *looks<<30)}, nil }
+	w.monitor.measure = func(context.Context, int64, ...string) (int64, error) {
+		amount := amounts[min(*looks, len(amounts)-1)]
+		*looks++
+		return amount, nil
+	}
+	return w, looks
+}
+
+func TestAContainerOverItsLimitIsKilledOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeSystemd{made: time.Now()}
+		limit := bundle.DiskLimit{Field: "limit of ephemeral-storage", Bytes: 5 << 20, Layer: true, Restarts: "app-pod.service"}
+		w, _ := bounded(f, []bundle.DiskLimit{limit}, 1<<20, 5<<20, 6<<20)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		w.keepWithin(ctx)
+		want := []request{{"kill web.service", 3 * diskInterval}, {"restart app-pod.service", 3 * diskInterval}}
+		if diff := cmp.Diff(want, f.asked); diff != "" {
+			t.Error(diff)
+		}
+		const reason = "it has more on the disk than its limit of ephemeral-storage, 5 MiB: raise the limit, or have it keep less"
+		if diff := cmp.Diff(bundle.Failure{Invocation: "one", Stage: bundle.StageDisk, Error: reason}, f.noted); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestAContainerWithinItsLimitIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeSystemd{made: time.Now()}
+		w, looks := bounded(f, []bundle.DiskLimit{{Bytes: 5 << 20}}, 1<<20)
+		w.monitor.free = func(string) (usage.Free, error) { return usage.Free{}, nil }
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		w.keepWithin(ctx)
+		if len(f.asked) > 0 || *looks != 1 {
+			t.Errorf("asked for %v, looked %d times at a disk on which nothing changes", f.asked, *looks)
+		}
+	})
+}
+
+func TestWhatCannotBeMeasured(t *testing.T) {
+	for reason, killed := range map[error]bool{usage.ErrTooDeep: true, errors.New("input/output error"): false} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fakeSystemd{made: time.Now()}
+			w, _ := bounded(f, []bundle.DiskLimit{{Field: "limit of ephemeral-storage", Bytes: 5 << 20}}, 0)
+			w.monitor.measure = func(context.Context, int64, ...string) (int64, error) { return 0, reason }
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			w.keepWithin(ctx)
+			if (len(f.asked) > 0) != killed {
+				t.Errorf("%v: asked for %v", reason, f.asked)
+			}
+		})
+	}
+}
