@@ -95,7 +95,7 @@ func Of(ports []bundle.Port) (map[bundle.Port]Listener, error) {
 func Check(ports []bundle.Port) error {
 	found, err := Of(ports)
 	for _, listener := range found {
-		return fmt.Errorf("%s: stop it, or publish another port or at another address", listener)
+		return errors.New(listener.Conflict())
 	}
 	return err
 }
@@ -192,6 +192,11 @@ func (l Listener) Takes(port uint16, at netip.Addr) bool {
 		return true
 	}
 	return l.Address == at || l.Address.IsUnspecified() && at.Is6()
+}
+
+// Conflict says who listens where, and what to do if a container is to publish that port.
+func (l Listener) Conflict() string {
+	return l.String() + ": stop it, or publish another port or at another address"
 }
 
 // String says who listens where: "sshd, process 812 of ssh.service, listens on 192.0.2.1:22/tcp of the node".
