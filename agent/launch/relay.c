@@ -25,10 +25,11 @@
 
 static const char barrier[] = "BARRIER=1";
 
-// The assignments that are passed on, beside a barrier.
+// The assignments that are passed on, beside a barrier. EXTEND_TIMEOUT_USEC= is not among them: it moves the bounds of a
+// start, a stop and a run, which are the manifest's to set.
 static const char *const allowed[] = {
 	"READY=", "RELOADING=", "STOPPING=", "MONOTONIC_USEC=", "STATUS=", "ERRNO=",
-	"WATCHDOG=", "WATCHDOG_USEC=", "EXTEND_TIMEOUT_USEC=",
+	"WATCHDOG=", "WATCHDOG_USEC=",
 };
 
 static bool is_allowed(const char *line, size_t length)
