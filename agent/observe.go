@@ -339,7 +339,10 @@ func noteListeners(desired reconcile.Desired, actual *reconcile.Actual) error {
 	}
 	actual.Listeners = make(map[bundle.Port]string, len(found))
 	for port, listener := range found {
-		actual.Listeners[port] = listener.Conflict()
+		by, own := actual.Workloads[listener.Unit()]
+		if !own || !publishes(desired, by.Ref, port) { // otherwise it lets go of the port before it starts again
+			actual.Listeners[port] = listener.Conflict()
+		}
 	}
 	for unit, current := range actual.Workloads {
 		for _, port := range published(current) {
@@ -348,6 +351,16 @@ func noteListeners(desired reconcile.Desired, actual *reconcile.Actual) error {
 		actual.Workloads[unit] = current
 	}
 	return nil
+}
+
+// publishes reports whether an object is to publish a port.
+func publishes(desired reconcile.Desired, ref v1.Ref, port bundle.Port) bool {
+	for _, workload := range desired.Workloads {
+		if workload.Ref == ref && workload.Bundle != nil && slices.Contains(workload.Bundle.Network.Ports, port) {
+			return true
+		}
+	}
+	return false
 }
 
 // published are the ports that a unit publishes now.

@@ -34,7 +34,7 @@ func lateLimits(spec *specs.Process) []specs.POSIXRlimit {
 			late = append(late, limit)
 		}
 	}
-	if len(late) > 0 && spec.User.UID != 0 && !mayLimitOthers() {
+	if isRoot := spec.User.UID == 0 && spec.User.GID == 0; len(late) > 0 && !isRoot && !mayLimitOthers() {
 		return nil
 	}
 	return late

@@ -208,19 +208,37 @@ func (l Listener) String() string {
 	return l.owner() + " listens on " + at + "/" + l.Protocol + " of the node"
 }
 
-// owner is the process that has the socket. To find it reads /proc, which is done only where a port is taken.
+// owner names the process that has the socket.
 func (l Listener) owner() string {
+	pid := l.process()
+	if pid == 0 {
+		return "a program"
+	}
+	return describe(pid)
+}
+
+// Unit is the unit that the socket's process belongs to; empty if it is not known.
+func (l Listener) Unit() string {
+	pid := l.process()
+	if pid == 0 {
+		return ""
+	}
+	return unitOf(pid)
+}
+
+// process is the process that has the socket; 0 if it is not found. That reads /proc, and is done only where a port is taken.
+func (l Listener) process() int {
 	processes, err := os.ReadDir("/proc")
 	if err != nil {
-		return "a program"
+		return 0
 	}
 	socket := fmt.Sprintf("socket:[%d]", l.inode)
 	for _, process := range processes {
 		if pid, err := strconv.Atoi(process.Name()); err == nil && has(pid, socket) {
-			return describe(pid)
+			return pid
 		}
 	}
-	return "a program"
+	return 0
 }
 
 // has reports whether a process has a socket open.
