@@ -50,41 +50,57 @@ func (r *run) addDevice(want bundle.Device) error {
 	case want.Single:
 		return errors.New("it is a directory that a container may write: name the devices in it, and allow each by hostPaths of the policy")
 	}
-	return devicesBelow(untrusted.Path(found), nil, func(device *os.File, name string) error {
+	return devicesBelow(found, nil, func(device *os.File, name string) error {
 		return r.allow(device, bundle.Device{ContainerPath: filepath.Join(want.ContainerPath, name), Permissions: want.Permissions})
 	})
 }
 
-// devicesBelow opens the devices of a directory and of those in it, and follows no link out of it. The names of without are
-// left out.
-func devicesBelow(dir string, without []string, add func(device *os.File, name string) error) error {
-	root, err := os.OpenRoot(dir)
+// devicesBelow opens the devices of a directory and of those in it, and follows no link. The names of without are left out.
+func devicesBelow(dir *os.File, without []string, add func(device *os.File, name string) error) error {
+	list, err := untrusted.Reopen(dir, unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return err
 	}
-	defer root.Close()
-	return fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil && name == ".":
-			return err
-		case err != nil:
-			return nil // unplugged or exchanged meanwhile
-		case slices.Contains(without, name) && entry.IsDir():
-			return fs.SkipDir
-		case slices.Contains(without, name):
-			return nil
+	defer list.Close()
+	names, err := list.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if slices.Contains(without, name) {
+			continue
 		}
-		// The entry's own type is that of what a device was bind-mounted over.
-		found, err := root.OpenFile(name, unix.O_PATH, 0)
-		if err != nil {
-			return nil
-		}
-		defer found.Close()
-		if info, err := found.Stat(); err != nil || info.Mode()&fs.ModeDevice == 0 {
+		if err := addEntry(list, name, add); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// addEntry adds an entry of a directory that is a device, or the devices in one that is a directory.
+func addEntry(dir *os.File, name string, add func(device *os.File, name string) error) error {
+	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ENOENT) {
+		return nil // unplugged or exchanged meanwhile
+	}
+	if err != nil {
+		return &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	found := os.NewFile(uintptr(fd), name)
+	defer found.Close()
+	// The entry's own type is that of what a device was bind-mounted over.
+	info, err := found.Stat()
+	switch {
+	case err != nil:
+		return err
+	case info.IsDir():
+		return devicesBelow(found, nil, func(device *os.File, below string) error { return add(device, filepath.Join(name, below)) })
+	case info.Mode()&fs.ModeDevice != 0:
 		return add(found, name)
-	})
+	default:
+		return nil
+	}
 }
 
 // allow makes one device in the container and lets it be used.
@@ -145,7 +161,12 @@ var ownDevices = []string{"pts", "shm", "mqueue", "fd", "console", "ptmx", "null
 
 // addAllDevices adds every device of the node; the bundle lets them all be used.
 func (r *run) addAllDevices() error {
-	return devicesBelow("/dev", ownDevices, func(found *os.File, name string) error {
+	dir, err := untrusted.Handle("/dev")
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return devicesBelow(dir, ownDevices, func(found *os.File, name string) error {
 		device, err := describeDevice(found)
 		if err != nil {
 			return err
