@@ -177,7 +177,7 @@ func (r *reconciler) judge(ctx context.Context, v *view, pass Pass, broken *[]Fa
 	for _, object := range slices.Sorted(maps.Keys(v.verdicts)) {
 		verdict := v.verdicts[object]
 		switch {
-		case newest.Excuses(verdict):
+		case newest.Excuses(object, verdict):
 		case verdict.Progress == reconcile.Confirmed:
 			newest.Confirm(object)
 		case verdict.Progress == reconcile.Broken && newest.Failed[object] == "":

@@ -193,7 +193,7 @@ func (n *Node) planFor(v *view, guard Guard, watched bool) (reconcile.Plan, erro
 		Now: time.Now(), Kept: v.kept, Held: v.held, Suspended: v.suspended(), Unwatched: !watched, Restored: v.pinned, Volumes: volumesOf(v.set),
 	}
 	if len(v.kept) > 0 {
-		options.Owed = v.kept[0].Owed
+		options.Owed, options.OwedAt, options.RunsOn = v.kept[0].Owed, v.kept[0].OwedAt, v.kept[0].RunsOn
 	}
 	if guard.ReportDrift {
 		options.Applied = v.applied()

@@ -70,6 +70,13 @@ func (d *differ) needsMasked(unit string, seen []string) (Blocker, bool) {
 	return Blocker{}, false
 }
 
+// isRefused reports whether systemd refuses a change because of a masked unit.
+func (d *differ) isRefused(c change) bool {
+	_, needs := d.needsMasked(c.unit, nil)
+	_, takes := d.takesMasked(c)
+	return needs || takes
+}
+
 // takesMasked is a masked unit that a unit requires which a change restarts along: systemd refuses the whole restart.
 func (d *differ) takesMasked(c change) (Blocker, bool) {
 	if c.verb != Restart {

@@ -31,6 +31,9 @@ type Options struct {
 	// Owed are the units that davit has to start still, because it stopped them or wrote their files,
 	// and the images to delete before; "" for none.
 	Owed map[string]string
+	// OwedAt is since when, RunsOn are those of them that run, and that davit has to restart.
+	OwedAt map[string]time.Time
+	RunsOn map[string]string
 	// Applied are the versions in which objects were last applied and worked, where what differs from
 	// that is only to be told, not put right.
 	Applied map[string]Version
@@ -253,12 +256,14 @@ func (d *differ) activity(unit string, workload Workload, current ActualWorkload
 	// started: then the file has nothing to tell of it.
 	unstarted := current.RunningDir == workload.BundleDir && current.BundleDir != workload.BundleDir
 	replaced := units.NeedsRestart(current.UnitText, workload.UnitText) && !(running && unstarted)
+	// What runs may be from before its unit file was written.
+	runsOn := running && current.UnitText == workload.UnitText && d.options.RunsOn[unit] != ""
 	switch {
 	case workload.Keep == KeepApart:
 		return "", ""
 	case workload.Keep == KeepRunning && d.isStopping(unit, workload):
 		return "", "" // davit did not ask for the stop: what becomes of the unit is decided when it has ended
-	case current.arriving(workload, d.isOwed(unit, workload)):
+	case current.arriving(workload, d.isOwed(unit, workload)) && !(runsOn && current.Job == "start"):
 		return "", "" // systemd is about to start it as it is wanted
 	case d.isOwed(unit, workload) && running && current.Active != "active":
 		return Restart, cmp.Or(write, "its file is written, and it was not started since")
@@ -272,6 +277,8 @@ func (d *differ) activity(unit string, workload Workload, current ActualWorkload
 		return Restart, cmp.Or(write, outdated(workload, current))
 	case running && replaced:
 		return Restart, write
+	case runsOn:
+		return Restart, cmp.Or(write, "its file is written, and it was not restarted since")
 	case running:
 		return "", ""
 	case current.Active == "deactivating" && !replaced:

@@ -50,6 +50,9 @@ type Generation struct {
 	Owed map[string]string `json:"owed,omitempty"`
 	// OwedAt is since when, of units that a plan stopped or wrote.
 	OwedAt map[string]time.Time `json:"owedAt,omitempty"`
+	// RunsOn are the units of Owed that run, and that davit has to restart because it wrote their files, and their
+	// objects: davit has stopped none of them.
+	RunsOn map[string]string `json:"runsOn,omitempty"`
 	// Foreseen are the units of Owed that davit has not touched yet; true if it will owe their start once it has. If the
 	// pass is interrupted, nobody knows whether it has.
 	Foreseen map[string]bool `json:"-"`
@@ -215,7 +218,8 @@ const (
 // in this one: a version that was confirmed stays so. Units that are to be started still are so.
 func (g *Generation) Inherit(before []Generation) {
 	if len(before) > 0 {
-		g.Owed, g.OwedAt = maps.Clone(before[0].Owed), maps.Clone(before[0].OwedAt)
+		newest := before[0].Clone()
+		g.Owed, g.OwedAt, g.RunsOn = newest.Owed, newest.OwedAt, newest.RunsOn
 	}
 	for object, version := range g.Objects {
 		i := slices.IndexFunc(before, func(b Generation) bool { return b.Objects[object] != "" })
@@ -286,68 +290,6 @@ func (g *Generation) Record(event Event) {
 // ended reports whether the action was tried, and is not under way any more.
 func (e Event) ended() bool { return e.Status == Done || e.Status == Failed }
 
-// begun forgets that a unit is to be started, once it is, and that nothing of a version is in place, once
-// something is.
-func (g *Generation) begun(action Action) {
-	if action.Verb.Phase() == Switching {
-		delete(g.Pending, action.Object)
-	}
-	if action.Verb == Stop {
-		delete(g.Foreseen, action.Target)
-	}
-	if action.Verb.begins() {
-		delete(g.Owed, action.Target)
-	}
-}
-
-// Owe notes the units that a plan stops, or whose files it writes in order to start them. One that goes may
-// be wanted again before it has stopped. What is gone is forgotten.
-func (g *Generation) Owe(plan Plan, desired Desired, actual Actual, now time.Time) {
-	owed, since := map[string]string{}, map[string]time.Time{}
-	for unit, image := range g.Owed {
-		_, wanted := desired.Workloads[unit]
-		if _, exists := actual.Workloads[unit]; wanted || exists {
-			owed[unit] = image
-			if at, known := g.OwedAt[unit]; known {
-				since[unit] = at
-			}
-		}
-	}
-	g.Foreseen = map[string]bool{}
-	note := func(unit, image string, begins bool) {
-		if _, known := owed[unit]; !known {
-			g.Foreseen[unit] = begins
-		}
-		since[unit] = now
-		if owed[unit] == "" {
-			owed[unit] = image
-		}
-	}
-	for unit, image := range owes(plan, desired, actual) {
-		note(unit, image, true)
-	}
-	for unit := range plan.Written() {
-		if _, exists := actual.Workloads[unit]; !exists {
-			note(unit, "", false) // it is to be enabled
-		}
-	}
-	if g.Owed, g.OwedAt = owed, since; len(owed) == 0 {
-		g.Owed, g.OwedAt = nil, nil
-	}
-}
-
-// Forgo forgets the units that a plan was to stop or to write and that it has not come to: what becomes of them until it
-// does is not davit's doing.
-func (g *Generation) Forgo() {
-	for unit := range g.Foreseen {
-		delete(g.Owed, unit)
-	}
-	g.Foreseen = nil
-	if len(g.Owed) == 0 {
-		g.Owed = nil
-	}
-}
-
 // TryAgain has the units of objects started again that failed as they are desired, are to run whatever happens and are
 // down, or wait for systemd's next try. It reports whether there are any.
 func (g *Generation) TryAgain(desired Desired, actual Actual) bool {
@@ -390,42 +332,6 @@ func (g *Generation) Reconsider(desired Desired, object string) {
 func (g *Generation) doubt(object string) {
 	delete(g.Failed, object)
 	set(&g.Unconfirmed, object, notConfirmed)
-}
-
-// owe has a unit started.
-func (g *Generation) owe(unit string) {
-	if _, owed := g.Owed[unit]; owed {
-		return
-	}
-	if g.Owed == nil {
-		g.Owed = map[string]string{}
-	}
-	g.Owed[unit] = ""
-}
-
-// Arrived forgets that units are to be started that are up as they are wanted, or are starting so.
-func (g *Generation) Arrived(desired Desired, actual Actual) {
-	for unit := range g.Owed {
-		workload, current := desired.Workloads[unit], actual.Workloads[unit]
-		starting := current.Job == "start" && current.Active == "activating" && !current.queued() && current.arriving(workload, true)
-		if _, exists := actual.Workloads[unit]; exists && (starting || current.settled(workload) || g.cameAndWent(unit, current)) {
-			delete(g.Owed, unit)
-		}
-	}
-}
-
-// cameAndWent reports whether a unit has been started since davit came to owe its start, by a boot or an operator, and is
-// down again: that was another stop. One that systemd started again while davit began to stop it is none.
-func (g *Generation) cameAndWent(unit string, current ActualWorkload) bool {
-	since, known := g.OwedAt[unit]
-	return known && current.Started && current.down() && current.Begun.After(since.Add(boundGap))
-}
-
-// Excuses reports whether a verdict says nothing of a version: davit has stopped the unit, or is to start it again, and
-// how the run before ended does not count.
-func (g Generation) Excuses(verdict Verdict) bool {
-	_, owed := g.Owed[verdict.Unit]
-	return owed && verdict.Progress == Broken
 }
 
 // Confirm notes that the object's version works.
@@ -475,7 +381,7 @@ func set[V comparable](objects *map[string]V, object string, value V) {
 // Clone is a copy to note something in: what is noted of the one, the other does not say.
 func (g Generation) Clone() Generation {
 	g.Failed, g.Unconfirmed, g.Pending = maps.Clone(g.Failed), maps.Clone(g.Unconfirmed), maps.Clone(g.Pending)
-	g.Owed, g.OwedAt, g.Foreseen = maps.Clone(g.Owed), maps.Clone(g.OwedAt), maps.Clone(g.Foreseen)
+	g.Owed, g.OwedAt, g.Foreseen, g.RunsOn = maps.Clone(g.Owed), maps.Clone(g.OwedAt), maps.Clone(g.Foreseen), maps.Clone(g.RunsOn)
 	g.Waiting = slices.Clone(g.Waiting)
 	return g
 }
@@ -484,7 +390,7 @@ func (g Generation) Clone() Generation {
 func (g Generation) Same(other Generation) bool {
 	return g.Number == other.Number && g.Digest == other.Digest && g.State == other.State &&
 		maps.Equal(g.Failed, other.Failed) && maps.Equal(g.Unconfirmed, other.Unconfirmed) && maps.Equal(g.Owed, other.Owed) &&
-		maps.Equal(g.Pending, other.Pending) && slices.Equal(g.Waiting, other.Waiting)
+		maps.Equal(g.RunsOn, other.RunsOn) && maps.Equal(g.Pending, other.Pending) && slices.Equal(g.Waiting, other.Waiting)
 }
 
 // Settle has the generation's state follow from those of its objects.

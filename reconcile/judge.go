@@ -16,8 +16,9 @@ type Run struct {
 	Invocation string
 	// Begun is when systemd began to start it, Entered when it was up.
 	Begun, Entered time.Time
-	// Before is set when that start was made before the version that is judged began.
-	Before bool
+	// Before is set when that start was made before the version that is judged began, EndedBefore when the run that
+	// ended last was of another version.
+	Before, EndedBefore bool
 	// Queued is since when systemd has a job for it that nothing precedes, as far as is known, and has not come to
 	// its start; zero where that is not so.
 	Queued time.Time
@@ -39,7 +40,10 @@ func (r *Run) Since(began time.Time, bundleDir string) {
 		r.Begun, r.Before = began, true
 	}
 	last := r.Last
-	if last == nil || last.At.Before(began) || last.Bundle != "" && last.Bundle != bundleDir {
+	isBefore := last != nil && (last.At.Before(began) || last.Bundle != "" && last.Bundle != bundleDir)
+	// A run whose end could not be noted was another one than that.
+	r.EndedBefore = isBefore && (last.Invocation == r.Invocation || r.Invocation == "")
+	if last == nil || isBefore {
 		r.Last, r.Restarts = nil, 0
 	}
 }
@@ -195,7 +199,7 @@ func judgeJob(workload Workload, current ActualWorkload) Verdict {
 		return Verdict{Progress: Starting, Reason: "it was stopped", Idle: true}
 	case current.Active == "failed" && current.Job == "":
 		return Verdict{Progress: Broken, Reason: "it failed" + current.ending()}
-	case workload.Unit.Role == units.RoleOneshot && (run.Restarts > 0 || current.Sub == "auto-restart") && !current.killed(run):
+	case workload.Unit.Role == units.RoleOneshot && (run.Restarts > 0 || current.Sub == "auto-restart" && !run.EndedBefore) && !current.killed(run):
 		return Verdict{Progress: Broken, Reason: "it ended" + current.ending()}
 	default:
 		return Verdict{Progress: Starting, Reason: "it is " + current.condition(), Idle: current.down()}
@@ -222,7 +226,7 @@ func judgeService(workload Workload, current ActualWorkload, actual Actual, now 
 		return Verdict{Progress: Broken, Reason: "its reload failed"}
 	case current.Asked && current.Job == "":
 		return Verdict{Progress: Starting, Reason: "it was stopped", Idle: true}
-	case run.Before && (current.Active == "failed" || current.Sub == "auto-restart"):
+	case run.Before && (current.Active == "failed" || current.Sub == "auto-restart"), run.EndedBefore && current.Sub == "auto-restart":
 		return Verdict{Progress: Starting, Reason: "its start is to come", Idle: current.down()}
 	case current.Active == "failed" && !current.killed(run):
 		return Verdict{Progress: Broken, Reason: "it failed" + current.ending()}

@@ -94,6 +94,17 @@ func TestJudgeAVersionByItsOwnRuns(t *testing.T) {
 	if got := judge(waits, restarted, now.Add(-time.Second)); got != Broken {
 		t.Errorf("one that waits for its next try is %s, want %s", got, Broken)
 	}
+	if got := judge(waits, restarted, now.Add(time.Second)); got != Starting {
+		t.Errorf("one whose previous version waits for its next try is %s, want %s", got, Starting)
+	}
+	if got := judge(waits, before, now.Add(-time.Second)); got != Starting {
+		t.Errorf("one whose previous bundle waits for its next try is %s, want %s", got, Starting)
+	}
+	unnoted := before // systemd could not run the clean-up, which notes how a run ended
+	unnoted.Invocation, unnoted.Last = "new", &bundle.LastRun{Invocation: "old", Bundle: "web-old", Result: "exit-code", Exit: "3", At: now}
+	if got := judge(waits, unnoted, now.Add(-time.Second)); got != Broken {
+		t.Errorf("one whose own run left no note is %s, want %s", got, Broken)
+	}
 	waits.Job = "restart"
 	if got := judge(waits, restarted, now.Add(-time.Second)); got != Starting {
 		t.Errorf("one that is being restarted is %s, want %s", got, Starting)

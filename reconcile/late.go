@@ -123,26 +123,3 @@ func (d *differ) stopOf(c change) []string {
 	}
 	return nil
 }
-
-// owes are the units that a plan stops, and those whose files it writes in order to start them, and the
-// images that are deleted before; "" for none. Before one has stopped that becomes another object's, the manifests may
-// want it again as it was. One that runs on until its restart is not among them: if it stops before, an operator stops it.
-func owes(plan Plan, desired Desired, actual Actual) map[string]string {
-	begun := map[string]bool{}
-	for _, action := range plan.Actions {
-		begun[action.Target] = begun[action.Target] || action.Verb.begins()
-	}
-	owed := map[string]string{}
-	for _, action := range plan.Actions {
-		workload, wanted := desired.Workloads[action.Target]
-		current := actual.Workloads[action.Target]
-		isUp := current.Active == "active" && current.Job == "" && workload.Keep == KeepRunning
-		switch b := current.Bundle; {
-		case action.Verb == Stop && wanted && workload.Update.DeleteFirst && b != nil:
-			owed[action.Target] = b.Image.ID
-		case action.Verb == Stop, action.Verb == WriteUnit && wanted && begun[action.Target] && owed[action.Target] == "" && !isUp:
-			owed[action.Target] = ""
-		}
-	}
-	return owed
-}

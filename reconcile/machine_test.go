@@ -134,7 +134,7 @@ func (m *machine) look(desired Desired) {
 		}
 	}
 	judged := map[string]bool{}
-	if len(m.kept) > 0 {
+	if len(m.kept) > 0 && len(m.kept[0].Unconfirmed)+len(m.kept[0].Failed) > 0 { // to tell versions takes a while
 		versions := Versions(desired)
 		for _, reasons := range []map[string]string{m.kept[0].Unconfirmed, m.kept[0].Failed} {
 			for object := range reasons {
@@ -156,10 +156,7 @@ func (m *machine) look(desired Desired) {
 // seen is what the agent reads of a unit.
 func (m *machine) seen(name, text string, whole bool, desired Desired, judged map[string]bool) ActualWorkload {
 	u := m.manager.unit(name)
-	own, err := units.ParseOwn(text)
-	if err != nil {
-		panic(err)
-	}
+	own := ownOf(text)
 	kind, object, _ := strings.Cut(own.Object, "/")
 	w := ActualWorkload{SourcePath: own.SourcePath, UnitText: text, RunningDir: u.running, NeedReload: u.text != text && !u.masked, Active: u.active, Sub: u.sub, Result: u.result}
 	w.Ref.Kind, w.Ref.Name = kind, object
@@ -189,6 +186,19 @@ func (m *machine) seen(name, text string, whole bool, desired Desired, judged ma
 	}
 	return w
 }
+
+// ownOf is what davit wrote of itself in a unit file; nothing in one of another.
+func ownOf(text string) units.Own {
+	if known, ok := parsedOwn.Load(text); ok {
+		return known.(units.Own)
+	}
+	own, _ := units.ParseOwn(text)
+	parsedOwn.Store(text, own)
+	return own
+}
+
+// parsedOwn and parsedSettings are what unit files say, by their texts: many histories have the same ones.
+var parsedOwn, parsedSettings sync.Map
 
 func later(a, b time.Time) time.Time {
 	if a.After(b) {

@@ -89,14 +89,18 @@ func newManager() *manager {
 	}
 }
 
-// settingsOf are the settings of a unit file by their names, each value a word.
+// settingsOf are the settings of a unit file by their names, each value a word. They are not to be changed.
 func settingsOf(text string) map[string][]string {
+	if known, ok := parsedSettings.Load(text); ok {
+		return known.(map[string][]string)
+	}
 	settings := map[string][]string{}
 	for line := range strings.Lines(text) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && !strings.HasPrefix(line, "#") {
 			settings[name] = append(settings[name], strings.Fields(value)...)
 		}
 	}
+	parsedSettings.Store(text, settings)
 	return settings
 }
 
@@ -152,6 +156,7 @@ func (m *manager) read(u *loadedUnit) {
 	}
 	u.settings = settingsOf(u.text)
 	if strings.HasSuffix(u.name, ".slice") && u.name != rootSlice {
+		u.settings = maps.Clone(u.settings)
 		u.settings["Slice"] = []string{rootSlice}
 	}
 	for _, needed := range u.named() {
@@ -422,7 +427,7 @@ func (m *manager) start(u *loadedUnit) {
 			return
 		}
 	}
-	own, _ := units.ParseOwn(u.text)
+	own := ownOf(u.text)
 	u.result, u.asked, u.dies, u.restarts = "success", false, false, 0
 	if own.Bundle == "" {
 		m.enter(u, "active", "active")

@@ -41,7 +41,9 @@ func (d *differ) operatorHold(unit string) Held {
 		return whole
 	}
 	switch {
-	case workload.Keep != KeepRunning && workload.Keep != KeepStarted, d.halfWritten(unit, workload, current), d.isOwed(unit, workload) && current.Started:
+	case workload.Keep != KeepRunning && workload.Keep != KeepStarted, d.halfWritten(unit, workload, current):
+		return Held{}
+	case d.isOwed(unit, workload) && current.Started && !d.isDisabledSince(unit, current):
 		return Held{}
 	case current.Enabled == "disabled" && d.wouldStart(workload, current):
 		return Held{Reason: "unit is disabled: systemctl enable --now " + unit + " to let it run", By: ByDisable}
@@ -91,6 +93,13 @@ func (d *differ) renews(workload Workload, current ActualWorkload) bool {
 // a person's disabling it.
 func (d *differ) halfWritten(unit string, workload Workload, current ActualWorkload) bool {
 	return d.isOwed(unit, workload) && current.Enabled == "disabled" && !current.Started
+}
+
+// isDisabledSince reports whether a unit was disabled after davit wrote its file: it was down then, and davit starts no unit
+// that is down and disabled. One that went down afterwards was stopped by davit, and may have run on disabled.
+func (d *differ) isDisabledSince(unit string, current ActualWorkload) bool {
+	at, known := d.options.OwedAt[unit]
+	return known && current.Enabled == "disabled" && current.Since.Before(at)
 }
 
 // stopped reports whether a unit is down because it was asked to stop. Nothing else stops what has no

@@ -229,6 +229,7 @@ func (h *tale) kill(name string) {
 		h.standing.unsure[name] = true // systemd does not start it again, and tells it from no stop
 	}
 	h.standing.blur(name)
+	h.standing.cover(bySystemd, name)
 	h.manager.kill(name)
 }
 

@@ -279,20 +279,26 @@ func TestWhatABootStartedIsOwedNoMore(t *testing.T) {
 	}
 }
 
-// TestAMaskedReplicaTakesNoTurn updates a Deployment of which a replica is masked and runs: the others do not wait for it.
+// TestAMaskedReplicaTakesNoTurn updates Deployments of which a replica, or what it needs, is masked and runs: the others do
+// not wait for it.
 func TestAMaskedReplicaTakesNoTurn(t *testing.T) {
 	t.Parallel()
-	const web = `{name: c, image: "example.com/app:1"}`
-	n := newNode()
-	n.mustApply(t, resolve(t, operated, command))
-	masked := n.actual.Workloads["web@1.service"]
-	masked.Enabled = "masked"
-	n.actual.Workloads["web@1.service"] = masked
-	edited := resolve(t, strings.Replace(operated, web, strings.Replace(web, "}", ", args: [new]}", 1), 1), command)
-	n.fail["start web@surge1.service"], n.fail["restart web@2.service"] = errors.New("later"), errors.New("later")
-	_, _, _ = n.apply(t, edited, Options{})
-	plan := Diff(edited, n.actual, Options{})
-	if restart := action(t, plan, "restart web@2.service"); restart.Waits != "" {
-		t.Errorf("web@2 %s", restart.Waits)
+	const web, duo = `{name: c, image: "example.com/app:1"}`, `{name: a, image: "example.com/app:1"}`
+	for masked, test := range map[string]struct{ container, surge, next string }{
+		"web@1.service":     {web, "web@surge1.service", "web@2.service"},
+		"duo-pod@1.service": {duo, "duo-a@surge1.service", "duo-a@2.service"},
+	} {
+		n := newNode()
+		n.mustApply(t, resolve(t, operated, command))
+		current := n.actual.Workloads[masked]
+		current.Enabled = "masked"
+		n.actual.Workloads[masked] = current
+		edited := resolve(t, strings.Replace(operated, test.container, strings.Replace(test.container, "}", ", args: [new]}", 1), 1), command)
+		n.fail["start "+test.surge], n.fail["restart "+test.next] = errors.New("later"), errors.New("later")
+		_, _, _ = n.apply(t, edited, Options{})
+		restart := action(t, Diff(edited, n.actual, Options{}), "restart "+test.next)
+		if waits := slices.ContainsFunc(restart.Needs, func(id string) bool { return strings.HasPrefix(id, "restart ") }); waits || restart.Waits != "" {
+			t.Errorf("%s waits for %v, %s", test.next, restart.Needs, restart.Waits)
+		}
 	}
 }

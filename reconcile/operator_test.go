@@ -209,7 +209,8 @@ func (h *host) stop(patterns ...string) {
 			h.stops(unit, stopped)
 			return unit != name && stopped[name] && h.desired.Workloads[unit].Ref == h.desired.Workloads[name].Ref
 		})
-		if !has(h.withheld, name) && (asked[name] || isPart) {
+		isStopped := asked[name] && h.actual.Workloads[name].running() // what is down already is not stopped
+		if !has(h.withheld, name) && (isStopped || isPart) {
 			h.withheld[name] = isPart
 		}
 	}

@@ -45,6 +45,17 @@ func (p Plan) Written() map[string]bool {
 	return written
 }
 
+// begun are the units that it starts, restarts or reloads.
+func (p Plan) begun() map[string]bool {
+	begun := map[string]bool{}
+	for _, action := range p.Actions {
+		if action.Verb.begins() {
+			begun[action.Target] = true
+		}
+	}
+	return begun
+}
+
 // Action is one step.
 type Action struct {
 	// ID is unique in the plan.

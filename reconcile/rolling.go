@@ -41,9 +41,9 @@ type replicaSet struct {
 // replicas are those that are being replaced, by object.
 func (d *differ) replicas(changes []change) map[string]*replicaSet {
 	sets := map[string]*replicaSet{}
-	begins := map[string]string{}
+	byUnit := map[string]change{}
 	for _, c := range changes {
-		begins[c.unit] = c.begin()
+		byUnit[c.unit] = c
 	}
 	for _, unit := range sortedKeys(d.desired.Workloads) {
 		match := instanceOf.FindStringSubmatch(unit)
@@ -51,18 +51,19 @@ func (d *differ) replicas(changes []change) map[string]*replicaSet {
 		if match == nil || workload.Update.AtOnce == 0 {
 			continue
 		}
-		start, changed := begins[unit]
-		halted := changed && slices.ContainsFunc(changes, func(c change) bool { return c.unit == unit && c.halt })
+		c, changed := byUnit[unit]
 		switch {
-		case changed && (halted || !current.running()):
+		case changed && (c.halt || !current.running()):
 			continue // a new one takes no place, and one that was stopped has none
+		case changed && d.isRefused(c):
+			continue // it runs on until an operator unmasks what it needs
 		case !changed && (current.down() || d.proved(workload, current) || d.heldByOperator(unit).By != ""):
 			continue // what an operator masked runs on as it is
 		}
 		number, _ := strconv.Atoi(match[1]) // digits
 		r := sets[workload.Ref.String()].with(sets, workload, number)
 		if changed {
-			r.starts = append(r.starts, start)
+			r.starts = append(r.starts, c.begin())
 		} else {
 			r.moving, r.broken = unit, r.broken || current.Run != nil && d.progress(workload, current) == Broken
 		}

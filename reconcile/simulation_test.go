@@ -196,7 +196,7 @@ func (s *simulation) pass(objects []manifests.Object, digest string) Plan {
 		}
 		options := Options{Kept: s.kept, Held: held, Now: s.now, HoldPrune: s.hold, Suspended: s.suspended}
 		if len(s.kept) > 0 {
-			options.Owed = s.kept[0].Owed
+			options.Owed, options.OwedAt, options.RunsOn = s.kept[0].Owed, s.kept[0].OwedAt, s.kept[0].RunsOn
 		}
 		plan := Diff(desired, s.actual, options)
 		if plan.Empty() {
@@ -266,17 +266,20 @@ func (s *simulation) judge(desired Desired) bool {
 	if len(s.kept) == 0 {
 		return false
 	}
-	newest, versions, judged := s.kept[0], Versions(desired), map[string]string{}
-	for object, reason := range newest.Unconfirmed {
-		if versions[object] == newest.Objects[object] {
-			judged[object] = reason
+	newest, judged := s.kept[0], map[string]string{}
+	if len(newest.Unconfirmed) > 0 {
+		versions := Versions(desired)
+		for object, reason := range newest.Unconfirmed {
+			if versions[object] == newest.Objects[object] {
+				judged[object] = reason
+			}
 		}
 	}
 	newest.Arrived(desired, s.actual)
 	newest.Await(desired)
 	for object, verdict := range Judge(desired, s.actual, judged, s.now) {
 		switch {
-		case newest.Excuses(verdict):
+		case newest.Excuses(object, verdict):
 		case verdict.Progress == Confirmed:
 			newest.Confirm(object)
 		case verdict.Progress == Broken:

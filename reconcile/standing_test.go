@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/davit-project/davit/units"
 )
 
 // standing is what is to run of a node, as docs/updates.md says it. It knows of each request to systemd who made it, and
@@ -57,6 +55,7 @@ func (s *standing) note(t transaction) {
 		u := s.manager.unit(unit)
 		if t.jobs[unit] == "restart" && !isDown(u.active) {
 			s.blur(unit)
+			s.cover(t.by, unit)
 		}
 		if t.by == byDavit && !strings.HasSuffix(unit, ".slice") && isDown(u.active) && u.job == nil && !s.mayStart(t, unit) {
 			s.undone = append(s.undone, fmt.Sprintf("%s %s starts %s", t.verb, t.anchor, unit))
@@ -92,9 +91,13 @@ func (s *standing) blurDependents(needed string) {
 	}
 }
 
-// isStopping reports whether a unit stops, or has just done so.
+// isStopping reports whether a unit stops, or has just done so, be it before it was up.
 func (s *standing) isStopping(u *loadedUnit) bool {
-	return u.job != nil && u.job.verb == "stop" || s.manager.now.Sub(u.left) < oneStop
+	at := u.left
+	if isDown(u.active) && u.begun.After(at) {
+		at = u.since
+	}
+	return u.job != nil && u.job.verb == "stop" || s.manager.now.Sub(at) < oneStop
 }
 
 // mayStart reports whether davit may ask for a transaction that starts a unit. systemd itself starts what a unit wants, and
@@ -124,9 +127,7 @@ func (s *standing) isPartOf(part, whole string) bool {
 }
 
 func (s *standing) stopsWith(u *loadedUnit, whole string, seen []string) bool {
-	if u.masked { // systemd knows nothing of it, and davit what its file says
-		u = &loadedUnit{name: u.name, settings: settingsOf(s.manager.files[u.name])}
-	}
+	u = s.asFile(u)
 	if u.stopsWith(whole) {
 		return true
 	}
@@ -138,10 +139,17 @@ func (s *standing) stopsWith(u *loadedUnit, whole string, seen []string) bool {
 	return false
 }
 
+// asFile is a unit with what its file says: of one that is masked systemd knows nothing, and davit that.
+func (s *standing) asFile(u *loadedUnit) *loadedUnit {
+	if !u.masked {
+		return u
+	}
+	return &loadedUnit{name: u.name, settings: settingsOf(s.manager.files[u.name])}
+}
+
 // objectOf is the object of a unit that davit wrote.
 func objectOf(u *loadedUnit) string {
-	own, _ := units.ParseOwn(u.text)
-	return own.Object
+	return ownOf(u.text).Object
 }
 
 // oneStop is the time within which two stops look as one to who only sees when units stopped.
@@ -154,11 +162,14 @@ func (s *standing) stop(t transaction) {
 			continue // davit has it come and go
 		}
 		u := s.manager.unit(unit)
+		s.cover(t.by, unit)
 		s.up[unit] = t.by == byDavit && s.up[unit]
 		switch {
 		case t.by == byDavit:
 			if _, withheld := s.withheld[unit]; !withheld {
 				s.ours[unit] = true
+			} else if u.job != nil && unit != t.anchor { // the operator's stop goes on, and ends with that of what davit stops
+				s.unsure[unit] = true
 			}
 		case t.by != byOperator:
 			s.blur(unit)
@@ -169,10 +180,24 @@ func (s *standing) stop(t transaction) {
 			s.stopOne(t, u)
 		}
 	}
+	if t.by == byOperator {
+		s.stopParts(t.jobs)
+	}
 	for _, unit := range sortedKeys(t.jobs) {
 		for other := range t.jobs {
 			if t.by == byOperator && s.unsure[other] && unit != other && s.stopsWith(s.manager.unit(unit), other, nil) {
 				s.unsure[unit] = true
+			}
+		}
+	}
+}
+
+// stopParts notes that parts of what the operator stops are not to run that are down already: davit may have stopped them.
+func (s *standing) stopParts(stopped map[string]string) {
+	for unit := range s.up {
+		for whole := range stopped {
+			if isDown(s.manager.unit(unit).active) && s.isPartOf(unit, whole) {
+				s.up[unit] = false
 			}
 		}
 	}
@@ -207,6 +232,23 @@ func (s *standing) blur(needed string) {
 	}
 }
 
+// cover notes that a unit stops again of which systemd keeps the time of the last stop alone: of those that stopped with it
+// before, and are down still, systemd does not know any more that they did. What davit stops, it knows before.
+func (s *standing) cover(by origin, needed string) {
+	again := s.manager.unit(needed)
+	if by == byDavit || again.active != "active" || again.left.IsZero() {
+		return
+	}
+	for _, unit := range sortedKeys(s.manager.loaded) {
+		u := s.manager.loaded[unit]
+		_, withheld := s.withheld[unit]
+		isAlong := isDown(u.active) && again.left.Sub(u.left).Abs() < oneStop
+		if isAlong && !withheld && unit != needed && s.stopsWith(u, needed, nil) {
+			s.unsure[unit] = true
+		}
+	}
+}
+
 // isIn reports whether a unit is in a slice, or in one below it.
 func (s *standing) isIn(u *loadedUnit, slice string) bool {
 	return slices.ContainsFunc(u.settings["Slice"], func(own string) bool { return own == slice || s.isIn(s.manager.unit(own), slice) })
@@ -224,6 +266,7 @@ func (s *standing) needsOneOf(u *loadedUnit, jobs map[string]string) bool {
 
 // stopsAlong reports whether a unit stops while, or soon after, another one has stopped that it cannot be without.
 func (s *standing) stopsAlong(u *loadedUnit) bool {
+	u = s.asFile(u)
 	for _, needed := range slices.Concat(u.requires(), u.settings["PartOf"]) {
 		other := s.manager.unit(needed)
 		if other.job != nil || !other.left.IsZero() && s.manager.now.Sub(other.left) < oneStop {

@@ -96,6 +96,9 @@ func noteEnd(id string, run bundle.LastRun) (*bundle.Failure, error) {
 	if failure != nil && failure.Invocation != run.Invocation {
 		failure = nil
 	}
+	if failure != nil && failure.Bundle != "" { // what is on record may be an earlier run that cannot be cleaned up
+		run.Bundle, failure.Bundle = failure.Bundle, ""
+	}
 	// A start that is stopped fails in one way or another, which is not the version's fault.
 	if failure != nil && (!run.Asked || failure.Stage == bundle.StageAlive) {
 		run.Failure = failure

@@ -32,7 +32,7 @@ func Explain(dir string, pid int) error {
 	}
 	process := b.Spec.Process
 	cause := whyNotExecuted(fmt.Sprintf("/proc/%d/root", pid), process.Args, process.Cwd, process.Env)
-	return noteFailure(id, fmt.Errorf("start %s: run %q of image %s: %w", id, process.Args[0], b.Image.Reference, cause))
+	return noteFailure(id, dir, fmt.Errorf("start %s: run %q of image %s: %w", id, process.Args[0], b.Image.Reference, cause))
 }
 
 // whyNotExecuted looks for what keeps the kernel from executing a program below a root directory. The cause may

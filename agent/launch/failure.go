@@ -35,14 +35,17 @@ func in(stage bundle.Stage, step func() error) func() error {
 	return func() error { return at(stage, step()) }
 }
 
-// noteFailure leaves an error of a start for [End], which notes it with the run, and returns it. The
-// journal has it too, but between all that others say.
-func noteFailure(id string, err error) error {
+// noteFailure leaves an error of a start from the bundle at dir for [End], which notes it with the run, and returns it.
+// The journal has it too, but between all that others say. dir is empty where the container has started from it.
+func noteFailure(id, dir string, err error) error {
 	invocation := os.Getenv(invocationID)
 	if err == nil || invocation == "" || !isID(id) {
 		return err
 	}
 	failure := bundle.Failure{Invocation: invocation, Stage: bundle.StageStart, Error: err.Error()}
+	if dir != "" {
+		failure.Bundle = filepath.Base(dir)
+	}
 	if staged, ok := errors.AsType[stageError](err); ok {
 		failure.Stage = staged.stage
 	}

@@ -69,7 +69,7 @@ func begin(ctx context.Context, dir string, start func(*run, context.Context) er
 	if err != nil {
 		err = fmt.Errorf("start %s: %w", id, err)
 	}
-	return noteFailure(id, err)
+	return noteFailure(id, dir, err)
 }
 
 func (r *run) start(ctx context.Context) error {

@@ -40,7 +40,7 @@ func Ready(ctx context.Context, id string) error {
 	if err != nil {
 		err = fmt.Errorf("%s is not ready: %w", id, err)
 	}
-	return noteFailure(id, err)
+	return noteFailure(id, "", err)
 }
 
 func ready(ctx context.Context, id string) error {

@@ -10,7 +10,8 @@ import (
 type LastRun struct {
 	// Invocation is the start of the unit that it is about, as systemd names it.
 	Invocation string `json:"invocation,omitempty"`
-	// Bundle is the name of the directory of the bundle that ran; empty where the launcher did not come so far.
+	// Bundle is the name of the directory of the bundle that ran, or that the launcher could not start; empty where the
+	// launcher was ended before it came so far.
 	Bundle string `json:"bundle,omitempty"`
 	// Result is $SERVICE_RESULT of systemd.exec(5): success, exit-code, signal, oom-kill, timeout, …
 	Result string `json:"result"`
@@ -33,8 +34,10 @@ type LastRun struct {
 type Failure struct {
 	// Invocation is the start of the unit that it kept from succeeding.
 	Invocation string `json:"invocation"`
-	Stage      Stage  `json:"stage"`
-	Error      string `json:"error"`
+	// Bundle is that of the run, as in [LastRun], until the run is noted; empty where that is on record.
+	Bundle string `json:"bundle,omitempty"`
+	Stage  Stage  `json:"stage"`
+	Error  string `json:"error"`
 }
 
 // Stage is a part of a container's start, and of what comes after it.
