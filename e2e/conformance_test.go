@@ -51,7 +51,7 @@ var deviations = []deviation{
 	{"linux_cgroups_*", 0, cgroup1},
 	{"delete_resources", 0, cgroup1},
 	{"delete_only_create_resources", 0, cgroup1},
-	{"linux_mount_label", 0, noKernel + "SELinux"},
+	{"linux_mount_label", 0, noKernel + "SELinux, and the policy of the virtual machines, Debian's, does not take its label"},
 	{"linux_process_apparmor_profile", 0, noKernel + "AppArmor; it passes in a virtual machine, with make test-vm"},
 	{"process_capabilities", 0, "wants CAP_SYS_RESOURCE, which a machine that is a container itself may lack; it passes in a virtual machine, with make test-vm"},
 	{"process_capabilities_fail", 0, "wants an error for an unknown capability; " + since11 + "a warning"},
