@@ -175,6 +175,7 @@ func (r Result) Unsettled() []Failure {
 	held, waits := map[string]bool{}, map[string]string{}
 	for _, h := range r.plan.Held {
 		held[h.Object] = held[h.Object] || h.Intended
+		waits[h.Object] = cmp.Or(waits[h.Object], h.Reason)
 	}
 	for _, action := range r.plan.Actions {
 		waits[action.Object] = cmp.Or(waits[action.Object], action.Waits)

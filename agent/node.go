@@ -123,7 +123,7 @@ func Open(ctx context.Context, patience fetch.Options) (*Node, error) {
 		images:  store,
 		fetcher: fetch.New(store, patience),
 		facts: reconcile.Node{
-			Launcher: launcher, StorageRoot: root, Architecture: runtime.GOARCH, Hostname: hostname, Systemd: version,
+			Launcher: launcher, StorageRoot: root, Architecture: runtime.GOARCH, Hostname: hostname, Systemd: version, Zone: time.Local,
 		},
 		plugins: []string{bundle.UserPluginDir, filepath.Join(filepath.Dir(launcher), "cni")},
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -32,8 +31,7 @@ func (s *Status) Stopping() { s.notify(daemon.SdNotifyStopping) }
 
 // Say sets the line that systemctl status shows.
 func (s *Status) Say(format string, args ...any) {
-	line, _, _ := strings.Cut(fmt.Sprintf(format, args...), "\n")
-	s.notify("STATUS=" + terminal.Escape(line))
+	s.notify("STATUS=" + terminal.Status(fmt.Sprintf(format, args...)))
 }
 
 // Passed notes that a pass has ended.

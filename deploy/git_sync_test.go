@@ -2,7 +2,9 @@ package deploy
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"net/http"
@@ -116,6 +118,79 @@ func TestGitSyncStaysInsideTheCommit(t *testing.T) {
 			t.Errorf("SUBDIRECTORY=%s: current: %v", subdirectory, err)
 		}
 	}
+}
+
+// TestGitSyncRunsNothingOfATree has files whose names look like options, and attributes and submodules that name programs.
+func TestGitSyncRunsNothingOfATree(t *testing.T) {
+	t.Parallel()
+	dir, git := repository(t)
+	ran := filepath.Join(t.TempDir(), "ran")
+	files := map[string]string{
+		".gitattributes": "* filter=evil diff=evil merge=evil\n", ".gitmodules": "[submodule \"x\"]\n path = sub\n url = ext::sh -c touch% " + ran + "\n",
+		"--checkpoint-action=exec=touch ran/a.yaml": "one", "-rf": "two", "--to-command=touch ran": "three", "a\x1b]0;owned\a\n.yaml": "four",
+	}
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	git("config", "filter.evil.smudge", "touch "+ran)
+	commit(t, dir, git, "b.yaml", "five")
+	state := filepath.Join(t.TempDir(), "state")
+	if output, err := sync(t, state, dir); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	for name, text := range files {
+		if got := read(t, filepath.Join(state, "current", name)); got != text {
+			t.Errorf("%q is %q, want %q", name, got, text)
+		}
+	}
+	for _, path := range []string{ran, "ran"} {
+		if _, err := os.Lstat(path); err == nil {
+			t.Errorf("a program of the repository ran: there is %s", path)
+		}
+	}
+}
+
+// TestGitSyncRefusesATreeWithALinkAndADirectoryOfOneName: tar would unpack the second through the first.
+func TestGitSyncRefusesATreeWithALinkAndADirectoryOfOneName(t *testing.T) {
+	t.Parallel()
+	dir, git := repository(t)
+	outside, state := t.TempDir(), filepath.Join(t.TempDir(), "state")
+	if output, err := sync(t, state, dir); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	link, file := object(t, dir, "blob", outside), object(t, dir, "blob", "kind: Container")
+	below := object(t, dir, "tree", "100644 planted.yaml\x00"+file)
+	tree := object(t, dir, "tree", "120000 a\x00"+link+"40000 a\x00"+below)
+	head := object(t, dir, "commit", fmt.Sprintf("tree %x\nauthor a <a@example.com> 1700000000 +0000\ncommitter a <a@example.com> 1700000000 +0000\n\nx\n", tree))
+	git("update-ref", "refs/heads/main", fmt.Sprintf("%x", head))
+	if output, _ := sync(t, state, dir); !strings.Contains(output, "the manifests stay as they are") {
+		t.Errorf("it is taken:\n%s", output)
+	}
+	if planted, _ := os.ReadDir(outside); len(planted) > 0 {
+		t.Errorf("outside there is %s", planted[0].Name())
+	}
+	if got := read(t, filepath.Join(state, "current", "a.yaml")); got != "one" {
+		t.Errorf("the manifests are %q", got)
+	}
+}
+
+// object writes an object that git itself would not make, and returns its name in bytes.
+func object(t *testing.T, dir, kind, text string) string {
+	t.Helper()
+	command := exec.Command("git", "-C", dir, "hash-object", "-w", "--literally", "-t", kind, "--stdin")
+	command.Stdin = strings.NewReader(text)
+	output, err := command.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, err := hex.DecodeString(strings.TrimSpace(string(output)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(name)
 }
 
 // signer makes a key that commits are signed with, and returns the file that allows it.

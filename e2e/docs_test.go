@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -75,4 +77,55 @@ func TestDocumentedCommandsAreRun(t *testing.T) {
 			}
 		}
 	}
+}
+
+// testName is a test or a scenario as the tables of docs/security.md name it: "test agent/launch TestX", "scenario reach".
+var testName = regexp.MustCompile(`^(?:test (\S+) ((?:Test|Fuzz)\w+)|scenario (\S+)|make lint|none yet)$`)
+
+// TestEveryThreatNamesTestsThatExist holds the tables of threats to the tests.
+func TestEveryThreatNamesTestsThatExist(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, model, _ := strings.Cut(string(text), "## Threat model")
+	rows := 0
+	for line := range strings.Lines(model) {
+		cells := strings.Split(strings.TrimSpace(line), " | ")
+		if len(cells) != 3 || strings.HasPrefix(line, "| threat |") {
+			continue
+		}
+		rows++
+		for name := range strings.SplitSeq(strings.TrimSuffix(cells[2], " |"), ", ") {
+			if why := missing(name); why != "" {
+				t.Errorf("docs/security.md: %s: %s: %s", cells[0], name, why)
+			}
+		}
+	}
+	if rows < 50 {
+		t.Errorf("found %d threats", rows)
+	}
+}
+
+// missing is what is wrong with the name of a test; empty where there is one.
+func missing(name string) string {
+	match := testName.FindStringSubmatch(strings.Trim(name, "`"))
+	if match == nil {
+		return `want "test PACKAGE TestNAME" or "scenario NAME"`
+	}
+	pkg, test, scenario := match[1], match[2], match[3]
+	files, _ := filepath.Glob("testdata/" + scenario + ".txtar")
+	if test != "" {
+		files, _ = filepath.Glob("../" + pkg + "/*_test.go")
+	}
+	for _, file := range files {
+		if text, err := os.ReadFile(file); test == "" || err == nil && strings.Contains(string(text), "\nfunc "+test+"(") {
+			return ""
+		}
+	}
+	if test == "" && scenario == "" {
+		return ""
+	}
+	return "there is none"
 }

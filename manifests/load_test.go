@@ -162,6 +162,7 @@ func TestSettingsThatAreRefused(t *testing.T) {
 		"unit: {JobTimeoutAction: reboot}", "unit: {SourcePath: /x}", "install: {Alias: sshd.service}",
 		"install: {WantedBy: sysinit.target}", "install: {RequiredBy: 'multi-user.target sysinit.target'}", "install: {Also: x.service}",
 		`service: {TasksMax: "1\n[Service]\nExecStart=/bin/id"}`, `unit: {Description: "a\rb"}`, `unit: {Description: 'ends\'}`,
+		`unit: {Description: "a\u009bb"}`, `unit: {Description: "a\u202eb"}`,
 		`service: {"Tasks Max": 1}`, `install: {Wanted: x}`,
 	} {
 		if loadText(spec(setting)).Complete() {

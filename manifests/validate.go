@@ -5,6 +5,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -131,7 +132,8 @@ func (d *document) absolute(field, value string) bool {
 	return false
 }
 
-func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+// isControl reports whether a terminal would obey a character or change the direction of text; unit files have none.
+func isControl(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
 
 func (d *document) quantity(field string, value v1.Quantity) {
 	parsed, err := resource.ParseQuantity(string(value))

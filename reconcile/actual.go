@@ -47,6 +47,15 @@ type ActualVolume struct {
 	Delete bool
 }
 
+// actual is what the volume has to be on the node, where it is now as current.
+func (v Volume) actual(current ActualVolume) ActualVolume {
+	if v.Filled { // owner and mode are its image's, or what its containers made of them
+		current.Delete = v.Delete
+		return current
+	}
+	return ActualVolume{v.UID, v.GID, v.Mode, v.Delete}
+}
+
 // unprovided reports whether the unit failed because the launcher could not give its container what it
 // needs: nothing of the container has run.
 func (w ActualWorkload) unprovided() bool {

@@ -1,7 +1,10 @@
 package reconcile
 
 import (
+	"bytes"
 	"maps"
+	"slices"
+	"strings"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units"
@@ -24,12 +27,13 @@ type Rendered struct {
 // directory; nil if there is none that is whole.
 func Adopt(desired Desired, onDisk map[string]Rendered, inputs map[string]string, bundleOf func(dir string) *bundle.Bundle) Desired {
 	adopted, rejected := map[string]Workload{}, map[v1.Ref]bool{}
+	renamed := sameContainers(desired, onDisk, bundleOf)
 	for unit, workload := range desired.Workloads {
 		rendered, exists := onDisk[unit]
 		switch {
 		case exists && rendered.Text == workload.UnitText:
 			continue
-		case !exists, !onlyRenderedOtherwise(workload, rendered.Text, inputs[workload.Ref.String()]):
+		case !exists, !onlyRenderedOtherwise(workload, rendered.Text, inputs[workload.Ref.String()], renamed):
 			rejected[workload.Ref] = true
 			continue
 		}
@@ -51,17 +55,71 @@ func Adopt(desired Desired, onDisk map[string]Rendered, inputs map[string]string
 
 // onlyRenderedOtherwise reports whether the text on the disk was rendered from the inputs of the workload, in
 // another way. If the way is the same, other text means other inputs. A file that was edited is not kept.
-func onlyRenderedOtherwise(workload Workload, rendered, inputs string) bool {
+func onlyRenderedOtherwise(workload Workload, rendered, inputs string, renamed *strings.Replacer) bool {
 	wantedText, wantedFormat, _ := units.Unsigned(workload.UnitText)
 	renderedText, format, intact := units.Unsigned(rendered)
 	switch {
 	case !intact, format == wantedFormat:
 		return false
 	case format == 0:
-		return withoutSource(units.BeforeSignatures(renderedText)) == withoutSource(units.BeforeSignatures(wantedText))
+		return beforeSignatures(renamed.Replace(renderedText)) == beforeSignatures(wantedText)
 	default:
 		return inputs != "" && inputs == workload.Inputs
 	}
+}
+
+// beforeSignatures is the text of a unit as a davit rendered it that did not sign, but for where its manifest is.
+func beforeSignatures(text string) string {
+	return withoutSource(madeUpEvent.ReplaceAllString(units.BeforeSignatures(text), ""))
+}
+
+// sameContainers replaces the directories of bundles of a davit that did not sign by those of today's for the same containers.
+func sameContainers(desired Desired, onDisk map[string]Rendered, bundleOf func(dir string) *bundle.Bundle) *strings.Replacer {
+	var pairs []string
+	for unit, workload := range desired.Workloads {
+		rendered := onDisk[unit]
+		if rendered.BundleDir == "" || rendered.BundleDir == workload.BundleDir {
+			continue
+		}
+		if _, format, _ := units.Unsigned(rendered.Text); format == 0 && sameContainer(bundleOf(rendered.BundleDir), workload.Bundle) {
+			pairs = append(pairs, rendered.BundleDir, workload.BundleDir)
+		}
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+// sameContainer reports whether a bundle of a davit that did not sign is for the same container as one of today. Since then
+// volumes are mounted in another order, containers have settings of their network beyond those of the manifest, and jobs
+// make up for what their time zone skips.
+func sameContainer(before, now *bundle.Bundle) bool {
+	if before == nil || before.Spec == nil || now == nil || now.Spec == nil {
+		return false
+	}
+	texts := [2][]byte{}
+	for i, b := range []*bundle.Bundle{before, now} {
+		text, err := asBeforeSignatures(*b).Encode()
+		if err != nil {
+			return false
+		}
+		texts[i] = text
+	}
+	return bytes.Equal(texts[0], texts[1])
+}
+
+// asBeforeSignatures is a bundle without what [sameContainer] says.
+func asBeforeSignatures(b bundle.Bundle) *bundle.Bundle {
+	spec := *b.Spec
+	if spec.Linux != nil {
+		linux := *spec.Linux
+		linux.Sysctl = maps.Clone(linux.Sysctl)
+		delete(linux.Sysctl, pingGroups)
+		delete(linux.Sysctl, firstPort)
+		spec.Linux = &linux
+	}
+	spec.Mounts = slices.Clone(spec.Mounts)
+	slices.SortStableFunc(spec.Mounts, byDepth)
+	b.Spec, b.Due.Events = &spec, slices.DeleteFunc(slices.Clone(b.Due.Events), madeUp.MatchString)
+	return &b
 }
 
 // AppliedInputs are what the objects on the disk were rendered from: the inputs of those that are as they are

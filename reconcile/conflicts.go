@@ -75,7 +75,11 @@ func writes(b *bundle.Bundle) []string {
 // for itself.
 func nodePath(b *bundle.Bundle, source string) string {
 	if i, ok := bundle.SubPathIndex(source); ok && i < len(b.SubPaths) {
-		return filepath.Join(nodePath(b, b.SubPaths[i].Volume), b.SubPaths[i].Path)
+		volume := nodePath(b, b.SubPaths[i].Volume)
+		if volume == "" {
+			return ""
+		}
+		return filepath.Join(volume, b.SubPaths[i].Path)
 	}
 	if i, ok := bundle.HostIndex(source); ok && i < len(b.HostPaths) {
 		return b.HostPaths[i].Path

@@ -92,6 +92,9 @@ type Volume struct {
 	// UID and GID own the directory, Mode are its permission bits.
 	UID, GID int
 	Mode     uint32
+	// Filled is set when owner, mode and first content are those of the image of the container that has it first, where that
+	// image has a directory there: the ones above are those until then.
+	Filled bool
 	// Delete is set when it goes with its manifest.
 	Delete bool
 }

@@ -345,7 +345,7 @@ func (d *differ) fetch() {
 		current, exists := d.actual.Volumes[name]
 		reason := "not on the node yet"
 		switch {
-		case exists && current == ActualVolume{volume.UID, volume.GID, volume.Mode, volume.Delete}:
+		case exists && current == volume.actual(current):
 			continue
 		case exists && current.Delete != volume.Delete:
 			reason = "its reclaim policy changed"

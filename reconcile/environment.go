@@ -1,10 +1,12 @@
 package reconcile
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units/bundle"
@@ -75,7 +77,7 @@ const maxString = 128<<10 - 1
 // addAll adds a variable for each key of a Config or Secret. Keys that cannot be names are
 // left out, as in Kubernetes.
 func (r *resolver) addAll(e *environment, source v1.EnvFromSource) error {
-	ref, from, secret := source.ConfigMapRef, r.configs, false
+	ref, from, secret := source.ConfigMapRef, r.texts, false
 	kind := v1.KindConfig
 	if source.SecretRef != nil {
 		ref, from, secret, kind = source.SecretRef, r.secrets, true, v1.KindSecret
@@ -85,9 +87,14 @@ func (r *resolver) addAll(e *environment, source v1.EnvFromSource) error {
 		return fmt.Errorf("there is no %s %q", kind, ref.Name)
 	}
 	for _, key := range sortedKeys(data) {
-		if text := string(data[key]); !strings.Contains(key, "=") && !strings.Contains(text, "\x00") {
-			e.declare(source.Prefix+key, variable{text, secret})
+		if strings.Contains(key, "=") {
+			continue
 		}
+		text, err := textOf(kind, ref.Name, key, data[key])
+		if err != nil {
+			return err
+		}
+		e.declare(source.Prefix+key, variable{text, secret})
 	}
 	return nil
 }
@@ -107,7 +114,7 @@ func (r *resolver) add(e *environment, entry v1.EnvVar, run runnable) error {
 	case from.FieldRef != nil && isAddressField(from.FieldRef.FieldPath):
 		e.dynamic = append(e.dynamic, bundle.DynamicEnv{Name: entry.Name, Field: from.FieldRef.FieldPath})
 	case from.ConfigMapKeyRef != nil:
-		value.text, found, err = keyOf(r.configs, v1.KindConfig, *from.ConfigMapKeyRef)
+		value.text, found, err = keyOf(r.texts, v1.KindConfig, *from.ConfigMapKeyRef)
 	case from.SecretKeyRef != nil:
 		value.secret = true
 		value.text, found, err = keyOf(r.secrets, v1.KindSecret, *from.SecretKeyRef)
@@ -117,9 +124,6 @@ func (r *resolver) add(e *environment, entry v1.EnvVar, run runnable) error {
 	case from.ResourceFieldRef != nil:
 		value.text, err = resourceField(run, *from.ResourceFieldRef)
 		found = err == nil
-	}
-	if strings.Contains(value.text, "\x00") {
-		return fmt.Errorf("its value has a NUL character")
 	}
 	if found {
 		e.declare(entry.Name, value)
@@ -136,7 +140,20 @@ func keyOf(from map[string]contents, kind string, ref v1.KeyRef) (value string, 
 	if !ok && !ref.Optional {
 		return "", false, fmt.Errorf("%s/%s has no key %q", kind, ref.Name, ref.Key)
 	}
-	return string(text), ok, nil
+	value, err = textOf(kind, ref.Name, ref.Key, text)
+	return value, ok, err
+}
+
+// textOf is the value of a key as a variable takes it. Other bytes than text would not arrive as they are.
+func textOf(kind, name, key string, value []byte) (string, error) {
+	switch {
+	case bytes.IndexByte(value, 0) >= 0:
+		return "", fmt.Errorf("the value of key %q of %s/%s has a NUL character, which no variable can have: mount it as a file", key, kind, name)
+	case !utf8.Valid(value):
+		return "", fmt.Errorf("the value of key %q of %s/%s is not text in UTF-8: mount it as a file", key, kind, name)
+	default:
+		return string(value), nil
+	}
 }
 
 // expand replaces $(NAME) by the value of a variable declared before and $$ by a dollar

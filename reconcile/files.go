@@ -19,12 +19,13 @@ func (r *resolver) collectData() {
 	for _, object := range r.in.Objects {
 		switch declared := object.Object.(type) {
 		case *v1.Config:
-			data := contents{}
-			for key, text := range declared.Data {
-				data[key] = []byte(text)
+			text := contents{}
+			for key, value := range declared.Data {
+				text[key] = []byte(value)
 			}
+			data := maps.Clone(text)
 			maps.Copy(data, declared.BinaryData)
-			r.configs[declared.Metadata.Name] = data
+			r.texts[declared.Metadata.Name], r.configs[declared.Metadata.Name] = text, data
 		case *v1.Secret:
 			data := contents{}
 			for key, value := range declared.Data {

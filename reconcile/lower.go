@@ -204,6 +204,9 @@ func (r *resolver) claimUnit(unit string, ref v1.Ref) error {
 // lowered makes desired what one object comes to, all of it or nothing.
 func (r *resolver) lowered(object manifests.Object) error {
 	l, err := lower(object.Object)
+	if job, ok := object.Object.(*v1.CronJob); ok && err == nil {
+		err = r.makeUp(&l, job.Spec)
+	}
 	if err != nil {
 		return err
 	}

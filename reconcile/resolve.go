@@ -52,6 +52,8 @@ type Node struct {
 	// Runtimes are the programs of the OCI runtimes that manifests name and the node has,
 	// absolute paths by the manifests' names.
 	Runtimes map[string]string
+	// Zone is the node's time zone; nil means UTC.
+	Zone *time.Location
 	// MinReadySeconds is how long a version must be ready before it counts as working, where its manifest
 	// does not say; nil means the default.
 	MinReadySeconds *int32
@@ -71,10 +73,12 @@ func Resolve(in Input) Desired {
 		in:      in,
 		images:  imageObjects(in.Objects),
 		configs: map[string]contents{},
+		texts:   map[string]contents{},
 		secrets: map[string]contents{},
 		kept:    map[v1.Ref]bool{},
 		owners:  map[string]v1.Ref{},
 		filters: map[string]*specs.LinuxSeccomp{},
+		skips:   map[string]skip{},
 		all:     lowerAll(in.Objects),
 		desired: Desired{
 			Images:    map[string]Image{},
@@ -106,11 +110,13 @@ type resolver struct {
 	kept       map[v1.Ref]bool // the objects that stay though their manifests go
 	volumeSpec map[string]v1.VolumeSpec
 	configs    map[string]contents
+	texts      map[string]contents // what Configs have for variables: not their binary data
 	secrets    map[string]contents
 	owners     map[string]v1.Ref // by unit name
 	all        map[v1.Ref]lowered
 	claimed    []Network                      // the networks whose devices and subnets are taken
 	filters    map[string]*specs.LinuxSeccomp // the usual ones, by the capabilities that they are for
+	skips      map[string]skip                // what time zones skip, by their names
 	desired    Desired
 }
 
@@ -169,7 +175,7 @@ func (r *resolver) container(run runnable, source manifests.Position) error {
 	if err := checkEnding(run); err != nil {
 		return err
 	}
-	storage, err := r.mount(run, environment)
+	storage, err := r.mount(run, image, environment)
 	if err != nil {
 		return in(PartVolume, err)
 	}

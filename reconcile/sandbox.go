@@ -80,7 +80,7 @@ func (r *resolver) sandbox(box sandbox, source manifests.Position) error {
 	b := &bundle.Bundle{
 		Spec: &specs.Spec{
 			Version: specs.Version, Hostname: hostnameOf(box.SandboxFields, box.hostname),
-			Linux: &specs.Linux{Namespaces: sharedNamespaces(box), Sysctl: sysctls(box.sysctls)},
+			Linux: &specs.Linux{Namespaces: sharedNamespaces(box), Sysctl: sharedSysctls(box)},
 		},
 		Launch: bundle.Launch{
 			ID: box.name, Object: box.ref.String(), Network: network,

@@ -31,7 +31,7 @@ func (r *resolver) ociSpec(run runnable, image Image, environment *environment, 
 			Namespaces:    namespaces(run.SandboxFields),
 			MaskedPaths:   append(guarded(maskedPaths, context), context.MaskedPaths...),
 			ReadonlyPaths: guarded(readonlyPaths, context),
-			Sysctl:        sysctls(context.Sysctls),
+			Sysctl:        sysctls(context.Sysctls, run.SandboxFields),
 			// Nothing but what the runtime allows every container: /dev/null and the like.
 			Resources: &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: context.Privileged, Access: "rwm"}}},
 		},
@@ -95,17 +95,6 @@ func rlimits(declared []v1.Ulimit) []specs.POSIXRlimit {
 		})
 	}
 	return limits
-}
-
-func sysctls(declared []v1.Sysctl) map[string]string {
-	if len(declared) == 0 {
-		return nil
-	}
-	settings := map[string]string{}
-	for _, sysctl := range declared {
-		settings[sysctl.Name] = sysctl.Value
-	}
-	return settings
 }
 
 // arguments are Kubernetes' rules: command replaces the entry point and drops the

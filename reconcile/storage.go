@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -47,13 +48,14 @@ func (r *resolver) volumes() {
 		}
 		r.desired.Volumes[name] = Volume{
 			Ref: declared.Ref(), UID: int(value(spec.UID)), GID: int(value(spec.GID)), Mode: mode,
+			Filled: spec.UID == nil && spec.GID == nil && spec.Mode == "",
 			Delete: spec.ReclaimPolicy == v1.ReclaimDelete,
 		}
 	}
 }
 
 // mount turns a container's volumeMounts into mounts of its bundle.
-func (r *resolver) mount(run runnable, environment *environment) (storage, error) {
+func (r *resolver) mount(run runnable, image Image, environment *environment) (storage, error) {
 	own := map[string]v1.PodVolume{}
 	for _, volume := range run.Volumes {
 		own[volume.Name] = volume
@@ -75,8 +77,51 @@ func (r *resolver) mount(run runnable, environment *environment) (storage, error
 	if zone := run.TimeZone; zone != "" {
 		s.mounts = append(s.mounts, bind(filepath.Join("/usr/share/zoneinfo", zone), v1.VolumeMount{MountPath: "/etc/localtime", ReadOnly: true}))
 	}
+	if run.SecurityContext.ReadOnlyRootFilesystem {
+		if err := s.openImageVolumes(image); err != nil {
+			return storage{}, err
+		}
+	}
+	slices.SortStableFunc(s.mounts, byDepth)
 	return s, nil
 }
+
+// maxImageVolumes is how many directories an image may declare as volumes; few have more than one.
+const maxImageVolumes = 64
+
+// openImageVolumes keeps the directories writable that an image declares as its volumes, under a root file system that is
+// not: what is written there goes with the run, as all that is written into the root file system. Where the manifest
+// mounts something it is as the manifest says.
+func (s *storage) openImageVolumes(image Image) error {
+	declared := sortedKeys(image.Config.Volumes)
+	if len(declared) > maxImageVolumes {
+		return fmt.Errorf("image %s declares %d volumes: davit takes at most %d", image.Reference, len(declared), maxImageVolumes)
+	}
+	for _, path := range declared {
+		dir := filepath.Clean("/" + path)
+		covered := slices.ContainsFunc(s.mounts, func(mount specs.Mount) bool { return isBelow(dir, mount.Destination) })
+		if dir == "/" || covered || underKernelTree(dir) {
+			continue
+		}
+		s.subPaths = append(s.subPaths, bundle.SubPath{Volume: bundle.RootfsSource, Path: dir[1:]})
+		s.mounts = append(s.mounts, bind(bundle.SubPathSource(len(s.subPaths)-1), v1.VolumeMount{MountPath: dir}))
+	}
+	return nil
+}
+
+// isBelow reports whether a path is a directory or lies in it.
+func isBelow(path, dir string) bool {
+	dir = filepath.Clean(dir)
+	return path == dir || strings.HasPrefix(path, dir+"/")
+}
+
+// byDepth orders mounts so that none hides another one that lies below it, whatever the order in the manifest: a runtime
+// makes them one after the other (https://github.com/opencontainers/runtime-spec/blob/v1.3.0/config.md#mounts). Docker,
+// Podman and containerd do so too.
+func byDepth(a, b specs.Mount) int { return cmp.Compare(depth(a.Destination), depth(b.Destination)) }
+
+// depth is how many directories lead to a path.
+func depth(path string) int { return strings.Count(filepath.Clean(path), "/") }
 
 // volume is a volume of any origin: a Volume object, or one of the container's own.
 type volume struct {

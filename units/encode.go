@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -70,7 +71,8 @@ func encodable(value string) error {
 		return fmt.Errorf("%q begins or ends with white space, which systemd would drop", value)
 	}
 	for _, r := range value {
-		if r < ' ' || r == 0x7f {
+		// C1 controls and changes of direction do nothing to systemd, but to the terminals that it prints descriptions to.
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 			return fmt.Errorf("%q has the control character %U", value, r)
 		}
 	}

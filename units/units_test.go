@@ -167,7 +167,7 @@ func TestNoVectorMakesAnotherSetting(t *testing.T) {
 func TestControlCharactersAreRefusedEverywhere(t *testing.T) {
 	t.Parallel()
 	for place, put := range places {
-		for _, vector := range []string{"a\nb", "a\rb", "a\x00b", "a\x7fb", "\xff", `ends\`} {
+		for _, vector := range []string{"a\nb", "a\rb", "a\x00b", "a\x7fb", "a\u009bb", "a\u0085b", "a\u202eb", "a\u2066b", "\xff", `ends\`} {
 			u := plain()
 			put(&u, vector)
 			if _, err := Render(u); err == nil {

@@ -232,7 +232,7 @@ func (c commandRuntime) remove() error {
 		return nil
 	}
 	if output, err := c.command("delete", "--force", bundle.RuntimeID(c.id)).CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "davit-run: %s delete: %v: %s\n", c.program, err, bytes.TrimSpace(output))
+		fmt.Fprintf(messages, "davit-run: %s delete: %v: %s\n", c.program, err, bytes.TrimSpace(output))
 	}
 	return os.RemoveAll(c.dir())
 }

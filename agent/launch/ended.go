@@ -26,7 +26,7 @@ func End(ctx context.Context, id string, now time.Time) error {
 		return cleanUpStopped(ctx, id)
 	}
 	if err := withdrawEnded(id); err != nil { // before all else: others ask for it now
-		fmt.Fprintln(os.Stderr, "davit-run:", err)
+		fmt.Fprintln(messages, "davit-run:", err)
 	}
 	job, longest, before := "", longestDelay(id), lastRunOf(id)
 	if result != "success" || longest > 0 && before != nil {
@@ -37,12 +37,12 @@ func End(ctx context.Context, id string, now time.Time) error {
 		return nil // there was no run
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "davit-run: the next start does not wait on:", err)
+		fmt.Fprintln(messages, "davit-run: the next start does not wait on:", err)
 	}
 	run := endOf(id, result, job, now)
 	if longest > 0 && (job == "" || job == "start") {
 		if err := backOff(ctx, id, &run, before, longest); err != nil {
-			fmt.Fprintln(os.Stderr, "davit-run: the next start does not wait:", err)
+			fmt.Fprintln(messages, "davit-run: the next start does not wait:", err)
 		}
 	}
 	failure, err := noteEnd(id, run)

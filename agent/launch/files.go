@@ -2,7 +2,6 @@ package launch
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -52,7 +51,7 @@ func (r *run) resolver() []byte {
 	}
 	node, err := resolver.Node(r.Network.Mode)
 	if err != nil && len(r.DNS.Servers) == 0 {
-		fmt.Fprintf(os.Stderr, "davit-run: %v: the container looks up no names but its neighbours'\n", err)
+		fmt.Fprintf(messages, "davit-run: %v: the container looks up no names but its neighbours'\n", err)
 	}
 	return resolver.Text(r.DNS, node)
 }

@@ -46,7 +46,7 @@ func PreStop(ctx context.Context, id string, grace time.Duration) error {
 	defer main.Close()
 	began := time.Now()
 	if err := preStop(ctx, id, main, grace); err != nil {
-		fmt.Fprintf(os.Stderr, "davit-run: %v: the stop goes on\n", err)
+		fmt.Fprintf(messages, "davit-run: %v: the stop goes on\n", err)
 	}
 	left := max(grace-time.Since(began), min(leastForSignal, grace))
 	return main.killLater(left)
@@ -64,7 +64,7 @@ func preStop(ctx context.Context, id string, main *process, grace time.Duration)
 		drained := time.Now().Add(drainOf(grace, hook))
 		others, err := withdraw(b)
 		if err != nil { // the hook matters more
-			fmt.Fprintf(os.Stderr, "davit-run: stop %s: %v: the stop goes on\n", id, err)
+			fmt.Fprintf(messages, "davit-run: stop %s: %v: the stop goes on\n", id, err)
 		}
 		if others && sleepUntil(ctx, drained) != nil {
 			return nil // it ends meanwhile
@@ -112,7 +112,7 @@ func Expire(within time.Duration) error {
 	if ended || err != nil {
 		return err
 	}
-	fmt.Fprintln(os.Stderr, "davit-run: the grace period is over: killing the container")
+	fmt.Fprintln(messages, "davit-run: the grace period is over: killing the container")
 	return os.NewSyscallError("pidfd_send_signal", unix.PidfdSendSignal(expireFD, unix.SIGKILL, nil, 0))
 }
 

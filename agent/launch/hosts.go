@@ -219,7 +219,7 @@ func change(network string, to func(neighbours) neighbours) (string, error) {
 		return rewriteHosts(n.ID)
 	})
 	for id, reason := range refused {
-		fmt.Fprintf(os.Stderr, "davit-run: %s keeps the names it knows until the next change on network %s: write its /etc/hosts: %v\n", id, network, reason)
+		fmt.Fprintf(messages, "davit-run: %s keeps the names it knows until the next change on network %s: write its /etc/hosts: %v\n", id, network, reason)
 	}
 	if len(refused) > 0 && err == nil {
 		err = now.record(network)

@@ -36,7 +36,7 @@ func keepsNetwork(b *bundle.Bundle, result string) bool {
 func jobOf(ctx context.Context, id string) string {
 	kind, err := readJob(ctx, id)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "davit-run: the next start re-creates the network:", err)
+		fmt.Fprintln(messages, "davit-run: the next start re-creates the network:", err)
 		return "unknown"
 	}
 	return kind

@@ -18,8 +18,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/agent/terminal"
 	"github.com/davit-project/davit/units/bundle"
 )
+
+// messages is where the launcher says what goes wrong beside an error. Names of containers, and answers of runtimes and
+// plugins, are in it.
+var messages = terminal.NewWriter(os.Stderr)
 
 // run is one start of a container.
 type run struct {
@@ -136,7 +141,7 @@ func (r *run) cleanUpBefore(ctx context.Context) error {
 	if err != nil {
 		// A plugin that cannot delete must not keep the container down for ever. It is asked again
 		// when this run has ended.
-		fmt.Fprintln(os.Stderr, "davit-run: an earlier run left something behind:", err)
+		fmt.Fprintln(messages, "davit-run: an earlier run left something behind:", err)
 		return forgetRun(filepath.Join(bundle.AttachmentsDir, r.ID))
 	}
 	return nil

@@ -3,7 +3,6 @@ package launch
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/davit-project/davit/agent/nat"
 )
@@ -17,7 +16,7 @@ func Mend(ids []string) map[string]error {
 	for _, id := range ids {
 		err := m.mend(id)
 		if errors.Is(err, errChanging) {
-			fmt.Fprintf(os.Stderr, "davit-run: %s: %v\n", id, err)
+			fmt.Fprintf(messages, "davit-run: %s: %v\n", id, err)
 		} else if err != nil {
 			m.failures[id] = err
 		}

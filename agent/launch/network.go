@@ -83,7 +83,7 @@ func (r *run) attachBridge(index int, attachment bundle.Attachment, network bund
 		return nil, err
 	}
 	if len(addresses) < len(network.Subnets) {
-		fmt.Fprintf(os.Stderr, "davit-run: network %s: the kernel has no IPv6 for it: the container has its IPv4 address alone\n", network.Name)
+		fmt.Fprintf(messages, "davit-run: network %s: the kernel has no IPv6 for it: the container has its IPv4 address alone\n", network.Name)
 	}
 	connected := nat.Endpoint{Container: r.ID, Network: network, Addresses: addresses}
 	if index == 0 { // ports are published through the first network, as Docker and Podman do

@@ -253,7 +253,7 @@ func (o OCI) Delete(id string, force bool) error {
 	state.Status, state.Pid = specs.StateStopped, 0
 	for _, hook := range poststop {
 		if err := hook.Run(state); err != nil {
-			fmt.Fprintf(os.Stderr, "davit-run: warning: poststop hook of %s: %v\n", id, err)
+			fmt.Fprintf(messages, "davit-run: warning: poststop hook of %s: %v\n", id, err)
 		}
 	}
 	return nil

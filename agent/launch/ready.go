@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -144,14 +143,13 @@ func (w *waiting) await(ctx context.Context, name string, p bundle.Probe, givesU
 
 // say sets the line that systemctl status shows.
 func (w *waiting) say(format string, args ...any) {
-	line, _, _ := strings.Cut(fmt.Sprintf(format, args...), "\n")
-	line = terminal.Escape(line)
+	line := terminal.Status(fmt.Sprintf(format, args...))
 	if line == w.said {
 		return
 	}
 	w.said = line
 	if err := w.notify("STATUS=" + line); err != nil {
-		fmt.Fprintln(os.Stderr, "davit-run:", err)
+		fmt.Fprintln(messages, "davit-run:", err)
 	}
 }
 

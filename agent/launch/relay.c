@@ -32,24 +32,46 @@ static const char *const allowed[] = {
 	"WATCHDOG=", "WATCHDOG_USEC=",
 };
 
+static bool begins(const char *line, size_t length, const char *with)
+{
+	return length >= strlen(with) && memcmp(line, with, strlen(with)) == 0;
+}
+
 static bool is_allowed(const char *line, size_t length)
 {
 	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
-		size_t name = strlen(allowed[i]);
-		if (length >= name && memcmp(line, allowed[i], name) == 0)
+		if (begins(line, length, allowed[i]))
 			return true;
 	}
 	return false;
 }
 
-// make_printable replaces control characters (C0, DEL, and in UTF-8 C1): systemctl status prints the text to terminals.
+// control is how many bytes the control character or the change of direction is long that a text begins with: C0 and DEL,
+// in UTF-8 C1, U+061C, U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069. 0 for any other. A backslash at the end of a line
+// is one too: systemd would join the next line to it.
+static size_t control(const unsigned char *text, size_t length)
+{
+	if ((text[0] < ' ' && text[0] != '\n') || text[0] == 0x7f)
+		return 1;
+	if (text[0] == '\\' && (length == 1 || text[1] == '\n'))
+		return 1;
+	if (length > 1 && ((text[0] == 0xc2 && text[1] >= 0x80 && text[1] < 0xa0) || (text[0] == 0xd8 && text[1] == 0x9c)))
+		return 2;
+	if (length < 3 || text[0] != 0xe2)
+		return 0;
+	if (text[1] == 0x80 && (text[2] == 0x8e || text[2] == 0x8f || (text[2] >= 0xa8 && text[2] <= 0xae)))
+		return 3;
+	return text[1] == 0x81 && text[2] >= 0xa6 && text[2] <= 0xa9 ? 3 : 0;
+}
+
+// make_printable replaces such characters: systemctl status prints the text to terminals. systemd itself drops what is
+// not UTF-8.
 static void make_printable(unsigned char *text, size_t length)
 {
-	for (size_t i = 0; i < length; i++) {
-		if ((text[i] < ' ' && text[i] != '\n') || text[i] == 0x7f)
-			text[i] = '?';
-		if (text[i] == 0xc2 && i + 1 < length && text[i + 1] >= 0x80 && text[i + 1] < 0xa0)
-			text[i] = text[i + 1] = '?';
+	for (size_t i = 0; i < length;) {
+		size_t found = control(text + i, length - i);
+		memset(text + i, '?', found);
+		i += found > 0 ? found : 1;
 	}
 }
 

@@ -86,6 +86,10 @@ func (r *run) completeSpec() error {
 	// must have no way to set those.
 	spec.Annotations = nil
 	for i, mount := range spec.Mounts {
+		err := r.fill(mount.Source, mount.Destination)
+		if err != nil {
+			return at(bundle.StageVolume, err)
+		}
 		source, err := r.mountSource(mount.Source)
 		if err != nil {
 			return at(bundle.StageVolume, err)

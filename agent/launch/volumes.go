@@ -34,6 +34,9 @@ func (r *run) mountSource(source string) (string, error) {
 	if index, ok := bundle.SubPathIndex(source); ok {
 		return r.stageSubPath(index)
 	}
+	if source == bundle.RootfsSource {
+		return r.rootfs, nil
+	}
 	if strings.HasPrefix(source, bundle.VolumesDir+"/") {
 		return source, r.labelSource(source, true)
 	}

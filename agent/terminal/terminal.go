@@ -30,11 +30,26 @@ func Escape(text string) string {
 	return clean.String()
 }
 
+// Line makes a text a part of a line: it is escaped, a line end in it is " / ", and a tab is a space.
+func Line(text string) string { return Escape(inLine.Replace(text)) }
+
+var inLine = strings.NewReplacer("\n", " / ", "\t", " ")
+
+// Status is a text as systemd is notified of it (STATUS= of sd_notify(3)): its first line, in which systemd drops each
+// backslash that is not doubled.
+func Status(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return strings.ReplaceAll(Escape(line), `\`, `\\`)
+}
+
+// IsShown reports whether a terminal shows a character, and neither obeys nor hides it.
+func IsShown(r rune) bool { return r == '\n' || r == '\t' || strconv.IsPrint(r) }
+
 func escape(clean *strings.Builder, r rune, bytes string) {
 	switch {
 	case r == utf8.RuneError && len(bytes) == 1, r < ' ' && r != '\n' && r != '\t':
 		fmt.Fprintf(clean, `\x%02x`, bytes[0])
-	case isShown(r):
+	case IsShown(r):
 		clean.WriteString(bytes)
 	case r > 0xffff:
 		high, low := utf16.EncodeRune(r)
@@ -44,11 +59,9 @@ func escape(clean *strings.Builder, r rune, bytes string) {
 	}
 }
 
-func isShown(r rune) bool { return r == '\n' || r == '\t' || strconv.IsPrint(r) }
-
 func isClean(text string) bool {
 	for i, r := range text {
-		if !isShown(r) || r == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError)) {
+		if !IsShown(r) || r == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError)) {
 			return false
 		}
 	}

@@ -27,6 +27,24 @@ func TestEscape(t *testing.T) {
 	}
 }
 
+func TestALineStaysOne(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"held\n0 actions": "held / 0 actions", "a\tb": "a b", "\v\f\x1b": `\x0b\x0c\x1b`, "größer": "größer",
+	} {
+		if got := Line(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestAStatusIsOneLine(t *testing.T) {
+	t.Parallel()
+	if got, want := Status("probe: \x1b[2J C:\\\nREADY=1"), `probe: \\x1b[2J C:\\`; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestCharactersInPiecesStayWhole(t *testing.T) {
 	t.Parallel()
 	const text = "größer 🐳 \u009b \xf0\x9f end\xc3"

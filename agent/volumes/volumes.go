@@ -49,8 +49,8 @@ func (s Store) ensure(name string, volume reconcile.Volume) error {
 	if err := s.mark(name, volume.Delete); err != nil {
 		return err
 	}
-	path := filepath.Join(s.root(), name)
-	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	made, err := s.makeDir(name, volume.Filled)
+	if err != nil {
 		return err
 	}
 	fd, err := openDir(s.root(), name)
@@ -58,13 +58,27 @@ func (s Store) ensure(name string, volume reconcile.Volume) error {
 		return err
 	}
 	defer unix.Close(fd)
-	if err := setOwner(fd, volume); err != nil {
-		return &os.PathError{Op: "set owner and mode", Path: path, Err: err}
+	if made || !volume.Filled {
+		if err := setOwner(fd, volume); err != nil {
+			return &os.PathError{Op: "set owner and mode", Path: filepath.Join(s.root(), name), Err: err}
+		}
 	}
 	if err := unix.Fsync(fd); err != nil {
-		return &os.PathError{Op: "sync", Path: path, Err: err}
+		return &os.PathError{Op: "sync", Path: filepath.Join(s.root(), name), Err: err}
 	}
 	return disk.SyncDir(s.root())
+}
+
+// makeDir makes the directory of a volume, and marks it before if it is to be filled. It reports whether it made one.
+func (s Store) makeDir(name string, filled bool) (made bool, err error) {
+	path := filepath.Join(s.root(), name)
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	if filled {
+		err = disk.WriteFile(filepath.Join(s.root(), bundle.FreshMark+name), nil, 0o600)
+	}
+	return true, errors.Join(err, os.Mkdir(path, 0o700))
 }
 
 // checkName refuses what is not the name of one entry of the directory.
@@ -114,6 +128,9 @@ func (s Store) remove(name string) error {
 	}
 	// It leaves links alone, and goes nowhere through them.
 	if err := os.RemoveAll(filepath.Join(s.root(), name)); err != nil {
+		return err
+	}
+	if err := os.Remove(filepath.Join(s.root(), bundle.FreshMark+name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err := os.Remove(mark); err != nil {
@@ -179,7 +196,7 @@ func (s Store) list() (map[string]reconcile.ActualVolume, error) {
 		if err := unix.Lstat(filepath.Join(s.root(), entry.Name()), &stat); err != nil {
 			return nil, fmt.Errorf("list volumes: %s: %w", entry.Name(), err)
 		}
-		if stat.Mode&unix.S_IFMT == unix.S_IFDIR {
+		if stat.Mode&unix.S_IFMT == unix.S_IFDIR && checkName(entry.Name()) == nil {
 			volumes[entry.Name()] = reconcile.ActualVolume{
 				UID: int(stat.Uid), GID: int(stat.Gid), Mode: stat.Mode & permissions, Delete: marked[entry.Name()],
 			}

@@ -62,7 +62,8 @@ type ContainerFields struct {
 	// Env is added to the image's environment; later entries win, and entries win over
 	// envFrom.
 	Env []EnvVar `json:"env,omitempty" patchStrategy:"merge" patchMergeKey:"name"`
-	// EnvFrom adds a variable for each key of a Config or Secret; later ones win.
+	// EnvFrom adds a variable for each key of a Config or Secret, but for a Config's binaryData; later
+	// ones win. A value that is not text is an error.
 	EnvFrom []EnvFromSource `json:"envFrom,omitempty"`
 	// EnvFiles are files of the node with NAME=value lines, read at each start as podman run
 	// --env-file reads them: no quotes, no expansion, # for comments. Later files win, and
@@ -81,7 +82,8 @@ type ContainerFields struct {
 	// first connection starts the container, which gets them as sd_listen_fds(3) says; it is
 	// not started at boot, and starts again at the next connection after it has ended.
 	Sockets []Socket `json:"sockets,omitempty" patchStrategy:"merge" patchMergeKey:"name"`
-	// VolumeMounts say where volumes appear in the container.
+	// VolumeMounts say where volumes appear in the container, in any order: what lies below the path of
+	// another one is mounted after that.
 	VolumeMounts []VolumeMount `json:"volumeMounts,omitempty" patchStrategy:"merge" patchMergeKey:"mountPath"`
 	// Devices are devices of the node that the container may use.
 	Devices []Device `json:"devices,omitempty" patchStrategy:"merge" patchMergeKey:"path"`

@@ -7,7 +7,9 @@ type SecurityContext struct {
 	// SupplementalGroups are further gids.
 	SupplementalGroups []int64 `json:"supplementalGroups,omitempty"`
 	// Sysctls are kernel settings of the container's own namespaces: kernel.shm*,
-	// kernel.msg*, kernel.sem, fs.mqueue.* and net.*.
+	// kernel.msg*, kernel.sem, fs.mqueue.* and net.*. In a network of its own, every user may listen on
+	// ports below 1024 and open the sockets of ping, as with Docker, unless
+	// net.ipv4.ip_unprivileged_port_start and net.ipv4.ping_group_range say otherwise here.
 	Sysctls []Sysctl `json:"sysctls,omitempty" patchStrategy:"merge" patchMergeKey:"name"`
 }
 

@@ -24,7 +24,9 @@ type VolumeSpec struct {
 	// EmptyDir with medium Memory is a tmpfs of its own for each container.
 	EmptyDir *EmptyDir `json:"emptyDir,omitempty"`
 	// UID owns the volume's root directory; default 0. Given for a named volume or
-	// a tmpfs.
+	// a tmpfs. A named volume that has neither uid, gid nor mode takes its owner, its mode and
+	// its first content from the image of the container that mounts it first, as with Podman
+	// and Docker, if that image has a directory there.
 	UID *int64 `json:"uid,omitempty"`
 	// GID is the root directory's group; default 0.
 	GID *int64 `json:"gid,omitempty"`

@@ -343,6 +343,9 @@ func SubPathSource(index int) string { return subPathScheme + strconv.Itoa(index
 // SubPathIndex is the reverse of [SubPathSource]; ok is false for any other source.
 func SubPathIndex(source string) (index int, ok bool) { return indexAfter(subPathScheme, source) }
 
+// RootfsSource is the mount source that stands for the container's own root file system, for a [SubPath].
+const RootfsSource = "rootfs:"
+
 // hostScheme marks the mounts whose source is a path of the node that is found below its root.
 const hostScheme = "host:"
 

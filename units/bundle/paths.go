@@ -104,6 +104,12 @@ func EmptyDirPath(id, name string) string { return filepath.Join(ContainersDir, 
 // MemberFile says of a container that is attached to networks where it is, and what its neighbours call it.
 func MemberFile(id string) string { return filepath.Join(MembersDir, id) }
 
+// FreshVolume marks a volume that davit has made and that no container has had: the first one fills it from its image.
+func FreshVolume(name string) string { return filepath.Join(VolumesDir, FreshMark+name) }
+
+// FreshMark begins the name of that mark. No volume's name begins with a dot.
+const FreshMark = ".fresh-"
+
 // RunningBundle is the symbolic link that names the bundle a container was started
 // from. It exists while the container runs, and says what runs when a unit was
 // rewritten and not restarted.

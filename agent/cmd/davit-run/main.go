@@ -80,12 +80,16 @@ func init() {
 	}
 }
 
+// messages is where errors go: they have texts of images and containers in them.
+var messages = terminal.NewWriter(os.Stderr)
+
 func main() {
 	// libcontainer warns of things that only its own command line could act on.
 	logrus.SetLevel(logrus.ErrorLevel)
+	logrus.SetOutput(messages)
 	status, err := run(context.Background(), os.Args[1:])
 	if err != nil {
-		fmt.Fprintln(terminal.NewWriter(os.Stderr), "davit-run:", err)
+		fmt.Fprintln(messages, "davit-run:", err)
 		os.Exit(max(status, 1))
 	}
 	os.Exit(status)
@@ -142,7 +146,7 @@ func run(ctx context.Context, args []string) (int, error) {
 	}
 	err := runOCI(args)
 	if errors.Is(err, errUsage) {
-		fmt.Fprint(os.Stderr, usage)
+		fmt.Fprint(messages, usage)
 	}
 	return 0, err
 }
@@ -177,7 +181,7 @@ func due(ctx context.Context, dir string) (int, error) {
 	due, err := launch.Due(ctx, dir, time.Now())
 	switch {
 	case err != nil:
-		fmt.Fprintln(os.Stderr, "davit-run:", err)
+		fmt.Fprintln(messages, "davit-run:", err)
 		return 255, nil
 	case !due:
 		fmt.Println("its time is too long ago: startingDeadlineSeconds has passed")

@@ -12,6 +12,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/davit-project/davit/agent/launch"
+	"github.com/davit-project/davit/agent/terminal"
 )
 
 // runOCI is the command line that OCI runtimes have
@@ -97,7 +98,7 @@ func printState(oci launch.OCI, id string) error {
 	if err != nil {
 		return err
 	}
-	encoder := json.NewEncoder(os.Stdout)
+	encoder := json.NewEncoder(terminal.NewWriter(os.Stdout))
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(state)
 }

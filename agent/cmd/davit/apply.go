@@ -74,7 +74,7 @@ func (s *settings) open(ctx context.Context, progress func(images.Progress)) (*a
 
 // waiting prints which davit is waited for.
 func waiting(w io.Writer) func(holder string) {
-	return func(holder string) { fmt.Fprintf(w, "waiting for %s to finish\n", holder) }
+	return func(holder string) { printLine(w, "waiting for %s to finish", holder) }
 }
 
 // decide lets a command decide about the node while no other davit changes it.
@@ -243,15 +243,15 @@ func (o *outcome) note(event reconcile.Event, w io.Writer) {
 	switch event.Status {
 	case reconcile.Done:
 		o.Changed++
-		fmt.Fprintf(w, "%-15s %s: %s\n", event.Action.Verb, event.Action.Subject(), event.Action.Reason)
+		printLine(w, "%-15s %s: %s", event.Action.Verb, event.Action.Subject(), event.Action.Reason)
 	case reconcile.Failed:
 		if o.errs[id] = event.Err; repeated {
 			return
 		}
 		o.Failed++
-		fmt.Fprintf(w, "%-15s %s\n", "failed", event.Err)
+		printLine(w, "%-15s %s", "failed", event.Err)
 	case reconcile.Skipped:
-		fmt.Fprintf(w, "%-15s %s %s: %v\n", "skipped", event.Action.Verb, event.Action.Subject(), event.Err)
+		printLine(w, "%-15s %s %s: %v", "skipped", event.Action.Verb, event.Action.Subject(), event.Err)
 	}
 }
 
@@ -261,7 +261,7 @@ func (o *outcome) withWarnings(err error, w io.Writer) error {
 		return errors.Join(append([]error{err}, o.warnings...)...)
 	}
 	for _, warning := range o.warnings {
-		fmt.Fprintln(w, warning)
+		printLine(w, "%s", warning)
 	}
 	return nil
 }
@@ -292,12 +292,11 @@ func (o *outcome) failure() error {
 func (o *outcome) print(w io.Writer, planned bool) error {
 	if planned {
 		for _, action := range o.Actions {
-			fmt.Fprintf(w, "%-15s %s: %s\n", action.Verb, action.Subject(), action.Reason)
+			printLine(w, "%-15s %s: %s", action.Verb, action.Subject(), action.Reason)
 		}
 	}
 	for _, held := range o.Held {
-		fmt.Fprintf(w, "%-15s %s: %s\n", "held", held.Object, held.Reason)
+		printLine(w, "%-15s %s: %s", "held", held.Object, held.Reason)
 	}
-	_, err := fmt.Fprintf(w, "changed=%d unchanged=%d failed=%d held=%d\n", o.Changed, o.Unchanged, o.Failed, len(o.Held))
-	return err
+	return printLine(w, "changed=%d unchanged=%d failed=%d held=%d", o.Changed, o.Unchanged, o.Failed, len(o.Held))
 }

@@ -38,7 +38,7 @@ ctrl-c.`,
 			if b.Output == bundle.OutputNone {
 				return fmt.Errorf("%s has no terminal, and its output goes nowhere: its manifest says logging: {driver: none}", args[0])
 			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "davit: %s has no terminal: its output follows, its standard input is empty\n", args[0])
+			printLine(cmd.ErrOrStderr(), "davit: %s has no terminal: its output follows, its standard input is empty", args[0])
 			command := []string{"journalctl", "--unit", unit.ID + ".service", "--output", "cat", "--follow", "--lines", "0"}
 			return showJournal(cmd, command, false)
 		},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"regexp"
 	"strings"
@@ -35,7 +36,7 @@ does meanwhile.`,
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: completePaths,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			options.Skipped = func(name, why string) { fmt.Fprintf(cmd.ErrOrStderr(), "davit: skipped %s: %s\n", name, why) }
+			options.Skipped = reportSkipped(cmd.ErrOrStderr())
 			done := make(chan error, 1)
 			go func() { done <- copyFiles(cmd.Context(), args[0], args[1], options) }()
 			var err error
@@ -53,6 +54,11 @@ does meanwhile.`,
 	}
 	cmd.Flags().BoolVarP(&options.Owners, "archive", "a", false, "keep owners, and set-user-id bits on the node")
 	return cmd
+}
+
+// reportSkipped prints what is not copied.
+func reportSkipped(w io.Writer) func(name, why string) {
+	return func(name, why string) { printLine(w, "davit: skipped %s: %s", name, why) }
 }
 
 // containerPath is NAME:PATH.

@@ -34,7 +34,7 @@ davit resume. Nothing is pulled: what a kept generation needs is on the node.`,
 			return s.run(cmd, f, func(node *agent.Node, from source) error {
 				number, err := node.RollBack(from.set, number)
 				if err == nil {
-					fmt.Fprintf(cmd.ErrOrStderr(), "to generation %d, until the manifests change or davit resume\n", number)
+					printLine(cmd.ErrOrStderr(), "to generation %d, until the manifests change or davit resume", number)
 				}
 				return err
 			})

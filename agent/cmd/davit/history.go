@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -38,12 +37,11 @@ func historyCommand(s *settings) *cobra.Command {
 }
 
 func printHistory(w io.Writer, history []reconcile.Generation) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "GENERATION\tAGE\tOBJECTS\tSTATE\tREVISION\tNOTE")
+	table := newTable(w, "GENERATION", "AGE", "OBJECTS", "STATE", "REVISION", "NOTE")
 	for _, g := range history {
-		fmt.Fprintf(table, "%d\t%s\t%d\t%s\t%s\t%s\n", g.Number, since(&g.Began), len(g.Objects), stateOf(g), short(g.Revision), noteOf(g))
+		table.row(g.Number, since(&g.Began), len(g.Objects), stateOf(g), short(g.Revision), noteOf(g))
 	}
-	return table.Flush()
+	return table.columns.Flush()
 }
 
 // stateOf is a generation's state, with how many objects are confirmed while that is not all.
@@ -94,14 +92,16 @@ without both, what the newest one changed.`,
 			if differences == nil {
 				differences = []reconcile.Difference{}
 			}
-			return s.print(cmd.OutOrStdout(), differences, func() error {
-				for _, d := range differences {
-					fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", reconcile.Subject(d.Object, d.Unit), d.Change)
-				}
-				return nil
-			})
+			return s.print(cmd.OutOrStdout(), differences, func() error { return printDifferences(cmd.OutOrStdout(), differences) })
 		},
 	}
+}
+
+func printDifferences(w io.Writer, differences []reconcile.Difference) error {
+	for _, d := range differences {
+		printLine(w, "%s: %s", reconcile.Subject(d.Object, d.Unit), d.Change)
+	}
+	return nil
 }
 
 // twoGenerations are those that the arguments name, or that they mean.

@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"strings"
 
 	"github.com/coreos/go-systemd/v22/journal"
+
+	"github.com/davit-project/davit/agent/terminal"
 )
 
 // newLog writes to the journal, with a field for each attribute, where standard error goes there, and
@@ -16,7 +19,7 @@ func newLog() *slog.Logger {
 	if direct, err := journal.StderrIsJournalStream(); err == nil && direct {
 		return slog.New(&journalHandler{})
 	}
-	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
+	return slog.New(slog.NewTextHandler(terminal.NewWriter(os.Stderr), &slog.HandlerOptions{ReplaceAttr: withoutTime}))
 }
 
 // journalHandler sends each line to the journal by its own protocol. A line about a unit is one of that
@@ -44,22 +47,28 @@ func (h *journalHandler) Handle(ctx context.Context, record slog.Record) error {
 	record.AddAttrs(h.attributes...)
 	fields := map[string]string{}
 	record.Attrs(func(attribute slog.Attr) bool {
-		value := attribute.Value.Resolve().String()
+		value := terminal.Escape(attribute.Value.Resolve().String())
 		fields["DAVIT_"+strings.ToUpper(attribute.Key)] = value
 		if attribute.Key == "unit" {
 			fields["OBJECT_SYSTEMD_UNIT"] = value
 		}
 		return true
 	})
-	var text bytes.Buffer
-	err := slog.NewTextHandler(&text, &slog.HandlerOptions{ReplaceAttr: withoutTime}).Handle(ctx, record)
+	text, err := messageOf(ctx, record)
 	if err != nil {
 		return err
 	}
-	if journal.Send(strings.TrimSuffix(text.String(), "\n"), priorityOf(record.Level), fields) != nil {
-		_, err = os.Stderr.Write(text.Bytes()) // better without its fields than not at all
+	if journal.Send(text, priorityOf(record.Level), fields) != nil {
+		_, err = fmt.Fprintln(os.Stderr, text) // better without its fields than not at all
 	}
 	return err
+}
+
+// messageOf is a record as a line. slog quotes all that is not printable but DEL.
+func messageOf(ctx context.Context, record slog.Record) (string, error) {
+	var text bytes.Buffer
+	err := slog.NewTextHandler(&text, &slog.HandlerOptions{ReplaceAttr: withoutTime}).Handle(ctx, record)
+	return terminal.Line(strings.TrimSuffix(text.String(), "\n")), err
 }
 
 func priorityOf(level slog.Level) journal.Priority {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os/exec"
 	"strings"
 
@@ -75,10 +77,15 @@ func showJournal(cmd *cobra.Command, command []string, raw bool) error {
 	if raw {
 		return become(command)
 	}
-	journalctl := exec.CommandContext(cmd.Context(), command[0], command[1:]...)
+	return runEscaped(cmd.Context(), command, out, cmd.ErrOrStderr())
+}
+
+// runEscaped runs a command, and escapes what it prints.
+func runEscaped(ctx context.Context, command []string, out, errs io.Writer) error {
+	escaped := exec.CommandContext(ctx, command[0], command[1:]...)
 	escaping := terminal.NewWriter(terminal.Raw(out))
-	journalctl.Stdout, journalctl.Stderr = escaping, cmd.ErrOrStderr()
-	err := errors.Join(journalctl.Run(), escaping.Flush())
+	escaped.Stdout, escaped.Stderr = escaping, errs
+	err := errors.Join(escaped.Run(), escaping.Flush())
 	if ended, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exitError(max(ended.ExitCode(), 1))
 	}

@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 
+	"github.com/sirupsen/logrus"
+	"github.com/spf13/cobra"
 	"go.podman.io/storage/pkg/reexec"
 	"golang.org/x/sys/unix"
 
@@ -29,11 +32,43 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	root := rootCommand()
-	root.SetOut(terminal.NewWriter(os.Stdout))
-	root.SetErr(terminal.NewWriter(os.Stderr))
+	setOutput(root, terminal.NewWriter(os.Stdout), terminal.NewWriter(os.Stderr))
 	err := root.ExecuteContext(ctx)
 	stop()
 	os.Exit(exitStatus(root.ErrOrStderr(), err))
+}
+
+// setOutput has all that is printed escaped, also what the libraries log about registries and images.
+func setOutput(root *cobra.Command, out, errs *terminal.Writer) {
+	root.SetOut(out)
+	root.SetErr(errs)
+	log.SetOutput(errs)
+	logrus.SetOutput(errs)
+}
+
+// printError prints each of the errors that were joined in a line.
+func printError(w io.Writer, err error) {
+	before := "davit: "
+	for _, one := range joined(err) {
+		printLine(w, "%s%s", before, one)
+		before = ""
+	}
+}
+
+// joined are the errors that were joined and nothing more, or the error itself.
+func joined(err error) []error {
+	parts, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	if whole := errors.Join(parts.Unwrap()...); whole == nil || whole.Error() != err.Error() {
+		return []error{err}
+	}
+	var all []error
+	for _, part := range parts.Unwrap() {
+		all = append(all, joined(part)...)
+	}
+	return all
 }
 
 // exitError is a command's exit status beside 1, with nothing more to say.
@@ -57,7 +92,7 @@ func exitStatus(w io.Writer, err error) int {
 	case errors.As(err, &exit):
 		return int(exit)
 	}
-	fmt.Fprintln(w, "davit:", err)
+	printError(w, err)
 	leaveBehind(err)
 	if errors.As(err, &own) {
 		return own.status

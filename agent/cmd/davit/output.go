@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
+	"text/tabwriter"
 
-	"sigs.k8s.io/yaml"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/davit-project/davit/agent/terminal"
 )
@@ -16,19 +19,88 @@ func (s *settings) print(w io.Writer, data any, text func() error) error {
 	case "text":
 		return text()
 	case "json":
+		// C1 controls and characters that change the direction of text pass the encoder; the writer escapes them, also in a
+		// pipe, in a way that JSON has, so that the data is the same.
 		encoder := json.NewEncoder(w)
 		encoder.SetIndent("", "  ")
 		encoder.SetEscapeHTML(false)
 		return encoder.Encode(data)
 	case "yaml":
-		encoded, err := yaml.Marshal(data)
+		encoded, err := toYAML(data)
 		if err != nil {
 			return err
 		}
-		// It has escapes of its own for control characters, and no other ones without quotes.
-		_, err = terminal.Raw(w).Write(encoded)
+		_, err = io.WriteString(w, encoded)
 		return err
 	default:
 		return fmt.Errorf("--output %s: want text, json or yaml", s.output)
 	}
+}
+
+// printLine prints a line of text. What it is made of brings no line ends along: no text of others looks like a line of
+// davit's.
+func printLine(w io.Writer, format string, args ...any) error {
+	_, err := fmt.Fprintln(w, terminal.Line(fmt.Sprintf(format, args...)))
+	return err
+}
+
+// table prints lines of text in columns.
+type table struct{ columns *tabwriter.Writer }
+
+func newTable(w io.Writer, heads ...any) table {
+	t := table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	t.row(heads...)
+	return t
+}
+
+func (t table) row(cells ...any) {
+	texts := make([]string, len(cells))
+	for i, cell := range cells {
+		texts[i] = terminal.Line(fmt.Sprint(cell))
+	}
+	fmt.Fprintln(t.columns, strings.Join(texts, "\t"))
+}
+
+// toYAML is data as YAML, with the names and the order that it has as JSON, which is YAML too.
+func toYAML(data any) (string, error) {
+	encoded, err := json.Marshal(data)
+	if err != nil {
+		return "", err
+	}
+	var node yaml.Node
+	if err := yaml.Unmarshal([]byte(escapeQuoted(string(encoded))), &node); err != nil {
+		return "", err
+	}
+	restyle(&node)
+	var text bytes.Buffer
+	encoder := yaml.NewEncoder(&text)
+	encoder.SetIndent(2)
+	encoder.CompactSeqIndent()
+	err = encoder.Encode(&node)
+	return escapeQuoted(text.String()), err
+}
+
+// restyle has YAML look like it does by hand. Texts with what a terminal does not show are in double quotes, where there
+// are escapes.
+func restyle(node *yaml.Node) {
+	node.Style = 0
+	if strings.ContainsFunc(node.Value, func(r rune) bool { return !terminal.IsShown(r) }) {
+		node.Style = yaml.DoubleQuotedStyle
+	}
+	for _, child := range node.Content {
+		restyle(child)
+	}
+}
+
+// escapeQuoted escapes what a terminal does not show, all of which is in double quotes.
+func escapeQuoted(text string) string {
+	var escaped strings.Builder
+	for _, r := range text {
+		if terminal.IsShown(r) {
+			escaped.WriteRune(r)
+		} else {
+			fmt.Fprintf(&escaped, `\U%08x`, r)
+		}
+	}
+	return escaped.String()
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"slices"
 
@@ -49,7 +48,7 @@ func (s *settings) plan(cmd *cobra.Command, node *agent.Node, from source) error
 
 func reportDiagnostics(w io.Writer, diagnostics manifests.Diagnostics) {
 	for _, diagnostic := range diagnostics {
-		fmt.Fprintln(w, diagnostic)
+		printLine(w, "%s", diagnostic)
 	}
 }
 
@@ -83,14 +82,13 @@ func exposuresOf(plan reconcile.Plan, objects []manifests.Object) []exposure {
 
 func printPlan(w io.Writer, plan planned) error {
 	for _, action := range plan.Actions {
-		fmt.Fprintf(w, "%-15s %s: %s\n", action.Verb, action.Subject(), action.Reason)
+		printLine(w, "%-15s %s: %s", action.Verb, action.Subject(), action.Reason)
 	}
 	for _, held := range plan.Held {
-		fmt.Fprintf(w, "%-15s %s: %s\n", "held", held.Object, held.Reason)
+		printLine(w, "%-15s %s: %s", "held", held.Object, held.Reason)
 	}
 	for _, e := range plan.Exposures {
-		fmt.Fprintf(w, "%-15s %s: %s: %s\n", "exposes", e.Object, e.Path, e.Message)
+		printLine(w, "%-15s %s: %s: %s", "exposes", e.Object, e.Path, e.Message)
 	}
-	_, err := fmt.Fprintf(w, "%d actions, %d workloads unchanged, %d held back\n", len(plan.Actions), plan.Unchanged, len(plan.Held))
-	return err
+	return printLine(w, "%d actions, %d workloads unchanged, %d held back", len(plan.Actions), plan.Unchanged, len(plan.Held))
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 
@@ -30,17 +31,17 @@ theirs.`,
 			if err != nil {
 				return err
 			}
-			return s.print(cmd.OutOrStdout(), published, func() error {
-				for _, port := range published {
-					address := net.JoinHostPort(cmp.Or(port.HostIP, "0.0.0.0"), strconv.Itoa(int(port.HostPort)))
-					if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%d/%s -> %s\n", port.ContainerPort, port.Protocol, address); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
+			return s.print(cmd.OutOrStdout(), published, func() error { return printPorts(cmd.OutOrStdout(), published) })
 		},
 	}
+}
+
+func printPorts(w io.Writer, published []bundle.Port) error {
+	for _, port := range published {
+		address := net.JoinHostPort(cmp.Or(port.HostIP, "0.0.0.0"), strconv.Itoa(int(port.HostPort)))
+		printLine(w, "%d/%s -> %s", port.ContainerPort, port.Protocol, address)
+	}
+	return nil
 }
 
 // publishedPorts are those of containers that run, each pod's once.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"sync"
 
@@ -40,7 +39,7 @@ func (p *pullBars) report(progress images.Progress) {
 	}
 	if bar == nil {
 		if progress.Ended {
-			fmt.Fprintf(p.w, "pulled %s: %d layers, %.1f MiB\n", progress.Reference, progress.LayersSeen, float64(progress.Done)/(1<<20))
+			printLine(p.w, "pulled %s: %d layers, %.1f MiB", progress.Reference, progress.LayersSeen, float64(progress.Done)/(1<<20))
 		}
 		return
 	}
@@ -51,14 +50,14 @@ func (p *pullBars) report(progress images.Progress) {
 func (p *pullBars) begin(reference string) *mpb.Bar {
 	p.bars[reference] = nil
 	if p.draw == nil {
-		fmt.Fprintf(p.w, "pulling %s\n", reference)
+		printLine(p.w, "pulling %s", reference)
 		return nil
 	}
 	if p.group == nil {
 		p.group = mpb.New(mpb.WithOutput(p.draw), mpb.WithWidth(40))
 	}
 	p.bars[reference] = p.group.AddBar(0,
-		mpb.PrependDecorators(decor.Name(terminal.Escape(reference), decor.WCSyncSpaceR)),
+		mpb.PrependDecorators(decor.Name(terminal.Line(reference), decor.WCSyncSpaceR)),
 		mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f")))
 	return p.bars[reference]
 }

@@ -3,11 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/yaml"
 
 	"github.com/davit-project/davit/agent"
 	"github.com/davit-project/davit/manifests"
@@ -60,7 +60,7 @@ With --hostname, --label and --set they become what they would be on a node with
 			if err != nil {
 				return err
 			}
-			return s.print(cmd.OutOrStdout(), rendered, func() error { return printRendered(cmd, rendered) })
+			return s.print(cmd.OutOrStdout(), rendered, func() error { return printRendered(cmd.OutOrStdout(), rendered) })
 		},
 	}
 	pretended.add(cmd)
@@ -97,14 +97,14 @@ func render(set *manifests.Set, desired reconcile.Desired) (map[string]rendering
 	return rendered, nil
 }
 
-func printRendered(cmd *cobra.Command, rendered map[string]rendering) error {
+func printRendered(w io.Writer, rendered map[string]rendering) error {
 	for _, name := range slices.Sorted(maps.Keys(rendered)) {
 		r := rendered[name]
-		object, err := yaml.Marshal(r.Object)
+		object, err := toYAML(r.Object)
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "# object of %[1]s\n%[2]s\n# %[1]s\n%[3]s\n# bundle of %[1]s\n%[4]s\n", name, object, r.Unit, r.Bundle); err != nil {
+		if _, err := fmt.Fprintf(w, "# object of %[1]s\n%[2]s\n# %[1]s\n%[3]s\n# bundle of %[1]s\n%[4]s\n", name, object, r.Unit, r.Bundle); err != nil {
 			return err
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,29 +38,27 @@ Reconciling, Stalled.`,
 }
 
 func printReport(w io.Writer, report agent.Report) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "OBJECT\tSTATE\tREADY\tRESTARTS\tGENERATION\tAGE\tIMAGE\tWHY")
+	table := newTable(w, "OBJECT", "STATE", "READY", "RESTARTS", "GENERATION", "AGE", "IMAGE", "WHY")
 	for _, object := range report.Objects {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", subject(object), object.State, ready(object), object.Restarts,
-			generation(object), since(object.Since), image(object), reason(object))
+		table.row(subject(object), object.State, ready(object), object.Restarts, generation(object), since(object.Since), image(object), reason(object))
 		for _, run := range object.Runs {
-			fmt.Fprintf(table, "  run\t%s\t\t\t\t%s\t\t\n", runState(run), since(&run.Started))
+			table.row("  run", runState(run), "", "", "", since(&run.Started), "", "")
 		}
 	}
-	if err := table.Flush(); err != nil {
+	if err := table.columns.Flush(); err != nil {
 		return err
 	}
 	for _, held := range report.Held {
-		fmt.Fprintf(w, "%s: %s\n", held.Object, held.Reason)
+		printLine(w, "%s: %s", held.Object, held.Reason)
 	}
 	if report.Warning != "" {
-		fmt.Fprintln(w, "a part of the history is left out:", report.Warning)
+		printLine(w, "a part of the history is left out: %s", report.Warning)
 	}
 	if report.Unchecked != "" {
-		fmt.Fprintln(w, "cannot check running containers:", report.Unchecked)
+		printLine(w, "cannot check running containers: %s", report.Unchecked)
 	}
 	for _, name := range report.Orphans {
-		fmt.Fprintf(w, "Volume/%s is kept, though no manifest has it: /var/lib/davit/volumes/%s\n", name, name)
+		printLine(w, "Volume/%s is kept, though no manifest has it: /var/lib/davit/volumes/%s", name, name)
 	}
 	rows := map[string]bool{}
 	for _, object := range report.Objects {
@@ -69,7 +66,7 @@ func printReport(w io.Writer, report agent.Report) error {
 	}
 	for _, diagnostic := range report.Diagnostics {
 		if !rows[diagnostic.Object] {
-			fmt.Fprintln(w, diagnostic)
+			printLine(w, "%s", diagnostic)
 		}
 	}
 	return nil
@@ -120,7 +117,7 @@ func causesFor(object agent.ObjectReport) string {
 	if root.Object != object.Object {
 		text = object.Causes[len(object.Causes)-1].Message + ": " + root.String()
 	}
-	return strings.ReplaceAll(text, "\n", " / ")
+	return text
 }
 
 // ready is what the readiness probe comes to: unknown when the agent, which makes it, is not there.

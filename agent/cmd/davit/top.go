@@ -11,7 +11,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	gounits "github.com/docker/go-units"
@@ -171,8 +170,7 @@ func (m *meter) printOnce(cmd *cobra.Command, s *settings, interval time.Duratio
 }
 
 func printUsage(w io.Writer, rows []measured) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NAME\tCPU %\tMEMORY\tLIMIT\tREAD/s\tWRITE/s\tPIDS")
+	table := newTable(w, "NAME", "CPU %", "MEMORY", "LIMIT", "READ/s", "WRITE/s", "PIDS")
 	for _, row := range rows {
 		cpu, pids := "-", "-"
 		if row.CPUPercent != nil {
@@ -181,10 +179,9 @@ func printUsage(w io.Writer, rows []measured) error {
 		if row.PIDs != nil {
 			pids = fmt.Sprint(*row.PIDs)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", row.Name, cpu,
-			size(row.MemoryBytes), size(row.MemoryLimitBytes), size(row.ReadBytes), size(row.WrittenBytes), pids)
+		table.row(row.Name, cpu, size(row.MemoryBytes), size(row.MemoryLimitBytes), size(row.ReadBytes), size(row.WrittenBytes), pids)
 	}
-	return table.Flush()
+	return table.columns.Flush()
 }
 
 func size(bytes *uint64) string {

@@ -84,14 +84,13 @@ func (s *settings) printValidation(cmd *cobra.Command, files []manifests.File, s
 	return validity(set, s.print(cmd.OutOrStdout(), result, func() error {
 		newExcerpts(cmd.ErrOrStderr(), files).print(set.All())
 		for _, left := range result.LeftOut {
-			fmt.Fprintf(cmd.OutOrStdout(), "left out %s: %s\n", left.Object, left.Reason)
+			printLine(cmd.OutOrStdout(), "left out %s: %s", left.Object, left.Reason)
 		}
 		summary := fmt.Sprintf("%d objects, %d errors", len(set.Objects), len(set.Diagnostics))
 		if len(set.Warnings) > 0 {
 			summary += fmt.Sprintf(", %d warnings", len(set.Warnings))
 		}
-		_, err := fmt.Fprintln(cmd.OutOrStdout(), summary)
-		return err
+		return printLine(cmd.OutOrStdout(), "%s", summary)
 	}))
 }
 
@@ -117,7 +116,7 @@ func printAnnotations(w io.Writer, diagnostics manifests.Diagnostics) error {
 		if d.Severity == manifests.SeverityWarning {
 			command = "warning"
 		}
-		_, err := fmt.Fprintf(w, "::%s file=%s,line=%d,col=%d::%s\n",
+		err := printLine(w, "::%s file=%s,line=%d,col=%d::%s",
 			command, commandProperty.Replace(d.File), d.Line, d.Column, commandValue.Replace(d.Text()))
 		if err != nil {
 			return err

@@ -44,20 +44,20 @@ func (s *settings) why(cmd *cobra.Command, node *agent.Node, from source, args [
 
 func printWhy(w io.Writer, e agent.Explanation) error {
 	if len(e.Causes) == 0 {
-		fmt.Fprintf(w, "%s: is as its manifest says\n", e.Object)
+		printLine(w, "%s: is as its manifest says", e.Object)
 	}
 	for _, cause := range e.Causes {
-		fmt.Fprintln(w, cause)
+		printLine(w, "%s", cause)
 	}
 	for _, unit := range e.Units {
 		if unit.Unit != "" {
-			fmt.Fprintf(w, "unit %s: %s, for %s\n", unit.Unit, unit.State, since(unit.Since))
+			printLine(w, "unit %s: %s, for %s", unit.Unit, unit.State, since(unit.Since))
 		}
 		if unit.Source != "" {
-			fmt.Fprintf(w, "source %s\n", unit.Source)
+			printLine(w, "source %s", unit.Source)
 		}
 		if unit.Next != nil {
-			fmt.Fprintf(w, "next: %s\n", unit.Next)
+			printLine(w, "next: %s", unit.Next)
 		}
 	}
 	if e.Generation > 0 {
@@ -65,10 +65,10 @@ func printWhy(w io.Writer, e agent.Explanation) error {
 		if e.Revision != "" {
 			revision = ", revision " + short(e.Revision)
 		}
-		fmt.Fprintf(w, "generation %d%s: %s\n", e.Generation, revision, e.Update)
+		printLine(w, "generation %d%s: %s", e.Generation, revision, e.Update)
 	}
 	for _, action := range e.Plan {
-		fmt.Fprintf(w, "plan: %s %s: %s\n", action.Verb, reconcile.Subject(action.Object, action.Target), action.Reason)
+		printLine(w, "plan: %s %s: %s", action.Verb, reconcile.Subject(action.Object, action.Target), action.Reason)
 	}
 	return nil
 }

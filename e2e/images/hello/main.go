@@ -114,12 +114,14 @@ func manage(verb, path string) error {
 		return ask(path, dialOne)
 	case "-datagram":
 		return sendDatagram(path)
+	case "-notify":
+		return notify(path)
 	case "-lease-read":
 		return lease(path, syscall.F_RDLCK)
 	case "-lease-write":
 		return lease(path, syscall.F_WRLCK)
 	default:
-		return fmt.Errorf("%s: want -touch, -remove, -ask, -ask-one, -datagram, -lease-read or -lease-write", verb)
+		return fmt.Errorf("%s: want -touch, -remove, -ask, -ask-one, -datagram, -notify, -lease-read or -lease-write", verb)
 	}
 }
 

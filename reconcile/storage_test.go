@@ -1,0 +1,73 @@
+package reconcile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"pgregory.net/rapid"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// TestMountsNestWhateverTheirOrder mounts volumes on paths of each other, in any order.
+func TestMountsNestWhateverTheirOrder(t *testing.T) {
+	t.Parallel()
+	paths := []string{"/data", "/data/db", "/data/db/wal", "/data/db2", "/etc/app", "/etc/app/tls", "/srv"}
+	rapid.Check(t, func(rt *rapid.T) {
+		var mounts []string
+		for i, path := range rapid.Permutation(paths).Draw(rt, "paths") {
+			mounts = append(mounts, fmt.Sprintf("{name: %s, mountPath: %s}", []string{"dir", "memory", "named"}[i%3], path))
+		}
+		text := header + "Volume\nmetadata: {name: named}\n---\n" + container("web",
+			"volumes: [{name: dir, emptyDir: {}}, {name: memory, emptyDir: {medium: Memory}}]",
+			"volumeMounts: ["+strings.Join(mounts, ", ")+"]")
+		made := map[string]bool{}
+		for _, mount := range resolve(t, text, command).Workloads["web.service"].Bundle.Spec.Mounts {
+			for above := range made {
+				if strings.HasPrefix(above, mount.Destination+"/") {
+					rt.Fatalf("%s is mounted after %s, and hides it", mount.Destination, above)
+				}
+			}
+			made[mount.Destination] = true
+		}
+		for _, path := range paths {
+			if !made[path] {
+				rt.Errorf("%s is not mounted", path)
+			}
+		}
+	})
+}
+
+// TestVolumesOfAnImageStayWritable starts containers of an image that declares volumes.
+func TestVolumesOfAnImageStayWritable(t *testing.T) {
+	t.Parallel()
+	image := imagespec.ImageConfig{Cmd: []string{"/app"}, Volumes: map[string]struct{}{"/data": {}, "/var/lib/app/": {}, "/proc/x": {}, "/": {}, "../up": {}}}
+	for name, test := range map[string]struct {
+		spec []string
+		want []string
+	}{
+		"a root that is writable itself": {[]string{"restartPolicy: Always"}, nil},
+		"a read-only root":               {[]string{"securityContext: {readOnlyRootFilesystem: true}"}, []string{"up", "data", "var/lib/app"}},
+		"with mounts of the manifest": {[]string{"securityContext: {readOnlyRootFilesystem: true}", "volumes: [{name: v, emptyDir: {}}]",
+			"volumeMounts: [{name: v, mountPath: /data}, {name: v, mountPath: /var/lib}]"}, []string{"up"}},
+	} {
+		b := resolve(t, container("web", test.spec...), image).Workloads["web.service"].Bundle
+		var got []string
+		for i, part := range b.SubPaths {
+			got = append(got, part.Path)
+			isMounted := slices.ContainsFunc(b.Spec.Mounts, func(mount specs.Mount) bool {
+				return mount.Source == bundle.SubPathSource(i) && mount.Destination == "/"+part.Path && !slices.Contains(mount.Options, "ro")
+			})
+			if part.Volume != bundle.RootfsSource || !isMounted {
+				t.Errorf("%s: %+v is not mounted: %+v", name, part, b.Spec.Mounts)
+			}
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
+		}
+	}
+}
