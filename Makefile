@@ -99,9 +99,9 @@ test-faults: deps-node
 test-oci: deps-node
 	go test -count=1 -timeout 9m ./e2e -run Conformance -conformance -v
 
-## test-vm: run the scenarios of e2e/testdata/vm in virtual machines (RUN=name picks); takes minutes
+## test-vm: run the scenarios of e2e/testdata/vm, and what of the OCI's validation nodes lack the kernel for, in virtual machines (RUN=name picks); takes minutes
 test-vm: deps-vm
-	go test -count=1 -timeout 60m ./e2e -vm -release=$(RELEASE) -run 'TestMachines/$(RUN)' -v
+	go test -count=1 -timeout 60m ./e2e -vm -release=$(RELEASE) -run '^Test(Machines|ConformanceInMachines)$$/$(RUN)' -v
 
 ## test-power: cut a virtual machine's power at 100 moments of updates and judge what that leaves; takes more than an hour
 test-power: deps-vm

@@ -50,8 +50,6 @@ var nodesOwn = map[string]string{
 	"agent/launch.Signal":          "the runtime's own directory",
 	"agent/launch.keptHooks":       "the runtime's own directory",
 	"agent/launch.group":           "the runtime's own directory",
-	"agent/launch.addDevice":       "a directory of /dev",
-	"agent/launch.addAllDevices":   "/dev",
 	"agent/launch.fillInitLayer":   "a layer below /var/lib/davit that no container can write to",
 	"agent/launch.setUpNamespaces": "a file of the kernel's",
 	"agent/launch.pin":             "the container's directory, which is root's",

@@ -293,7 +293,18 @@ func (w *explainer) ofUnit(row *ObjectReport) []Cause {
 			Stage: StageDependency, Object: row.Object, Unit: row.Unit, Reason: reasonDependency, Message: blocker.String(),
 		})
 	}
-	return append(causes, w.ofRun(row)...)
+	return slices.Concat(causes, w.ofRun(row), w.ofPorts(row))
+}
+
+// ofPorts reports a program of the node that began to listen on a port after the unit had published it. It does not keep
+// the unit from running, so it comes last.
+func (w *explainer) ofPorts(row *ObjectReport) []Cause {
+	contested := w.view.actual.Workloads[row.Unit].Contested
+	if contested == "" || !row.isActive() {
+		return nil
+	}
+	message := fmt.Sprintf("%s takes the connections of a program of the node: %s", row.name(), contested)
+	return []Cause{{Stage: StageNetwork, Object: row.Object, Unit: row.Unit, Reason: string(reconcile.ByListener), Message: message}}
 }
 
 // missing is an object that a unit needs and that has never come to the node; "" for none.

@@ -95,6 +95,8 @@ func (w *explainer) next(row *ObjectReport) *Next {
 		return w.byDavit(fmt.Sprintf("will %s it: %s", action.Verb, action.Reason), nil)
 	case row.isActive() && row.Probed && row.Ready != nil && !*row.Ready:
 		return w.byDavit("goes on with its readiness probe", nil)
+	case row.isActive() && w.view.actual.Workloads[row.Unit].Contested != "":
+		return &Next{By: ByNobody, Action: until[reconcile.ByListener]}
 	case row.isActive():
 		return nil
 	default:

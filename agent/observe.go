@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -49,7 +50,7 @@ func (n *Node) Observe(
 		actual.Foreign, err = n.foreign(ctx, desired, actual)
 	}
 	if err == nil {
-		actual.Listeners, err = listening(desired, actual)
+		err = noteListeners(desired, &actual)
 	}
 	if err != nil {
 		return reconcile.Actual{}, fmt.Errorf("observe the node: %w", err)
@@ -321,29 +322,45 @@ func (n *Node) foreign(ctx context.Context, desired reconcile.Desired, actual re
 	return n.Systemd.Foreign(ctx, names)
 }
 
-// listening finds who listens on the ports that units are to publish, and do not yet.
-func listening(desired reconcile.Desired, actual reconcile.Actual) (map[bundle.Port]string, error) {
+// noteListeners notes which programs of the node listen on ports that units are to publish, or publish already.
+func noteListeners(desired reconcile.Desired, actual *reconcile.Actual) error {
 	var ports []bundle.Port
-	for unit, workload := range desired.Workloads {
-		if workload.Bundle == nil {
-			continue
+	for _, workload := range desired.Workloads {
+		if workload.Bundle != nil {
+			ports = append(ports, workload.Bundle.Network.Ports...)
 		}
-		taken := published(actual.Workloads[unit])
-		for _, port := range workload.Bundle.Network.Ports {
-			if !slices.Contains(taken, port) {
-				ports = append(ports, port)
-			}
-		}
+	}
+	for _, current := range actual.Workloads {
+		ports = append(ports, published(current)...)
 	}
 	found, err := listeners.Of(ports)
 	if err != nil || len(found) == 0 {
-		return nil, err
+		return err
 	}
-	said := make(map[bundle.Port]string, len(found))
+	actual.Listeners = make(map[bundle.Port]string, len(found))
 	for port, listener := range found {
-		said[port] = listener.String()
+		by, own := actual.Workloads[listener.Unit()]
+		if !own || !publishes(desired, by.Ref, port) { // otherwise it lets go of the port before it starts again
+			actual.Listeners[port] = listener.Conflict()
+		}
 	}
-	return said, nil
+	for unit, current := range actual.Workloads {
+		for _, port := range published(current) {
+			current.Contested = cmp.Or(current.Contested, actual.Listeners[port])
+		}
+		actual.Workloads[unit] = current
+	}
+	return nil
+}
+
+// publishes reports whether an object is to publish a port.
+func publishes(desired reconcile.Desired, ref v1.Ref, port bundle.Port) bool {
+	for _, workload := range desired.Workloads {
+		if workload.Ref == ref && workload.Bundle != nil && slices.Contains(workload.Bundle.Network.Ports, port) {
+			return true
+		}
+	}
+	return false
 }
 
 // published are the ports that a unit publishes now.

@@ -59,11 +59,21 @@ func (a *Agent) notePass(ctx context.Context, tree watch.Tree, set *manifests.Se
 		a.noteUnrecorded(result.Actual)
 	}
 	a.noteView(set, guard, result.view)
-	if fresh || changed || len(result.plan.Held) > 0 || err != nil || a.unwell {
+	if fresh || changed || len(result.plan.Held) > 0 || err != nil || a.unwell || isContested(result.Actual) {
 		a.tellAfterPass(settled)
 	}
 	a.noteUpcoming(result)
 	a.summarize(result, set, err)
+}
+
+// isContested reports whether a program of the node listens on a port that a unit publishes: no event reports when it begins.
+func isContested(actual reconcile.Actual) bool {
+	for _, workload := range actual.Workloads {
+		if workload.Contested != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // noteUpcoming has davit status say what objects wait for.

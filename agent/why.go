@@ -54,7 +54,7 @@ const (
 	StagePolicy     Stage = "policy"     // the node's policy refuses it
 	StageSelection  Stage = "selection"  // it is not for this node, or disabled
 	StageImage      Stage = "image"      // an image cannot be had, or mounted
-	StageNetwork    Stage = "network"    // a network is not there, or cannot be joined
+	StageNetwork    Stage = "network"    // a network is not there or cannot be joined, or a port is in use
 	StageVolume     Stage = "volume"     // what is to be mounted is not there
 	StageHeld       Stage = "held"       // a guard or a person holds the change back
 	StageDrift      Stage = "drift"      // others have removed what davit made for it

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"flag"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	// Its module has the validation programs.
@@ -32,7 +34,7 @@ var (
 type deviation struct {
 	// program may be a pattern of path.Match.
 	program string
-	// check is the number of the one that fails; with 0 the program is not run.
+	// check is the number of the one that fails; with 0 the program fails as a whole.
 	check  int
 	reason string
 }
@@ -49,16 +51,16 @@ var deviations = []deviation{
 	{"linux_cgroups_*", 0, cgroup1},
 	{"delete_resources", 0, cgroup1},
 	{"delete_only_create_resources", 0, cgroup1},
-	{"linux_mount_label", 0, noKernel + "SELinux"},
-	{"linux_process_apparmor_profile", 0, noKernel + "AppArmor"},
-	{"process_capabilities", 0, "wants CAP_SYS_RESOURCE, which a machine that is a container itself may lack"},
+	{"linux_mount_label", 0, noKernel + "SELinux, and the policy of the virtual machines, Debian's, does not take its label"},
+	{"linux_process_apparmor_profile", 0, noKernel + "AppArmor; it passes in a virtual machine, with make test-vm"},
+	{"process_capabilities", 0, "wants CAP_SYS_RESOURCE, which a machine that is a container itself may lack; it passes in a virtual machine, with make test-vm"},
 	{"process_capabilities_fail", 0, "wants an error for an unknown capability; " + since11 + "a warning"},
 	{"poststart_fail", 0, "wants a warning when a poststart hook fails; " + since13 + "an error"},
 	{"hooks_stdin", 1, "wants prestart hooks to see the state created; " + since11 + "them to run while it is creating"},
 	{"prestart", 0, "wants prestart hooks at the start; " + since11 + "them at the creation"},
 	{"hooks", 0, "expects a text that its own hooks do not write"},
 	{"start", 7, "wants a container without a process, which libcontainer cannot make"},
-	{"process_rlimits", 0, "allows 1 GiB of address space, in which libseccomp has no room beside Go's runtime"},
+	{"process_rlimits", 13, "is a Go program, whose runtime raises the soft limit of open files to the hard one"},
 	{"linux_devices", 0, "gives a FIFO the numbers of a device, which libcontainer refuses"},
 	{"mounts", 0, "mounts a directory with options of tmpfs, which libcontainer refuses"},
 	{"linux_seccomp", 0, "forbids getcwd, with which libcontainer makes sure that the working directory is inside (CVE-2024-21626)"},
@@ -68,12 +70,18 @@ var deviations = []deviation{
 	{"killsig", 0, "signals a shell that may not have set its trap yet"},
 }
 
+// races are the programs among them that pass now and then.
+var races = []string{"pidfile", "poststart", "killsig"}
+
 // lifeCycle are the programs that run unless all do: they are of davit-run's own code, not
 // libcontainer's.
 var lifeCycle = []string{
 	"create", "delete", "hooks_stdin", "kill", "kill_no_effect", "poststop", "poststop_fail",
 	"prestart_fail", "start", "state",
 }
+
+// programTimeout bounds a program that waits for what davit-run does not do.
+const programTimeout = 2 * time.Minute
 
 // TestConformance runs the validation programs of the Open Container Initiative against davit-run
 // in a node.
@@ -87,7 +95,7 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	programs := lifeCycle
 	if *all {
-		programs = applicable(t)
+		programs = allPrograms(t)
 	}
 	dir := buildValidation(t, programs)
 	installation := t.TempDir()
@@ -104,7 +112,9 @@ func TestConformance(t *testing.T) {
 	group.SetLimit(8) // they wait most of the time
 	for i, program := range programs {
 		group.Go(func() error {
-			failures[i] = n.Run(t.Context(), node.Command{
+			ctx, cancel := context.WithTimeout(t.Context(), programTimeout)
+			defer cancel()
+			failures[i] = n.Run(ctx, node.Command{
 				Args: []string{filepath.Join(dir, program)}, Dir: dir, Env: []string{"RUNTIME=/usr/local/libexec/davit/davit-run"},
 				Stdout: &outputs[i], Stderr: &outputs[i],
 			})
@@ -123,6 +133,14 @@ var tapLine = regexp.MustCompile(`(?m)^(not )?ok (\d+)(.*)$`)
 // judge holds what a program says against the deviations.
 func judge(t *testing.T, program, output string, failure error) {
 	t.Helper()
+	checks := tapLine.FindAllStringSubmatch(output, -1)
+	if d := ofProgram(program); d != nil {
+		passes := failure == nil && !saysFailure(checks, output)
+		if passes && !slices.Contains(races, program) {
+			t.Errorf("it passes now: take it off the list of deviations (%s)\n%s", d.reason, output)
+		}
+		t.Skipf("passes: %v: %s", passes, d.reason)
+	}
 	if failure != nil {
 		t.Fatalf("%v\n%s", failure, output)
 	}
@@ -132,7 +150,6 @@ func judge(t *testing.T, program, output string, failure error) {
 			expected[fmt.Sprint(d.check)] = true
 		}
 	}
-	checks := tapLine.FindAllStringSubmatch(output, -1)
 	for _, check := range checks {
 		failed, number := check[1] != "", check[2]
 		switch {
@@ -142,14 +159,29 @@ func judge(t *testing.T, program, output string, failure error) {
 			t.Errorf("check %s passes now: take it off the list of deviations", number)
 		}
 	}
-	// Programs without numbered checks tell of a failure by their exit status or in a diagnostic.
-	if len(checks) == 0 && strings.Contains(output, `"error":`) {
+	if len(checks) == 0 && saysFailure(nil, output) {
 		t.Error(output)
 	}
 }
 
-// applicable are the validation programs but those that are not run.
-func applicable(t *testing.T) []string {
+// ofProgram is the deviation of a program that fails as a whole; nil if there is none.
+func ofProgram(program string) *deviation {
+	for _, d := range deviations {
+		if matches, err := path.Match(d.program, program); err == nil && matches && d.check == 0 {
+			return &d
+		}
+	}
+	return nil
+}
+
+// saysFailure reports whether one of a program's checks failed. Programs without numbered checks say it in a diagnostic.
+func saysFailure(checks [][]string, output string) bool {
+	failed := func(check []string) bool { return check[1] != "" }
+	return slices.ContainsFunc(checks, failed) || len(checks) == 0 && strings.Contains(output, `"error":`)
+}
+
+// allPrograms are the validation programs.
+func allPrograms(t *testing.T) []string {
 	t.Helper()
 	dirs, err := os.ReadDir(filepath.Join(validationModule(t), "validation"))
 	if err != nil {
@@ -157,11 +189,7 @@ func applicable(t *testing.T) []string {
 	}
 	var programs []string
 	for _, dir := range dirs {
-		left := !dir.IsDir() || dir.Name() == "util" || slices.ContainsFunc(deviations, func(d deviation) bool {
-			matches, err := path.Match(d.program, dir.Name())
-			return err == nil && matches && d.check == 0
-		})
-		if !left {
+		if dir.IsDir() && dir.Name() != "util" {
 			programs = append(programs, dir.Name())
 		}
 	}

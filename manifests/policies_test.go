@@ -156,7 +156,7 @@ func TestPathsThatAreOpenedByName(t *testing.T) {
 kind: NodePolicy
 preset: baseline
 hostPaths: [{path: /srv/data}, {path: /srv/data/keys, readOnly: true}, {path: /run/app.sock}]
-transports: [docker, oci-archive, dir]
+transports: [docker, oci, oci-archive, dir]
 `)})
 	if err := diagnostics.Err(); err != nil {
 		t.Fatal(err)
@@ -176,6 +176,9 @@ transports: [docker, oci-archive, dir]
 		spec("authFile: /srv/data/keys/auth.json"):                       "",
 		image("oci-archive:/srv/data/app.tar:app"):                       link + "/srv/data/app.tar",
 		image("dir:/srv/data/app"):                                       link + "/srv/data/app",
+		image("dir:/srv/data"):                                           link + "/srv/data/manifest.json",
+		image("dir:/srv/data/keys/app"):                                  "",
+		image("oci:/srv/data:app"):                                       link + "/srv/data/manifest.json",
 		image("oci-archive:/srv/data/keys/app.tar"):                      "",
 		image("oci-archive:/srv/images/app.tar"):                         "",
 	} {

@@ -22,7 +22,7 @@ type Actual struct {
 	// Foreign are units of others, by name: the file they come from, or a word of
 	// what they are. It holds at least the desired workloads' names where taken.
 	Foreign map[string]string
-	// Listeners say who of the node's programs listens on a port that units are to publish, and do not yet.
+	// Listeners say which of the node's programs listen on ports that units publish or are to publish, and what to do.
 	Listeners map[bundle.Port]string
 	// Completed are the bundles of jobs that have ended well, by their directory's name, and
 	// when.
@@ -112,6 +112,8 @@ type ActualWorkload struct {
 	Restarts int
 	// Missing says what others have removed or changed of what was made for the unit, which is up; empty for nothing.
 	Missing string
+	// Contested says which program of the node listens on a port that the unit publishes, and what to do; empty for none.
+	Contested string
 	// Run is more of a unit that is judged; nil of the others.
 	Run *Run
 }

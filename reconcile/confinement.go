@@ -185,14 +185,16 @@ func systemMounts(run runnable) ([]specs.Mount, error) {
 }
 
 // devicesOf are the devices that a container may use.
-func devicesOf(declared []v1.Device) []bundle.Device {
+func (r *resolver) devicesOf(declared []v1.Device) []bundle.Device {
 	var devices []bundle.Device
 	for _, device := range declared {
+		writable, _ := r.hostRoot(device.Path, true)
 		devices = append(devices, bundle.Device{
 			Path:          device.Path,
 			ContainerPath: cmp.Or(device.ContainerPath, device.Path),
 			Permissions:   cmp.Or(device.Permissions, "rw"),
 			Optional:      device.Optional,
+			Single:        writable != "",
 		})
 	}
 	return devices

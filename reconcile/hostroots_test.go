@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/davit-project/davit/manifests/policy"
+	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
 func TestPathsAreLookedUpWhereNoContainerCanChangeTheWay(t *testing.T) {
@@ -51,6 +52,23 @@ func TestWhatAnOlderDavitRenderedStays(t *testing.T) {
 	} {
 		if got := (&resolver{in: Input{HostPaths: test.allowed}}).hostRoots(); !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%s: %#v", name, got)
+		}
+	}
+}
+
+// TestDevicesInWhatContainersMayWriteAreNamed has the launcher take no directory where the policy bounds what may be used.
+func TestDevicesInWhatContainersMayWriteAreNamed(t *testing.T) {
+	t.Parallel()
+	for path, test := range map[string]struct {
+		allowed []policy.HostPath
+		want    bool
+	}{
+		"/dev/snd": {nil, false},
+		"/dev/dri": {[]policy.HostPath{{Path: "/dev/dri"}}, true},
+	} {
+		r := &resolver{in: Input{HostPaths: test.allowed}}
+		if got := r.devicesOf([]v1.Device{{Path: path}}); got[0].Single != test.want {
+			t.Errorf("%s: got %v", path, got[0].Single)
 		}
 	}
 }

@@ -235,7 +235,7 @@ func (r *resolver) launchOf(run runnable, image Image, environment *environment,
 		Output:       outputs[run.Logging.Driver],
 		HostAliases:  hostAliases(run.HostAliases),
 		DNS:          dnsOf(run.SandboxFields),
-		Devices:      devicesOf(run.Devices),
+		Devices:      r.devicesOf(run.Devices),
 		AllDevices:   run.SecurityContext.Privileged,
 		// ALL means what there is; a capability asked for by name must be there.
 		AllCapabilities: run.SecurityContext.Privileged || slices.Contains(run.SecurityContext.Capabilities.Add, "ALL"),

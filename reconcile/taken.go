@@ -40,8 +40,7 @@ func (d *differ) taken() *takenHeld {
 		}
 		for _, port := range portsOf(c.workload.Bundle) {
 			if listens := d.actual.Listeners[port.Port]; listens != "" {
-				reason := "waits: " + listens + ": stop it, or publish another port or at another address"
-				return &takenHeld{Held{Object: c.workload.Ref.String(), Reason: reason, By: ByListener}, c.workload.Ref}
+				return &takenHeld{Held{Object: c.workload.Ref.String(), Reason: "waits: " + listens, By: ByListener}, c.workload.Ref}
 			}
 			for _, p := range publishers[port.key()] {
 				if p.ref != c.workload.Ref && p.port.overlaps(port) && d.staysOn(p.unit, port) {

@@ -13,7 +13,7 @@ func TestAPortInUseIsNotPublished(t *testing.T) {
 	t.Parallel()
 	n := newNode()
 	desired := resolve(t, container("web", "ports: [{containerPort: 80, hostPort: 8080}]")+container("other", "ports: [{containerPort: 80, hostPort: 8081}]"), command)
-	n.actual.Listeners = map[bundle.Port]string{{HostPort: 8080, ContainerPort: 80, Protocol: "tcp"}: "nginx listens on port 8080/tcp of the node"}
+	n.actual.Listeners = map[bundle.Port]string{{HostPort: 8080, ContainerPort: 80, Protocol: "tcp"}: "nginx listens on port 8080/tcp of the node: stop it"}
 	plan := Diff(desired, n.actual, Options{})
 	for _, action := range plan.Actions {
 		if action.Object == "Container/web" {

@@ -7,11 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -33,60 +33,114 @@ func (r *run) addDevices() error {
 	return nil
 }
 
-// addDevice adds a device, or those of a directory.
+// addDevice adds a device, or those of a directory. What is opened is what the container gets: another one may write there, and
+// exchange it after any look.
 func (r *run) addDevice(want bundle.Device) error {
-	info, err := os.Stat(want.Path)
+	found, err := untrusted.Handle(want.Path)
 	if err != nil {
 		return err
 	}
-	if !info.IsDir() {
-		return r.allow(want)
+	defer found.Close()
+	info, err := found.Stat()
+	switch {
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return r.allow(found, want)
+	case want.Single:
+		return errors.New("it is a directory that a container may write: name the devices in it, and allow each by hostPaths of the policy")
 	}
-	return filepath.WalkDir(want.Path, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if info, err := entry.Info(); err != nil || info.Mode()&fs.ModeDevice == 0 {
-			return err
-		}
-		inside := want.ContainerPath + strings.TrimPrefix(path, want.Path)
-		return r.allow(bundle.Device{Path: path, ContainerPath: inside, Permissions: want.Permissions})
+	return devicesBelow(found, nil, func(device *os.File, name string) error {
+		return r.allow(device, bundle.Device{ContainerPath: filepath.Join(want.ContainerPath, name), Permissions: want.Permissions})
 	})
 }
 
-// allow makes one device in the container and lets it be used.
-func (r *run) allow(want bundle.Device) error {
-	device, err := lookUpDevice(want.Path)
+// devicesBelow opens the devices of a directory and of those in it, and follows no link. The names of without are left out.
+func devicesBelow(dir *os.File, without []string, add func(device *os.File, name string) error) error {
+	list, err := untrusted.Reopen(dir, unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return err
 	}
-	r.show(device, want.ContainerPath)
+	defer list.Close()
+	names, err := list.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if slices.Contains(without, name) {
+			continue
+		}
+		if err := addEntry(list, name, add); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addEntry adds an entry of a directory that is a device, or the devices in one that is a directory.
+func addEntry(dir *os.File, name string, add func(device *os.File, name string) error) error {
+	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ENOENT) {
+		return nil // unplugged or exchanged meanwhile
+	}
+	if err != nil {
+		return &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	found := os.NewFile(uintptr(fd), name)
+	defer found.Close()
+	// The entry's own type is that of what a device was bind-mounted over.
+	info, err := found.Stat()
+	switch {
+	case err != nil:
+		return err
+	case info.IsDir():
+		return devicesBelow(found, nil, func(device *os.File, below string) error { return add(device, filepath.Join(name, below)) })
+	case info.Mode()&fs.ModeDevice != 0:
+		return add(found, name)
+	default:
+		return nil
+	}
+}
+
+// allow makes one device in the container and lets it be used.
+func (r *run) allow(found *os.File, want bundle.Device) error {
+	device, err := describeDevice(found)
+	if err != nil {
+		return err
+	}
 	r.Spec.Linux.Resources.Devices = append(r.Spec.Linux.Resources.Devices, specs.LinuxDeviceCgroup{
 		Allow: true, Type: device.Type, Major: &device.Major, Minor: &device.Minor, Access: want.Permissions,
 	})
-	return nil
+	return r.show(found, device, want.ContainerPath)
 }
 
 // show makes the device appear in the container. Users of its own cannot make devices, nor be
 // given one that belongs to root but as it is: the node's is mounted there.
-func (r *run) show(device specs.LinuxDevice, inside string) {
+func (r *run) show(found *os.File, device specs.LinuxDevice, inside string) error {
 	if r.users == nil {
 		device.Path = inside
 		r.Spec.Linux.Devices = append(r.Spec.Linux.Devices, device)
-		return
+		return nil
+	}
+	staged, err := r.stage(found, fmt.Sprintf("device-%d", len(r.Spec.Mounts)))
+	if err != nil {
+		return err
 	}
 	r.Spec.Mounts = append(r.Spec.Mounts, specs.Mount{
-		Type: "bind", Source: device.Path, Destination: inside, Options: []string{"bind", "rprivate", "nosuid", "noexec"},
+		Type: "bind", Source: staged, Destination: inside, Options: []string{"bind", "rprivate", "nosuid", "noexec"},
 	})
+	return nil
 }
 
-func lookUpDevice(path string) (specs.LinuxDevice, error) {
+// describeDevice is what a handle of a device says of it.
+func describeDevice(found *os.File) (specs.LinuxDevice, error) {
 	var stat unix.Stat_t
-	if err := unix.Stat(path, &stat); err != nil {
-		return specs.LinuxDevice{}, &os.PathError{Op: "stat", Path: path, Err: err}
+	if err := unix.Fstat(int(found.Fd()), &stat); err != nil {
+		return specs.LinuxDevice{}, &os.PathError{Op: "stat", Path: found.Name(), Err: err}
 	}
 	device := specs.LinuxDevice{
-		Path: path, Major: int64(unix.Major(stat.Rdev)), Minor: int64(unix.Minor(stat.Rdev)),
+		Major: int64(unix.Major(stat.Rdev)), Minor: int64(unix.Minor(stat.Rdev)),
 		UID: &stat.Uid, GID: &stat.Gid,
 	}
 	mode := os.FileMode(stat.Mode & 0o777)
@@ -97,7 +151,7 @@ func lookUpDevice(path string) (specs.LinuxDevice, error) {
 	case unix.S_IFBLK:
 		device.Type = "b"
 	default:
-		return specs.LinuxDevice{}, fmt.Errorf("%s is not a device", path)
+		return specs.LinuxDevice{}, errors.New("it is not a device")
 	}
 	return device, nil
 }
@@ -107,30 +161,16 @@ var ownDevices = []string{"pts", "shm", "mqueue", "fd", "console", "ptmx", "null
 
 // addAllDevices adds every device of the node; the bundle lets them all be used.
 func (r *run) addAllDevices() error {
-	return filepath.WalkDir("/dev", func(path string, entry fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // unplugged meanwhile
-		}
+	dir, err := untrusted.Handle("/dev")
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return devicesBelow(dir, ownDevices, func(found *os.File, name string) error {
+		device, err := describeDevice(found)
 		if err != nil {
 			return err
 		}
-		if filepath.Dir(path) == "/dev" && slices.Contains(ownDevices, entry.Name()) {
-			if entry.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		// The entry's own type is that of what a device was bind-mounted over.
-		if info, err := entry.Info(); err != nil || info.Mode()&fs.ModeDevice == 0 {
-			return nil
-		}
-		device, err := lookUpDevice(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err == nil {
-			r.show(device, path)
-		}
-		return err
+		return r.show(found, device, filepath.Join("/dev", name))
 	})
 }

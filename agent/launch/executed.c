@@ -58,7 +58,7 @@ static bool has_exited(pid_t process)
 	return ptrace(PTRACE_GETEVENTMSG, process, NULL, &status) == 0 && WIFEXITED(status) && WEXITSTATUS(status) != 0;
 }
 
-void davit_executed(pid_t container, int programs, void (*executed)(void), void (*ended)(pid_t))
+void davit_executed(pid_t container, int programs, void (*executed)(pid_t), void (*ended)(pid_t))
 {
 	int status;
 	for (;;) {
@@ -71,7 +71,7 @@ void davit_executed(pid_t container, int programs, void (*executed)(void), void 
 			continue;
 		int event = status >> 16;
 		if (event == PTRACE_EVENT_EXEC && --programs == 0) {
-			executed();
+			executed(process);
 			leave(process, true);
 			if (process != container)
 				leave(container, false);

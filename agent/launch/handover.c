@@ -21,6 +21,7 @@
 // had a Go runtime, so it costs a few pages of memory.
 
 #define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64 // limits have 64 bits everywhere
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -30,6 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -143,7 +145,7 @@ static int await(pid_t child, const char *name)
 // What this process says about a container when its program runs.
 static int systemd;
 static pid_t container_process;
-static const char *started, *bundle;
+static const char *started, *bundle, *limits;
 
 // tell_started tells systemd that the container has started, in its name: of its unit's processes, systemd may
 // listen to no other (NotifyAccess=main). systemd reads messages before it looks for processes that ended.
@@ -152,6 +154,31 @@ static void tell_started(void)
 	char text[MESSAGE_SIZE];
 	if (strcmp(started, "-") != 0)
 		davit_tell_as(systemd, strcpy(text, started), strlen(started), container_process);
+}
+
+// limit sets the limits that the launcher itself has no room in, as "resource:soft:hard" with commas between, or "-".
+static void limit(pid_t process)
+{
+	for (const char *next = limits; *next != '\0' && *next != '-';) {
+		int resource, length;
+		unsigned long long soft, hard;
+		if (sscanf(next, "%d:%llu:%llu%n", &resource, &soft, &hard, &length) != 3)
+			break;
+		struct rlimit bound = { .rlim_cur = soft, .rlim_max = hard };
+		if (prlimit(process, resource, &bound, NULL) < 0) {
+			fprintf(stderr, "davit-run: set limit %d of the container's process: %s\n", resource, strerror(errno));
+			kill(process, SIGKILL);
+			_exit(1);
+		}
+		next += length + (next[length] == ',');
+	}
+}
+
+// executed prepares a process that runs the container's program, and has not executed its first instruction.
+static void executed(pid_t process)
+{
+	limit(process);
+	tell_started();
 }
 
 // explain has the launcher leave word of why a process could not become its program.
@@ -177,8 +204,9 @@ static void release(const char *fifo, pid_t container, int programs)
 	if (fd < 0)
 		fail("let the container run");
 	if (programs > 0) {
-		davit_executed(container, programs, tell_started, explain);
+		davit_executed(container, programs, executed, explain);
 	} else {
+		limit(container);
 		struct pollfd writer = { .fd = fd, .events = POLLIN };
 		while (poll(&writer, 1, 100) <= 0 || read(fd, &byte, 1) < 1)
 			if (kill(container, 0) < 0)
@@ -208,7 +236,8 @@ static void start(char **command, pid_t container)
 
 // message is what the child sends: words that end with a NUL, which are the container's process, a
 // letter for each file descriptor or '-', how many programs the process executes until it runs the container's or
-// 0, what to tell systemd of the process, what to tell it once that runs or '-', and what lets the process go on;
+// 0, limits to set once it does or '-', what to tell systemd of the process, what to tell it once that runs or '-', and
+// what lets the process go on;
 // and the descriptors, or -1: the output to copy, o, the socket for those who attach to it, a, the
 // socket to relay from, n, and the network namespace for systemd to keep, k.
 struct message {
@@ -258,7 +287,7 @@ static void receive(int from, struct message *message)
 }
 
 // The words of the longest message, which has a command.
-#define MAX_WORDS 12
+#define MAX_WORDS 13
 
 // split finds the words of a message, NULL after the last, and returns how many there are.
 static int split(struct message *message, char **words)
@@ -315,25 +344,26 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 	char *words[MAX_WORDS + 1];
 	int count = split(&message, words);
 	pid_t container = count > 0 ? atoi(words[0]) : 0;
-	if (count < 5 || container <= 0) {
+	if (count < 6 || container <= 0) {
 		fprintf(stderr, "davit-run: the launcher said nothing of a container\n");
 		_exit(1);
 	}
 	alarm(0);
 	systemd = connect_systemd();
-	started = words[4];
+	limits = words[3];
+	started = words[5];
 	container_process = container;
 	bundle = argv[2];
-	int programs = count == 6 ? atoi(words[2]) : 0;
+	int programs = count == 7 ? atoi(words[2]) : 0;
 	bool traced = programs > 0 && davit_trace(container);
-	tell(systemd, words[3], descriptor(&message, words[1], 'k'));
+	tell(systemd, words[4], descriptor(&message, words[1], 'k'));
 	if (!traced)
 		tell_started();
 	barrier(systemd);
-	if (count == 6)
-		release(words[5], container, traced ? programs : 0);
-	if (count > 6)
-		start(words + 5, container);
+	if (count == 7)
+		release(words[6], container, traced ? programs : 0);
+	if (count > 7)
+		start(words + 6, container);
 	int output = descriptor(&message, words[1], 'o'), socket = descriptor(&message, words[1], 'n');
 	// Neither may hold up the other.
 	if (socket >= 0 && (output < 0 || fork() == 0)) {

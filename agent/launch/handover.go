@@ -43,13 +43,13 @@ func (r *run) handOver(container created, output copied) error {
 	if r.Init {
 		programs *= 2
 	}
-	words := []string{strconv.Itoa(container.pid), cmp.Or(kinds, "-"), strconv.Itoa(programs), namedState(container.pid), startedState(r.Bundle)}
+	words := []string{strconv.Itoa(container.pid), cmp.Or(kinds, "-"), strconv.Itoa(programs), cmp.Or(container.limits, "-"), namedState(container.pid), startedState(r.Bundle)}
 	return send(append(words, container.release...), rights)
 }
 
 // handOverProcess names a process that runs already.
 func handOverProcess(b *bundle.Bundle, pid int) error {
-	return send([]string{strconv.Itoa(pid), "-", "0", namedState(pid), startedState(b)}, nil)
+	return send([]string{strconv.Itoa(pid), "-", "0", "-", namedState(pid), startedState(b)}, nil)
 }
 
 // namedState is the message to systemd about a container whose process is there.

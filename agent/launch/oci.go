@@ -83,6 +83,9 @@ func (o OCI) Create(id string, options OCICreate) (err error) {
 	if err := container.Start(process); err != nil {
 		return err
 	}
+	if err := setLateLimits(process, spec.Process); err != nil {
+		return err
+	}
 	if err := o.keepHooks(id, poststart); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +20,6 @@ import (
 	"github.com/opencontainers/runc/libcontainer/configs"
 	"github.com/opencontainers/runc/libcontainer/specconv"
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/cgroup"
 	"github.com/davit-project/davit/units/bundle"
@@ -63,7 +63,7 @@ func (l libcontainerRuntime) create(spec *specs.Spec, out *output) (created, err
 		}
 		return created{}, err
 	}
-	made := created{release: []string{bundle.WaitFIFO(l.id)}}
+	made := created{release: []string{bundle.WaitFIFO(l.id)}, limits: limitsText(lateLimits(spec.Process))}
 	if made.pid, err = process.Pid(); err != nil || outer == nil {
 		return made, err
 	}
@@ -102,7 +102,7 @@ func (l libcontainerRuntime) exec(spec *specs.Process, with streams) (joined, *o
 		if with.stdin != nil {
 			process.Stdin = with.stdin
 		}
-		return process, nil, container.Run(process)
+		return process, nil, runLimited(container, process, spec)
 	}
 	outer, inner, err := socketPair()
 	if err != nil {
@@ -110,7 +110,7 @@ func (l libcontainerRuntime) exec(spec *specs.Process, with streams) (joined, *o
 	}
 	defer outer.Close()
 	process.ConsoleSocket = inner
-	err = container.Run(process)
+	err = runLimited(container, process, spec)
 	inner.Close()
 	if err != nil {
 		return nil, nil, err
@@ -188,8 +188,11 @@ func newProcess(spec *specs.Process) *libcontainer.Process {
 	if size := spec.ConsoleSize; size != nil {
 		process.ConsoleWidth, process.ConsoleHeight = uint16(size.Width), uint16(size.Height)
 	}
+	late := lateLimits(spec)
 	for _, limit := range spec.Rlimits {
-		process.Rlimits = append(process.Rlimits, configs.Rlimit{Type: rlimits[limit.Type], Soft: limit.Soft, Hard: limit.Hard})
+		if !slices.Contains(late, limit) {
+			process.Rlimits = append(process.Rlimits, configs.Rlimit{Type: rlimits[limit.Type], Soft: limit.Soft, Hard: limit.Hard})
+		}
 	}
 	for _, gid := range spec.User.AdditionalGids {
 		process.AdditionalGroups = append(process.AdditionalGroups, int(gid))
@@ -201,14 +204,4 @@ func newProcess(spec *specs.Process) *libcontainer.Process {
 		}
 	}
 	return process
-}
-
-// rlimits are the numbers of setrlimit(2)'s limits.
-var rlimits = map[string]int{
-	"RLIMIT_AS": unix.RLIMIT_AS, "RLIMIT_CORE": unix.RLIMIT_CORE, "RLIMIT_CPU": unix.RLIMIT_CPU,
-	"RLIMIT_DATA": unix.RLIMIT_DATA, "RLIMIT_FSIZE": unix.RLIMIT_FSIZE, "RLIMIT_LOCKS": unix.RLIMIT_LOCKS,
-	"RLIMIT_MEMLOCK": unix.RLIMIT_MEMLOCK, "RLIMIT_MSGQUEUE": unix.RLIMIT_MSGQUEUE, "RLIMIT_NICE": unix.RLIMIT_NICE,
-	"RLIMIT_NOFILE": unix.RLIMIT_NOFILE, "RLIMIT_NPROC": unix.RLIMIT_NPROC, "RLIMIT_RSS": unix.RLIMIT_RSS,
-	"RLIMIT_RTPRIO": unix.RLIMIT_RTPRIO, "RLIMIT_RTTIME": unix.RLIMIT_RTTIME,
-	"RLIMIT_SIGPENDING": unix.RLIMIT_SIGPENDING, "RLIMIT_STACK": unix.RLIMIT_STACK,
 }

@@ -25,10 +25,11 @@
 
 static const char barrier[] = "BARRIER=1";
 
-// The assignments that are passed on, beside a barrier.
+// The assignments that are passed on, beside a barrier. EXTEND_TIMEOUT_USEC= is not among them: it moves the bounds of a
+// start, a stop and a run, which are the manifest's to set.
 static const char *const allowed[] = {
 	"READY=", "RELOADING=", "STOPPING=", "MONOTONIC_USEC=", "STATUS=", "ERRNO=",
-	"WATCHDOG=", "WATCHDOG_USEC=", "EXTEND_TIMEOUT_USEC=",
+	"WATCHDOG=", "WATCHDOG_USEC=",
 };
 
 static bool begins(const char *line, size_t length, const char *with)
@@ -36,14 +37,8 @@ static bool begins(const char *line, size_t length, const char *with)
 	return length >= strlen(with) && memcmp(line, with, strlen(with)) == 0;
 }
 
-// is_allowed reports whether systemd hears a line. A container that has been ready cannot extend a timeout: that of its stop
-// is the grace period of its manifest, and a stop of the node waits for it.
 static bool is_allowed(const char *line, size_t length)
 {
-	static bool was_ready;
-	was_ready = was_ready || begins(line, length, "READY=1");
-	if (was_ready && begins(line, length, "EXTEND_TIMEOUT_USEC="))
-		return false;
 	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
 		if (begins(line, length, allowed[i]))
 			return true;

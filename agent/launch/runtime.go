@@ -32,6 +32,8 @@ type created struct {
 	pid int
 	// release is the path of a FIFO to read from, or a command to run, for the process to go on.
 	release []string
+	// limits are to be set once the process runs the user's program, in the form of handover.c.
+	limits string
 	// terminal is the outer side of the container's terminal; nil when it has none.
 	terminal *os.File
 }

@@ -95,7 +95,7 @@ func Of(ports []bundle.Port) (map[bundle.Port]Listener, error) {
 func Check(ports []bundle.Port) error {
 	found, err := Of(ports)
 	for _, listener := range found {
-		return fmt.Errorf("%s: stop it, or publish another port or at another address", listener)
+		return errors.New(listener.Conflict())
 	}
 	return err
 }
@@ -194,6 +194,11 @@ func (l Listener) Takes(port uint16, at netip.Addr) bool {
 	return l.Address == at || l.Address.IsUnspecified() && at.Is6()
 }
 
+// Conflict says who listens where, and what to do if a container is to publish that port.
+func (l Listener) Conflict() string {
+	return l.String() + ": stop it, or publish another port or at another address"
+}
+
 // String says who listens where: "sshd, process 812 of ssh.service, listens on 192.0.2.1:22/tcp of the node".
 func (l Listener) String() string {
 	at := "port " + strconv.Itoa(int(l.Port))
@@ -203,19 +208,37 @@ func (l Listener) String() string {
 	return l.owner() + " listens on " + at + "/" + l.Protocol + " of the node"
 }
 
-// owner is the process that has the socket. To find it reads /proc, which is done only where a port is taken.
+// owner names the process that has the socket.
 func (l Listener) owner() string {
+	pid := l.process()
+	if pid == 0 {
+		return "a program"
+	}
+	return describe(pid)
+}
+
+// Unit is the unit that the socket's process belongs to; empty if it is not known.
+func (l Listener) Unit() string {
+	pid := l.process()
+	if pid == 0 {
+		return ""
+	}
+	return unitOf(pid)
+}
+
+// process is the process that has the socket; 0 if it is not found. That reads /proc, and is done only where a port is taken.
+func (l Listener) process() int {
 	processes, err := os.ReadDir("/proc")
 	if err != nil {
-		return "a program"
+		return 0
 	}
 	socket := fmt.Sprintf("socket:[%d]", l.inode)
 	for _, process := range processes {
 		if pid, err := strconv.Atoi(process.Name()); err == nil && has(pid, socket) {
-			return describe(pid)
+			return pid
 		}
 	}
-	return "a program"
+	return 0
 }
 
 // has reports whether a process has a socket open.

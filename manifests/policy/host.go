@@ -79,6 +79,9 @@ func (c *checker) listen(field string, address v1.ListenAddress) {
 // inFiles are the transports of images that are files of the node (containers-transports(5)).
 var inFiles = []string{"oci", "oci-archive", "docker-archive", "dir"}
 
+// imageFile stands for the files of an image that is a directory.
+const imageFile = "manifest.json"
+
 // image checks where an image comes from.
 func (c *checker) image(field, reference string) {
 	transport, rest, ok := strings.Cut(reference, ":")
@@ -98,6 +101,9 @@ func (c *checker) image(field, reference string) {
 		return
 	}
 	if path, _, _ := strings.Cut(rest, ":"); slices.Contains(inFiles, transport) && path != "" {
+		if transport == "dir" || transport == "oci" { // files in a directory
+			path = filepath.Join(path, imageFile)
+		}
 		c.opened(field, path)
 	}
 	name := strings.TrimPrefix(rest, "//")

@@ -306,6 +306,8 @@ type Device struct {
 	ContainerPath string `json:"containerPath"`
 	Permissions   string `json:"permissions"`
 	Optional      bool   `json:"optional,omitempty"`
+	// Single refuses a directory: containers may write what is in it.
+	Single bool `json:"single,omitempty"`
 }
 
 // Reload is a signal to the container's main process, or a command in the container.

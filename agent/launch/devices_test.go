@@ -1,0 +1,73 @@
+package launch
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// TestDevicesAreWhatWasOpened exchanges devices and directories for links all the time, as a container can that may write beside
+// them. No link leads to a device elsewhere.
+func TestDevicesAreWhatWasOpened(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	null := int(unix.Mkdev(1, 3))
+	if err := unix.Mknod(filepath.Join(dir, "null"), unix.S_IFCHR|0o600, null); err != nil {
+		t.Skip("makes a device:", err)
+	}
+	must(os.Mkdir(filepath.Join(dir, "in"), 0o700))
+	must(unix.Mknod(filepath.Join(dir, "in", "null"), unix.S_IFCHR|0o600, null))
+	must(os.Symlink("/dev/zero", filepath.Join(dir, "link")))
+	must(os.Symlink("/dev", filepath.Join(dir, "out")))
+
+	var exchanging sync.WaitGroup
+	done := make(chan struct{})
+	exchanging.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			for _, pair := range [][2]string{{"null", "link"}, {"in", "out"}} {
+				_ = unix.Renameat2(unix.AT_FDCWD, filepath.Join(dir, pair[0]), unix.AT_FDCWD, filepath.Join(dir, pair[1]), unix.RENAME_EXCHANGE)
+			}
+		}
+	})
+	defer exchanging.Wait()
+	defer close(done)
+	for range 2000 {
+		r := &run{Bundle: &bundle.Bundle{Spec: &specs.Spec{Linux: &specs.Linux{Resources: &specs.LinuxResources{}}}}}
+		must(r.addDevice(bundle.Device{Path: dir, ContainerPath: "/dev/some", Permissions: "rw"}))
+		for _, device := range r.Spec.Linux.Devices {
+			if device.Major != 1 || device.Minor != 3 {
+				t.Fatalf("it has %s, %d:%d", device.Path, device.Major, device.Minor)
+			}
+		}
+	}
+}
+
+// TestADirectoryOfDevicesThatAContainerMayWriteIsRefused refuses a directory where one device is allowed.
+func TestADirectoryOfDevicesThatAContainerMayWriteIsRefused(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{t.TempDir(): "a directory that a container may write", "/dev/null": ""} {
+		r := &run{Bundle: &bundle.Bundle{Spec: &specs.Spec{Linux: &specs.Linux{Resources: &specs.LinuxResources{}}}}}
+		err := r.addDevice(bundle.Device{Path: path, ContainerPath: "/dev/some", Permissions: "rw", Single: true})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", path, err, want)
+		}
+	}
+}
