@@ -19,7 +19,7 @@ import (
 // node.
 func (r *run) mountSource(source string) (string, error) {
 	if name, ok := bundle.EmptyDirName(source); ok {
-		return bundle.EmptyDirPath(r.shared(), name), nil
+		return r.EmptyDirPath(name), nil
 	}
 	if path, ok := bundle.OwnPath(source); ok {
 		path = filepath.Join(r.dir, path)

@@ -1,6 +1,9 @@
 package bundle
 
-import "path/filepath"
+import (
+	"path/filepath"
+	"slices"
+)
 
 // DiskLimit bounds what a container can write to the disk of the node. The agent measures it while the container runs, and
 // ends the container that has more.
@@ -30,9 +33,18 @@ func (l *Launch) DiskPaths(limit DiskLimit) []string {
 		}
 	}
 	for _, name := range limit.EmptyDirs {
-		paths = append(paths, EmptyDirPath(shared, name))
+		paths = append(paths, l.EmptyDirPath(name))
 	}
 	return paths
+}
+
+// EmptyDirPath is where an empty directory lies that the container mounts: its own one, or one of its sandbox's.
+func (l *Launch) EmptyDirPath(name string) string {
+	isOwn := slices.ContainsFunc(l.EmptyDirs, func(dir EmptyDir) bool { return dir.Name == name })
+	if isOwn || l.Sandbox == "" {
+		return EmptyDirPath(l.ID, name)
+	}
+	return EmptyDirPath(l.Sandbox, name)
 }
 
 // WritableDir is where the writable layer of a running container lies.
