@@ -73,6 +73,9 @@ func check(running []*bundle.Bundle) *checker {
 			}
 			continue
 		}
+		if hasFinished(b) {
+			continue
+		}
 		if b.Sandbox != "" { // what else it has is the sandbox's
 			c.note(b.ID, checkRecord(b.ID))
 			continue

@@ -50,6 +50,11 @@ func TestWhatIsNotChecked(t *testing.T) {
 	record.Close()
 	check(all[:2], []string{"starting"}, nil, nil)
 
+	// One that has run to its end has no record any more, while its unit is up.
+	finished := of("finished", "")
+	sh(t, "rm -r /run/davit/containers/finished/config.json /var/lib/davit/containers/finished")
+	check([]*bundle.Bundle{finished}, nil, nil, nil)
+
 	// A container whose process has ended is about to be cleaned up.
 	ended := of("ended", bundle.NetworkCNI)
 	sh(t, "rm /var/lib/davit/containers/ended/hosts && echo {} > /run/davit/members/ended && mkdir -p "+filepath.Join(bundle.RuntimeDir, bundle.RuntimeID("ended")))

@@ -132,6 +132,12 @@ func (c container) hasEnded() bool {
 	return err != nil
 }
 
+// hasFinished reports whether a container has run to its end and was cleaned up: until its unit stops, the link to its
+// bundle stays, without a record, and nobody knows of a process.
+func hasFinished(b *bundle.Bundle) bool {
+	return b.Spec.Process != nil && !exists(bundle.RecordFile(b.ID)) && processOf(b) == 0
+}
+
 // processOf is a container's first process, as its runtime has recorded it; 0 where it has not.
 func processOf(b *bundle.Bundle) int {
 	if b.Runtime != "" {

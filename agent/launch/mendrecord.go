@@ -26,6 +26,9 @@ func holdRecord(id string) (*bundle.Bundle, error) {
 	}
 	flags := unix.O_RDONLY | unix.O_CLOEXEC
 	if exists(bundle.RunningBundle(id)) { // then it runs, and what it runs is known
+		if hasFinished(id) {
+			return nil, nil
+		}
 		flags |= unix.O_CREAT
 	}
 	fd, err := unix.Open(bundle.RecordFile(id), flags, 0o600)
@@ -46,6 +49,19 @@ func holdRecord(id string) (*bundle.Bundle, error) {
 		return nil, errors.Join(errChanging, unix.Close(fd))
 	}
 	return ensureRecord(id)
+}
+
+// hasFinished reports whether a container has run to its end, see [Finish]: the link stays without a record.
+func hasFinished(id string) bool {
+	if exists(bundle.RecordFile(id)) {
+		return false
+	}
+	dir, err := os.Readlink(bundle.RunningBundle(id))
+	if err != nil {
+		return false
+	}
+	b, err := readBundle(dir)
+	return err == nil && b.Spec.Process != nil && !isRunning(b)
 }
 
 // recordPatience is how long a record may be locked by the agent, which looks for a moment whether a launcher has it.

@@ -3,10 +3,12 @@ package launch
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/nat"
@@ -73,6 +75,30 @@ func TestALauncherThatReplacedTheRecordKeepsTheContainer(t *testing.T) {
 	})
 	if b, err := holdRecord("web"); b != nil || !errors.Is(err, errChanging) {
 		t.Errorf("%v, %v", b, err)
+	}
+}
+
+func TestAFinishedContainerIsNotMended(t *testing.T) {
+	if !inOwnNode(t) {
+		return
+	}
+	b := &bundle.Bundle{Spec: &specs.Spec{Process: &specs.Process{Args: []string{"/app"}}, Linux: &specs.Linux{}}}
+	b.ID = "once"
+	text, err := b.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := bundle.Path(bundle.DirName(b.ID, text))
+	for _, made := range []string{dir, filepath.Dir(bundle.RunningBundle(b.ID))} {
+		if err := os.MkdirAll(made, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, bundle.ConfigFile), text, 0o600), os.Symlink(dir, bundle.RunningBundle(b.ID))); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := holdRecord(b.ID); found != nil || err != nil || exists(bundle.RecordFile(b.ID)) {
+		t.Errorf("%v, %v; the record is there: %t", found, err, exists(bundle.RecordFile(b.ID)))
 	}
 }
 
