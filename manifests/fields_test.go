@@ -54,6 +54,8 @@ func TestFieldsAreChecked(t *testing.T) {
 		{spec("sockets: [{name: http, listenStream: 80, listenDatagram: 80}]"), `spec.sockets[0].listenDatagram: there is listenStream already`},
 		{spec("sockets: [{name: 'a:b', listenStream: 80}]"), `spec.sockets[0].name: "a:b": want`},
 		{spec("sockets: [{name: a, listenStream: 80}, {name: a, listenStream: 81}]"), `spec.sockets[1].name: socket a is there twice`},
+		{spec("sockets: [{name: a, listenStream: '026'}]"), `spec.sockets[0].listenStream: "026": want a port`},
+		{spec("sockets: [{name: a, listenStream: '127.0.0.1:0022'}]"), `spec.sockets[0].listenStream: "127.0.0.1:0022": want a port`},
 		{spec("sockets: [{name: a, listenStream: 65536}]"), `spec.sockets[0].listenStream: "65536": want a port`},
 		{spec("sockets: [{name: a, listenStream: 'localhost:80'}]"), `spec.sockets[0].listenStream: "localhost:80": want a port`},
 		{spec("sockets: [{name: a, listenDatagram: '@abstract'}]"), `spec.sockets[0].listenDatagram: "@abstract": want a port`},

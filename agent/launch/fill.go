@@ -96,11 +96,11 @@ func (r *run) unmapOwners(dir string) error {
 		if err == nil {
 			err = unix.Lstat(path, &stat)
 		}
-		if err != nil || stat.Uid < r.ids.uid || stat.Gid < r.ids.gid {
-			return err // it has been seen, by another name
+		if err != nil {
+			return err
 		}
 		mode := stat.Mode
-		if err := os.Lchown(path, int(stat.Uid-r.ids.uid), int(stat.Gid-r.ids.gid)); err != nil {
+		if err := os.Lchown(path, unmapped(stat.Uid, r.ids.uid), unmapped(stat.Gid, r.ids.gid)); err != nil {
 			return err
 		}
 		if mode&unix.S_IFMT == unix.S_IFLNK {
@@ -108,6 +108,15 @@ func (r *run) unmapOwners(dir string) error {
 		}
 		return unix.Chmod(path, mode&0o7777) // chown(2) takes set-id bits away
 	})
+}
+
+// unmapped is an owner as it is inside; -1 for one that is so already, because the image has another one there than the
+// container, or the file has been seen by another name.
+func unmapped(id, first uint32) int {
+	if id < first {
+		return -1
+	}
+	return int(id - first)
 }
 
 // syncTree has all that was written to the file system of a directory reach the disk.

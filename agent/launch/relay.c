@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -149,6 +150,14 @@ static int take_descriptors(struct msghdr *message)
 	return taken;
 }
 
+// is_pipe tells whether a descriptor is a pipe's. systemd closes it at once, and the close of others may wait for as long as
+// the container likes: that of a socket with SO_LINGER (socket(7)), for one.
+static bool is_pipe(int descriptor)
+{
+	struct stat status;
+	return descriptor >= 0 && fstat(descriptor, &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
 // relay_one passes on one message; it returns false when there is none.
 static bool relay_one(int from, int systemd, pid_t container)
 {
@@ -169,7 +178,7 @@ static bool relay_one(int from, int systemd, pid_t container)
 	size_t length = message.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? 0 : (size_t)got;
 	if (length > 0 && text[length - 1] == '\n')
 		length--;
-	if (descriptor >= 0 && length == strlen(barrier) && memcmp(text, barrier, length) == 0)
+	if (is_pipe(descriptor) && length == strlen(barrier) && memcmp(text, barrier, length) == 0)
 		pass_on(systemd, text, length, container, descriptor);
 	else if ((length = filter(text, length)) > 0)
 		pass_on(systemd, text, length, container, -1);

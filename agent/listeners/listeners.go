@@ -269,18 +269,18 @@ func describe(pid int) string {
 	return text + ","
 }
 
-// unitOf is the unit that a process belongs to, by its control group; empty for none.
+// unitOf is the unit of the node's systemd that a process belongs to, by its control group; empty for none. What lies below
+// may be named by who runs there: a user's own systemd names its units as it likes.
 func unitOf(pid int) string {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
 	if err != nil {
 		return ""
 	}
 	_, path, _ := strings.Cut(strings.TrimSpace(string(text)), "::")
-	unit := ""
 	for part := range strings.SplitSeq(path, "/") {
 		if strings.HasSuffix(part, ".service") || strings.HasSuffix(part, ".scope") {
-			unit = part
+			return part
 		}
 	}
-	return unit
+	return ""
 }

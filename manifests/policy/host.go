@@ -137,7 +137,14 @@ var reserved = []string{
 }
 
 // loggers are further programs whose lines in the journal others act on.
-var loggers = []string{"kernel", "sudo*", "su", "login", "audit*", "CRON", "pam_*", "passwd", "useradd", "usermod", "groupadd", "groupmod"}
+var loggers = []string{"kernel", "sudo*", "su", "login", "audit*", "systemd", "pam_*", "passwd", "useradd", "usermod", "groupadd", "groupmod"}
+
+// isLogger reports whether lines of a tag seem to be the system's, however it is written.
+func isLogger(tag string) bool {
+	return slices.ContainsFunc(slices.Concat(reserved, loggers), func(pattern string) bool {
+		return matchesAny([]string{strings.ToLower(pattern)}, strings.ToLower(tag))
+	})
+}
 
 func (c *checker) name(ref v1.Ref) {
 	if ref.Kind != v1.KindConfig && ref.Kind != v1.KindSecret && c.confines() && matchesAny(reserved, ref.Name) {

@@ -125,7 +125,11 @@ func (c *checker) setting(field, section, setting string, given []string) {
 	case section == "service" && setting == "Slice":
 		c.units(field, "units", given, c.policy.Units)
 	case section == "unit" && slices.Contains([]string{"After", "Before", "Wants"}, setting):
-		c.units(field, "units", given, append(slices.Clone(passive), c.policy.Units...))
+		allowed := c.policy.Units
+		if setting != "Before" { // what is not ready would hold up all that waits for such a target
+			allowed = slices.Concat(passive, allowed)
+		}
+		c.units(field, "units", given, allowed)
 	case section == "unit" && slices.Contains(unitLists, setting):
 		c.units(field, "units", given, c.policy.Units)
 	default:

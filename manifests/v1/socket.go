@@ -49,7 +49,9 @@ func (a ListenAddress) AddrPort() (netip.AddrPort, error) {
 	if port, portErr := strconv.ParseUint(string(a), 10, 16); portErr == nil {
 		address, err = netip.AddrPortFrom(netip.Addr{}, uint16(port)), nil
 	}
-	if err != nil || address.Port() == 0 || address.Addr().Zone() != "" {
+	// systemd takes a port with a zero in front for an octal number (strtoul(3)).
+	isPlain := strings.HasSuffix(":"+string(a), ":"+strconv.Itoa(int(address.Port())))
+	if err != nil || address.Port() == 0 || !isPlain || address.Addr().Zone() != "" {
 		return netip.AddrPort{}, fmt.Errorf("%q: want a port, an address and a port such as 127.0.0.1:8080, or the path of a Unix socket", a)
 	}
 	return address, nil
