@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -143,10 +144,5 @@ func userOf(spec v1.ContainerSpec, image Image) string {
 }
 
 func underKernelTree(path string) bool {
-	for _, tree := range []string{"/proc", "/sys", "/dev"} {
-		if path == tree || strings.HasPrefix(path, tree+"/") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]string{"/proc", "/sys", "/dev"}, func(tree string) bool { return isBelow(path, tree) })
 }

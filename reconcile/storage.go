@@ -279,7 +279,7 @@ func (s *storage) addFiles(mount v1.VolumeMount, tree fileTree, subPath string, 
 	mount.ReadOnly = true
 	source := filepath.Join(dir, subPath)
 	if subPath != "" && !slices.ContainsFunc(s.files, func(file bundle.File) bool {
-		return file.Path == source || strings.HasPrefix(file.Path, source+"/")
+		return isBelow(file.Path, source)
 	}) {
 		return fmt.Errorf("the volume has no file %s", subPath)
 	}

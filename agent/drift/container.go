@@ -132,8 +132,8 @@ func (c container) hasEnded() bool {
 	return err != nil
 }
 
-// hasFinished reports whether a container has run to its end and was cleaned up: until its unit stops, the link to its
-// bundle stays, without a record, and nobody knows of a process.
+// hasFinished reports whether a container has run to its end and was cleaned up. The link to its bundle then stays until
+// the unit stops, but there is no record and no known process.
 func hasFinished(b *bundle.Bundle) bool {
 	return b.Spec.Process != nil && !exists(bundle.RecordFile(b.ID)) && processOf(b) == 0
 }

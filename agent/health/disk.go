@@ -10,8 +10,9 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// What a container has on the disk is known only once all its files were looked at. So they are looked at when it may be
-// over its limit: free space of the whole disk, which is one question, says how much more there can be since the last look.
+// Measuring what a container keeps on the disk means walking all its files. So the agent walks them only when the
+// container may be over its limit. The free space of the whole disk, which takes one system call, bounds how much the
+// container can have written since the last walk.
 
 const (
 	// diskInterval is the time between two questions for the free space; all containers are looked after at once.
@@ -36,7 +37,7 @@ func (l look) isDue(now time.Time, free usage.Free, most int64) bool {
 	switch {
 	case l.at.IsZero():
 		return true
-	case free == l.free: // nobody has written anything
+	case free == l.free: // nothing was written to the disk
 		return false
 	case now.Sub(l.at) < diskShare*l.took:
 		return false
@@ -87,8 +88,8 @@ func (w *watched) lookAtDisk(ctx context.Context, last *look, limit bundle.DiskL
 	return used > limit.Bytes || errors.Is(err, usage.ErrTooDeep), err
 }
 
-// endOver ends a container that is over a limit. Its processes are killed: what it may still write until it stops by itself is
-// what it was to be kept from.
+// endOver ends a container that is over a limit. It kills the processes instead of asking them to stop, so that they write
+// nothing more.
 func (w *watched) endOver(ctx context.Context, limit bundle.DiskLimit, reason error) error {
 	m := w.monitor
 	ctx = context.WithoutCancel(ctx) // what is done ends the container, and so the context

@@ -136,7 +136,7 @@ func TestALayerThatIsLargerThanStatedEndsThePull(t *testing.T) {
 		return strings.Contains(r.URL.Path, "/blobs/") && !strings.Contains(r.URL.Path, image.ID)
 	}
 	registry.breaks(layer, func(w http.ResponseWriter, r *http.Request, _ int) bool {
-		_, _ = io.CopyN(w, zeros{}, 1<<30) // until nobody listens
+		_, _ = io.CopyN(w, zeros{}, 1<<30) // until the reader closes its end
 		return true
 	})
 	wantError(t, s.EnsureImage(t.Context(), image, nil), "more arrives than the", "that the manifest states")

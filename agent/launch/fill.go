@@ -43,8 +43,8 @@ func (r *run) fill(source, destination string) error {
 	return os.Remove(mark.Name())
 }
 
-// fillFrom fills a volume from a directory of the image, if it has that. The copy takes the volume's place when it is on the
-// disk: what is interrupted begins anew.
+// fillFrom fills a volume from a directory of the image, if the image has that directory. The copy is made beside the
+// volume, synced, and then renamed over it. If that is interrupted, the next start copies again.
 func (r *run) fillFrom(destination, volume string) error {
 	from, err := pathrs.OpenInRoot(r.rootfs, destination)
 	if errors.Is(err, fs.ErrNotExist) {

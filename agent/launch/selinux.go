@@ -29,7 +29,7 @@ func (r *run) chooseLabels() error {
 	if r.Spec.Process != nil {
 		r.Spec.Process.SelinuxLabel = process
 	}
-	// What is made in the container's own directories later takes their label.
+	// Files that are made in the container's own directories later inherit the directory's label.
 	for _, dir := range ownDirs(r.ID) {
 		if err := label.SetFileLabel(dir, file); err != nil {
 			return err

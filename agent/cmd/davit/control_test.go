@@ -111,7 +111,7 @@ func filled[T any](f filler) *T {
 // output is what a command prints, in a format.
 type output struct {
 	text string
-	// lines is set if no text of others may look like a line of davit's.
+	// lines is set if no foreign text may pass for a line that davit printed.
 	lines bool
 }
 
@@ -254,8 +254,8 @@ func rawIn(output string) rune {
 	return 0
 }
 
-// FuzzNothingThatATerminalObeysIsPrinted has a text everywhere where a manifest, an image, a registry or a container can
-// bring one. None of it reaches a terminal as it is, or looks like a line of davit's.
+// FuzzNothingThatATerminalObeysIsPrinted puts a hostile text in every place that a manifest, an image, a registry or a
+// container can fill. It must reach the terminal escaped, and must not pass for a line that davit printed.
 func FuzzNothingThatATerminalObeysIsPrinted(f *testing.F) {
 	for i, text := range []string{
 		"\x1b]0;owned\a", "a\x1b[2Jb", "\u009b31m", "\x9b31m", "a\rb", "\x7f", "\x00", "\x08\x08", "<0>\x1bc", "\u0085", "\xc2", "plain",

@@ -37,8 +37,8 @@ func (s *settings) print(w io.Writer, data any, text func() error) error {
 	}
 }
 
-// printLine prints a line of text. What it is made of brings no line ends along: no text of others looks like a line of
-// davit's.
+// printLine prints one line of text. It replaces line ends in the arguments, so that a foreign text cannot pass for a line
+// that davit printed.
 func printLine(w io.Writer, format string, args ...any) error {
 	_, err := fmt.Fprintln(w, terminal.Line(fmt.Sprintf(format, args...)))
 	return err
