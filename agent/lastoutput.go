@@ -35,14 +35,14 @@ func (n *Node) withCause(ctx context.Context, v *view, unit string, err error) e
 	if stateErr == nil && state.StatusText != "" {
 		err = fmt.Errorf("%w: %s", err, state.StatusText)
 	}
-	invocation := state.Invocation
+	lines := startOf(unit, state)
 	if observed != nil {
-		invocation = observed.Invocation
+		lines = start{unit, observed.Invocation, observed.Begun}
 	}
 	if observed != nil && observed.ReloadFailed {
-		return withReloadError(err, journalLines(ctx, invocation))
+		return withReloadError(err, lines.read(ctx))
 	}
-	if words := lastOutput(ctx, invocation); words != "" {
+	if words := lines.lastOutput(ctx); words != "" {
 		return fmt.Errorf("%w: it said %q", err, words)
 	}
 	return err
@@ -65,7 +65,7 @@ func (n *Node) lastOutputOf(ctx context.Context, unit string) string {
 	if err != nil {
 		return ""
 	}
-	return lastOutput(ctx, state.Invocation)
+	return startOf(unit, state).lastOutput(ctx)
 }
 
 // journalPatience is how long the journal may take to answer.
@@ -74,27 +74,51 @@ const journalPatience = 5 * time.Second
 // launcherLine is how the launcher's lines in the journal of a unit begin.
 const launcherLine = "davit-run: "
 
-// lastOutput are the last lines of a run, without the launcher's: its own failure is noted with the run.
-func lastOutput(ctx context.Context, invocation string) string {
-	lines := slices.DeleteFunc(journalLines(ctx, invocation), func(line string) bool {
+// start is one start of a unit, whose lines the journal has.
+type start struct {
+	unit, invocation string
+	begun            time.Time // zero where that is not known
+}
+
+// startOf is the last start of a unit.
+func startOf(unit string, state units.State) start {
+	return start{unit, state.Invocation, moment(state.Started)}
+}
+
+// lastOutput are the last lines of it, without the launcher's: its own failure is noted with the run.
+func (s start) lastOutput(ctx context.Context) string {
+	lines := slices.DeleteFunc(s.read(ctx), func(line string) bool {
 		return strings.HasPrefix(line, launcherLine)
 	})
 	return strings.Join(lines[max(len(lines)-lastLines, 0):], " / ")
 }
 
-// journalLines are the last lines that the journal has of a run; none if it does not tell.
-func journalLines(ctx context.Context, invocation string) []string {
-	if invocation == "" {
+// read returns the last lines that the journal has of it; none if it does not tell. journald looks up a line's
+// invocation when it reads the line. When the process has ended by then, it finds none or that of the next start:
+// client_context_read_invocation_id in systemd's journald-context.c. The unit of a line is always right.
+func (s start) read(ctx context.Context) []string {
+	if s.invocation == "" {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, journalPatience)
 	defer cancel()
 	// journald may not have read the last lines yet. If it does not answer, the lines that it has are enough.
 	_ = exec.CommandContext(ctx, "journalctl", "--sync").Run()
-	output, err := exec.CommandContext(ctx, "journalctl", "--quiet", "--output=cat", "--lines="+strconv.Itoa(2*lastLines),
-		"_SYSTEMD_INVOCATION_ID="+invocation).Output()
-	if err != nil {
+	lines := journalLines(ctx, "_SYSTEMD_INVOCATION_ID="+s.invocation)
+	if len(lines) == 0 && !s.begun.IsZero() {
+		since := fmt.Sprintf("--since=@%d.%06d", s.begun.Unix(), s.begun.Nanosecond()/1000)
+		lines = journalLines(ctx, since, "_SYSTEMD_UNIT="+s.unit)
+	}
+	return lines
+}
+
+// journalLines are the last of the lines that match; none if the journal does not tell.
+func journalLines(ctx context.Context, matches ...string) []string {
+	args := append([]string{"--quiet", "--output=cat", "--lines=" + strconv.Itoa(2*lastLines)}, matches...)
+	output, err := exec.CommandContext(ctx, "journalctl", args...).Output()
+	text := strings.TrimSpace(string(output))
+	if err != nil || text == "" {
 		return nil
 	}
-	return strings.Split(strings.TrimSpace(string(output)), "\n")
+	return strings.Split(text, "\n")
 }
