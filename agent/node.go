@@ -59,8 +59,9 @@ type Node struct {
 		runtimes []string
 		bridges  []string
 
-		input   reconcile.Input
-		desired reconcile.Desired
+		input    reconcile.Input
+		desired  reconcile.Desired
+		resolved reconcile.Memory
 
 		inputs map[string]string // what the objects on the disk were rendered from; nil for not read
 
@@ -249,7 +250,7 @@ func (n *Node) Resolve(set *manifests.Set) (reconcile.Desired, error) {
 		Node:         facts,
 	}
 	if n.last.input.Objects == nil || !reflect.DeepEqual(n.last.input, input) {
-		n.last.input, n.last.desired = input, reconcile.Resolve(input)
+		n.last.input, n.last.desired = input, n.last.resolved.Resolve(input)
 	}
 	return n.last.desired, nil
 }

@@ -274,8 +274,7 @@ func (d *document) fields(node *yaml.Node, want reflect.Type, path string) any {
 	if node.Kind != yaml.MappingNode {
 		return d.mistyped(node, path, "a mapping", requiredHint(node, want))
 	}
-	known := fieldsOf(want)
-	names := slices.Sorted(maps.Keys(known))
+	known, names := fieldsOf(want)
 	values, meant := map[string]any{}, map[string]bool{}
 	d.eachEntry(node, path, func(key, value *yaml.Node) {
 		at := join(path, key.Value)
@@ -413,17 +412,26 @@ func (d *document) any(node *yaml.Node, path string) any {
 // fieldsByType holds what fieldsOf has found: reflection is most of the work otherwise.
 var fieldsByType sync.Map
 
-// fieldsOf maps a struct's fields by name, those of inlined structs included.
-func fieldsOf(of reflect.Type) map[string]v1.Field {
+// namedFields are a struct's fields by name, and the names sorted.
+type namedFields struct {
+	byName map[string]v1.Field
+	names  []string
+}
+
+// fieldsOf maps a struct's fields by name, those of inlined structs included, and lists the names. Neither is the
+// caller's to change.
+func fieldsOf(of reflect.Type) (byName map[string]v1.Field, names []string) {
 	if known, ok := fieldsByType.Load(of); ok {
-		return known.(map[string]v1.Field)
+		fields := known.(namedFields)
+		return fields.byName, fields.names
 	}
-	fields := map[string]v1.Field{}
+	fields := namedFields{byName: map[string]v1.Field{}}
 	for _, field := range v1.Fields(of) {
-		fields[field.Name] = field
+		fields.byName[field.Name] = field
 	}
+	fields.names = slices.Sorted(maps.Keys(fields.byName))
 	fieldsByType.Store(of, fields)
-	return fields
+	return fields.byName, fields.names
 }
 
 // describe names what a node is, for "want …, got …".

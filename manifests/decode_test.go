@@ -47,7 +47,9 @@ func TestTagsOfTheTypesAreChecked(t *testing.T) {
 
 func TestTheNamePatternIsTheOneChecked(t *testing.T) {
 	t.Parallel()
-	if field := fieldsOf(fieldsOf(containerType)["metadata"].Type)["name"]; field.Pattern != label.String() {
+	container, _ := fieldsOf(containerType)
+	metadata, _ := fieldsOf(container["metadata"].Type)
+	if field := metadata["name"]; field.Pattern != label.String() {
 		t.Errorf("the tag says %s, the check %s", field.Pattern, label)
 	}
 }

@@ -145,9 +145,12 @@ func (d *document) checkEnums(value reflect.Value, path string) {
 		}
 	case reflect.Struct:
 		for _, field := range v1.Fields(value.Type()) {
-			member := value.FieldByName(field.Go)
+			member := value.FieldByIndex(field.Index)
+			if member.IsZero() {
+				continue // as most are
+			}
 			at := join(path, field.Name)
-			if text := member; field.Enum != nil && text.Kind() == reflect.String && text.String() != "" && !slices.Contains(field.Enum, text.String()) {
+			if text := member; field.Enum != nil && text.Kind() == reflect.String && !slices.Contains(field.Enum, text.String()) {
 				hint := didYouMean(text.String(), field.Enum)
 				if hint == "" {
 					hint = "one of " + v1.EnumText(field.Enum)

@@ -14,52 +14,46 @@ import (
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
-// noteInputs notes with each workload what its object was rendered from. It comes last: only then images and
-// networks are known.
-func (r *resolver) noteInputs() {
-	images := map[v1.Ref][]string{}
-	for _, workload := range r.desired.all() {
-		if workload.Bundle == nil {
-			continue
-		}
-		for _, image := range workload.Bundle.Images() {
-			images[workload.Ref] = append(images[workload.Ref], image.ID)
-		}
-	}
-	byName := map[string][]manifests.Object{}
-	for _, object := range r.in.Objects {
-		byName[object.Meta().Name] = append(byName[object.Meta().Name], object)
-	}
-	inputs := map[v1.Ref]string{}
-	for _, object := range r.in.Objects {
-		ref := object.Ref()
-		if len(r.all[ref].units()) > 0 {
-			inputs[ref] = r.inputs(object, byName, slices.Compact(slices.Sorted(slices.Values(images[ref]))))
+// noteInputs notes with the workloads of an object what it was rendered from. It comes last: only then networks are
+// known.
+func (r *resolver) noteInputs(object manifests.Object, made resolution) resolution {
+	var images []string
+	for _, workloads := range []map[string]Workload{made.workloads, made.spares} {
+		for _, workload := range workloads {
+			if workload.Bundle == nil {
+				continue
+			}
+			for _, image := range workload.Bundle.Images() {
+				images = append(images, image.ID)
+			}
 		}
 	}
-	for unit, workload := range r.desired.Workloads {
-		workload.Inputs = inputs[workload.Ref]
-		r.desired.Workloads[unit] = workload
+	slices.Sort(images)
+	manifest := fieldsOf(object)
+	made.words = wordsOf(manifest)
+	inputs, noted := r.inputs(object, manifest, made.words, slices.Compact(images)), make(map[string]Workload, len(made.workloads))
+	for unit, workload := range made.workloads {
+		workload.Inputs = inputs
+		noted[unit], r.desired.Workloads[unit] = workload, workload
 	}
+	made.workloads = noted
+	return made
 }
 
 // inputs identifies all that an object's units are rendered from, whatever the way of rendering: its manifest, its
 // images, and what it names of the other manifests and of the node. The version of systemd is left out: what was
 // written for an older one works with a newer one.
-func (r *resolver) inputs(object manifests.Object, byName map[string][]manifests.Object, images []string) string {
-	manifest := fieldsOf(object)
-	words := map[string]bool{defaultNetwork: true}
-	collectStrings(manifest["spec"], words)
+func (r *resolver) inputs(object manifests.Object, manifest map[string]any, words, images []string) string {
 	node, sum := r.in.Node, sha256.New()
 	encode(sum, object.Ref(), r.kept[object.Ref()], images, manifest["spec"], node.Launcher, node.StorageRoot, node.Architecture, r.hostRoots())
 	shown := func(word string) bool {
 		return strings.HasPrefix(word, "metadata.") || strings.HasPrefix(word, "spec.")
 	}
-	if slices.ContainsFunc(slices.Collect(maps.Keys(words)), shown) { // by the downward API
+	if slices.ContainsFunc(words, shown) { // by the downward API
 		encode(sum, manifest["metadata"], node.Hostname)
 	}
-	for _, word := range slices.Sorted(maps.Keys(words)) {
-		for _, other := range byName[word] {
+	for _, word := range words {
+		for _, other := range r.byName[word] {
 			r.encodeOther(sum, other)
 		}
 		r.encodeOwned(sum, word)
@@ -94,7 +88,8 @@ func (r *resolver) encodeOther(sum hash.Hash, object manifests.Object) {
 	case *v1.Volume, *v1.Image, *v1.Network:
 		encode(sum, fieldsOf(object)["spec"])
 	default:
-		encode(sum, r.all[object.Ref()].main())
+		l, _ := r.other(object.Ref())
+		encode(sum, l.main())
 	}
 }
 
@@ -121,7 +116,15 @@ func encode(sum hash.Hash, values ...any) {
 	}
 }
 
-// collectStrings finds all strings in a decoded document. The names of other objects are among them.
+// wordsOf are all strings of what a document specifies, and the name of the network that it need not name. The names of
+// the objects that it needs are among them. They are sorted.
+func wordsOf(document map[string]any) []string {
+	words := map[string]bool{defaultNetwork: true}
+	collectStrings(document["spec"], words)
+	return slices.Sorted(maps.Keys(words))
+}
+
+// collectStrings finds all strings in a decoded document.
 func collectStrings(value any, into map[string]bool) {
 	switch value := value.(type) {
 	case string:

@@ -181,15 +181,23 @@ func (l *lowered) add(other lowered) {
 	l.spares = append(l.spares, other.spares...)
 }
 
-// lowerAll lowers all objects that can be, by reference.
-func lowerAll(objects []manifests.Object) map[v1.Ref]lowered {
-	all := map[v1.Ref]lowered{}
-	for _, object := range objects {
-		if l, err := lower(object.Object); err == nil {
-			all[object.Ref()] = l
-		}
+// other is what an object comes to that another one names; ok is false if there is none that davit can run.
+func (r *resolver) other(ref v1.Ref) (l lowered, ok bool) {
+	if l, ok = r.lowered[ref]; ok {
+		return l, true
 	}
-	return all
+	for _, object := range r.byName[ref.Name] {
+		if object.Ref() != ref {
+			continue
+		}
+		l, err := lower(object.Object)
+		if err != nil {
+			return lowered{}, false
+		}
+		r.lowered[ref] = l
+		return l, true
+	}
+	return lowered{}, false
 }
 
 // claimUnit reports two objects that come to one unit.
@@ -198,11 +206,12 @@ func (r *resolver) claimUnit(unit string, ref v1.Ref) error {
 		return fmt.Errorf("its unit %s is %s's already: rename one of them", unit, owner)
 	}
 	r.owners[unit] = ref
+	r.made.units = append(r.made.units, unit)
 	return nil
 }
 
-// lowered makes desired what one object comes to, all of it or nothing.
-func (r *resolver) lowered(object manifests.Object) error {
+// lower makes desired what one object comes to, all of it or nothing.
+func (r *resolver) lower(object manifests.Object) error {
 	l, err := lower(object.Object)
 	if job, ok := object.Object.(*v1.CronJob); ok && err == nil {
 		err = r.makeUp(&l, job.Spec)

@@ -75,6 +75,7 @@ func (r *resolver) attach(spec v1.SandboxFields, published []v1.ContainerPort, n
 		if own, ok, err := r.ownNetwork(want.Name); err != nil {
 			return bundle.Network{}, nil, err
 		} else if ok {
+			r.made.networks[want.Name] = own
 			attachment.Conflist = own.Conflist
 			subnets = own.Subnets
 			managed = append(managed, want.Name)

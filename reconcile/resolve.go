@@ -68,7 +68,9 @@ type Node struct {
 // Resolve turns objects into the desired state. It applies defaults, binds images to
 // digests and networks to subnets, and renders bundles and units. An object that cannot
 // be resolved becomes a [Problem] and takes no other object with it.
-func Resolve(in Input) Desired {
+func Resolve(in Input) Desired { return new(Memory).Resolve(in) }
+
+func newResolver(in Input) *resolver {
 	r := &resolver{
 		in:      in,
 		images:  imageObjects(in.Objects),
@@ -79,7 +81,8 @@ func Resolve(in Input) Desired {
 		owners:  map[string]v1.Ref{},
 		filters: map[string]*specs.LinuxSeccomp{},
 		skips:   map[string]skip{},
-		all:     lowerAll(in.Objects),
+		lowered: map[v1.Ref]lowered{},
+		byName:  map[string][]manifests.Object{},
 		desired: Desired{
 			Images:    map[string]Image{},
 			Networks:  map[string]Network{},
@@ -88,19 +91,12 @@ func Resolve(in Input) Desired {
 			Spares:    map[string]Workload{},
 		},
 	}
-	r.networks()
-	r.volumes()
-	r.collectData()
 	for _, object := range in.Objects {
+		name := object.Meta().Name
+		r.byName[name] = append(r.byName[name], object)
 		r.kept[object.Ref()] = object.Meta().Annotations[v1.PruneAnnotation] == v1.PruneDisabled
 	}
-	for _, object := range in.Objects {
-		if err := r.object(object); err != nil {
-			r.problem(object, err)
-		}
-	}
-	r.noteInputs()
-	return r.desired
+	return r
 }
 
 // resolver carries one pass of [Resolve].
@@ -112,8 +108,10 @@ type resolver struct {
 	configs    map[string]contents
 	texts      map[string]contents // what Configs have for variables: not their binary data
 	secrets    map[string]contents
-	owners     map[string]v1.Ref // by unit name
-	all        map[v1.Ref]lowered
+	owners     map[string]v1.Ref              // by unit name
+	lowered    map[v1.Ref]lowered             // what was asked for of other objects
+	byName     map[string][]manifests.Object  // the objects of each name
+	made       resolution                     // of the object that is resolved
 	claimed    []Network                      // the networks whose devices and subnets are taken
 	filters    map[string]*specs.LinuxSeccomp // the usual ones, by the capabilities that they are for
 	skips      map[string]skip                // what time zones skip, by their names
@@ -125,7 +123,7 @@ func (r *resolver) object(object manifests.Object) error {
 		_, err := r.image(imageRequest(image.Spec))
 		return err
 	}
-	return r.lowered(object)
+	return r.lower(object)
 }
 
 func (r *resolver) problem(object manifests.Object, err error) {
@@ -133,7 +131,8 @@ func (r *resolver) problem(object manifests.Object, err error) {
 	if e, ok := errors.AsType[partError](err); ok {
 		part = e.part
 	}
-	r.desired.Problems = append(r.desired.Problems, Problem{object.Ref(), object.Source, part, err, r.all[object.Ref()].units()})
+	l, _ := r.other(object.Ref())
+	r.desired.Problems = append(r.desired.Problems, Problem{object.Ref(), object.Source, part, err, l.units()})
 }
 
 // image binds a request to a digest and makes the image desired.
@@ -146,6 +145,7 @@ func (r *resolver) image(request ImageRequest) (Image, error) {
 		return Image{}, in(PartImage, result.Err)
 	}
 	r.desired.Images[result.Image.Key()] = result.Image
+	r.made.images[request] = result.Image
 	return result.Image, nil
 }
 

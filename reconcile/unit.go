@@ -112,7 +112,7 @@ func (r *resolver) dependenciesOf(declared v1.SandboxFields) (units.Dependencies
 	var dependencies units.Dependencies
 	for _, dependency := range declared.DependsOn {
 		ref := v1.Ref{Kind: cmp.Or(dependency.Kind, v1.KindContainer), Name: dependency.Name}
-		needed, ok := r.all[ref]
+		needed, ok := r.other(ref)
 		if !ok {
 			return dependencies, fmt.Errorf("dependsOn: there is no %s", ref)
 		}

@@ -33,6 +33,9 @@ const maxValue = 1<<20 - 256
 
 var plainArgument = regexp.MustCompile(`^[A-Za-z0-9/-][A-Za-z0-9:_./@-]*$`)
 
+// wordCharacters are what means something between quotes (systemd.syntax(7)).
+var wordCharacters = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
 // encode is the one way into a unit file. It returns the value as systemd must read it,
 // or an error: systemd ends a line at LF, CR and NUL, joins lines at a trailing
 // backslash and drops an assignment that is not UTF-8, so none of these can be escaped,
@@ -45,8 +48,7 @@ func encode(value string, kind kind) (string, error) {
 	case text:
 		return doublePercent(value), nil
 	case word:
-		quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(doublePercent(value))
-		return `"` + quoted + `"`, nil
+		return `"` + wordCharacters.Replace(doublePercent(value)) + `"`, nil
 	case argument:
 		if !plainArgument.MatchString(value) {
 			return "", fmt.Errorf("%q: want only letters, digits and :_./@-", value)

@@ -2,6 +2,7 @@ package v1
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -10,6 +11,8 @@ import (
 type Field struct {
 	// Name is the field's in manifests, Go its name in this package.
 	Name, Go string
+	// Index is where it is in the type that was listed, as [reflect.Value.FieldByIndex] takes it.
+	Index []int
 	// Owner is the struct that declares the field: an inlined one, or the type itself.
 	Owner reflect.Type
 	// Type is the field's.
@@ -43,11 +46,14 @@ func listFields(of reflect.Type) []Field {
 	for field := range of.Fields() {
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if name == "" && field.Anonymous {
-			fields = append(fields, listFields(field.Type)...)
+			for _, inlined := range listFields(field.Type) {
+				inlined.Index = slices.Concat(field.Index, inlined.Index)
+				fields = append(fields, inlined)
+			}
 			continue
 		}
 		fields = append(fields, Field{
-			Name: name, Go: field.Name, Owner: of, Type: field.Type,
+			Name: name, Go: field.Name, Index: field.Index, Owner: of, Type: field.Type,
 			Required: !strings.Contains(options, "omit"),
 			Enum:     enum(field.Tag),
 			Pattern:  field.Tag.Get("pattern"),

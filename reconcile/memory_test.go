@@ -1,0 +1,109 @@
+package reconcile
+
+import (
+	"cmp"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/davit-project/davit/manifests"
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+// goldenObjects are the versions that the golden manifests have of each object.
+func goldenObjects(t *testing.T) map[v1.Ref][]manifests.Object {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join("testdata", "manifests", "*.yaml"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no manifests: %v", err)
+	}
+	versions := map[v1.Ref][]manifests.Object{}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, object := range load(t, string(text)) {
+			versions[object.Ref()] = append(versions[object.Ref()], object)
+		}
+	}
+	return versions
+}
+
+// What is resolved with a memory is what is resolved without, whatever has changed since.
+func TestAMemoryResolvesTheSame(t *testing.T) {
+	t.Parallel()
+	versions := goldenObjects(t)
+	refs := slices.SortedFunc(maps.Keys(versions), compareByName)
+	rapid.Check(t, func(t *rapid.T) {
+		var memory Memory
+		objects, node := map[v1.Ref]manifests.Object{}, testNode
+		for range rapid.IntRange(1, 12).Draw(t, "steps") {
+			for range rapid.IntRange(1, 8).Draw(t, "edits") {
+				ref := rapid.SampledFrom(refs).Draw(t, "object")
+				objects[ref] = rapid.SampledFrom(versions[ref]).Draw(t, "version")
+			}
+			if gone := rapid.SampledFrom(refs).Draw(t, "gone"); rapid.Bool().Draw(t, "goes") {
+				delete(objects, gone)
+			}
+			node.Hostname = rapid.SampledFrom([]string{"node", "node", "node", "other"}).Draw(t, "node")
+			in := Input{Node: node, Objects: objectsOf(objects)}
+			in.Images = resolved(in.Objects, goldenImage)
+			if lost := rapid.SampledFrom(append(Requests(in.Objects), ImageRequest{})).Draw(t, "image"); rapid.Bool().Draw(t, "is lost") {
+				in.Images[lost] = ImageResult{Err: errors.New("no such image")}
+			}
+			if got, want := memory.Resolve(in), Resolve(in); !reflect.DeepEqual(got, want) {
+				reportDifference(t, got, want)
+			}
+		}
+	})
+}
+
+func compareByName(a, b v1.Ref) int { return cmp.Compare(a.String(), b.String()) }
+
+func objectsOf(byRef map[v1.Ref]manifests.Object) []manifests.Object {
+	return slices.SortedFunc(maps.Values(byRef), func(a, b manifests.Object) int { return compareByName(a.Ref(), b.Ref()) })
+}
+
+func reportDifference(t *rapid.T, got, want Desired) {
+	t.Helper()
+	for _, unit := range sortedKeys(want.all()) {
+		if !reflect.DeepEqual(got.Workload(unit), want.Workload(unit)) {
+			t.Errorf("%s:\ngot  %+v\nwant %+v", unit, got.Workload(unit), want.Workload(unit))
+		}
+	}
+	if !reflect.DeepEqual(got.Problems, want.Problems) {
+		t.Errorf("problems:\ngot  %+v\nwant %+v", got.Problems, want.Problems)
+	}
+	if !reflect.DeepEqual(got.Images, want.Images) {
+		t.Errorf("images:\ngot  %v\nwant %v", sortedKeys(got.Images), sortedKeys(want.Images))
+	}
+	if !reflect.DeepEqual(got.Networks, want.Networks) {
+		t.Errorf("networks:\ngot  %v\nwant %v", got.Networks, want.Networks)
+	}
+	t.Fatal("they differ")
+}
+
+// What an edit does not touch is not rendered anew.
+func TestAMemoryKeepsWhatHasNotChanged(t *testing.T) {
+	t.Parallel()
+	var memory Memory
+	resolve := func(web string) Desired {
+		objects := load(t, container("db", "envFrom: [{configMapRef: {name: settings}}]")+container("web", web)+header+"Config\nmetadata: {name: settings}\ndata: {A: a}\n")
+		return memory.Resolve(Input{Objects: objects, Images: resolved(objects, command), Node: testNode})
+	}
+	before := resolve("args: [one]").Workloads
+	after := resolve("args: [two]").Workloads
+	if before["db.service"].Bundle != after["db.service"].Bundle {
+		t.Error("db was resolved again, and is as it was")
+	}
+	if reflect.DeepEqual(before["web.service"], after["web.service"]) {
+		t.Error("web is as it was, and its manifest is not")
+	}
+}
