@@ -3,7 +3,9 @@ package agent
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -179,9 +181,13 @@ func (n *Node) noteQueued(desired reconcile.Desired, workloads map[string]reconc
 
 // onDisk is what the disk tells of units that davit wrote.
 func (n *Node) onDisk(files map[string]units.Own, desired reconcile.Desired) (map[string]reconcile.ActualWorkload, error) {
+	dirs, err := runningDirs()
+	if err != nil {
+		return nil, err
+	}
 	workloads := make(map[string]reconcile.ActualWorkload, len(files))
 	for name, own := range files {
-		running := runningDir(strings.TrimSuffix(name, ".service"))
+		running := dirs[strings.TrimSuffix(name, ".service")]
 		dir := ""
 		if own.Bundle != "" {
 			dir = filepath.Base(own.Bundle)
@@ -299,23 +305,33 @@ func enabled(state units.State, lacksLinks bool) string {
 	}
 }
 
-// runningDir names the bundle a container was started from; empty when none runs, and where something
-// else than a link is in its place.
-func runningDir(id string) string {
-	path, err := os.Readlink(bundle.RunningBundle(id))
-	if err != nil {
-		return ""
+// runningDirs are the names of the bundles that containers were started from, by the containers' ids. It has those that
+// run, but where something else than a link is in its place.
+func runningDirs() (map[string]string, error) {
+	entries, err := os.ReadDir(bundle.AttachmentsDir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("list what runs: %w", err)
 	}
-	return filepath.Base(path)
+	running := make(map[string]string, len(entries))
+	for _, entry := range entries {
+		if path, err := os.Readlink(bundle.RunningBundle(entry.Name())); err == nil {
+			running[entry.Name()] = filepath.Base(path)
+		}
+	}
+	return running, nil
 }
 
 // foreign finds the desired units whose names others have.
 func (n *Node) foreign(ctx context.Context, desired reconcile.Desired, actual reconcile.Actual) (map[string]string, error) {
+	running, err := runningDirs()
+	if err != nil {
+		return nil, err
+	}
 	var names []string
 	for name := range desired.Workloads {
 		_, own := actual.Workloads[name]
 		// A container of davit's may run on though somebody removed its unit file.
-		if !own && runningDir(strings.TrimSuffix(name, ".service")) == "" {
+		if !own && running[strings.TrimSuffix(name, ".service")] == "" {
 			names = append(names, name)
 		}
 	}

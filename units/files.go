@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -32,24 +34,38 @@ type Files struct{ read map[string]readFile }
 
 // readFile is a unit file that was read.
 type readFile struct {
-	info fs.FileInfo
-	own  Own
-	err  error // it is not davit's
+	stamp stamp
+	own   Own
+	err   error // it is not davit's
+}
+
+// stamp is what stat(2) tells of a file that changes with its text.
+type stamp struct {
+	device, inode  uint64
+	size           int64
+	modified, meta unix.Timespec
 }
 
 // List returns the unit files that carry davit's stamp, by unit name.
 func (f *Files) List() (map[string]Own, error) {
-	paths, err := filepath.Glob(filepath.Join(Dir, "*.*"))
-	if err != nil {
-		return nil, fmt.Errorf("list units in %s: %w", Dir, err)
+	dir, err := os.Open(Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return map[string]Own{}, nil
 	}
-	read, units := map[string]readFile{}, map[string]Own{}
-	for _, path := range paths {
-		name := filepath.Base(path)
-		if !validName.MatchString(name) {
+	if err != nil {
+		return nil, fmt.Errorf("list units: %w", err)
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, fmt.Errorf("list units: %w", err)
+	}
+	read, units := make(map[string]readFile, len(f.read)), make(map[string]Own, len(f.read))
+	for _, name := range names {
+		if _, known := f.read[name]; !known && !validName.MatchString(name) {
 			continue
 		}
-		file, err := f.file(name, path)
+		file, err := f.file(dir, name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // a dangling link, or removed since
 		}
@@ -64,20 +80,21 @@ func (f *Files) List() (map[string]Own, error) {
 	return units, nil
 }
 
-func (f *Files) file(name, path string) (readFile, error) {
-	info, err := os.Stat(path)
-	if err != nil {
+func (f *Files) file(dir *os.File, name string) (readFile, error) {
+	var stat unix.Stat_t
+	if err := unix.Fstatat(int(dir.Fd()), name, &stat, 0); err != nil {
 		return readFile{}, err
 	}
-	if known, ok := f.read[name]; ok && os.SameFile(known.info, info) && known.info.Size() == info.Size() && known.info.ModTime().Equal(info.ModTime()) {
+	now := stamp{uint64(stat.Dev), stat.Ino, stat.Size, stat.Mtim, stat.Ctim}
+	if known, ok := f.read[name]; ok && known.stamp == now {
 		return known, nil
 	}
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(filepath.Join(Dir, name))
 	if err != nil {
 		return readFile{}, err
 	}
 	own, err := ParseOwn(string(text))
-	return readFile{info, own, err}, nil
+	return readFile{now, own, err}, nil
 }
 
 // dropInDirs are where systemctl edit and systemctl set-property leave drop-ins (systemd.unit(5)).
