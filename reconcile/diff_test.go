@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -125,7 +126,8 @@ func (n *node) EnsureUnit(_ context.Context, name, text string) error {
 		if current.RunningDir == current.BundleDir && current.RunningDir != workload.BundleDir {
 			current.Running = current.Bundle // what runs goes on as it was started
 		}
-		current.Ref, current.UnitText, current.NeedReload = workload.Ref, text, true
+		current.NeedReload = current.NeedReload || units.OnDisk(current.UnitText) != units.OnDisk(text)
+		current.Ref, current.UnitText = workload.Ref, text
 		current.BundleDir, current.Bundle = workload.BundleDir, workload.Bundle
 		n.actual.Workloads[name] = current
 	})
@@ -247,13 +249,12 @@ func TestEditRestartsOnlyWhatChanged(t *testing.T) {
 	old := n.actual.Workloads["web.service"].BundleDir
 	plan := n.mustApply(t, resolve(t, container("web", "env: [{name: A, value: secret}]")+container("db"), command))
 	want := []string{
-		"write-bundle Container/web", "write-unit Container/web", "reload systemd", "restart Container/web",
-		"remove-bundle " + old,
+		"write-bundle Container/web", "write-unit Container/web", "restart Container/web", "remove-bundle " + old,
 	}
 	if diff := cmp.Diff(want, verbs(plan)); diff != "" {
 		t.Error(diff)
 	}
-	if reason := plan.Actions[3].Reason; reason != "environment changed: A" {
+	if reason := plan.Actions[2].Reason; reason != "environment changed: A" {
 		t.Errorf("reason %q", reason)
 	}
 }
@@ -517,5 +518,29 @@ func TestOnlyWhatIsUnsettledIsKept(t *testing.T) {
 	}
 	if diff := cmp.Diff([][]string{{"gone.service"}, {"Container/changing", "Container/moved"}}, [][]string{removed, held}); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// systemd reads the files of all units again where one has changed, and not where a unit only starts another bundle.
+func TestSystemdReadsOnlyFilesThatChange(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		spec string
+		want bool
+	}{
+		"arguments":             {"args: [other]", false},
+		"variables":             {"env: [{name: A, value: a}]", false},
+		"a setting of the unit": {"service: {Nice: 5}", true},
+		"a stop signal":         {"stopSignal: SIGUSR1", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNode()
+			n.mustApply(t, resolve(t, container("web"), command))
+			plan := n.mustApply(t, resolve(t, container("web", test.spec), command))
+			if got := slices.Contains(verbs(plan), "reload systemd"); got != test.want {
+				t.Errorf("got %t: %v", got, verbs(plan))
+			}
+		})
 	}
 }

@@ -12,7 +12,7 @@ func TestAnEditEnablesNoUnitThatAnOperatorDisabled(t *testing.T) {
 	n := newNode()
 	n.mustApply(t, resolve(t, container("web")+container("other"), command))
 	n.change("web.service", func(w *ActualWorkload) { w.Enabled = "disabled" })
-	changed := resolve(t, container("web", "hostname: changed")+container("other", "hostname: changed"), command)
+	changed := resolve(t, container("web", "service: {Nice: 5}")+container("other", "service: {Nice: 5}"), command)
 	plan := Diff(changed, n.actual, Options{})
 	if !slices.Contains(verbs(plan), "restart Container/web") {
 		t.Errorf("it is disabled, and its change is held: %v", plan.Held)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -96,11 +97,14 @@ func Versions(desired Desired) map[string]Version {
 	return versions
 }
 
+// sourceLine names a manifest in a unit file, as davit writes it now or did before.
+var sourceLine = regexp.MustCompile(`^(SourcePath=|Source=|Documentation=file:)`)
+
 // withoutSource is a unit file's text without the path of the manifest it came from.
 func withoutSource(text string) string {
 	var lines []string
 	for line := range strings.Lines(text) {
-		if !strings.HasPrefix(line, "SourcePath=") {
+		if !sourceLine.MatchString(line) {
 			lines = append(lines, line)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -60,7 +61,7 @@ func render(t *testing.T, desired Desired) string {
 	}
 	for _, name := range sortedKeys(desired.Workloads) {
 		workload := desired.Workloads[name]
-		fmt.Fprintf(&text, "-- %s --\n%s", name, workload.UnitText)
+		fmt.Fprintf(&text, "-- %s --\n%s", name, units.OnDisk(workload.UnitText))
 		if workload.Bundle == nil {
 			continue
 		}
@@ -70,7 +71,7 @@ func render(t *testing.T, desired Desired) string {
 		}
 	}
 	for _, name := range sortedKeys(desired.Spares) {
-		fmt.Fprintf(&text, "-- %s, a spare --\n%s", name, desired.Spares[name].UnitText)
+		fmt.Fprintf(&text, "-- %s, a spare --\n%s", name, units.OnDisk(desired.Spares[name].UnitText))
 	}
 	return text.String()
 }

@@ -119,7 +119,7 @@ func (m *machine) look(desired Desired) {
 	m.now = m.manager.now
 	files, pending := m.manager.files, false
 	for name, text := range files {
-		pending = pending || m.manager.unit(name).text != text
+		pending = pending || onDisk(m.manager.unit(name).text) != onDisk(text)
 	}
 	unplain := map[string]bool{}
 	for name := range files {
@@ -158,7 +158,7 @@ func (m *machine) seen(name, text string, whole bool, desired Desired, judged ma
 	u := m.manager.unit(name)
 	own := ownOf(text)
 	kind, object, _ := strings.Cut(own.Object, "/")
-	w := ActualWorkload{SourcePath: own.SourcePath, UnitText: text, RunningDir: u.running, NeedReload: u.text != text && !u.masked, Active: u.active, Sub: u.sub, Result: u.result}
+	w := ActualWorkload{SourcePath: own.SourcePath, UnitText: text, RunningDir: u.running, NeedReload: onDisk(u.text) != onDisk(text) && !u.masked, Active: u.active, Sub: u.sub, Result: u.result}
 	w.Ref.Kind, w.Ref.Name = kind, object
 	if own.Bundle != "" {
 		w.BundleDir = filepath.Base(own.Bundle)
@@ -197,8 +197,19 @@ func ownOf(text string) units.Own {
 	return own
 }
 
-// parsedOwn and parsedSettings are what unit files say, by their texts: many histories have the same ones.
-var parsedOwn, parsedSettings sync.Map
+// onDisk is what the file of a unit has of its text.
+func onDisk(text string) string {
+	if known, ok := filesOf.Load(text); ok {
+		return known.(string)
+	}
+	file := units.OnDisk(text)
+	filesOf.Store(text, file)
+	return file
+}
+
+// parsedOwn and parsedSettings are what unit files say, filesOf what is in them, by their texts: many histories have the
+// same ones.
+var parsedOwn, parsedSettings, filesOf sync.Map
 
 func later(a, b time.Time) time.Time {
 	if a.After(b) {

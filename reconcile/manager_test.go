@@ -428,6 +428,9 @@ func (m *manager) start(u *loadedUnit) {
 		}
 	}
 	own := ownOf(u.text)
+	if current := ownOf(m.files[u.name]).Bundle; current != "" && onDisk(u.text) != u.text {
+		own.Bundle = current // a link leads there
+	}
 	u.result, u.asked, u.dies, u.restarts = "success", false, false, 0
 	if own.Bundle == "" {
 		m.enter(u, "active", "active")

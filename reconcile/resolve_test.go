@@ -240,7 +240,7 @@ func TestRestartsBackOff(t *testing.T) {
 	t.Parallel()
 	const (
 		bySystemd  = "RestartSec=1\nRestartSteps=8\nRestartMaxDelaySec=300\n"
-		byLauncher = "\n[X-Davit]\nObject=Container/web\nRestartMaxDelaySec=300\n"
+		byLauncher = "\n[X-Davit]\nObject=Container/web\nSource=/etc/davit/manifests/app.yaml\nRestartMaxDelaySec=300\n"
 	)
 	for name, test := range map[string]struct {
 		systemd int

@@ -92,11 +92,30 @@ func (d *differ) write() {
 		d.written[c.unit] = id
 		d.files = append(d.files, id)
 	}
-	if len(d.files) > 0 {
+	if files := d.changedFiles(); files > 0 {
 		d.reloaded = []string{d.plan.add(Action{
-			Verb: Reload, Object: "systemd", Reason: fmt.Sprintf("%d unit files changed", len(d.files)), After: d.files,
+			Verb: Reload, Object: "systemd", Reason: fmt.Sprintf("%d unit files changed", files), After: d.files,
 		})}
 	}
+}
+
+// changedFiles counts the unit files that systemd has to read.
+func (d *differ) changedFiles() int {
+	files := len(d.files)
+	for _, c := range d.changes {
+		if c.write != "" && d.isRead(c) {
+			files--
+		}
+	}
+	return files
+}
+
+// isRead reports whether systemd knows the file of a unit as it is to be, and has enabled it: a unit that only starts
+// another bundle keeps its file.
+func (d *differ) isRead(c change) bool {
+	current, exists := d.actual.Workloads[c.unit]
+	return exists && !current.NeedReload && !d.halfWritten(c.unit, c.workload, current) &&
+		units.OnDisk(current.UnitText) == units.OnDisk(c.workload.UnitText)
 }
 
 // start plans the start or the restart of one unit.
@@ -218,7 +237,9 @@ func (d *differ) expects(c change) string {
 // ready are the actions without which a unit cannot be started, or stopped to be started again.
 func (d *differ) ready(c change) []string {
 	needs := d.requirements(c.workload)
-	if id, ok := d.written[c.unit]; ok {
+	if id, ok := d.written[c.unit]; ok && d.isRead(c) {
+		needs = []string{id}
+	} else if ok {
 		needs = append(slices.Clone(d.reloaded), id)
 	} else if c.with != "" {
 		needs = append(needs, d.reloaded...)

@@ -17,9 +17,8 @@ import (
 // Dir is where davit's unit files lie.
 const Dir = bundle.UnitsDir
 
-// pendingReload exists from before a unit file is written until systemd has read it. systemd
-// itself cannot tell: its NeedDaemonReload is set as well when a manifest changed that
-// only other units come from, because SourcePath= counts.
+// pendingReload exists from before a unit file is written until systemd has read it. systemd itself tells so only of
+// units that it has loaded, and only by the times of files.
 const pendingReload = bundle.RunDir + "/reload"
 
 // PendingReload reports whether unit files were written that systemd was not made to read.
@@ -28,13 +27,14 @@ func PendingReload() bool {
 	return err == nil
 }
 
-// Files reads davit's unit files, each once for as long as it is the same. Its method may not be called from
-// several goroutines at once; the zero value has read none.
+// Files reads davit's units, each once for as long as its file and its link are the same. Its method may not be called
+// from several goroutines at once; the zero value has read none.
 type Files struct{ read map[string]readFile }
 
-// readFile is a unit file that was read.
+// readFile is a unit that was read.
 type readFile struct {
 	stamp stamp
+	links map[string]string // where the links lead that the file names, by id
 	own   Own
 	err   error // it is not davit's
 }
@@ -60,12 +60,16 @@ func (f *Files) List() (map[string]Own, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list units: %w", err)
 	}
+	current, err := readCurrent()
+	if err != nil {
+		return nil, err
+	}
 	read, units := make(map[string]readFile, len(f.read)), make(map[string]Own, len(f.read))
 	for _, name := range names {
 		if _, known := f.read[name]; !known && !validName.MatchString(name) {
 			continue
 		}
-		file, err := f.file(dir, name)
+		file, err := f.file(dir, name, current)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // a dangling link, or removed since
 		}
@@ -80,21 +84,35 @@ func (f *Files) List() (map[string]Own, error) {
 	return units, nil
 }
 
-func (f *Files) file(dir *os.File, name string) (readFile, error) {
+func (f *Files) file(dir *os.File, name string, current map[string]string) (readFile, error) {
 	var stat unix.Stat_t
 	if err := unix.Fstatat(int(dir.Fd()), name, &stat, 0); err != nil {
 		return readFile{}, err
 	}
 	now := stamp{uint64(stat.Dev), stat.Ino, stat.Size, stat.Mtim, stat.Ctim}
-	if known, ok := f.read[name]; ok && known.stamp == now {
+	if known, ok := f.read[name]; ok && known.stamp == now && known.isCurrent(current) {
 		return known, nil
 	}
 	text, err := os.ReadFile(filepath.Join(Dir, name))
 	if err != nil {
 		return readFile{}, err
 	}
-	own, err := ParseOwn(string(text))
-	return readFile{now, own, err}, nil
+	links := map[string]string{}
+	for _, id := range linked(string(text)) {
+		links[id] = current[id]
+	}
+	own, err := ParseOwn(withBundles(string(text), current))
+	return readFile{now, links, own, err}, nil
+}
+
+// isCurrent reports whether the links lead where they did.
+func (f readFile) isCurrent(current map[string]string) bool {
+	for id, dirName := range f.links {
+		if current[id] != dirName {
+			return false
+		}
+	}
+	return true
 }
 
 // dropInDirs are where systemctl edit and systemctl set-property leave drop-ins (systemd.unit(5)).
@@ -125,27 +143,42 @@ const newPrefix = ".davit-new-"
 
 // Tidy removes what interrupted writes left. Nobody may write units meanwhile.
 func Tidy() error {
-	left, err := filepath.Glob(filepath.Join(Dir, newPrefix+"*"))
-	if err != nil {
-		return fmt.Errorf("tidy units: %w", err)
-	}
-	for _, file := range left {
-		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for _, dir := range []string{Dir, bundle.CurrentDir} {
+		left, err := filepath.Glob(filepath.Join(dir, newPrefix+"*"))
+		if err != nil {
 			return fmt.Errorf("tidy units: %w", err)
+		}
+		for _, file := range left {
+			if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("tidy units: %w", err)
+			}
 		}
 	}
 	return nil
 }
 
-// writeUnit leaves the unit file with this text, durably: after a power loss it has the
-// old text or the new one.
-func writeUnit(name, text string) (err error) {
+// ensureUnit leaves the link of a unit and its file as its text says. The link comes first: a file never names one that
+// is not there.
+func ensureUnit(name, text string) error {
 	if !validName.MatchString(name) {
 		return fmt.Errorf("write unit: %q is not a name of davit's", name)
 	}
 	if err := os.MkdirAll(Dir, 0o755); err != nil {
 		return fmt.Errorf("write unit %s: %w", name, err)
 	}
+	if err := setCurrent(name, text); err != nil {
+		return fmt.Errorf("write unit %s: %w", name, err)
+	}
+	onDisk := OnDisk(text)
+	if now, err := os.ReadFile(filepath.Join(Dir, name)); err == nil && string(now) == onDisk {
+		return syncDir(Dir) // an interrupted call may not have
+	}
+	return writeUnit(name, onDisk)
+}
+
+// writeUnit leaves the unit file with this text, durably: after a power loss it has the
+// old text or the new one.
+func writeUnit(name, text string) (err error) {
 	if err := notePending(); err != nil {
 		return fmt.Errorf("write unit %s: %w", name, err)
 	}
@@ -170,6 +203,9 @@ func writeUnit(name, text string) (err error) {
 }
 
 func removeUnit(name string) error {
+	if err := removeCurrent(name); err != nil {
+		return fmt.Errorf("remove unit: %w", err)
+	}
 	if err := notePending(); err != nil {
 		return fmt.Errorf("remove unit: %w", err)
 	}

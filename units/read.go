@@ -41,8 +41,10 @@ func ParseOwn(text string) (Own, error) {
 		return Own{}, fmt.Errorf("%w: no Object= in [%s]", ErrForeign, stampSection)
 	}
 	own := Own{Text: text, Object: object[0], Keep: slices.Contains(settings[key{stampSection, "Prune"}], "disabled"), links: strings.Join(linksOf(settings), " ")}
-	if source := settings[key{"Unit", "SourcePath"}]; len(source) > 0 {
-		own.SourcePath = source[len(source)-1]
+	for _, k := range []key{{"Unit", "SourcePath"}, {stampSection, "Source"}} { // as davit wrote it before, and as it does
+		if source := settings[k]; len(source) > 0 {
+			own.SourcePath = source[len(source)-1]
+		}
 	}
 	for _, command := range settings[key{"Service", "ExecStart"}] {
 		if words := strings.Fields(command); len(words) == 3 && (words[1] == "start" || words[1] == "sandbox") {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/bits"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -14,7 +15,7 @@ import (
 )
 
 // header tells a reader of the file whose it is.
-const header = `# Written by davit from the manifest that SourcePath= names; changes here are replaced.
+const header = `# Written by davit from the manifest that Source= names; changes here are replaced.
 # To change settings of this unit on this node: systemctl edit %s
 `
 
@@ -134,8 +135,7 @@ type renderer struct {
 // head begins [Unit], and fills [Install] and davit's own section.
 func (r *renderer) head(h Head) {
 	r.set("Unit", "Description", text, h.Description)
-	r.set("Unit", "Documentation", literal, "https://github.com/davit-project/davit")
-	r.set("Unit", "SourcePath", literal, h.SourcePath)
+	r.set("Unit", "Documentation", text, "https://github.com/davit-project/davit", (&url.URL{Scheme: "file", Path: h.SourcePath}).String())
 	r.set("Unit", "After", unitName, h.Dependencies.After...)
 	r.set("Unit", "Wants", unitName, h.Dependencies.Wants...)
 	r.set("Unit", "Requires", unitName, h.Dependencies.Requires...)
@@ -149,6 +149,8 @@ func (r *renderer) head(h Head) {
 		r.set("Install", "WantedBy", kind, unit)
 	}
 	r.set(stampSection, "Object", literal, h.Stamp.Object)
+	// With SourcePath=, systemctl would warn after each edit of a manifest that the unit is outdated.
+	r.set(stampSection, "Source", literal, h.SourcePath)
 	if h.Stamp.Keep {
 		r.set(stampSection, "Prune", literal, "disabled")
 	}

@@ -9,7 +9,7 @@ import (
 
 // Format is the number of the way in which unit files and bundles are rendered. It is raised with each change that
 // renders the same manifest in another way.
-const Format = 3
+const Format = 4
 
 // Settings of a signature, at the end of the section [X-Davit]: the format, and the sum of all text before the sum.
 const (
@@ -21,7 +21,7 @@ const (
 // whether it has been edited since.
 func Sign(text string, format int) string {
 	text += formatSetting + strconv.Itoa(format) + "\n"
-	return text + sumSetting + sumOf(text) + "\n"
+	return text + sumSetting + sumOf(text, format) + "\n"
 }
 
 // Unsigned separates the text of a unit file from its signature. format is 0 for a file of a davit that did not
@@ -31,21 +31,31 @@ func Unsigned(text string) (unsigned string, format int, ok bool) {
 	if !signed {
 		return text, 0, true
 	}
-	unsigned, number, _ := cutLastSetting(rest, formatSetting)
-	format, err := strconv.Atoi(number)
-	return unsigned, format, err == nil && sumOf(rest) == sum
+	unsigned, format, err := cutSignature(text)
+	return unsigned, format, err == nil && sumOf(rest, format) == sum
 }
 
 // WithoutSignature is the text of a unit file without its signature, which is not checked.
 func WithoutSignature(text string) string {
-	rest, _, _ := cutLastSetting(text, sumSetting)
-	unsigned, _, _ := cutLastSetting(rest, formatSetting)
+	unsigned, _, _ := cutSignature(text)
 	return unsigned
 }
 
+// cutSignature separates a text from its signature, and does not check that. format is 0 for a text without one.
+func cutSignature(text string) (unsigned string, format int, err error) {
+	rest, _, signed := cutLastSetting(text, sumSetting)
+	if !signed {
+		return text, 0, nil
+	}
+	unsigned, number, _ := cutLastSetting(rest, formatSetting)
+	format, err = strconv.Atoi(number)
+	return unsigned, format, err
+}
+
 // BeforeSignatures is the text of a unit file without its signature as a davit rendered it that did not sign: a line of
-// a container could have a priority, and the launcher did not wait.
+// a container could have a priority, and the launcher did not wait; SourcePath= named the manifest.
 func BeforeSignatures(text string) string {
+	text = strings.Replace(text, "manifest that Source= names", "manifest that SourcePath= names", 1)
 	text = strings.Replace(text, "\n"+levelPrefixSetting+"=no\n", "\n", 1)
 	text, own, stamped := strings.Cut(text, "\n["+stampSection+"]\n")
 	if !stamped {
@@ -69,7 +79,11 @@ func cutLastSetting(text, setting string) (before, value string, ok bool) {
 	return text[:line], strings.TrimSuffix(value, "\n"), true
 }
 
-func sumOf(text string) string {
+// sumOf is the sum of what a file of a format has of the text.
+func sumOf(text string, format int) string {
+	if format >= linksSince {
+		text = withLinks(text)
+	}
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:8])
 }

@@ -25,7 +25,7 @@ func TestSignature(t *testing.T) {
 		"a setting":      strings.Replace(signed, "=web", "=other", 1),
 		"the format":     strings.Replace(signed, "Format=7", "Format=8", 1),
 		"the sum":        strings.Replace(signed, sumSetting, sumSetting+"0", 1),
-		"no format":      text + sumSetting + sumOf(text) + "\n",
+		"no format":      text + sumSetting + sumOf(text, 0) + "\n",
 		"an added line":  "# mine\n" + signed,
 		"a removed line": strings.Replace(signed, "Description=web\n", "", 1),
 	} {

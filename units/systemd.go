@@ -94,10 +94,9 @@ func (s *Systemd) Stopping(ctx context.Context) (bool, error) {
 	return state == `"stopping"`, nil
 }
 
-// EnsureUnit leaves the unit file with this text, durably; systemd reads it at the next
-// Reload.
+// EnsureUnit leaves the unit with this text, durably. Where its file changes, systemd reads that at the next Reload.
 func (s *Systemd) EnsureUnit(_ context.Context, name, text string) error {
-	return writeUnit(name, text)
+	return ensureUnit(name, text)
 }
 
 // RemoveUnit disables the unit and removes its file; systemd forgets it at the next Reload. The links go without systemd,

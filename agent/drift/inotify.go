@@ -69,7 +69,7 @@ func newWatches(units []string) (*watches, error) {
 		return nil, fmt.Errorf("watch what davit made: %w", os.NewSyscallError("inotify_init1", err))
 	}
 	w := &watches{fd: fd, buffer: make([]byte, 16<<10), dirs: map[int32]watched{}, armed: map[string]bool{}, top: map[string]concern{
-		bundle.VolumesDir: ofState, bundle.RootfsDir: ofState, bundle.NetworkRecordsDir: ofState, bundle.BundlesDir: ofBundles,
+		bundle.VolumesDir: ofState, bundle.RootfsDir: ofState, bundle.NetworkRecordsDir: ofState, bundle.CurrentDir: ofUnits, bundle.BundlesDir: ofBundles,
 		bundle.AttachmentsDir: ofContainers, bundle.ContainersDir: ofContainers, bundle.CNIDataDir: ofContainers, bundle.MembersDir: ofRunning,
 	}}
 	for _, dir := range units {

@@ -43,7 +43,7 @@ func noteFailure(id, dir string, err error) error {
 		return err
 	}
 	failure := bundle.Failure{Invocation: invocation, Stage: bundle.StageStart, Error: err.Error()}
-	if dir != "" {
+	if dir != "" && filepath.Dir(dir) != bundle.CurrentDir { // which leads nowhere
 		failure.Bundle = filepath.Base(dir)
 	}
 	if staged, ok := errors.AsType[stageError](err); ok {

@@ -60,13 +60,13 @@ type run struct {
 // this process runs in, and returns when systemd has been told. What a failed start
 // leaves behind is removed by [Cleanup], which the unit's ExecStopPost= calls, and by the
 // next start.
-func Start(ctx context.Context, dir string) error {
-	return begin(ctx, dir, (*run).start)
+func Start(ctx context.Context, path string) error {
+	return begin(ctx, path, (*run).start)
 }
 
-// begin starts what the bundle at dir says, and leaves word of what keeps it from starting.
-func begin(ctx context.Context, dir string, start func(*run, context.Context) error) error {
-	id := bundle.IDOf(filepath.Base(dir))
+// begin starts what the bundle at a path says, and leaves word of what keeps it from starting.
+func begin(ctx context.Context, path string, start func(*run, context.Context) error) error {
+	dir, id := bundleAt(path)
 	b, text, err := readConfig(dir)
 	if err == nil {
 		err = start(&run{Bundle: b, dir: dir, text: text}, ctx)
@@ -180,6 +180,18 @@ func lockRecord(id string) error {
 			return os.NewSyscallError("flock", err)
 		}
 	}
+}
+
+// bundleAt is the directory of a bundle that a unit starts, and the container's id. The path is that of the directory, or
+// of the link to it that leads there now.
+func bundleAt(path string) (dir, id string) {
+	if filepath.Dir(path) != bundle.CurrentDir {
+		return path, bundle.IDOf(filepath.Base(path))
+	}
+	if target, err := os.Readlink(path); err == nil {
+		return target, filepath.Base(path)
+	}
+	return path, filepath.Base(path) // to read it fails, and says why
 }
 
 func readBundle(dir string) (*bundle.Bundle, error) {

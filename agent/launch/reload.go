@@ -7,9 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Reload shows the running container id the files of the bundle in dir, where it was started from
+// Reload shows the running container id the files of the bundle at a path, where it was started from
 // another one, and does what that says a reload is.
-func Reload(id, dir string) error {
+func Reload(id, path string) error {
+	dir, _ := bundleAt(path)
 	if err := reload(id, dir); err != nil {
 		return fmt.Errorf("reload %s: %w", id, err)
 	}

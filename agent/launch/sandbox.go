@@ -24,8 +24,8 @@ import (
 // StartSandbox makes what the containers of a pod share: namespaces, network, files of /etc and
 // empty directories. The namespaces are pinned by mounts, so no process has to keep them; but a
 // process namespace needs one, which becomes the unit's main process. [Cleanup] undoes all of it.
-func StartSandbox(ctx context.Context, dir string) error {
-	return begin(ctx, dir, (*run).startSandbox)
+func StartSandbox(ctx context.Context, path string) error {
+	return begin(ctx, path, (*run).startSandbox)
 }
 
 func (r *run) startSandbox(ctx context.Context) error {

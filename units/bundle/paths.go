@@ -17,6 +17,8 @@ const (
 	UnitsDir = "/etc/systemd/system.attached"
 	// BundlesDir holds one directory a bundle, named by [DirName].
 	BundlesDir = StateDir + "/bundles"
+	// CurrentDir holds one link a unit with a bundle: to the directory of the bundle that the unit starts.
+	CurrentDir = StateDir + "/current"
 	// RootfsDir holds one [Rootfs] record an image.
 	RootfsDir = StateDir + "/images"
 	// NetworkRecordsDir holds one [NetworkRecord] a network.
@@ -79,6 +81,9 @@ func NetworkLock(network string) string { return filepath.Join(NetworksDir, netw
 func NetworkRecordFile(network string) string {
 	return filepath.Join(NetworkRecordsDir, network+".json")
 }
+
+// CurrentBundle is the link of a unit to the bundle that it starts, by the container's id.
+func CurrentBundle(id string) string { return filepath.Join(CurrentDir, id) }
 
 // CompletedFile exists when the bundle of this directory name must not run again.
 func CompletedFile(dirName string) string { return filepath.Join(CompletedDir, dirName) }
