@@ -56,7 +56,7 @@ func (a *Agent) notePass(ctx context.Context, tree watch.Tree, set *manifests.Se
 		a.seen = tree.Fingerprint
 	}
 	if result.view != nil {
-		a.noteUnrecorded(result.Actual)
+		a.noteUnrecorded(ctx, result.Actual)
 	}
 	a.noteView(set, guard, result.view)
 	if fresh || changed || len(result.plan.Held) > 0 || err != nil || a.unwell || isContested(result.Actual) {

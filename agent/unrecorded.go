@@ -1,10 +1,14 @@
 package agent
 
 import (
+	"context"
 	"maps"
+	"os"
 	"slices"
+	"strings"
 
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units/bundle"
 )
 
 // unrecorded are the units that run although nothing below /run/davit says so: it was emptied meanwhile.
@@ -18,11 +22,26 @@ func unrecorded(actual reconcile.Actual) map[string]bool {
 	return units
 }
 
+// isUnrecorded looks again: a unit may have started or stopped between the look at systemd and that at the records.
+func (n *Node) isUnrecorded(ctx context.Context, unit string) bool {
+	before, err := n.stateNow(ctx, unit)
+	if err != nil || before.ActiveState != "active" {
+		return false
+	}
+	if _, err := os.Lstat(bundle.RunningBundle(strings.TrimSuffix(unit, ".service"))); err == nil {
+		return false
+	}
+	after, err := n.stateNow(ctx, unit)
+	return err == nil && after.ActiveState == "active" && after.Invocation == before.Invocation
+}
+
 // noteUnrecorded warns of them, once each.
-func (a *Agent) noteUnrecorded(actual reconcile.Actual) {
+func (a *Agent) noteUnrecorded(ctx context.Context, actual reconcile.Actual) {
 	now := unrecorded(actual)
 	for _, unit := range slices.Sorted(maps.Keys(now)) {
-		if !a.unrecorded[unit] {
+		if !a.unrecorded[unit] && !a.node.isUnrecorded(ctx, unit) {
+			delete(now, unit)
+		} else if !a.unrecorded[unit] {
 			a.log.Warn("the record of what runs is lost: it runs on, and systemctl restart makes it again, which davit exec and changes of names need", "unit", unit)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -44,6 +46,9 @@ type Event struct {
 	Err error
 }
 
+// actionsAtOnce bounds the memory of a plan with thousands of actions.
+const actionsAtOnce = 64
+
 // errSkipped is why an action was not tried.
 var errSkipped = errors.New("skipped")
 
@@ -57,11 +62,16 @@ func Apply(ctx context.Context, plan Plan, desired Desired, drivers Drivers, obs
 	for _, action := range plan.Actions {
 		a.results[action.ID] = &result{ended: make(chan struct{})}
 	}
-	var running sync.WaitGroup
+	// Each comes after those that it waits for, so one that waits never keeps another from beginning that it waits for.
+	var running errgroup.Group
+	running.SetLimit(actionsAtOnce)
 	for _, action := range plan.Actions {
-		running.Go(func() { a.run(ctx, action) })
+		running.Go(func() error {
+			a.run(ctx, action)
+			return nil
+		})
 	}
-	running.Wait()
+	_ = running.Wait() // each has a result of its own
 	var failures []error
 	for _, action := range plan.Actions {
 		if err := a.results[action.ID].get(); err != nil && !errors.Is(err, errSkipped) && !isWaiting(err) {
