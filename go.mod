@@ -7,6 +7,7 @@ toolchain go1.26.10
 
 require (
 	github.com/agext/levenshtein v1.2.3 // "did you mean"
+	github.com/cilium/ebpf v0.17.3 // a program for setsockopt(2); libcontainer has its own for devices
 	github.com/containerd/console v1.0.5
 	github.com/containerd/continuity v0.5.0 // copies what an image has into a fresh volume
 	github.com/containernetworking/cni v1.3.1
@@ -83,7 +84,6 @@ require (
 	github.com/blang/semver/v4 v4.0.0 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/checkpoint-restore/go-criu/v8 v8.3.0 // indirect
-	github.com/cilium/ebpf v0.17.3 // indirect
 	github.com/clipperhouse/uax29/v2 v2.7.0 // indirect
 	github.com/cloudflare/circl v1.6.3 // indirect
 	github.com/containerd/log v0.1.0 // indirect

@@ -114,6 +114,9 @@ func (r *run) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.forbidLingering(); err != nil {
+		return err
+	}
 	if output.from != nil {
 		if err := recordCopier(r.ID); err != nil {
 			return err
