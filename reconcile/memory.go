@@ -33,33 +33,32 @@ func (m *Memory) Resolve(in Input) Desired {
 	r.networks()
 	r.volumes()
 	r.collectData()
-	known, objects := m.unchanged(in), make(map[v1.Ref]resolution, len(in.Objects))
+	known, objects, isKept := m.unchanged(in), make(map[v1.Ref]resolution, len(in.Objects)), map[v1.Ref]bool{}
 	for _, object := range in.Objects {
-		before, ok := known[object.Ref()]
-		if ok && r.again(before, object.Ref()) {
-			objects[object.Ref()] = before
-		} else if made, err := r.anew(object); err != nil {
-			r.problem(object, err)
-		} else {
-			objects[object.Ref()] = made
+		ref := object.Ref()
+		before, ok := known[ref]
+		if isKept[ref] = ok && r.again(before, ref); isKept[ref] {
+			objects[ref] = before
+			continue
 		}
+		made, err := r.anew(object)
+		if err != nil {
+			r.problem(object, err)
+			continue
+		}
+		objects[ref] = made
 	}
 	if !reflect.DeepEqual(r.desired.Networks, m.networks) {
-		known = nil // the inputs of all objects say which networks there are
+		clear(isKept) // the inputs of all objects say which networks there are
 	}
 	for _, object := range in.Objects {
-		before, made := known[object.Ref()], objects[object.Ref()]
-		if len(made.workloads) > 0 && !same(before, made) {
+		made := objects[object.Ref()]
+		if len(made.workloads) > 0 && !isKept[object.Ref()] {
 			objects[object.Ref()] = r.noteInputs(object, made)
 		}
 	}
 	m.in, m.networks, m.objects = in, r.desired.Networks, objects
 	return r.desired
-}
-
-// same reports whether a resolution was used again.
-func same(before, now resolution) bool {
-	return reflect.ValueOf(before.workloads).Pointer() == reflect.ValueOf(now.workloads).Pointer()
 }
 
 // unchanged are the resolutions of objects that are as they were, and name none that is not.
