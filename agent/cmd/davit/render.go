@@ -13,6 +13,7 @@ import (
 	"github.com/davit-project/davit/manifests"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units"
 )
 
 func renderCommand(s *settings) *cobra.Command {
@@ -84,7 +85,7 @@ func render(set *manifests.Set, desired reconcile.Desired) (map[string]rendering
 	}
 	rendered := map[string]rendering{}
 	for name, workload := range desired.Workloads {
-		r := rendering{Object: objects[workload.Ref], Unit: workload.UnitText}
+		r := rendering{Object: objects[workload.Ref], Unit: units.OnDisk(workload.UnitText)}
 		if workload.Bundle != nil {
 			text, err := workload.Bundle.Encode()
 			if err != nil {
