@@ -354,10 +354,13 @@ func noteListeners(desired reconcile.Desired, actual *reconcile.Actual) error {
 		return err
 	}
 	actual.Listeners = make(map[bundle.Port]string, len(found))
-	for port, listener := range found {
-		by, own := actual.Workloads[listener.Unit()]
-		if !own || !publishes(desired, by.Ref, port) { // otherwise it lets go of the port before it starts again
-			actual.Listeners[port] = listener.Conflict()
+	for port, all := range found {
+		for _, listener := range all {
+			by, own := actual.Workloads[listener.Unit()]
+			if !own || !publishes(desired, by.Ref, listener) { // otherwise it lets go of the port before it starts again
+				actual.Listeners[port] = listener.Conflict()
+				break
+			}
 		}
 	}
 	for unit, current := range actual.Workloads {
@@ -369,10 +372,11 @@ func noteListeners(desired reconcile.Desired, actual *reconcile.Actual) error {
 	return nil
 }
 
-// publishes reports whether an object is to publish a port.
-func publishes(desired reconcile.Desired, ref v1.Ref, port bundle.Port) bool {
+// publishes reports whether an object is to publish the port on which a program of its own listens.
+func publishes(desired reconcile.Desired, ref v1.Ref, own listeners.Listener) bool {
+	isOwn := func(port bundle.Port) bool { return port.Protocol == own.Protocol && port.Contains(int32(own.Port)) }
 	for _, workload := range desired.Workloads {
-		if workload.Ref == ref && workload.Bundle != nil && slices.Contains(workload.Bundle.Network.Ports, port) {
+		if workload.Ref == ref && workload.Bundle != nil && slices.ContainsFunc(workload.Bundle.Network.Ports, isOwn) {
 			return true
 		}
 	}

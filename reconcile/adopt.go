@@ -89,8 +89,8 @@ func sameContainers(desired Desired, onDisk map[string]Rendered, bundleOf func(d
 }
 
 // sameContainer reports whether a bundle of a davit that did not sign is for the same container as one of today. Since then
-// volumes are mounted in another order, containers have settings of their network beyond those of the manifest, and jobs
-// make up for what their time zone skips.
+// volumes are mounted in another order, containers have settings of their network beyond those of the manifest, jobs
+// make up for what their time zone skips, and a range of ports is one entry.
 func sameContainer(before, now *bundle.Bundle) bool {
 	if before == nil || before.Spec == nil || now == nil || now.Spec == nil {
 		return false
@@ -118,6 +118,7 @@ func asBeforeSignatures(b bundle.Bundle) *bundle.Bundle {
 	}
 	spec.Mounts = slices.Clone(spec.Mounts)
 	slices.SortStableFunc(spec.Mounts, byDepth)
+	b.Network.Ports = bundle.Split(b.Network.Ports)
 	b.Spec, b.Due.Events = &spec, slices.DeleteFunc(slices.Clone(b.Due.Events), madeUp.MatchString)
 	return &b
 }

@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,7 +25,7 @@ func (d *differ) conflicts(c change) []string {
 }
 
 // claimsOf are those of a unit as it runs now.
-func (d *differ) claimsOf(unit string) []string {
+func (d *differ) claimsOf(unit string) []claim {
 	current := d.actual.Workloads[unit]
 	held := claims(nil, current.UnitText)
 	for b := range current.bundles() {
@@ -38,25 +37,28 @@ func (d *differ) claimsOf(unit string) []string {
 // claims are things that two units should not have at once: published ports, the addresses of sockets,
 // static addresses, and directories of the node that they write to. What a unit on the node's own network
 // listens on is not known.
-func claims(b *bundle.Bundle, unitText string) []string {
-	var found []string
+func claims(b *bundle.Bundle, unitText string) []claim {
+	var found []claim
 	for line := range strings.Lines(unitText) {
 		if strings.HasPrefix(line, "Listen") {
-			found = append(found, strings.TrimSpace(line))
+			found = append(found, claim{thing: strings.TrimSpace(line)})
 		}
 	}
 	if b == nil {
 		return found
 	}
 	for _, port := range b.Network.Ports {
-		found = append(found, fmt.Sprintf("port %s/%d", port.Protocol, port.HostPort))
+		found = append(found, claim{ports: port.OnNode()})
 	}
 	for _, attachment := range b.Network.Attachments {
 		for _, address := range attachment.Addresses {
-			found = append(found, "address "+address.Addr().String())
+			found = append(found, claim{thing: "address " + address.Addr().String()})
 		}
 	}
-	return append(found, writes(b)...)
+	for _, path := range writes(b) {
+		found = append(found, claim{thing: path})
+	}
+	return found
 }
 
 // writes are the directories and files of the node that a container may write to.
@@ -88,8 +90,4 @@ func nodePath(b *bundle.Bundle, source string) string {
 		return ""
 	}
 	return source
-}
-
-func overlap(a, b []string) bool {
-	return slices.ContainsFunc(a, func(claim string) bool { return slices.Contains(b, claim) })
 }

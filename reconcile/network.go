@@ -266,8 +266,7 @@ func bridgeName(network, declared string) string {
 	}
 }
 
-// ports expands the published ports: a range becomes one entry a port, which is what
-// the portMappings capability has.
+// ports are the published ports. A range is one of them, and so are ports that are listed one by one and follow each other.
 func ports(declared []v1.ContainerPort) []bundle.Port {
 	var published []bundle.Port
 	for _, port := range declared {
@@ -278,16 +277,13 @@ func ports(declared []v1.ContainerPort) []bundle.Port {
 		if protocol == "" {
 			protocol = "tcp"
 		}
-		for offset := range max(port.EndPort-port.ContainerPort, 0) + 1 {
-			published = append(published, bundle.Port{
-				HostPort:      port.HostPort + offset,
-				ContainerPort: port.ContainerPort + offset,
-				Protocol:      protocol,
-				HostIP:        port.HostIP,
-			})
+		one := bundle.Port{HostPort: port.HostPort, ContainerPort: port.ContainerPort, Protocol: protocol, HostIP: port.HostIP}
+		if port.EndPort > port.ContainerPort {
+			one.Count = port.EndPort - port.ContainerPort + 1
 		}
+		published = append(published, one)
 	}
-	return published
+	return bundle.Merge(published)
 }
 
 func hostAliases(declared []v1.HostAlias) []bundle.HostAlias {

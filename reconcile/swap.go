@@ -13,11 +13,11 @@ import (
 // passOn finds which units of the changes wait for which others to give things up.
 func (d *differ) passOn() {
 	d.leaving = d.findLeaving()
-	giving := map[string][]string{} // units by claim
+	giving := claimIndex{}
 	for _, c := range d.changes {
 		if c.restarts() || c.with != "" {
 			for _, claim := range d.gives(c.unit) {
-				giving[claim] = append(giving[claim], c.unit)
+				giving.add(c.unit, claim)
 			}
 		}
 	}
@@ -30,7 +30,7 @@ func (d *differ) passOn() {
 			continue
 		}
 		for _, claim := range d.wants(c) {
-			for _, unit := range giving[claim] {
+			for _, unit := range giving.units(claim) {
 				if root := d.rootOf(unit); root != d.rootOf(c.unit) {
 					d.givers[c.unit] = append(d.givers[c.unit], root)
 				}
@@ -40,20 +40,18 @@ func (d *differ) passOn() {
 }
 
 // wants are the claims of a change that its unit does not have now.
-func (d *differ) wants(c change) []string {
-	had := d.has(c.unit)
-	return slices.DeleteFunc(claims(c.workload.Bundle, c.workload.UnitText), func(claim string) bool { return slices.Contains(had, claim) })
+func (d *differ) wants(c change) []claim {
+	return without(claims(c.workload.Bundle, c.workload.UnitText), d.has(c.unit))
 }
 
 // gives are the claims of what a unit runs that it is not to have.
-func (d *differ) gives(unit string) []string {
+func (d *differ) gives(unit string) []claim {
 	workload := d.desired.Workload(unit)
-	wanted := claims(workload.Bundle, workload.UnitText)
-	return slices.DeleteFunc(d.has(unit), func(claim string) bool { return slices.Contains(wanted, claim) })
+	return without(d.has(unit), claims(workload.Bundle, workload.UnitText))
 }
 
 // has are the claims of what a unit runs.
-func (d *differ) has(unit string) []string {
+func (d *differ) has(unit string) []claim {
 	current := d.actual.Workloads[unit]
 	switch {
 	case current.down():

@@ -17,6 +17,11 @@ func publishing(name string, port int, more ...string) string {
 	return container(name, append(more, fmt.Sprintf("ports: [{containerPort: 80, hostPort: %d}]", port))...)
 }
 
+// publishingRange is a container that has a range of ports of the node, under the same numbers.
+func publishingRange(name string, first, last int) string {
+	return container(name, fmt.Sprintf("ports: [{containerPort: %d, endPort: %d, hostPort: %d, protocol: UDP}]", first, last, first))
+}
+
 func writing(name, volume string, more ...string) string {
 	return container(name, append(more, "volumeMounts: [{name: "+volume+", mountPath: /d}]")...)
 }
@@ -43,6 +48,9 @@ func TestWhatIsSwappedHasOneUserAtATime(t *testing.T) {
 		"a new one takes another's":        {publishing("a", 8080), container("a") + publishing("b", 8080)},
 		"replicas swap with a container":   {replicated("r", 8080, 3) + publishing("b", 8081), replicated("r", 8081, 3) + publishing("b", 8080)},
 		"a container takes replicas' port": {replicated("r", 8080, 3) + container("b"), replicated("r", 8081, 3) + publishing("b", 8080)},
+		"two swap their ranges of ports":   {publishingRange("a", 9000, 9099) + publishingRange("b", 9100, 9199), publishingRange("a", 9100, 9199) + publishingRange("b", 9000, 9099)},
+		"a range moves to another's":       {publishingRange("a", 9000, 9099) + publishingRange("b", 9100, 9199), publishingRange("a", 9200, 9299) + publishingRange("b", 9050, 9149)},
+		"a range shrinks for another port": {publishingRange("a", 9000, 9099) + container("b"), publishingRange("a", 9000, 9049) + publishing("b", 9080)},
 		"two swap their volumes":           {volumes + writing("a", "one") + writing("b", "two"), volumes + writing("a", "two") + writing("b", "one")},
 		"two swap their addresses":         {addresses("10.77.0.10", "10.77.0.11"), addresses("10.77.0.11", "10.77.0.10")},
 		"two swap their names":             {publishing("a", 8080, "args: [a]") + publishing("b", 8081, "args: [b]"), publishing("a", 8081, "args: [b]") + publishing("b", 8080, "args: [a]")},
@@ -85,7 +93,11 @@ func TestWhatIsSwappedHasOneUserAtATime(t *testing.T) {
 // shared are the things that containers of two objects have at once and of which one was not to have it.
 func (s *simulation) shared() []string {
 	var found []string
-	users := map[string]string{}
+	type use struct {
+		claim
+		user string
+	}
+	var uses []use
 	for _, unit := range sortedKeys(s.actual.Workloads) {
 		current := s.actual.Workloads[unit]
 		runs := current.Bundle
@@ -96,10 +108,12 @@ func (s *simulation) shared() []string {
 			continue
 		}
 		for _, claim := range claims(runs, "") {
-			if user, taken := users[claim]; taken && user != current.Ref.String() {
-				found = append(found, fmt.Sprintf("%s has %s, as %s has", unit, claim, user))
+			for _, other := range uses {
+				if other.overlaps(claim) && other.user != current.Ref.String() {
+					found = append(found, fmt.Sprintf("%s has %s, as %s has", unit, claim, other.user))
+				}
 			}
-			users[claim] = current.Ref.String()
+			uses = append(uses, use{claim, current.Ref.String()})
 		}
 	}
 	return found

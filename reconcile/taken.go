@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
 
@@ -33,7 +34,7 @@ func (d *differ) taken() *takenHeld {
 	if len(d.changes) == 0 {
 		return nil
 	}
-	publishers, wanted, staying := d.publishers(), map[string][]publisher{}, d.staying()
+	publishers, wanted, staying := d.publishers(), portIndex{}, d.staying()
 	for _, c := range d.changes {
 		if before, stays := d.outstays(c, staying); stays {
 			return held(c, "%s has its name and is not removed", before)
@@ -42,17 +43,17 @@ func (d *differ) taken() *takenHeld {
 			if listens := d.actual.Listeners[port.Port]; listens != "" {
 				return &takenHeld{Held{Object: c.workload.Ref.String(), Reason: "waits: " + listens, By: ByListener}, c.workload.Ref}
 			}
-			for _, p := range publishers[port.key()] {
-				if p.ref != c.workload.Ref && p.port.overlaps(port) && d.staysOn(p.unit, port) {
-					return held(c, "%s publishes port %s of the node, and does not let go of it", p.ref, port.key())
+			for p := range publishers.overlapping(port) {
+				if p.ref != c.workload.Ref && d.staysOn(p.unit, port) {
+					return held(c, "%s publishes port %s of the node, and does not let go of it", p.ref, p.port.common(port))
 				}
 			}
-			for _, p := range wanted[port.key()] {
-				if p.ref != c.workload.Ref && p.port.overlaps(port) {
-					return held(c, "%s is to publish port %s of the node", p.ref, port.key())
+			for p := range wanted.overlapping(port) {
+				if p.ref != c.workload.Ref {
+					return held(c, "%s is to publish port %s of the node", p.ref, p.port.common(port))
 				}
 			}
-			wanted[port.key()] = append(wanted[port.key()], publisher{c.unit, c.workload.Ref, port})
+			wanted.add(publisher{c.unit, c.workload.Ref, port})
 		}
 	}
 	return nil
@@ -91,9 +92,9 @@ type publisher struct {
 	port publishedPort
 }
 
-// publishers are the units that publish ports, by [publishedPort.key].
-func (d *differ) publishers() map[string][]publisher {
-	found := map[string][]publisher{}
+// publishers are the units that publish ports.
+func (d *differ) publishers() portIndex {
+	found := portIndex{}
 	for _, unit := range sortedKeys(d.actual.Workloads) {
 		current := d.actual.Workloads[unit]
 		if current.down() {
@@ -101,7 +102,7 @@ func (d *differ) publishers() map[string][]publisher {
 		}
 		for b := range current.bundles() {
 			for _, port := range portsOf(b) {
-				found[port.key()] = append(found[port.key()], publisher{unit, current.Ref, port})
+				found.add(publisher{unit, current.Ref, port})
 			}
 		}
 	}
@@ -134,13 +135,37 @@ func portsOf(b *bundle.Bundle) []publishedPort {
 	return ports
 }
 
-// key is the port with its protocol, for people: "8080/tcp".
-func (p publishedPort) key() string { return fmt.Sprintf("%d/%s", p.HostPort, p.Protocol) }
+// common is the first port that both publish, for people: "8080/tcp".
+func (p publishedPort) common(other publishedPort) bundle.Port {
+	return bundle.Port{HostPort: max(p.HostPort, other.HostPort), Protocol: p.Protocol}
+}
 
 // overlaps reports whether both would answer at an address of the node. Without an address, a port is at all.
 func (p publishedPort) overlaps(other publishedPort) bool {
 	a, b := p.address(), other.address()
-	return p.key() == other.key() && (!a.IsValid() || !b.IsValid() || a == b)
+	return p.Overlaps(other.Port) && (!a.IsValid() || !b.IsValid() || a == b)
+}
+
+// portIndex finds the publishers of a port among many.
+type portIndex map[portBlock][]publisher
+
+func (x portIndex) add(p publisher) {
+	for block := range blocksOf(p.port.Port) {
+		x[block] = append(x[block], p)
+	}
+}
+
+// overlapping are the publishers of any of the ports. One of a range may come more than once.
+func (x portIndex) overlapping(port publishedPort) iter.Seq[publisher] {
+	return func(yield func(publisher) bool) {
+		for block := range blocksOf(port.Port) {
+			for _, p := range x[block] {
+				if p.port.overlaps(port) && !yield(p) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func (p publishedPort) address() netip.Addr {

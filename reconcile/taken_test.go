@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -30,4 +31,46 @@ func TestAPortInUseIsNotPublished(t *testing.T) {
 	if got := verbs(Diff(desired, n.actual, Options{})); !slices.Contains(got, "start Container/web") {
 		t.Errorf("without it, it plans %v", got)
 	}
+}
+
+// TestARangeWaitsForAPortOfIt holds back a range while another object keeps a port of it.
+func TestARangeWaitsForAPortOfIt(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ before, after, reason string }{
+		"a port of a range": {
+			publishingRange("a", 9000, 9999), publishing("b", 9500) + publishingUDP("c", 9500),
+			"Container/c: waits: Container/a publishes port 9500/udp of the node, and does not let go of it",
+		},
+		"a range around a port": {
+			publishingUDP("a", 9500), publishingRange("c", 1, 65535),
+			"Container/c: waits: Container/a publishes port 9500/udp of the node, and does not let go of it",
+		},
+		"a range that overlaps another": {
+			publishingRange("a", 9000, 9099), publishingRange("c", 8000, 9000),
+			"Container/c: waits: Container/a publishes port 9000/udp of the node, and does not let go of it",
+		},
+		"a range beside another": {publishingRange("a", 9000, 9099), publishingRange("c", 9100, 9199), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNode()
+			n.mustApply(t, resolve(t, test.before, command))
+			desired := resolve(t, test.after, command)
+			plan := Diff(desired, n.actual, Options{HoldPrune: "removals wait"})
+			var held []string
+			for _, one := range plan.Held {
+				if one.By == ByTaken {
+					held = append(held, one.Object+": "+one.Reason)
+				}
+			}
+			if got := strings.Join(held, "; "); got != test.reason {
+				t.Errorf("held %q, want %q", got, test.reason)
+			}
+		})
+	}
+}
+
+// publishingUDP is a container that has a UDP port of the node.
+func publishingUDP(name string, port int) string {
+	return container(name, fmt.Sprintf("ports: [{containerPort: 80, hostPort: %d, protocol: UDP}]", port))
 }

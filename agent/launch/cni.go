@@ -74,7 +74,7 @@ func runtimeConf(b *bundle.Bundle, index int, netns string) *libcni.RuntimeConf 
 	conf := &libcni.RuntimeConf{ContainerID: bundle.RuntimeID(b.ID), NetNS: netns, IfName: interfaceName(index)}
 	conf.CapabilityArgs = map[string]any{}
 	if index == 0 && len(b.Network.Ports) > 0 {
-		conf.CapabilityArgs["portMappings"] = b.Network.Ports
+		conf.CapabilityArgs["portMappings"] = bundle.Split(b.Network.Ports)
 	}
 	if attachment := b.Network.Attachments[index]; len(attachment.Addresses) > 0 {
 		conf.CapabilityArgs["ips"] = attachment.Addresses

@@ -85,7 +85,7 @@ func (r *run) attachBridge(index int, attachment bundle.Attachment, network bund
 	if len(addresses) < len(network.Subnets) {
 		fmt.Fprintf(messages, "davit-run: network %s: the kernel has no IPv6 for it: the container has its IPv4 address alone\n", network.Name)
 	}
-	connected := nat.Endpoint{Container: r.ID, Network: network, Addresses: addresses}
+	connected := nat.Endpoint{Container: r.ID, Network: network, Addresses: addresses, Fresh: !r.kept}
 	if index == 0 { // ports are published through the first network, as Docker and Podman do
 		connected.Ports = r.Network.Ports
 	}

@@ -69,10 +69,13 @@ func List(protocol string) ([]Listener, error) {
 	return withoutClients(found)
 }
 
-// Of returns the published ports that are in use, with the socket that uses each.
-func Of(ports []bundle.Port) (map[bundle.Port]Listener, error) {
-	found, known := map[bundle.Port]Listener{}, map[string][]Listener{}
+// Of returns the published ports that are in use, with the sockets that use them.
+func Of(ports []bundle.Port) (map[bundle.Port][]Listener, error) {
+	found, known := map[bundle.Port][]Listener{}, map[string][]Listener{}
 	for _, port := range ports {
+		if found[port] != nil {
+			continue // replicas publish the same
+		}
 		listed, ok := known[port.Protocol]
 		if !ok {
 			var err error
@@ -83,8 +86,8 @@ func Of(ports []bundle.Port) (map[bundle.Port]Listener, error) {
 		}
 		at, _ := netip.ParseAddr(port.HostIP) // without one, it is published at all addresses
 		for _, listener := range listed {
-			if listener.Takes(uint16(port.HostPort), at) {
-				found[port] = listener
+			if port.Contains(int32(listener.Port)) && listener.answersAt(at) {
+				found[port] = append(found[port], listener)
 			}
 		}
 	}
@@ -94,8 +97,10 @@ func Of(ports []bundle.Port) (map[bundle.Port]Listener, error) {
 // Check returns an error that names the program if one of the ports is in use.
 func Check(ports []bundle.Port) error {
 	found, err := Of(ports)
-	for _, listener := range found {
-		return errors.New(listener.Conflict())
+	for _, port := range ports {
+		if len(found[port]) > 0 {
+			return errors.New(found[port][0].Conflict())
+		}
 	}
 	return err
 }
@@ -181,13 +186,10 @@ func withoutClients(listeners []Listener) ([]Listener, error) {
 	return found, nil
 }
 
-// Takes reports whether publishing a port would take connections away from the listener. at is the address at which the
-// port is published; an invalid one means all addresses. A listener on [::] for IPv6 only conflicts with IPv6 addresses only.
-func (l Listener) Takes(port uint16, at netip.Addr) bool {
+// answersAt reports whether publishing its port at an address would take connections away from the listener. An invalid
+// address means all of them. A listener on [::] for IPv6 only conflicts with IPv6 addresses only.
+func (l Listener) answersAt(at netip.Addr) bool {
 	at = at.Unmap()
-	if l.Port != port {
-		return false
-	}
 	if !l.Address.IsValid() || !at.IsValid() || at.IsUnspecified() {
 		return true
 	}

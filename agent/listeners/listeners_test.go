@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/davit-project/davit/units/bundle"
 )
 
 // TestListenersAreFound listens in this process and finds that.
@@ -38,7 +40,7 @@ func TestListenersAreFound(t *testing.T) {
 			t.Fatal(err)
 		}
 		takes := func(at netip.Addr) bool {
-			return slices.ContainsFunc(found, func(l Listener) bool { return l.Takes(port, at) })
+			return slices.ContainsFunc(found, func(l Listener) bool { return l.Port == port && l.answersAt(at) })
 		}
 		if !takes(netip.Addr{}) || !takes(netip.MustParseAddr(test.at)) {
 			t.Errorf("%s %s: a port at %s does not take it: %v", test.network, test.address, test.at, found)
@@ -46,7 +48,7 @@ func TestListenersAreFound(t *testing.T) {
 		if test.not != "" && takes(netip.MustParseAddr(test.not)) {
 			t.Errorf("%s %s: a port at %s takes it", test.network, test.address, test.not)
 		}
-		i := slices.IndexFunc(found, func(l Listener) bool { return l.Takes(port, netip.Addr{}) })
+		i := slices.IndexFunc(found, func(l Listener) bool { return l.Port == port })
 		if text := found[i].String(); !strings.Contains(text, "process "+strconv.Itoa(os.Getpid())) {
 			t.Errorf("%s does not name this process", text)
 		}
@@ -97,5 +99,46 @@ func TestOtherProtocolsHaveNoListeners(t *testing.T) {
 	t.Parallel()
 	if found, err := List("sctp"); err != nil || len(found) > 0 {
 		t.Errorf("got %v, %v", found, err)
+	}
+}
+
+// TestARangeIsInUse finds each program that listens on a port of a range.
+func TestARangeIsInUse(t *testing.T) {
+	t.Parallel()
+	var ports []int32
+	for range 2 {
+		socket, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer socket.Close()
+		ports = append(ports, int32(socket.Addr().(*net.TCPAddr).Port))
+	}
+	first, last := min(ports[0], ports[1]), max(ports[0], ports[1])
+	for _, test := range []struct {
+		first, last int32
+		at          string
+		want        []int32
+	}{
+		{first, last, "", []int32{first, last}},
+		{first + 1, last, "127.0.0.1", []int32{last}},
+		{first, last - 1, "0.0.0.0", []int32{first}},
+		{first, last, "192.0.2.1", nil},
+	} {
+		published := bundle.Port{HostPort: test.first, Count: test.last - test.first + 1, Protocol: "tcp", HostIP: test.at}
+		found, err := Of([]bundle.Port{published, published})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []int32
+		for _, listener := range found[published] {
+			if slices.Contains(ports, int32(listener.Port)) { // this machine has others, too
+				got = append(got, int32(listener.Port))
+			}
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%s at %q: found %v, want %v", published, test.at, got, test.want)
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/units/bundle"
 )
 
 // Standing is an endpoint of a container that runs.
@@ -49,12 +50,12 @@ func Check(standing []Standing) (faults map[string][]string, err error) {
 // tableContent is what davit's table has: by the name of a chain, the comments of its rules.
 type tableContent struct {
 	comments map[string]map[string]bool
-	// first is by port of the node whose rule comes first.
-	first map[string]string
+	// published are the ports of the node with their owners, in the order of their rules.
+	published []owned
 }
 
 func readTable() (tableContent, error) {
-	conn, err := nftables.New(nftables.AsLasting())
+	conn, err := open()
 	if err != nil {
 		return tableContent{}, err
 	}
@@ -63,7 +64,7 @@ func readTable() (tableContent, error) {
 }
 
 func read(conn *nftables.Conn) (tableContent, error) {
-	content := tableContent{comments: map[string]map[string]bool{}, first: map[string]string{}}
+	content := tableContent{comments: map[string]map[string]bool{}}
 	there, err := chains(conn)
 	for _, chain := range []*nftables.Chain{postrouting, prerouting, output, guard, forward, input, ports} {
 		if err != nil || !there[chain.Name] {
@@ -77,21 +78,44 @@ func read(conn *nftables.Conn) (tableContent, error) {
 	return content, err
 }
 
-func (c tableContent) add(chain *nftables.Chain, rules []*nftables.Rule) {
+func (c *tableContent) add(chain *nftables.Chain, rules []*nftables.Rule) {
 	comments := map[string]bool{}
 	for _, rule := range rules {
 		comments[commentOf(rule)] = true
-		if port := portOf(rule); chain == ports && c.first[port] == "" {
-			c.first[port] = ownerOf(rule)
-		}
 	}
 	c.comments[chain.Name] = comments
+	if chain == ports {
+		c.published = publishedBy(rules)
+	}
+}
+
+// isBehind reports whether a port leads to another container first that is not ready.
+func (c tableContent) isBehind(port bundle.Port, container string, unready map[string]bool) bool {
+	for _, p := range c.published {
+		if p.Overlaps(port) && (p.owner == container || unready[p.owner]) {
+			return p.owner != container
+		}
+	}
+	return false
+}
+
+// prefer notes that a container's rules come first from now on.
+func (c tableContent) prefer(container string) {
+	slices.SortStableFunc(c.published, func(a, b owned) int { return preference(a, container) - preference(b, container) })
+}
+
+// preference is 0 of the container's ports and 1 of others'.
+func preference(p owned, container string) int {
+	if p.owner == container {
+		return 0
+	}
+	return 1
 }
 
 // lacks reports whether a rule is missing, or its chain.
 func (c tableContent) lacks(want rule) bool {
 	comments, there := c.comments[want.chain.Name]
-	return !there || want.exprs != nil && !comments[want.comment]
+	return !there || want.exprs != nil && !want.isAmong(comments)
 }
 
 func (c tableContent) faultsOf(one Standing) (faults []string, err error) {

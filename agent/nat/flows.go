@@ -21,9 +21,9 @@ type flows struct {
 	// source is the address that sends them; with reply, it sends the answers.
 	source netip.Addr
 	reply  bool
-	// datagrams are UDP's alone, port is the port that they are sent to.
-	datagrams bool
-	port      uint16
+	// datagrams are UDP's alone, and are sent to the port, or from there to the last port if that is set.
+	datagrams  bool
+	port, last uint16
 }
 
 // Forget deletes what the kernel tracks of the connections of a container's addresses: those that it made, and if
@@ -53,7 +53,11 @@ func forgetDatagrams(published []bundle.Port) error {
 	for _, port := range published {
 		if port.Protocol == "udp" {
 			for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-				selected = append(selected, flows{family: family, datagrams: true, port: uint16(port.HostPort)})
+				f := flows{family: family, datagrams: true, port: uint16(port.HostPort)}
+				if port.Count > 1 {
+					f.last = uint16(port.Last())
+				}
+				selected = append(selected, f)
 			}
 		}
 	}
@@ -92,9 +96,9 @@ func forget(selected []flows) error {
 	return errors.Join(err, listAndDelete(listed))
 }
 
-// isSelectable reports whether the kernel can select the flows by itself. It takes an IPv6 address for any other
-// (ctnetlink_filter_match_tuple of Linux' nf_conntrack_netlink.c, seen in 6.18).
-func (f flows) isSelectable() bool { return !f.source.Is6() }
+// isSelectable reports whether the kernel can select the flows by itself. It takes an IPv6 address for any other, and knows
+// no ranges of ports (ctnetlink_filter_match_tuple of Linux' nf_conntrack_netlink.c, seen in 6.18).
+func (f flows) isSelectable() bool { return !f.source.Is6() && f.last == 0 }
 
 // Parts of linux/netfilter/nfnetlink_conntrack.h. The flags of a filter are the bits of
 // linux/netfilter/nf_conntrack_netlink's attributes that are compared.
@@ -200,7 +204,8 @@ func (f flows) request() ([]byte, error) {
 
 // MatchConntrackFlow implements [netlink.CustomConntrackFilter].
 func (f flows) MatchConntrackFlow(flow *netlink.ConntrackFlow) bool {
-	if f.datagrams && flow.Forward.Protocol != unix.IPPROTO_UDP || f.port > 0 && flow.Forward.DstPort != f.port {
+	to := flow.Forward.DstPort
+	if f.datagrams && flow.Forward.Protocol != unix.IPPROTO_UDP || f.port > 0 && (to < f.port || to > max(f.port, f.last)) {
 		return false
 	}
 	source := flow.Forward.SrcIP

@@ -6,11 +6,9 @@ import (
 	"slices"
 
 	"github.com/google/nftables"
-)
 
-// batch bounds the rules of one transaction: the kernel has to take it, and to answer each of its parts, in a socket's
-// buffer.
-const batch = 100
+	"github.com/davit-project/davit/units/bundle"
+)
 
 // Mend makes the rules of running containers again that are missing. The rules of those that are ready come before
 // others for the same port.
@@ -21,7 +19,7 @@ func Mend(standing []Standing) error {
 	failures := []error{err, add(rules)}
 	for _, one := range standing {
 		if len(one.Ports) > 0 {
-			failures = append(failures, one.open())
+			failures = append(failures, one.use())
 		}
 	}
 	if err := errors.Join(failures...); err != nil {
@@ -48,7 +46,7 @@ func rulesOf(standing []Standing) ([]rule, error) {
 	return rules, errors.Join(failures...)
 }
 
-// add adds the rules that are missing, a batch at a time.
+// add adds the rules that are missing.
 func add(rules []rule) error {
 	return transaction(func(conn *nftables.Conn) (bool, error) {
 		present, err := read(conn)
@@ -56,22 +54,21 @@ func add(rules []rule) error {
 			return false, err
 		}
 		rules = slices.DeleteFunc(rules, func(want rule) bool { return !present.lacks(want) })
-		for part := range slices.Chunk(rules, batch) {
-			for _, want := range part {
-				if _, there := present.comments[want.chain.Name]; !there {
-					conn.AddTable(table)
-					conn.AddChain(want.chain)
-					present.comments[want.chain.Name] = map[string]bool{}
-				}
-				if want.exprs != nil {
-					conn.AddRule(&nftables.Rule{Table: table, Chain: want.chain, Exprs: want.exprs, UserData: marked(want.comment)})
-				}
+		q := queue{conn: conn}
+		for _, want := range rules {
+			if _, there := present.comments[want.chain.Name]; !there {
+				conn.AddTable(table)
+				conn.AddChain(want.chain)
+				present.comments[want.chain.Name] = map[string]bool{}
 			}
-			if err := conn.Flush(); err != nil {
+			if want.exprs == nil {
+				continue
+			}
+			if err := q.add(want); err != nil {
 				return false, err
 			}
 		}
-		return false, nil
+		return len(rules) > 0, nil
 	})
 }
 
@@ -95,12 +92,10 @@ func preferReady(standing []Standing) error {
 	}
 	var failures []error
 	for _, one := range standing {
-		for _, port := range one.Ports {
-			name := fmt.Sprintf("%d/%s", port.HostPort, port.Protocol)
-			if !one.Unready && unready[present.first[name]] {
-				failures = append(failures, Prefer(one.Endpoint))
-				present.first[name] = one.Container
-			}
+		isBehind := func(port bundle.Port) bool { return present.isBehind(port, one.Container, unready) }
+		if !one.Unready && slices.ContainsFunc(one.Ports, isBehind) {
+			failures = append(failures, Prefer(one.Endpoint))
+			present.prefer(one.Container)
 		}
 	}
 	return errors.Join(failures...)

@@ -12,6 +12,7 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"github.com/google/nftables/userdata"
+	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/disk"
@@ -54,6 +55,9 @@ type Endpoint struct {
 	// Addresses are the container's there.
 	Addresses []netip.Addr
 	Ports     []bundle.Port
+	// Fresh is set where nothing leads to the container yet: its network has just been made. What all others publish is
+	// not looked through then, for rules that are there already.
+	Fresh bool
 }
 
 // Connect leaves in place what gives the endpoint's network its way out and keeps others off it, which the first start after
@@ -63,10 +67,10 @@ func Connect(e Endpoint) error {
 	rules := append(isolating(e.Network), masquerading(e.Network)...)
 	published, err := e.publishing()
 	if err == nil {
-		err = ensure(append(rules, published...))
+		err = ensure(append(rules, published...), e.Fresh)
 	}
 	if err == nil && len(e.Ports) > 0 {
-		err = e.open()
+		err = e.use()
 	}
 	if err != nil {
 		return fmt.Errorf("translate addresses: %w", err)
@@ -99,37 +103,116 @@ func isolating(network bundle.BridgeNetwork) []rule {
 	return rules
 }
 
-// ensure adds the rules that are missing, with their chains.
-func ensure(rules []rule) error {
+// ensure adds the rules that are missing, with their chains. Of fresh endpoints no rule leads to ports yet.
+func ensure(rules []rule, fresh bool) error {
 	if len(rules) == 0 {
 		return nil
 	}
-	return transaction(func(conn *nftables.Conn) (bool, error) {
-		there, err := chains(conn)
-		if err != nil {
+	return transaction(func(conn *nftables.Conn) (bool, error) { return queueMissing(conn, rules, fresh) })
+}
+
+// queueMissing queues the rules that are missing, with their chains, and reports whether there are any.
+func queueMissing(conn *nftables.Conn, rules []rule, fresh bool) (bool, error) {
+	there, err := chains(conn)
+	if err != nil {
+		return false, err
+	}
+	present := map[*nftables.Chain]map[string]bool{} // comments
+	if fresh && there[ports.Name] {
+		present[ports] = map[string]bool{}
+	}
+	q := queue{conn: conn}
+	for _, want := range rules {
+		if _, listed := present[want.chain]; !listed && !there[want.chain.Name] {
+			// Only where it is missing: a chain that is added once more is disposed of, too.
+			conn.AddTable(table)
+			conn.AddChain(want.chain)
+			present[want.chain] = map[string]bool{}
+		} else if !listed {
+			if present[want.chain], err = commentsIn(conn, want.chain); err != nil {
+				return false, err
+			}
+		}
+		if want.exprs == nil || want.isAmong(present[want.chain]) {
+			continue
+		}
+		if err := q.add(want); err != nil {
 			return false, err
 		}
-		present := map[*nftables.Chain]map[string]bool{} // comments
-		missing := false
-		for _, want := range rules {
-			if _, listed := present[want.chain]; !listed && !there[want.chain.Name] {
-				// Only where it is missing: a chain that is added once more is disposed of, too.
-				conn.AddTable(table)
-				conn.AddChain(want.chain)
-				present[want.chain] = map[string]bool{}
-			} else if !listed {
-				if present[want.chain], err = commentsIn(conn, want.chain); err != nil {
-					return false, err
-				}
-			}
-			if want.exprs == nil || present[want.chain][want.comment] {
-				continue
-			}
-			conn.AddRule(&nftables.Rule{Table: table, Chain: want.chain, Exprs: want.exprs, UserData: marked(want.comment)})
-			present[want.chain][want.comment], missing = true, true
+		present[want.chain][want.comment] = true
+	}
+	return q.size > 0, nil
+}
+
+// isAmong reports whether a chain that has these comments has the rule. A davit that knew no ranges made a rule for each
+// port, and those of containers that run since then stay.
+func (want rule) isAmong(comments map[string]bool) bool {
+	if comments[want.comment] {
+		return true
+	}
+	name, rest, _ := strings.Cut(want.comment, " ")
+	text, where, _ := strings.Cut(rest, " ")
+	port, ok := parsePort(text)
+	if want.chain != ports || !ok || port.Count <= 1 {
+		return false
+	}
+	for _, single := range bundle.Split([]bundle.Port{port}) {
+		if !comments[name+" "+single.String()+" "+where] {
+			return false
 		}
-		return missing, nil
-	})
+	}
+	return true
+}
+
+// most bounds a transaction: the kernel has to take it, and to answer each of its parts, in the socket's buffers.
+const (
+	most       = 1000 // rules, and for each the elements of a map
+	perRule    = 100
+	bufferSize = 16 << 20
+)
+
+// queue collects rules for one transaction, or for several where they are many.
+type queue struct {
+	conn *nftables.Conn
+	size int
+}
+
+// add queues a rule, and sends what is queued where that is enough.
+func (q *queue) add(want rule) error {
+	size := 1
+	if n, ok := want.numbering(); ok {
+		size += int(n.port.Count) / perRule
+	}
+	if q.size += size; q.size > most {
+		if err := q.conn.Flush(); err != nil {
+			return err
+		}
+		q.size = size
+	}
+	prepared, err := want.prepare(q.conn)
+	if err == nil {
+		q.conn.AddRule(prepared)
+	}
+	return err
+}
+
+// prepare queues what the rule needs, and returns it for the kernel.
+func (want rule) prepare(conn *nftables.Conn) (*nftables.Rule, error) {
+	if n, ok := want.numbering(); ok {
+		if err := n.add(conn); err != nil {
+			return nil, err
+		}
+	}
+	return &nftables.Rule{Table: table, Chain: want.chain, Exprs: want.exprs, UserData: marked(want.comment)}, nil
+}
+
+func (want rule) numbering() (numbering, bool) {
+	for _, e := range want.exprs {
+		if n, ok := e.(numbering); ok {
+			return n, true
+		}
+	}
+	return numbering{}, false
 }
 
 // commentsIn are the comments of a chain's rules.
@@ -160,7 +243,7 @@ func begin(change func(*nftables.Conn) (bool, error)) (finish func() error, err 
 	if err != nil {
 		return func() error { return nil }, err
 	}
-	conn, err := nftables.New(nftables.AsLasting()) // one socket for all
+	conn, err := open() // one socket for all
 	if err != nil {
 		unlock()
 		return func() error { return nil }, err
@@ -173,6 +256,13 @@ func begin(change func(*nftables.Conn) (bool, error)) (finish func() error, err 
 		defer unlock()
 		return conn.CloseLasting()
 	}, err
+}
+
+// open opens a socket with room for the answers to each rule of a transaction. The kernel takes memory for what is there.
+func open() (*nftables.Conn, error) {
+	return nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(socket *netlink.Conn) error {
+		return errors.Join(socket.SetReadBuffer(bufferSize), socket.SetWriteBuffer(bufferSize))
+	}))
 }
 
 // Remove removes the rules of a network, and the table with the last of them.

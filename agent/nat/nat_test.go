@@ -108,20 +108,94 @@ func TestARuleIsFoundAgainByItsNetwork(t *testing.T) {
 	}
 }
 
-func TestRulesThatShareAPort(t *testing.T) {
+func TestPortsOfSeveralContainersAreShared(t *testing.T) {
 	t.Parallel()
-	rules := []*nftables.Rule{
-		{Handle: 1, UserData: marked("web@1 8081/tcp  10.89.0.2")},
-		{Handle: 2, UserData: marked("web@2 8081/tcp  10.89.0.3")},
-		{Handle: 3, UserData: marked("web@2 8082/tcp  10.89.0.3")},
-		{Handle: 4, UserData: marked("dns 8081/udp  10.89.0.4")},
-		{Handle: 5},
-	}
-	for container, want := range map[string]map[uint64]bool{
-		"web@1": {2: true}, "web@2": {1: true}, "dns": {}, "other": {},
+	var rules []*nftables.Rule
+	for _, comment := range []string{
+		"web@1 8081/tcp  10.89.0.2", "web@2 8081/tcp  10.89.0.3", "web@2 8082/tcp  10.89.0.3", "dns 8081/udp  10.89.0.4",
+		"media 9000-9099/udp  10.89.0.5", "more 9099-9100/udp  10.89.0.6", "other 9000-9098/tcp  10.89.0.7", "",
 	} {
-		if diff := cmp.Diff(want, sharedWith(rules, container)); diff != "" {
-			t.Errorf("%s: %s", container, diff)
+		rules = append(rules, &nftables.Rule{UserData: marked(comment)})
+	}
+	published := publishedBy(rules)
+	if len(published) != len(rules)-1 {
+		t.Errorf("read %v", published)
+	}
+	for container, want := range map[string]bool{
+		"web@1": true, "web@2": true, "dns": false, "media": true, "more": true, "other": false, "none": false,
+	} {
+		if got := isShared(published, container); got != want {
+			t.Errorf("%s: got %v, want %v", container, got, want)
+		}
+	}
+}
+
+func TestARangeIsOneRule(t *testing.T) {
+	t.Parallel()
+	e := Endpoint{Container: "media", Addresses: []netip.Addr{netip.MustParseAddr("10.89.0.2"), netip.MustParseAddr("fd64::2")}}
+	for _, count := range []int32{0, 100, 10_000, 65_535} {
+		e.Ports = []bundle.Port{{HostPort: 1, ContainerPort: 1, Protocol: "udp", Count: count}}
+		rules, err := e.publishing()
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules = slices.DeleteFunc(rules, func(r rule) bool { return r.chain != ports || r.exprs == nil })
+		if len(rules) != len(e.Addresses) {
+			t.Errorf("%d ports are %d rules", count, len(rules))
+		}
+	}
+}
+
+// A davit that knew no ranges has made a rule for each port of containers that still run.
+func TestRulesForEachPortOfARangeAreTheRange(t *testing.T) {
+	t.Parallel()
+	want := rule{chain: ports, comment: "media 9000-9002/udp 192.0.2.1 10.89.0.2"}
+	comments := map[string]bool{"media 9000/udp 192.0.2.1 10.89.0.2": true, "media 9001/udp 192.0.2.1 10.89.0.2": true}
+	if want.isAmong(comments) {
+		t.Error("one port is missing, and it is not noticed")
+	}
+	comments["media 9002/udp 192.0.2.1 10.89.0.2"] = true
+	if !want.isAmong(comments) {
+		t.Error("the rules are not recognized")
+	}
+	if !want.isAmong(map[string]bool{want.comment: true}) {
+		t.Error("the rule is not recognized")
+	}
+}
+
+func TestAPortLeadsToAContainerThatIsNotReady(t *testing.T) {
+	t.Parallel()
+	udp := func(first, count int32) bundle.Port { return bundle.Port{HostPort: first, Protocol: "udp", Count: count} }
+	content := tableContent{published: []owned{
+		{udp(9000, 50), "ready"}, {udp(9000, 100), "starting"}, {udp(9000, 100), "waits"}, {udp(9200, 0), "alone"},
+	}}
+	unready := map[string]bool{"starting": true}
+	if !content.isBehind(udp(9000, 100), "waits", unready) {
+		t.Error("half of the range leads to a container that is not ready, and it is not noticed")
+	}
+	for container, port := range map[string]bundle.Port{"ready": udp(9000, 50), "alone": udp(9200, 0)} {
+		if content.isBehind(port, container, unready) {
+			t.Errorf("%s is taken to be behind another", container)
+		}
+	}
+	content.prefer("waits")
+	if content.isBehind(udp(9000, 100), "waits", unready) {
+		t.Error("it comes first and is taken to be behind")
+	}
+}
+
+func TestPortsAreReadAsTheyAreWritten(t *testing.T) {
+	t.Parallel()
+	for _, port := range []bundle.Port{
+		{HostPort: 8080, Protocol: "tcp"}, {HostPort: 9000, Protocol: "udp", Count: 100}, {HostPort: 1, Protocol: "sctp", Count: 65_535},
+	} {
+		if got, ok := parsePort(port.String()); !ok || got != port {
+			t.Errorf("%s is read as %v, %v", port, got, ok)
+		}
+	}
+	for _, text := range []string{"", "8080", "10.0.0.0/24", "9001-9000/tcp", "a/tcp", "1-65536/udp"} {
+		if got, ok := parsePort(text); ok {
+			t.Errorf("%q is read as %v", text, got)
 		}
 	}
 }

@@ -4,11 +4,15 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/units/bundle"
 )
 
 // publishing are the rules of the endpoint's ports, and those that they need of the node and the network.
@@ -24,7 +28,7 @@ func (e Endpoint) publishing() ([]rule, error) {
 				return nil, err
 			}
 			if exprs != nil {
-				comment := fmt.Sprintf("%s %d/%s %s %s", e.Container, port.HostPort, port.Protocol, port.HostIP, address)
+				comment := fmt.Sprintf("%s %s %s %s", e.Container, port, port.HostIP, address)
 				rules = append(rules, rule{ports, comment, exprs})
 			}
 		}
@@ -55,9 +59,9 @@ func (e Endpoint) surroundings() []rule {
 	return rules
 }
 
-// open has the kernel use the rules: what the node sends from 127.0.0.1 may leave by the bridge, and the
+// use has the kernel use the rules: what the node sends from 127.0.0.1 may leave by the bridge, and the
 // guard keeps others from answering to what nobody asked (ip-sysctl.rst in Linux' documentation).
-func (e Endpoint) open() error {
+func (e Endpoint) use() error {
 	if err := os.WriteFile(localRouting(e.Network.Device), []byte("1"), 0); err != nil {
 		return err
 	}
@@ -94,16 +98,21 @@ func Prefer(e Endpoint) error {
 			if err != nil {
 				return false, err
 			}
-			if len(sharedWith(present, e.Container)) == 0 {
+			if !isShared(publishedBy(present), e.Container) {
 				return false, nil
 			}
 			if _, _, err := removeOf(conn, ports, e.Container); err != nil {
 				return false, err
 			}
 			for _, want := range published {
-				if want.chain == ports && want.exprs != nil {
-					conn.InsertRule(&nftables.Rule{Table: table, Chain: ports, Exprs: want.exprs, UserData: marked(want.comment)})
+				if want.chain != ports || want.exprs == nil {
+					continue
 				}
+				prepared, err := want.prepare(conn)
+				if err != nil {
+					return false, err
+				}
+				conn.InsertRule(prepared)
 			}
 			return true, nil
 		})
@@ -122,7 +131,7 @@ func Withdraw(e Endpoint) (others bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		others = len(sharedWith(present, e.Container)) > 0
+		others = isShared(publishedBy(present), e.Container)
 		removed, _, err := removeOf(conn, ports, e.Container)
 		return removed > 0, err
 	})
@@ -135,25 +144,49 @@ func Withdraw(e Endpoint) (others bool, err error) {
 	return others, nil
 }
 
-// sharedWith are the handles of other containers' rules for ports that a container has rules for too.
-func sharedWith(rules []*nftables.Rule, container string) map[uint64]bool {
-	own, shared := map[string]bool{}, map[uint64]bool{}
-	for _, rule := range rules {
-		if ownerOf(rule) == container {
-			own[portOf(rule)] = true
-		}
-	}
-	for _, rule := range rules {
-		if ownerOf(rule) != container && own[portOf(rule)] {
-			shared[rule.Handle] = true
-		}
-	}
-	return shared
+// owned are ports of the node with the container to which a rule leads.
+type owned struct {
+	bundle.Port
+	owner string
 }
 
-// portOf is the port of a rule with its protocol: "8080/tcp".
-func portOf(rule *nftables.Rule) string {
-	_, rest, _ := strings.Cut(commentOf(rule), " ")
-	port, _, _ := strings.Cut(rest, " ")
-	return port
+// publishedBy are the ports that rules are for, in their order.
+func publishedBy(rules []*nftables.Rule) []owned {
+	var published []owned
+	for _, rule := range rules {
+		owner, rest, _ := strings.Cut(commentOf(rule), " ")
+		text, _, _ := strings.Cut(rest, " ")
+		if port, ok := parsePort(text); ok {
+			published = append(published, owned{port, owner})
+		}
+	}
+	return published
+}
+
+// isShared reports whether another container publishes a port that a container publishes.
+func isShared(published []owned, container string) bool {
+	return slices.ContainsFunc(published, func(own owned) bool {
+		return own.owner == container && slices.ContainsFunc(published, func(other owned) bool {
+			return other.owner != container && other.Overlaps(own.Port)
+		})
+	})
+}
+
+// parsePort reads what [bundle.Port.String] wrote.
+func parsePort(text string) (port bundle.Port, ok bool) {
+	numbers, protocol, ok := strings.Cut(text, "/")
+	from, to, isRange := strings.Cut(numbers, "-")
+	first, err := strconv.ParseUint(from, 10, 16)
+	last := first
+	if isRange && err == nil {
+		last, err = strconv.ParseUint(to, 10, 16)
+	}
+	if !ok || err != nil || last < first {
+		return bundle.Port{}, false
+	}
+	port = bundle.Port{HostPort: int32(first), Protocol: protocol}
+	if last > first {
+		port.Count = int32(last-first) + 1
+	}
+	return port, true
 }

@@ -138,8 +138,8 @@ func martian(device string) []expr.Any {
 // protocols are the transports' numbers.
 var protocols = map[string]byte{"tcp": unix.IPPROTO_TCP, "udp": unix.IPPROTO_UDP, "sctp": unix.IPPROTO_SCTP}
 
-// forwarding is: to the port of the node, go to the container's. It is nil where the port is published on
-// an address of another IP version.
+// forwarding is: to a port of the node, go to the container's. It is one rule for a range too. It is nil where the port is
+// published on an address of another IP version.
 func forwarding(port bundle.Port, to netip.Addr) ([]expr.Any, error) {
 	f := familyOf(to)
 	rule := f.match()
@@ -155,14 +155,29 @@ func forwarding(port bundle.Port, to netip.Addr) ([]expr.Any, error) {
 			rule = append(rule, f.to(netip.PrefixFrom(host, host.BitLen()))...)
 		}
 	}
-	return append(rule,
+	rule = append(rule,
 		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{protocols[port.Protocol]}},
 		// The second two bytes of each transport's header are the destination's port.
-		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binary.BigEndian.AppendUint16(nil, uint16(port.HostPort))},
-		&expr.Immediate{Register: 1, Data: to.AsSlice()},
-		&expr.Immediate{Register: 2, Data: binary.BigEndian.AppendUint16(nil, uint16(port.ContainerPort))},
-		&expr.NAT{Type: expr.NATTypeDestNAT, Family: uint32(f.protocol), RegAddrMin: 1, RegProtoMin: 2},
-	), nil
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2})
+	nat := &expr.NAT{Type: expr.NATTypeDestNAT, Family: uint32(f.protocol), RegAddrMin: 1}
+	if port.Count <= 1 {
+		nat.RegProtoMin = 2
+		return append(rule,
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: portBytes(port.HostPort)},
+			&expr.Immediate{Register: 1, Data: to.AsSlice()},
+			&expr.Immediate{Register: 2, Data: portBytes(port.ContainerPort)},
+			nat), nil
+	}
+	rule = append(rule,
+		&expr.Cmp{Op: expr.CmpOpGte, Register: 1, Data: portBytes(port.HostPort)},
+		&expr.Cmp{Op: expr.CmpOpLte, Register: 1, Data: portBytes(port.Last())})
+	if port.ContainerPort != port.HostPort {
+		nat.RegProtoMin = 2
+		rule = append(rule, numbering{&expr.Lookup{SourceRegister: 1, DestRegister: 2, IsDestRegSet: true}, port})
+	}
+	return append(rule, &expr.Immediate{Register: 1, Data: to.AsSlice()}, nat), nil
 }
+
+// portBytes is a port as in a transport's header.
+func portBytes(port int32) []byte { return binary.BigEndian.AppendUint16(nil, uint16(port)) }

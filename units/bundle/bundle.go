@@ -205,15 +205,6 @@ type Attachment struct {
 	MAC string `json:"mac,omitempty"`
 }
 
-// Port publishes one port. The JSON is the portMappings capability of CNI
-// (https://www.cni.dev/docs/conventions/).
-type Port struct {
-	HostPort      int32  `json:"hostPort"`
-	ContainerPort int32  `json:"containerPort"`
-	Protocol      string `json:"protocol"` // tcp, udp or sctp
-	HostIP        string `json:"hostIP,omitempty"`
-}
-
 // HostAlias is one line of /etc/hosts.
 type HostAlias struct {
 	IP    string   `json:"ip"`
@@ -411,6 +402,7 @@ func Decode(text []byte) (*Bundle, error) {
 		return nil, fmt.Errorf("decode %s: annotation %s: %w", ConfigFile, annotationLaunch, err)
 	}
 	b.Spec.Annotations = nil
+	b.Network.Ports = Merge(b.Network.Ports) // a davit before format 5 wrote each port of a range
 	return b, nil
 }
 

@@ -38,10 +38,19 @@ theirs.`,
 
 func printPorts(w io.Writer, published []bundle.Port) error {
 	for _, port := range published {
-		address := net.JoinHostPort(cmp.Or(port.HostIP, "0.0.0.0"), strconv.Itoa(int(port.HostPort)))
-		printLine(w, "%d/%s -> %s", port.ContainerPort, port.Protocol, address)
+		first, last := int(port.ContainerPort), int(port.ContainerPort+port.Last()-port.HostPort)
+		address := net.JoinHostPort(cmp.Or(port.HostIP, "0.0.0.0"), span(int(port.HostPort), int(port.Last())))
+		printLine(w, "%s/%s -> %s", span(first, last), port.Protocol, address)
 	}
 	return nil
+}
+
+// span is a port, or a range of ports: "9000-9099".
+func span(first, last int) string {
+	if last > first {
+		return fmt.Sprintf("%d-%d", first, last)
+	}
+	return strconv.Itoa(first)
 }
 
 // publishedPorts are those of containers that run, each pod's once.

@@ -1,0 +1,199 @@
+package nat
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/units/bundle"
+)
+
+// inNetwork runs the test in a network namespace of its own, whose loopback device has the addresses.
+func inNetwork(t *testing.T, addresses ...string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("makes a network namespace, which needs root")
+	}
+	runtime.LockOSThread() // never unlocked: the thread ends with its namespace
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		t.Skip(err)
+	}
+	loopback, err := netlink.LinkByName("lo")
+	if err == nil {
+		err = netlink.LinkSetUp(loopback)
+	}
+	for _, text := range addresses {
+		address, invalid := netlink.ParseAddr(text)
+		if err == nil {
+			err = invalid
+		}
+		if err == nil {
+			err = netlink.AddrAdd(loopback, address)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// change makes one transaction in the namespace of the test.
+func change(t *testing.T, queue func(*nftables.Conn) error) {
+	t.Helper()
+	conn, err := open()
+	if err != nil {
+		t.Skip(err)
+	}
+	defer conn.CloseLasting()
+	if err := queue(conn); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Flush(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func publish(t *testing.T, e Endpoint) {
+	t.Helper()
+	rules, err := e.publishing()
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(t, func(conn *nftables.Conn) error {
+		_, err := queueMissing(conn, rules, e.Fresh)
+		return err
+	})
+}
+
+// portsChain are the rules of the chain of ports.
+func portsChain(t *testing.T) []*nftables.Rule {
+	t.Helper()
+	var rules []*nftables.Rule
+	change(t, func(conn *nftables.Conn) (err error) {
+		rules, err = conn.GetRules(table, ports)
+		return err
+	})
+	return rules
+}
+
+// TestRangesLeadToTheirPorts has the kernel translate what is sent to the ends and the middle of ranges.
+func TestRangesLeadToTheirPorts(t *testing.T) {
+	for name, test := range map[string]struct {
+		port  bundle.Port
+		tried map[int32]int32 // ports of the container by the node's, 0 for none
+	}{
+		"one port":          {bundle.Port{HostPort: 8080, ContainerPort: 80}, map[int32]int32{8080: 80, 8081: 0}},
+		"the same numbers":  {bundle.Port{HostPort: 10000, ContainerPort: 10000, Count: 10_000}, map[int32]int32{9999: 0, 10000: 10000, 15000: 15000, 19999: 19999, 20000: 0}},
+		"all":               {bundle.Port{HostPort: 1, ContainerPort: 1, Count: 65_535}, map[int32]int32{1: 1, 30000: 30000, 65535: 65535}},
+		"higher numbers":    {bundle.Port{HostPort: 8000, ContainerPort: 9001, Count: 100}, map[int32]int32{7999: 0, 8000: 9001, 8050: 9051, 8099: 9100, 8100: 0}},
+		"lower numbers":     {bundle.Port{HostPort: 20000, ContainerPort: 19, Count: 10_000}, map[int32]int32{20000: 19, 25000: 5019, 29999: 10018, 30000: 0}},
+		"all but the first": {bundle.Port{HostPort: 1, ContainerPort: 2, Count: 65_534}, map[int32]int32{1: 2, 30000: 30001, 65534: 65535, 65535: 0}},
+	} {
+		for _, protocol := range []string{"tcp", "udp"} {
+			t.Run(name+" "+protocol, func(t *testing.T) {
+				inNetwork(t, "10.89.0.2/32")
+				test.port.Protocol = protocol
+				publish(t, Endpoint{Container: "web", Addresses: []netip.Addr{netip.MustParseAddr("10.89.0.2")}, Ports: []bundle.Port{test.port}, Fresh: true})
+				if rules := portsChain(t); len(rules) != 1 {
+					t.Errorf("%d rules", len(rules))
+				}
+				for from, to := range test.tried {
+					if got := reaches(t, protocol, from, to); got != (to > 0) {
+						t.Errorf("port %d reaches port %d of the container: %v", from, to, got)
+					}
+				}
+			})
+		}
+	}
+}
+
+// reaches reports whether what is sent to a port of the node reaches a port of the container; of the same number for 0.
+func reaches(t *testing.T, protocol string, from, to int32) bool {
+	t.Helper()
+	if to == 0 {
+		to = from
+	}
+	inside, outside := net.JoinHostPort("10.89.0.2", strconv.Itoa(int(to))), net.JoinHostPort("127.0.0.1", strconv.Itoa(int(from)))
+	if protocol == "tcp" {
+		listener, err := net.Listen("tcp4", inside)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+		connection, err := net.Dial("tcp4", outside)
+		if err == nil {
+			connection.Close()
+		}
+		return err == nil
+	}
+	listener, err := net.ListenPacket("udp4", inside)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	sender, err := net.Dial("udp4", outside)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sender.Close()
+	if _, err := sender.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if err := listener.SetReadDeadline(time.Now().Add(300 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = listener.ReadFrom(make([]byte, 16))
+	return err == nil
+}
+
+// TestManySinglePortsArePublished has more of them than one transaction takes.
+func TestManySinglePortsArePublished(t *testing.T) {
+	inNetwork(t)
+	e := Endpoint{Container: "web", Addresses: []netip.Addr{netip.MustParseAddr("10.89.0.2"), netip.MustParseAddr("fd64::2")}, Fresh: true}
+	for port := range int32(1200) {
+		e.Ports = append(e.Ports, bundle.Port{HostPort: 2*port + 1, ContainerPort: 80, Protocol: "tcp"})
+	}
+	publish(t, e)
+	if got := len(portsChain(t)); got != 2*len(e.Ports) {
+		t.Errorf("%d rules for %d ports of two addresses", got, len(e.Ports))
+	}
+	e.Fresh = false
+	publish(t, e)
+	if got := len(portsChain(t)); got != 2*len(e.Ports) {
+		t.Errorf("%d rules after they were published once more", got)
+	}
+	change(t, func(conn *nftables.Conn) error {
+		_, _, err := removeOf(conn, ports, e.Container)
+		return err
+	})
+	if left := portsChain(t); len(left) > 0 {
+		t.Errorf("%d rules are left", len(left))
+	}
+}
+
+// TestAFreshEndpointIsNotLookedFor shows by a rule that is there twice that nothing was read: a start would otherwise read
+// what all others publish.
+func TestAFreshEndpointIsNotLookedFor(t *testing.T) {
+	inNetwork(t)
+	e := Endpoint{
+		Container: "web", Addresses: []netip.Addr{netip.MustParseAddr("10.89.0.2")}, Fresh: true,
+		Ports: []bundle.Port{{HostPort: 8080, ContainerPort: 80, Protocol: "tcp"}},
+	}
+	for _, test := range []struct {
+		fresh bool
+		want  int
+	}{{true, 1}, {false, 1}, {true, 2}} {
+		e.Fresh = test.fresh
+		publish(t, e)
+		if got := len(portsChain(t)); got != test.want {
+			t.Errorf("fresh %v: %d rules, want %d", test.fresh, got, test.want)
+		}
+	}
+}
