@@ -55,6 +55,18 @@ spec:
   ports: [{containerPort: 80, hostPort: 8080}]
 `
 
+// countedRange publishes as many ports as there are above those of others, by both protocols.
+const countedRange = `
+apiVersion: davit/v1
+kind: Container
+metadata: {name: range}
+spec:
+  image: docker.io/library/busybox:1
+  command: [/bin/sleep, "100000"]
+  terminationGracePeriodSeconds: 0
+  ports: [{containerPort: 10000, endPort: 65535, hostPort: 10000}, {containerPort: 10000, endPort: 65535, hostPort: 10000, protocol: UDP}]
+`
+
 // TestCountsOfAStart holds the start of a container to what it may cost at most, which is in
 // testdata/counts.json. Who makes it dearer on purpose runs this with -update, and says why.
 func TestCountsOfAStart(t *testing.T) {
@@ -66,6 +78,9 @@ func TestCountsOfAStart(t *testing.T) {
 	for _, unit := range countedUnits {
 		holdTo(t, "testdata/counts.json", unit, countStart(t, lab, unit))
 	}
+	put(t, lab, "range.yaml", countedRange)
+	apply(t, lab)
+	holdTo(t, "testdata/counts.json", "range", countStart(t, lab, "range"))
 }
 
 // TestCountsOfAPass holds a pass with nothing to do, and one with one change, to what they may cost,

@@ -63,25 +63,25 @@ func readTable() (tableContent, error) {
 	return content, errors.Join(err, conn.CloseLasting())
 }
 
-func read(conn *nftables.Conn) (tableContent, error) {
+func read(conn *socket) (tableContent, error) {
 	content := tableContent{comments: map[string]map[string]bool{}}
-	there, err := chains(conn)
+	there, err := conn.chains()
 	for _, chain := range []*nftables.Chain{postrouting, prerouting, output, guard, forward, input, ports} {
 		if err != nil || !there[chain.Name] {
 			continue
 		}
-		var rules []*nftables.Rule
-		if rules, err = conn.GetRules(table, chain); err == nil {
+		var rules []present
+		if rules, err = conn.rulesIn(chain); err == nil {
 			content.add(chain, rules)
 		}
 	}
 	return content, err
 }
 
-func (c *tableContent) add(chain *nftables.Chain, rules []*nftables.Rule) {
+func (c *tableContent) add(chain *nftables.Chain, rules []present) {
 	comments := map[string]bool{}
 	for _, rule := range rules {
-		comments[commentOf(rule)] = true
+		comments[rule.comment] = true
 	}
 	c.comments[chain.Name] = comments
 	if chain == ports {

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -45,7 +44,7 @@ func inNetwork(t *testing.T, addresses ...string) {
 }
 
 // change makes one transaction in the namespace of the test.
-func change(t *testing.T, queue func(*nftables.Conn) error) {
+func change(t *testing.T, queue func(*socket) error) {
 	t.Helper()
 	conn, err := open()
 	if err != nil {
@@ -66,18 +65,18 @@ func publish(t *testing.T, e Endpoint) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	change(t, func(conn *nftables.Conn) error {
+	change(t, func(conn *socket) error {
 		_, err := queueMissing(conn, rules, e.Fresh)
 		return err
 	})
 }
 
 // portsChain are the rules of the chain of ports.
-func portsChain(t *testing.T) []*nftables.Rule {
+func portsChain(t *testing.T) []present {
 	t.Helper()
-	var rules []*nftables.Rule
-	change(t, func(conn *nftables.Conn) (err error) {
-		rules, err = conn.GetRules(table, ports)
+	var rules []present
+	change(t, func(conn *socket) (err error) {
+		rules, err = conn.rulesIn(ports)
 		return err
 	})
 	return rules
@@ -169,7 +168,14 @@ func TestManySinglePortsArePublished(t *testing.T) {
 	if got := len(portsChain(t)); got != 2*len(e.Ports) {
 		t.Errorf("%d rules after they were published once more", got)
 	}
-	change(t, func(conn *nftables.Conn) error {
+	change(t, func(conn *socket) error {
+		removed, left, err := removeOf(conn, ports, "other")
+		if removed > 0 || left != 2*len(e.Ports) {
+			t.Errorf("%d rules of another container are removed, and %d are left", removed, left)
+		}
+		return err
+	})
+	change(t, func(conn *socket) error {
 		_, _, err := removeOf(conn, ports, e.Container)
 		return err
 	})

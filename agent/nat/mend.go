@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/google/nftables"
-
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -48,7 +46,7 @@ func rulesOf(standing []Standing) ([]rule, error) {
 
 // add adds the rules that are missing.
 func add(rules []rule) error {
-	return transaction(func(conn *nftables.Conn) (bool, error) {
+	return transaction(func(conn *socket) (bool, error) {
 		present, err := read(conn)
 		if err != nil {
 			return false, err

@@ -4,18 +4,13 @@
 package nat
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
-	"github.com/google/nftables/userdata"
-	"github.com/mdlayher/netlink"
-	"golang.org/x/sys/unix"
 
-	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -108,12 +103,12 @@ func ensure(rules []rule, fresh bool) error {
 	if len(rules) == 0 {
 		return nil
 	}
-	return transaction(func(conn *nftables.Conn) (bool, error) { return queueMissing(conn, rules, fresh) })
+	return transaction(func(conn *socket) (bool, error) { return queueMissing(conn, rules, fresh) })
 }
 
 // queueMissing queues the rules that are missing, with their chains, and reports whether there are any.
-func queueMissing(conn *nftables.Conn, rules []rule, fresh bool) (bool, error) {
-	there, err := chains(conn)
+func queueMissing(conn *socket, rules []rule, fresh bool) (bool, error) {
+	there, err := conn.chains()
 	if err != nil {
 		return false, err
 	}
@@ -129,7 +124,7 @@ func queueMissing(conn *nftables.Conn, rules []rule, fresh bool) (bool, error) {
 			conn.AddChain(want.chain)
 			present[want.chain] = map[string]bool{}
 		} else if !listed {
-			if present[want.chain], err = commentsIn(conn, want.chain); err != nil {
+			if present[want.chain], err = conn.commentsIn(want.chain); err != nil {
 				return false, err
 			}
 		}
@@ -164,110 +159,9 @@ func (want rule) isAmong(comments map[string]bool) bool {
 	return true
 }
 
-// most bounds a transaction: the kernel has to take it, and to answer each of its parts, in the socket's buffers.
-const (
-	most       = 1000 // rules, and for each the elements of a map
-	perRule    = 100
-	bufferSize = 16 << 20
-)
-
-// queue collects rules for one transaction, or for several where they are many.
-type queue struct {
-	conn *nftables.Conn
-	size int
-}
-
-// add queues a rule, and sends what is queued where that is enough.
-func (q *queue) add(want rule) error {
-	size := 1
-	if n, ok := want.numbering(); ok {
-		size += int(n.port.Count) / perRule
-	}
-	if q.size += size; q.size > most {
-		if err := q.conn.Flush(); err != nil {
-			return err
-		}
-		q.size = size
-	}
-	prepared, err := want.prepare(q.conn)
-	if err == nil {
-		q.conn.AddRule(prepared)
-	}
-	return err
-}
-
-// prepare queues what the rule needs, and returns it for the kernel.
-func (want rule) prepare(conn *nftables.Conn) (*nftables.Rule, error) {
-	if n, ok := want.numbering(); ok {
-		if err := n.add(conn); err != nil {
-			return nil, err
-		}
-	}
-	return &nftables.Rule{Table: table, Chain: want.chain, Exprs: want.exprs, UserData: marked(want.comment)}, nil
-}
-
-func (want rule) numbering() (numbering, bool) {
-	for _, e := range want.exprs {
-		if n, ok := e.(numbering); ok {
-			return n, true
-		}
-	}
-	return numbering{}, false
-}
-
-// commentsIn are the comments of a chain's rules.
-func commentsIn(conn *nftables.Conn, chain *nftables.Chain) (map[string]bool, error) {
-	rules, err := conn.GetRules(table, chain)
-	if err != nil {
-		return nil, err
-	}
-	comments := map[string]bool{}
-	for _, rule := range rules {
-		comments[commentOf(rule)] = true
-	}
-	return comments, nil
-}
-
-// transaction changes rules at once, alone of all of davit's processes. Nothing is sent when change says
-// that there is nothing to send.
-func transaction(change func(*nftables.Conn) (bool, error)) error {
-	finish, err := begin(change)
-	return errors.Join(err, finish())
-}
-
-// begin is [transaction] for those who do something else before they finish: the rules have changed when it
-// returns. Where rules were removed the end takes some 10 ms: the close of the socket waits until the kernel
-// has disposed of them (nft_rcv_nl_event in Linux' nf_tables_api.c). finish is never nil.
-func begin(change func(*nftables.Conn) (bool, error)) (finish func() error, err error) {
-	unlock, err := disk.Lock(natLock, unix.LOCK_EX)
-	if err != nil {
-		return func() error { return nil }, err
-	}
-	conn, err := open() // one socket for all
-	if err != nil {
-		unlock()
-		return func() error { return nil }, err
-	}
-	changed, err := change(conn)
-	if err == nil && changed {
-		err = conn.Flush()
-	}
-	return func() error {
-		defer unlock()
-		return conn.CloseLasting()
-	}, err
-}
-
-// open opens a socket with room for the answers to each rule of a transaction. The kernel takes memory for what is there.
-func open() (*nftables.Conn, error) {
-	return nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(socket *netlink.Conn) error {
-		return errors.Join(socket.SetReadBuffer(bufferSize), socket.SetWriteBuffer(bufferSize))
-	}))
-}
-
 // Remove removes the rules of a network, and the table with the last of them.
 func Remove(network string) error {
-	err := transaction(func(conn *nftables.Conn) (bool, error) {
+	err := transaction(func(conn *socket) (bool, error) {
 		removed, left := 0, 0
 		for _, chain := range []*nftables.Chain{postrouting, guard, forward, input} {
 			gone, others, err := removeOf(conn, chain, network)
@@ -276,7 +170,7 @@ func Remove(network string) error {
 			}
 			removed, left = removed+gone, left+others
 		}
-		published, err := conn.GetRules(table, ports) // none where there is no such chain
+		published, err := conn.rulesIn(ports) // none where there is no such chain
 		if err != nil {
 			return false, err
 		}
@@ -292,51 +186,20 @@ func Remove(network string) error {
 }
 
 // removeOf removes an owner's rules from a chain, and says how many they are and how many others there are.
-func removeOf(conn *nftables.Conn, chain *nftables.Chain, owner string) (removed, left int, err error) {
-	rules, err := conn.GetRules(table, chain)
+func removeOf(conn *socket, chain *nftables.Chain, owner string) (removed, left int, err error) {
+	rules, err := conn.rulesIn(chain)
 	if err != nil {
 		return 0, 0, err
 	}
 	for _, rule := range rules {
-		if ownerOf(rule) != owner {
+		if rule.owner() != owner {
 			left++
 			continue
 		}
-		if err := conn.DelRule(rule); err != nil {
+		if err := conn.DelRule(&nftables.Rule{Table: table, Chain: chain, Handle: rule.handle}); err != nil {
 			return 0, 0, err
 		}
 		removed++
 	}
 	return removed, left, nil
-}
-
-// chains are the names of those that davit's table has.
-func chains(conn *nftables.Conn) (map[string]bool, error) {
-	all, err := conn.ListChainsOfTableFamily(table.Family)
-	if err != nil {
-		return nil, err
-	}
-	names := map[string]bool{}
-	for _, chain := range all {
-		if chain.Table.Name == table.Name {
-			names[chain.Name] = true
-		}
-	}
-	return names, nil
-}
-
-// marked is a rule's comment, as nft shows it.
-func marked(comment string) []byte {
-	return userdata.AppendString(nil, userdata.TypeComment, comment)
-}
-
-// ownerOf is the network or the container that a rule is for.
-func ownerOf(rule *nftables.Rule) string {
-	owner, _, _ := strings.Cut(commentOf(rule), " ")
-	return owner
-}
-
-func commentOf(rule *nftables.Rule) string {
-	comment, _ := userdata.GetString(rule.UserData, userdata.TypeComment)
-	return comment
 }

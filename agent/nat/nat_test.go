@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 
 	"github.com/davit-project/davit/units/bundle"
@@ -98,24 +97,14 @@ func TestForwarding(t *testing.T) {
 	}
 }
 
-func TestARuleIsFoundAgainByItsNetwork(t *testing.T) {
-	t.Parallel()
-	if got := ownerOf(&nftables.Rule{UserData: marked("app 10.0.0.0/24")}); got != "app" {
-		t.Errorf("got %q", got)
-	}
-	if got := ownerOf(&nftables.Rule{}); got != "" {
-		t.Errorf("a rule of others is of network %q", got)
-	}
-}
-
 func TestPortsOfSeveralContainersAreShared(t *testing.T) {
 	t.Parallel()
-	var rules []*nftables.Rule
+	var rules []present
 	for _, comment := range []string{
 		"web@1 8081/tcp  10.89.0.2", "web@2 8081/tcp  10.89.0.3", "web@2 8082/tcp  10.89.0.3", "dns 8081/udp  10.89.0.4",
 		"media 9000-9099/udp  10.89.0.5", "more 9099-9100/udp  10.89.0.6", "other 9000-9098/tcp  10.89.0.7", "",
 	} {
-		rules = append(rules, &nftables.Rule{UserData: marked(comment)})
+		rules = append(rules, present{comment: comment})
 	}
 	published := publishedBy(rules)
 	if len(published) != len(rules)-1 {
@@ -165,7 +154,9 @@ func TestRulesForEachPortOfARangeAreTheRange(t *testing.T) {
 
 func TestAPortLeadsToAContainerThatIsNotReady(t *testing.T) {
 	t.Parallel()
-	udp := func(first, count int32) bundle.Port { return bundle.Port{HostPort: first, Protocol: "udp", Count: count} }
+	udp := func(first, count int32) bundle.Port {
+		return bundle.Port{HostPort: first, Protocol: "udp", Count: count}
+	}
 	content := tableContent{published: []owned{
 		{udp(9000, 50), "ready"}, {udp(9000, 100), "starting"}, {udp(9000, 100), "waits"}, {udp(9200, 0), "alone"},
 	}}

@@ -23,7 +23,7 @@ type numbering struct {
 const elementsPerMessage = 2000
 
 // add queues the map.
-func (n numbering) add(conn *nftables.Conn) error {
+func (n numbering) add(conn *socket) error {
 	numbers := &nftables.Set{
 		Table: table, Anonymous: true, Constant: true, IsMap: true,
 		KeyType: nftables.TypeInetService, DataType: nftables.TypeInetService,

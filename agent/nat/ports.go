@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 
@@ -76,7 +75,7 @@ func localRouting(device string) string {
 // Unpublish takes a container's ports back. The connections that were made through them go on until
 // [Forget] ends them. The caller calls finish, which takes a while, when it has nothing else to do.
 func Unpublish(container string) (finish func() error, err error) {
-	finish, err = begin(func(conn *nftables.Conn) (bool, error) {
+	finish, err = begin(func(conn *socket) (bool, error) {
 		removed, _, err := removeOf(conn, ports, container)
 		return removed > 0, err
 	})
@@ -93,8 +92,8 @@ func Unpublish(container string) (finish func() error, err error) {
 func Prefer(e Endpoint) error {
 	published, err := e.publishing()
 	if err == nil {
-		err = transaction(func(conn *nftables.Conn) (bool, error) {
-			present, err := conn.GetRules(table, ports)
+		err = transaction(func(conn *socket) (bool, error) {
+			present, err := conn.rulesIn(ports)
 			if err != nil {
 				return false, err
 			}
@@ -126,8 +125,8 @@ func Prefer(e Endpoint) error {
 // Withdraw takes an endpoint's ports back while its container goes on, and reports whether others publish one of
 // them. Connections that there are go on, and datagrams go to the others.
 func Withdraw(e Endpoint) (others bool, err error) {
-	err = transaction(func(conn *nftables.Conn) (bool, error) {
-		present, err := conn.GetRules(table, ports)
+	err = transaction(func(conn *socket) (bool, error) {
+		present, err := conn.rulesIn(ports)
 		if err != nil {
 			return false, err
 		}
@@ -151,10 +150,10 @@ type owned struct {
 }
 
 // publishedBy are the ports that rules are for, in their order.
-func publishedBy(rules []*nftables.Rule) []owned {
+func publishedBy(rules []present) []owned {
 	var published []owned
 	for _, rule := range rules {
-		owner, rest, _ := strings.Cut(commentOf(rule), " ")
+		owner, rest, _ := strings.Cut(rule.comment, " ")
 		text, _, _ := strings.Cut(rest, " ")
 		if port, ok := parsePort(text); ok {
 			published = append(published, owned{port, owner})

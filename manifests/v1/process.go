@@ -9,7 +9,8 @@ type ContainerPort struct {
 	// ContainerPort is the port inside, 1 to 65535.
 	ContainerPort int32 `json:"containerPort"`
 	// EndPort makes it a range, containerPort to endPort, published at hostPort and
-	// the ports that follow it.
+	// the ports that follow it. On davit's own networks a range is one rule of the kernel, however
+	// long it is, which also has a map of the ports where hostPort differs from containerPort.
 	EndPort int32 `json:"endPort,omitempty"`
 	// HostPort is the port on the node; without it the port is only documented.
 	HostPort int32 `json:"hostPort,omitempty"`
