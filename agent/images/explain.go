@@ -232,5 +232,8 @@ func explainUnpacking(err error) error {
 	if why == "" {
 		why = found[2]
 	}
+	if link, ok := errors.AsType[badLink](err); ok {
+		why = link.words()
+	}
 	return explained{fmt.Sprintf("layer %s cannot be unpacked: %s", found[1], why), err}
 }

@@ -62,11 +62,12 @@ type pulled struct {
 
 // PutLayer implements [storage.Store].
 func (p *pulled) PutLayer(id, parent string, names []string, mountLabel string, writeable bool, options *storage.LayerOptions, diff io.Reader) (*storage.Layer, int64, error) {
-	root := p.GraphRoot()
+	root, packed := p.GraphRoot(), diff
 	if diff != nil {
 		diff = &whileRoom{from: diff, root: root}
 	}
 	layer, size, err := p.Store.PutLayer(id, parent, names, mountLabel, writeable, options, diff)
+	err = withLink(err, packed)
 	if errors.Is(err, unix.ENOSPC) {
 		err = errNoRoom{fmt.Sprintf("the image unpacks to more than there is room for in %s, where %d MiB stay free: use a smaller image, or make room, for example with podman image prune", root, minFree>>20)}
 	}

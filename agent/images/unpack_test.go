@@ -112,6 +112,47 @@ func TestALayerThatUnpacksToTooMuchEndsThePull(t *testing.T) {
 	}
 }
 
+// fault: a layer has a hard link to a file of another layer | the pull fails, and the link is named once
+func TestALinkThatLeadsOutOfItsLayerIsNamed(t *testing.T) {
+	s, registry := newRootNode(t), newRegistry(t)
+	image := newImage(t, "amd64", 1)
+	for _, entries := range [][]tar.Header{
+		{{Name: "h/", Typeflag: tar.TypeDir, Mode: 0o755}, {Name: "h/a", Mode: 0o644}, {Name: "./h/b", Typeflag: tar.TypeLink, Linkname: "h/a"}},
+		{{Name: "h/", Typeflag: tar.TypeDir, Mode: 0o755}, {Name: "h/c", Typeflag: tar.TypeLink, Linkname: "h/a"}},
+	} {
+		packed := layerOf(t, entries)
+		layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(packed)), nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if image, err = mutate.AppendLayers(image, layer); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := s.EnsureImage(t.Context(), resolve(t, s, always(registry.push(t, "linked:1", image))), nil)
+	wantError(t, err, "cannot be unpacked: the hard link h/c leads to h/a, which is not in the layer")
+	if strings.Count(err.Error(), "unpack") != 1 || strings.Count(err.Error(), "linked:1") != 1 {
+		t.Errorf("it says something twice: %v", err)
+	}
+}
+
+// layerOf is a compressed layer of empty files.
+func layerOf(t *testing.T, entries []tar.Header) []byte {
+	t.Helper()
+	var packed bytes.Buffer
+	compressed := gzip.NewWriter(&packed)
+	archive := tar.NewWriter(compressed)
+	for _, entry := range entries {
+		if err := archive.WriteHeader(&entry); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(archive.Close(), compressed.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return packed.Bytes()
+}
+
 // leastOf returns the least of a value while something is done.
 func leastOf(t *testing.T, value func() uint64, do func()) uint64 {
 	t.Helper()

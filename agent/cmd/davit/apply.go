@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -185,6 +186,7 @@ type outcome struct {
 	refused  bool    // something is held back that was not asked to be
 	begun    bool    // there was a plan before
 	errs     map[string]error
+	said     map[string]bool // causes that have a line already
 	mu       sync.Mutex
 }
 
@@ -250,9 +252,29 @@ func (o *outcome) note(event reconcile.Event, w io.Writer) {
 		}
 		o.Failed++
 		printLine(w, "%-15s %s", "failed", event.Err)
+		o.isNew(event.Err.Error())
 	case reconcile.Skipped:
-		printLine(w, "%-15s %s %s: %v", "skipped", event.Action.Verb, event.Action.Subject(), event.Err)
+		why := causeOf(event.Err.Error())
+		if object, _, _ := strings.Cut(why, ": "); !o.isNew(why) {
+			why = "because of " + object
+		}
+		printLine(w, "%-15s %s %s: %s", "skipped", event.Action.Verb, event.Action.Subject(), why)
 	}
+}
+
+// causeOf is why an action was skipped.
+func causeOf(skipped string) string {
+	return strings.TrimPrefix(skipped, string(reconcile.Skipped)+": ")
+}
+
+// isNew notes that a cause has its line, and reports whether it had none before.
+func (o *outcome) isNew(cause string) bool {
+	if o.said == nil {
+		o.said = map[string]bool{}
+	}
+	known := o.said[cause]
+	o.said[cause] = true
+	return !known
 }
 
 // withWarnings adds the warnings to an error, after its causes; without an error it prints them.
@@ -278,11 +300,12 @@ func (o *outcome) failure() error {
 	}
 	slices.SortStableFunc(o.Failures, func(a, b agent.Failure) int { return cmp.Compare(unchanged(a), unchanged(b)) })
 	for _, failure := range o.Failures {
-		failures = append(failures, fmt.Errorf("%s: %s", failure.Object, failure.Reason))
+		failures = append(failures, fmt.Errorf("%s: %s", failure.Object, causeOf(failure.Reason)))
 	}
 	for _, action := range o.Actions {
-		said := func(f agent.Failure) bool { return f.Object == action.Object }
-		if err := o.errs[action.ID]; err != nil && !slices.ContainsFunc(o.Failures, said) {
+		err := o.errs[action.ID]
+		said := func(f agent.Failure) bool { return f.Object == action.Object || causeOf(f.Reason) == err.Error() }
+		if err != nil && !slices.ContainsFunc(o.Failures, said) {
 			failures = append(failures, err)
 		}
 	}

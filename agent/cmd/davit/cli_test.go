@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -87,6 +88,35 @@ func TestOutcomeCounts(t *testing.T) {
 	}
 	if o.Actions[1].Error != "disk full" || o.Actions[2].Status != reconcile.Skipped {
 		t.Errorf("actions %+v", o.Actions)
+	}
+}
+
+// A cause has one line, however many actions are skipped for it, and one at the end.
+func TestACauseIsPrintedOnce(t *testing.T) {
+	t.Parallel()
+	pull := reconcile.Action{ID: "pull a", Verb: reconcile.PullImage, Object: "Image/a"}
+	write := reconcile.Action{ID: "write-unit b", Verb: reconcile.WriteUnit, Object: "Container/b", Target: "b.service"}
+	start := reconcile.Action{ID: "start b", Verb: reconcile.Start, Object: "Container/b", Target: "b.service"}
+	other := reconcile.Action{ID: "start c", Verb: reconcile.Start, Object: "Container/c", Target: "c.service"}
+	cause := errors.New("image a: a layer cannot be unpacked")
+	o := &outcome{Failures: []agent.Failure{{Object: "Container/b", Reason: "skipped: " + cause.Error()}}}
+	o.planned(reconcile.Plan{Actions: []reconcile.Action{pull, write, start, other}})
+	var text bytes.Buffer
+	for _, event := range []reconcile.Event{
+		{Action: pull, Status: reconcile.Failed, Err: cause},
+		{Action: write, Status: reconcile.Skipped, Err: fmt.Errorf("skipped: %w", cause)},
+		{Action: start, Status: reconcile.Skipped, Err: fmt.Errorf("skipped: %w", cause)},
+		{Action: other, Status: reconcile.Skipped, Err: errors.New("skipped: disk full")},
+	} {
+		o.note(event, &text)
+	}
+	want := "failed          image a: a layer cannot be unpacked\nskipped         write-unit Container/b: because of image a\n" +
+		"skipped         start Container/b: because of image a\nskipped         start Container/c: disk full\n"
+	if diff := cmp.Diff(want, text.String()); diff != "" {
+		t.Error(diff)
+	}
+	if err := o.failure(); err == nil || err.Error() != "Container/b: image a: a layer cannot be unpacked" {
+		t.Errorf("got %v", err)
 	}
 }
 
