@@ -54,6 +54,12 @@ func TestFlowsAreDeletedByAddressAndByPort(t *testing.T) {
 			if diff := cmp.Diff([]uint16{40003, 40004, 40006}, sourcePorts(t)); diff != "" {
 				t.Errorf("flows that are left after the port's datagrams were deleted, by source port: %s", diff)
 			}
+			if err := remove([]flows{{family: unix.AF_INET, datagrams: true, port: 50, last: 52}, {family: unix.AF_INET6, datagrams: true, port: 50, last: 53}}); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff([]uint16{40003, 40004}, sourcePorts(t)); diff != "" {
+				t.Errorf("flows that are left after a range's datagrams were deleted, by source port: %s", diff)
+			}
 		})
 	}
 }
