@@ -90,23 +90,23 @@ func (c *tableContent) add(chain *nftables.Chain, rules []present) {
 }
 
 // isBehind reports whether a port leads to another container first that is not ready.
-func (c tableContent) isBehind(port bundle.Port, container string, unready map[string]bool) bool {
+func (c tableContent) isBehind(port bundle.Port, container owner, unready map[string]bool) bool {
 	for _, p := range c.published {
-		if p.Overlaps(port) && (p.owner == container || unready[p.owner]) {
-			return p.owner != container
+		if p.Overlaps(port) && (container.is(p.owner) || unready[p.owner]) {
+			return !container.is(p.owner)
 		}
 	}
 	return false
 }
 
 // prefer notes that a container's rules come first from now on.
-func (c tableContent) prefer(container string) {
+func (c tableContent) prefer(container owner) {
 	slices.SortStableFunc(c.published, func(a, b owned) int { return preference(a, container) - preference(b, container) })
 }
 
 // preference is 0 of the container's ports and 1 of others'.
-func preference(p owned, container string) int {
-	if p.owner == container {
+func preference(p owned, container owner) int {
+	if container.is(p.owner) {
 		return 0
 	}
 	return 1

@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -202,4 +203,50 @@ func TestAFreshEndpointIsNotLookedFor(t *testing.T) {
 			t.Errorf("fresh %v: %d rules, want %d", test.fresh, got, test.want)
 		}
 	}
+}
+
+// TestLongNamesFitIntoComments publishes and removes ports of a container whose name, on a network whose name, is as long as
+// can be. A comment of the kernel's has 255 bytes.
+func TestLongNamesFitIntoComments(t *testing.T) {
+	inNetwork(t)
+	long := strings.Repeat("n", 246)
+	network := bundle.BridgeNetwork{Name: long + "net", Device: "dv-0123456789ab", Subnets: []bundle.Subnet{
+		{Subnet: netip.MustParsePrefix("10.89.0.0/22")}, {Subnet: netip.MustParsePrefix("fd64:6176:6974:1234:1234:1234:1234::/112")},
+	}}
+	endpointOf := func(container string) Endpoint {
+		return Endpoint{
+			Container: container, Network: network, Fresh: true,
+			Addresses: []netip.Addr{netip.MustParseAddr("10.89.0.2"), netip.MustParseAddr("fd64:6176:6974:1234:1234:1234:1234:1234")},
+			Ports:     []bundle.Port{{HostPort: 10000, ContainerPort: 10000, Protocol: "sctp", Count: 100, HostIP: "fd64:6176:6974:1234:1234:1234:1234:1235"}, {HostPort: 8080, ContainerPort: 80, Protocol: "tcp"}},
+		}
+	}
+	publish(t, endpointOf(long+"1"))
+	publish(t, endpointOf(long+"2"))
+	if got := len(portsChain(t)); got != 6 {
+		t.Errorf("%d rules", got)
+	}
+	if !isShared(publishedBy(portsChain(t)), long+"2") {
+		t.Error("that another container publishes the same is not noticed")
+	}
+	change(t, func(conn *socket) error {
+		removed, left, err := removeOf(conn, ports, long+"2")
+		if removed != 3 || left != 3 {
+			t.Errorf("%d rules are removed, %d are left", removed, left)
+		}
+		return err
+	})
+	change(t, func(conn *socket) error {
+		rules := append(isolating(network), masquerading(network)...)
+		if _, err := queueMissing(conn, rules, true); err != nil {
+			return err
+		}
+		if err := conn.Flush(); err != nil {
+			return err
+		}
+		missing, err := queueMissing(conn, rules, true)
+		if missing {
+			t.Error("the network's rules are not found again")
+		}
+		return err
+	})
 }

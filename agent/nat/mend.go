@@ -86,14 +86,16 @@ func preferReady(standing []Standing) error {
 	}
 	unready := map[string]bool{}
 	for _, one := range standing {
-		unready[one.Container] = one.Unready
+		named := ownerNamed(one.Container)
+		unready[named.name], unready[named.short] = one.Unready, one.Unready
 	}
 	var failures []error
 	for _, one := range standing {
-		isBehind := func(port bundle.Port) bool { return present.isBehind(port, one.Container, unready) }
+		container := ownerNamed(one.Container)
+		isBehind := func(port bundle.Port) bool { return present.isBehind(port, container, unready) }
 		if !one.Unready && slices.ContainsFunc(one.Ports, isBehind) {
 			failures = append(failures, Prefer(one.Endpoint))
-			present.prefer(one.Container)
+			present.prefer(container)
 		}
 	}
 	return errors.Join(failures...)

@@ -80,7 +80,7 @@ func masquerading(network bundle.BridgeNetwork) []rule {
 		return rules
 	}
 	for _, subnet := range network.Subnets {
-		rules = append(rules, rule{postrouting, network.Name + " " + subnet.Subnet.String(), leaving(subnet.Subnet)})
+		rules = append(rules, rule{postrouting, commentFor(network.Name, subnet.Subnet.String()), leaving(subnet.Subnet)})
 	}
 	return rules
 }
@@ -89,11 +89,11 @@ func masquerading(network bundle.BridgeNetwork) []rule {
 // an internal network reach neither other networks nor the node.
 func isolating(network bundle.BridgeNetwork) []rule {
 	name, device := network.Name, network.Device
-	rules := []rule{{forward, name + " " + device + " from others", intoFromOthers(device)}}
+	rules := []rule{{forward, commentFor(name, device+" from others"), intoFromOthers(device)}}
 	if network.Internal {
 		rules = append(rules,
-			rule{forward, name + " " + device + " to others", outToOthers(device)},
-			rule{input, name + " " + device + " to the node", toNode(device)})
+			rule{forward, commentFor(name, device+" to others"), outToOthers(device)},
+			rule{input, commentFor(name, device+" to the node"), toNode(device)})
 	}
 	return rules
 }
@@ -186,13 +186,14 @@ func Remove(network string) error {
 }
 
 // removeOf removes an owner's rules from a chain, and says how many they are and how many others there are.
-func removeOf(conn *socket, chain *nftables.Chain, owner string) (removed, left int, err error) {
+func removeOf(conn *socket, chain *nftables.Chain, name string) (removed, left int, err error) {
 	rules, err := conn.rulesIn(chain)
 	if err != nil {
 		return 0, 0, err
 	}
+	removable := ownerNamed(name)
 	for _, rule := range rules {
-		if rule.owner() != owner {
+		if !removable.is(rule.owner()) {
 			left++
 			continue
 		}

@@ -161,16 +161,16 @@ func TestAPortLeadsToAContainerThatIsNotReady(t *testing.T) {
 		{udp(9000, 50), "ready"}, {udp(9000, 100), "starting"}, {udp(9000, 100), "waits"}, {udp(9200, 0), "alone"},
 	}}
 	unready := map[string]bool{"starting": true}
-	if !content.isBehind(udp(9000, 100), "waits", unready) {
+	if !content.isBehind(udp(9000, 100), ownerNamed("waits"), unready) {
 		t.Error("half of the range leads to a container that is not ready, and it is not noticed")
 	}
 	for container, port := range map[string]bundle.Port{"ready": udp(9000, 50), "alone": udp(9200, 0)} {
-		if content.isBehind(port, container, unready) {
+		if content.isBehind(port, ownerNamed(container), unready) {
 			t.Errorf("%s is taken to be behind another", container)
 		}
 	}
-	content.prefer("waits")
-	if content.isBehind(udp(9000, 100), "waits", unready) {
+	content.prefer(ownerNamed("waits"))
+	if content.isBehind(udp(9000, 100), ownerNamed("waits"), unready) {
 		t.Error("it comes first and is taken to be behind")
 	}
 }

@@ -27,7 +27,7 @@ func (e Endpoint) publishing() ([]rule, error) {
 				return nil, err
 			}
 			if exprs != nil {
-				comment := fmt.Sprintf("%s %s %s %s", e.Container, port, port.HostIP, address)
+				comment := commentFor(e.Container, fmt.Sprintf("%s %s %s", port, port.HostIP, address))
 				rules = append(rules, rule{ports, comment, exprs})
 			}
 		}
@@ -47,12 +47,12 @@ func (e Endpoint) surroundings() []rule {
 		{chain: ports}, // first, so that there is something to jump to
 		{prerouting, "published ports", local},
 		{output, "published ports", local},
-		{guard, name + " " + device, martian(device)},
+		{guard, commentFor(name, device), martian(device)},
 	}
 	for _, subnet := range e.Network.Subnets {
-		rules = append(rules, rule{postrouting, name + " " + subnet.Subnet.String() + " within", within(subnet.Subnet)})
+		rules = append(rules, rule{postrouting, commentFor(name, subnet.Subnet.String()+" within"), within(subnet.Subnet)})
 		if subnet.Subnet.Addr().Is4() {
-			rules = append(rules, rule{postrouting, name + " " + subnet.Subnet.String() + " localhost", fromLocalhost(subnet.Subnet)})
+			rules = append(rules, rule{postrouting, commentFor(name, subnet.Subnet.String()+" localhost"), fromLocalhost(subnet.Subnet)})
 		}
 	}
 	return rules
@@ -164,9 +164,10 @@ func publishedBy(rules []present) []owned {
 
 // isShared reports whether another container publishes a port that a container publishes.
 func isShared(published []owned, container string) bool {
+	named := ownerNamed(container)
 	return slices.ContainsFunc(published, func(own owned) bool {
-		return own.owner == container && slices.ContainsFunc(published, func(other owned) bool {
-			return other.owner != container && other.Overlaps(own.Port)
+		return named.is(own.owner) && slices.ContainsFunc(published, func(other owned) bool {
+			return !named.is(other.owner) && other.Overlaps(own.Port)
 		})
 	})
 }
