@@ -16,6 +16,9 @@
 // Where the clean-up after the last run left when the next one may start (BackOffDir of units/bundle).
 #define DIR "/run/davit/back-off/"
 
+// Where the links lie from units to their bundles (CurrentDir of units/bundle).
+#define CURRENT "/var/lib/davit/current/"
+
 // Units of time, in nanoseconds.
 #define SECOND 1000000000LL
 #define MICROSECOND 1000LL
@@ -52,10 +55,17 @@ static long long now(void)
 	return time.tv_sec * SECOND + time.tv_nsec;
 }
 
+// id_end is where the id ends in the path of a bundle. A link to one is named ID, and a directory ID-HASH.
+static const char *id_end(const char *bundle, const char *name)
+{
+	if (strncmp(bundle, CURRENT, strlen(CURRENT)) == 0)
+		return name + strlen(name);
+	return strrchr(name, '-');
+}
+
 void davit_back_off(const char *bundle, int (*connect_systemd)(void))
 {
-	// A bundle's directory is named ID-HASH.
-	const char *name = strrchr(bundle, '/') + 1, *end = strrchr(name, '-');
+	const char *name = strrchr(bundle, '/') + 1, *end = id_end(bundle, name);
 	char path[512], text[160];
 	struct wait wait;
 

@@ -15,13 +15,12 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/davit-project/davit/agent/untrusted"
-	"github.com/davit-project/davit/units/bundle"
 )
 
-// Explain returns why the program of the bundle at dir could not be executed, and leaves word of it as of any
+// Explain returns why the program of the bundle at a path could not be executed, and leaves word of it as of any
 // failed start. The process has that container's root directory.
-func Explain(dir string, pid int) error {
-	id := bundle.IDOf(filepath.Base(dir))
+func Explain(path string, pid int) error {
+	dir, id := bundleAt(path)
 	b, err := readRunning(id)
 	if err != nil {
 		return fmt.Errorf("explain why %s does not run: %w", id, err)
