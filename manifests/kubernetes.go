@@ -178,4 +178,31 @@ func connectServices(documents, here []*document) {
 			d.reportAll(kube.Connect(d.service, pods))
 		}
 	}
+	for _, d := range here {
+		d.limitSurge()
+	}
+}
+
+// surgePaths are where a manifest says how many pods may be started beside those that run.
+var surgePaths = []string{"spec.strategy.rollingUpdate.maxSurge", "spec.updateStrategy.rollingUpdate.maxSurge"}
+
+// limitSurge takes the surge from a pod that there cannot be one more of, now that services have published its ports, and
+// says so where the manifest asks for one.
+func (d *document) limitSurge() {
+	pod, ok := d.object.(*v1.Pod)
+	if !ok || !d.kubernetes {
+		return
+	}
+	surges := pod.Spec.UpdatePolicy.MaxSurge
+	reason := kube.WithinMeans(&pod.Spec)
+	if reason == "" || surges == nil || *surges == 0 {
+		return
+	}
+	for _, path := range surgePaths {
+		if node, asked := d.nodes[path]; asked {
+			d.warnings = append(d.warnings, Diagnostic{
+				Position: d.position(node), Path: path, Message: "is ignored: " + reason, Severity: SeverityWarning,
+			})
+		}
+	}
 }

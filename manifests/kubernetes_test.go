@@ -17,7 +17,7 @@ func kubePod(lines ...string) string {
 
 // kubeContainer is a Deployment with further fields of its container, from line 8.
 func kubeContainer(lines ...string) string {
-	return "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  selector: {}\n  template: {spec: {containers: [{\n    name: c, image: nginx,\n    " +
+	return "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  selector: {matchLabels: {app: web}}\n  template: {metadata: {labels: {app: web}}, spec: {containers: [{\n    name: c, image: nginx,\n    " +
 		strings.Join(lines, "\n    ") + "\n  }]}}\n"
 }
 
@@ -50,11 +50,10 @@ func TestKubernetesErrorsPoint(t *testing.T) {
 		{"apiVersion: v1\nkind: Namespace\n", `app.yaml:2:7: kind: davit does not know the kind "Namespace" (of v1 it knows ConfigMap, PersistentVolumeClaim, Pod, Secret, Service)`},
 		{"apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: a}\n  dat: {}\n", `app.yaml:7:3: dat: unknown field (did you mean "data"?)`},
 		{"apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: a}\nspec: {schedule: '* * *', jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}}}\n", `app.yaml:4:18: spec.schedule: "* * *": expected exactly 5 fields, found 3: [* * *]`},
-		{kubeService("selector: {app: web}", "ports: [{port: 80, targetPort: 8080}]"), `app.yaml:13:34: spec.ports[0].targetPort: davit has no proxy that turns port 80 into 8080 (connect to port 8080, or publish the port with type NodePort)`},
 		{kubeService("selector: {app: web}", "ports: [{port: 80, targetPort: web}]"), `app.yaml:13:34: spec.ports[0].targetPort: no container of Pod/web has the port "web"`},
 		{kubeService("type: NodePort", "selector: {app: web}", "ports: [{port: 80, targetPort: http}]"), `app.yaml:14:11: spec.ports[0].nodePort: davit picks no port of the node (write one)`},
 		{kubeService("type: ExternalName", "externalName: a.example"), `app.yaml:12:9: spec.type: davit has no services of type ExternalName`},
-		{kubeService("selector: {app: web}", "loadBalancerSourceRanges: [10.0.0.0/8]"), `app.yaml:13:29: spec.loadBalancerSourceRanges: davit cannot honour this field (davit filters no addresses: use the node's firewall)`},
+		{kubeService("ports: [{port: 80}]", "loadBalancerSourceRanges: [10.0.0.0/8]"), `app.yaml:13:29: spec.loadBalancerSourceRanges: davit cannot honour this field (davit filters no addresses: use the node's firewall)`},
 	} {
 		set := loadText(test.text)
 		if len(set.Diagnostics) == 0 {
@@ -99,7 +98,7 @@ func TestServicesNameAndPublish(t *testing.T) {
 	if port := pod.Spec.Containers[0].Ports[0]; port.HostPort != 30080 || port.ContainerPort != 8080 {
 		t.Errorf("got %+v", port)
 	}
-	if warnings := loadText(kubeService("selector: {app: other}")).Warnings; len(warnings) != 1 || warnings[0].Message != "selects no pod" {
+	if warnings := loadText(kubeService("selector: {app: other}", "ports: [{port: 80}]")).Warnings; len(warnings) != 1 || warnings[0].Message != "selects no pod" {
 		t.Errorf("got %v", warnings)
 	}
 }

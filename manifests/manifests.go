@@ -141,6 +141,7 @@ func (s *Set) take(documents []*document, readers map[string]string, options Opt
 			continue
 		}
 		if reason := d.leftOut(options.Node); reason != "" {
+			d.limitSurge()
 			d.validate()
 			s.LeftOut = append(s.LeftOut, LeftOut{Object{d.object, d.position(d.root)}, reason})
 			continue

@@ -28,41 +28,6 @@ func (c *conversion) warnf(path, format string, args ...any) {
 	c.result.Problems = append(c.result.Problems, Problem{Path: path, Message: fmt.Sprintf(format, args...), Warning: true})
 }
 
-// The annotations that say for any kind what davit's own have fields for.
-const (
-	nodeSelectorAnnotation = "davit.io/node-selector"
-	disabledAnnotation     = "davit.io/disabled"
-)
-
-// metadata reads what a document says of itself. What only a server sets means nothing here.
-func (c *conversion) metadata() {
-	meta := mapAt(c.document, "metadata")
-	c.meta = v1.ObjectMeta{
-		Name: textAt(meta, "name"), Labels: textsAt(meta, "labels"), Annotations: textsAt(meta, "annotations"),
-	}
-	if c.meta.Name == "" && meta["generateName"] != nil {
-		c.errorf("metadata.generateName", "write name", "davit makes up no names")
-	}
-	if namespace := textAt(meta, "namespace"); namespace != "" && namespace != "default" {
-		c.warnf("metadata.namespace", "davit has no namespaces: %s is left out", namespace)
-	}
-	c.meta.Disabled = c.meta.Annotations[disabledAnnotation] == "true"
-	for _, pair := range strings.Split(c.meta.Annotations[nodeSelectorAnnotation], ",") {
-		if key, value, ok := strings.Cut(strings.TrimSpace(pair), "="); ok {
-			c.selectNode(key, value)
-		} else if pair != "" {
-			c.errorf("metadata.annotations."+nodeSelectorAnnotation, "", "%q: want labels key=value, with commas between", pair)
-		}
-	}
-}
-
-func (c *conversion) selectNode(key, value string) {
-	if c.meta.NodeSelector == nil {
-		c.meta.NodeSelector = map[string]string{}
-	}
-	c.meta.NodeSelector[key] = value
-}
-
 // sort returns the fields that davit honours and says what happens to the others.
 func (c *conversion) sort(from map[string]any, fields map[string]field, path string) map[string]any {
 	kept := map[string]any{}

@@ -1,5 +1,7 @@
 package kube
 
+import "maps"
+
 // treatment is what davit does with a field.
 type treatment int
 
@@ -31,7 +33,39 @@ const (
 	noBalancing = "a service is a name and published ports here"
 	selected    = "a pod belongs to what defines it"
 	windows     = "davit runs Linux containers"
+	serverOnly  = "only an API server sets it"
+	namedAfter  = "a template's pods are named after what defines them"
 )
+
+// objectMeta are the fields of meta/v1 ObjectMeta.
+var objectMeta = map[string]field{
+	"name":                       {treatment: yes},
+	"labels":                     {treatment: yes},
+	"annotations":                {treatment: yes},
+	"namespace":                  {treatment: yes},
+	"generateName":               {silent, "name says it", nil},
+	"finalizers":                 {ignored, "what a manifest no longer has is removed", nil},
+	"ownerReferences":            {ignored, "what a manifest no longer has is removed", nil},
+	"uid":                        {silent, serverOnly, nil},
+	"resourceVersion":            {silent, serverOnly, nil},
+	"generation":                 {silent, serverOnly, nil},
+	"selfLink":                   {silent, serverOnly, nil},
+	"creationTimestamp":          {silent, serverOnly, nil},
+	"deletionTimestamp":          {silent, serverOnly, nil},
+	"deletionGracePeriodSeconds": {silent, serverOnly, nil},
+	"managedFields":              {silent, serverOnly, nil},
+}
+
+// templateMeta are the fields of a template's metadata: pods are named after what defines them.
+var templateMeta = func() map[string]field {
+	fields := maps.Clone(objectMeta)
+	maps.Copy(fields, map[string]field{
+		"name":         {ignored, namedAfter, nil},
+		"namespace":    {ignored, namedAfter, []any{"default"}},
+		"generateName": {ignored, namedAfter, nil},
+	})
+	return fields
+}()
 
 // podSpec are the fields of core/v1 PodSpec.
 var podSpec = map[string]field{
@@ -113,7 +147,7 @@ var container = map[string]field{
 var deploymentSpec = map[string]field{
 	"replicas":                {treatment: yes},
 	"template":                {treatment: yes},
-	"selector":                {silent, selected, nil},
+	"selector":                {treatment: yes},
 	"strategy":                {treatment: yes},
 	"minReadySeconds":         {treatment: yes},
 	"progressDeadlineSeconds": {treatment: yes},
@@ -126,7 +160,7 @@ var statefulSetSpec = map[string]field{
 	"replicas":                             {treatment: yes},
 	"template":                             {treatment: yes},
 	"volumeClaimTemplates":                 {treatment: yes},
-	"selector":                             {silent, selected, nil},
+	"selector":                             {treatment: yes},
 	"serviceName":                          {silent, "pods are reached by their names", nil},
 	"podManagementPolicy":                  {ignored, replacing, nil},
 	"updateStrategy":                       {treatment: yes},
@@ -139,7 +173,7 @@ var statefulSetSpec = map[string]field{
 // daemonSetSpec are the fields of apps/v1 DaemonSetSpec.
 var daemonSetSpec = map[string]field{
 	"template":             {treatment: yes},
-	"selector":             {silent, selected, nil},
+	"selector":             {treatment: yes},
 	"updateStrategy":       {treatment: yes},
 	"minReadySeconds":      {treatment: yes},
 	"revisionHistoryLimit": {ignored, replacing, nil},
@@ -215,6 +249,16 @@ var serviceSpec = map[string]field{
 	"externalName":                  {no, "use hostAliases", nil},
 }
 
+// servicePort are the fields of core/v1 ServicePort.
+var servicePort = map[string]field{
+	"name":        {silent, "ports are numbers here", nil},
+	"protocol":    {treatment: yes},
+	"port":        {treatment: yes},
+	"targetPort":  {treatment: yes},
+	"nodePort":    {treatment: yes},
+	"appProtocol": {ignored, noBalancing, nil},
+}
+
 // The fields of v1 ConfigMap and Secret beside metadata.
 var (
 	configMap = map[string]field{
@@ -226,7 +270,7 @@ var (
 	}
 )
 
-// The fields of the security contexts that are not davit's.
+// The fields of further types that are not davit's, or mean something else.
 var (
 	podSecurity = map[string]field{
 		"supplementalGroupsPolicy": {no, "davit adds the groups of the image's user", []any{"Merge"}},
@@ -236,6 +280,13 @@ var (
 	}
 	containerSecurity = map[string]field{
 		"windowsOptions": {no, windows, nil},
+	}
+	lifecycle = map[string]field{
+		"stopSignal": {treatment: yes},
+	}
+	statefulRolling = map[string]field{
+		"maxUnavailable": {treatment: yes},
+		"partition":      {no, "davit updates all replicas", []any{int64(0)}},
 	}
 	volumeMount = map[string]field{
 		"recursiveReadOnly": {no, "read-only mounts are not recursive", []any{"Disabled", "IfPossible"}},

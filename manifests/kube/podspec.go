@@ -3,13 +3,16 @@ package kube
 import (
 	"fmt"
 	"maps"
+	"strings"
 
 	"go.podman.io/image/v5/docker/reference"
 )
 
-// podSpec turns a PodSpec into that of davit's Pod, whose fields are named alike.
-func (c *conversion) podSpec(from map[string]any, path string) map[string]any {
-	spec := maps.Clone(c.sort(from, podSpec, path))
+// podSpec turns the PodSpec of a template at a path, or of a Pod, into that of davit's Pod, whose fields are named
+// alike.
+func (c *conversion) podSpec(template map[string]any, at string) map[string]any {
+	path := join(at, "spec")
+	spec := maps.Clone(c.sort(mapAt(template, "spec"), podSpec, path))
 	for key, value := range textsAt(spec, "nodeSelector") {
 		c.selectNode(key, value)
 	}
@@ -22,9 +25,7 @@ func (c *conversion) podSpec(from map[string]any, path string) map[string]any {
 	delete(spec, "runtimeClassName")
 	delete(spec, "nodeSelector")
 	delete(spec, "nodeName")
-	if spec["terminationGracePeriodSeconds"] == nil {
-		spec["terminationGracePeriodSeconds"] = defaultGracePeriod
-	}
+	spec["terminationGracePeriodSeconds"] = c.gracePeriod(spec, path)
 	if security := mapAt(spec, "securityContext"); security != nil {
 		spec["securityContext"] = c.without(security, podSecurity, path+".securityContext")
 	}
@@ -38,6 +39,7 @@ func (c *conversion) podSpec(from map[string]any, path string) map[string]any {
 			spec[list] = c.containers(listAt(spec, list), path+"."+list)
 		}
 	}
+	c.appArmor(spec, textsAt(mapAt(template, "metadata"), "annotations"), join(at, "metadata.annotations"))
 	return spec
 }
 
@@ -53,7 +55,9 @@ func (c *conversion) containers(from []any, path string) []any {
 	containers := make([]any, 0, len(from))
 	for i, item := range from {
 		member, _ := item.(map[string]any)
-		containers = append(containers, c.container(member, fmt.Sprintf("%s[%d]", path, i)))
+		at := fmt.Sprintf("%s[%d]", path, i)
+		c.checkContainer(member, at, strings.HasSuffix(path, "initContainers") && isOnce(member))
+		containers = append(containers, c.container(member, at))
 	}
 	return containers
 }
@@ -78,11 +82,9 @@ func (c *conversion) container(from map[string]any, path string) map[string]any 
 			listAt(spec, "volumeMounts")[i] = c.without(mount, volumeMount, fmt.Sprintf("%s.volumeMounts[%d]", path, i))
 		}
 	}
-	if lifecycle := mapAt(spec, "lifecycle"); lifecycle["stopSignal"] != nil {
-		lifecycle = maps.Clone(lifecycle)
-		spec["stopSignal"] = lifecycle["stopSignal"]
-		delete(lifecycle, "stopSignal")
-		spec["lifecycle"] = lifecycle
+	if hooks := mapAt(spec, "lifecycle"); hooks["stopSignal"] != nil {
+		spec["stopSignal"] = hooks["stopSignal"]
+		spec["lifecycle"] = c.without(hooks, lifecycle, path+".lifecycle")
 	}
 	return spec
 }

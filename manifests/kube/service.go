@@ -2,6 +2,7 @@ package kube
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,15 +26,17 @@ type ServicePort struct {
 	Target string
 	// NodePort is the node's, 0 for none.
 	NodePort int64
-	// AppProtocol is for people.
-	AppProtocol string
 }
+
+// noObject is why a service's labels say nothing.
+const noObject = "a service is a name of its pods here"
 
 // The types of a service.
 const (
 	clusterIP    = "ClusterIP"
 	nodePort     = "NodePort"
 	loadBalancer = "LoadBalancer"
+	externalName = "ExternalName"
 )
 
 func (c *conversion) serviceOf() {
@@ -45,15 +48,22 @@ func (c *conversion) serviceOf() {
 	if !slices.Contains([]string{clusterIP, nodePort, loadBalancer}, service.Type) {
 		c.errorf("spec.type", "", "davit has no services of type %s", service.Type)
 	}
-	for _, item := range listAt(spec, "ports") {
+	c.leaveOut("metadata.labels", c.meta.Labels, nil, noObject)
+	c.leaveOut("metadata.annotations", c.meta.Annotations, nil, noObject)
+	for i, item := range listAt(spec, "ports") {
 		port, _ := item.(map[string]any)
-		service.Ports = append(service.Ports, servicePort(port))
+		c.sort(port, servicePort, fmt.Sprintf("spec.ports[%d]", i))
+		service.Ports = append(service.Ports, portOf(port))
+	}
+	c.checkServicePorts(service, spec["clusterIP"] == "None")
+	for _, name := range slices.Sorted(maps.Keys(service.Selector)) {
+		c.checkLabel("spec.selector."+name, name, service.Selector[name])
 	}
 	c.result.Service = service
 }
 
-func servicePort(from map[string]any) ServicePort {
-	port := ServicePort{Name: textAt(from, "name"), Protocol: textAt(from, "protocol"), AppProtocol: textAt(from, "appProtocol")}
+func portOf(from map[string]any) ServicePort {
+	port := ServicePort{Name: textAt(from, "name"), Protocol: textAt(from, "protocol")}
 	port.Port, _ = from["port"].(int64)
 	port.NodePort, _ = from["nodePort"].(int64)
 	switch target := from["targetPort"].(type) {
@@ -121,10 +131,8 @@ func (s *Service) publish(c *conversion, pod *v1.Pod, port ServicePort, path str
 		c.errorf(path+".targetPort", "", "no container of Pod/%s has the port %q", pod.Metadata.Name, port.Target)
 		return
 	}
-	if target != int32(port.Port) && s.Type == clusterIP {
-		c.errorf(path+".targetPort", "connect to port "+strconv.Itoa(int(target))+", or publish the port with type NodePort",
-			"davit has no proxy that turns port %d into %d", port.Port, target)
-		return
+	if target != int32(port.Port) && !pod.Spec.HostNetwork {
+		c.warnf(path+".port", "davit has no proxy that turns port %d into %d: other containers connect to %s:%d", port.Port, target, s.Name, target)
 	}
 	host := int32(port.NodePort)
 	switch {
@@ -136,7 +144,6 @@ func (s *Service) publish(c *conversion, pod *v1.Pod, port ServicePort, path str
 		c.errorf(path+".nodePort", "write one", "davit picks no port of the node")
 		return
 	}
-	defer withinMeans(&pod.Spec)
 	if inside != nil && (inside.HostPort == 0 || inside.HostPort == host) {
 		inside.HostPort = host
 		return
