@@ -320,7 +320,9 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 		a.listenAgain(ctx)
 	}
 	*force = false
-	about := tried{verdict, tree, config, manifests.Options{Node: &node, Policy: nodePolicy, Parser: facts.SystemdParser}}
+	about := tried{verdict, tree, config, manifests.Options{
+		Node: &node, Policy: nodePolicy, RefuseUnsupported: config.RefuseUnsupported, Parser: facts.SystemdParser,
+	}}
 	err = a.pass(ctx, about)
 	if errors.Is(err, errStale) {
 		*force = true

@@ -87,7 +87,7 @@ var harmless = []struct {
 		"PodSecurityContext.appArmorProfile", "PodSecurityContext.seLinuxOptions", "NetworkSpec.subnets",
 	}},
 	{"it is for people and tools, and no runtime and no unit gets it", []string{
-		"ObjectMeta.labels", "ObjectMeta.annotations", "TemplateMeta.labels", "TemplateMeta.annotations",
+		"ObjectMeta.namespace", "ObjectMeta.labels", "ObjectMeta.annotations", "TemplateMeta.labels", "TemplateMeta.annotations",
 	}},
 	{"it leaves the object out, or its runs", []string{"ObjectMeta.nodeSelector", "ObjectMeta.disabled", "JobSpec.suspend", "CronJobSpec.suspend"}},
 	{"it names an object of the manifests, whose own fields are checked", []string{

@@ -73,6 +73,8 @@ type Options struct {
 	// Policy says what manifests may ask of the node; nil refuses nothing but what is always
 	// refused.
 	Policy *NodePolicy
+	// RefuseUnsupported refuses the kinds that only a cluster has, where they are left out with a warning otherwise.
+	RefuseUnsupported bool
 	// Parser is that of the node's systemd; without one, davit's own table says which settings there are.
 	Parser Parser
 }
@@ -134,7 +136,7 @@ func (s *Set) parse(files []File, node *Node) layers {
 
 // take adds what documents come to together.
 func (s *Set) take(documents []*document, readers map[string]string, options Options) {
-	documents = decodeAll(documents, options.Node)
+	documents = decodeAll(documents, options)
 	var here []*document
 	for _, d := range documents {
 		if d.object == nil {
@@ -148,7 +150,8 @@ func (s *Set) take(documents []*document, readers map[string]string, options Opt
 		}
 		here = append(here, d)
 	}
-	connectServices(documents, here)
+	bindClaims(documents, here, options.Node)
+	connectServices(documents, here, options.Node)
 	for _, d := range here {
 		d.validate()
 	}
@@ -175,11 +178,11 @@ func (s *Set) take(documents []*document, readers map[string]string, options Opt
 }
 
 // decodeAll decodes documents; one of Kubernetes' may come to several.
-func decodeAll(documents []*document, node *Node) []*document {
+func decodeAll(documents []*document, options Options) []*document {
 	var decoded []*document
 	for _, d := range documents {
-		d.substitute(node)
-		d.decode()
+		d.substitute(options.Node)
+		d.decode(options.RefuseUnsupported)
 		decoded = append(append(decoded, d), d.others...)
 	}
 	return decoded

@@ -129,6 +129,8 @@ type Config struct {
 	// MinReadySeconds is how long a version must be ready before it counts as working, where its manifest
 	// does not say; nil where the file does not say either.
 	MinReadySeconds *int32
+	// RefuseUnsupported is set where the kinds that only a cluster has are errors.
+	RefuseUnsupported bool
 }
 
 // configFile is what the file may have.
@@ -148,6 +150,9 @@ type configFile struct {
 	// MinReadySeconds is how long a version must be ready before it counts as working, where its manifest
 	// does not say; the default is 10.
 	MinReadySeconds *int32 `json:"minReadySeconds,omitempty"`
+	// UnsupportedKinds is warn (the default), which leaves kinds out that only a cluster has, such as Namespace and
+	// Role, with a warning each, or error.
+	UnsupportedKinds string `json:"unsupportedKinds,omitempty" enum:"warn,error"`
 }
 
 // ParseConfig reads a node's configuration, as strictly as a manifest. An empty file is an
@@ -182,6 +187,9 @@ func ParseConfig(file File) (Config, Diagnostics) {
 	config.GenerationsSize = d.size("generationsSize")
 	if node, ok := d.nodes["drift"]; ok {
 		config.ReportDrift = node.Value == "report"
+	}
+	if node, ok := d.nodes["unsupportedKinds"]; ok {
+		config.RefuseUnsupported = node.Value == "error"
 	}
 	config.PruneLimit = d.number("pruneLimit", 1, 100)
 	if _, ok := d.nodes["minReadySeconds"]; ok {

@@ -53,7 +53,11 @@ func reportDuplicates(ref v1.Ref, same []*document) {
 	}
 	for i, d := range same {
 		other := same[(i+1)%len(same)]
-		d.errorf("metadata.name", "%s is defined twice, also in %s", ref, other.position(other.root))
+		hint := ""
+		if d.object.Meta().Namespace != other.object.Meta().Namespace {
+			hint = "namespaces keep nothing apart here: give one of them another name"
+		}
+		d.errorHint("metadata.name", hint, "%s is defined twice, also in %s", ref, other.position(other.root))
 	}
 }
 

@@ -42,6 +42,9 @@ type document struct {
 	from, to   string
 	others     []*document
 	service    *kube.Service
+	persistent *kube.PersistentVolume
+	claim      *kube.Claim
+	about      v1.ObjectMeta // of what becomes no object
 	warnings   Diagnostics
 }
 

@@ -172,6 +172,7 @@ func (c *conversion) checkClaim(spec map[string]any, path string) {
 			c.errorf(fmt.Sprintf("%s.accessModes[%d]", path, i), "", "%q: want ReadWriteOnce, ReadOnlyMany, ReadWriteMany or ReadWriteOncePod", mode)
 		}
 	}
+	c.sort(mapAt(spec, "resources"), volumeResources, path+".resources")
 	size, ok := quantityAt(mapAt(mapAt(spec, "resources"), "requests"), "storage")
 	if !ok {
 		c.errorf(path+".resources.requests.storage", "write a size such as 1Gi", "missing")
@@ -221,4 +222,6 @@ func (c *conversion) gracePeriod(spec map[string]any, path string) int64 {
 }
 
 // isOnce reports whether an init container runs to its end.
-func isOnce(from map[string]any) bool { return textAt(from, "restartPolicy") != string(v1.RestartAlways) }
+func isOnce(from map[string]any) bool {
+	return textAt(from, "restartPolicy") != string(v1.RestartAlways)
+}

@@ -87,7 +87,7 @@ func (c *conversion) object(into v1.Object, tree map[string]any, from, to string
 		c.errorf("", "", "%s: %v", c.kind, err)
 		return
 	}
-	c.result.Objects = append(c.result.Objects, Object{into, from, to})
+	c.result.Objects = append(c.result.Objects, Object{Object: into, From: from, To: to})
 }
 
 // known refuses fields of a tree that a type does not have. The path is that of davit's
@@ -140,6 +140,16 @@ func fieldOf(of reflect.Type, name string) (v1.Field, bool) {
 
 func (c *conversion) tree(spec map[string]any) map[string]any {
 	return map[string]any{"metadata": c.meta, "spec": spec}
+}
+
+// with is a tree with one field changed.
+func with(tree map[string]any, name string, value any) map[string]any {
+	changed := maps.Clone(tree)
+	if changed == nil {
+		changed = map[string]any{}
+	}
+	changed[name] = value
+	return changed
 }
 
 func mapAt(from map[string]any, name string) map[string]any {

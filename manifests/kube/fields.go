@@ -29,6 +29,7 @@ const (
 	noAccounts  = "there is no Kubernetes API to talk to"
 	noClaims    = "davit has no device claims: use a Container with devices"
 	noDevices   = "davit has no raw block volumes: use a Container with devices"
+	byVolume    = "a PersistentVolume of the manifests has to satisfy it; without one, davit keeps the volume and warns"
 	ownDirs     = "davit keeps the volume as a directory of the node"
 	noBalancing = "a service is a name and published ports here"
 	selected    = "a pod belongs to what defines it"
@@ -109,7 +110,7 @@ var podSpec = map[string]field{
 	"os":                            {no, windows, []any{map[string]any{"name": "linux"}}},
 	"ephemeralContainers":           {no, "use davit exec", nil},
 	"hostUsers":                     {treatment: yes},
-	"hostnameOverride":              {no, "use hostname", nil},
+	"hostnameOverride":              {treatment: yes},
 	"resourceClaims":                {no, noClaims, nil},
 	"resources":                     {treatment: yes},
 }
@@ -134,7 +135,7 @@ var container = map[string]field{
 	"imagePullPolicy":          {treatment: yes},
 	"securityContext":          {treatment: yes},
 	"tty":                      {treatment: yes},
-	"stdin":                    {no, "a service has no standard input: with tty it stays open", []any{false}},
+	"stdin":                    {ignored, "a service's standard input is at its end: with tty it stays open", []any{false}},
 	"stdinOnce":                {ignored, "nobody attaches to a service", []any{false}},
 	"resizePolicy":             {ignored, "systemd changes limits in place", nil},
 	"terminationMessagePath":   {ignored, "the journal has what a container said last", []any{"/dev/termination-log"}},
@@ -166,9 +167,20 @@ var statefulSetSpec = map[string]field{
 	"updateStrategy":                       {treatment: yes},
 	"minReadySeconds":                      {treatment: yes},
 	"revisionHistoryLimit":                 {ignored, replacing, nil},
-	"persistentVolumeClaimRetentionPolicy": {no, "the volumes of claims are kept", []any{map[string]any{"whenDeleted": "Retain", "whenScaled": "Retain"}}},
+	"persistentVolumeClaimRetentionPolicy": {ignored, "the volumes of claims are kept", []any{map[string]any{"whenDeleted": "Retain", "whenScaled": "Retain"}}},
 	"ordinals":                             {treatment: yes},
 }
+
+// replicaSetSpec are the fields of apps/v1 ReplicaSetSpec.
+var replicaSetSpec = map[string]field{
+	"replicas":        {treatment: yes},
+	"template":        {treatment: yes},
+	"selector":        {treatment: yes},
+	"minReadySeconds": {treatment: yes},
+}
+
+// controllerSpec are the fields of core/v1 ReplicationControllerSpec.
+var controllerSpec = replicaSetSpec
 
 // daemonSetSpec are the fields of apps/v1 DaemonSetSpec.
 var daemonSetSpec = map[string]field{
@@ -214,15 +226,71 @@ var cronJobSpec = map[string]field{
 
 // claimSpec are the fields of core/v1 PersistentVolumeClaimSpec.
 var claimSpec = map[string]field{
-	"accessModes":               {silent, ownDirs, nil},
-	"resources":                 {ignored, ownDirs, nil},
-	"storageClassName":          {ignored, ownDirs, nil},
-	"selector":                  {ignored, ownDirs, nil},
-	"volumeName":                {ignored, ownDirs, nil},
+	"accessModes":               {yes, byVolume, nil},
+	"resources":                 {yes, byVolume, nil},
+	"storageClassName":          {yes, byVolume, nil},
+	"selector":                  {yes, byVolume, nil},
+	"volumeName":                {yes, byVolume, nil},
 	"volumeAttributesClassName": {ignored, ownDirs, nil},
 	"volumeMode":                {no, noDevices, []any{"Filesystem"}},
 	"dataSource":                {no, "davit fills no volumes", nil},
 	"dataSourceRef":             {no, "davit fills no volumes", nil},
+}
+
+// volumeResources are the fields of core/v1 VolumeResourceRequirements.
+var volumeResources = map[string]field{
+	"requests": {treatment: yes},
+	"limits":   {ignored, ownDirs, nil},
+}
+
+// unboundClaim are the fields of a claim that no PersistentVolume of the manifests satisfies.
+var unboundClaim = map[string]field{
+	"accessModes":      {silent, ownDirs, nil},
+	"resources":        {ignored, ownDirs, nil},
+	"storageClassName": {ignored, ownDirs, nil},
+	"selector":         {ignored, ownDirs, nil},
+	"volumeName":       {ignored, "the manifests have no such PersistentVolume: davit keeps the volume as a directory of the node", nil},
+}
+
+// ephemeralClaim are the fields of a claim that lasts no longer than its pod.
+var ephemeralClaim = map[string]field{
+	"accessModes":      {silent, ownDirs, nil},
+	"resources":        {treatment: yes},
+	"storageClassName": {ignored, ownDirs, nil},
+	"selector":         {ignored, ownDirs, nil},
+	"volumeName":       {ignored, ownDirs, nil},
+}
+
+// localVolume are the fields of core/v1 LocalVolumeSource, claimRef those of ObjectReference.
+var (
+	localVolume = map[string]field{
+		"path":   {treatment: yes},
+		"fsType": {no, "a path is a directory: mount the file system on the node", nil},
+	}
+	claimRef = map[string]field{
+		"name":            {treatment: yes},
+		"namespace":       {treatment: yes},
+		"kind":            {silent, "a volume is for claims", nil},
+		"apiVersion":      {silent, "a volume is for claims", nil},
+		"uid":             {silent, serverOnly, nil},
+		"resourceVersion": {silent, serverOnly, nil},
+		"fieldPath":       {silent, serverOnly, nil},
+	}
+)
+
+// persistentVolumeSpec are the fields of core/v1 PersistentVolumeSpec beside the sources that one node does not have.
+var persistentVolumeSpec = map[string]field{
+	"hostPath":                      {treatment: yes},
+	"local":                         {treatment: yes},
+	"capacity":                      {treatment: yes},
+	"accessModes":                   {treatment: yes},
+	"storageClassName":              {treatment: yes},
+	"claimRef":                      {treatment: yes},
+	"nodeAffinity":                  {treatment: yes},
+	"persistentVolumeReclaimPolicy": {ignored, "davit deletes nothing below a path of the node", []any{"Retain"}},
+	"volumeMode":                    {no, noDevices, []any{"Filesystem"}},
+	"mountOptions":                  {no, "davit mounts a directory of the node as it is", nil},
+	"volumeAttributesClassName":     {ignored, ownDirs, nil},
 }
 
 // serviceSpec are the fields of core/v1 ServiceSpec.
@@ -287,6 +355,9 @@ var (
 	statefulRolling = map[string]field{
 		"maxUnavailable": {treatment: yes},
 		"partition":      {no, "davit updates all replicas", []any{int64(0)}},
+	}
+	podVolume = map[string]field{
+		"ephemeral": {treatment: yes},
 	}
 	volumeMount = map[string]field{
 		"recursiveReadOnly": {no, "read-only mounts are not recursive", []any{"Disabled", "IfPossible"}},

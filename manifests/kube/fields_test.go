@@ -39,6 +39,13 @@ var tables = []table{
 	{container, reflect.TypeFor[core.Container](), nil},
 	{deploymentSpec, reflect.TypeFor[apps.DeploymentSpec](), nil},
 	{daemonSetSpec, reflect.TypeFor[apps.DaemonSetSpec](), nil},
+	{replicaSetSpec, reflect.TypeFor[apps.ReplicaSetSpec](), nil},
+	{controllerSpec, reflect.TypeFor[core.ReplicationControllerSpec](), nil},
+	{persistentVolumeSpec, reflect.TypeFor[core.PersistentVolumeSpec](), reflect.TypeFor[struct{}]()},
+	{volumeResources, reflect.TypeFor[core.VolumeResourceRequirements](), nil},
+	{localVolume, reflect.TypeFor[core.LocalVolumeSource](), nil},
+	{claimRef, reflect.TypeFor[core.ObjectReference](), nil},
+	{podVolume, reflect.TypeFor[core.Volume](), reflect.TypeFor[v1.PodVolume]()},
 	{statefulSetSpec, reflect.TypeFor[apps.StatefulSetSpec](), nil},
 	{jobSpec, reflect.TypeFor[batch.JobSpec](), nil},
 	{cronJobSpec, reflect.TypeFor[batch.CronJobSpec](), nil},
@@ -181,7 +188,7 @@ func (w *walker) add(name string, of, own reflect.Type, listed map[string]field)
 		case own == nil || owned:
 			treated = field{treatment: yes}
 		default:
-			treated = field{no, "davit's own kinds have no such field", nil}
+			treated = field{no, "a node has no such thing, or a Container has another field", nil}
 		}
 		w.sections[at].fields[f.name] = treated
 		switch {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/validation"
+
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -19,19 +21,30 @@ var serverAnnotations = []string{
 	"kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation",
 }
 
+// defaultNamespace is that of a document that names none.
+const defaultNamespace = "default"
+
+// dotless is a name without dots, which would be one of several parts in names of units and hosts.
+func dotless(name string) string { return strings.ReplaceAll(name, ".", "-") }
+
+// rename takes the dots from the name of what becomes a unit or a directory.
+func (c *conversion) rename() {
+	if strings.Contains(c.meta.Name, ".") && len(validation.IsDNS1123Subdomain(c.meta.Name)) == 0 {
+		c.warnf("metadata.name", "its name has no dots here: %s", dotless(c.meta.Name))
+		c.meta.Name = dotless(c.meta.Name)
+	}
+}
+
 // metadata reads what a document says of itself. What only a server sets means nothing here.
 func (c *conversion) metadata() {
 	meta := mapAt(c.document, "metadata")
 	c.sort(meta, objectMeta, "metadata")
 	c.checkLabels(meta, "metadata")
 	c.meta = v1.ObjectMeta{
-		Name: textAt(meta, "name"), Labels: textsAt(meta, "labels"), Annotations: textsAt(meta, "annotations"),
+		Name: textAt(meta, "name"), Namespace: textAt(meta, "namespace"), Labels: textsAt(meta, "labels"), Annotations: textsAt(meta, "annotations"),
 	}
 	if c.meta.Name == "" && meta["generateName"] != nil {
 		c.errorf("metadata.generateName", "write name", "davit makes up no names")
-	}
-	if namespace := textAt(meta, "namespace"); namespace != "" && namespace != "default" {
-		c.warnf("metadata.namespace", "davit has no namespaces: %s is left out", namespace)
 	}
 	c.meta.Disabled = c.meta.Annotations[disabledAnnotation] == "true"
 	for _, pair := range strings.Split(c.meta.Annotations[nodeSelectorAnnotation], ",") {

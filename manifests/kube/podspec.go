@@ -29,11 +29,13 @@ func (c *conversion) podSpec(template map[string]any, at string) map[string]any 
 	if security := mapAt(spec, "securityContext"); security != nil {
 		spec["securityContext"] = c.without(security, podSecurity, path+".securityContext")
 	}
-	for i, item := range listAt(spec, "volumes") {
-		if volume, ok := item.(map[string]any); ok && textAt(mapAt(volume, "image"), "reference") != "" {
-			listAt(spec, "volumes")[i] = withImage(volume)
-		}
+	if spec["volumes"] != nil {
+		spec["volumes"] = c.volumes(listAt(spec, "volumes"), path+".volumes")
 	}
+	if name := spec["hostnameOverride"]; name != nil {
+		spec["hostname"] = name
+	}
+	delete(spec, "hostnameOverride")
 	for _, list := range []string{"initContainers", "containers"} {
 		if spec[list] != nil {
 			spec[list] = c.containers(listAt(spec, list), path+"."+list)
@@ -45,10 +47,8 @@ func (c *conversion) podSpec(template map[string]any, at string) map[string]any 
 
 // withImage writes out the name of the image that a volume is.
 func withImage(volume map[string]any) map[string]any {
-	volume, image := maps.Clone(volume), maps.Clone(mapAt(volume, "image"))
-	image["reference"] = normalize(textAt(image, "reference"))
-	volume["image"] = image
-	return volume
+	image := mapAt(volume, "image")
+	return with(volume, "image", with(image, "reference", normalize(textAt(image, "reference"))))
 }
 
 func (c *conversion) containers(from []any, path string) []any {

@@ -1,11 +1,18 @@
 package kube
 
-import (
-	"encoding/json"
+import "k8s.io/apimachinery/pkg/labels"
 
-	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
-)
+// selector is the selector of a document; a ReplicationController has labels, and those of the template where it has none.
+func (c *conversion) selector(spec, template map[string]any) any {
+	if c.kind != "ReplicationController" {
+		return spec["selector"]
+	}
+	labels := mapAt(spec, "selector")
+	if len(labels) == 0 {
+		labels = mapAt(mapAt(template, "metadata"), "labels")
+	}
+	return map[string]any{"matchLabels": labels}
+}
 
 // checkSelector refuses a selector that the template's labels do not match, as the API server does: the document would
 // not own its pods.
@@ -15,18 +22,10 @@ func (c *conversion) checkSelector(selector any, template map[string]any) {
 		c.errorf(path, "write the labels of spec.template.metadata", "missing")
 		return
 	}
-	var parsed meta.LabelSelector
-	text, err := json.Marshal(selector)
-	if err == nil {
-		err = json.Unmarshal(text, &parsed)
-	}
-	var match labels.Selector
-	if err == nil {
-		match, err = meta.LabelSelectorAsSelector(&parsed)
-	}
+	problems := len(c.result.Problems)
+	match := c.parseSelector(selector, path)
 	switch {
-	case err != nil:
-		c.errorf(path, "", "%v", err)
+	case len(c.result.Problems) > problems:
 	case match.Empty():
 		c.errorf(path, "write the labels of spec.template.metadata", "selects nothing")
 	case !match.Matches(labels.Set(textsAt(mapAt(template, "metadata"), "labels"))):

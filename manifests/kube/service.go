@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,10 +13,12 @@ import (
 
 // Service is what a Service asks of the pods that it selects: a name, and published ports.
 type Service struct {
-	Name     string
-	Type     string
-	Selector map[string]string
-	Ports    []ServicePort
+	Name string
+	// Namespace is that of the pods that it can select, "default" where the manifest names none.
+	Namespace string
+	Type      string
+	Selector  map[string]string
+	Ports     []ServicePort
 }
 
 // ServicePort is one port of a service.
@@ -41,7 +44,7 @@ const (
 
 func (c *conversion) serviceOf() {
 	spec := c.sort(mapAt(c.document, "spec"), serviceSpec, "spec")
-	service := &Service{Name: c.meta.Name, Type: textAt(spec, "type"), Selector: textsAt(spec, "selector")}
+	service := &Service{Name: c.meta.Name, Namespace: cmp.Or(c.meta.Namespace, defaultNamespace), Type: textAt(spec, "type"), Selector: textsAt(spec, "selector")}
 	if service.Type == "" {
 		service.Type = clusterIP
 	}
@@ -90,7 +93,7 @@ func Connect(service *Service, pods []*v1.Pod) []Problem {
 			continue
 		}
 		found = true
-		service.name(c, pod)
+		service.name(pod)
 		for i, port := range service.Ports {
 			service.publish(c, pod, port, fmt.Sprintf("spec.ports[%d]", i))
 		}
@@ -102,6 +105,9 @@ func Connect(service *Service, pods []*v1.Pod) []Problem {
 }
 
 func (s *Service) selects(pod *v1.Pod) bool {
+	if cmp.Or(pod.Metadata.Namespace, defaultNamespace) != s.Namespace {
+		return false
+	}
 	for key, value := range s.Selector {
 		if pod.Metadata.Labels[key] != value {
 			return false
@@ -113,15 +119,30 @@ func (s *Service) selects(pod *v1.Pod) bool {
 // defaultNetwork is the network of pods that name none.
 const defaultNetwork = "default"
 
-// name makes the service's name one of the pod's.
-func (s *Service) name(c *conversion, pod *v1.Pod) {
-	if pod.Spec.HostNetwork || s.Name == pod.Metadata.Name {
+// names are those of the service: with those that a cluster's name server has, if the manifest names a namespace
+// (https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/).
+func (s *Service) names() []string {
+	if s.Namespace == defaultNamespace {
+		return []string{s.Name}
+	}
+	within := s.Name + "." + s.Namespace
+	return []string{s.Name, within, within + ".svc", within + ".svc.cluster.local"}
+}
+
+// name makes the service's names those of the pod.
+func (s *Service) name(pod *v1.Pod) {
+	if pod.Spec.HostNetwork {
 		return
 	}
-	if len(pod.Spec.Networks) == 0 {
-		pod.Spec.Networks = []v1.NetworkAttachment{{Name: defaultNetwork}}
+	for _, name := range s.names() {
+		if name == pod.Metadata.Name {
+			continue
+		}
+		if len(pod.Spec.Networks) == 0 {
+			pod.Spec.Networks = []v1.NetworkAttachment{{Name: defaultNetwork}}
+		}
+		pod.Spec.Networks[0].Aliases = append(pod.Spec.Networks[0].Aliases, name)
 	}
-	pod.Spec.Networks[0].Aliases = append(pod.Spec.Networks[0].Aliases, s.Name)
 }
 
 // publish publishes a port of the service on the node, where the service's type says so.

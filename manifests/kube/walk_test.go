@@ -155,10 +155,16 @@ func isSaid(set *manifests.Set, document int, leaf path) bool {
 	})
 }
 
+// unmeant are the parts of a reference to a claim that say nothing, as docs/kubernetes.md says.
+var unmeant = []string{"spec.claimRef.kind", "spec.claimRef.apiVersion", "spec.claimRef.uid", "spec.claimRef.resourceVersion", "spec.claimRef.fieldPath"}
+
 // isMeaningless reports whether nothing follows from a leaf: a reference to a field has no other version, sets have no
-// other way of updates, and pods are reached by their names.
+// other way of updates, pods are reached by their names, and a ReplicationController selects its own by itself.
 func isMeaningless(leaf path) bool {
 	text := leaf.String()
+	if slices.Contains(unmeant, text) || text == "spec.selector.controller" {
+		return true
+	}
 	return text == "spec.serviceName" || text == "spec.updateStrategy.type" || strings.HasSuffix(text, "fieldRef.apiVersion")
 }
 

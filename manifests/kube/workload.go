@@ -25,8 +25,12 @@ func (c *conversion) pod() {
 const templatePath = "spec.template.spec"
 
 func (c *conversion) deployment()  { c.replicated(deploymentSpec) }
+func (c *conversion) replicaSet()  { c.replicated(replicaSetSpec) }
 func (c *conversion) daemonSet()   { c.replicated(daemonSetSpec) }
 func (c *conversion) statefulSet() { c.replicated(statefulSetSpec) }
+
+// replicationController is a ReplicaSet whose selector is labels alone, by default those of the template.
+func (c *conversion) replicationController() { c.replicated(controllerSpec) }
 
 // replicated turns what makes pods out of a template into the pod itself, and claim templates
 // into volumes.
@@ -34,7 +38,7 @@ func (c *conversion) replicated(fields map[string]field) {
 	spec := c.sort(mapAt(c.document, "spec"), fields, "spec")
 	template := mapAt(spec, "template")
 	pod := c.podSpec(template, "spec.template")
-	c.checkSelector(spec["selector"], template)
+	c.checkSelector(c.selector(spec, template), template)
 	if policy := textAt(pod, "restartPolicy"); policy != "" && policy != string(v1.RestartAlways) {
 		c.errorf(templatePath+".restartPolicy", "", "a %s restarts its pods always", c.kind)
 	}
@@ -134,11 +138,10 @@ func (c *conversion) claims(spec, pod map[string]any, replicas int) []Object {
 	start, _ := mapAt(spec, "ordinals")["start"].(int64)
 	pod["ordinals"] = map[string]any{"start": start}
 	var claims []Object
-	volumes := slices.Clone(listAt(pod, "volumes"))
+	volumes := withoutTemplates(listAt(pod, "volumes"), listAt(spec, "volumeClaimTemplates"))
 	for i, item := range listAt(spec, "volumeClaimTemplates") {
 		template, _ := item.(map[string]any)
 		path := fmt.Sprintf("spec.volumeClaimTemplates[%d]", i)
-		c.sort(mapAt(template, "spec"), claimSpec, path+".spec")
 		c.checkClaim(mapAt(template, "spec"), path+".spec")
 		described := mapAt(template, "metadata")
 		c.sort(described, objectMeta, path+".metadata")
@@ -151,13 +154,28 @@ func (c *conversion) claims(spec, pod map[string]any, replicas int) []Object {
 		for i := range replicas {
 			meta := c.claimMeta(described)
 			meta.Name = claim.Replica(int32(start) + int32(i))
-			claims = append(claims, Object{volume(meta), "", path + "."})
+			claims = append(claims, Object{volume(meta), "", path + ".", c.claimOf(meta, mapAt(template, "spec"), path+".spec")})
 		}
 	}
 	if len(volumes) > 0 {
 		pod["volumes"] = volumes
 	}
 	return claims
+}
+
+// withoutTemplates are the volumes that no claim template of that name hides, as in Kubernetes.
+func withoutTemplates(volumes, templates []any) []any {
+	var kept []any
+	for _, volume := range volumes {
+		named, _ := volume.(map[string]any)
+		if !slices.ContainsFunc(templates, func(item any) bool {
+			template, _ := item.(map[string]any)
+			return textAt(mapAt(template, "metadata"), "name") == textAt(named, "name")
+		}) {
+			kept = append(kept, volume)
+		}
+	}
+	return kept
 }
 
 // claimMeta describes the volume of a claim template. What the set says to davit holds for it too.
@@ -234,9 +252,9 @@ func (c *conversion) ownFields() map[string]any {
 }
 
 func (c *conversion) claim() {
-	c.sort(mapAt(c.document, "spec"), claimSpec, "spec")
-	c.checkClaim(mapAt(c.document, "spec"), "spec")
-	c.result.Objects = append(c.result.Objects, Object{Object: volume(c.meta)})
+	spec := mapAt(c.document, "spec")
+	c.checkClaim(spec, "spec")
+	c.result.Objects = append(c.result.Objects, Object{Object: volume(c.meta), Claim: c.claimOf(c.meta, spec, "spec")})
 }
 
 // volume is what a claim comes to. Whatever user a container runs as can write there, as with
