@@ -27,6 +27,7 @@ func loadUnder(text string, p *NodePolicy) *Set {
 // the reason.
 var notPolicy = map[string]string{
 	"allowprivilegeescalation2": "davit's default is what Kubernetes wants to be said",
+	"capabilities_baseline2":    "chown is a name for CHOWN here",
 	"capabilities_baseline3":    "CAP_CHOWN is a name for CHOWN here",
 	"seccompprofile_restricted": "davit's default is what Kubernetes wants to be said",
 	"restrictedvolumes":         "davit has no such volumes",

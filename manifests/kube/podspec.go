@@ -41,6 +41,7 @@ func (c *conversion) podSpec(template map[string]any, at string) map[string]any 
 			spec[list] = c.containers(listAt(spec, list), path+"."+list)
 		}
 	}
+	openDevices(spec)
 	c.appArmor(spec, textsAt(mapAt(template, "metadata"), "annotations"), join(at, "metadata.annotations"))
 	return spec
 }
@@ -72,14 +73,15 @@ func (c *conversion) container(from map[string]any, path string) map[string]any 
 		spec["image"] = normalize(image)
 	}
 	if security := mapAt(spec, "securityContext"); security != nil {
-		spec["securityContext"] = c.without(security, containerSecurity, path+".securityContext")
+		spec["securityContext"] = withCapabilities(c.without(security, containerSecurity, path+".securityContext"))
 	}
 	if resources := mapAt(spec, "resources"); resources != nil {
 		spec["resources"] = c.resources(resources, path+".resources")
 	}
 	for i, item := range listAt(spec, "volumeMounts") {
 		if mount, ok := item.(map[string]any); ok {
-			listAt(spec, "volumeMounts")[i] = c.without(mount, volumeMount, fmt.Sprintf("%s.volumeMounts[%d]", path, i))
+			mount = c.without(mount, volumeMount, fmt.Sprintf("%s.volumeMounts[%d]", path, i))
+			listAt(spec, "volumeMounts")[i] = with(mount, "mountPath", clean(textAt(mount, "mountPath")))
 		}
 	}
 	if hooks := mapAt(spec, "lifecycle"); hooks["stopSignal"] != nil {

@@ -58,7 +58,7 @@ func (c *conversion) serviceOf() {
 		c.sort(port, servicePort, fmt.Sprintf("spec.ports[%d]", i))
 		service.Ports = append(service.Ports, portOf(port))
 	}
-	c.checkServicePorts(service, spec["clusterIP"] == "None")
+	c.checkServicePorts(service, mapAt(c.document, "spec")["clusterIP"] == "None")
 	for _, name := range slices.Sorted(maps.Keys(service.Selector)) {
 		c.checkLabel("spec.selector."+name, name, service.Selector[name])
 	}
