@@ -225,9 +225,10 @@ func connectServices(documents, here []*document, node *Node) {
 			pods = append(pods, pod)
 		}
 	}
+	index := kube.IndexPods(pods)
 	for _, d := range documents {
 		if d.service != nil && len(d.diagnostics) == 0 && leftOut(d.about, node) == "" {
-			d.reportAll(kube.Connect(d.service, pods))
+			d.reportAll(kube.Connect(d.service, index))
 		}
 	}
 	for _, d := range here {

@@ -83,15 +83,41 @@ func portOf(from map[string]any) ServicePort {
 	return port
 }
 
+// Pods are pods, found by their labels.
+type Pods map[podLabel][]*v1.Pod
+
+type podLabel struct{ namespace, name, value string }
+
+// IndexPods files pods by their labels, each in the order they have.
+func IndexPods(pods []*v1.Pod) Pods {
+	index := Pods{}
+	for _, pod := range pods {
+		for name, value := range pod.Metadata.Labels {
+			label := podLabel{cmp.Or(pod.Metadata.Namespace, defaultNamespace), name, value}
+			index[label] = append(index[label], pod)
+		}
+	}
+	return index
+}
+
+// selected are the pods that a service selects: of those with its rarest label, the ones with all others.
+func (p Pods) selected(service *Service) []*v1.Pod {
+	var fewest []*v1.Pod
+	first := true
+	for name, value := range service.Selector {
+		if pods := p[podLabel{service.Namespace, name, value}]; first || len(pods) < len(fewest) {
+			fewest, first = pods, false
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(fewest), func(pod *v1.Pod) bool { return !service.selects(pod) })
+}
+
 // Connect gives the pods that the service selects its name and ports, and says what it cannot
 // do.
-func Connect(service *Service, pods []*v1.Pod) []Problem {
+func Connect(service *Service, pods Pods) []Problem {
 	c := &conversion{kind: "Service"}
 	found := false
-	for _, pod := range pods {
-		if !service.selects(pod) {
-			continue
-		}
+	for _, pod := range pods.selected(service) {
 		found = true
 		service.name(pod)
 		for i, port := range service.Ports {
@@ -104,16 +130,14 @@ func Connect(service *Service, pods []*v1.Pod) []Problem {
 	return c.result.Problems
 }
 
+// selects reports whether a pod has all labels of the selector.
 func (s *Service) selects(pod *v1.Pod) bool {
-	if cmp.Or(pod.Metadata.Namespace, defaultNamespace) != s.Namespace {
-		return false
-	}
 	for key, value := range s.Selector {
 		if pod.Metadata.Labels[key] != value {
 			return false
 		}
 	}
-	return len(s.Selector) > 0
+	return true
 }
 
 // defaultNetwork is the network of pods that name none.
