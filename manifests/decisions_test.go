@@ -106,7 +106,7 @@ var harmless = []struct {
 	}},
 	{"it is what runs inside, where the confinement holds whatever it is", []string{
 		"ContainerFields.command", "ContainerFields.args", "ContainerFields.workingDir", "ContainerFields.tty", "ContainerFields.init",
-		"Handler.exec", "ExecAction.command", "Reload.exec", "EnvVar.name", "EnvVar.value", "EnvFromSource.prefix",
+		"Handler.exec", "ContainerFields.imageHealthcheck", "ExecAction.command", "Reload.exec", "EnvVar.name", "EnvVar.value", "EnvFromSource.prefix",
 	}},
 	{"it is a user inside; restricted asks for runAsNonRoot, which the launcher enforces for any user", []string{
 		"ContainerFields.user", "ContainerSecurityContext.runAsGroup", "SecurityContext.supplementalGroups", "PodSecurityContext.runAsGroup",

@@ -89,6 +89,7 @@ func newResolver(in Input) *resolver {
 			Volumes:   map[string]Volume{},
 			Workloads: map[string]Workload{},
 			Spares:    map[string]Workload{},
+			Notices:   map[v1.Ref]string{},
 		},
 	}
 	for _, object := range in.Objects {
@@ -162,6 +163,7 @@ func (r *resolver) container(run runnable, source manifests.Position) error {
 	if err != nil {
 		return err
 	}
+	run = r.healthcheck(run, image)
 	network, networks := bundle.Network{Mode: bundle.NetworkSandbox}, []string(nil)
 	if run.sandbox == "" {
 		if network, networks, err = r.attach(run.SandboxFields, run.Ports, run.names); err != nil {
