@@ -118,7 +118,7 @@ func TestOneMistakeIsReportedOnce(t *testing.T) {
 func TestEveryTruncationIsHandled(t *testing.T) {
 	t.Parallel()
 	for _, file := range manifestsOfTheRepository(t) {
-		if !strings.HasPrefix(file.Path, "../examples") {
+		if !strings.HasPrefix(file.Path, "../examples") || strings.HasPrefix(file.Path, "../examples/foreign") {
 			continue
 		}
 		for end := range file.Text {

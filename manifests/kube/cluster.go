@@ -1,6 +1,10 @@
 package kube
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // group is the API group of an apiVersion; empty for the core's.
 func group(apiVersion string) string {
@@ -32,6 +36,12 @@ var clusterKinds = map[string]map[string]string{
 	"storage.k8s.io":       {"StorageClass": ownDirs},
 	"apiextensions.k8s.io": {"CustomResourceDefinition": noAccounts},
 }
+
+// ClusterGroups are the API groups that have kinds for a cluster alone, sorted; the core's is empty.
+func ClusterGroups() []string { return slices.Sorted(maps.Keys(clusterKinds)) }
+
+// ClusterKinds are the kinds of a group that are for a cluster alone, sorted.
+func ClusterKinds(group string) []string { return slices.Sorted(maps.Keys(clusterKinds[group])) }
 
 // ClusterKind says why a node can do without a document of a kind that only a cluster has; ok is false for any other.
 func ClusterKind(apiVersion, name string) (reason string, ok bool) {
