@@ -37,7 +37,7 @@ func TestKubernetesErrorsPoint(t *testing.T) {
 		{kubePod("securityContext: {seLinuxOptions: {level: 's0,\"x'}}"), `app.yaml:6:45: spec.securityContext.seLinuxOptions.level: "s0,\"x": want a level such as s0:c123,c456`},
 		{kubeContainer("imagee: x"), `app.yaml:8:5: spec.template.spec.containers[0].imagee: unknown field (did you mean "image"?)`},
 		{kubeContainer("workingDir: app"), `app.yaml:8:17: spec.template.spec.containers[0].workingDir: "app": want an absolute path without . and ..`},
-		{kubeContainer("resources: {limits: {nvidia.com/gpu: 1}}"), `app.yaml:8:42: spec.template.spec.containers[0].resources.limits.nvidia.com/gpu: unknown resource: want cpu, memory, hugepages-2Mi, hugepages-1Gi, or a limit of swap, pids or ephemeral-storage`},
+		{kubeContainer("resources: {limits: {gpu: 1}}"), `app.yaml:8:31: spec.template.spec.containers[0].resources.limits.gpu: unknown resource: want cpu, memory, hugepages-2Mi, hugepages-1Gi, or a limit of swap, pids or ephemeral-storage`},
 		{kubeContainer("livenessProbe: {httpGet: {port: web}}"), `app.yaml:8:37: spec.template.spec.containers[0].livenessProbe.httpGet.port: the container has no port "web"`},
 		{kubeContainer("env: [{name: A, valueFrom: {fileKeyRef: {key: a, path: b, volumeName: c}}}]"), `app.yaml:8:45: spec.template.spec.containers[0].env[0].valueFrom.fileKeyRef: davit cannot honour this field`},
 		{kubeContainer("volumeMounts: [{name: v, mountPath: /v, recursiveReadOnly: Enabled}]"), `app.yaml:8:64: spec.template.spec.containers[0].volumeMounts[0].recursiveReadOnly: davit cannot honour this field (read-only mounts are not recursive)`},

@@ -75,6 +75,8 @@ type Options struct {
 	Policy *NodePolicy
 	// RefuseUnsupported refuses the kinds that only a cluster has, where they are left out with a warning otherwise.
 	RefuseUnsupported bool
+	// ExtendedResources are the paths of the devices that a container gets for a resource such as nvidia.com/gpu, by its name.
+	ExtendedResources map[string][]string
 	// Parser is that of the node's systemd; without one, davit's own table says which settings there are.
 	Parser Parser
 }
@@ -144,6 +146,7 @@ func (s *Set) take(documents []*document, readers map[string]string, options Opt
 		}
 		if reason := d.leftOut(options.Node); reason != "" {
 			d.limitSurge()
+			d.takeExtended(Options{})
 			d.validate()
 			s.LeftOut = append(s.LeftOut, LeftOut{Object{d.object, d.position(d.root)}, reason})
 			continue
@@ -153,9 +156,13 @@ func (s *Set) take(documents []*document, readers map[string]string, options Opt
 	bindClaims(documents, here, options.Node)
 	connectServices(documents, here, options.Node)
 	for _, d := range here {
+		d.takeExtended(options)
 		d.validate()
 	}
 	checkPolicy(here, options.Policy)
+	for _, d := range here {
+		d.grantDevices()
+	}
 	checkReaders(here, readers, options.Policy)
 	checkSettings(here, options.Parser)
 	if options.Policy != nil {

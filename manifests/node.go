@@ -131,6 +131,8 @@ type Config struct {
 	MinReadySeconds *int32
 	// RefuseUnsupported is set where the kinds that only a cluster has are errors.
 	RefuseUnsupported bool
+	// ExtendedResources are the paths of the devices of resources such as nvidia.com/gpu, by their names.
+	ExtendedResources map[string][]string
 }
 
 // configFile is what the file may have.
@@ -153,6 +155,8 @@ type configFile struct {
 	// UnsupportedKinds is warn (the default), which leaves kinds out that only a cluster has, such as Namespace and
 	// Role, with a warning each, or error.
 	UnsupportedKinds string `json:"unsupportedKinds,omitempty" enum:"warn,error"`
+	// ExtendedResources are the devices that a container gets for a resource such as nvidia.com/gpu, by its name.
+	ExtendedResources map[string][]string `json:"extendedResources,omitempty"`
 }
 
 // ParseConfig reads a node's configuration, as strictly as a manifest. An empty file is an
@@ -169,7 +173,7 @@ func ParseConfig(file File) (Config, Diagnostics) {
 		return config, documents[1].diagnostics
 	}
 	if len(d.diagnostics) == 0 {
-		d.value(d.root, reflect.TypeFor[configFile](), "")
+		config.ExtendedResources = d.extendedResources(d.value(d.root, reflect.TypeFor[configFile](), ""))
 	}
 	for _, path := range slices.Sorted(maps.Keys(d.nodes)) {
 		node := d.nodes[path]

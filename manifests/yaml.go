@@ -45,6 +45,7 @@ type document struct {
 	persistent *kube.PersistentVolume
 	claim      *kube.Claim
 	about      v1.ObjectMeta // of what becomes no object
+	granted    []grant
 	warnings   Diagnostics
 }
 
