@@ -153,6 +153,23 @@ func TestNoticesAreOfWhatChanges(t *testing.T) {
 	}
 }
 
+// TestAMemoryKeepsNotices resolves twice: an object that has not changed is still noted.
+func TestAMemoryKeepsNotices(t *testing.T) {
+	t.Parallel()
+	objects := load(t, header+"Container\nmetadata: {name: web}\nspec: {image: 'example.com/a:1'}\n")
+	results := resolved(objects, imagespec.ImageConfig{Entrypoint: []string{"/start"}})
+	for request, result := range results {
+		result.Image.Docker.Healthcheck = &Healthcheck{Test: []string{"CMD", "/check"}}
+		results[request] = result
+	}
+	var memory Memory
+	in := Input{Objects: objects, Images: results, Node: testNode}
+	first, second := memory.Resolve(in).Notices, memory.Resolve(in).Notices
+	if len(first) != 1 || !reflect.DeepEqual(first, second) {
+		t.Errorf("got %v, then %v", first, second)
+	}
+}
+
 // TestImageFieldsAreDocumented keeps the table of docs/images.md as the list above is.
 func TestImageFieldsAreDocumented(t *testing.T) {
 	t.Parallel()

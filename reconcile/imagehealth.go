@@ -92,7 +92,8 @@ func (r *resolver) healthcheck(run runnable, image Image) runnable {
 	case v1.HealthcheckBoth:
 		run.ReadinessProbe, run.LivenessProbe = image.Docker.probe(), image.Docker.probe()
 	case "":
-		r.desired.Notices[run.ref] = fmt.Sprintf("the HEALTHCHECK of image %s is ignored: write imageHealthcheck, or a probe (docs/health.md)", image.Reference)
+		r.made.notice = fmt.Sprintf("the HEALTHCHECK of image %s is ignored: write imageHealthcheck, or a probe (docs/health.md)", image.Reference)
+		r.desired.Notices[run.ref] = r.made.notice
 	}
 	return run
 }
