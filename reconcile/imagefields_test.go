@@ -111,18 +111,21 @@ func TestHealthchecksOfImages(t *testing.T) {
 		readiness, liveness *v1.Probe
 		noted               bool
 	}{
-		"ignored by default":   {"", command, nil, nil, true},
-		"ignored":              {", imageHealthcheck: Ignore", command, nil, nil, false},
-		"readiness":            {", imageHealthcheck: Readiness", command, usual, nil, false},
-		"both":                 {", imageHealthcheck: ReadinessAndLiveness", command, usual, usual, false},
-		"a probe wins":         {", imageHealthcheck: Readiness, livenessProbe: {tcpSocket: {port: 80}}", command, nil, &v1.Probe{Handler: v1.Handler{TCPSocket: &v1.TCPSocketAction{Port: "80"}}}, false},
-		"none":                 {", imageHealthcheck: Readiness", func(i *Image) { i.Docker.Healthcheck = &Healthcheck{Test: []string{"NONE"}} }, nil, nil, false},
-		"no image has one":     {", imageHealthcheck: Readiness", func(*Image) {}, nil, nil, false},
-		"of a oneshot":         {", oneshot: true", command, nil, nil, false},
-		"in a shell":           {", imageHealthcheck: Readiness", shell, &v1.Probe{Handler: v1.Handler{Exec: &v1.ExecAction{Command: []string{"/bin/sh", "-c", "check || exit 1"}}}, PeriodSeconds: 30, TimeoutSeconds: 30, FailureThreshold: 3}, nil, false},
-		"in its shell":         {", imageHealthcheck: Readiness", func(i *Image) { shell(i); i.Docker.Shell = []string{"/bin/bash", "-c"} }, &v1.Probe{Handler: v1.Handler{Exec: &v1.ExecAction{Command: []string{"/bin/bash", "-c", "check || exit 1"}}}, PeriodSeconds: 30, TimeoutSeconds: 30, FailureThreshold: 3}, nil, false},
-		"with times":           {", imageHealthcheck: Readiness", func(i *Image) { command(i); i.Docker.Healthcheck.Interval, i.Docker.Healthcheck.Timeout, i.Docker.Healthcheck.Retries = 1500*time.Millisecond, time.Second, 5 }, &v1.Probe{Handler: v1.Handler{Exec: &v1.ExecAction{Command: []string{"/check", "-q"}}}, PeriodSeconds: 2, TimeoutSeconds: 1, FailureThreshold: 5}, nil, false},
-		"with times of nobody": {", imageHealthcheck: Readiness", func(i *Image) { command(i); i.Docker.Healthcheck.Interval, i.Docker.Healthcheck.Retries = 1<<62, 1<<40 }, &v1.Probe{Handler: v1.Handler{Exec: &v1.ExecAction{Command: []string{"/check", "-q"}}}, PeriodSeconds: maxHealthcheck, TimeoutSeconds: 30, FailureThreshold: maxHealthcheck}, nil, false},
+		"ignored by default": {"", command, nil, nil, true},
+		"ignored":            {", imageHealthcheck: Ignore", command, nil, nil, false},
+		"readiness":          {", imageHealthcheck: Readiness", command, usual, nil, false},
+		"both":               {", imageHealthcheck: ReadinessAndLiveness", command, usual, usual, false},
+		"a probe wins":       {", imageHealthcheck: Readiness, livenessProbe: {tcpSocket: {port: 80}}", command, nil, &v1.Probe{Handler: v1.Handler{TCPSocket: &v1.TCPSocketAction{Port: "80"}}}, false},
+		"none":               {", imageHealthcheck: Readiness", func(i *Image) { i.Docker.Healthcheck = &Healthcheck{Test: []string{"NONE"}} }, nil, nil, false},
+		"no image has one":   {", imageHealthcheck: Readiness", func(*Image) {}, nil, nil, false},
+		"of a oneshot":       {", oneshot: true", command, nil, nil, false},
+		"in a shell":         {", imageHealthcheck: Readiness", shell, &v1.Probe{Handler: v1.Handler{Exec: &v1.ExecAction{Command: []string{"/bin/sh", "-c", "check || exit 1"}}}, PeriodSeconds: 30, TimeoutSeconds: 30, FailureThreshold: 3}, nil, false},
+		"in its shell":       {", imageHealthcheck: Readiness", func(i *Image) { shell(i); i.Docker.Shell = []string{"/bin/bash", "-c"} }, &v1.Probe{Handler: v1.Handler{Exec: &v1.ExecAction{Command: []string{"/bin/bash", "-c", "check || exit 1"}}}, PeriodSeconds: 30, TimeoutSeconds: 30, FailureThreshold: 3}, nil, false},
+		"with times": {", imageHealthcheck: Readiness", func(i *Image) {
+			command(i)
+			i.Docker.Healthcheck.Interval, i.Docker.Healthcheck.Timeout, i.Docker.Healthcheck.Retries = 1500*time.Millisecond, time.Second, 5
+		}, &v1.Probe{Handler: v1.Handler{Exec: &v1.ExecAction{Command: []string{"/check", "-q"}}}, PeriodSeconds: 2, TimeoutSeconds: 1, FailureThreshold: 5}, nil, false},
+		"beyond all bounds": {", imageHealthcheck: Readiness", func(i *Image) { command(i); i.Docker.Healthcheck.Interval, i.Docker.Healthcheck.Retries = 1<<62, 1<<40 }, &v1.Probe{Handler: v1.Handler{Exec: &v1.ExecAction{Command: []string{"/check", "-q"}}}, PeriodSeconds: maxHealthcheck, TimeoutSeconds: 30, FailureThreshold: maxHealthcheck}, nil, false},
 	} {
 		desired := desiredOf(t, test.spec, test.set)
 		if len(desired.Problems) > 0 {
