@@ -294,7 +294,7 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	}
 	// Another label, or another policy, may mean other manifests: a node that changed has to
 	// settle too.
-	basis := fmt.Sprint(node, *nodePolicy.Policy)
+	basis := fmt.Sprint(node, *nodePolicy.Policy, config.RefuseUnsupported, config.ExtendedResources)
 	verdict := a.settler.See(tree, basis, time.Now())
 	if !verdict.Apply {
 		a.goOn(ctx, force)
@@ -320,7 +320,10 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 		a.listenAgain(ctx)
 	}
 	*force = false
-	about := tried{verdict, tree, config, manifests.Options{Node: &node, Policy: nodePolicy, Parser: facts.SystemdParser}}
+	about := tried{verdict, tree, config, manifests.Options{
+		Node: &node, Policy: nodePolicy, RefuseUnsupported: config.RefuseUnsupported,
+		ExtendedResources: config.ExtendedResources, Parser: facts.SystemdParser,
+	}}
 	err = a.pass(ctx, about)
 	if errors.Is(err, errStale) {
 		*force = true

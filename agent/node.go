@@ -258,22 +258,29 @@ func (n *Node) Resolve(set *manifests.Set) (reconcile.Desired, error) {
 // seccompDir is where the node's owner keeps seccomp profiles for containers.
 const seccompDir = "/etc/davit/seccomp"
 
-// seccompProfiles reads the profiles, by file name.
+// maxSeccompDepth is how deep directories of profiles may lie in each other.
+const maxSeccompDepth = 4
+
+// seccompProfiles reads the profiles, by path below the directory. Links are not followed.
 func seccompProfiles() (map[string][]byte, error) {
-	entries, err := os.ReadDir(seccompDir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read seccomp profiles: %w", err)
-	}
 	profiles := map[string][]byte{}
-	for _, entry := range entries {
-		if !entry.Type().IsRegular() {
-			continue
+	err := filepath.WalkDir(seccompDir, func(path string, entry fs.DirEntry, err error) error {
+		name := strings.TrimPrefix(strings.TrimPrefix(path, seccompDir), "/")
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return err
+		case entry.IsDir() && strings.Count(name, "/") >= maxSeccompDepth:
+			return fs.SkipDir
+		case !entry.Type().IsRegular():
+			return nil
 		}
-		text, err := os.ReadFile(filepath.Join(seccompDir, entry.Name()))
-		if err != nil {
-			return nil, fmt.Errorf("read seccomp profiles: %w", err)
-		}
-		profiles[entry.Name()] = text
+		profiles[name], err = os.ReadFile(path)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read seccomp profiles: %w", err)
 	}
 	return profiles, nil
 }

@@ -173,7 +173,7 @@ func (d *document) checkValueFrom(field string, entry v1.EnvVar) {
 
 // fieldPaths are the fields of the downward API that mean something on one node.
 var fieldPaths = []string{
-	"metadata.name", "metadata.namespace", "metadata.labels", "metadata.annotations",
+	"metadata.name", "metadata.namespace", "metadata.uid", "metadata.labels", "metadata.annotations",
 	"spec.nodeName", "spec.serviceAccountName", "status.podIP", "status.podIPs",
 }
 

@@ -87,7 +87,7 @@ var harmless = []struct {
 		"PodSecurityContext.appArmorProfile", "PodSecurityContext.seLinuxOptions", "NetworkSpec.subnets",
 	}},
 	{"it is for people and tools, and no runtime and no unit gets it", []string{
-		"ObjectMeta.labels", "ObjectMeta.annotations", "TemplateMeta.labels", "TemplateMeta.annotations",
+		"ObjectMeta.namespace", "ObjectMeta.labels", "ObjectMeta.annotations", "TemplateMeta.labels", "TemplateMeta.annotations",
 	}},
 	{"it leaves the object out, or its runs", []string{"ObjectMeta.nodeSelector", "ObjectMeta.disabled", "JobSpec.suspend", "CronJobSpec.suspend"}},
 	{"it names an object of the manifests, whose own fields are checked", []string{
@@ -106,7 +106,7 @@ var harmless = []struct {
 	}},
 	{"it is what runs inside, where the confinement holds whatever it is", []string{
 		"ContainerFields.command", "ContainerFields.args", "ContainerFields.workingDir", "ContainerFields.tty", "ContainerFields.init",
-		"Handler.exec", "ExecAction.command", "Reload.exec", "EnvVar.name", "EnvVar.value", "EnvFromSource.prefix",
+		"Handler.exec", "ContainerFields.imageHealthcheck", "ExecAction.command", "Reload.exec", "EnvVar.name", "EnvVar.value", "EnvFromSource.prefix",
 	}},
 	{"it is a user inside; restricted asks for runAsNonRoot, which the launcher enforces for any user", []string{
 		"ContainerFields.user", "ContainerSecurityContext.runAsGroup", "SecurityContext.supplementalGroups", "PodSecurityContext.runAsGroup",

@@ -22,12 +22,12 @@ var kinds = v1.Kinds
 
 // decode makes the document's object. Values are first checked against the type, which
 // gives every error its place, and then decoded through JSON.
-func (d *document) decode() {
+func (d *document) decode(refuseUnsupported bool) {
 	if len(d.diagnostics) > 0 {
 		return
 	}
 	version, kind := d.head()
-	if kind == nil {
+	if kind == nil || d.clusterOnly(version, kind, refuseUnsupported) {
 		return
 	}
 	if of, ok := kube.Type(version.Value, kind.Value); ok {

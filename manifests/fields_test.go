@@ -171,7 +171,7 @@ func TestFieldsAreChecked(t *testing.T) {
 		{spec("dependsOn: [{condition: Up, name: a}]"), `spec.dependsOn[0].condition: unknown value "Up"`},
 		{spec("securityContext: {capabilities: {add: [NET_ADMNI]}}"), `spec.securityContext.capabilities.add[0]: "NET_ADMNI": want a capability`},
 		{spec("securityContext: {seccompProfile: {type: Localhost}}"), `spec.securityContext.seccompProfile.localhostProfile: goes with type Localhost`},
-		{spec("securityContext: {seccompProfile: {type: Localhost, localhostProfile: ../x}}"), `spec.securityContext.seccompProfile.localhostProfile: "../x": want the name of a file`},
+		{spec("securityContext: {seccompProfile: {type: Localhost, localhostProfile: ../x}}"), `spec.securityContext.seccompProfile.localhostProfile: "../x": want the path of a file`},
 		{spec("securityContext: {appArmorProfile: {type: Localhost, localhostProfile: unconfined}}"), `spec.securityContext.appArmorProfile.localhostProfile: "unconfined" is not a profile: want type Unconfined`},
 		{spec("resources: {limits: {hugepages-2Mi: 3Mi}}"), `spec.resources.limits.hugepages-2Mi: "3Mi": want a whole number of pages, such as 4Mi`},
 		{spec("resources: {limits: {hugepages-2Mi: 4Mi}, requests: {hugepages-2Mi: 2Mi}}"), `spec.resources.requests.hugepages-2Mi: "2Mi": want what is in limits`},

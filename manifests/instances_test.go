@@ -28,7 +28,7 @@ spec:
 apiVersion: v1
 kind: PersistentVolumeClaim
 metadata: {name: data}
-spec: {}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 `
 	instance := func(name string) []File {
 		folder := "sites/" + name + "/kustomization.yaml"

@@ -45,8 +45,8 @@ func (d *document) checkCronJob(spec v1.CronJobSpec) {
 			d.errorf(fmt.Sprintf("spec.onCalendar[%d]", i), "%q: want a calendar event of systemd.time(7) such as \"Mon..Fri 06:30\"", event)
 		}
 	}
-	if spec.TimeZone != "" && !timeZone.MatchString(spec.TimeZone) {
-		d.errorf("spec.timeZone", "%q: want a name such as Europe/Berlin", spec.TimeZone)
+	if spec.TimeZone != "" {
+		d.checkZone("spec.timeZone", spec.TimeZone)
 	}
 	if deadline := spec.StartingDeadlineSeconds; deadline != nil && *deadline < 0 {
 		d.errorf("spec.startingDeadlineSeconds", "%d: want 0 or more", *deadline)

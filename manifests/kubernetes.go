@@ -30,14 +30,14 @@ func (d *document) decodeKubernetes(apiVersion, kind string, of reflect.Type) {
 	if len(d.diagnostics) > 0 {
 		return // what it came to would only say the same again
 	}
-	d.service = result.Service
+	d.service, d.persistent, d.about = result.Service, result.PersistentVolume, result.Meta
 	for i, object := range result.Objects {
 		made := d
 		if i > 0 {
 			made = &document{file: d.file, files: d.files, root: d.root, nodes: d.nodes, open: d.open, kubernetes: true}
 			d.others = append(d.others, made)
 		}
-		made.object, made.from, made.to = object.Object, object.From, object.To
+		made.object, made.from, made.to, made.claim = object.Object, object.From, object.To, object.Claim
 		made.checkEnums(reflect.ValueOf(object.Object).Elem(), "")
 	}
 }
@@ -64,8 +64,29 @@ func (d *document) sourcePath(field string) string {
 	return field
 }
 
+// clusterOnly reports whether a document is of a kind that only a cluster has, and warns of it, or refuses it. It becomes
+// nothing, and does not keep the set from being complete.
+func (d *document) clusterOnly(version, kind *yaml.Node, refuse bool) bool {
+	reason, ok := kube.ClusterKind(version.Value, kind.Value)
+	if !ok {
+		return false
+	}
+	if refuse {
+		d.report(kind, "kind", "davit has no "+kind.Value, reason)
+	} else {
+		d.warnings = append(d.warnings, Diagnostic{
+			Position: d.position(kind), Path: "kind", Message: "davit has no " + kind.Value + ", and leaves it out: " + reason, Severity: SeverityWarning,
+		})
+	}
+	return true
+}
+
 // unknownAPI reports an apiVersion or kind that davit does not know.
 func (d *document) unknownAPI(version, kind *yaml.Node) {
+	if instead := kube.Instead(version.Value, kind.Value); instead != "" {
+		d.report(kind, "kind", "davit has no "+kind.Value, instead)
+		return
+	}
 	known := append(kube.APIVersions(), v1.APIVersion)
 	if !slices.Contains(known, version.Value) {
 		hint := didYouMean(version.Value, known)
@@ -165,17 +186,76 @@ func (d *document) checkEnums(value reflect.Value, path string) {
 	}
 }
 
+// bindClaims makes volumes paths of the node where a PersistentVolume says so.
+func bindClaims(documents, here []*document, node *Node) {
+	var claims []*kube.Claim
+	var volumes []*kube.PersistentVolume
+	sources := map[*kube.PersistentVolume]*document{}
+	for _, d := range here {
+		if d.claim != nil {
+			claims = append(claims, d.claim)
+		}
+	}
+	for _, d := range documents {
+		if d.persistent != nil && len(d.diagnostics) == 0 && leftOut(d.about, node) == "" {
+			volumes, sources[d.persistent] = append(volumes, d.persistent), d
+		}
+	}
+	bound, unused := kube.Bind(claims, volumes)
+	for _, d := range here {
+		switch volume := bound[d.claim]; {
+		case d.claim == nil:
+		case volume == nil:
+			d.reportAll(d.claim.Unbound())
+		default:
+			path := volume.Path
+			d.object.(*v1.Volume).Spec = v1.VolumeSpec{HostPath: &path}
+		}
+	}
+	for _, volume := range unused {
+		sources[volume].warn("metadata.name", "no claim is bound to it")
+	}
+}
+
 // connectServices gives the pods of a node what services ask for them.
-func connectServices(documents, here []*document) {
+func connectServices(documents, here []*document, node *Node) {
 	var pods []*v1.Pod
 	for _, d := range here {
 		if pod, ok := d.object.(*v1.Pod); ok {
 			pods = append(pods, pod)
 		}
 	}
+	index := kube.IndexPods(pods)
 	for _, d := range documents {
-		if d.service != nil && len(d.diagnostics) == 0 {
-			d.reportAll(kube.Connect(d.service, pods))
+		if d.service != nil && len(d.diagnostics) == 0 && leftOut(d.about, node) == "" {
+			d.reportAll(kube.Connect(d.service, index))
+		}
+	}
+	for _, d := range here {
+		d.limitSurge()
+	}
+}
+
+// surgePaths are where a manifest says how many pods may be started beside those that run.
+var surgePaths = []string{"spec.strategy.rollingUpdate.maxSurge", "spec.updateStrategy.rollingUpdate.maxSurge"}
+
+// limitSurge takes the surge from a pod that there cannot be one more of, now that services have published its ports, and
+// says so where the manifest asks for one.
+func (d *document) limitSurge() {
+	pod, ok := d.object.(*v1.Pod)
+	if !ok || !d.kubernetes {
+		return
+	}
+	surges := pod.Spec.UpdatePolicy.MaxSurge
+	reason := kube.WithinMeans(&pod.Spec)
+	if reason == "" || surges == nil || *surges == 0 {
+		return
+	}
+	for _, path := range surgePaths {
+		if node, asked := d.nodes[path]; asked {
+			d.warnings = append(d.warnings, Diagnostic{
+				Position: d.position(node), Path: path, Message: "is ignored: " + reason, Severity: SeverityWarning,
+			})
 		}
 	}
 }

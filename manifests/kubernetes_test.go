@@ -17,7 +17,7 @@ func kubePod(lines ...string) string {
 
 // kubeContainer is a Deployment with further fields of its container, from line 8.
 func kubeContainer(lines ...string) string {
-	return "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  selector: {}\n  template: {spec: {containers: [{\n    name: c, image: nginx,\n    " +
+	return "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  selector: {matchLabels: {app: web}}\n  template: {metadata: {labels: {app: web}}, spec: {containers: [{\n    name: c, image: nginx,\n    " +
 		strings.Join(lines, "\n    ") + "\n  }]}}\n"
 }
 
@@ -30,31 +30,30 @@ func TestKubernetesErrorsPoint(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
 		{kubePod("hostNetwrk: true"), `app.yaml:6:3: spec.hostNetwrk: unknown field (did you mean "hostNetwork"?)`},
 		{kubePod("hostNetwork: x"), `app.yaml:6:16: spec.hostNetwork: want true or false, got "x"`},
-		{kubePod("hostnameOverride: kata"), `app.yaml:6:21: spec.hostnameOverride: davit cannot honour this field (use hostname)`},
 		{kubePod("os: {name: windows}"), `app.yaml:6:7: spec.os: davit cannot honour this field (davit runs Linux containers)`},
 		{kubePod("restartPolicy: Sometimes"), `app.yaml:6:18: spec.restartPolicy: unknown value "Sometimes" (one of Always, OnFailure, Never)`},
 		{kubePod("volumes: [{name: v, nfs: {server: a, path: /b}}]"), `app.yaml:6:28: spec.volumes[0].nfs: davit cannot honour this field`},
 		{kubePod("volumes: [{name: v, configMap: {name: nowhere}}]"), `app.yaml:6:41: spec.volumes[0].configMap.name: there is no Config "nowhere"`},
 		{kubePod("securityContext: {seLinuxOptions: {level: 's0,\"x'}}"), `app.yaml:6:45: spec.securityContext.seLinuxOptions.level: "s0,\"x": want a level such as s0:c123,c456`},
 		{kubeContainer("imagee: x"), `app.yaml:8:5: spec.template.spec.containers[0].imagee: unknown field (did you mean "image"?)`},
-		{kubeContainer("stdin: true"), `app.yaml:8:12: spec.template.spec.containers[0].stdin: davit cannot honour this field (a service has no standard input: with tty it stays open)`},
 		{kubeContainer("workingDir: app"), `app.yaml:8:17: spec.template.spec.containers[0].workingDir: "app": want an absolute path without . and ..`},
-		{kubeContainer("resources: {limits: {nvidia.com/gpu: 1}}"), `app.yaml:8:42: spec.template.spec.containers[0].resources.limits.nvidia.com/gpu: unknown resource: want cpu, memory, hugepages-2Mi, hugepages-1Gi, or a limit of swap, pids or ephemeral-storage`},
+		{kubeContainer("resources: {limits: {gpu: 1}}"), `app.yaml:8:31: spec.template.spec.containers[0].resources.limits.gpu: unknown resource: want cpu, memory, hugepages-2Mi, hugepages-1Gi, or a limit of swap, pids or ephemeral-storage`},
 		{kubeContainer("livenessProbe: {httpGet: {port: web}}"), `app.yaml:8:37: spec.template.spec.containers[0].livenessProbe.httpGet.port: the container has no port "web"`},
 		{kubeContainer("env: [{name: A, valueFrom: {fileKeyRef: {key: a, path: b, volumeName: c}}}]"), `app.yaml:8:45: spec.template.spec.containers[0].env[0].valueFrom.fileKeyRef: davit cannot honour this field`},
 		{kubeContainer("volumeMounts: [{name: v, mountPath: /v, recursiveReadOnly: Enabled}]"), `app.yaml:8:64: spec.template.spec.containers[0].volumeMounts[0].recursiveReadOnly: davit cannot honour this field (read-only mounts are not recursive)`},
 		{"apiVersion: v1\nkind: Pod\nmetadata: {generateName: a-}\nspec: {containers: []}\n", `app.yaml:3:26: metadata.generateName: davit makes up no names (write name)`},
 		{"apiVersion: apps/v2\nkind: Deployment\n", `app.yaml:1:13: apiVersion: unknown apiVersion "apps/v2" (did you mean "apps/v1"?)`},
-		{"apiVersion: networking.k8s.io/v1\nkind: Ingress\n", `app.yaml:1:13: apiVersion: unknown apiVersion "networking.k8s.io/v1" (davit knows apps/v1, batch/v1, v1, davit/v1)`},
+		{"apiVersion: networking.k8s.io/v1\nkind: Ingress\n", `app.yaml:2:7: kind: davit has no Ingress (publish a port with hostPort or a Service of type LoadBalancer, or run a proxy as a Container)`},
+		{"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n", `app.yaml:2:7: kind: davit has no NetworkPolicy (put what may reach each other on a Network of its own: networks are kept apart)`},
+		{"apiVersion: example.com/v1\nkind: Own\n", `app.yaml:1:13: apiVersion: unknown apiVersion "example.com/v1" (davit knows apps/v1, batch/v1, v1, davit/v1)`},
 		{"apiVersion: v1\nkind: ConfigMp\n", `app.yaml:2:7: kind: davit does not know the kind "ConfigMp" (did you mean "ConfigMap"?)`},
-		{"apiVersion: v1\nkind: Namespace\n", `app.yaml:2:7: kind: davit does not know the kind "Namespace" (of v1 it knows ConfigMap, PersistentVolumeClaim, Pod, Secret, Service)`},
+		{"apiVersion: v1\nkind: Node\n", `app.yaml:2:7: kind: davit does not know the kind "Node" (of v1 it knows ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod, ReplicationController, Secret, Service)`},
 		{"apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: a}\n  dat: {}\n", `app.yaml:7:3: dat: unknown field (did you mean "data"?)`},
 		{"apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: a}\nspec: {schedule: '* * *', jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}}}\n", `app.yaml:4:18: spec.schedule: "* * *": expected exactly 5 fields, found 3: [* * *]`},
-		{kubeService("selector: {app: web}", "ports: [{port: 80, targetPort: 8080}]"), `app.yaml:13:34: spec.ports[0].targetPort: davit has no proxy that turns port 80 into 8080 (connect to port 8080, or publish the port with type NodePort)`},
 		{kubeService("selector: {app: web}", "ports: [{port: 80, targetPort: web}]"), `app.yaml:13:34: spec.ports[0].targetPort: no container of Pod/web has the port "web"`},
 		{kubeService("type: NodePort", "selector: {app: web}", "ports: [{port: 80, targetPort: http}]"), `app.yaml:14:11: spec.ports[0].nodePort: davit picks no port of the node (write one)`},
 		{kubeService("type: ExternalName", "externalName: a.example"), `app.yaml:12:9: spec.type: davit has no services of type ExternalName`},
-		{kubeService("selector: {app: web}", "loadBalancerSourceRanges: [10.0.0.0/8]"), `app.yaml:13:29: spec.loadBalancerSourceRanges: davit cannot honour this field (davit filters no addresses: use the node's firewall)`},
+		{kubeService("ports: [{port: 80}]", "loadBalancerSourceRanges: [10.0.0.0/8]"), `app.yaml:13:29: spec.loadBalancerSourceRanges: davit cannot honour this field (davit filters no addresses: use the node's firewall)`},
 	} {
 		set := loadText(test.text)
 		if len(set.Diagnostics) == 0 {
@@ -99,7 +98,7 @@ func TestServicesNameAndPublish(t *testing.T) {
 	if port := pod.Spec.Containers[0].Ports[0]; port.HostPort != 30080 || port.ContainerPort != 8080 {
 		t.Errorf("got %+v", port)
 	}
-	if warnings := loadText(kubeService("selector: {app: other}")).Warnings; len(warnings) != 1 || warnings[0].Message != "selects no pod" {
+	if warnings := loadText(kubeService("selector: {app: other}", "ports: [{port: 80}]")).Warnings; len(warnings) != 1 || warnings[0].Message != "selects no pod" {
 		t.Errorf("got %v", warnings)
 	}
 }

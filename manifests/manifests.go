@@ -73,6 +73,10 @@ type Options struct {
 	// Policy says what manifests may ask of the node; nil refuses nothing but what is always
 	// refused.
 	Policy *NodePolicy
+	// RefuseUnsupported refuses the kinds that only a cluster has, where they are left out with a warning otherwise.
+	RefuseUnsupported bool
+	// ExtendedResources are the paths of the devices that a container gets for a resource such as nvidia.com/gpu, by its name.
+	ExtendedResources map[string][]string
 	// Parser is that of the node's systemd; without one, davit's own table says which settings there are.
 	Parser Parser
 }
@@ -134,24 +138,31 @@ func (s *Set) parse(files []File, node *Node) layers {
 
 // take adds what documents come to together.
 func (s *Set) take(documents []*document, readers map[string]string, options Options) {
-	documents = decodeAll(documents, options.Node)
+	documents = decodeAll(documents, options)
 	var here []*document
 	for _, d := range documents {
 		if d.object == nil {
 			continue
 		}
 		if reason := d.leftOut(options.Node); reason != "" {
+			d.limitSurge()
+			d.takeExtended(Options{})
 			d.validate()
 			s.LeftOut = append(s.LeftOut, LeftOut{Object{d.object, d.position(d.root)}, reason})
 			continue
 		}
 		here = append(here, d)
 	}
-	connectServices(documents, here)
+	bindClaims(documents, here, options.Node)
+	connectServices(documents, here, options.Node)
 	for _, d := range here {
+		d.takeExtended(options)
 		d.validate()
 	}
 	checkPolicy(here, options.Policy)
+	for _, d := range here {
+		d.grantDevices()
+	}
 	checkReaders(here, readers, options.Policy)
 	checkSettings(here, options.Parser)
 	if options.Policy != nil {
@@ -174,11 +185,11 @@ func (s *Set) take(documents []*document, readers map[string]string, options Opt
 }
 
 // decodeAll decodes documents; one of Kubernetes' may come to several.
-func decodeAll(documents []*document, node *Node) []*document {
+func decodeAll(documents []*document, options Options) []*document {
 	var decoded []*document
 	for _, d := range documents {
-		d.substitute(node)
-		d.decode()
+		d.substitute(options.Node)
+		d.decode(options.RefuseUnsupported)
 		decoded = append(append(decoded, d), d.others...)
 	}
 	return decoded

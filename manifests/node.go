@@ -129,6 +129,10 @@ type Config struct {
 	// MinReadySeconds is how long a version must be ready before it counts as working, where its manifest
 	// does not say; nil where the file does not say either.
 	MinReadySeconds *int32
+	// RefuseUnsupported is set where the kinds that only a cluster has are errors.
+	RefuseUnsupported bool
+	// ExtendedResources are the paths of the devices of resources such as nvidia.com/gpu, by their names.
+	ExtendedResources map[string][]string
 }
 
 // configFile is what the file may have.
@@ -148,6 +152,11 @@ type configFile struct {
 	// MinReadySeconds is how long a version must be ready before it counts as working, where its manifest
 	// does not say; the default is 10.
 	MinReadySeconds *int32 `json:"minReadySeconds,omitempty"`
+	// UnsupportedKinds is warn (the default), which leaves kinds out that only a cluster has, such as Namespace and
+	// Role, with a warning each, or error.
+	UnsupportedKinds string `json:"unsupportedKinds,omitempty" enum:"warn,error"`
+	// ExtendedResources are the devices that a container gets for a resource such as nvidia.com/gpu, by its name.
+	ExtendedResources map[string][]string `json:"extendedResources,omitempty"`
 }
 
 // ParseConfig reads a node's configuration, as strictly as a manifest. An empty file is an
@@ -164,7 +173,7 @@ func ParseConfig(file File) (Config, Diagnostics) {
 		return config, documents[1].diagnostics
 	}
 	if len(d.diagnostics) == 0 {
-		d.value(d.root, reflect.TypeFor[configFile](), "")
+		config.ExtendedResources = d.extendedResources(d.value(d.root, reflect.TypeFor[configFile](), ""))
 	}
 	for _, path := range slices.Sorted(maps.Keys(d.nodes)) {
 		node := d.nodes[path]
@@ -182,6 +191,9 @@ func ParseConfig(file File) (Config, Diagnostics) {
 	config.GenerationsSize = d.size("generationsSize")
 	if node, ok := d.nodes["drift"]; ok {
 		config.ReportDrift = node.Value == "report"
+	}
+	if node, ok := d.nodes["unsupportedKinds"]; ok {
+		config.RefuseUnsupported = node.Value == "error"
 	}
 	config.PruneLimit = d.number("pruneLimit", 1, 100)
 	if _, ok := d.nodes["minReadySeconds"]; ok {

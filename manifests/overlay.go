@@ -89,9 +89,19 @@ func (s *stack) addOne(d *document, id identity) {
 		s.deleted = append(s.deleted, LeftOut{Object{deleted{v1.Ref{Kind: id.kind, Name: id.name}}, at}, "deleted by " + at.String()})
 		s.documents = slices.Delete(s.documents, lower, lower+1)
 		s.reindex()
+	case namespaces(s.documents[lower], d):
+		d.report(d.root, "metadata.namespace", fmt.Sprintf("%s is in another namespace in %s, and namespaces keep nothing apart here", id,
+			s.documents[lower].position(s.documents[lower].root)), "give one of them another name")
+		s.append(d, id)
 	default:
 		s.documents[lower] = s.documents[lower].patchedBy(d)
 	}
+}
+
+// namespaces reports whether two documents name different namespaces.
+func namespaces(a, b *document) bool {
+	first, second := child(child(a.root, "metadata"), "namespace"), child(child(b.root, "metadata"), "namespace")
+	return first != nil && second != nil && first.Value != second.Value
 }
 
 func (s *stack) append(d *document, id identity) {

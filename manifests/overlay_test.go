@@ -141,7 +141,7 @@ func TestErrorsPointIntoTheOverlay(t *testing.T) {
 		"an element's key":      {"nodes/edge-1/a.yaml", head + "spec: {env: [{value: b}]}\n", `nodes/edge-1/a.yaml:4:14: spec.env[0]: has no name, by which the list is merged`},
 		"nothing to delete":     {"nodes/edge-1/a.yaml", "apiVersion: davit/v1\nkind: Container\nmetadata: {name: wep}\n$patch: delete\n", `nodes/edge-1/a.yaml:4:9: $patch: there is no Container/wep to patch (did you mean "web"?)`},
 		"two patches":           {"nodes/edge-1/a.yaml", head + "---\n" + head, `nodes/edge-1/a.yaml:5:1: Container/web is there twice in nodes/edge-1, also in nodes/edge-1/a.yaml:1:1`},
-		"YAML's anchors":        {"nodes/edge-1/a.yaml", head + "spec: {image: &a b}\n", `nodes/edge-1/a.yaml:4:15: anchors and aliases are not supported (write the value out)`},
+		"an alias":              {"nodes/edge-1/a.yaml", head + "spec: {image: &a x.y/z, hostname: *a}\n", `nodes/edge-1/a.yaml:4:15: spec.hostname: "x.y/z" is not a host name`},
 		"directives elsewhere":  {"other/a.yaml", volume + "$patch: delete\n", `other/a.yaml:4:1: $patch: unknown field`},
 		"directives in its own": {"nodes/edge-1/a.yaml", volume + "spec: {$patch: replace}\n", `nodes/edge-1/a.yaml:4:8: spec.$patch: unknown field`},
 		"a file in nodes":       {"nodes/a.yaml", volume, `nodes/a.yaml:1:1: nodes/ has a folder for each node: put the file into nodes/HOSTNAME/`},

@@ -26,8 +26,8 @@ func loadUnder(text string, p *NodePolicy) *Set {
 // notPolicy are cases that fail in Kubernetes and that no policy of davit's has to refuse, with
 // the reason.
 var notPolicy = map[string]string{
-	"apparmorprofile":           "an annotation of old that davit does not read",
 	"allowprivilegeescalation2": "davit's default is what Kubernetes wants to be said",
+	"capabilities_baseline2":    "chown is a name for CHOWN here",
 	"capabilities_baseline3":    "CAP_CHOWN is a name for CHOWN here",
 	"seccompprofile_restricted": "davit's default is what Kubernetes wants to be said",
 	"restrictedvolumes":         "davit has no such volumes",

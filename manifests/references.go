@@ -35,7 +35,7 @@ func checkReferences(documents, all []*document) {
 	broken := brokenRefs(all)
 	for _, d := range documents {
 		for _, c := range d.containers() {
-			c.checkNamed(names, broken)
+			c.checkNamed(objects, names, broken)
 		}
 	}
 	checkUnits(documents)
@@ -53,18 +53,22 @@ func reportDuplicates(ref v1.Ref, same []*document) {
 	}
 	for i, d := range same {
 		other := same[(i+1)%len(same)]
-		d.errorf("metadata.name", "%s is defined twice, also in %s", ref, other.position(other.root))
+		hint := ""
+		if d.object.Meta().Namespace != other.object.Meta().Namespace {
+			hint = "namespaces keep nothing apart here: give one of them another name"
+		}
+		d.errorHint("metadata.name", hint, "%s is defined twice, also in %s", ref, other.position(other.root))
 	}
 }
 
 // checkNamed checks that what a container names exists. Networks are not checked here: a
 // node may have CNI networks of its own.
-func (c container) checkNamed(names map[string][]string, broken map[v1.Ref]bool) {
+func (c container) checkNamed(objects map[v1.Ref][]*document, names map[string][]string, broken map[v1.Ref]bool) {
 	exists := func(field, kind, name string, optional bool) {
 		switch ref := (v1.Ref{Kind: kind, Name: name}); {
 		case broken[ref]:
 			c.needs = ref
-		case name != "" && !optional && !slices.Contains(names[kind], name):
+		case name != "" && !optional && objects[ref] == nil:
 			c.errorHint(field, didYouMean(name, names[kind]), "there is no %s %q", kind, name)
 		}
 	}
@@ -92,14 +96,13 @@ func (c container) checkNamed(names map[string][]string, broken map[v1.Ref]bool)
 		field := fmt.Sprintf("%s.volumes[%d]", c.sandboxAt, i)
 		eachReference(field, volume.VolumeSource, c.claims, exists)
 	}
-	known := slices.Concat(names[v1.KindVolume], own)
 	for i, mount := range c.VolumeMounts {
-		switch {
+		switch ref := (v1.Ref{Kind: v1.KindVolume, Name: mount.Name}); {
 		case mount.Name == "" || slices.Contains(own, mount.Name):
-		case broken[v1.Ref{Kind: v1.KindVolume, Name: mount.Name}]:
-			c.needs = v1.Ref{Kind: v1.KindVolume, Name: mount.Name}
-		case !slices.Contains(known, mount.Name):
-			c.errorHint(fmt.Sprintf("%s.volumeMounts[%d].name", c.at, i), didYouMean(mount.Name, known),
+		case broken[ref]:
+			c.needs = ref
+		case objects[ref] == nil:
+			c.errorHint(fmt.Sprintf("%s.volumeMounts[%d].name", c.at, i), didYouMean(mount.Name, slices.Concat(names[v1.KindVolume], own)),
 				"there is no volume %q, neither in volumes nor as a Volume", mount.Name)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
 // LeftOut is a valid document that is deliberately no part of a set: what it describes may
@@ -18,11 +20,17 @@ type LeftOut struct {
 // a node in particular only a disabled one is left out.
 func (d *document) leftOut(node *Node) string {
 	meta := d.object.Meta()
+	if node == nil {
+		d.elsewhere = len(meta.NodeSelector) > 0
+	}
+	return leftOut(meta, node)
+}
+
+func leftOut(meta v1.ObjectMeta, node *Node) string {
 	if meta.Disabled {
 		return "disabled"
 	}
 	if node == nil {
-		d.elsewhere = len(meta.NodeSelector) > 0
 		return ""
 	}
 	for _, key := range slices.Sorted(maps.Keys(meta.NodeSelector)) {

@@ -16,7 +16,7 @@ import (
 // What a file may at most be: bounds that no real manifest meets and that keep a hostile
 // one from costing more than an error.
 const (
-	maxFileSize  = 1 << 20
+	maxFileSize  = 4 << 20
 	maxDocuments = 1000
 	maxDepth     = 64
 	maxNodes     = 100_000
@@ -42,6 +42,10 @@ type document struct {
 	from, to   string
 	others     []*document
 	service    *kube.Service
+	persistent *kube.PersistentVolume
+	claim      *kube.Claim
+	about      v1.ObjectMeta // of what becomes no object
+	granted    []grant
 	warnings   Diagnostics
 }
 
@@ -56,7 +60,7 @@ func parse(file File) ([]*document, Diagnostics) {
 	if bad := invalidUTF8(file.Text); bad >= 0 {
 		return nil, broken(1+bytes.Count(file.Text[:bad], []byte("\n")), "not UTF-8")
 	}
-	decoder := yaml.NewDecoder(bytes.NewReader(file.Text))
+	decoder := yaml.NewDecoder(bytes.NewReader(readable(file.Text)))
 	var documents []*document
 	for {
 		var node yaml.Node
@@ -75,6 +79,9 @@ func parse(file File) ([]*document, Diagnostics) {
 			continue
 		}
 		d := &document{file: file.Path, root: root, nodes: map[string]*yaml.Node{"": root}}
+		if alias, err := writeAliases(root, maxNodes); err != nil {
+			d.report(alias, "", err.Error(), "write the values out")
+		}
 		d.checkYAML()
 		if items, ok := d.listed(); ok && len(d.diagnostics) == 0 {
 			documents = append(documents, items...)
@@ -106,12 +113,6 @@ func (d *document) checkYAML() {
 			return
 		case depth > maxDepth:
 			d.report(node, "", fmt.Sprintf("nested more than %d levels deep", maxDepth), "")
-			return
-		case node.Kind == yaml.AliasNode || node.Anchor != "":
-			d.report(node, "", "anchors and aliases are not supported", "write the value out")
-			return
-		case node.Tag == "!!merge":
-			d.report(node, "", "merge keys are not supported", "write the fields out")
 			return
 		case isTemplate(node):
 			d.report(node, "", "a template is no manifest", renderFirst)

@@ -17,7 +17,7 @@ func TestMistakesInYAMLAreNamed(t *testing.T) {
 		"key in other case":        {spec("env: [{name: A, Name: A}]"), `app.yaml:6:19: spec.env[0].Name: is there twice, as "name" in line 6 too`},
 		"alias of nothing":         {spec("hostname: *a"), `app.yaml:6:3: a value that begins with * is an alias (quote it)`},
 		"JSON without a comma":     {"{\n\t\"kind\": \"Volume\"\n\t\"apiVersion\": 1\n}\n", `app.yaml:2:2: not YAML: did not find expected ',' or '}'`},
-		"merge key":                {spec("<<: {hostname: a}"), `app.yaml:6:3: merge keys are not supported (write the fields out)`},
+		"merge key":                {spec("<<: {hostnam: a}"), `app.yaml:6:8: spec.hostnam: unknown field (did you mean "hostname"?)`},
 		"yes":                      {spec("tty: yes"), `app.yaml:6:8: spec.tty: want true or false, got "yes" (write true)`},
 		"off":                      {spec("tty: off"), `app.yaml:6:8: spec.tty: want true or false, got "off" (write false)`},
 		"true in quotes":           {spec(`tty: "true"`), `app.yaml:6:8: spec.tty: want true or false, got "true" (write true)`},
@@ -118,7 +118,7 @@ func TestOneMistakeIsReportedOnce(t *testing.T) {
 func TestEveryTruncationIsHandled(t *testing.T) {
 	t.Parallel()
 	for _, file := range manifestsOfTheRepository(t) {
-		if !strings.HasPrefix(file.Path, "../examples") {
+		if !strings.HasPrefix(file.Path, "../examples") || strings.HasPrefix(file.Path, "../examples/foreign") {
 			continue
 		}
 		for end := range file.Text {

@@ -30,6 +30,8 @@ type Desired struct {
 	// Problems are the objects that could not be resolved, and why. What they name
 	// stays as it was last applied.
 	Problems []Problem `json:"-"`
+	// Notices are what of objects' images is ignored.
+	Notices map[v1.Ref]string `json:"-"`
 }
 
 // Workload is the unit of this name, be it one to keep or a spare.
@@ -68,6 +70,8 @@ type Image struct {
 	Request ImageRequest
 	// Config is the image's own configuration.
 	Config imagespec.ImageConfig
+	// Docker is what Docker's has beside it.
+	Docker DockerConfig `json:"Docker,omitzero"`
 }
 
 // Key tells images apart: the same image under two references is two.

@@ -78,7 +78,23 @@ func Diff(desired Desired, actual Actual, options Options) Plan {
 	d.repair()
 	d.retire()
 	d.prune()
+	d.plan.Notices = d.notices()
 	return d.plan
+}
+
+// notices are those of objects that change.
+func (d *differ) notices() []Notice {
+	changed := map[string]bool{}
+	for _, action := range d.plan.Actions {
+		changed[action.Object] = true
+	}
+	var notices []Notice
+	for _, ref := range slices.SortedFunc(maps.Keys(d.desired.Notices), func(a, b v1.Ref) int { return cmp.Compare(a.String(), b.String()) }) {
+		if changed[ref.String()] {
+			notices = append(notices, Notice{ref.String(), d.desired.Notices[ref]})
+		}
+	}
+	return notices
 }
 
 // differ carries one [Diff]. Its methods are the phases of the plan.

@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"slices"
@@ -24,7 +26,9 @@ func (r *resolver) field(run runnable, path string) (string, error) {
 	case "metadata.name":
 		return run.meta.Name, nil
 	case "metadata.namespace":
-		return "default", nil
+		return cmp.Or(run.meta.Namespace, "default"), nil
+	case "metadata.uid":
+		return uid(r.in.Node.Hostname, run), nil
 	case "metadata.labels":
 		return formatMap(run.meta.Labels), nil
 	case "metadata.annotations":
@@ -42,6 +46,13 @@ func (r *resolver) field(run runnable, path string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("field %s: davit has no such field", path)
+}
+
+// uid is a UUID of an object that stays the same as long as its kind, its name and its node do (RFC 9562, 5.8).
+func uid(hostname string, run runnable) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{hostname, run.meta.Namespace, run.ref.String(), run.hostname}, "\x00")))
+	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
 }
 
 // formatMap writes labels as the downward API does: a line each, sorted, values quoted.

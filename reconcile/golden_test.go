@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -23,6 +24,9 @@ var goldenImage = imagespec.ImageConfig{
 	Entrypoint: []string{"/docker-entrypoint.sh"}, Cmd: []string{"nginx"}, Env: []string{"LANG=C.UTF-8", "MODE=image"},
 	User: "nginx", WorkingDir: "/srv", StopSignal: "SIGQUIT",
 }
+
+// goldenDocker is what it says beside OCI's configuration; manifests have to ask for it.
+var goldenDocker = DockerConfig{Healthcheck: &Healthcheck{Test: []string{"CMD-SHELL", "curl -f http://localhost/ || exit 1"}, Interval: time.Minute, Timeout: 5 * time.Second}}
 
 // TestGolden shows, for each manifest of testdata/manifests, the units and bundles that it
 // becomes.
@@ -39,7 +43,14 @@ func TestGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			compareGolden(t, strings.TrimSuffix(path, ".yaml")+".golden", render(t, resolve(t, string(manifest), goldenImage)))
+			objects := load(t, string(manifest))
+			images := resolved(objects, goldenImage)
+			for request, result := range images {
+				result.Image.Docker = goldenDocker
+				images[request] = result
+			}
+			desired := Resolve(Input{Objects: objects, Images: images, Node: testNode})
+			compareGolden(t, strings.TrimSuffix(path, ".yaml")+".golden", render(t, desired))
 		})
 	}
 }

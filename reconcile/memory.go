@@ -25,6 +25,7 @@ type resolution struct {
 	units     []string // in the order in which they were claimed
 	workloads map[string]Workload
 	spares    map[string]Workload
+	notice    string // what of its image is ignored; empty for nothing
 }
 
 // Resolve is [Resolve] of an input.
@@ -121,6 +122,9 @@ func (r *resolver) again(before resolution, ref v1.Ref) bool {
 	}
 	maps.Copy(r.desired.Workloads, before.workloads)
 	maps.Copy(r.desired.Spares, before.spares)
+	if before.notice != "" {
+		r.desired.Notices[ref] = before.notice
+	}
 	return true
 }
 

@@ -13,10 +13,18 @@ type Plan struct {
 	Actions []Action `json:"actions"`
 	// Held is what would change but must not now, and why.
 	Held []Held `json:"held,omitempty"`
+	// Notices say of objects that change what of their images davit ignores.
+	Notices []Notice `json:"notices,omitempty"`
 	// Unchanged counts the desired workloads that no action touches.
 	Unchanged int `json:"unchanged"`
 	// PruneLater is set while nothing is removed because a unit is being cleaned up after.
 	PruneLater bool `json:"-"`
+}
+
+// Notice says what of an object is ignored.
+type Notice struct {
+	Object  string `json:"object"`
+	Message string `json:"message"`
 }
 
 // Empty reports whether nothing changes.

@@ -57,7 +57,7 @@ type Node struct {
 	// MinReadySeconds is how long a version must be ready before it counts as working, where its manifest
 	// does not say; nil means the default.
 	MinReadySeconds *int32
-	// SeccompProfiles are the node's own, in JSON, by file name below /etc/davit/seccomp.
+	// SeccompProfiles are the node's own, in JSON, by path below /etc/davit/seccomp.
 	SeccompProfiles map[string][]byte
 	// Ranges are the addresses that the node uses itself.
 	Ranges []Range
@@ -89,6 +89,7 @@ func newResolver(in Input) *resolver {
 			Volumes:   map[string]Volume{},
 			Workloads: map[string]Workload{},
 			Spares:    map[string]Workload{},
+			Notices:   map[v1.Ref]string{},
 		},
 	}
 	for _, object := range in.Objects {
@@ -162,6 +163,7 @@ func (r *resolver) container(run runnable, source manifests.Position) error {
 	if err != nil {
 		return err
 	}
+	run = r.healthcheck(run, image)
 	network, networks := bundle.Network{Mode: bundle.NetworkSandbox}, []string(nil)
 	if run.sandbox == "" {
 		if network, networks, err = r.attach(run.SandboxFields, run.Ports, run.names); err != nil {

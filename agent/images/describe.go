@@ -3,6 +3,7 @@ package images
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"runtime"
 	"strings"
@@ -21,6 +22,7 @@ import (
 type description struct {
 	manifest digest.Digest
 	config   imagespec.Image
+	docker   reconcile.DockerConfig
 	id       string
 	layers   []types.BlobInfo
 }
@@ -57,12 +59,34 @@ func describe(ctx context.Context, system *types.SystemContext, ref, judgedAs ty
 	if err != nil {
 		return d, fmt.Errorf("read its configuration: %w", err)
 	}
+	if d.docker, err = dockerConfig(ctx, parsed); err != nil {
+		return d, fmt.Errorf("read its configuration: %w", err)
+	}
 	configDigest := parsed.ConfigInfo().Digest
 	if configDigest.Algorithm() != digest.SHA256 {
 		return d, fmt.Errorf("its configuration has no SHA-256 digest: push it again with a newer tool")
 	}
 	d.config, d.id, d.layers = *config, configDigest.Encoded(), parsed.LayerInfos()
 	return d, nil
+}
+
+// dockerConfig reads what Docker's configuration has beside OCI's. An image of Docker's first schema has none.
+func dockerConfig(ctx context.Context, parsed types.Image) (reconcile.DockerConfig, error) {
+	text, err := parsed.ConfigBlob(ctx)
+	if err != nil || len(text) == 0 {
+		return reconcile.DockerConfig{}, err
+	}
+	var config struct {
+		Config reconcile.DockerConfig `json:"config"`
+	}
+	err = json.Unmarshal(text, &config)
+	return config.Config, err
+}
+
+// recordedConfig is an image's configuration in a record. A davit that was older wrote OCI's part alone.
+type recordedConfig struct {
+	imagespec.ImageConfig
+	reconcile.DockerConfig
 }
 
 // instance picks the image for the wanted platform out of a list of several.
@@ -94,6 +118,7 @@ func (d description) image(request reconcile.ImageRequest) reconcile.Image {
 		Image:   bundle.Image{Reference: request.Reference, Digest: d.manifest.String(), ID: d.id},
 		Request: request,
 		Config:  d.config.Config,
+		Docker:  d.docker,
 	}
 }
 

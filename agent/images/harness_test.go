@@ -308,6 +308,7 @@ func newImage(t *testing.T, arch string, layers int) ggcr.Image {
 	file.Config = ggcr.Config{
 		Entrypoint: []string{"/bin/app"}, Cmd: []string{"serve"}, Env: []string{"A=1"},
 		User: "7:7", WorkingDir: "/srv", StopSignal: "SIGQUIT",
+		Healthcheck: &ggcr.HealthConfig{Test: []string{"CMD", "/bin/check"}, Interval: time.Minute}, Shell: []string{"/bin/sh"},
 	}
 	if image, err = mutate.ConfigFile(image, file); err != nil {
 		t.Fatal(err)

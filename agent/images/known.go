@@ -13,7 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
 	"go.podman.io/image/v5/signature"
 	"go.podman.io/image/v5/types"
 
@@ -48,7 +47,7 @@ type stamp struct {
 type file struct {
 	stamp  stamp
 	names  []bundle.RootfsName
-	config imagespec.ImageConfig
+	config recordedConfig
 }
 
 // name is what a request asks a record for.
@@ -57,7 +56,7 @@ type name struct{ reference, platform string }
 // recorded is the image that has a name.
 type recorded struct {
 	id, digest string
-	config     imagespec.ImageConfig
+	config     recordedConfig
 }
 
 // fresh is the age from which the time of a directory's last change tells changes apart: that time has the
@@ -107,7 +106,8 @@ func (c *cache) answer(requests []reconcile.ImageRequest, system *types.SystemCo
 		answers[request] = reconcile.Image{
 			Image:   bundle.Image{Reference: request.Reference, Digest: found.digest, ID: found.id},
 			Request: request,
-			Config:  found.config,
+			Config:  found.config.ImageConfig,
+			Docker:  found.config.DockerConfig,
 		}
 	}
 	return answers

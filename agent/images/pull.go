@@ -188,7 +188,7 @@ func (s *Store) keep(store storage.Store, image reconcile.Image, name bundle.Roo
 		return err
 	}
 	before, _ := s.records.read(image.ID)
-	config, err := json.Marshal(image.Config)
+	config, err := json.Marshal(recordedConfig{image.Config, image.Docker})
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	ggcr "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/random"
@@ -111,6 +112,9 @@ func TestAnImageThatIsThereNeedsNoRegistry(t *testing.T) {
 	got := pull(t, again, ifNotPresent(reference))
 	if got.Key() != image.Key() || got.Config.User != "7:7" {
 		t.Errorf("got %s, user %q, want %s as before", got.Key(), got.Config.User, image.Key())
+	}
+	if diff := cmp.Diff(checked, got.Docker); diff != "" {
+		t.Errorf("the record has no HEALTHCHECK: %s", diff)
 	}
 	if again.opened != nil {
 		t.Error("the storage was opened for an image that is recorded")

@@ -94,9 +94,11 @@ func (q query) recorded(ctx context.Context) (reconcile.Image, error) {
 		Image:   bundle.Image{Reference: name.Reference, Digest: name.Digest, ID: record.ImageID},
 		Request: q.request,
 	}
-	if err := json.Unmarshal(record.Config, &found.Config); err != nil {
+	var config recordedConfig
+	if err := json.Unmarshal(record.Config, &config); err != nil {
 		return reconcile.Image{}, fmt.Errorf("read the record of image %s: %w", record.ImageID, err)
 	}
+	found.Config, found.Docker = config.ImageConfig, config.DockerConfig
 	return found, q.admitStored(ctx, found)
 }
 

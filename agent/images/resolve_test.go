@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/reconcile"
 )
 
 func TestATagIsBoundToItsManifestAndConfiguration(t *testing.T) {
@@ -35,9 +36,17 @@ func TestATagIsBoundToItsManifestAndConfiguration(t *testing.T) {
 	if got.Config.User != "7:7" || got.Config.WorkingDir != "/srv" || got.Config.StopSignal != "SIGQUIT" {
 		t.Errorf("got configuration %+v", got.Config)
 	}
+	if diff := cmp.Diff(checked, got.Docker); diff != "" {
+		t.Error(diff)
+	}
 	if n := registry.count("GET /v2/app/blobs/"); n != 1 {
 		t.Errorf("%d blobs were fetched, want the configuration alone", n)
 	}
+}
+
+// checked is what Docker's configuration of the test's images has beside OCI's.
+var checked = reconcile.DockerConfig{
+	Healthcheck: &reconcile.Healthcheck{Test: []string{"CMD", "/bin/check"}, Interval: time.Minute}, Shell: []string{"/bin/sh"},
 }
 
 // newIndex is an image for two platforms.

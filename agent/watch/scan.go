@@ -23,7 +23,7 @@ import (
 const (
 	maxFiles    = 10_000
 	maxDepth    = 32
-	maxFileSize = 1 << 20
+	maxFileSize = 4 << 20
 )
 
 // Tree is a manifest directory as it was read once.

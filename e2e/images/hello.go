@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sys/unix"
@@ -82,18 +83,22 @@ func allowedImage(dir string) (named, error) {
 	return named{image, namesOf("davit-project/allowed", []string{"1"})}, nil
 }
 
-// helloImages are two versions of the hello program, one layer and two configurations, and a 32-bit one
-// that says it is the machine's, as images often do.
+// helloImages are two versions of the hello program, one layer and two configurations, one with a HEALTHCHECK, and a
+// 32-bit one that says it is the machine's, as images often do.
 func helloImages(dir string) ([]named, error) {
 	var made []named
-	for _, hello := range []struct{ version, dir string }{{"1", dir}, {"2", dir}, {"386", filepath.Join(dir, "386")}} {
+	check := &v1.HealthConfig{Test: []string{"CMD", "/hello", "-remove", "/tmp/ready"}, Interval: time.Second}
+	for _, hello := range []struct {
+		version, dir string
+		check        *v1.HealthConfig
+	}{{"1", dir, nil}, {"2", dir, nil}, {"checked", dir, check}, {"386", filepath.Join(dir, "386"), nil}} {
 		layer, err := programLayer(hello.dir, "hello")
 		if err != nil {
 			return nil, err
 		}
 		image, err := imageOf(v1.Config{
 			Entrypoint: []string{"/hello"}, Env: []string{searchPath, "HELLO_VERSION=" + hello.version},
-			ExposedPorts: port("80/tcp"),
+			ExposedPorts: port("80/tcp"), Healthcheck: hello.check,
 		}, layer)
 		if err != nil {
 			return nil, fmt.Errorf("image hello: %w", err)

@@ -28,41 +28,6 @@ func (c *conversion) warnf(path, format string, args ...any) {
 	c.result.Problems = append(c.result.Problems, Problem{Path: path, Message: fmt.Sprintf(format, args...), Warning: true})
 }
 
-// The annotations that say for any kind what davit's own have fields for.
-const (
-	nodeSelectorAnnotation = "davit.io/node-selector"
-	disabledAnnotation     = "davit.io/disabled"
-)
-
-// metadata reads what a document says of itself. What only a server sets means nothing here.
-func (c *conversion) metadata() {
-	meta := mapAt(c.document, "metadata")
-	c.meta = v1.ObjectMeta{
-		Name: textAt(meta, "name"), Labels: textsAt(meta, "labels"), Annotations: textsAt(meta, "annotations"),
-	}
-	if c.meta.Name == "" && meta["generateName"] != nil {
-		c.errorf("metadata.generateName", "write name", "davit makes up no names")
-	}
-	if namespace := textAt(meta, "namespace"); namespace != "" && namespace != "default" {
-		c.warnf("metadata.namespace", "davit has no namespaces: %s is left out", namespace)
-	}
-	c.meta.Disabled = c.meta.Annotations[disabledAnnotation] == "true"
-	for _, pair := range strings.Split(c.meta.Annotations[nodeSelectorAnnotation], ",") {
-		if key, value, ok := strings.Cut(strings.TrimSpace(pair), "="); ok {
-			c.selectNode(key, value)
-		} else if pair != "" {
-			c.errorf("metadata.annotations."+nodeSelectorAnnotation, "", "%q: want labels key=value, with commas between", pair)
-		}
-	}
-}
-
-func (c *conversion) selectNode(key, value string) {
-	if c.meta.NodeSelector == nil {
-		c.meta.NodeSelector = map[string]string{}
-	}
-	c.meta.NodeSelector[key] = value
-}
-
 // sort returns the fields that davit honours and says what happens to the others.
 func (c *conversion) sort(from map[string]any, fields map[string]field, path string) map[string]any {
 	kept := map[string]any{}
@@ -122,7 +87,7 @@ func (c *conversion) object(into v1.Object, tree map[string]any, from, to string
 		c.errorf("", "", "%s: %v", c.kind, err)
 		return
 	}
-	c.result.Objects = append(c.result.Objects, Object{into, from, to})
+	c.result.Objects = append(c.result.Objects, Object{Object: into, From: from, To: to})
 }
 
 // known refuses fields of a tree that a type does not have. The path is that of davit's
@@ -175,6 +140,16 @@ func fieldOf(of reflect.Type, name string) (v1.Field, bool) {
 
 func (c *conversion) tree(spec map[string]any) map[string]any {
 	return map[string]any{"metadata": c.meta, "spec": spec}
+}
+
+// with is a tree with one field changed.
+func with(tree map[string]any, name string, value any) map[string]any {
+	changed := maps.Clone(tree)
+	if changed == nil {
+		changed = map[string]any{}
+	}
+	changed[name] = value
+	return changed
 }
 
 func mapAt(from map[string]any, name string) map[string]any {

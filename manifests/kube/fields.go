@@ -1,5 +1,7 @@
 package kube
 
+import "maps"
+
 // treatment is what davit does with a field.
 type treatment int
 
@@ -27,11 +29,44 @@ const (
 	noAccounts  = "there is no Kubernetes API to talk to"
 	noClaims    = "davit has no device claims: use a Container with devices"
 	noDevices   = "davit has no raw block volumes: use a Container with devices"
+	byVolume    = "a PersistentVolume of the manifests has to satisfy it; without one, davit keeps the volume and warns"
 	ownDirs     = "davit keeps the volume as a directory of the node"
 	noBalancing = "a service is a name and published ports here"
 	selected    = "a pod belongs to what defines it"
 	windows     = "davit runs Linux containers"
+	serverOnly  = "only an API server sets it"
+	namedAfter  = "a template's pods are named after what defines them"
 )
+
+// objectMeta are the fields of meta/v1 ObjectMeta.
+var objectMeta = map[string]field{
+	"name":                       {treatment: yes},
+	"labels":                     {treatment: yes},
+	"annotations":                {treatment: yes},
+	"namespace":                  {treatment: yes},
+	"generateName":               {silent, "name says it", nil},
+	"finalizers":                 {ignored, "what a manifest no longer has is removed", nil},
+	"ownerReferences":            {ignored, "what a manifest no longer has is removed", nil},
+	"uid":                        {silent, serverOnly, nil},
+	"resourceVersion":            {silent, serverOnly, nil},
+	"generation":                 {silent, serverOnly, nil},
+	"selfLink":                   {silent, serverOnly, nil},
+	"creationTimestamp":          {silent, serverOnly, nil},
+	"deletionTimestamp":          {silent, serverOnly, nil},
+	"deletionGracePeriodSeconds": {silent, serverOnly, nil},
+	"managedFields":              {silent, serverOnly, nil},
+}
+
+// templateMeta are the fields of a template's metadata: pods are named after what defines them.
+var templateMeta = func() map[string]field {
+	fields := maps.Clone(objectMeta)
+	maps.Copy(fields, map[string]field{
+		"name":         {ignored, namedAfter, nil},
+		"namespace":    {ignored, namedAfter, []any{"default"}},
+		"generateName": {ignored, namedAfter, nil},
+	})
+	return fields
+}()
 
 // podSpec are the fields of core/v1 PodSpec.
 var podSpec = map[string]field{
@@ -75,7 +110,7 @@ var podSpec = map[string]field{
 	"os":                            {no, windows, []any{map[string]any{"name": "linux"}}},
 	"ephemeralContainers":           {no, "use davit exec", nil},
 	"hostUsers":                     {treatment: yes},
-	"hostnameOverride":              {no, "use hostname", nil},
+	"hostnameOverride":              {treatment: yes},
 	"resourceClaims":                {no, noClaims, nil},
 	"resources":                     {treatment: yes},
 }
@@ -100,7 +135,7 @@ var container = map[string]field{
 	"imagePullPolicy":          {treatment: yes},
 	"securityContext":          {treatment: yes},
 	"tty":                      {treatment: yes},
-	"stdin":                    {no, "a service has no standard input: with tty it stays open", []any{false}},
+	"stdin":                    {ignored, "a service's standard input is at its end: with tty it stays open", []any{false}},
 	"stdinOnce":                {ignored, "nobody attaches to a service", []any{false}},
 	"resizePolicy":             {ignored, "systemd changes limits in place", nil},
 	"terminationMessagePath":   {ignored, "the journal has what a container said last", []any{"/dev/termination-log"}},
@@ -113,7 +148,7 @@ var container = map[string]field{
 var deploymentSpec = map[string]field{
 	"replicas":                {treatment: yes},
 	"template":                {treatment: yes},
-	"selector":                {silent, selected, nil},
+	"selector":                {treatment: yes},
 	"strategy":                {treatment: yes},
 	"minReadySeconds":         {treatment: yes},
 	"progressDeadlineSeconds": {treatment: yes},
@@ -126,20 +161,31 @@ var statefulSetSpec = map[string]field{
 	"replicas":                             {treatment: yes},
 	"template":                             {treatment: yes},
 	"volumeClaimTemplates":                 {treatment: yes},
-	"selector":                             {silent, selected, nil},
+	"selector":                             {treatment: yes},
 	"serviceName":                          {silent, "pods are reached by their names", nil},
 	"podManagementPolicy":                  {ignored, replacing, nil},
 	"updateStrategy":                       {treatment: yes},
 	"minReadySeconds":                      {treatment: yes},
 	"revisionHistoryLimit":                 {ignored, replacing, nil},
-	"persistentVolumeClaimRetentionPolicy": {no, "the volumes of claims are kept", []any{map[string]any{"whenDeleted": "Retain", "whenScaled": "Retain"}}},
+	"persistentVolumeClaimRetentionPolicy": {ignored, "the volumes of claims are kept", []any{map[string]any{"whenDeleted": "Retain", "whenScaled": "Retain"}}},
 	"ordinals":                             {treatment: yes},
 }
+
+// replicaSetSpec are the fields of apps/v1 ReplicaSetSpec.
+var replicaSetSpec = map[string]field{
+	"replicas":        {treatment: yes},
+	"template":        {treatment: yes},
+	"selector":        {treatment: yes},
+	"minReadySeconds": {treatment: yes},
+}
+
+// controllerSpec are the fields of core/v1 ReplicationControllerSpec.
+var controllerSpec = replicaSetSpec
 
 // daemonSetSpec are the fields of apps/v1 DaemonSetSpec.
 var daemonSetSpec = map[string]field{
 	"template":             {treatment: yes},
-	"selector":             {silent, selected, nil},
+	"selector":             {treatment: yes},
 	"updateStrategy":       {treatment: yes},
 	"minReadySeconds":      {treatment: yes},
 	"revisionHistoryLimit": {ignored, replacing, nil},
@@ -180,15 +226,71 @@ var cronJobSpec = map[string]field{
 
 // claimSpec are the fields of core/v1 PersistentVolumeClaimSpec.
 var claimSpec = map[string]field{
-	"accessModes":               {silent, ownDirs, nil},
-	"resources":                 {ignored, ownDirs, nil},
-	"storageClassName":          {ignored, ownDirs, nil},
-	"selector":                  {ignored, ownDirs, nil},
-	"volumeName":                {ignored, ownDirs, nil},
+	"accessModes":               {yes, byVolume, nil},
+	"resources":                 {yes, byVolume, nil},
+	"storageClassName":          {yes, byVolume, nil},
+	"selector":                  {yes, byVolume, nil},
+	"volumeName":                {yes, byVolume, nil},
 	"volumeAttributesClassName": {ignored, ownDirs, nil},
 	"volumeMode":                {no, noDevices, []any{"Filesystem"}},
 	"dataSource":                {no, "davit fills no volumes", nil},
 	"dataSourceRef":             {no, "davit fills no volumes", nil},
+}
+
+// volumeResources are the fields of core/v1 VolumeResourceRequirements.
+var volumeResources = map[string]field{
+	"requests": {treatment: yes},
+	"limits":   {ignored, ownDirs, nil},
+}
+
+// unboundClaim are the fields of a claim that no PersistentVolume of the manifests satisfies.
+var unboundClaim = map[string]field{
+	"accessModes":      {silent, ownDirs, nil},
+	"resources":        {ignored, ownDirs, nil},
+	"storageClassName": {ignored, ownDirs, nil},
+	"selector":         {ignored, ownDirs, nil},
+	"volumeName":       {ignored, "the manifests have no such PersistentVolume: davit keeps the volume as a directory of the node", nil},
+}
+
+// ephemeralClaim are the fields of a claim that lasts no longer than its pod.
+var ephemeralClaim = map[string]field{
+	"accessModes":      {silent, ownDirs, nil},
+	"resources":        {treatment: yes},
+	"storageClassName": {ignored, ownDirs, nil},
+	"selector":         {ignored, ownDirs, nil},
+	"volumeName":       {ignored, ownDirs, nil},
+}
+
+// localVolume are the fields of core/v1 LocalVolumeSource, claimRef those of ObjectReference.
+var (
+	localVolume = map[string]field{
+		"path":   {treatment: yes},
+		"fsType": {no, "a path is a directory: mount the file system on the node", nil},
+	}
+	claimRef = map[string]field{
+		"name":            {treatment: yes},
+		"namespace":       {treatment: yes},
+		"kind":            {silent, "a volume is for claims", nil},
+		"apiVersion":      {silent, "a volume is for claims", nil},
+		"uid":             {silent, serverOnly, nil},
+		"resourceVersion": {silent, serverOnly, nil},
+		"fieldPath":       {silent, serverOnly, nil},
+	}
+)
+
+// persistentVolumeSpec are the fields of core/v1 PersistentVolumeSpec beside the sources that one node does not have.
+var persistentVolumeSpec = map[string]field{
+	"hostPath":                      {treatment: yes},
+	"local":                         {treatment: yes},
+	"capacity":                      {treatment: yes},
+	"accessModes":                   {treatment: yes},
+	"storageClassName":              {treatment: yes},
+	"claimRef":                      {treatment: yes},
+	"nodeAffinity":                  {treatment: yes},
+	"persistentVolumeReclaimPolicy": {ignored, "davit deletes nothing below a path of the node", []any{"Retain"}},
+	"volumeMode":                    {no, noDevices, []any{"Filesystem"}},
+	"mountOptions":                  {no, "davit mounts a directory of the node as it is", nil},
+	"volumeAttributesClassName":     {ignored, ownDirs, nil},
 }
 
 // serviceSpec are the fields of core/v1 ServiceSpec.
@@ -215,6 +317,16 @@ var serviceSpec = map[string]field{
 	"externalName":                  {no, "use hostAliases", nil},
 }
 
+// servicePort are the fields of core/v1 ServicePort.
+var servicePort = map[string]field{
+	"name":        {silent, "ports are numbers here", nil},
+	"protocol":    {treatment: yes},
+	"port":        {treatment: yes},
+	"targetPort":  {treatment: yes},
+	"nodePort":    {treatment: yes},
+	"appProtocol": {ignored, noBalancing, nil},
+}
+
 // The fields of v1 ConfigMap and Secret beside metadata.
 var (
 	configMap = map[string]field{
@@ -226,7 +338,7 @@ var (
 	}
 )
 
-// The fields of the security contexts that are not davit's.
+// The fields of further types that are not davit's, or mean something else.
 var (
 	podSecurity = map[string]field{
 		"supplementalGroupsPolicy": {no, "davit adds the groups of the image's user", []any{"Merge"}},
@@ -236,6 +348,16 @@ var (
 	}
 	containerSecurity = map[string]field{
 		"windowsOptions": {no, windows, nil},
+	}
+	lifecycle = map[string]field{
+		"stopSignal": {treatment: yes},
+	}
+	statefulRolling = map[string]field{
+		"maxUnavailable": {treatment: yes},
+		"partition":      {no, "davit updates all replicas", []any{int64(0)}},
+	}
+	podVolume = map[string]field{
+		"ephemeral": {treatment: yes},
 	}
 	volumeMount = map[string]field{
 		"recursiveReadOnly": {no, "read-only mounts are not recursive", []any{"Disabled", "IfPossible"}},

@@ -31,10 +31,13 @@ var kinds = map[string]map[string]kind{
 		"ConfigMap":             {reflect.TypeFor[core.ConfigMap](), v1.KindConfig, (*conversion).configMap},
 		"Secret":                {reflect.TypeFor[core.Secret](), v1.KindSecret, (*conversion).secret},
 		"PersistentVolumeClaim": {reflect.TypeFor[core.PersistentVolumeClaim](), v1.KindVolume, (*conversion).claim},
+		"PersistentVolume":      {reflect.TypeFor[core.PersistentVolume](), "", (*conversion).persistentVolume},
+		"ReplicationController": {reflect.TypeFor[core.ReplicationController](), v1.KindPod, (*conversion).replicationController},
 		"Service":               {reflect.TypeFor[core.Service](), "", (*conversion).serviceOf},
 	},
 	"apps/v1": {
 		"Deployment":  {reflect.TypeFor[apps.Deployment](), v1.KindPod, (*conversion).deployment},
+		"ReplicaSet":  {reflect.TypeFor[apps.ReplicaSet](), v1.KindPod, (*conversion).replicaSet},
 		"DaemonSet":   {reflect.TypeFor[apps.DaemonSet](), v1.KindPod, (*conversion).daemonSet},
 		"StatefulSet": {reflect.TypeFor[apps.StatefulSet](), v1.KindPod, (*conversion).statefulSet},
 	},
@@ -75,13 +78,19 @@ type Problem struct {
 type Object struct {
 	v1.Object
 	From, To string
+	// Claim is set for a Volume that a claim, or a claim template, asks for; see [Bind].
+	Claim *Claim
 }
 
 // Result is what one document came to.
 type Result struct {
 	Objects []Object
 	// Service is set for a Service, which is no object of davit's; see [Connect].
-	Service  *Service
+	Service *Service
+	// PersistentVolume is set for one; see [Bind].
+	PersistentVolume *PersistentVolume
+	// Meta says of a Service or PersistentVolume which nodes it is for.
+	Meta     v1.ObjectMeta
 	Problems []Problem
 }
 
@@ -90,6 +99,16 @@ type Result struct {
 func Convert(apiVersion, name string, document map[string]any) Result {
 	c := &conversion{document: document, kind: name}
 	c.metadata()
+	switch kinds[apiVersion][name].own {
+	case v1.KindConfig, v1.KindSecret:
+	case "":
+		if c.meta.Name == "" {
+			c.errorf("metadata.name", "", "missing")
+		}
+	default:
+		c.rename()
+	}
 	kinds[apiVersion][name].convert(c)
+	c.result.Meta = c.meta
 	return c.result
 }

@@ -3,13 +3,16 @@ package kube
 import (
 	"fmt"
 	"maps"
+	"strings"
 
 	"go.podman.io/image/v5/docker/reference"
 )
 
-// podSpec turns a PodSpec into that of davit's Pod, whose fields are named alike.
-func (c *conversion) podSpec(from map[string]any, path string) map[string]any {
-	spec := maps.Clone(c.sort(from, podSpec, path))
+// podSpec turns the PodSpec of a template at a path, or of a Pod, into that of davit's Pod, whose fields are named
+// alike.
+func (c *conversion) podSpec(template map[string]any, at string) map[string]any {
+	path := join(at, "spec")
+	spec := maps.Clone(c.sort(mapAt(template, "spec"), podSpec, path))
 	for key, value := range textsAt(spec, "nodeSelector") {
 		c.selectNode(key, value)
 	}
@@ -22,38 +25,40 @@ func (c *conversion) podSpec(from map[string]any, path string) map[string]any {
 	delete(spec, "runtimeClassName")
 	delete(spec, "nodeSelector")
 	delete(spec, "nodeName")
-	if spec["terminationGracePeriodSeconds"] == nil {
-		spec["terminationGracePeriodSeconds"] = defaultGracePeriod
-	}
+	spec["terminationGracePeriodSeconds"] = c.gracePeriod(spec, path)
 	if security := mapAt(spec, "securityContext"); security != nil {
 		spec["securityContext"] = c.without(security, podSecurity, path+".securityContext")
 	}
-	for i, item := range listAt(spec, "volumes") {
-		if volume, ok := item.(map[string]any); ok && textAt(mapAt(volume, "image"), "reference") != "" {
-			listAt(spec, "volumes")[i] = withImage(volume)
-		}
+	if spec["volumes"] != nil {
+		spec["volumes"] = c.volumes(listAt(spec, "volumes"), path+".volumes")
 	}
+	if name := spec["hostnameOverride"]; name != nil {
+		spec["hostname"] = name
+	}
+	delete(spec, "hostnameOverride")
 	for _, list := range []string{"initContainers", "containers"} {
 		if spec[list] != nil {
 			spec[list] = c.containers(listAt(spec, list), path+"."+list)
 		}
 	}
+	openDevices(spec)
+	c.appArmor(spec, textsAt(mapAt(template, "metadata"), "annotations"), join(at, "metadata.annotations"))
 	return spec
 }
 
 // withImage writes out the name of the image that a volume is.
 func withImage(volume map[string]any) map[string]any {
-	volume, image := maps.Clone(volume), maps.Clone(mapAt(volume, "image"))
-	image["reference"] = normalize(textAt(image, "reference"))
-	volume["image"] = image
-	return volume
+	image := mapAt(volume, "image")
+	return with(volume, "image", with(image, "reference", normalize(textAt(image, "reference"))))
 }
 
 func (c *conversion) containers(from []any, path string) []any {
 	containers := make([]any, 0, len(from))
 	for i, item := range from {
 		member, _ := item.(map[string]any)
-		containers = append(containers, c.container(member, fmt.Sprintf("%s[%d]", path, i)))
+		at := fmt.Sprintf("%s[%d]", path, i)
+		c.checkContainer(member, at, strings.HasSuffix(path, "initContainers") && isOnce(member))
+		containers = append(containers, c.container(member, at))
 	}
 	return containers
 }
@@ -68,21 +73,20 @@ func (c *conversion) container(from map[string]any, path string) map[string]any 
 		spec["image"] = normalize(image)
 	}
 	if security := mapAt(spec, "securityContext"); security != nil {
-		spec["securityContext"] = c.without(security, containerSecurity, path+".securityContext")
+		spec["securityContext"] = withCapabilities(c.without(security, containerSecurity, path+".securityContext"))
 	}
 	if resources := mapAt(spec, "resources"); resources != nil {
 		spec["resources"] = c.resources(resources, path+".resources")
 	}
 	for i, item := range listAt(spec, "volumeMounts") {
 		if mount, ok := item.(map[string]any); ok {
-			listAt(spec, "volumeMounts")[i] = c.without(mount, volumeMount, fmt.Sprintf("%s.volumeMounts[%d]", path, i))
+			mount = c.without(mount, volumeMount, fmt.Sprintf("%s.volumeMounts[%d]", path, i))
+			listAt(spec, "volumeMounts")[i] = with(mount, "mountPath", clean(textAt(mount, "mountPath")))
 		}
 	}
-	if lifecycle := mapAt(spec, "lifecycle"); lifecycle["stopSignal"] != nil {
-		lifecycle = maps.Clone(lifecycle)
-		spec["stopSignal"] = lifecycle["stopSignal"]
-		delete(lifecycle, "stopSignal")
-		spec["lifecycle"] = lifecycle
+	if hooks := mapAt(spec, "lifecycle"); hooks["stopSignal"] != nil {
+		spec["stopSignal"] = hooks["stopSignal"]
+		spec["lifecycle"] = c.without(hooks, lifecycle, path+".lifecycle")
 	}
 	return spec
 }

@@ -1,7 +1,9 @@
 package kube
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,10 +13,12 @@ import (
 
 // Service is what a Service asks of the pods that it selects: a name, and published ports.
 type Service struct {
-	Name     string
-	Type     string
-	Selector map[string]string
-	Ports    []ServicePort
+	Name string
+	// Namespace is that of the pods that it can select, "default" where the manifest names none.
+	Namespace string
+	Type      string
+	Selector  map[string]string
+	Ports     []ServicePort
 }
 
 // ServicePort is one port of a service.
@@ -25,35 +29,44 @@ type ServicePort struct {
 	Target string
 	// NodePort is the node's, 0 for none.
 	NodePort int64
-	// AppProtocol is for people.
-	AppProtocol string
 }
+
+// noObject is why a service's labels say nothing.
+const noObject = "a service is a name of its pods here"
 
 // The types of a service.
 const (
 	clusterIP    = "ClusterIP"
 	nodePort     = "NodePort"
 	loadBalancer = "LoadBalancer"
+	externalName = "ExternalName"
 )
 
 func (c *conversion) serviceOf() {
 	spec := c.sort(mapAt(c.document, "spec"), serviceSpec, "spec")
-	service := &Service{Name: c.meta.Name, Type: textAt(spec, "type"), Selector: textsAt(spec, "selector")}
+	service := &Service{Name: c.meta.Name, Namespace: cmp.Or(c.meta.Namespace, defaultNamespace), Type: textAt(spec, "type"), Selector: textsAt(spec, "selector")}
 	if service.Type == "" {
 		service.Type = clusterIP
 	}
 	if !slices.Contains([]string{clusterIP, nodePort, loadBalancer}, service.Type) {
 		c.errorf("spec.type", "", "davit has no services of type %s", service.Type)
 	}
-	for _, item := range listAt(spec, "ports") {
+	c.leaveOut("metadata.labels", c.meta.Labels, nil, noObject)
+	c.leaveOut("metadata.annotations", c.meta.Annotations, nil, noObject)
+	for i, item := range listAt(spec, "ports") {
 		port, _ := item.(map[string]any)
-		service.Ports = append(service.Ports, servicePort(port))
+		c.sort(port, servicePort, fmt.Sprintf("spec.ports[%d]", i))
+		service.Ports = append(service.Ports, portOf(port))
+	}
+	c.checkServicePorts(service, mapAt(c.document, "spec")["clusterIP"] == "None")
+	for _, name := range slices.Sorted(maps.Keys(service.Selector)) {
+		c.checkLabel("spec.selector."+name, name, service.Selector[name])
 	}
 	c.result.Service = service
 }
 
-func servicePort(from map[string]any) ServicePort {
-	port := ServicePort{Name: textAt(from, "name"), Protocol: textAt(from, "protocol"), AppProtocol: textAt(from, "appProtocol")}
+func portOf(from map[string]any) ServicePort {
+	port := ServicePort{Name: textAt(from, "name"), Protocol: textAt(from, "protocol")}
 	port.Port, _ = from["port"].(int64)
 	port.NodePort, _ = from["nodePort"].(int64)
 	switch target := from["targetPort"].(type) {
@@ -70,17 +83,43 @@ func servicePort(from map[string]any) ServicePort {
 	return port
 }
 
+// Pods are pods, found by their labels.
+type Pods map[podLabel][]*v1.Pod
+
+type podLabel struct{ namespace, name, value string }
+
+// IndexPods files pods by their labels, each in the order they have.
+func IndexPods(pods []*v1.Pod) Pods {
+	index := Pods{}
+	for _, pod := range pods {
+		for name, value := range pod.Metadata.Labels {
+			label := podLabel{cmp.Or(pod.Metadata.Namespace, defaultNamespace), name, value}
+			index[label] = append(index[label], pod)
+		}
+	}
+	return index
+}
+
+// selected are the pods that a service selects: of those with its rarest label, the ones with all others.
+func (p Pods) selected(service *Service) []*v1.Pod {
+	var fewest []*v1.Pod
+	first := true
+	for name, value := range service.Selector {
+		if pods := p[podLabel{service.Namespace, name, value}]; first || len(pods) < len(fewest) {
+			fewest, first = pods, false
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(fewest), func(pod *v1.Pod) bool { return !service.selects(pod) })
+}
+
 // Connect gives the pods that the service selects its name and ports, and says what it cannot
 // do.
-func Connect(service *Service, pods []*v1.Pod) []Problem {
+func Connect(service *Service, pods Pods) []Problem {
 	c := &conversion{kind: "Service"}
 	found := false
-	for _, pod := range pods {
-		if !service.selects(pod) {
-			continue
-		}
+	for _, pod := range pods.selected(service) {
 		found = true
-		service.name(c, pod)
+		service.name(pod)
 		for i, port := range service.Ports {
 			service.publish(c, pod, port, fmt.Sprintf("spec.ports[%d]", i))
 		}
@@ -91,27 +130,43 @@ func Connect(service *Service, pods []*v1.Pod) []Problem {
 	return c.result.Problems
 }
 
+// selects reports whether a pod has all labels of the selector.
 func (s *Service) selects(pod *v1.Pod) bool {
 	for key, value := range s.Selector {
 		if pod.Metadata.Labels[key] != value {
 			return false
 		}
 	}
-	return len(s.Selector) > 0
+	return true
 }
 
 // defaultNetwork is the network of pods that name none.
 const defaultNetwork = "default"
 
-// name makes the service's name one of the pod's.
-func (s *Service) name(c *conversion, pod *v1.Pod) {
-	if pod.Spec.HostNetwork || s.Name == pod.Metadata.Name {
+// names are those of the service: with those that a cluster's name server has, if the manifest names a namespace
+// (https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/).
+func (s *Service) names() []string {
+	if s.Namespace == defaultNamespace {
+		return []string{s.Name}
+	}
+	within := s.Name + "." + s.Namespace
+	return []string{s.Name, within, within + ".svc", within + ".svc.cluster.local"}
+}
+
+// name makes the service's names those of the pod.
+func (s *Service) name(pod *v1.Pod) {
+	if pod.Spec.HostNetwork {
 		return
 	}
-	if len(pod.Spec.Networks) == 0 {
-		pod.Spec.Networks = []v1.NetworkAttachment{{Name: defaultNetwork}}
+	for _, name := range s.names() {
+		if name == pod.Metadata.Name {
+			continue
+		}
+		if len(pod.Spec.Networks) == 0 {
+			pod.Spec.Networks = []v1.NetworkAttachment{{Name: defaultNetwork}}
+		}
+		pod.Spec.Networks[0].Aliases = append(pod.Spec.Networks[0].Aliases, name)
 	}
-	pod.Spec.Networks[0].Aliases = append(pod.Spec.Networks[0].Aliases, s.Name)
 }
 
 // publish publishes a port of the service on the node, where the service's type says so.
@@ -121,10 +176,8 @@ func (s *Service) publish(c *conversion, pod *v1.Pod, port ServicePort, path str
 		c.errorf(path+".targetPort", "", "no container of Pod/%s has the port %q", pod.Metadata.Name, port.Target)
 		return
 	}
-	if target != int32(port.Port) && s.Type == clusterIP {
-		c.errorf(path+".targetPort", "connect to port "+strconv.Itoa(int(target))+", or publish the port with type NodePort",
-			"davit has no proxy that turns port %d into %d", port.Port, target)
-		return
+	if target != int32(port.Port) && !pod.Spec.HostNetwork {
+		c.warnf(path+".port", "davit has no proxy that turns port %d into %d: other containers connect to %s:%d", port.Port, target, s.Name, target)
 	}
 	host := int32(port.NodePort)
 	switch {
@@ -136,7 +189,6 @@ func (s *Service) publish(c *conversion, pod *v1.Pod, port ServicePort, path str
 		c.errorf(path+".nodePort", "write one", "davit picks no port of the node")
 		return
 	}
-	defer withinMeans(&pod.Spec)
 	if inside != nil && (inside.HostPort == 0 || inside.HostPort == host) {
 		inside.HostPort = host
 		return

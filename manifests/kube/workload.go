@@ -17,7 +17,7 @@ const (
 )
 
 func (c *conversion) pod() {
-	spec := c.podSpec(mapAt(c.document, "spec"), "spec")
+	spec := c.podSpec(c.document, "")
 	c.object(&v1.Pod{}, c.tree(spec), "", "")
 }
 
@@ -25,14 +25,20 @@ func (c *conversion) pod() {
 const templatePath = "spec.template.spec"
 
 func (c *conversion) deployment()  { c.replicated(deploymentSpec) }
+func (c *conversion) replicaSet()  { c.replicated(replicaSetSpec) }
 func (c *conversion) daemonSet()   { c.replicated(daemonSetSpec) }
 func (c *conversion) statefulSet() { c.replicated(statefulSetSpec) }
+
+// replicationController is a ReplicaSet whose selector is labels alone, by default those of the template.
+func (c *conversion) replicationController() { c.replicated(controllerSpec) }
 
 // replicated turns what makes pods out of a template into the pod itself, and claim templates
 // into volumes.
 func (c *conversion) replicated(fields map[string]field) {
 	spec := c.sort(mapAt(c.document, "spec"), fields, "spec")
-	pod := c.podSpec(mapAt(mapAt(spec, "template"), "spec"), templatePath)
+	template := mapAt(spec, "template")
+	pod := c.podSpec(template, "spec.template")
+	c.checkSelector(c.selector(spec, template), template)
 	if policy := textAt(pod, "restartPolicy"); policy != "" && policy != string(v1.RestartAlways) {
 		c.errorf(templatePath+".restartPolicy", "", "a %s restarts its pods always", c.kind)
 	}
@@ -45,25 +51,27 @@ func (c *conversion) replicated(fields map[string]field) {
 		c.errorf("spec.replicas", "", "%d: want 0 or more", replicas)
 	}
 	claims := c.claims(spec, pod, max(int(replicas), 1))
-	c.describe(mapAt(spec, "template"))
+	c.describe(template)
 	object := &v1.Pod{}
 	c.object(object, c.tree(pod), "spec.", templatePath+".")
-	withinMeans(&object.Spec)
 	c.result.Objects = append(c.result.Objects, claims...)
 }
 
-// withinMeans takes the surge from a pod that there cannot be one more of: manifests that come from
+// WithinMeans takes the surge from a pod that there cannot be one more of: manifests that come from
 // a cluster have one, whatever they are. As in Kubernetes something then has to be missing for a while
-// (https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#max-unavailable).
-func withinMeans(pod *v1.PodSpec) {
+// (https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#max-unavailable). It says why
+// there cannot be one more; empty where there can.
+func WithinMeans(pod *v1.PodSpec) string {
 	policy := &pod.UpdatePolicy
-	if _, reason := pod.Exclusive(); reason != "" {
+	_, reason := pod.Exclusive()
+	if reason != "" {
 		policy.MaxSurge = nil
 	}
 	surges := policy.MaxSurge != nil && *policy.MaxSurge > 0
 	if policy.MaxUnavailable != nil && *policy.MaxUnavailable == 0 && !surges {
 		*policy.MaxUnavailable = 1
 	}
+	return reason
 }
 
 // updatePolicy says how a change is brought about, and when it has worked.
@@ -79,6 +87,7 @@ func (c *conversion) updatePolicy(spec map[string]any, replicas int) map[string]
 		field = "updateStrategy"
 	}
 	strategy := mapAt(spec, field)
+	c.checkRolling(spec, field)
 	switch kind := textAt(strategy, "type"); kind {
 	case "", "RollingUpdate":
 	case v1.StrategyRecreate:
@@ -97,8 +106,8 @@ func (c *conversion) updatePolicy(spec map[string]any, replicas int) map[string]
 			}
 		}
 	}
-	if rolling["partition"] != nil && rolling["partition"] != int64(0) {
-		c.errorf("spec."+field+".rollingUpdate.partition", "", "davit updates all replicas")
+	if c.kind == "StatefulSet" {
+		c.sort(rolling, statefulRolling, "spec."+field+".rollingUpdate")
 	}
 	for name, extra := range map[string]int{"maxUnavailable": 0, "maxSurge": 99} {
 		if rolling[name] != nil {
@@ -129,20 +138,23 @@ func (c *conversion) claims(spec, pod map[string]any, replicas int) []Object {
 	start, _ := mapAt(spec, "ordinals")["start"].(int64)
 	pod["ordinals"] = map[string]any{"start": start}
 	var claims []Object
-	volumes := slices.Clone(listAt(pod, "volumes"))
+	volumes := withoutTemplates(listAt(pod, "volumes"), listAt(spec, "volumeClaimTemplates"))
 	for i, item := range listAt(spec, "volumeClaimTemplates") {
 		template, _ := item.(map[string]any)
 		path := fmt.Sprintf("spec.volumeClaimTemplates[%d]", i)
-		c.sort(mapAt(template, "spec"), claimSpec, path+".spec")
-		name := textAt(mapAt(template, "metadata"), "name")
+		c.checkClaim(mapAt(template, "spec"), path+".spec")
+		described := mapAt(template, "metadata")
+		c.sort(described, objectMeta, path+".metadata")
+		c.checkLabels(described, path+".metadata")
+		name := textAt(described, "name")
 		claim := v1.ClaimVolume{ClaimName: fmt.Sprintf("%s-%s", name, c.meta.Name), PerReplica: true}
 		volumes = append(volumes, map[string]any{
 			"name": name, "persistentVolumeClaim": map[string]any{"claimName": claim.ClaimName, "perReplica": true},
 		})
 		for i := range replicas {
-			meta := c.meta
+			meta := c.claimMeta(described)
 			meta.Name = claim.Replica(int32(start) + int32(i))
-			claims = append(claims, Object{volume(meta), "", path + "."})
+			claims = append(claims, Object{volume(meta), "", path + ".", c.claimOf(meta, mapAt(template, "spec"), path+".spec")})
 		}
 	}
 	if len(volumes) > 0 {
@@ -151,18 +163,32 @@ func (c *conversion) claims(spec, pod map[string]any, replicas int) []Object {
 	return claims
 }
 
-// describe takes the labels and annotations of a template: they are the pod's.
-func (c *conversion) describe(template map[string]any) {
-	meta := mapAt(template, "metadata")
-	prune, kept := c.meta.Annotations[v1.PruneAnnotation]
-	c.meta.Labels, c.meta.Annotations = textsAt(meta, "labels"), textsAt(meta, "annotations")
-	if kept { // it is about the object, not about its pods
-		c.meta.Annotations = maps.Clone(c.meta.Annotations)
-		if c.meta.Annotations == nil {
-			c.meta.Annotations = map[string]string{}
+// withoutTemplates are the volumes that no claim template of that name hides, as in Kubernetes.
+func withoutTemplates(volumes, templates []any) []any {
+	var kept []any
+	for _, volume := range volumes {
+		named, _ := volume.(map[string]any)
+		if !slices.ContainsFunc(templates, func(item any) bool {
+			template, _ := item.(map[string]any)
+			return textAt(mapAt(template, "metadata"), "name") == textAt(named, "name")
+		}) {
+			kept = append(kept, volume)
 		}
-		c.meta.Annotations[v1.PruneAnnotation] = prune
 	}
+	return kept
+}
+
+// claimMeta describes the volume of a claim template. What the set says to davit holds for it too.
+func (c *conversion) claimMeta(described map[string]any) v1.ObjectMeta {
+	meta := c.meta
+	meta.Labels, meta.Annotations = textsAt(described, "labels"), maps.Clone(textsAt(described, "annotations"))
+	if prune, ok := c.meta.Annotations[v1.PruneAnnotation]; ok && meta.Annotations[v1.PruneAnnotation] == "" {
+		if meta.Annotations == nil {
+			meta.Annotations = map[string]string{}
+		}
+		meta.Annotations[v1.PruneAnnotation] = prune
+	}
+	return meta
 }
 
 func (c *conversion) job() {
@@ -173,26 +199,29 @@ func (c *conversion) jobSpec(from map[string]any, path string) map[string]any {
 	spec := maps.Clone(c.sort(from, jobSpec, path))
 	template := mapAt(spec, "template")
 	spec["template"] = map[string]any{
-		"metadata": described(template),
-		"spec":     c.podSpec(mapAt(template, "spec"), path+".template.spec"),
+		"metadata": c.described(template, path+".template"),
+		"spec":     c.podSpec(template, path+".template"),
 	}
 	return spec
 }
 
 // described is the part of a template's metadata that its pods get.
-func described(template map[string]any) v1.TemplateMeta {
+func (c *conversion) described(template map[string]any, path string) v1.TemplateMeta {
 	meta := mapAt(template, "metadata")
+	c.sort(meta, templateMeta, path+".metadata")
+	c.checkLabels(meta, path+".metadata")
 	return v1.TemplateMeta{Labels: textsAt(meta, "labels"), Annotations: textsAt(meta, "annotations")}
 }
 
 func (c *conversion) cronJob() {
 	spec := maps.Clone(c.sort(mapAt(c.document, "spec"), cronJobSpec, "spec"))
+	c.checkCronJob(spec)
 	if spec["concurrencyPolicy"] == nil {
 		spec["concurrencyPolicy"] = defaultConcurrencyPolicy
 	}
 	template := mapAt(spec, "jobTemplate")
 	spec["jobTemplate"] = map[string]any{
-		"metadata": described(template),
+		"metadata": c.described(template, "spec.jobTemplate"),
 		"spec":     c.jobSpec(mapAt(template, "spec"), "spec.jobTemplate.spec"),
 	}
 	c.object(&v1.CronJob{}, c.tree(spec), "", "")
@@ -203,6 +232,7 @@ func (c *conversion) configMap() {
 }
 
 func (c *conversion) secret() {
+	c.checkSecret()
 	c.data(&v1.Secret{}, secret)
 }
 
@@ -222,8 +252,9 @@ func (c *conversion) ownFields() map[string]any {
 }
 
 func (c *conversion) claim() {
-	c.sort(mapAt(c.document, "spec"), claimSpec, "spec")
-	c.result.Objects = append(c.result.Objects, Object{Object: volume(c.meta)})
+	spec := mapAt(c.document, "spec")
+	c.checkClaim(spec, "spec")
+	c.result.Objects = append(c.result.Objects, Object{Object: volume(c.meta), Claim: c.claimOf(c.meta, spec, "spec")})
 }
 
 // volume is what a claim comes to. Whatever user a container runs as can write there, as with

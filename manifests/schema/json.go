@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"regexp"
 	"slices"
 
 	"github.com/davit-project/davit/manifests/kube"
@@ -27,8 +28,23 @@ func JSON() []byte {
 	}
 	// Kubernetes' kinds are checked by their own schemas, and by davit validate.
 	for _, version := range kube.APIVersions() {
+		kinds := append(kube.Kinds(version), "List")
+		if version == "v1" {
+			kinds = append(kinds, kube.ClusterKinds("")...)
+		}
 		versions = append(versions, version)
-		each = append(each, versionKinds(version, append(kube.Kinds(version), "List")))
+		each = append(each, versionKinds(version, kinds))
+	}
+	taken := []node{{"enum": versions}}
+	for _, group := range kube.ClusterGroups() { // each in any version
+		if group != "" {
+			pattern := "^" + regexp.QuoteMeta(group) + "/v"
+			taken = append(taken, node{"pattern": pattern})
+			each = append(each, node{
+				"if":   node{"properties": node{"apiVersion": node{"pattern": pattern}}, "required": []string{"apiVersion"}},
+				"then": node{"properties": node{"kind": node{"enum": kube.ClusterKinds(group)}}},
+			})
+		}
 	}
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
@@ -41,7 +57,7 @@ func JSON() []byte {
 		"type":     "object",
 		"required": []string{"apiVersion", "kind"},
 		"properties": node{
-			"apiVersion": node{"enum": versions},
+			"apiVersion": node{"anyOf": taken},
 			"kind":       node{"type": "string"},
 		},
 		// A condition for each kind, not oneOf: editors then show the errors of the kind that

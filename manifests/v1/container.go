@@ -104,6 +104,10 @@ type ContainerFields struct {
 	ReadinessProbe *Probe `json:"readinessProbe,omitempty"`
 	// LivenessProbe restarts the container when it fails.
 	LivenessProbe *Probe `json:"livenessProbe,omitempty"`
+	// ImageHealthcheck says what the HEALTHCHECK of the image is, if the manifest has no probe: Ignore; Readiness, which
+	// says when the container can serve, as in Docker, Podman and Compose; or ReadinessAndLiveness, which also restarts a
+	// container that fails it. The default is to ignore it, as Kubernetes does, and to say so in davit plan.
+	ImageHealthcheck string `json:"imageHealthcheck,omitempty" enum:"Ignore,Readiness,ReadinessAndLiveness"`
 	// Lifecycle are hooks that run after the start and before the stop.
 	Lifecycle Lifecycle `json:"lifecycle,omitzero"`
 	// Reload is what systemctl reload does, and what a change of nothing but mounted Configs and Secrets
@@ -128,6 +132,12 @@ type ContainerFields struct {
 	// default multi-user.target.
 	Install UnitSection `json:"install,omitempty"`
 }
+
+// The values of imageHealthcheck that have an effect.
+const (
+	HealthcheckReadiness = "Readiness"
+	HealthcheckBoth      = "ReadinessAndLiveness"
+)
 
 // PullPolicy says when a registry is asked.
 type PullPolicy string

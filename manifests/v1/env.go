@@ -18,8 +18,8 @@ type EnvVarSource struct {
 	// SecretKeyRef is a key of a Secret. The value reaches the process alone: neither the
 	// bundle nor the unit holds it.
 	SecretKeyRef *KeyRef `json:"secretKeyRef,omitempty"`
-	// FieldRef is a field of the object: metadata.name, metadata.namespace,
-	// metadata.labels['KEY'], metadata.annotations['KEY'], spec.nodeName, status.hostIP, …
+	// FieldRef is a field of the object: metadata.name, metadata.namespace, metadata.uid (which follows from its kind, its
+	// name and the node), metadata.labels['KEY'], metadata.annotations['KEY'], spec.nodeName, status.podIP, …
 	FieldRef *FieldRef `json:"fieldRef,omitempty"`
 	// ResourceFieldRef is one of the container's limits or requests.
 	ResourceFieldRef *ResourceFieldRef `json:"resourceFieldRef,omitempty"`

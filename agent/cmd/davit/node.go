@@ -53,7 +53,7 @@ func (f *nodeFlags) laidOver(node manifests.Node) (manifests.Node, error) {
 // thisNode loads for the node davit runs on.
 func (s *settings) thisNode() (manifests.Options, manifests.Config, error) {
 	node, config, err := facts.Read(s.config)
-	return manifests.Options{Node: &node, Parser: facts.SystemdParser}, config, err
+	return manifests.Options{Node: &node, RefuseUnsupported: config.RefuseUnsupported, ExtendedResources: config.ExtendedResources, Parser: facts.SystemdParser}, config, err
 }
 
 // someNode loads for the node that the flags describe, and for none in particular when there
@@ -77,6 +77,7 @@ func (s *settings) someNode(cmd *cobra.Command, f *nodeFlags) (manifests.Options
 			return options, err
 		}
 	}
+	options.RefuseUnsupported, options.ExtendedResources = config.RefuseUnsupported, config.ExtendedResources
 	node, err := f.laidOver(manifests.Facts{}.Node().With(config.Labels, config.Variables))
 	options.Node = &node
 	return options, err

@@ -87,6 +87,9 @@ func printPlan(w io.Writer, plan planned) error {
 	for _, held := range plan.Held {
 		printLine(w, "%-15s %s: %s", "held", held.Object, held.Reason)
 	}
+	for _, notice := range plan.Notices {
+		printLine(w, "%-15s %s: %s", "ignores", notice.Object, notice.Message)
+	}
 	for _, e := range plan.Exposures {
 		printLine(w, "%-15s %s: %s: %s", "exposes", e.Object, e.Path, e.Message)
 	}
