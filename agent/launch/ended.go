@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -72,7 +73,7 @@ func cleanUpStopped(ctx context.Context, id string) error {
 	if state != "inactive" && state != "failed" {
 		return fmt.Errorf("clean up: %s is %s: systemctl stop %s cleans up too", id, state, id)
 	}
-	return errors.Join(cleanUp(ctx, id, never), os.RemoveAll(bundle.BackOffFile(id)))
+	return errors.Join(cleanUp(ctx, id, never), untrusted.RemoveAll(bundle.BackOffFile(id)))
 }
 
 // endOf is the note of a run that has ended.
@@ -121,7 +122,7 @@ func noteEnd(id string, run bundle.LastRun) (*bundle.Failure, error) {
 func replaceNote(note, path string) error {
 	err := os.Rename(note, path)
 	if errors.Is(err, unix.EISDIR) || errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) {
-		return errors.Join(os.RemoveAll(path), os.Rename(note, path))
+		return errors.Join(untrusted.RemoveAll(path), os.Rename(note, path))
 	}
 	return err
 }

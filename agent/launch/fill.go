@@ -12,6 +12,7 @@ import (
 	pathrs "github.com/cyphar/filepath-securejoin/pathrs-lite"
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -59,7 +60,7 @@ func (r *run) fillFrom(destination, volume string) error {
 		return errors.Join(err, statErr)
 	}
 	staged := filepath.Join(bundle.VolumesDir, ".filling-"+filepath.Base(volume))
-	if err := os.RemoveAll(staged); err != nil {
+	if err := untrusted.RemoveAll(staged); err != nil {
 		return err
 	}
 	// The labels of files are the node's, and come when the volume is mounted.
@@ -74,7 +75,7 @@ func (r *run) fillFrom(destination, volume string) error {
 		err = os.NewSyscallError("rename", unix.Rename(staged, volume)) // os.Rename replaces no directory, and this one is empty
 	}
 	if err != nil {
-		return errors.Join(err, os.RemoveAll(staged))
+		return errors.Join(err, untrusted.RemoveAll(staged))
 	}
 	return nil
 }
