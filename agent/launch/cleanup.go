@@ -77,7 +77,8 @@ func cleanUp(ctx context.Context, id string, keeps func(*bundle.Bundle) bool) er
 		}
 		failures = append(failures, disconnect(ctx, b, unpublished))
 	}
-	failures = append(failures, untrusted.RemoveAll(filepath.Join(bundle.ContainersDir, id)), untrusted.RemoveAll(bundle.HealthFile(id)))
+	removed := withTime(func() error { return untrusted.RemoveAll(filepath.Join(bundle.ContainersDir, id)) })
+	failures = append(failures, removed, untrusted.RemoveAll(bundle.HealthFile(id)))
 	// A directory that is mounted on is only so in the container's own mount namespace.
 	if err := os.Remove(filepath.Join(bundle.MountsDir, id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		failures = append(failures, err)
