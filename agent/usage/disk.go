@@ -20,7 +20,7 @@ var ErrTooDeep = fmt.Errorf("directories are nested deeper than %d", maxDepth)
 // Disk is how many bytes files and directories take on their disks, with all that is in them. It stops once there are more
 // than the most that matter. A container may change all of it meanwhile: links are not followed, what goes is left out, and
 // other file systems that are mounted in it do not count. A directory that changes while it is read is read again, for
-// a large file, or a directory, that got another name: renaming hides neither.
+// a large file, or a directory, that got another name: renaming hides neither for more than a few looks.
 //
 // Each name counts for [nameSize] bytes at least, so that what a container may have bounds how long it takes to look at it.
 func Disk(ctx context.Context, most int64, paths ...string) (int64, error) {
@@ -43,7 +43,7 @@ const (
 	maxKnown = 1 << 16
 	// maxRereads is how many names are read again in all, and rereads how often a directory.
 	maxRereads = 200_000
-	rereads    = 16
+	rereads    = 32
 )
 
 // measure is what was measured so far.
