@@ -41,7 +41,7 @@ var arrows = map[string][]string{
 	"agent/images":        {"agent/disk", "agent/untrusted", "manifests/v1", "reconcile", "units/bundle"},
 	"agent/fetch":         {"agent/disk", "agent/images", "manifests/v1", "reconcile"},
 	"agent/networks":      {"agent/bridge", "agent/disk", "reconcile", "units/bundle"},
-	"agent/volumes":       {"agent/disk", "reconcile", "units/bundle"},
+	"agent/volumes":       {"agent/disk", "agent/untrusted", "reconcile", "units/bundle"},
 	"agent/bundles":       {"agent/disk", "units/bundle"},
 	"agent/transfer":      {"agent/untrusted"},
 	"agent/usage":         {"agent/untrusted"},

@@ -53,7 +53,8 @@ var nodesOwn = map[string]string{
 	"agent/launch.fillInitLayer":   "a layer below /var/lib/davit that no container can write to",
 	"agent/launch.setUpNamespaces": "a file of the kernel's",
 	"agent/launch.pin":             "the container's directory, which is root's",
-	"agent/launch.isEmptyDir":      "a volume's directory itself, which no container can exchange",
+	"agent/launch.isFreshVolume":   "a volume's directory itself, which no container can exchange",
+	"agent/launch.moveInto":        "a copy beside the volumes that no container has",
 	"agent/launch.unmapOwners":     "a copy beside the volumes that no container has",
 	"agent/launch.syncTree":        "a copy beside the volumes that no container has",
 	"agent/launch.stage":           "the container's directory, which is root's",
@@ -128,14 +129,73 @@ func TestOpeningIsFound(t *testing.T) {
 	}
 }
 
-// openedAt is a call that opens a file.
-type openedAt struct {
+// TestContainersTreesAreRemovedInOneWay finds what removes trees otherwise: the depth that a container has nested directories
+// to is no bound of the process that removes them.
+func TestContainersTreesAreRemovedInOneWay(t *testing.T) {
+	t.Parallel()
+	for _, dir := range touching {
+		err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			found, err := removals(path, nil)
+			for _, r := range found {
+				t.Errorf("%s: %s removes a tree by %s: use untrusted.RemoveAll", r.at, r.function, r.call)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestRemovingIsFound plants other ways of removing a tree.
+func TestRemovingIsFound(t *testing.T) {
+	t.Parallel()
+	for expression, found := range map[string]bool{
+		`os.RemoveAll(path)`:        true,
+		`root.RemoveAll(name)`:      true,
+		`os.RemoveAll`:              true,
+		`untrusted.RemoveAll(path)`: false,
+		`os.Remove(path)`:           false,
+	} {
+		got, err := removals("planted.go", fmt.Sprintf("package p\nfunc f() { x := %s }\n", expression))
+		if err != nil || (len(got) > 0) != found {
+			t.Errorf("%s: found %v, %v", expression, got, err)
+		}
+	}
+}
+
+// removals are the places of a file that remove trees otherwise than by agent/untrusted.
+func removals(path string, source any) ([]foundAt, error) {
+	return findIn(path, source, func(node ast.Node) string {
+		selector, ok := node.(*ast.SelectorExpr)
+		if !ok || selector.Sel.Name != "RemoveAll" || isSelector(selector, "untrusted", "RemoveAll") {
+			return ""
+		}
+		return selector.Sel.Name
+	})
+}
+
+// foundAt is a part of a function.
+type foundAt struct {
 	at             token.Position
 	function, call string
 }
 
 // openings are the calls of a file that open others whose paths are not seen to be the node's own.
-func openings(path string, source any) (found []openedAt, err error) {
+func openings(path string, source any) ([]foundAt, error) {
+	return findIn(path, source, func(node ast.Node) string {
+		if call, ok := node.(*ast.CallExpr); ok && !isNodes(call) {
+			return opens(call)
+		}
+		return ""
+	})
+}
+
+// findIn are the parts of a file's functions that have a name by what is wanted.
+func findIn(path string, source any, wanted func(ast.Node) string) (found []foundAt, err error) {
 	files := token.NewFileSet()
 	file, err := parser.ParseFile(files, path, source, parser.SkipObjectResolution)
 	if err != nil {
@@ -147,12 +207,8 @@ func openings(path string, source any) (found []openedAt, err error) {
 			continue
 		}
 		ast.Inspect(function, func(node ast.Node) bool {
-			call, ok := node.(*ast.CallExpr)
-			if !ok {
-				return true
-			}
-			if name := opens(call); name != "" && !isNodes(call) {
-				found = append(found, openedAt{files.Position(call.Pos()), function.Name.Name, name})
+			if name := wanted(node); name != "" {
+				found = append(found, foundAt{files.Position(node.Pos()), function.Name.Name, name})
 			}
 			return true
 		})

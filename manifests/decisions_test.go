@@ -29,6 +29,9 @@ var refused = map[string]string{
 	"Ulimit.name":                                       spec("ulimits: [{name: rtprio, soft: 99}]"),
 	"HTTPGetAction.host":                                spec("livenessProbe: {httpGet: {port: 80, host: 169.254.169.254}}"),
 	"TCPSocketAction.host":                              spec("livenessProbe: {tcpSocket: {port: 80, host: 192.0.2.1}}"),
+	"Logging.rateLimit":                                 spec("logging: {rateLimit: {intervalSeconds: 0}}"),
+	"LogRateLimit.intervalSeconds":                      spec("logging: {rateLimit: {intervalSeconds: 0, burst: 10000}}"),
+	"LogRateLimit.burst":                                spec("logging: {rateLimit: {intervalSeconds: 30, burst: 1000000}}"),
 	"Logging.tag":                                       spec("logging: {tag: sshd}"),
 	"ContainerFields.unit":                              spec("unit: {PartOf: ssh.service}"),
 	"ContainerFields.service":                           spec("service: {Nice: -20}"),
@@ -161,9 +164,7 @@ var harmless = []struct {
 		"SandboxFields.terminationGracePeriodSeconds",
 	}},
 	{"it is a signal to the container's own processes, or a word of theirs", []string{"ContainerFields.stopSignal", "Reload.signal", "ContainerFields.notify"}},
-	{"journald bounds what it keeps; a container that writes at the default rate fills that too", []string{
-		"Logging.driver", "Logging.rateLimit", "LogRateLimit.intervalSeconds", "LogRateLimit.burst",
-	}},
+	{"journald bounds what it keeps; a container that writes at the default rate fills that too", []string{"Logging.driver"}},
 	{"it is a name or an address for the containers of the manifests' own networks", []string{
 		"NetworkAttachment.aliases", "NetworkAttachment.addresses", "SandboxFields.hostname", "HostAlias.ip", "HostAlias.hostnames", "PodContainer.name",
 	}},

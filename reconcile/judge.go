@@ -286,7 +286,7 @@ func judgeStart(workload Workload, current ActualWorkload, run Run, now time.Tim
 // judgeUp judges a unit that is up.
 func judgeUp(workload Workload, current ActualWorkload, run Run, now time.Time) Verdict {
 	if current.Job != "" || current.Active == "reloading" {
-		return Verdict{Progress: Starting, Reason: "it is reloading"}
+		return judgeReload(workload, current, run, now)
 	}
 	if current.RunningDir != "" && current.RunningDir != workload.BundleDir {
 		return Verdict{Progress: Starting, Reason: "it runs the version before", Idle: true}
@@ -309,6 +309,20 @@ func judgeUp(workload Workload, current ActualWorkload, run Run, now time.Time) 
 	default:
 		return Verdict{Progress: OnProbation, Reason: "it is ready, and not for " + workload.Update.Soak.String() + " yet", Until: until}
 	}
+}
+
+// judgeReload judges a unit that reloads. systemd bounds a reload that it was asked for, and none that a container says itself
+// it has begun (RELOADING=1 of sd_notify(3)).
+func judgeReload(workload Workload, current ActualWorkload, run Run, now time.Time) Verdict {
+	deadline := workload.Update.Deadline
+	if current.Job != "" || deadline == 0 || run.Entered.IsZero() {
+		return Verdict{Progress: Starting, Reason: "it is reloading"}
+	}
+	until := run.Entered.Add(deadline)
+	if until.After(now) {
+		return Verdict{Progress: Starting, Reason: "it is reloading", Until: until}
+	}
+	return Verdict{Progress: Broken, Reason: fmt.Sprintf("it has been reloading for %s: it reported RELOADING=1, and no READY=1 since", deadline)}
 }
 
 // judgeUnready judges a unit that was ready and is so no longer.

@@ -71,6 +71,8 @@ func TestJudge(t *testing.T) {
 			w.Active, w.Job, w.Run = "inactive", "start", &Run{Queued: ago(300)}
 		}, Broken, false, 0},
 		"reloading":             {nil, func(w *ActualWorkload) { w.Active, w.Job = "reloading", "reload" }, Starting, false, 0},
+		"reloading, as it says": {nil, func(w *ActualWorkload) { w.Active, w.Run.Entered = "reloading", ago(30) }, Starting, false, 90 * time.Second},
+		"reloading for ever":    {nil, func(w *ActualWorkload) { w.Active, w.Run.Entered = "reloading", ago(120) }, Broken, false, 0},
 		"a oneshot that ended":  {[]string{"oneshot: true"}, func(w *ActualWorkload) { w.Sub = "exited" }, Confirmed, false, 0},
 		"a oneshot that runs":   {[]string{"oneshot: true"}, func(w *ActualWorkload) { w.Active, w.Job = "activating", "start" }, Starting, false, 0},
 		"a oneshot that failed": {[]string{"oneshot: true", "restartPolicy: Never"}, func(w *ActualWorkload) { w.Active, w.Result = "failed", "exit-code" }, Broken, false, 0},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/davit-project/davit/agent/usage"
@@ -20,7 +21,8 @@ const (
 	// diskRecheck is the longest time between two looks while the disk changes: others may have removed as much as the
 	// container has written.
 	diskRecheck = time.Minute
-	// diskShare is the part of the time that looks take, at most.
+	// diskShare is the part of the time that looks take, at most, as far as they come once a [diskRecheck]: a container with
+	// many files is not looked at less often than that.
 	diskShare = 20
 )
 
@@ -39,7 +41,7 @@ func (l look) isDue(now time.Time, free usage.Free, most int64) bool {
 		return true
 	case free == l.free: // nothing was written to the disk
 		return false
-	case now.Sub(l.at) < diskShare*l.took:
+	case now.Sub(l.at) < min(diskShare*l.took, max(diskRecheck, 2*l.took)):
 		return false
 	case now.Sub(l.at) >= diskRecheck:
 		return true
@@ -76,6 +78,9 @@ func (m *Monitor) untilLook(now time.Time) time.Duration {
 // lookAtDisk reports whether the container is over a limit. An error that comes with that is the reason.
 func (w *watched) lookAtDisk(ctx context.Context, last *look, limit bundle.DiskLimit) (over bool, err error) {
 	m := w.monitor
+	if w.isLauncher() {
+		return false, nil
+	}
 	free, err := m.free(bundle.ContainersDir)
 	if err != nil || !last.isDue(time.Now(), free, limit.Bytes) {
 		return false, err
@@ -86,6 +91,17 @@ func (w *watched) lookAtDisk(ctx context.Context, last *look, limit bundle.DiskL
 	used, err := m.measure(ctx, limit.Bytes, w.DiskPaths(limit)...)
 	*last = look{at: began, took: time.Since(began), used: used, free: free}
 	return used > limit.Bytes || errors.Is(err, usage.ErrTooDeep), err
+}
+
+// isLauncher reports whether the unit's main process is still the launcher: what is on the disk may be an earlier run's then,
+// which it is about to remove.
+func (w *watched) isLauncher() bool {
+	launcher, err := os.Stat(w.monitor.launcher)
+	if err != nil {
+		return false
+	}
+	program, err := os.Stat(fmt.Sprintf("/proc/%d/exe", w.pid))
+	return err == nil && os.SameFile(program, launcher)
 }
 
 // endOver ends a container that is over a limit. It kills the processes instead of asking them to stop, so that they write
@@ -100,7 +116,7 @@ func (w *watched) endOver(ctx context.Context, limit bundle.DiskLimit, reason er
 	w.noteEnd(bundle.StageDisk, cause.Error())
 	m.log.Warn("over its limit of the disk", "object", w.Object, "unit", w.unit(), "action", bundle.OnFailureKill, "error", cause)
 	err := m.systemd.KillUnit(ctx, w.unit())
-	if err == nil && limit.Restarts != "" {
+	if err == nil && limit.Restarts != "" && !w.ending { // a stop remains one
 		err = m.systemd.QueueRestart(ctx, limit.Restarts)
 	}
 	return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/davit-project/davit/agent/usage"
+	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -31,8 +33,10 @@ func TestWhenTheDiskIsLookedAt(t *testing.T) {
 		"as much was removed as written":         {last, usage.Free{Bytes: 100 * gib, Inodes: 999}, false},
 		"so for a minute":                        {look{at: now.Add(-time.Minute), free: last.free}, usage.Free{Bytes: 100 * gib, Inodes: 999}, true},
 		"nothing for an hour":                    {look{at: now.Add(-time.Hour), free: last.free}, last.free, false},
-		"a look takes long":                      {look{at: now.Add(-time.Minute), took: 4 * time.Second, free: last.free}, usage.Free{}, false},
-		"a look takes long, and the last is old": {look{at: now.Add(-2 * time.Minute), took: 4 * time.Second, free: last.free}, usage.Free{}, true},
+		"a look takes long":                      {look{at: now.Add(-30 * time.Second), took: 2 * time.Second, free: last.free}, usage.Free{}, false},
+		"a look takes long, and the last is old": {look{at: now.Add(-time.Minute), took: 4 * time.Second, free: last.free}, usage.Free{}, true},
+		"a look takes minutes":                   {look{at: now.Add(-3 * time.Minute), took: 2 * time.Minute, free: last.free}, usage.Free{}, false},
+		"a look takes minutes, half of the time": {look{at: now.Add(-4 * time.Minute), took: 2 * time.Minute, free: last.free}, usage.Free{}, true},
 	} {
 		if got := test.last.isDue(now, test.free, 11*gib); got != test.want {
 			t.Errorf("%s: %v", name, got)
@@ -76,6 +80,60 @@ func TestAContainerOverItsLimitIsKilledOnce(t *testing.T) {
 		const reason = "it has more on the disk than its limit of ephemeral-storage, 5 MiB: raise the limit, or have it keep less"
 		if diff := cmp.Diff(bundle.Failure{Invocation: "one", Stage: bundle.StageDisk, Error: reason}, f.noted); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+func TestLimitsHoldAsLongAsTheContainerRuns(t *testing.T) {
+	t.Parallel()
+	limited, probed := &bundle.Bundle{}, &bundle.Bundle{}
+	limited.DiskLimits = []bundle.DiskLimit{{Bytes: 1}}
+	for name, test := range map[string]struct {
+		state           units.State
+		limited, probed bool
+	}{
+		"never gets ready":     {units.State{ActiveState: "activating", SubState: "start", Type: "notify", MainPID: 1}, true, false},
+		"its probe never ends": {units.State{ActiveState: "activating", SubState: "start-post", Type: "notify", MainPID: 1}, true, false},
+		"up":                   {units.State{ActiveState: "active", MainPID: 1}, true, true},
+		"reloads for ever":     {units.State{ActiveState: "reloading", MainPID: 1}, true, true},
+		"ignores its stop":     {units.State{ActiveState: "deactivating", SubState: "stop-sigterm", MainPID: 1}, true, false},
+		"its clean-up":         {units.State{ActiveState: "deactivating", SubState: "stop-post"}, false, false},
+		"waits for a restart":  {units.State{ActiveState: "activating", SubState: "auto-restart"}, false, false},
+		"down":                 {units.State{ActiveState: "inactive"}, false, false},
+	} {
+		if got := isWatched(limited, test.state); got != test.limited {
+			t.Errorf("%s: its limits hold: %v", name, got)
+		}
+		if got := isWatched(probed, test.state); got != test.probed {
+			t.Errorf("%s: it is probed: %v", name, got)
+		}
+	}
+}
+
+// TestAStopRemainsAStop ends a container over its limit whose pod has been asked to stop.
+func TestAStopRemainsAStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeSystemd{made: time.Now()}
+		w, _ := bounded(f, []bundle.DiskLimit{{Bytes: 5 << 20, Restarts: "app-pod.service"}}, 6<<20)
+		w.ending = true
+		w.keepWithin(t.Context())
+		if diff := cmp.Diff([]request{{"kill web.service", diskInterval}}, f.asked); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// TestAnEarlierRunCountsForNothing has the launcher as the unit's main process.
+func TestAnEarlierRunCountsForNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeSystemd{made: time.Now()}
+		w, looks := bounded(f, []bundle.DiskLimit{{Bytes: 5 << 20}}, 6<<20)
+		w.monitor.launcher, w.pid = "/proc/self/exe", os.Getpid()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		w.keepWithin(ctx)
+		if *looks > 0 || len(f.asked) > 0 {
+			t.Errorf("looked %d times, asked for %v", *looks, f.asked)
 		}
 	})
 }

@@ -176,9 +176,9 @@ func (m *Monitor) lookAt(ctx context.Context, id string) {
 	}
 	current := m.watched[id]
 	switch {
-	case b == nil || !isUp(state):
+	case b == nil || !isWatched(b, state):
 		m.stop(id)
-	case current != nil && current.invocation == state.Invocation && current.pid == int(state.MainPID):
+	case current != nil && current.isOf(state):
 	default:
 		m.stop(id)
 		m.start(ctx, b, state)
@@ -213,6 +213,12 @@ func (m *Monitor) read(ctx context.Context, id string) (units.State, *bundle.Bun
 	return state, b, err
 }
 
+// isWatched reports whether there is anything to watch. The limits of the disk hold as long as the container runs, also while
+// its unit starts, reloads and stops, which may take as long as the container likes.
+func isWatched(b *bundle.Bundle, state units.State) bool {
+	return isUp(state) || state.MainPID != 0 && len(b.DiskLimits) > 0
+}
+
 // isUp reports whether a container runs and has started up, as far as systemd knows. One that runs
 // to its end is starting all the time.
 func isUp(state units.State) bool {
@@ -226,13 +232,16 @@ func isUp(state units.State) bool {
 	}
 }
 
+// isEnding reports whether a unit has been asked to stop.
+func isEnding(state units.State) bool { return state.ActiveState == "deactivating" }
+
 func runsToItsEnd(state units.State) bool { return state.Type == "oneshot" }
 
 func (m *Monitor) start(ctx context.Context, b *bundle.Bundle, state units.State) {
 	w := &watched{
 		monitor: m, Bundle: b, pid: int(state.MainPID), invocation: state.Invocation,
 		began: time.UnixMicro(int64(state.Started)), since: time.UnixMicro(int64(max(state.Entered, state.Started))),
-		startsUp: runsToItsEnd(state),
+		startsUp: runsToItsEnd(state), up: isUp(state), ending: isEnding(state),
 	}
 	w.later = func(f func(context.Context)) { m.group.Go(func() { f(ctx) }) }
 	running, cancel := context.WithCancel(ctx)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/agent/probe"
+	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -27,10 +28,18 @@ type watched struct {
 	since      time.Time // when the unit came up
 	// startsUp is set when its startup probe is the monitor's to make.
 	startsUp bool
-	target   probe.Target
-	cancel   context.CancelFunc
+	// up is set once the container has started up and until it is asked to stop: it is probed meanwhile. ending is set from
+	// then on.
+	up, ending bool
+	target     probe.Target
+	cancel     context.CancelFunc
 	// later runs something that outlives the container, and ends with the monitor.
 	later func(f func(ctx context.Context))
+}
+
+// isOf reports whether a state of the unit is the one that the run is watched in.
+func (w *watched) isOf(state units.State) bool {
+	return w.invocation == state.Invocation && w.pid == int(state.MainPID) && w.up == isUp(state) && w.ending == isEnding(state)
 }
 
 func (w *watched) unit() string { return w.ID + ".service" }
@@ -42,7 +51,7 @@ func (w *watched) run(ctx context.Context) error {
 	if len(w.DiskLimits) > 0 {
 		group.Go(func() { w.keepWithin(ctx) })
 	}
-	if !isProbed(w.Health) {
+	if !isProbed(w.Health) || !w.up {
 		return nil
 	}
 	var err error

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/agent/untrusted"
 )
 
 // Damaged parts of the storage are not deleted but moved aside, below the storage's root: a layer
@@ -77,7 +79,7 @@ func (m *mender) tidyAside() error {
 		if isMounted(dir, mounts) {
 			continue
 		}
-		if err := os.RemoveAll(dir); err != nil {
+		if err := untrusted.RemoveAll(dir); err != nil {
 			return err
 		}
 	}

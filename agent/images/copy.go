@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -57,9 +58,12 @@ func (q query) copy(ctx context.Context, settings *types.SystemContext, store st
 		return err
 	}
 	system := *settings
-	system.BigFilesTemporaryDir = q.store.temporaryDir()
+	if system.BigFilesTemporaryDir, err = os.MkdirTemp(q.store.temporaryDir(), "pull-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(system.BigFilesTemporaryDir) // what is left is removed with the next pull
 	var arrived types.ImageReference
-	err = q.watched(ctx, func(ctx context.Context, events chan types.ProgressProperties) error {
+	err = q.watched(ctx, system.BigFilesTemporaryDir, func(ctx context.Context, events chan types.ProgressProperties) error {
 		return withPolicy(&system, func(policy *signature.PolicyContext) error {
 			_, err := copy.Image(ctx, policy, to, from, &copy.Options{
 				SourceCtx:               &system,
@@ -95,11 +99,13 @@ func (q query) copy(ctx context.Context, settings *types.SystemContext, store st
 const everyRead = time.Nanosecond
 
 // watched runs a transfer, reports its progress, and ends it when it stands still or is too slow.
-func (q query) watched(ctx context.Context, run func(context.Context, chan types.ProgressProperties) error) error {
+// dir is where its layers arrive.
+func (q query) watched(ctx context.Context, dir string, run func(context.Context, chan types.ProgressProperties) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	transfer := newTransfer(q.request.Reference, q.store.settings, q.progress)
-	transfer.room = func() (room, error) { return roomAt(q.store.temporaryDir()) }
+	transfer.room = func() (room, error) { return roomAt(dir) }
+	transfer.densities = densities{dir, map[string]*density{}}
 	followed := make(chan struct{})
 	go func() {
 		defer close(followed)

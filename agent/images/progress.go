@@ -2,6 +2,7 @@ package images
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -32,6 +33,8 @@ type transfer struct {
 	layers    map[digest.Digest]types.ProgressProperties
 	// room looks at the file system on which layers lie while they are fetched.
 	room func() (room, error)
+	// densities are those of the layers that arrive.
+	densities densities
 
 	reported time.Time // the last progress
 	looked   time.Time // at the room
@@ -88,7 +91,8 @@ func (t *transfer) note(event types.ProgressProperties) {
 	}
 }
 
-// checkSize refuses a layer that is larger than its manifest states, and one that leaves too little room.
+// checkSize refuses a layer that is larger than its manifest states, or unpacks to far more than it is, and one that leaves too
+// little room.
 func (t *transfer) checkSize(event types.ProgressProperties, now time.Time) error {
 	if stated := event.Artifact.Size; stated >= 0 && event.Offset > uint64(stated) && !hasEnded(event) {
 		return fmt.Errorf("%w: more arrives than the %d bytes that the manifest states for %s", errTooLarge, stated, event.Artifact.Digest)
@@ -97,6 +101,9 @@ func (t *transfer) checkSize(event types.ProgressProperties, now time.Time) erro
 		return nil
 	}
 	t.looked = now
+	if err := t.densities.check(); errors.Is(err, errTooLarge) {
+		return err
+	}
 	left, err := t.room()
 	if err != nil || !left.isShort() {
 		return nil // what cannot be seen is no reason to end a pull: a disk that is full ends it

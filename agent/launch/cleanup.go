@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -76,7 +77,8 @@ func cleanUp(ctx context.Context, id string, keeps func(*bundle.Bundle) bool) er
 		}
 		failures = append(failures, disconnect(ctx, b, unpublished))
 	}
-	failures = append(failures, os.RemoveAll(filepath.Join(bundle.ContainersDir, id)), os.RemoveAll(bundle.HealthFile(id)))
+	removed := withTime(func() error { return untrusted.RemoveAll(filepath.Join(bundle.ContainersDir, id)) })
+	failures = append(failures, removed, untrusted.RemoveAll(bundle.HealthFile(id)))
 	// A directory that is mounted on is only so in the container's own mount namespace.
 	if err := os.Remove(filepath.Join(bundle.MountsDir, id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		failures = append(failures, err)
@@ -87,7 +89,7 @@ func cleanUp(ctx context.Context, id string, keeps func(*bundle.Bundle) bool) er
 	if err := errors.Join(failures...); err != nil {
 		return fmt.Errorf("clean up %s: %w", id, err)
 	}
-	remove := os.RemoveAll
+	remove := untrusted.RemoveAll
 	if keepsNetwork() {
 		remove = forgetRun
 	}
@@ -140,7 +142,7 @@ func forgetRun(own string) error {
 		if name := entry.Name(); (name == bundle.ConfigFile || name == networkFile) && !entry.IsDir() {
 			continue
 		}
-		if err := os.RemoveAll(filepath.Join(own, entry.Name())); err != nil {
+		if err := untrusted.RemoveAll(filepath.Join(own, entry.Name())); err != nil {
 			return err
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -234,7 +235,7 @@ func (c commandRuntime) remove() error {
 	if output, err := c.command("delete", "--force", bundle.RuntimeID(c.id)).CombinedOutput(); err != nil {
 		fmt.Fprintf(messages, "davit-run: %s delete: %v: %s\n", c.program, err, bytes.TrimSpace(output))
 	}
-	return os.RemoveAll(c.dir())
+	return untrusted.RemoveAll(c.dir())
 }
 
 // listen makes a socket in a directory whose path may be too long for a socket's.

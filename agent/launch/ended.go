@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -28,8 +29,8 @@ func End(ctx context.Context, id string, now time.Time) error {
 	if err := withdrawEnded(id); err != nil { // before all else: others ask for it now
 		fmt.Fprintln(messages, "davit-run:", err)
 	}
-	job, longest, before := "", longestDelay(id), lastRunOf(id)
-	if result != "success" || longest > 0 && before != nil {
+	job, longest, before, ports := "", longestDelay(id), lastRunOf(id), recordedPorts(id)
+	if result != "success" || longest > 0 && before != nil || len(ports) > 0 {
 		job = jobOf(ctx, id)
 	}
 	waits, err := stillWaits(ctx, id, job)
@@ -45,7 +46,10 @@ func End(ctx context.Context, id string, now time.Time) error {
 			fmt.Fprintln(messages, "davit-run: the next start does not wait:", err)
 		}
 	}
-	failure, err := noteEnd(id, run)
+	if job != "stop" && job != "unknown" {
+		run.Ports = ports
+	}
+	failure, err := noteEnd(id, run, before)
 	if failure != nil { // then there was no container
 		return errors.Join(err, Cleanup(ctx, id))
 	}
@@ -72,7 +76,7 @@ func cleanUpStopped(ctx context.Context, id string) error {
 	if state != "inactive" && state != "failed" {
 		return fmt.Errorf("clean up: %s is %s: systemctl stop %s cleans up too", id, state, id)
 	}
-	return errors.Join(cleanUp(ctx, id, never), os.RemoveAll(bundle.BackOffFile(id)))
+	return errors.Join(cleanUp(ctx, id, never), untrusted.RemoveAll(bundle.BackOffFile(id)))
 }
 
 // endOf is the note of a run that has ended.
@@ -87,8 +91,17 @@ func endOf(id, result, job string, now time.Time) bundle.LastRun {
 	return run
 }
 
-// noteEnd writes the note, and returns what kept the run from starting.
-func noteEnd(id string, run bundle.LastRun) (*bundle.Failure, error) {
+// recordedPorts are those that the run on record publishes, or was about to.
+func recordedPorts(id string) []bundle.Port {
+	b, err := readBundle(filepath.Join(bundle.AttachmentsDir, id))
+	if err != nil {
+		return nil
+	}
+	return b.Network.Ports
+}
+
+// noteEnd writes the note, and returns what kept the run from starting. before is the note of the run before, or nil.
+func noteEnd(id string, run bundle.LastRun, before *bundle.LastRun) (*bundle.Failure, error) {
 	failure, err := takeFailure(id)
 	if err != nil {
 		return nil, fmt.Errorf("note how %s ended: %w", id, err)
@@ -98,6 +111,12 @@ func noteEnd(id string, run bundle.LastRun) (*bundle.Failure, error) {
 	}
 	if failure != nil && failure.Bundle != "" { // what is on record may be an earlier run that cannot be cleaned up
 		run.Bundle, failure.Bundle = failure.Bundle, ""
+	}
+	if failure.IsOfStart() && len(run.Ports) > 0 { // it may not have come to publish them
+		run.Ports = nil
+		if before != nil {
+			run.Ports = before.Ports
+		}
 	}
 	// A start that is stopped fails in one way or another, which is not the version's fault.
 	if failure != nil && (!run.Asked || failure.IsOfRun()) {
@@ -121,7 +140,7 @@ func noteEnd(id string, run bundle.LastRun) (*bundle.Failure, error) {
 func replaceNote(note, path string) error {
 	err := os.Rename(note, path)
 	if errors.Is(err, unix.EISDIR) || errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) {
-		return errors.Join(os.RemoveAll(path), os.Rename(note, path))
+		return errors.Join(untrusted.RemoveAll(path), os.Rename(note, path))
 	}
 	return err
 }

@@ -39,7 +39,7 @@ func TestAFailedStartNamesItsBundle(t *testing.T) {
 		if err := noteFailure(b.ID, dir, errStillRuns); !errors.Is(err, errStillRuns) {
 			t.Fatal(err)
 		}
-		if _, err := noteEnd(b.ID, endOf(b.ID, "exit-code", "", time.Now())); err != nil {
+		if _, err := noteEnd(b.ID, endOf(b.ID, "exit-code", "", time.Now()), nil); err != nil {
 			t.Fatal(err)
 		}
 		run := lastRunOf(b.ID)

@@ -3,15 +3,18 @@ package launch
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	continuity "github.com/containerd/continuity/fs"
 	pathrs "github.com/cyphar/filepath-securejoin/pathrs-lite"
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -23,29 +26,57 @@ func (r *run) fill(source, destination string) error {
 	if !isVolume {
 		return nil
 	}
-	mark, err := os.OpenFile(bundle.FreshVolume(name), os.O_RDONLY|unix.O_NOFOLLOW, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	mark, err := lockFresh(name)
+	if mark == nil || err != nil {
 		return err
 	}
 	defer mark.Close()
-	if err := unix.Flock(int(mark.Fd()), unix.LOCK_EX); err != nil {
-		return os.NewSyscallError("flock", err)
-	}
-	if !isAt(int(mark.Fd()), mark.Name()) {
-		return nil // another one has filled it meanwhile
-	}
-	if err := r.fillFrom(destination, source); err != nil {
+	if err := withTime(func() error { return r.fillFrom(destination, source, mark) }); err != nil {
 		return fmt.Errorf("fill volume %s with what image %s has at %s: %w", name, r.Image.Reference, destination, err)
 	}
 	return os.Remove(mark.Name())
 }
 
-// fillFrom fills a volume from a directory of the image, if the image has that directory. The copy is made beside the
-// volume, synced, and then renamed over it. If that is interrupted, the next start copies again.
-func (r *run) fillFrom(destination, volume string) error {
+// lockFresh locks the mark of a volume that is to be filled; nil for one that is not, or was by the time it had the lock.
+func lockFresh(volume string) (*os.File, error) {
+	mark, err := os.OpenFile(bundle.FreshVolume(volume), os.O_RDWR|os.O_APPEND|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = withTime(func() error { return os.NewSyscallError("flock", unix.Flock(int(mark.Fd()), unix.LOCK_EX)) })
+	if err == nil && isAt(int(mark.Fd()), mark.Name()) {
+		return mark, nil
+	}
+	return nil, errors.Join(err, mark.Close())
+}
+
+// openInVolume opens a path inside a named volume. A container that mounts a part of a fresh volume does not fill it, and must
+// not keep from it whoever mounts the whole: what is made for the part is noted in the volume's mark, and no container has
+// the directory that it is in.
+func openInVolume(name, volume, path string) (*os.File, error) {
+	mark, err := lockFresh(name)
+	if err != nil {
+		return nil, err
+	}
+	if mark != nil {
+		defer mark.Close()
+		first, _, _ := strings.Cut(filepath.Clean(path), "/")
+		if _, err := os.Lstat(filepath.Join(volume, first)); errors.Is(err, fs.ErrNotExist) {
+			if _, err := mark.WriteString(first + "\n"); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return openBelow(volume, path)
+}
+
+// fillFrom fills a volume from a directory of the image, if the image has that directory, and there is nothing in the volume but
+// what its mark names. The copy is made beside the volume, synced, and then renamed. If that is interrupted, the next start
+// copies again.
+func (r *run) fillFrom(destination, volume string, mark *os.File) error {
 	from, err := pathrs.OpenInRoot(r.rootfs, destination)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -54,39 +85,75 @@ func (r *run) fillFrom(destination, volume string) error {
 		return err
 	}
 	defer from.Close()
-	isEmpty, err := isEmptyDir(volume)
-	if info, statErr := from.Stat(); err != nil || statErr != nil || !isEmpty || !info.IsDir() {
+	isFresh, isEmpty, err := isFreshVolume(volume, mark)
+	if info, statErr := from.Stat(); err != nil || statErr != nil || !isFresh || !info.IsDir() {
 		return errors.Join(err, statErr)
 	}
 	staged := filepath.Join(bundle.VolumesDir, ".filling-"+filepath.Base(volume))
-	if err := os.RemoveAll(staged); err != nil {
+	if err := untrusted.RemoveAll(staged); err != nil {
 		return err
 	}
 	// The labels of files are the node's, and come when the volume is mounted.
-	err = continuity.CopyDir(staged, fmt.Sprintf("/proc/self/fd/%d", from.Fd()), continuity.WithXAttrExclude("security.selinux"))
+	err = continuity.CopyDir(staged, untrusted.Path(from), continuity.WithXAttrExclude("security.selinux"))
 	if err == nil && r.users != nil {
 		err = r.unmapOwners(staged)
 	}
 	if err == nil {
 		err = syncTree(staged)
 	}
-	if err == nil {
+	switch {
+	case err != nil:
+	case isEmpty:
 		err = os.NewSyscallError("rename", unix.Rename(staged, volume)) // os.Rename replaces no directory, and this one is empty
+	default:
+		err = moveInto(volume, staged, mark)
 	}
-	if err != nil {
-		return errors.Join(err, os.RemoveAll(staged))
-	}
-	return nil
+	return errors.Join(err, untrusted.RemoveAll(staged))
 }
 
-// isEmptyDir reports whether a volume is a directory of its own file system's, not a mount, with nothing in it.
-func isEmptyDir(path string) (bool, error) {
+// isFreshVolume reports whether a volume is a directory of its own file system's, not a mount, in which there is nothing but what
+// its mark names, and whether there is nothing at all.
+func isFreshVolume(path string, mark *os.File) (isFresh, isEmpty bool, err error) {
 	var own, parent unix.Stat_t
 	if err := errors.Join(unix.Lstat(path, &own), unix.Lstat(filepath.Dir(path), &parent)); err != nil {
-		return false, err
+		return false, false, err
 	}
 	entries, err := os.ReadDir(path)
-	return err == nil && len(entries) == 0 && own.Dev == parent.Dev, err
+	if err != nil {
+		return false, false, err
+	}
+	noted, err := io.ReadAll(mark)
+	names := strings.Split(string(noted), "\n")
+	isOther := func(entry fs.DirEntry) bool { return !slices.Contains(names, entry.Name()) }
+	return own.Dev == parent.Dev && !slices.ContainsFunc(entries, isOther), len(entries) == 0, err
+}
+
+// moveInto moves what a directory has into a volume that has something already, which stays. The mark names it before, so that
+// the next start goes on if this one is interrupted. The volume gets the directory's owner and mode.
+func moveInto(volume, dir string, mark *os.File) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if _, err := mark.WriteString(entry.Name() + "\n"); err != nil {
+			return err
+		}
+	}
+	for _, entry := range entries {
+		err := unix.Renameat2(unix.AT_FDCWD, filepath.Join(dir, entry.Name()), unix.AT_FDCWD, filepath.Join(volume, entry.Name()), unix.RENAME_NOREPLACE)
+		if err != nil && !errors.Is(err, unix.EEXIST) {
+			return &os.PathError{Op: "rename", Path: filepath.Join(dir, entry.Name()), Err: err}
+		}
+	}
+	var stat unix.Stat_t
+	if err := unix.Lstat(dir, &stat); err != nil {
+		return &os.PathError{Op: "lstat", Path: dir, Err: err}
+	}
+	if err := os.Lchown(volume, int(stat.Uid), int(stat.Gid)); err != nil {
+		return err
+	}
+	return errors.Join(unix.Chmod(volume, stat.Mode&0o7777), syncTree(volume))
 }
 
 // unmapOwners gives files the owners that they have inside: the root file system shows those of the node.

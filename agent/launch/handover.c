@@ -47,7 +47,8 @@
 #define BARRIER_TIMEOUT 30000
 
 // How long a start may take until the container's process waits, in seconds: what may follow, in
-// systemd's eyes part of the start too, can take longer than any bound on a plugin that hangs.
+// systemd's eyes part of the start too, can take longer than any bound on a plugin that hangs. The child asks for as much again
+// by a signal (SIGUSR1) while it does what takes its time, such as filling a volume.
 #define LAUNCH_TIMEOUT 60
 
 // The longest message of the launcher's, in bytes.
@@ -128,13 +129,37 @@ static void barrier(int systemd)
 	}
 }
 
+static volatile sig_atomic_t asked_for_time;
+
+static void ask_for_time(int signal)
+{
+	(void)signal;
+	asked_for_time = 1;
+}
+
+// give_time gives the child more time if it has asked for that, and has systemd do so.
+static void give_time(void)
+{
+	char text[64];
+	if (!asked_for_time)
+		return;
+	asked_for_time = 0;
+	alarm(LAUNCH_TIMEOUT);
+	snprintf(text, sizeof(text), "EXTEND_TIMEOUT_USEC=%d000000", LAUNCH_TIMEOUT);
+	int systemd = connect_systemd();
+	(void)!send(systemd, text, strlen(text), MSG_NOSIGNAL);
+	close(systemd);
+}
+
 // await returns the exit status of a child once it has exited.
 static int await(pid_t child, const char *name)
 {
 	int status;
-	while (waitpid(child, &status, 0) < 0)
+	while (waitpid(child, &status, 0) < 0) {
 		if (errno != EINTR)
 			fail("wait for a child");
+		give_time();
+	}
 	if (WIFSIGNALED(status)) {
 		fprintf(stderr, "davit-run: %s was killed by signal %d\n", name, WTERMSIG(status));
 		return 128 + WTERMSIG(status);
@@ -274,8 +299,10 @@ static void receive(int from, struct message *message)
 		ssize_t got = recvmsg(from, &part, MSG_CMSG_CLOEXEC);
 		if (got == 0)
 			break;
-		if (got < 0 && errno == EINTR)
+		if (got < 0 && errno == EINTR) {
+			give_time();
 			continue;
+		}
 		if (got < 0)
 			fail("read the launcher's message");
 		struct cmsghdr *header = CMSG_FIRSTHDR(&part);
@@ -318,6 +345,8 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 		davit_back_off(argv[2], connect_systemd);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		fail("make a socket");
+	struct sigaction asked = { .sa_handler = ask_for_time }; // without SA_RESTART: it interrupts what waits for the child
+	sigaction(SIGUSR1, &asked, NULL);
 	pid_t parent = getpid(), child = fork();
 	if (child < 0)
 		fail("fork");
@@ -329,6 +358,7 @@ __attribute__((constructor)) static void handover(int argc, char **argv)
 		// A start that is given up goes no further: its clean-up has begun.
 		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 			_exit(1);
+		signal(SIGUSR1, SIG_DFL);
 		close(ends[0]);
 		davit_message_fd = ends[1];
 		return; // to the Go runtime

@@ -10,6 +10,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -54,6 +56,36 @@ func handOverProcess(b *bundle.Bundle, pid int) error {
 
 // namedState is the message to systemd about a container whose process is there.
 func namedState(pid int) string { return fmt.Sprintf("MAINPID=%d", pid) }
+
+const (
+	// askEvery is the time between two requests for time, each of which gives a minute (LAUNCH_TIMEOUT of handover.c).
+	askEvery = 10 * time.Second
+	// maxRequests bounds what takes its time to half an hour.
+	maxRequests = 180
+)
+
+// withTime does something that may take longer than what bounds a start, and ends: a copy or a removal of many files. A start is
+// given up otherwise, and never succeeds.
+func withTime(do func() error) error {
+	if C.davit_message_fd < 0 {
+		return do()
+	}
+	done := make(chan struct{})
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		for range maxRequests {
+			select {
+			case <-done:
+				return
+			case <-time.After(askEvery):
+				_ = unix.Kill(unix.Getppid(), unix.SIGUSR1)
+			}
+		}
+	})
+	defer asking.Wait()
+	defer close(done)
+	return do()
+}
 
 // startedState is the message to systemd about a container whose program runs.
 func startedState(b *bundle.Bundle) string {

@@ -313,7 +313,7 @@ func writeLines(text *strings.Builder, e endpoint) {
 func (all neighbours) record(network string) error {
 	path := filepath.Join(bundle.NamesDir, network)
 	if len(all) == 0 {
-		return errors.Join(os.RemoveAll(path), os.RemoveAll(path+".new"))
+		return errors.Join(untrusted.RemoveAll(path), untrusted.RemoveAll(path+".new"))
 	}
 	text, err := json.Marshal(all)
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -28,7 +30,7 @@ func (r *run) connect(ctx context.Context) error {
 	case r.Network.Mode != bundle.NetworkCNI:
 		return untrusted.WriteFile(bundle.EtcFile(r.ID, "hosts"), []byte(baseHosts(r.Bundle)), 0o644)
 	}
-	if err := listeners.Check(r.Network.Ports); err != nil {
+	if err := listeners.Check(r.newPorts(time.Now())); err != nil {
 		return err
 	}
 	if r.netns == "" {
@@ -54,6 +56,22 @@ func (r *run) connect(ctx context.Context) error {
 		}
 	}
 	return join(member, baseHosts(r.Bundle))
+}
+
+// heldFor is how long a container has its ports while it does not run: longer than the longest wait for the next start.
+const heldFor = 10 * time.Minute
+
+// newPorts are the ports that the container does not have yet. Those that it had it keeps when it starts again by itself, or is
+// restarted: otherwise a user of the node could keep it down by listening where it publishes. The agent reports who does.
+func (r *run) newPorts(now time.Time) []bundle.Port {
+	if r.kept {
+		return nil
+	}
+	last := lastRunOf(r.ID)
+	if last == nil || now.Sub(last.At) > heldFor {
+		return r.Network.Ports
+	}
+	return slices.DeleteFunc(slices.Clone(r.Network.Ports), func(port bundle.Port) bool { return slices.Contains(last.Ports, port) })
 }
 
 // attach adds the container to one network and returns its addresses there.

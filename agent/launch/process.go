@@ -22,6 +22,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/davit-project/davit/agent/cgroup"
+	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -139,7 +140,7 @@ func (l libcontainerRuntime) remove() error {
 			return fmt.Errorf("remove the container's control group: %w", err)
 		}
 	}
-	return os.RemoveAll(dir)
+	return untrusted.RemoveAll(dir)
 }
 
 // group is the container's control group: as its state has it, or else below that of the unit which

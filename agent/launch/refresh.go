@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -124,7 +125,7 @@ func (r *run) claimAnew() error {
 	}
 	link := bundle.RunningBundle(r.ID)
 	fresh := link + ".new"
-	if err := os.RemoveAll(fresh); err != nil {
+	if err := untrusted.RemoveAll(fresh); err != nil {
 		return err
 	}
 	if err := os.Symlink(r.dir, fresh); err != nil {

@@ -93,16 +93,48 @@ static size_t filter(char *text, size_t length)
 	return kept;
 }
 
+// Each message has systemd tell all who listen to it what has changed: a container that never stops talking would keep them
+// at work. So messages are passed on at an interval, but for a few at once. What only says how the container is replaces what
+// has not been passed on of that; anything else waits, and so does the container then.
+#define INTERVAL 250LL // milliseconds
+#define AT_ONCE 12
+
+// What is passed on to where, and what waits: the last status, of length 0 if there is none, and that the container is alive.
+struct relay {
+	int systemd, ended;
+	pid_t container;
+	long long due; // when the messages that were passed on have had their intervals, in milliseconds
+	char status[MESSAGE_MAX];
+	size_t length;
+	bool alive;
+};
+
+static const char status[] = "STATUS=", alive[] = "WATCHDOG=1";
+
+static long long now(void)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000LL + time.tv_nsec / 1000000;
+}
+
+// wait_needed is how long it is until a message may be passed on, in milliseconds.
+static int wait_needed(const struct relay *relay)
+{
+	long long wait = relay->due - now() - (AT_ONCE - 1) * INTERVAL;
+	return wait > 0 ? (int)wait : 0;
+}
+
 // pass_on sends a message as the container's main process, with a descriptor or -1. What systemd
 // does not take is lost, as it would be to the container.
-static void pass_on(int systemd, char *text, size_t length, pid_t container, int descriptor)
+static void pass_on(int systemd, const char *text, size_t length, pid_t container, int descriptor)
 {
 	const struct ucred sender = { .pid = container };
 	union {
 		struct cmsghdr header;
 		char space[CMSG_SPACE(sizeof(sender)) + CMSG_SPACE(sizeof(int))];
 	} control = { 0 };
-	struct iovec data = { .iov_base = text, .iov_len = length };
+	struct iovec data = { .iov_base = (char *)text, .iov_len = length };
 	struct msghdr message = {
 		.msg_iov = &data, .msg_iovlen = 1,
 		.msg_control = &control, .msg_controllen = sizeof(control),
@@ -123,6 +155,68 @@ static void pass_on(int systemd, char *text, size_t length, pid_t container, int
 	}
 	while (sendmsg(systemd, &message, MSG_NOSIGNAL) < 0 && errno == EINTR)
 		;
+}
+
+// pass_on_in_time waits until a message may be passed on, or the container has ended.
+static void pass_on_in_time(struct relay *relay, const char *text, size_t length, int descriptor)
+{
+	struct pollfd ended = { .fd = relay->ended, .events = POLLIN };
+	poll(&ended, 1, wait_needed(relay));
+	long long at = now();
+	relay->due = (relay->due > at ? relay->due : at) + INTERVAL;
+	pass_on(relay->systemd, text, length, relay->container, descriptor);
+}
+
+// pass_on_waiting passes on what waits.
+static void pass_on_waiting(struct relay *relay)
+{
+	if (relay->length > 0)
+		pass_on_in_time(relay, relay->status, relay->length, -1);
+	if (relay->alive)
+		pass_on_in_time(relay, alive, strlen(alive), -1);
+	relay->length = 0;
+	relay->alive = false;
+}
+
+// can_wait tells whether all lines of a message only say how the container is.
+static bool can_wait(const char *text, size_t length)
+{
+	for (size_t start = 0; start < length;) {
+		const char *end = memchr(text + start, '\n', length - start);
+		size_t line = end == NULL ? length - start : (size_t)(end - text) - start;
+		bool is_alive = line == strlen(alive) && memcmp(text + start, alive, line) == 0;
+		if (!is_alive && !begins(text + start, line, status))
+			return false;
+		start += line + 1;
+	}
+	return true;
+}
+
+// let_wait keeps what such a message says, in the place of what waits of that.
+static void let_wait(struct relay *relay, const char *text, size_t length)
+{
+	for (size_t start = 0; start < length;) {
+		const char *end = memchr(text + start, '\n', length - start);
+		size_t line = end == NULL ? length - start : (size_t)(end - text) - start;
+		if (begins(text + start, line, status)) {
+			memcpy(relay->status, text + start, line);
+			relay->length = line;
+		} else {
+			relay->alive = true;
+		}
+		start += line + 1;
+	}
+}
+
+// handle passes on a message that is the container's to send, or lets it wait.
+static void handle(struct relay *relay, const char *text, size_t length, int descriptor)
+{
+	if (descriptor < 0 && can_wait(text, length) && (wait_needed(relay) > 0 || relay->length > 0 || relay->alive)) {
+		let_wait(relay, text, length);
+		return;
+	}
+	pass_on_waiting(relay);
+	pass_on_in_time(relay, text, length, descriptor);
 }
 
 // take_descriptors closes the descriptors that came with a message but the only one, and returns
@@ -158,8 +252,8 @@ static bool is_pipe(int descriptor)
 	return descriptor >= 0 && fstat(descriptor, &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
-// relay_one passes on one message; it returns false when there is none.
-static bool relay_one(int from, int systemd, pid_t container)
+// relay_one takes one message; it returns false when there is none.
+static bool relay_one(int from, struct relay *relay)
 {
 	static char text[MESSAGE_MAX];
 	static union {
@@ -179,9 +273,9 @@ static bool relay_one(int from, int systemd, pid_t container)
 	if (length > 0 && text[length - 1] == '\n')
 		length--;
 	if (is_pipe(descriptor) && length == strlen(barrier) && memcmp(text, barrier, length) == 0)
-		pass_on(systemd, text, length, container, descriptor);
+		handle(relay, text, length, descriptor);
 	else if ((length = filter(text, length)) > 0)
-		pass_on(systemd, text, length, container, -1);
+		handle(relay, text, length, -1);
 	if (descriptor >= 0)
 		close(descriptor);
 	return true;
@@ -204,14 +298,25 @@ void davit_relay(int from, int systemd, pid_t container)
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
-	int ended = syscall(SYS_pidfd_open, container, 0);
-	if (ended < 0)
+	static struct relay relay;
+	relay.systemd = systemd;
+	relay.container = container;
+	relay.ended = syscall(SYS_pidfd_open, container, 0);
+	if (relay.ended < 0)
 		return;
-	struct pollfd events[] = { { .fd = from, .events = POLLIN }, { .fd = ended, .events = POLLIN } };
+	struct pollfd events[] = { { .fd = from, .events = POLLIN }, { .fd = relay.ended, .events = POLLIN } };
 	do {
-		if (poll(events, 2, -1) < 0 && errno != EINTR)
+		bool waits = relay.length > 0 || relay.alive;
+		int ready = poll(events, 2, waits ? wait_needed(&relay) : -1);
+		if (ready < 0 && errno != EINTR)
 			return;
-		while (relay_one(from, systemd, container))
+		while (relay_one(from, &relay)) {
 			breathe();
+			if (wait_needed(&relay) == 0)
+				pass_on_waiting(&relay);
+		}
+		if (wait_needed(&relay) == 0)
+			pass_on_waiting(&relay);
 	} while ((events[1].revents & POLLIN) == 0);
+	pass_on_waiting(&relay);
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -130,7 +131,7 @@ func makeInitLayer() error {
 	if !errors.Is(err, unix.EISDIR) && !errors.Is(err, unix.ENOTDIR) {
 		return err
 	}
-	if err := os.RemoveAll(initLayerDir); err != nil {
+	if err := untrusted.RemoveAll(initLayerDir); err != nil {
 		return err
 	}
 	return fillInitLayer()

@@ -6,9 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	pathrs "github.com/cyphar/filepath-securejoin/pathrs-lite"
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/untrusted"
@@ -52,12 +54,60 @@ func (r *run) stageSubPath(index int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	found, err := openBelow(volume, want.Path)
+	found, err := r.openSubPath(index, volume)
 	if err != nil {
 		return "", fmt.Errorf("subPath %s of %s: %w", want.Path, volume, err)
 	}
 	defer found.Close()
 	return r.stage(found, fmt.Sprintf("subpath-%d", index))
+}
+
+// openSubPath opens a path inside a volume, and makes a directory where nothing is there, as Kubernetes does.
+func (r *run) openSubPath(index int, volume string) (*os.File, error) {
+	want := r.SubPaths[index]
+	switch {
+	case want.Volume == bundle.RootfsSource:
+		found, err := openBelow(volume, want.Path)
+		if err == nil {
+			err = checkImageVolume(found, volume)
+		}
+		return found, err
+	case strings.HasPrefix(want.Volume, bundle.VolumesDir+"/"):
+		return openInVolume(filepath.Base(want.Volume), volume, want.Path)
+	case r.isReadOnlyHostPath(index):
+		found, err := pathrs.OpenInRoot(volume, want.Path)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w: it is mounted read-only, so nothing is made there: make it, or name another one", fs.ErrNotExist)
+		}
+		return found, err
+	}
+	return openBelow(volume, want.Path)
+}
+
+// isReadOnlyHostPath reports whether a sub-path is one of a path of the node that the container may only read.
+func (r *run) isReadOnlyHostPath(index int) bool {
+	_, isHost := bundle.HostIndex(r.SubPaths[index].Volume)
+	if !isHost && !filepath.IsAbs(r.SubPaths[index].Volume) {
+		return false
+	}
+	return slices.ContainsFunc(r.Spec.Mounts, func(mount specs.Mount) bool {
+		return mount.Source == bundle.SubPathSource(index) && slices.Contains(mount.Options, "ro")
+	})
+}
+
+// checkImageVolume refuses a directory that an image declares as a volume if links of the image lead to a tree of the kernel's,
+// which it would hide.
+func checkImageVolume(found *os.File, rootfs string) error {
+	path, err := os.Readlink(untrusted.Path(found))
+	if err != nil {
+		return err
+	}
+	for _, tree := range []string{"proc", "sys", "dev"} {
+		if isBelow(path, filepath.Join(rootfs, tree)) {
+			return fmt.Errorf("the image declares a volume there, and a link of it leads to /%s", tree)
+		}
+	}
+	return nil
 }
 
 // stage mounts what is open where nobody can exchange it for something else, and returns where.

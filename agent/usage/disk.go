@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -20,9 +19,12 @@ var ErrTooDeep = fmt.Errorf("directories are nested deeper than %d", maxDepth)
 
 // Disk is how many bytes files and directories take on their disks, with all that is in them. It stops once there are more
 // than the most that matter. A container may change all of it meanwhile: links are not followed, what goes is left out, and
-// other file systems that are mounted in it do not count.
+// other file systems that are mounted in it do not count. A directory that changes while it is read is read again, for
+// a large file, or a directory, that got another name: renaming hides neither for more than a few looks.
+//
+// Each name counts for [nameSize] bytes at least, so that what a container may have bounds how long it takes to look at it.
 func Disk(ctx context.Context, most int64, paths ...string) (int64, error) {
-	m := measure{ctx: ctx, most: most}
+	m := measure{ctx: ctx, most: most, rereads: maxRereads, known: map[uint64]bool{}}
 	for _, path := range paths {
 		if err := m.addPath(path); err != nil {
 			return m.sum, fmt.Errorf("measure %s: %w", path, err)
@@ -31,11 +33,28 @@ func Disk(ctx context.Context, most int64, paths ...string) (int64, error) {
 	return m.sum, nil
 }
 
+// nameSize is what a name takes at least: an inode of ext4 has 256 bytes, which st_blocks leaves out.
+const nameSize = 256
+
+const (
+	// largeShare is the part of the most that matters from which a file is a large one: fewer than so many are ever counted.
+	largeShare = 4096
+	// maxKnown bounds the inodes that are remembered, and with them the memory that a look takes.
+	maxKnown = 1 << 16
+	// maxRereads is how many names are read again in all, and rereads how often a directory.
+	maxRereads = 200_000
+	rereads    = 32
+)
+
 // measure is what was measured so far.
 type measure struct {
 	ctx       context.Context
 	most, sum int64
 	device    uint64
+	// known are the inodes of the large files and of the directories that were counted.
+	known map[uint64]bool
+	// rereads is how many more names may be read again.
+	rereads int
 }
 
 func (m *measure) isOver() bool { return m.sum > m.most }
@@ -46,66 +65,135 @@ func (m *measure) addPath(path string) error {
 		return ifThere(err)
 	}
 	m.device = stat.Dev
-	return m.add(unix.AT_FDCWD, path, &stat, 0)
+	_, err := m.add(unix.AT_FDCWD, path, &stat, 0)
+	return err
 }
 
-// add adds an entry of a directory.
-func (m *measure) add(dir int, name string, stat *unix.Stat_t, depth int) error {
+// add adds an entry of a directory, and reports whether it was still there.
+func (m *measure) add(dir int, name string, stat *unix.Stat_t, depth int) (found bool, err error) {
 	if stat.Dev != m.device {
-		return nil
+		return true, nil
 	}
 	// Each name of a file has its part: a container could link to one file often, and a list of those seen would grow with it.
 	if isDir := stat.Mode&unix.S_IFMT == unix.S_IFDIR; !isDir {
-		m.sum += stat.Blocks * blockSize / int64(max(stat.Nlink, 1))
-		return nil
+		m.sum += max(taken(stat)/int64(max(stat.Nlink, 1)), nameSize)
+		if m.isLarge(stat) {
+			m.remember(stat.Ino)
+		}
+		return true, nil
 	}
-	m.sum += stat.Blocks * blockSize
 	if depth == maxDepth {
-		return ErrTooDeep
+		return true, ErrTooDeep
 	}
 	entered, err := untrusted.OpenDirectoryAt(dir, name)
 	if err != nil {
-		return ifThere(err)
+		return false, ifThere(err)
 	}
-	return errors.Join(m.addEntries(entered, depth+1), entered.Close())
+	m.sum += max(taken(stat), nameSize)
+	m.remember(stat.Ino)
+	return true, errors.Join(m.addEntries(int(entered.Fd()), depth+1), entered.Close())
 }
 
-// blockSize is the unit of st_blocks (inode(7)).
-const blockSize = 512
+// taken is what a file takes on the disk, by the unit of st_blocks (inode(7)).
+func taken(stat *unix.Stat_t) int64 { return stat.Blocks * 512 }
 
-// some is how many entries of a directory are read at once: a directory may have any number.
-const some = 1024
+func (m *measure) isLarge(stat *unix.Stat_t) bool { return taken(stat) > m.most/largeShare }
 
-func (m *measure) addEntries(dir *os.File, depth int) error {
-	for !m.isOver() {
-		if err := m.ctx.Err(); err != nil {
+func (m *measure) remember(inode uint64) {
+	if len(m.known) < maxKnown {
+		m.known[inode] = true
+	}
+}
+
+// addEntries adds what is in a directory. If that changes meanwhile it looks again for what it has missed, a few times.
+func (m *measure) addEntries(dir, depth int) error {
+	buffer := make([]byte, wholeBuffer)
+	for try := 0; ; try++ {
+		began, err := now()
+		if err != nil {
 			return err
 		}
-		names, err := dir.Readdirnames(some)
-		for _, name := range names {
-			if err := m.addEntry(int(dir.Fd()), name, depth); err != nil {
-				return err
-			}
+		vanished, err := m.readOnce(dir, depth, buffer, try > 0)
+		if err != nil || m.isOver() || m.rereads <= 0 || try == rereads {
+			return err
 		}
-		if errors.Is(err, io.EOF) {
-			return nil
+		if changed, err := changedSince(dir, began); err != nil || !changed && !vanished {
+			return err
 		}
-		if err != nil {
-			return ifThere(err)
+		if _, err := unix.Seek(dir, 0, unix.SEEK_SET); err != nil {
+			return err
 		}
+		buffer = buffer[:soonBuffer]
 	}
-	return nil
 }
 
-func (m *measure) addEntry(dir int, name string, depth int) error {
+const (
+	wholeBuffer = 32 << 10
+	// soonBuffer has room for a few names only, so that each is looked at as soon as it was read. The longest needs 280 bytes
+	// (getdents64(2)).
+	soonBuffer = 288
+)
+
+// now is the time by the clock of timestamps in file systems.
+func now() (unix.Timespec, error) {
+	var now unix.Timespec
+	err := unix.ClockGettime(unix.CLOCK_REALTIME_COARSE, &now)
+	return now, os.NewSyscallError("clock_gettime", err)
+}
+
+// changedSince reports whether names in a directory have changed since a time.
+func changedSince(dir int, since unix.Timespec) (bool, error) {
+	var stat unix.Stat_t
+	if err := unix.Fstat(dir, &stat); err != nil {
+		return false, os.NewSyscallError("fstat", err)
+	}
+	return stat.Ctim.Nano() >= since.Nano(), nil
+}
+
+// readOnce reads a directory and reports whether a name had vanished by the time that it was looked at.
+func (m *measure) readOnce(dir, depth int, buffer []byte, again bool) (vanished bool, err error) {
+	for !m.isOver() {
+		if err := m.ctx.Err(); err != nil {
+			return vanished, err
+		}
+		n, err := unix.ReadDirent(dir, buffer)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if n <= 0 || err != nil {
+			return vanished, ifThere(err)
+		}
+		_, _, names := unix.ParseDirent(buffer[:n], -1, nil)
+		if again {
+			m.rereads -= len(names)
+		}
+		for _, name := range names {
+			found, err := m.addEntry(dir, name, depth, again)
+			if err != nil {
+				return vanished, err
+			}
+			vanished = vanished || !found
+		}
+	}
+	return vanished, nil
+}
+
+// addEntry adds an entry; when a directory is read again, only one that counts and was not counted yet.
+func (m *measure) addEntry(dir int, name string, depth int, again bool) (found bool, err error) {
 	var stat unix.Stat_t
 	if err := unix.Fstatat(dir, name, &stat, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return ifThere(err)
+		return false, ifThere(err)
 	}
-	if m.isOver() {
-		return nil
+	if m.isOver() || again && !m.wasMissed(&stat) {
+		return true, nil
 	}
 	return m.add(dir, name, &stat, depth)
+}
+
+// wasMissed reports whether an entry was surely not counted before: small files are not remembered.
+func (m *measure) wasMissed(stat *unix.Stat_t) bool {
+	isDir := stat.Mode&unix.S_IFMT == unix.S_IFDIR
+	return (isDir && len(m.known) < maxKnown || !isDir && m.isLarge(stat)) && !m.known[stat.Ino]
 }
 
 // ifThere leaves out the error of what went meanwhile, or became something else.

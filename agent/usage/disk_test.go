@@ -108,3 +108,74 @@ func TestNestingIsBounded(t *testing.T) {
 		t.Errorf("measured: %v", err)
 	}
 }
+
+// TestRenamingHidesNothing has files change their names, or their directories, all the time while they are measured. A look may
+// miss one: who renames may have the only processor.
+func TestRenamingHidesNothing(t *testing.T) {
+	t.Parallel()
+	const size, decoys = 8 << 10, 3000 // KiB
+	for name, rename := range map[string]func(dir string, i int) (from, to string){
+		"a file": func(dir string, i int) (string, string) {
+			return fmt.Sprintf("%s/f%d", dir, i), fmt.Sprintf("%s/f%d", dir, i+1)
+		},
+		"a file that goes to and fro between directories": func(dir string, i int) (string, string) {
+			return fmt.Sprintf("%s/%d/f%d", dir, i%2, i), fmt.Sprintf("%s/%d/f%d", dir, (i+1)%2, i+1)
+		},
+		"a directory with a file": func(dir string, i int) (string, string) {
+			return fmt.Sprintf("%s/d%d", dir, i), fmt.Sprintf("%s/d%d", dir, i+1)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			for i := range decoys {
+				write(t, fmt.Sprintf("%s/%d/%d", dir, i%2, i), 0)
+				write(t, fmt.Sprintf("%s/decoy%d", dir, i), 0)
+			}
+			first, _ := rename(dir, 0)
+			if name == "a directory with a file" {
+				first += "/file"
+			}
+			write(t, first, size)
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error)
+			go func() {
+				for i := 0; ctx.Err() == nil; i++ {
+					if err := os.Rename(rename(dir, i)); err != nil {
+						ended <- err
+						return
+					}
+				}
+				ended <- nil
+			}()
+			missed := 0
+			for range 20 {
+				if measured(t, 64<<20, dir) < size<<10 {
+					missed++
+				}
+			}
+			cancel()
+			if err := <-ended; err != nil {
+				t.Fatal(err)
+			}
+			if missed > 7 {
+				t.Errorf("missed %d of 20 times", missed)
+			}
+		})
+	}
+}
+
+func TestEachNameCounts(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "file"), 0)
+	before := measured(t, noLimit, dir)
+	for i := range 2000 {
+		if err := os.Link(filepath.Join(dir, "file"), filepath.Join(dir, fmt.Sprint(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if more := measured(t, noLimit, dir) - before; more < 2000*nameSize {
+		t.Errorf("2000 names take %d bytes", more)
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -127,7 +128,7 @@ func (s Store) remove(name string) error {
 		return fmt.Errorf("it is to be kept: %w", err)
 	}
 	// It leaves links alone, and goes nowhere through them.
-	if err := os.RemoveAll(filepath.Join(s.root(), name)); err != nil {
+	if err := untrusted.RemoveAll(filepath.Join(s.root(), name)); err != nil {
 		return err
 	}
 	if err := os.Remove(filepath.Join(s.root(), bundle.FreshMark+name)); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -154,6 +154,7 @@ func (c *checker) container(at string, spec v1.ContainerFields, context v1.Conta
 			c.refuse(fmt.Sprintf("%s.env[%d].valueFrom.hostEnv.name", at, i), "preset", "it may not read the environment of the node's systemd")
 		}
 	}
+	c.logRate(at+".logging.rateLimit", spec.Logging.RateLimit)
 	if isLogger(spec.Logging.Tag) {
 		c.refuse(at+".logging.tag", "preset", "lines in the journal would seem to be of %s of the system", spec.Logging.Tag)
 	}

@@ -2,24 +2,29 @@ package policy
 
 import (
 	"maps"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
+	"github.com/davit-project/davit/manifests/settings"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
 // harmless are the settings that may be passed through under baseline and restricted: they say how
 // the unit is run and limited, not what it may do to others. They are names, and no patterns: a new
-// version of systemd adds nothing to them.
+// version of systemd adds nothing to them. A condition shows whether one path exists, has content and so on, which is no
+// secret; ConditionPathExistsGlob= would find out names, and ConditionEnvironment= what systemd has in its environment.
 var harmless = map[string][]string{
 	"unit": {
 		"Description", "Documentation", "StartLimitIntervalSec", "StartLimitInterval", "StartLimitBurst", "JobTimeoutSec",
 		"JobRunningTimeoutSec", "StopWhenUnneeded", "IgnoreOnIsolate", "CollectMode",
 		"ConditionACPower", "ConditionArchitecture", "ConditionCPUFeature", "ConditionCPUPressure", "ConditionCPUs", "ConditionCapability",
-		"ConditionControlGroupController", "ConditionCredential", "ConditionDirectoryNotEmpty", "ConditionEnvironment",
+		"ConditionControlGroupController", "ConditionCredential", "ConditionDirectoryNotEmpty",
 		"ConditionFileIsExecutable", "ConditionFileNotEmpty", "ConditionFirmware", "ConditionFirstBoot", "ConditionGroup", "ConditionHost",
 		"ConditionIOPressure", "ConditionKernelCommandLine", "ConditionKernelVersion", "ConditionMemory", "ConditionMemoryPressure",
-		"ConditionNeedsUpdate", "ConditionOSRelease", "ConditionPathExists", "ConditionPathExistsGlob", "ConditionPathIsDirectory",
+		"ConditionNeedsUpdate", "ConditionOSRelease", "ConditionPathExists", "ConditionPathIsDirectory",
 		"ConditionPathIsEncrypted", "ConditionPathIsMountPoint", "ConditionPathIsReadWrite", "ConditionPathIsSymbolicLink",
 		"ConditionSecurity", "ConditionUser", "ConditionVirtualization",
 	},
@@ -32,10 +37,10 @@ var harmless = map[string][]string{
 		"IOAccounting", "IOWeight", "IODeviceWeight", "IOReadBandwidthMax", "IOWriteBandwidthMax", "IOReadIOPSMax", "IOWriteIOPSMax",
 		"StartupIOWeight", "StartupBlockIOWeight", "IPAccounting", "IPAddressAllow", "IPAddressDeny",
 		"OOMPolicy", "ManagedOOMSwap", "ManagedOOMMemoryPressure", "ManagedOOMMemoryPressureLimit", "ManagedOOMMemoryPressureDurationSec",
-		"Restart", "RestartSec", "RestartSteps", "RestartMaxDelaySec", "RestartMode", "RestartKillSignal", "RestartPreventExitStatus",
-		"RestartForceExitStatus", "SuccessExitStatus", "TimeoutSec", "TimeoutStartSec", "TimeoutStopSec", "TimeoutAbortSec", "TimeoutCleanSec",
-		"RuntimeMaxSec", "RuntimeRandomizedExtraSec", "LogLevelMax", "LogRateLimitIntervalSec", "LogRateLimitBurst", "LogFilterPatterns",
-		"KillSignal", "FinalKillSignal", "SendSIGHUP", "SendSIGKILL",
+		"Restart", "RestartSteps", "RestartMaxDelaySec", "RestartMode", "RestartKillSignal", "RestartPreventExitStatus",
+		"RestartForceExitStatus", "SuccessExitStatus", "TimeoutStartSec", "TimeoutCleanSec",
+		"RuntimeMaxSec", "RuntimeRandomizedExtraSec", "LogLevelMax", "LogFilterPatterns",
+		"KillSignal", "SendSIGHUP",
 	},
 }
 
@@ -50,8 +55,54 @@ var values = map[string]func(value string) bool{
 	// A realtime class starves all others, and priorities above the default take from them.
 	"service.IOSchedulingClass":    oneOf("best-effort", "idle"),
 	"service.IOSchedulingPriority": oneOf("4", "5", "6", "7"),
+	// What ends at once would take a processor for its restarts, each of which costs systemd and a launcher some work.
+	"service.RestartSec": within(time.Second, forever),
+	// What does not end when it is asked to stops all changes of its object, and may go on for ever. 0 is infinity.
+	"service.TimeoutSec":      within(time.Microsecond, longestStop),
+	"service.TimeoutStopSec":  within(time.Microsecond, longestStop),
+	"service.TimeoutAbortSec": within(time.Microsecond, longestStop),
+	"service.SendSIGKILL":     oneOf("yes", "true", "1", "on"),
+	"service.FinalKillSignal": oneOf("SIGKILL", "KILL", "9"),
+	// journald, and the disk that it writes to, serve the whole node. 0 is no limit.
+	"service.LogRateLimitIntervalSec": within(logInterval, forever),
+	"service.LogRateLimitBurst":       isLogBurst,
 	// Others are killed in its stead.
 	"service.ManagedOOMPreference": oneOf("none"),
+}
+
+const (
+	forever = time.Duration(math.MaxInt64)
+	// longestStop is how long a container may take to stop.
+	longestStop = 24 * time.Hour
+	// logInterval is journald's own interval, and logRate how many lines a second it may take of a container, three times as many
+	// as by default (RateLimitIntervalSec= and RateLimitBurst= of journald.conf(5)).
+	logInterval = 30 * time.Second
+	logRate     = 1000
+)
+
+// within reports whether a time lies between two others.
+func within(least, most time.Duration) func(string) bool {
+	return func(value string) bool {
+		given, ok := settings.Time(value)
+		return ok && given >= least && given <= most
+	}
+}
+
+// isLogBurst reports whether so many lines in an interval of journald's are a limit that logRate allows.
+func isLogBurst(value string) bool {
+	lines, err := strconv.ParseInt(value, 0, 64)
+	return err == nil && lines > 0 && lines <= logRate*int64(logInterval/time.Second)
+}
+
+// logRate checks how much the journal takes of a container; nil is journald's default.
+func (c *checker) logRate(field string, limit *v1.LogRateLimit) {
+	switch {
+	case limit == nil:
+	case limit.IntervalSeconds == 0:
+		c.refuse(field+".intervalSeconds", "preset", "0 takes all of its lines, and journald serves the whole node")
+	case limit.Burst == 0 || int64(limit.Burst)/logRate > limit.IntervalSeconds:
+		c.refuse(field+".burst", "preset", "want a limit of at most %d lines a second: journald serves the whole node", logRate)
+	}
 }
 
 func oneOf(allowed ...string) func(string) bool {

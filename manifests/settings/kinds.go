@@ -1,11 +1,13 @@
 package settings
 
 import (
+	"math"
 	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // kind is what the values of some settings have in common.
@@ -108,6 +110,57 @@ func isTime(value string) bool {
 		}
 	}
 }
+
+// infinite is longer than any time that a setting means to bound.
+const infinite = time.Duration(math.MaxInt64)
+
+// Time is how long a time of a setting is; infinity is the longest. It reports whether the value is a time at all.
+func Time(value string) (time.Duration, bool) {
+	value = strings.TrimSpace(value)
+	if !isTime(value) {
+		return 0, false
+	}
+	if value == "infinity" {
+		return infinite, true
+	}
+	var sum float64
+	for rest := value; rest != ""; {
+		part := spanPrefix(rest)
+		sum += spanSeconds(rest[:part])
+		rest = strings.TrimSpace(rest[part:])
+	}
+	if sum >= infinite.Seconds() {
+		return infinite, true
+	}
+	return time.Duration(sum * float64(time.Second)), true
+}
+
+// spanSeconds is a number with a unit, in seconds.
+func spanSeconds(text string) float64 {
+	unit := strings.TrimLeft(text, "0123456789.")
+	number, _ := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(text, unit)), 64)
+	unit = strings.TrimSpace(unit)
+	if unit == "" {
+		return number
+	}
+	return number * unitSeconds[unit]
+}
+
+// unitSeconds are the units, as parse_time of systemd's src/basic/time-util.c has them.
+var unitSeconds = func() map[string]float64 {
+	const day = 24 * 60 * 60
+	seconds := map[string]float64{}
+	for value, names := range map[float64][]string{
+		1: {"seconds", "second", "sec", "s"}, 60: {"minutes", "minute", "min", "m"}, 60 * 60: {"hours", "hour", "hr", "h"},
+		day: {"days", "day", "d"}, 7 * day: {"weeks", "week", "w"}, 2629800: {"months", "month", "M"}, 31557600: {"years", "year", "y"},
+		1e-3: {"msec", "ms"}, 1e-6: {"usec", "us", "µs", "μs"},
+	} {
+		for _, name := range names {
+			seconds[name] = value
+		}
+	}
+	return seconds
+}()
 
 // timeUnits are those of systemd.time(7), longest first.
 var timeUnits = []string{

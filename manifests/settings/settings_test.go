@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestSettingsAreKnownByName(t *testing.T) {
@@ -177,4 +178,26 @@ func verify(t *testing.T, analyze, text string, ignored map[int]string) (fatal i
 		return last
 	}
 	return 0
+}
+
+func TestTimesAreRead(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]time.Duration{
+		"0": 0, "90": 90 * time.Second, "1.5": 1500 * time.Millisecond, "500ms": time.Second / 2, "1min 30s": 90 * time.Second, "1h2m": 62 * time.Minute,
+		"2 days": 48 * time.Hour, "1M": 2629800 * time.Second, "infinity": infinite, "100000y": infinite, "10us": 10 * time.Microsecond,
+	} {
+		if got, ok := Time(text); !ok || got != want {
+			t.Errorf("%q is %s, %v, want %s", text, got, ok, want)
+		}
+	}
+	for _, text := range []string{"", "soon", "5parsecs", "-1"} {
+		if got, ok := Time(text); ok {
+			t.Errorf("%q is %s", text, got)
+		}
+	}
+	for _, unit := range timeUnits {
+		if unitSeconds[unit] == 0 {
+			t.Errorf("%s has no length", unit)
+		}
+	}
 }

@@ -28,6 +28,9 @@ type LastRun struct {
 	// Failure is why the launcher could not start it, or did not find it ready, or why the agent had it
 	// ended; nil where it ended by itself.
 	Failure *Failure `json:"failure,omitempty"`
+	// Ports are those that the container has for its next start, although it does not publish them meanwhile: it published them,
+	// or was kept from it, and was not asked to stop.
+	Ports []Port `json:"ports,omitempty"`
 }
 
 // Failure is what the launcher, or the agent, ends a run for.
@@ -57,6 +60,9 @@ const (
 
 // IsOfRun reports whether the agent ended a container that ran.
 func (f *Failure) IsOfRun() bool { return f != nil && (f.Stage == StageAlive || f.Stage == StageDisk) }
+
+// IsOfStart reports whether there was no container yet.
+func (f *Failure) IsOfStart() bool { return f != nil && !f.IsOfRun() && f.Stage != StageProbe }
 
 // String says it in a few words: "oom-kill", "exit-code 3", "signal SEGV".
 func (r LastRun) String() string {

@@ -22,7 +22,8 @@
 // it is, see notify.go. hello -touch FILE makes a file, hello -remove FILE removes it,
 // and hello -ask URL asks for it again and again and says how that goes; -ask-one asks but one of a name's addresses. With HELLO_DATAGRAMS it answers
 // datagrams to that port; hello -datagram "PORT HOST:PORT" sends one from a port and prints the answer.
-// hello -lease-read FILE and -lease-write FILE hold a lease on a file.
+// hello -lease-read FILE and -lease-write FILE hold a lease on a file; hello -nest DIRECTORY makes thousands of directories there,
+// each in the one before.
 package main
 
 import (
@@ -120,9 +121,29 @@ func manage(verb, path string) error {
 		return lease(path, syscall.F_RDLCK)
 	case "-lease-write":
 		return lease(path, syscall.F_WRLCK)
+	case "-nest":
+		return nest(path)
 	default:
-		return fmt.Errorf("%s: want -touch, -remove, -ask, -ask-one, -datagram, -notify, -lease-read or -lease-write", verb)
+		return fmt.Errorf("%s: want -touch, -remove, -ask, -ask-one, -datagram, -notify, -lease-read, -lease-write or -nest", verb)
 	}
+}
+
+// nested is more directories than a path has room for, and than a process has descriptors by default.
+const nested = 5000
+
+func nest(dir string) error {
+	if err := os.Chdir(dir); err != nil {
+		return err
+	}
+	for range nested {
+		if err := os.Mkdir("deeper", 0o755); err != nil {
+			return err
+		}
+		if err := syscall.Chdir("deeper"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func listen() ([]net.Listener, error) {

@@ -18,11 +18,14 @@ var hung atomic.Bool
 
 // tellSystemd says that the program is up, when systemd asked for that, and goes on to say that it is
 // alive. /notify?state=… says something else, /barrier waits until systemd has heard all, /hang
-// lets the program look dead.
+// lets the program look dead, /flood says how it is thousands of times, and /linger sends a socket in the place of a barrier's pipe
+// whose last close takes half a minute.
 func tellSystemd() error {
 	http.HandleFunc("/notify", func(w http.ResponseWriter, r *http.Request) { answer(w, notify(r.FormValue("state"))) })
 	http.HandleFunc("/barrier", func(w http.ResponseWriter, _ *http.Request) { answer(w, barrier()) })
 	http.HandleFunc("/hang", func(http.ResponseWriter, *http.Request) { hung.Store(true) })
+	http.HandleFunc("/flood", func(w http.ResponseWriter, _ *http.Request) { answer(w, flood()) })
+	http.HandleFunc("/linger", func(w http.ResponseWriter, _ *http.Request) { answer(w, sendLingering()) })
 	if os.Getenv("NOTIFY_SOCKET") == "" {
 		return nil
 	}
@@ -91,4 +94,56 @@ func barrier() error {
 		return errors.New("systemd did not answer")
 	}
 	return nil
+}
+
+func flood() error {
+	for i := range 3000 {
+		if err := notify(fmt.Sprintf("STATUS=%d", i)); err != nil {
+			return err
+		}
+	}
+	return notify("STATUS=the last one")
+}
+
+// unread are the other ends of such connections, from which nothing is ever read.
+var unread []net.Conn
+
+// sendLingering gives away a connection with more to send than its other end takes (SO_LINGER of socket(7)).
+func sendLingering() error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	conn, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		return err
+	}
+	other, err := listener.Accept()
+	if err != nil {
+		return err
+	}
+	unread = append(unread, other)
+	if err := conn.SetWriteDeadline(time.Now().Add(time.Second)); err != nil {
+		return err
+	}
+	for err == nil {
+		_, err = conn.Write(make([]byte, 1<<20))
+	}
+	file, err := conn.(*net.TCPConn).File()
+	if err != nil {
+		return err
+	}
+	if err := unix.SetsockoptLinger(int(file.Fd()), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1, Linger: 30}); err != nil {
+		return err
+	}
+	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM, 0)
+	if err != nil {
+		return err
+	}
+	err = unix.Sendmsg(socket, []byte("BARRIER=1"), unix.UnixRights(int(file.Fd())), &unix.SockaddrUnix{Name: os.Getenv("NOTIFY_SOCKET")}, 0)
+	go func() { // whoever closes it last waits
+		conn.Close()
+		file.Close()
+	}()
+	return errors.Join(err, unix.Close(socket))
 }
