@@ -7,7 +7,7 @@ toolchain go1.26.10
 
 require (
 	github.com/agext/levenshtein v1.2.3 // "did you mean"
-	github.com/cilium/ebpf v0.17.3 // a program for setsockopt(2); libcontainer has its own for devices
+	github.com/cilium/ebpf v0.22.0 // a program for setsockopt(2); libcontainer has its own for devices
 	github.com/containerd/console v1.0.5
 	github.com/containerd/continuity v0.5.0 // copies what an image has into a fresh volume
 	github.com/containernetworking/cni v1.3.1
@@ -163,7 +163,7 @@ require (
 	go.opentelemetry.io/otel/sdk/metric v1.46.0 // indirect
 	go.opentelemetry.io/otel/trace v1.47.0 // indirect
 	go.yaml.in/yaml/v2 v2.4.4 // indirect
-	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
+	golang.org/x/exp/typeparams v0.0.0-20260209203927-2842357ff358 // indirect
 	golang.org/x/image v0.46.0 // indirect
 	golang.org/x/mod v0.42.0 // indirect
 	golang.org/x/perf v0.0.0-20260908200009-22c9c6c9d4da // indirect
