@@ -72,13 +72,19 @@ func (d *differ) wouldStart(workload Workload, current ActualWorkload) bool {
 func (d *differ) heldWhole(unit string, workload Workload) Held {
 	for _, whole := range workload.Needs() {
 		state, exists := d.actual.Workloads[whole]
-		if exists && state.down() && d.desired.Workloads[whole].Ref == workload.Ref {
+		if exists && state.down() && d.desired.Workloads[whole].Ref == workload.Ref && !d.ranWithout(unit, state) {
 			if held := d.heldByOperator(whole); held.By != "" {
 				return held
 			}
 		}
 	}
 	return Held{}
+}
+
+// ranWithout reports whether davit itself stopped a unit that ran while the whole was down: the operator had let it run.
+func (d *differ) ranWithout(unit string, whole ActualWorkload) bool {
+	at, owed := d.options.OwedAt[unit]
+	return owed && whole.Since.Before(at)
 }
 
 // renews reports whether a change of its manifest has a unit run again that may end by itself. A unit file that was edited

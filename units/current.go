@@ -94,6 +94,12 @@ func readCurrent() (map[string]string, error) {
 	return current, nil
 }
 
+// hasCurrent reports whether there is a link of a unit, wherever it leads.
+func hasCurrent(name string) bool {
+	_, err := os.Readlink(bundle.CurrentBundle(strings.TrimSuffix(name, ".service")))
+	return err == nil
+}
+
 // setCurrent leaves the link of a unit leading to the bundle that its text starts, durably. A unit without a bundle has
 // none.
 func setCurrent(name, text string) error {

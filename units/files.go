@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -157,8 +158,8 @@ func Tidy() error {
 	return nil
 }
 
-// ensureUnit leaves the link of a unit and its file as its text says. The link comes first: a file never names one that
-// is not there.
+// ensureUnit leaves the file of a unit and its link as its text says. A file never names a link that is not there, and
+// the link stays where it leads if the file cannot be written.
 func ensureUnit(name, text string) error {
 	if !validName.MatchString(name) {
 		return fmt.Errorf("write unit: %q is not a name of davit's", name)
@@ -166,29 +167,39 @@ func ensureUnit(name, text string) error {
 	if err := os.MkdirAll(Dir, 0o755); err != nil {
 		return fmt.Errorf("write unit %s: %w", name, err)
 	}
-	if err := setCurrent(name, text); err != nil {
-		return fmt.Errorf("write unit %s: %w", name, err)
+	steps := []func(name, text string) error{ensureFile, setCurrent}
+	if !hasCurrent(name) {
+		slices.Reverse(steps)
 	}
+	for _, step := range steps {
+		if err := step(name, text); err != nil {
+			return fmt.Errorf("write unit %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func ensureFile(name, text string) error {
 	onDisk := OnDisk(text)
 	if now, err := os.ReadFile(filepath.Join(Dir, name)); err == nil && string(now) == onDisk {
 		return syncDir(Dir) // an interrupted call may not have
 	}
-	return writeUnit(name, onDisk)
+	return writeFile(name, onDisk)
 }
 
-// writeUnit leaves the unit file with this text, durably: after a power loss it has the
+// writeFile leaves the unit file with this text, durably: after a power loss it has the
 // old text or the new one.
-func writeUnit(name, text string) (err error) {
+func writeFile(name, text string) (err error) {
 	if err := notePending(); err != nil {
-		return fmt.Errorf("write unit %s: %w", name, err)
+		return err
 	}
 	file, err := os.CreateTemp(Dir, newPrefix+"*")
 	if err != nil {
-		return fmt.Errorf("write unit %s: %w", name, err)
+		return err
 	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("write unit %s: %w", name, errors.Join(err, os.Remove(file.Name())))
+			err = errors.Join(err, os.Remove(file.Name()))
 		}
 	}()
 	_, err = file.WriteString(text)
