@@ -194,6 +194,33 @@ func TestAPartOfWhatIsMaskedMayBeStopped(t *testing.T) {
 	}
 }
 
+// TestAPartThatRanBesideWhatIsMaskedStartsAgain stops a replica for a change though its target is masked. Where the operator
+// stopped the target after that, it stays down.
+func TestAPartThatRanBesideWhatIsMaskedStartsAgain(t *testing.T) {
+	t.Parallel()
+	stopped := time.Unix(2000, 0)
+	for name, test := range map[string]struct {
+		masked time.Time
+		want   Holder
+	}{
+		"masked while it ran":             {stopped.Add(-time.Minute), ""},
+		"masked after davit's stop of it": {stopped.Add(time.Minute), ByMask},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNode()
+			desired := resolve(t, strings.TrimSuffix(operated, "---\n"), command)
+			n.mustApply(t, desired)
+			n.change("web.target", func(w *ActualWorkload) { w.Active, w.Enabled, w.Since = "inactive", "masked", test.masked })
+			n.change("web@1.service", func(w *ActualWorkload) { w.Active, w.RunningDir = "inactive", "" })
+			options := Options{Owed: map[string]string{"web@1.service": ""}, OwedAt: map[string]time.Time{"web@1.service": stopped}}
+			if by := heldBy(desired, n.actual, options, "web@1.service"); by != test.want {
+				t.Errorf("it is held by %q", by)
+			}
+		})
+	}
+}
+
 // TestAStartThatSystemdDidNotTakeIsOwed has systemd not take a start: the unit does not count as failed any more, and looks
 // as if an operator had stopped it.
 func TestAStartThatSystemdDidNotTakeIsOwed(t *testing.T) {
