@@ -23,7 +23,7 @@ const (
 	byFloor   = "a plain service takes a fifth of Quadlet's by itself, and runc alone another third: libcontainer, as above"
 	byLooking = "what it had before is kept; but systemd is asked whether the unit starts again, 2 ms, and all of the network is looked through, 3 ms, " +
 		"so that rules that were flushed and devices that were removed come back"
-	byReload = "a unit names its bundle, and each version of a bundle has a name of its own: so each change is one of a unit, and systemd's daemon-reload, " +
+	byReload = "in this run a unit named its bundle, and each version of a bundle has a name of its own: so each change was one of a unit, and systemd's daemon-reload, " +
 		"which takes most of it, takes as long with as many units of any kind: see reconcile/daemon-reload"
 	byFiles  = "4,000 files and links are looked at, whether they are what they were, and systemd takes 8 ms to tell of as many units"
 	byBoth   = "both processors are busy all the time, so that it is the processor time of a start, above, as often"
