@@ -81,10 +81,10 @@ func (d *differ) heldWhole(unit string, workload Workload) Held {
 	return Held{}
 }
 
-// ranWithout reports whether davit itself stopped a unit that ran while the whole was down: the operator had let it run.
+// ranWithout reports whether a unit ran while the whole was down, until davit itself stopped it: the operator had let it run.
 func (d *differ) ranWithout(unit string, whole ActualWorkload) bool {
 	at, owed := d.options.OwedAt[unit]
-	return owed && whole.Since.Before(at)
+	return owed && whole.Since.Before(at) && !d.actual.Workloads[unit].Since.Before(at)
 }
 
 // renews reports whether a change of its manifest has a unit run again that may end by itself. A unit file that was edited

@@ -200,11 +200,13 @@ func TestAPartThatRanBesideWhatIsMaskedStartsAgain(t *testing.T) {
 	t.Parallel()
 	stopped := time.Unix(2000, 0)
 	for name, test := range map[string]struct {
-		masked time.Time
-		want   Holder
+		masked, down time.Time
+		want         Holder
 	}{
-		"masked while it ran":             {stopped.Add(-time.Minute), ""},
-		"masked after davit's stop of it": {stopped.Add(time.Minute), ByMask},
+		"masked while it ran":             {stopped.Add(-time.Minute), stopped.Add(time.Second), ""},
+		"masked after davit's stop of it": {stopped.Add(time.Minute), stopped.Add(time.Second), ByMask},
+		"stopped with the whole":          {stopped.Add(-time.Minute), stopped.Add(-time.Minute), ByMask},
+		"new":                             {stopped.Add(-time.Minute), time.Time{}, ByMask},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -212,7 +214,7 @@ func TestAPartThatRanBesideWhatIsMaskedStartsAgain(t *testing.T) {
 			desired := resolve(t, strings.TrimSuffix(operated, "---\n"), command)
 			n.mustApply(t, desired)
 			n.change("web.target", func(w *ActualWorkload) { w.Active, w.Enabled, w.Since = "inactive", "masked", test.masked })
-			n.change("web@1.service", func(w *ActualWorkload) { w.Active, w.RunningDir = "inactive", "" })
+			n.change("web@1.service", func(w *ActualWorkload) { w.Active, w.RunningDir, w.Since = "inactive", "", test.down })
 			options := Options{Owed: map[string]string{"web@1.service": ""}, OwedAt: map[string]time.Time{"web@1.service": stopped}}
 			if by := heldBy(desired, n.actual, options, "web@1.service"); by != test.want {
 				t.Errorf("it is held by %q", by)
