@@ -78,11 +78,11 @@ func TestAVolumeOfWhichAPartIsMounted(t *testing.T) {
 		has   []string // of the volume, before
 		want  string
 	}{
-		"empty":                          {"", nil, "a b"},
-		"a part":                         {"part\n", []string{"part"}, "a b part"},
-		"a part that the image has too":  {"a\n", []string{"a/mine"}, "a a/mine b"},
-		"a fill that was interrupted":    {"part\na\nb\n", []string{"part", "a/x"}, "a a/x b part"},
-		"what somebody else has written": {"part\n", []string{"part", "other"}, "other part"},
+		"empty":                         {"", nil, "a b"},
+		"a part":                        {"part\n", []string{"part"}, "a b part"},
+		"a part that the image has too": {"a\n", []string{"a/mine"}, "a a/mine b"},
+		"a fill that was interrupted":   {"part\na\nb\n", []string{"part", "a/x"}, "a a/x b part"},
+		"files of another container":    {"part\n", []string{"part", "other"}, "other part"},
 	} {
 		volume, rootfs := filepath.Join(bundle.VolumesDir, "site"), t.TempDir()
 		err := errors.Join(os.RemoveAll(bundle.VolumesDir), os.MkdirAll(volume, 0o700), os.MkdirAll(rootfs+"/data/a", 0o755), os.MkdirAll(rootfs+"/data/b", 0o755),

@@ -24,7 +24,7 @@ func inNetwork(t *testing.T, addresses ...string) {
 	}
 	runtime.LockOSThread() // never unlocked: the thread ends with its namespace
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	loopback, err := netlink.LinkByName("lo")
 	if err == nil {
@@ -49,7 +49,7 @@ func change(t *testing.T, queue func(*socket) error) {
 	t.Helper()
 	conn, err := open()
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	defer conn.CloseLasting()
 	if err := queue(conn); err != nil {

@@ -119,8 +119,8 @@ func (s *socket) chains() (map[string]bool, error) {
 	return names, nil
 }
 
-// transaction changes rules at once, alone of all of davit's processes. Nothing is sent when change says
-// that there is nothing to send.
+// transaction changes rules at once, under the lock that keeps other processes of davit from changing rules. It sends nothing
+// if change reports that there is nothing to send.
 func transaction(change func(*socket) (bool, error)) error {
 	finish, err := begin(change)
 	return errors.Join(err, finish())

@@ -13,7 +13,7 @@ import (
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
-// What the API server refuses though one node could do with it. A manifest that passes here passes there
+// These checks are the API server's: davit could run some of what they refuse. A manifest that passes here passes there
 // (https://github.com/kubernetes/kubernetes/blob/v1.37.0/pkg/apis/core/validation/validation.go and its neighbours).
 
 // checkLabels checks labels and annotations below a field.

@@ -136,7 +136,7 @@ var container = map[string]field{
 	"securityContext":          {treatment: yes},
 	"tty":                      {treatment: yes},
 	"stdin":                    {ignored, "a service's standard input is at its end: with tty it stays open", []any{false}},
-	"stdinOnce":                {ignored, "nobody attaches to a service", []any{false}},
+	"stdinOnce":                {ignored, "a service has no standard input", []any{false}},
 	"resizePolicy":             {ignored, "systemd changes limits in place", nil},
 	"terminationMessagePath":   {ignored, "the journal has what a container said last", []any{"/dev/termination-log"}},
 	"terminationMessagePolicy": {ignored, "the journal has what a container said last", []any{"File"}},

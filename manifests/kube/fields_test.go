@@ -25,8 +25,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite docs/kubernetes.md")
 
-// table is a table of fields, and the type whose fields it treats. With a type of davit's own, that one has the fields
-// that the table does not name.
+// table is a table of fields, and the type of Kubernetes whose fields are in it. Fields that are not in it are fields of own, if
+// there is one.
 type table struct {
 	fields  map[string]field
 	of, own reflect.Type
@@ -145,7 +145,7 @@ type walker struct {
 	sections []section
 }
 
-// owners are the types of davit's own that a type becomes, where it is not inside such a one.
+// owners are the types of davit that a type of Kubernetes is converted to, unless it is a part of another converted type.
 var owners = map[reflect.Type]reflect.Type{reflect.TypeFor[core.PodSpec](): reflect.TypeFor[v1.PodSpec]()}
 
 func (w *walker) visit(of, own reflect.Type) {

@@ -8,8 +8,7 @@ import (
 	"go.podman.io/image/v5/docker/reference"
 )
 
-// podSpec turns the PodSpec of a template at a path, or of a Pod, into that of davit's Pod, whose fields are named
-// alike.
+// podSpec converts the PodSpec of a template at a path, or of a Pod. The fields of davit's Pod have the same names.
 func (c *conversion) podSpec(template map[string]any, at string) map[string]any {
 	path := join(at, "spec")
 	spec := maps.Clone(c.sort(mapAt(template, "spec"), podSpec, path))
