@@ -323,17 +323,19 @@ func runningDirs() (map[string]string, error) {
 
 // foreign finds the desired units whose names others have.
 func (n *Node) foreign(ctx context.Context, desired reconcile.Desired, actual reconcile.Actual) (map[string]string, error) {
-	running, err := runningDirs()
-	if err != nil {
-		return nil, err
-	}
 	var names []string
 	for name := range desired.Workloads {
-		_, own := actual.Workloads[name]
-		// A container of davit's may run on though somebody removed its unit file.
-		if !own && running[strings.TrimSuffix(name, ".service")] == "" {
+		if _, own := actual.Workloads[name]; !own {
 			names = append(names, name)
 		}
+	}
+	if len(names) > 0 { // in most passes there are none
+		running, err := runningDirs()
+		if err != nil {
+			return nil, err
+		}
+		// A container of davit's may run on though its unit file was removed.
+		names = slices.DeleteFunc(names, func(name string) bool { return running[strings.TrimSuffix(name, ".service")] != "" })
 	}
 	return n.Systemd.Foreign(ctx, names)
 }
