@@ -108,15 +108,35 @@ func imports(t *testing.T) map[string][]string {
 // there: registries, storage, YAML, Kubernetes.
 func TestTheLauncherStaysSmall(t *testing.T) {
 	t.Parallel()
-	output, err := exec.Command("go", "list", "-deps", "-tags=seccomp", "./agent/cmd/davit-run").Output()
+	unwanted := []string{"go.podman.io/", "yaml", "k8s.io/", "github.com/google/go-containerregistry", module + "reconcile", module + "manifests"}
+	linksNone(t, "./agent/cmd/davit-run", "seccomp", unwanted)
+}
+
+// TestDavitLinksNoTemplates keeps out what calls methods by their names: the linker then drops none of any package, and
+// davit is a fifth larger.
+func TestDavitLinksNoTemplates(t *testing.T) {
+	t.Parallel()
+	makefile, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tags := regexp.MustCompile(`(?m)^tags +:= (\S+)$`).FindSubmatch(makefile)
+	if tags == nil {
+		t.Fatal("Makefile names no tags")
+	}
+	linksNone(t, "./agent/cmd/davit", string(tags[1]), []string{"html/template", "golang.org/x/net/trace"})
+}
+
+// linksNone checks that a program links no package whose path contains one of the texts.
+func linksNone(t *testing.T, program, tags string, unwanted []string) {
+	t.Helper()
+	output, err := exec.Command("go", "list", "-deps", "-tags="+tags, program).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for dependency := range strings.FieldsSeq(string(output)) {
-		for _, unwanted := range []string{"go.podman.io/", "yaml", "k8s.io/", "github.com/google/go-containerregistry", module + "reconcile", module + "manifests"} {
-			if strings.Contains(dependency, unwanted) {
-				t.Errorf("davit-run links %s", dependency)
-			}
+		if slices.ContainsFunc(unwanted, func(text string) bool { return strings.Contains(dependency, text) }) {
+			t.Errorf("%s links %s", program, dependency)
 		}
 	}
 }

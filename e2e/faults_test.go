@@ -98,7 +98,7 @@ func newBench(t *testing.T) *bench {
 			t.Error(err)
 		}
 	})
-	b.build("failing-davit", "./agent/cmd/davit", "containers_image_openpgp,exclude_graphdriver_btrfs,failpoints")
+	b.build("failing-davit", "./agent/cmd/davit", "containers_image_openpgp,exclude_graphdriver_btrfs,grpcnotrace,failpoints")
 	// Both versions are there once, so that both states are known, and their generations kept.
 	for _, at := range []int{0, 1, 0} {
 		b.put(at)
