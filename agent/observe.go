@@ -28,16 +28,41 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
+// question is one to systemd, for all units at once; the disk is read while it thinks.
+type question struct {
+	// heard says that changes of units are heard of: what is known of those that have not changed is good enough.
+	heard bool
+
+	done   chan struct{}
+	states map[string]units.State
+	err    error
+}
+
+// ask asks systemd for the units of files.
+func (n *Node) ask(ctx context.Context, files map[string]units.Own, heard bool) *question {
+	q := &question{heard: heard, done: make(chan struct{})}
+	go func() {
+		defer close(q.done)
+		q.states, q.err = n.Systemd.States(ctx, slices.Sorted(maps.Keys(files)))
+	}()
+	return q
+}
+
+// answer waits for the answer. It is the caller's own, and may be asked for once.
+func (q *question) answer() (map[string]units.State, error) {
+	<-q.done
+	return q.states, q.err
+}
+
 // Observe reads the actual state from systemd and the disk: of the units that davit's files are of, with more of
-// those of objects that are judged. heard is as in [Node.states].
+// those of objects that are judged. asked is the question about the units.
 func (n *Node) Observe(
-	ctx context.Context, files map[string]units.Own, desired reconcile.Desired, judged map[string]string, heard bool,
+	ctx context.Context, files map[string]units.Own, desired reconcile.Desired, judged map[string]string, asked *question,
 ) (reconcile.Actual, error) {
 	var actual reconcile.Actual
-	// systemd is asked for all units at once; the disk is read while it thinks.
 	var reads errgroup.Group
 	for _, read := range []func() error{
-		func() (err error) { actual.Workloads, err = n.workloads(ctx, files, desired, judged, heard); return },
+		func() (err error) { actual.Workloads, err = n.workloads(ctx, files, desired, judged, asked); return },
 		func() (err error) { actual.Images, err = images.List(); return },
 		func() (err error) { actual.Networks, err = networks.List(); return },
 		func() (err error) { actual.Volumes, err = volumes.List(); return },
@@ -63,7 +88,7 @@ func (n *Node) Observe(
 
 // workloads reads the units davit wrote and what systemd makes of them.
 func (n *Node) workloads(
-	ctx context.Context, files map[string]units.Own, desired reconcile.Desired, judged map[string]string, heard bool,
+	ctx context.Context, files map[string]units.Own, desired reconcile.Desired, judged map[string]string, asked *question,
 ) (map[string]reconcile.ActualWorkload, error) {
 	pending := units.PendingReload()
 	shadows, err := units.Shadows(files)
@@ -79,7 +104,7 @@ func (n *Node) workloads(
 	var states map[string]units.State
 	var workloads map[string]reconcile.ActualWorkload
 	reads.Go(func() (err error) {
-		states, err = n.states(ctx, slices.Sorted(maps.Keys(files)), desired, pending, heard, shadows)
+		states, err = n.states(ctx, asked, desired, pending, shadows)
 		return err
 	})
 	reads.Go(func() (err error) {
@@ -211,12 +236,11 @@ func (n *Node) onDisk(files map[string]units.Own, desired reconcile.Desired) (ma
 
 // states reads what systemd makes of units: in one round trip what they are, and what else there is to know,
 // some hundred properties each, only of those that are not plain and of those that they cannot be without;
-// of all while a reload is pending. heard says that changes of units are heard of: what is known of those that have
-// not changed is good enough then, but for those in whose place another unit is.
+// of all while a reload is pending, and of those in whose place another unit is.
 func (n *Node) states(
-	ctx context.Context, names []string, desired reconcile.Desired, pending, heard bool, shadows map[string]string,
+	ctx context.Context, asked *question, desired reconcile.Desired, pending bool, shadows map[string]string,
 ) (map[string]units.State, error) {
-	states, err := n.Systemd.States(ctx, names)
+	states, err := asked.answer()
 	if err != nil {
 		return nil, err
 	}
@@ -242,7 +266,7 @@ func (n *Node) states(
 		group.Go(func() error {
 			// Of what is up less may be known.
 			isCurrent := func(known units.State) bool {
-				return heard && !pending && !isShadowed(name) && listed.ActiveState != "active" &&
+				return asked.heard && !pending && !isShadowed(name) && listed.ActiveState != "active" &&
 					known.ActiveState == listed.ActiveState && known.SubState == listed.SubState && known.HasJob == listed.HasJob
 			}
 			state, err := n.known.get(name, isCurrent, func() (units.State, error) { return n.Systemd.State(ctx, name) })

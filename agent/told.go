@@ -26,7 +26,7 @@ func (n *Node) lookAgain(ctx context.Context, set *manifests.Set, guard Guard, v
 	if err != nil {
 		return Report{}, err
 	}
-	if err := n.observe(ctx, v, files, true); err != nil {
+	if err := n.observe(ctx, v, files, n.ask(ctx, files, true)); err != nil {
 		return Report{}, err
 	}
 	plan, err := n.planFor(v, guard, true)

@@ -44,22 +44,23 @@ func (n *Node) look(ctx context.Context, set *manifests.Set) (*view, error) {
 	v.kept, failures[0] = n.generations.List()
 	v.decided, failures[1] = n.generations.Decisions()
 	v.warning = errors.Join(failures[:]...)
-	if err := n.settle(v); err != nil {
-		return nil, err
-	}
 	files, err := n.files.List()
 	if err != nil {
 		return nil, fmt.Errorf("observe the node: %w", err)
 	}
+	asked := n.ask(ctx, files, false) // after the history: what happens meanwhile is in neither, or in the states alone
+	if err := n.settle(v); err != nil {
+		return nil, err
+	}
 	v.warning = errors.Join(v.warning, n.adopt(v, files))
-	return v, n.observe(ctx, v, files, false)
+	return v, n.observe(ctx, v, files, asked)
 }
 
-// observe reads what the node is, and judges the changes that are not confirmed. heard is as in [Node.states].
-func (n *Node) observe(ctx context.Context, v *view, files map[string]units.Own, heard bool) error {
+// observe reads what the node is, and judges the changes that are not confirmed.
+func (n *Node) observe(ctx context.Context, v *view, files map[string]units.Own, asked *question) error {
 	judged := v.unconfirmed()
 	var err error
-	if v.actual, err = n.Observe(ctx, files, v.desired, judged, heard); err != nil {
+	if v.actual, err = n.Observe(ctx, files, v.desired, judged, asked); err != nil {
 		return err
 	}
 	for unit, workload := range v.actual.Workloads {
