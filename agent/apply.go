@@ -11,7 +11,6 @@ import (
 
 	"github.com/davit-project/davit/agent/health"
 	"github.com/davit-project/davit/reconcile"
-	"github.com/davit-project/davit/units"
 )
 
 // Apply makes the node what the manifests say, in as many passes as it takes. With wait it returns when
@@ -46,7 +45,7 @@ func (n *Node) Apply(ctx context.Context, pass Pass, wait bool, waiting func(hol
 // watch has changes of units call for passes, until the context ends. systemd cuts the connection when it
 // executes itself again.
 func (r *reconciler) watch(ctx context.Context, wake chan<- struct{}) error {
-	changes, err := units.Watch(ctx)
+	changes, err := r.node.Systemd.Watch(ctx)
 	if err != nil {
 		return err
 	}
@@ -60,7 +59,7 @@ func (r *reconciler) watch(ctx context.Context, wake chan<- struct{}) error {
 				return
 			case <-time.After(rewatch):
 			}
-			if again, err := units.Watch(ctx); err == nil {
+			if again, err := r.node.Systemd.Watch(ctx); err == nil {
 				changes = again
 			}
 			r.heardOf("", wake) // changes were missed

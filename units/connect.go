@@ -10,33 +10,28 @@ import (
 	"github.com/davit-project/davit/units/bus"
 )
 
-// connection is one to systemd whose end is told.
+// connection is one to systemd, for calls and for signals: systemd writes each signal to each of its connections, and
+// a signal of a unit that starts has a hundred properties.
 type connection struct {
 	*dbus.Conn
+	signals *signals
 	// lost is closed when systemd has cut the connection, as it does when it re-executes itself, and
 	// when it was closed.
 	lost <-chan struct{}
 }
 
-// connect connects to systemd and has it send signals, until the context ends.
+// connect connects to systemd, until the context ends.
 func connect(ctx context.Context) (*connection, error) {
-	end, ended := context.WithCancel(context.Background())
-	conn, err := dbus.NewConnection(func() (*godbus.Conn, error) {
-		// It is two connections, one for calls and one for signals.
-		one, err := bus.Dial(ctx)
-		if err != nil {
-			return nil, err
-		}
-		context.AfterFunc(one.Context(), ended)
-		return one, nil
-	})
+	received := newSignals()
+	one, err := bus.Dial(ctx, godbus.WithSignalHandler(received))
 	if err != nil {
-		ended()
 		return nil, fmt.Errorf("connect to systemd: %w (davit needs root on a node that runs systemd)", err)
 	}
-	if err := conn.Subscribe(); err != nil {
-		conn.Close()
-		return nil, fmt.Errorf("subscribe to systemd's signals: %w", err)
+	// The library asks for a second connection, for signals. It waits for nothing while it takes one from its channel.
+	conn, err := dbus.NewConnection(func() (*godbus.Conn, error) { return one, nil })
+	if err != nil {
+		one.Close()
+		return nil, fmt.Errorf("connect to systemd: %w", err)
 	}
-	return &connection{conn, end.Done()}, nil
+	return &connection{conn, received, one.Context().Done()}, nil
 }

@@ -2,52 +2,147 @@ package units
 
 import (
 	"context"
+	"encoding/hex"
+	"path"
+	"strings"
+	"sync"
 
-	"github.com/coreos/go-systemd/v22/dbus"
+	godbus "github.com/godbus/dbus/v5"
 )
 
-// changesBuffer is how many changes of units may wait to be read: a boot of many.
-const changesBuffer = 1024
-
-// Watch returns the names of units as they change, until the context or the connection to systemd
-// ends: then the channel is closed. An empty name says that changes were missed.
-func Watch(ctx context.Context) (<-chan string, error) {
-	conn, err := connect(ctx)
+// Watch returns the names of units as they change, each once however often it changes before the name is read. When the
+// context or the connection to systemd ends, the channel is closed: changes may be missed until the next call.
+func (s *Systemd) Watch(ctx context.Context) (<-chan string, error) {
+	conn, err := s.connection(ctx)
 	if err != nil {
 		return nil, err
 	}
-	changes, missed := make(chan *dbus.PropertiesUpdate, changesBuffer), make(chan error, 1)
-	conn.SetPropertiesSubscriber(changes, missed)
+	w := &watcher{changed: map[string]bool{}, more: make(chan struct{}, 1)}
+	conn.signals.add(w)
 	names := make(chan string)
 	go func() {
 		defer close(names)
-		defer conn.Close()
-		passOn(ctx, conn.lost, changes, missed, names)
+		defer conn.signals.remove(w)
+		w.passOn(ctx, conn.lost, names)
 	}()
 	return names, nil
 }
 
-// passOn passes each name on once, however often its unit changes while nobody asks.
-func passOn(ctx context.Context, lost <-chan struct{}, changes <-chan *dbus.PropertiesUpdate, missed <-chan error, names chan<- string) {
-	waiting := map[string]bool{}
-	for {
-		var out chan<- string
-		next := ""
-		for next = range waiting {
-			out = names
-			break
+// signals takes what systemd sends on a connection. It is called by the goroutine that reads the connection, so it waits for
+// nothing, and it keeps no more than the names of units.
+type signals struct {
+	jobs // takes the ends of jobs
+
+	mu       sync.Mutex
+	watchers map[*watcher]bool
+}
+
+// jobs queues signals for the library, which waits for the ends of the jobs that it has started.
+type jobs interface {
+	godbus.SignalHandler
+	godbus.SignalRegistrar
+	godbus.Terminator
+}
+
+func newSignals() *signals {
+	return &signals{jobs: godbus.NewSequentialSignalHandler().(jobs), watchers: map[*watcher]bool{}}
+}
+
+// DeliverSignal implements [godbus.SignalHandler]. Signals are those of org.freedesktop.systemd1(5).
+func (s *signals) DeliverSignal(iface, member string, signal *godbus.Signal) {
+	switch member {
+	case "JobRemoved":
+		s.jobs.DeliverSignal(iface, member, signal)
+	case "PropertiesChanged":
+		// Each change of a unit has one signal for the interface of all units, and one for that of its type.
+		if len(signal.Body) > 0 && signal.Body[0] == "org.freedesktop.systemd1.Unit" {
+			s.note(unitOf(signal.Path))
 		}
+	}
+}
+
+func (s *signals) add(w *watcher) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watchers[w] = true
+}
+
+func (s *signals) remove(w *watcher) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.watchers, w)
+}
+
+func (s *signals) note(unit string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for w := range s.watchers {
+		w.note(unit)
+	}
+}
+
+// unitOf is the unit of an object of systemd's: the last part of the path, in which a byte that is no letter or digit is an
+// underscore and two hexadecimal digits (sd_bus_path_encode(3)).
+func unitOf(object godbus.ObjectPath) string {
+	var name strings.Builder
+	encoded := path.Base(string(object))
+	for i := 0; i < len(encoded); i++ {
+		if encoded[i] == '_' && i+2 < len(encoded) {
+			if decoded, err := hex.DecodeString(encoded[i+1 : i+3]); err == nil {
+				name.Write(decoded)
+				i += 2
+				continue
+			}
+		}
+		name.WriteByte(encoded[i])
+	}
+	return name.String()
+}
+
+// watcher has the units that changed and were not passed on yet.
+type watcher struct {
+	mu      sync.Mutex
+	changed map[string]bool
+	more    chan struct{} // has one if changed is not empty
+}
+
+func (w *watcher) note(unit string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.changed[unit] = true
+	select {
+	case w.more <- struct{}{}:
+	default:
+	}
+}
+
+// take returns the units that changed since the last call.
+func (w *watcher) take() map[string]bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	changed := w.changed
+	w.changed = map[string]bool{}
+	return changed
+}
+
+// passOn passes the names on until the context or the connection ends.
+func (w *watcher) passOn(ctx context.Context, lost <-chan struct{}, names chan<- string) {
+	for {
 		select {
-		case change := <-changes:
-			waiting[change.UnitName] = true
-		case <-missed:
-			waiting[""] = true
-		case out <- next:
-			delete(waiting, next)
+		case <-w.more:
 		case <-lost:
 			return
 		case <-ctx.Done():
 			return
+		}
+		for unit := range w.take() {
+			select {
+			case names <- unit:
+			case <-lost:
+				return
+			case <-ctx.Done():
+				return
+			}
 		}
 	}
 }

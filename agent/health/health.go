@@ -33,12 +33,13 @@ type Systemd interface {
 	QueueStop(ctx context.Context, name string) error
 	KillUnit(ctx context.Context, name string) error
 	RunCommand(ctx context.Context, name, description string, command []string, within time.Duration) (string, error)
+	// Watch returns the names of units as they change, until the channel is closed.
+	Watch(ctx context.Context) (<-chan string, error)
 }
 
 // Monitor probes the containers that run on a node.
 type Monitor struct {
 	systemd  Systemd
-	watch    func(ctx context.Context) (<-chan string, error)
 	note     func(id string, failure bundle.Failure) error
 	free     func(path string) (usage.Free, error)
 	measure  func(ctx context.Context, most int64, paths ...string) (int64, error)
@@ -59,7 +60,7 @@ type Monitor struct {
 // New makes a monitor that has the launcher run commands in containers.
 func New(systemd Systemd, launcher string, log *slog.Logger) *Monitor {
 	return &Monitor{
-		systemd: systemd, watch: units.Watch, note: noteFailure, free: usage.FreeAt, measure: usage.Disk, launcher: launcher, log: log,
+		systemd: systemd, note: noteFailure, free: usage.FreeAt, measure: usage.Disk, launcher: launcher, log: log,
 		again: make(chan struct{}, 1), changed: func(string) {}, made: time.Now(),
 		watched: map[string]*watched{}, unprobed: map[string]fs.FileInfo{},
 	}
@@ -94,7 +95,7 @@ func (m *Monitor) Run(ctx context.Context) error {
 	defer m.group.Wait()
 	defer m.stopAll()
 	for told := false; ctx.Err() == nil; {
-		changes, err := m.watch(ctx)
+		changes, err := m.systemd.Watch(ctx)
 		if err == nil {
 			told = false
 			m.follow(ctx, changes)

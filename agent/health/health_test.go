@@ -50,6 +50,9 @@ func (f *fakeSystemd) KillUnit(_ context.Context, name string) error  { return f
 func (f *fakeSystemd) RunCommand(_ context.Context, _, _ string, _ []string, _ time.Duration) (string, error) {
 	return "", errors.New("not in this test")
 }
+func (f *fakeSystemd) Watch(context.Context) (<-chan string, error) {
+	return nil, errors.New("not in this test")
+}
 
 // patient makes a container whose TCP checks fail from one time to another.
 func patient(f *fakeSystemd, from, to time.Duration) *watched {

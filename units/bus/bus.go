@@ -12,11 +12,10 @@ import (
 // privateSocket is where systemd itself talks D-Bus, to root, without a message bus.
 const privateSocket = "unix:path=/run/systemd/private"
 
-// Dial returns a connection to systemd, which the end of the context closes.
-func Dial(ctx context.Context) (*dbus.Conn, error) {
-	// The library's default handler starts a goroutine for each unread signal, and a reload of thousands of units sends
-	// thousands of signals.
-	conn, err := dbus.Dial(privateSocket, dbus.WithContext(ctx), dbus.WithSignalHandler(dbus.NewSequentialSignalHandler()))
+// Dial returns a connection to systemd, which the end of the context closes. systemd sends all its signals to each
+// connection of this socket, whether it subscribes to them or not.
+func Dial(ctx context.Context, options ...dbus.ConnOption) (*dbus.Conn, error) {
+	conn, err := dbus.Dial(privateSocket, append(options, dbus.WithContext(ctx))...)
 	if err != nil {
 		return nil, err
 	}
