@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -52,6 +53,16 @@ func (k *knownStates) get(unit string, isCurrent func(units.State) bool, ask fun
 		k.states[unit] = state
 	}
 	return state, err
+}
+
+// retain forgets all units but the given ones.
+func (k *knownStates) retain(files map[string]units.Own) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	maps.DeleteFunc(k.states, func(unit string, _ units.State) bool {
+		_, exists := files[unit]
+		return !exists
+	})
 }
 
 // statesAtOnce is how many units systemd is asked for at once: while it tells of one, others are read.

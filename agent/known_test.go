@@ -44,6 +44,12 @@ func TestAStateIsKnownUntilItsUnitChanges(t *testing.T) {
 			get(true, func() { known.forget("web.service") }, nil)
 			get(true, nothing, nil)
 		}, 8},
+		{"when it is one of the units that there are", func() {
+			known.retain(map[string]units.Own{"web.service": {}})
+			get(true, nothing, nil)
+			get(true, nothing, nil)
+		}, 8},
+		{"when it was removed and is back", func() { known.retain(nil); get(true, nothing, nil) }, 9},
 	} {
 		if step.do(); asked != step.want {
 			t.Errorf("%s: systemd was asked %d times, want %d", step.name, asked, step.want)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"reflect"
+	"runtime/debug"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -97,6 +98,7 @@ type Agent struct {
 
 	upcoming upcoming // the retries that were last published
 	worked   bool     // since memory was given back
+	growth   growth
 }
 
 // tried is what a pass was about.
@@ -122,11 +124,12 @@ func NewAgent(node *Node, options Options, log *slog.Logger, status *Status) *Ag
 	return a
 }
 
-// Run watches and applies until the context ends, or the agent has to start again. A value on now asks for a pass
-// at once.
+// Run watches and applies until the context ends, or the agent has to start again: [ErrRenew] where its program is to be
+// executed again. A value on now asks for a pass at once.
 func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	debug.SetGCPercent(garbagePercent)
 	watcher, err := watch.New(watch.RootsOf(a.options.Manifests).All...)
 	if err != nil {
 		return err
@@ -196,7 +199,11 @@ func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 		}
 		a.tellWhenDue(ctx)
 		wake := a.wakeUp(due)
-		a.rest(time.Until(wake))
+		if a.rest(time.Until(wake)) && a.growth.outgrown() && a.isQuiet() {
+			a.log.Info(ErrRenew.Error(), "units", a.growth.now, "before", a.growth.most)
+			cancel()
+			return ErrRenew
+		}
 		timer.Reset(time.Until(wake))
 	}
 }
@@ -232,15 +239,16 @@ const passPause = 20 * time.Millisecond
 // the agent is not busy with nothing else.
 func (a *Agent) mayPass() time.Time { return a.passed.Add(a.pause) }
 
-// rest gives memory back before a wait that is worth it.
-func (a *Agent) rest(wait time.Duration) {
+// rest gives memory back before a wait that is worth it, and reports whether it did.
+func (a *Agent) rest(wait time.Duration) bool {
 	if !a.worked || wait < time.Second {
-		return
+		return false
 	}
 	a.worked = false
 	if err := giveBack(); err != nil {
 		a.once("the agent keeps more memory than it needs", "error", err)
 	}
+	return true
 }
 
 // wakeUp is when there is something to do, if nothing happens: a step, or a look at what runs.

@@ -83,6 +83,7 @@ func (n *Node) Observe(
 		return reconcile.Actual{}, fmt.Errorf("observe the node: %w", err)
 	}
 	n.bundles.Forget(actual.Bundles)
+	n.known.retain(files)
 	return actual, nil
 }
 
@@ -309,7 +310,7 @@ func (n *Node) bundleOf(wanted reconcile.Workload, dir string) *bundle.Bundle {
 	switch {
 	case dir == "":
 		return nil
-	case dir == wanted.BundleDir && n.bundles.Whole(dir):
+	case dir == wanted.BundleDir && n.bundles.Whole(dir, wanted.Bundle):
 		return wanted.Bundle
 	default:
 		return n.bundles.Read(dir)

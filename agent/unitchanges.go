@@ -15,6 +15,7 @@ func (a *Agent) noteView(set *manifests.Set, guard Guard, seen *view) {
 	}
 	a.set, a.guard, a.view = set, guard, seen
 	a.workloads.Store(&seen.desired.Workloads)
+	a.growth.note(len(seen.actual.Workloads))
 }
 
 // tellAfterPass tells at once, unless a directory that has only just changed may make things look

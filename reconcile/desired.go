@@ -2,7 +2,7 @@ package reconcile
 
 import (
 	"encoding/json"
-	"maps"
+	"iter"
 	"slices"
 	"time"
 
@@ -43,10 +43,16 @@ func (d Desired) Workload(unit string) Workload {
 }
 
 // all are the workloads and the spares, by unit name.
-func (d Desired) all() map[string]Workload {
-	all := maps.Clone(d.Workloads)
-	maps.Copy(all, d.Spares)
-	return all
+func (d Desired) all() iter.Seq2[string, Workload] {
+	return func(yield func(string, Workload) bool) {
+		for _, workloads := range []map[string]Workload{d.Workloads, d.Spares} {
+			for unit, workload := range workloads {
+				if !yield(unit, workload) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // ImageRequest is an image as a manifest asks for it. Equal requests are resolved

@@ -73,7 +73,7 @@ func objectsOf(byRef map[v1.Ref]manifests.Object) []manifests.Object {
 
 func reportDifference(t *rapid.T, got, want Desired) {
 	t.Helper()
-	for _, unit := range sortedKeys(want.all()) {
+	for _, unit := range sortedKeys(maps.Collect(want.all())) {
 		if !reflect.DeepEqual(got.Workload(unit), want.Workload(unit)) {
 			t.Errorf("%s:\ngot  %+v\nwant %+v", unit, got.Workload(unit), want.Workload(unit))
 		}

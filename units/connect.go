@@ -14,6 +14,7 @@ import (
 // a signal of a unit that starts has a hundred properties.
 type connection struct {
 	*dbus.Conn
+	manager godbus.BusObject // for calls that the library does not have, or not as fast
 	signals *signals
 	// lost is closed when systemd has cut the connection, as it does when it re-executes itself, and
 	// when it was closed.
@@ -33,5 +34,6 @@ func connect(ctx context.Context) (*connection, error) {
 		one.Close()
 		return nil, fmt.Errorf("connect to systemd: %w", err)
 	}
-	return &connection{conn, received, one.Context().Done()}, nil
+	manager := one.Object("org.freedesktop.systemd1", "/org/freedesktop/systemd1")
+	return &connection{conn, manager, received, one.Context().Done()}, nil
 }

@@ -389,7 +389,9 @@ func (s *Systemd) States(ctx context.Context, names []string) (map[string]State,
 	if err != nil {
 		return nil, err
 	}
-	list, err := conn.ListUnitsByNamesContext(ctx, names)
+	// The library decodes the answer twice, which takes a tenth of a pass over a thousand objects.
+	var list []dbus.UnitStatus
+	err = conn.manager.CallWithContext(ctx, "org.freedesktop.systemd1.Manager.ListUnitsByNames", 0, names).Store(&list)
 	if err != nil {
 		return nil, fmt.Errorf("ask systemd for %d units: %w", len(names), because(ctx, err))
 	}

@@ -156,8 +156,16 @@ type known struct {
 	asked  bool           // since the last Forget
 }
 
-// Whole reports whether a bundle is there as it was written: one that is not must be written again.
-func (c *Cache) Whole(dirName string) bool { return c.look(Store{}, dirName) != nil }
+// Whole reports whether a bundle is there as it was written: one that is not must be written again. Read returns the
+// given one for it from then on, as decoding a thousand takes a second and memory that Go does not give back.
+func (c *Cache) Whole(dirName string, b *bundle.Bundle) bool {
+	k := c.look(Store{}, dirName)
+	if k == nil {
+		return false
+	}
+	k.bundle, k.asked = b, true
+	return true
+}
 
 // Read returns a bundle, which nobody may change; nil when it is not whole.
 func (c *Cache) Read(dirName string) *bundle.Bundle { return c.read(Store{}, dirName) }

@@ -35,14 +35,22 @@ const (
 	desiredFile = "desired.json"    // written again only when objects join that were waited for
 )
 
-// Store is the node's generations.
+// Store is the node's generations. It is not for several goroutines at once.
 type Store struct {
 	// dir is [Dir] where it is empty; tests have their own.
 	dir string
+	// heads are those that were listed last, by number.
+	heads map[int]head
+}
+
+// head is a generation as it was read from a file.
+type head struct {
+	file       fs.FileInfo
+	generation reconcile.Generation
 }
 
 // In is the store in another directory.
-func In(dir string) Store { return Store{dir} }
+func In(dir string) Store { return Store{dir: dir} }
 
 func (s Store) root() string { return cmp.Or(s.dir, Dir) }
 
@@ -51,28 +59,45 @@ func (s Store) path(number int, file string) string {
 }
 
 // List returns the generations that are kept, the newest one first. One that cannot be read is as
-// if it were not there; its error is joined to the result.
-func (s Store) List() ([]reconcile.Generation, error) {
+// if it were not there; its error is joined to the result. A file that has not changed is not read again.
+func (s *Store) List() ([]reconcile.Generation, error) {
 	entries, err := os.ReadDir(s.root())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list generations: %w", err)
 	}
 	var list []reconcile.Generation
 	var failures []error
+	heads := make(map[int]head, len(entries))
 	for _, entry := range slices.Backward(entries) {
 		number, err := strconv.Atoi(entry.Name())
 		if err != nil {
 			continue // what an interrupted write left, or a decision
 		}
-		var generation reconcile.Generation
-		if err := readJSON(s.path(number, headFile), &generation); err != nil {
+		read, err := s.head(number)
+		if err != nil {
 			failures = append(failures, fmt.Errorf("generation %d: %w", number, err))
 			continue
 		}
-		generation.Number = number
-		list = append(list, generation)
+		heads[number] = read
+		list = append(list, read.generation.Clone())
 	}
+	s.heads = heads
 	return list, errors.Join(failures...)
+}
+
+func (s *Store) head(number int) (head, error) {
+	path := s.path(number, headFile)
+	file, err := os.Stat(path)
+	if err != nil {
+		return head{}, err
+	}
+	if known, ok := s.heads[number]; ok && disk.Unchanged(known.file, file) {
+		return known, nil
+	}
+	read := head{file: file}
+	err = readJSON(path, &read.generation)
+	read.generation.Number = number
+	return read, err
 }
 
 // Origin is where a generation comes from.

@@ -44,7 +44,7 @@ func numbers(t *testing.T, s Store) []int {
 
 func TestGenerationsAreNumberedAndKept(t *testing.T) {
 	t.Parallel()
-	s := Store{filepath.Join(t.TempDir(), "generations")}
+	s := In(filepath.Join(t.TempDir(), "generations"))
 	for _, version := range []string{"one", "two", "two", "three", "one"} {
 		begin(t, s, version)
 	}
@@ -72,7 +72,7 @@ func TestGenerationsAreNumberedAndKept(t *testing.T) {
 // fault: they are damaged
 func TestWhatIsDamagedIsLost(t *testing.T) {
 	t.Parallel()
-	s := Store{t.TempDir()}
+	s := In(t.TempDir())
 	begin(t, s, "one")
 	begin(t, s, "two")
 	if err := os.WriteFile(s.path(2, headFile), []byte("{"), 0o600); err != nil {
@@ -90,7 +90,7 @@ func TestWhatIsDamagedIsLost(t *testing.T) {
 
 func TestPruneTidiesUp(t *testing.T) {
 	t.Parallel()
-	s := Store{t.TempDir()}
+	s := In(t.TempDir())
 	begin(t, s, "one")
 	for _, dir := range []string{".new-123", goneName} {
 		if err := os.Mkdir(filepath.Join(s.dir, dir), 0o700); err != nil {
@@ -116,5 +116,28 @@ func TestPruneTidiesUp(t *testing.T) {
 	}
 	if decided, err := s.Decisions(); err != nil || len(decided.Suspended) != 0 {
 		t.Errorf("decided %v, %v", decided, err)
+	}
+}
+
+// TestAListIsTheCallers changes what was listed, and writes a record meanwhile.
+func TestAListIsTheCallers(t *testing.T) {
+	t.Parallel()
+	s := In(t.TempDir())
+	begin(t, s, "one")
+	first, err := s.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	first[0].Unconfirmed["Container/web"] = "changed by the caller"
+	second, err := s.List()
+	if err != nil || second[0].Unconfirmed["Container/web"] == "changed by the caller" {
+		t.Errorf("the list is %v, %v", second, err)
+	}
+	second[0].Fail("Container/web", "it ended")
+	if err := s.Finish(second[0]); err != nil {
+		t.Fatal(err)
+	}
+	if third, err := s.List(); err != nil || third[0].Failed["Container/web"] != "it ended" {
+		t.Errorf("the list is %v, %v", third, err)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/signal"
 	"time"
@@ -30,7 +31,10 @@ only when all manifests are free of errors.`,
 				return err
 			}
 			options.Manifests, options.Config, options.Policy, options.Owner = s.manifests, s.config, s.policy, owner
-			return runAgent(cmd, options)
+			if err := runAgent(cmd, options); !errors.Is(err, agent.ErrRenew) {
+				return err
+			}
+			return os.NewSyscallError("execve", unix.Exec("/proc/self/exe", os.Args, os.Environ()))
 		},
 	}
 	flags := cmd.Flags()
