@@ -41,6 +41,7 @@ var nodesOwn = map[string]string{
 	"agent/launch.leaveUnitGroup":  "a control group",
 	"agent/launch.readMember":      "a record below /run/davit",
 	"agent/launch.record":          "a record below /run/davit",
+	"agent/launch.outputNamedIn":   "the bundle, which is root's and never rewritten",
 	"agent/launch.forgetRun":       "the container's directory, which is root's",
 	"agent/launch.takeFailure":     "a record below /run/davit",
 	"agent/launch.stillWaits":      "a record below /run/davit",

@@ -377,7 +377,7 @@ func (w *explainer) withWords(row *ObjectReport, message string) string {
 		return message
 	}
 	if words := w.said(row.Unit); words != "" {
-		return fmt.Sprintf("%s: it said %q", message, words)
+		return message + ": " + quote(words, w.view.actual.Workloads[row.Unit].Bundle)
 	}
 	return message
 }

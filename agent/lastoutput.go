@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/bundle"
 )
 
 // lastLines is how many lines of a container's output are reported with its failure.
@@ -43,9 +44,25 @@ func (n *Node) withCause(ctx context.Context, v *view, unit string, err error) e
 		return withReloadError(err, lines.read(ctx))
 	}
 	if words := lines.lastOutput(ctx); words != "" {
-		return fmt.Errorf("%w: it said %q", err, words)
+		return fmt.Errorf("%w: %s", err, quote(words, v.actual.Workloads[unit].Bundle))
 	}
 	return err
+}
+
+// openFailed are how programs say that open(2) of a socket failed (ENXIO), in the words of C libraries, of Go and of
+// Node.js.
+var openFailed = []string{"no such device or address", "enxio"}
+
+// quote quotes the last output of a container, and says what helps if the container may have failed to open standard output by
+// name, which the launcher did not see in advance.
+func quote(words string, b *bundle.Bundle) string {
+	quoted := fmt.Sprintf("it said %q", words)
+	lower := strings.ToLower(words)
+	fails := slices.ContainsFunc(openFailed, func(text string) bool { return strings.Contains(lower, text) })
+	if !fails || b == nil || b.Output != "" || b.Spec.Process == nil || b.Spec.Process.Terminal {
+		return quoted
+	}
+	return quoted + ": if it opens /dev/stdout or /dev/stderr by name, set logging: {driver: pipe}"
 }
 
 // withReloadError adds what the launcher printed about the last reload that failed, if the lines have it.

@@ -187,13 +187,17 @@ func (s *Store) keep(store storage.Store, image reconcile.Image, name bundle.Roo
 	if err := syncStorage(store); err != nil {
 		return err
 	}
+	opens, err := opensOutput(overlayRoot(store), lower)
+	if err != nil {
+		return err
+	}
 	before, _ := s.records.read(image.ID)
 	config, err := json.Marshal(recordedConfig{image.Config, image.Docker})
 	if err != nil {
 		return err
 	}
 	err = s.records.write(&bundle.Rootfs{
-		ImageID: image.ID, Base: overlayRoot(store), Lower: lower, Stamps: stamps, Pin: pin, Config: config,
+		ImageID: image.ID, Base: overlayRoot(store), Lower: lower, Stamps: stamps, Pin: pin, OpensOutput: opens, Config: config,
 	}, name)
 	if err != nil {
 		return err

@@ -38,6 +38,8 @@ type run struct {
 	users   *os.File // the user namespace, or nil for the node's
 	ids     idRange  // of the node, that the users have
 	account account
+	// opensOutput says what of the image or the bundle opens standard output by name, or "".
+	opensOutput string
 	// fileLabel is the SELinux label of the container's files, or "".
 	fileLabel string
 	// namespace is the open network namespace, where this process has made one by itself or an earlier run
@@ -102,6 +104,7 @@ func (r *run) start(ctx context.Context) error {
 		r.defaultEnvironment,
 		r.limitCapabilities,
 		in(bundle.StageImage, r.limitArchitectures),
+		r.findOutputName,
 		r.addDevices,
 		r.addInit,
 		r.addNotify,

@@ -39,8 +39,8 @@ func (r *run) openOutput() (*output, error) {
 	switch {
 	case r.Spec.Process.Terminal:
 		r.Spec.Process.ConsoleSize = &specs.Box{Width: terminalWidth, Height: terminalHeight}
-	case r.Output == bundle.OutputPipe:
-		o.from, o.inside, err = os.Pipe()
+	case r.Output == bundle.OutputPipe, r.Output == "" && r.opensOutput != "":
+		o.from, o.inside, err = outputPipe()
 		o.stdout, o.stderr = o.inside, o.inside
 	case r.Output == bundle.OutputNone:
 		o.inside, err = os.OpenFile(os.DevNull, os.O_WRONLY, 0)
@@ -50,6 +50,18 @@ func (r *run) openOutput() (*output, error) {
 		return nil, fmt.Errorf("open standard output: %w", err)
 	}
 	return o, nil
+}
+
+// outputPipe makes a pipe that every user of a container may open by name, as Podman's: the program may open it after it has
+// given up root (https://github.com/moby/moby/issues/31243).
+func outputPipe() (from, inside *os.File, err error) {
+	if from, inside, err = os.Pipe(); err != nil {
+		return nil, nil, err
+	}
+	if err := inside.Chmod(0o666); err != nil {
+		return nil, nil, errors.Join(err, from.Close(), inside.Close())
+	}
+	return from, inside, nil
 }
 
 // The size of a terminal that nobody looks at: programs fold their lines at it.

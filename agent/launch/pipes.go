@@ -21,7 +21,7 @@ func runOnPipes(runtime ociRuntime, process *specs.Process, interactive bool) (i
 		to   *os.File
 		from **os.File
 	}{{os.Stdout, &with.stdout}, {os.Stderr, &with.stderr}} {
-		reader, writer, err := os.Pipe()
+		reader, writer, err := outputPipe()
 		if err != nil {
 			return 0, err
 		}

@@ -3,6 +3,7 @@ package launch
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +23,7 @@ const initLayerDir = bundle.StateDir + "/init"
 var (
 	initLayerDirs  = []string{"dev", "proc", "sys", "etc"}
 	initLayerFiles = []string{"etc/hosts", "etc/hostname", "etc/resolv.conf"}
+	initLayerLinks = map[string]string{"etc/mtab": "/proc/mounts"}
 )
 
 // mountRootfs mounts the image's layers, the init layer and an empty writable layer on
@@ -50,7 +52,12 @@ func (r *run) mountRootfs() error {
 			return err
 		}
 	}
-	return r.mountLayers(r.Image, r.rootfs, 0, func(lower []string) string { return overlayOptions(first, lower, upper, work) })
+	record, err := r.mountLayers(r.Image, r.rootfs, 0, func(lower []string) string { return overlayOptions(first, lower, upper, work) })
+	if err != nil {
+		return err
+	}
+	r.opensOutput = record.OpensOutput
+	return nil
 }
 
 // mountImageVolumes mounts the content of images, read-only, where [run.mountSource] finds it.
@@ -67,7 +74,7 @@ func (r *run) mountImageVolumes() error {
 			}
 		}
 		options := func(lower []string) string { return "lowerdir=" + strings.Join(append(lower, empty), ":") }
-		if err := r.mountLayers(image, target, unix.MS_RDONLY, options); err != nil {
+		if _, err := r.mountLayers(image, target, unix.MS_RDONLY, options); err != nil {
 			return err
 		}
 	}
@@ -78,35 +85,35 @@ func imageVolumePath(id string, index int) string {
 	return filepath.Join(bundle.ContainersDir, id, fmt.Sprintf("image-%d", index))
 }
 
-// mountLayers mounts an image's layers with the options made for them.
-func (r *run) mountLayers(image bundle.Image, target string, flags uintptr, optionsFor func(lower []string) string) error {
+// mountLayers mounts an image's layers with the options made for them, and returns the image's record.
+func (r *run) mountLayers(image bundle.Image, target string, flags uintptr, optionsFor func(lower []string) string) (*bundle.Rootfs, error) {
 	record, err := readRootfs(image.ID)
 	if err != nil {
-		return fmt.Errorf("image %s: %w", image.Reference, err)
+		return nil, fmt.Errorf("image %s: %w", image.Reference, err)
 	}
 	// A container that lacks files would fail far from the cause, or do harm.
 	if err := disk.CheckStamps(record.Base, record.Lower, record.Stamps); err != nil {
-		return fmt.Errorf("image %s: a layer is damaged: %w: the agent, or davit apply, pulls it again", image.Reference, err)
+		return nil, fmt.Errorf("image %s: a layer is damaged: %w: the agent, or davit apply, pulls it again", image.Reference, err)
 	}
 	base := record.Base
 	if r.users != nil {
 		base = filepath.Join(bundle.ContainersDir, r.ID, "layers-of-"+filepath.Base(target))
 		if err := r.mountMapped(record.Base, base); err != nil {
-			return fmt.Errorf("image %s: %w", image.Reference, err)
+			return nil, fmt.Errorf("image %s: %w", image.Reference, err)
 		}
 	}
 	// The layers' names are relative to keep the options within mount(2)'s page.
 	if err := os.Chdir(base); err != nil {
-		return fmt.Errorf("image %s: %w: run davit apply to pull it again", image.Reference, err)
+		return nil, fmt.Errorf("image %s: %w: run davit apply to pull it again", image.Reference, err)
 	}
 	options := r.labelled(optionsFor(record.Lower))
 	if len(options) >= os.Getpagesize() {
-		return fmt.Errorf("image %s has too many layers (%d) for one overlay mount: build it with fewer", image.Reference, len(record.Lower))
+		return nil, fmt.Errorf("image %s has too many layers (%d) for one overlay mount: build it with fewer", image.Reference, len(record.Lower))
 	}
 	if err := unix.Mount("overlay", target, "overlay", flags, options); err != nil {
-		return fmt.Errorf("mount the layers of image %s: %w", image.Reference, err)
+		return nil, fmt.Errorf("mount the layers of image %s: %w", image.Reference, err)
 	}
-	return os.Chdir("/")
+	return record, os.Chdir("/")
 }
 
 // overlayOptions are overlayfs' mount options. The writable layer does not outlive the
@@ -149,6 +156,11 @@ func fillInitLayer() error {
 			return err
 		}
 		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	for link, target := range initLayerLinks {
+		if err := os.Symlink(target, filepath.Join(initLayerDir, link)); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 	}

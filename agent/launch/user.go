@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/moby/sys/user"
@@ -39,12 +40,17 @@ func (r *run) lookUpUser() error {
 	return nil
 }
 
+// containerManager is the value of the variable by which programs know that they run in a container
+// (https://systemd.io/CONTAINER_INTERFACE).
+const containerManager = "davit"
+
 // defaultEnvironment adds what every process has and nothing has set: the home of its own user,
 // who may be another in a process that joins the container.
 func (r *run) defaultEnvironment() error {
 	process := r.Spec.Process
 	process.Env = withDefault(process.Env, "HOME", r.account.home)
 	process.Env = withDefault(process.Env, "HOSTNAME", r.Spec.Hostname)
+	process.Env = withDefault(process.Env, "container", containerManager)
 	return nil
 }
 
@@ -63,8 +69,13 @@ func lookUp(rootfs, spec string) (account, error) {
 		return account{}, err
 	}
 	a := account{uid: uint32(found.Uid), gid: uint32(found.Gid), home: found.Home}
+	// A program that changes its group keeps this one: a file may deny more to a group than to all (CVE-2022-36109,
+	// CVE-2023-25173).
+	a.groups = []uint32{a.gid}
 	for _, gid := range found.Sgids {
-		a.groups = append(a.groups, uint32(gid))
+		if !slices.Contains(a.groups, uint32(gid)) {
+			a.groups = append(a.groups, uint32(gid))
+		}
 	}
 	return a, nil
 }

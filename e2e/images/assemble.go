@@ -61,7 +61,15 @@ func assemble(p *pool, programs string) ([]named, error) {
 	if err != nil {
 		return nil, err
 	}
-	made = append(append(made, allowed, broken), hostile...)
+	logging, err := loggingImages(shellLayer)
+	if err != nil {
+		return nil, err
+	}
+	surroundings, err := surroundingsImage(programs, shellLayer)
+	if err != nil {
+		return nil, err
+	}
+	made = append(append(made, allowed, broken, surroundings), append(hostile, logging...)...)
 	for _, r := range recipes {
 		layers := []v1.Layer{shellLayer}
 		if r.Shell {
@@ -138,6 +146,9 @@ func (r *recipe) content(p *pool, base map[string]entry) (*content, error) {
 	}
 	for directory := range r.Own {
 		c.entries[directory] = entry{mode: fs.ModeDir | 0o755}
+	}
+	for name, target := range r.Links {
+		c.entries[name] = entry{mode: fs.ModeSymlink | 0o777, link: target}
 	}
 	for name := range closed {
 		// PostgreSQL's programs lie outside of the PATH on Debian.

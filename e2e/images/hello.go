@@ -21,7 +21,7 @@ import (
 
 // programs are our own programs that are images, a package each, below the architecture that they are
 // built for where that is not the machine's: a PC's 64-bit kernel runs the 386's too.
-var programs = []string{"hello", "allowed", "386/hello"}
+var programs = []string{"hello", "allowed", "surroundings", "386/hello"}
 
 // buildPrograms builds them and returns their directory. The same source gives the same bytes.
 func buildPrograms(ctx context.Context, cache string) (string, error) {

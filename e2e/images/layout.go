@@ -22,7 +22,7 @@ import (
 const NameAnnotation = "org.opencontainers.image.ref.name"
 
 // generation is part of the cache's key; it changes when the code that makes images does.
-const generation = "4"
+const generation = "5"
 
 // Layout returns the directory of an OCI image layout that holds all images, and makes it
 // first if this machine has none yet. Programs that ask at the same time wait for the one

@@ -59,7 +59,8 @@ var recipes = []recipe{
 			"usr/sbin/nginx", "etc/nginx/mime.types", "etc/nginx/nginx.conf",
 			"etc/nginx/conf.d/default.conf", "usr/share/nginx/html/index.html",
 		},
-		Own: map[string]int{"var/lib/nginx": 0, "var/log/nginx": 0, "var/cache/nginx": 0, "run": 0},
+		Own:   map[string]int{"var/lib/nginx": 0, "var/log/nginx": 0, "var/cache/nginx": 0, "run": 0},
+		Links: map[string]string{"var/log/nginx/access.log": "/dev/stdout", "var/log/nginx/error.log": "/dev/stderr"},
 		Config: v1.Config{
 			Env: []string{searchPath}, Cmd: []string{"nginx", "-g", "daemon off;"},
 			ExposedPorts: port("80/tcp"), StopSignal: "SIGQUIT",

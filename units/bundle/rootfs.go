@@ -24,6 +24,9 @@ type Rootfs struct {
 	Pin string `json:"pin"`
 	// Names are what the image was pulled as.
 	Names []RootfsName `json:"names"`
+	// OpensOutput says which file of the image leads standard output to be opened by name, for people; "" means that
+	// none does. A record of an older davit has none.
+	OpensOutput string `json:"opensOutput,omitempty"`
 	// Config is the image's own configuration, for davit alone.
 	Config json.RawMessage `json:"config"`
 }
