@@ -40,11 +40,11 @@ func TestUsersAreTheImagesOwn(t *testing.T) {
 		"etc/group":  "web:x:102:\nlogs:x:200:web\ndata:x:300:\n",
 	})
 	for user, want := range map[string]account{
-		"":         {0, 0, nil, "/root"},
-		"web":      {101, 102, []uint32{200}, "/srv"},
-		"101":      {101, 102, []uint32{200}, "/srv"},
-		"web:data": {101, 300, nil, "/srv"},
-		"5:6":      {5, 6, nil, "/"},
+		"":         {0, 0, []uint32{0}, "/root"},
+		"web":      {101, 102, []uint32{102, 200}, "/srv"},
+		"101":      {101, 102, []uint32{102, 200}, "/srv"},
+		"web:data": {101, 300, []uint32{300}, "/srv"},
+		"5:6":      {5, 6, []uint32{6}, "/"},
 	} {
 		got, err := lookUp(root, user)
 		if err != nil {

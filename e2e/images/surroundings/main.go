@@ -74,7 +74,6 @@ func process(found map[string]string) error {
 	found["process cwd"] = dir
 	found["process hostname"] = unix.ByteSliceToString(name.Nodename[:])
 	found["process domainname"] = unix.ByteSliceToString(name.Domainname[:])
-	found["process arguments"] = strings.Join(os.Args, " ")
 	priority, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
 	found["process nice"] = strconv.Itoa(20 - priority)
 	link, linkErr := os.Readlink("/etc/localtime")
