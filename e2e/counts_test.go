@@ -67,6 +67,14 @@ spec:
   ports: [{containerPort: 10000, endPort: 65535, hostPort: 10000}, {containerPort: 10000, endPort: 65535, hostPort: 10000, protocol: UDP}]
 `
 
+// countedPipe is a container whose image opens standard output by name: a process of its start stays.
+const countedPipe = `
+apiVersion: davit/v1
+kind: Container
+metadata: {name: pipe}
+spec: {image: "127.0.0.1:5000/logging:links", command: [/bin/sleep, "100000"], hostNetwork: true, terminationGracePeriodSeconds: 0}
+`
+
 // TestCountsOfAStart holds the start of a container to what it may cost at most, which is in
 // testdata/counts.json. Who makes it dearer on purpose runs this with -update, and says why.
 func TestCountsOfAStart(t *testing.T) {
@@ -79,8 +87,11 @@ func TestCountsOfAStart(t *testing.T) {
 		holdTo(t, "testdata/counts.json", unit, countStart(t, lab, unit))
 	}
 	put(t, lab, "range.yaml", countedRange)
+	put(t, lab, "pipe.yaml", countedPipe)
 	apply(t, lab)
-	holdTo(t, "testdata/counts.json", "range", countStart(t, lab, "range"))
+	for _, unit := range []string{"range", "pipe"} {
+		holdTo(t, "testdata/counts.json", unit, countStart(t, lab, unit))
+	}
 }
 
 // TestCountsOfAPass holds a pass with nothing to do, and one with one change, to what they may cost,
