@@ -12,11 +12,11 @@ import (
 // Commands of quotactl(2) for projects (linux/quota.h and linux/dqblk_xfs.h). All are those that every file system has;
 // for what XFS calls its own there are the same commands in the kernel's fs/quota/quota.c.
 const (
-	projects = 2 // PRJQUOTA
+	ofProjects = 2 // PRJQUOTA
 
-	getState = ('X'<<8|5)<<8 | projects // Q_XGETQSTAT
-	getQuota = 0x800007<<8 | projects   // Q_GETQUOTA
-	setQuota = 0x800008<<8 | projects   // Q_SETQUOTA
+	getState = ('X'<<8|5)<<8 | ofProjects // Q_XGETQSTAT
+	getQuota = 0x800007<<8 | ofProjects   // Q_GETQUOTA
+	setQuota = 0x800008<<8 | ofProjects   // Q_SETQUOTA
 
 	enforced = 1 << 5 // FS_QUOTA_PDQ_ENFD
 	limits   = 1 | 4  // QIF_LIMITS

@@ -59,13 +59,14 @@ func (f *FileSystem) Bound(record string, limit Limit, dirs ...string) error {
 	if err != nil {
 		return err
 	}
-	if err := f.set(id, limit); err != nil {
-		return fmt.Errorf("limit project %d: %w", id, err)
-	}
 	for _, dir := range dirs {
 		if err := setProject(dir, id); err != nil {
 			return fmt.Errorf("make %s part of project %d: %w", dir, id, err)
 		}
+	}
+	// Only a project that has a directory gets a limit: until then another caller may choose the same id.
+	if err := f.set(id, limit); err != nil {
+		return fmt.Errorf("limit project %d: %w", id, err)
 	}
 	return nil
 }
@@ -81,7 +82,7 @@ func (f *FileSystem) projectFor(record string, dirs []string) (uint32, error) {
 		if err != nil {
 			return 0, fmt.Errorf("find the project of %s: %w", dir, err)
 		}
-		if slices.Contains(known, id) {
+		if slices.Contains(known, project{id, dir}) {
 			return id, nil
 		}
 		if id != 0 {
@@ -96,15 +97,14 @@ func (f *FileSystem) projectFor(record string, dirs []string) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	return id, write(record, id)
+	return id, write(record, project{id, dirs[0]})
 }
 
-// Release takes back the limits of the projects that a file records. Without the file, which is so for almost all
-// callers, it costs one system call. The files of the projects may still be there; once they are gone, the projects are
-// unused.
+// Release takes back the limits of the projects that a file records, as far as their directories still belong to them. It
+// comes before these are removed. Without the file, which is so for almost all callers, it costs one system call.
 func Release(dir, record string) error {
-	ids, err := recorded(record)
-	if len(ids) == 0 || err != nil {
+	projects, err := recorded(record)
+	if len(projects) == 0 || err != nil {
 		return err
 	}
 	f, err := On(dir)
@@ -113,27 +113,46 @@ func Release(dir, record string) error {
 	}
 	defer f.Close()
 	var failures []error
-	for _, id := range ids {
-		if err := f.set(id, Limit{}); err != nil {
-			failures = append(failures, fmt.Errorf("take back the limit of project %d: %w", id, err))
+	for _, p := range projects {
+		if err := f.release(p); err != nil {
+			failures = append(failures, fmt.Errorf("take back the limit of project %d: %w", p.id, err))
 		}
 	}
 	return errors.Join(failures...)
 }
 
+// release takes back the limit of a project, unless its directory does not belong to it: then the caller that recorded it was
+// interrupted, or a container has changed it, and the project may be another's by now.
+func (f *FileSystem) release(p project) error {
+	id, err := projectOf(p.dir)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && id != p.id {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.set(id, Limit{})
+}
+
+// project is one that is on record, with its first directory.
+type project struct {
+	id  uint32
+	dir string
+}
+
 // write adds a project to a record.
-func write(record string, id uint32) error {
+func write(record string, p project) error {
 	file, err := os.OpenFile(record, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(file, id)
+	_, err = fmt.Fprintln(file, p.id, p.dir)
 	return errors.Join(err, file.Close())
 }
 
-// recorded are the projects of a record. Only ids that [choose] gives are any: whatever else the file says, it is not a
+// recorded are the projects of a record. Only those that [choose] gives are any: whatever else the file says, it is not a
 // reason to change the limits of others.
-func recorded(record string) ([]uint32, error) {
+func recorded(record string) ([]project, error) {
 	text, err := os.ReadFile(record)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -141,12 +160,13 @@ func recorded(record string) ([]uint32, error) {
 	if err != nil {
 		return nil, err
 	}
-	var ids []uint32
+	var projects []project
 	for line := range strings.Lines(string(text)) {
-		id, err := strconv.ParseUint(strings.TrimSpace(line), 10, 32)
-		if err == nil && id >= firstID && id <= lastID {
-			ids = append(ids, uint32(id))
+		number, dir, whole := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		id, err := strconv.ParseUint(number, 10, 32)
+		if err == nil && whole && id >= firstID && id <= lastID {
+			projects = append(projects, project{uint32(id), dir})
 		}
 	}
-	return ids, nil
+	return projects, nil
 }

@@ -63,20 +63,21 @@ func TestOnlyProjectsOfItsOwnAreTakenFromARecord(t *testing.T) {
 	if ids, err := recorded(record); err != nil || ids != nil {
 		t.Errorf("%v, %v without a record", ids, err)
 	}
-	for _, id := range []uint32{firstID, firstID + 7} {
-		if err := write(record, id); err != nil {
+	projects := []project{{firstID, "/containers/web/writable"}, {firstID + 7, "/a b"}}
+	for _, p := range projects {
+		if err := write(record, p); err != nil {
 			t.Fatal(err)
 		}
 	}
 	file, err := os.OpenFile(record, os.O_APPEND|os.O_WRONLY, 0)
 	if err == nil {
-		_, err = file.WriteString("0\n77\nrubbish\n2147483648\n10737")
+		_, err = file.WriteString("0 /\n77 /srv\nrubbish\n2147483648 /systemd\n1073741830\n10737")
 	}
 	if err := errors.Join(err, file.Close()); err != nil {
 		t.Fatal(err)
 	}
-	ids, err := recorded(record)
-	if diff := cmp.Diff([]uint32{firstID, firstID + 7}, ids); diff != "" || err != nil {
+	got, err := recorded(record)
+	if diff := cmp.Diff(projects, got, cmp.AllowUnexported(project{})); diff != "" || err != nil {
 		t.Errorf("%v: %s", err, diff)
 	}
 }
@@ -85,7 +86,7 @@ func TestWithoutQuotasThereIsNothingToDo(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	record := filepath.Join(dir, "projects")
-	if err := write(record, firstID); err != nil {
+	if err := write(record, project{firstID, dir}); err != nil {
 		t.Fatal(err)
 	}
 	if err := Release("/proc", record); err != nil { // a file system that never has quotas
