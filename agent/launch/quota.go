@@ -13,9 +13,8 @@ import (
 )
 
 // Where the file system enforces project quotas, the kernel holds a container to the limits of its disk: a write beyond
-// them fails, and the container goes on. The agent measures and ends it in any case that no quota covers: it has more than
-// its quotas allow, because a part is in no project (the files of /etc, a pod's directories in what one of its containers
-// may have in all), or because it has taken files out of their project, which a process may do with files of its own.
+// them fails, and the container goes on. The agent still measures, for what no quota covers: the files of /etc, directories
+// that the containers of a pod share, and files that a process has taken out of their project, which their owner may do.
 
 // projectsFile records the projects of a container's or a sandbox's directories, for its clean-up. It lies beside them,
 // where no container sees it.
