@@ -293,7 +293,16 @@ func (w *explainer) ofUnit(row *ObjectReport) []Cause {
 			Stage: StageDependency, Object: row.Object, Unit: row.Unit, Reason: reasonDependency, Message: blocker.String(),
 		})
 	}
-	return slices.Concat(causes, w.ofRun(row), w.ofPorts(row))
+	return slices.Concat(causes, w.ofRun(row), w.ofPorts(row), w.ofDisk(row))
+}
+
+// ofDisk reports a container that has used up a quota of the disk. It runs on, and its writes fail, so it comes last.
+func (w *explainer) ofDisk(row *ObjectReport) []Cause {
+	if row.fullQuota == "" {
+		return nil
+	}
+	message := fmt.Sprintf("%s has used up its %s, and writes beyond it fail: raise the limit, or have it keep less", row.name(), row.fullQuota)
+	return []Cause{{Stage: StageRun, Object: row.Object, Unit: row.Unit, Reason: reasonDisk, Message: message}}
 }
 
 // ofPorts reports a program of the node that began to listen on a port after the unit had published it. It does not keep

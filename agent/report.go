@@ -70,6 +70,8 @@ type ObjectReport struct {
 	Conditions []Condition `json:"conditions"`
 
 	state units.State
+	// fullQuota is the limit of the disk that it has used up; empty for none.
+	fullQuota string
 	// brought is when its generation was, readySince when its readiness last changed.
 	brought, readySince time.Time
 }
@@ -273,6 +275,9 @@ func reportUnit(unit string, workload reconcile.ActualWorkload, state units.Stat
 		report.Image, report.Digest = workload.Bundle.Image.Reference, workload.Bundle.Image.Digest
 		report.Probed = workload.Bundle.Health.Readiness != nil
 		report.readiness(workload.Bundle)
+		if full, ok := health.FullQuota(workload.Bundle); ok && state.MainPID != 0 {
+			report.fullQuota = full.String()
+		}
 	}
 	return report, nil
 }

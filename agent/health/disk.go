@@ -26,12 +26,19 @@ const (
 	diskShare = 20
 )
 
+// A quota of the file system stops writes beyond a limit by itself. Then the container is ended only if it has more than
+// [overQuota] times as much: what counts for an agent is more than what does for a quota, in which files without content
+// take no room, and which the files of /etc are not in.
+const overQuota = 2
+
 // look is a look at what a container has on the disk.
 type look struct {
 	at   time.Time
 	took time.Duration
 	used int64
 	free usage.Free
+	// full is set where the container has used up its quota.
+	full bool
 }
 
 // isDue reports whether a container may have come over its limit since a look at it.
@@ -81,16 +88,53 @@ func (w *watched) lookAtDisk(ctx context.Context, last *look, limit bundle.DiskL
 	if w.isLauncher() {
 		return false, nil
 	}
+	most, err := w.mostOf(last, limit)
+	if err != nil {
+		return false, err
+	}
 	free, err := m.free(bundle.ContainersDir)
-	if err != nil || !last.isDue(time.Now(), free, limit.Bytes) {
+	if err != nil || !last.isDue(time.Now(), free, most) {
 		return false, err
 	}
 	m.measuring.Lock() // one at a time: the disk has others to serve
 	defer m.measuring.Unlock()
 	began := time.Now()
-	used, err := m.measure(ctx, limit.Bytes, w.DiskPaths(limit)...)
-	*last = look{at: began, took: time.Since(began), used: used, free: free}
-	return used > limit.Bytes || errors.Is(err, usage.ErrTooDeep), err
+	used, err := m.measure(ctx, most, w.DiskPaths(limit)...)
+	*last = look{at: began, took: time.Since(began), used: used, free: free, full: last.full}
+	return used > most || errors.Is(err, usage.ErrTooDeep), err
+}
+
+// mostOf is how much the container may be measured to have. It reports a change if the container has used up a quota, or
+// has room again.
+func (w *watched) mostOf(last *look, limit bundle.DiskLimit) (int64, error) {
+	dirs := w.QuotaDirs(limit)
+	if len(dirs) == 0 {
+		return limit.Bytes, nil
+	}
+	quota, err := w.monitor.quota(dirs[0], limit.Bytes)
+	if last.full != quota.Full {
+		last.full = quota.Full
+		w.monitor.changed(w.unit())
+	}
+	if quota.Holds {
+		return overQuota * limit.Bytes, err
+	}
+	return limit.Bytes, err
+}
+
+// FullQuota is the first limit of a running container whose quota is used up; ok is false for none, and where a limit
+// cannot be asked.
+func FullQuota(b *bundle.Bundle) (full bundle.DiskLimit, ok bool) {
+	for _, limit := range b.DiskLimits {
+		dirs := b.QuotaDirs(limit)
+		if len(dirs) == 0 {
+			continue
+		}
+		if quota, err := usage.QuotaAt(dirs[0], limit.Bytes); err == nil && quota.Full {
+			return limit, true
+		}
+	}
+	return bundle.DiskLimit{}, false
 }
 
 // isLauncher reports whether the unit's main process is still the launcher: what is on the disk may be an earlier run's then,
@@ -109,7 +153,7 @@ func (w *watched) isLauncher() bool {
 func (w *watched) endOver(ctx context.Context, limit bundle.DiskLimit, reason error) error {
 	m := w.monitor
 	ctx = context.WithoutCancel(ctx) // what is done ends the container, and so the context
-	cause := fmt.Errorf("it has more on the disk than its %s, %s: raise the limit, or have it keep less", limit.Field, inMiB(limit.Bytes))
+	cause := fmt.Errorf("it has more on the disk than its %s: raise the limit, or have it keep less", limit)
 	if reason != nil {
 		cause = fmt.Errorf("its %s cannot be held: %w", limit.Field, reason)
 	}
@@ -120,12 +164,4 @@ func (w *watched) endOver(ctx context.Context, limit bundle.DiskLimit, reason er
 		err = m.systemd.QueueRestart(ctx, limit.Restarts)
 	}
 	return err
-}
-
-// inMiB is an amount for people.
-func inMiB(bytes int64) string {
-	if bytes < 1<<20 {
-		return fmt.Sprintf("%d KiB", bytes>>10)
-	}
-	return fmt.Sprintf("%d MiB", bytes>>20)
 }

@@ -167,3 +167,29 @@ func TestWhatCannotBeMeasured(t *testing.T) {
 		})
 	}
 }
+
+// TestAQuotaLeavesLessToTheAgent has the file system hold a container to its limit.
+func TestAQuotaLeavesLessToTheAgent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeSystemd{made: time.Now()}
+		limit := bundle.DiskLimit{Field: "limit of ephemeral-storage", Bytes: 5 << 20, Layer: true}
+		w, looks := bounded(f, []bundle.DiskLimit{limit}, 5<<20, 6<<20, 10<<20, 10<<20+1)
+		w.monitor.quota = func(path string, most int64) (usage.Quota, error) {
+			if path != "/var/lib/davit/containers/web/writable" || most != 5<<20 {
+				t.Errorf("asked for %d bytes at %s", most, path)
+			}
+			return usage.Quota{Holds: true, Full: *looks > 0 && *looks < 3}, nil
+		}
+		var changes []string
+		w.monitor.changed = func(unit string) { changes = append(changes, unit) }
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		w.keepWithin(ctx)
+		if *looks != 4 || len(f.asked) != 1 || f.asked[0].Verb != "kill web.service" {
+			t.Errorf("asked for %v after %d looks", f.asked, *looks)
+		}
+		if diff := cmp.Diff([]string{"web.service", "web.service"}, changes); diff != "" {
+			t.Errorf("reported changes: %s", diff)
+		}
+	})
+}

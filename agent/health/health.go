@@ -43,6 +43,7 @@ type Monitor struct {
 	note     func(id string, failure bundle.Failure) error
 	free     func(path string) (usage.Free, error)
 	measure  func(ctx context.Context, most int64, paths ...string) (int64, error)
+	quota    func(path string, limit int64) (usage.Quota, error)
 	launcher string
 	log      *slog.Logger
 	again    chan struct{}
@@ -60,7 +61,7 @@ type Monitor struct {
 // New makes a monitor that has the launcher run commands in containers.
 func New(systemd Systemd, launcher string, log *slog.Logger) *Monitor {
 	return &Monitor{
-		systemd: systemd, note: noteFailure, free: usage.FreeAt, measure: usage.Disk, launcher: launcher, log: log,
+		systemd: systemd, note: noteFailure, free: usage.FreeAt, measure: usage.Disk, quota: usage.QuotaAt, launcher: launcher, log: log,
 		again: make(chan struct{}, 1), changed: func(string) {}, made: time.Now(),
 		watched: map[string]*watched{}, unprobed: map[string]fs.FileInfo{},
 	}

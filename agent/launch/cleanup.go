@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/davit-project/davit/agent/quota"
 	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -77,6 +78,8 @@ func cleanUp(ctx context.Context, id string, keeps func(*bundle.Bundle) bool) er
 		}
 		failures = append(failures, disconnect(ctx, b, unpublished))
 	}
+	// Before the record of them goes: the directories of the container, with it.
+	failures = append(failures, quota.Release(bundle.ContainersDir, projectsFile(id)))
 	removed := withTime(func() error { return untrusted.RemoveAll(filepath.Join(bundle.ContainersDir, id)) })
 	failures = append(failures, removed, untrusted.RemoveAll(bundle.HealthFile(id)))
 	// A directory that is mounted on is only so in the container's own mount namespace.

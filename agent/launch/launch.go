@@ -95,6 +95,7 @@ func (r *run) start(ctx context.Context) error {
 		in(bundle.StageVolume, r.checkHostPaths),
 		in(bundle.StageVolume, r.makeEmptyDirs),
 		r.makeUsers,
+		in(bundle.StageVolume, r.makeWritable),
 		in(bundle.StageImage, r.mountRootfs),
 		in(bundle.StageImage, r.mountImageVolumes),
 		r.lookUpUser,

@@ -40,7 +40,7 @@ func (r *run) mountRootfs() error {
 	if r.users != nil {
 		r.rootfs = filepath.Join(bundle.MountsDir, r.ID)
 	}
-	for _, dir := range []string{writable, upper, work, r.rootfs} {
+	for _, dir := range []string{upper, work, r.rootfs} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return err
 		}

@@ -215,3 +215,32 @@ func FreeAt(path string) (Free, error) {
 	}
 	return Free{stat.Bfree * uint64(stat.Bsize), stat.Ffree}, nil
 }
+
+// Quota says whether the kernel holds a directory to a limit.
+type Quota struct {
+	// Holds is set where the directory has a project quota of that many bytes, Full where that is used up.
+	Holds, Full bool
+}
+
+// fullRoom is what is left, at most, of a quota that is used up: less than a file usually needs, and less than a hundredth.
+const fullRoom = 1 << 20
+
+// QuotaAt says whether the kernel holds a directory to a limit. Instead of the disk's, statfs(2) has the size and the free
+// space of a directory's project, if that has a limit and what is made in the directory inherits the project (ext4 from
+// Linux 4.5 on, XFS).
+func QuotaAt(path string, limit int64) (Quota, error) {
+	var stat unix.Statfs_t
+	if err := unix.Statfs(path, &stat); err != nil {
+		return Quota{}, ifThere(&os.PathError{Op: "statfs", Path: path, Err: err})
+	}
+	return quotaOf(&stat, uint64(limit)), nil
+}
+
+func quotaOf(stat *unix.Statfs_t, limit uint64) Quota {
+	block := uint64(stat.Bsize)
+	size, free := stat.Blocks*block, stat.Bfree*block
+	if size+block <= limit || size >= limit+block { // a quota has whole blocks
+		return Quota{}
+	}
+	return Quota{Holds: true, Full: free < min(fullRoom, size/100) || stat.Files > 0 && stat.Ffree == 0}
+}

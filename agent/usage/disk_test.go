@@ -179,3 +179,28 @@ func TestEachNameCounts(t *testing.T) {
 		t.Errorf("2000 names take %d bytes", more)
 	}
 }
+
+func TestWhetherAQuotaHolds(t *testing.T) {
+	t.Parallel()
+	const limit, block = 100 << 20, 4096
+	for name, test := range map[string]struct {
+		stat unix.Statfs_t
+		want Quota
+	}{
+		"the disk is larger":            {unix.Statfs_t{Bsize: block, Blocks: 1 << 20, Bfree: 0}, Quota{}},
+		"the disk is smaller":           {unix.Statfs_t{Bsize: block, Blocks: 20000, Bfree: 0}, Quota{}},
+		"there is room":                 {unix.Statfs_t{Bsize: block, Blocks: limit / block, Bfree: 500, Files: 10, Ffree: 5}, Quota{Holds: true}},
+		"there is none":                 {unix.Statfs_t{Bsize: block, Blocks: limit / block, Bfree: 3, Files: 10, Ffree: 5}, Quota{Holds: true, Full: true}},
+		"there is none for names":       {unix.Statfs_t{Bsize: block, Blocks: limit / block, Bfree: 9999, Files: 10}, Quota{Holds: true, Full: true}},
+		"names are not bounded":         {unix.Statfs_t{Bsize: block, Blocks: limit / block, Bfree: 9999}, Quota{Holds: true}},
+		"the blocks are larger":         {unix.Statfs_t{Bsize: 1 << 16, Blocks: limit>>16 + 1, Bfree: 0}, Quota{}},
+		"the limit is not whole blocks": {unix.Statfs_t{Bsize: 3 << 10, Blocks: limit / (3 << 10), Bfree: 30000}, Quota{Holds: true}},
+	} {
+		if got := quotaOf(&test.stat, limit); got != test.want {
+			t.Errorf("%s: %+v, want %+v", name, got, test.want)
+		}
+	}
+	if got, err := QuotaAt(filepath.Join(t.TempDir(), "missing"), limit); err != nil || got != (Quota{}) {
+		t.Errorf("%+v, %v for a directory that has gone", got, err)
+	}
+}

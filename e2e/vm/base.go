@@ -22,7 +22,7 @@ const generation = "1"
 var packages = []string{
 	"systemd", "systemd-sysv", "dbus", "udev", "linux-image-cloud-amd64", "openssh-server",
 	"nftables", "iptables", "iproute2", "procps", "catatonit", "apparmor",
-	"selinux-policy-default",
+	"selinux-policy-default", "e2fsprogs", "xfsprogs", "strace",
 }
 
 // files are the machine's own configuration.
@@ -42,7 +42,7 @@ var (
 	masked  = []string{
 		"getty@tty1.service", "serial-getty@ttyS0.service", "e2scrub_reap.service", "systemd-networkd-wait-online.service",
 		"systemd-networkd-persistent-storage.service", "systemd-logind.service", "modprobe@drm.service", "modprobe@efi_pstore.service",
-		"apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer",
+		"apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "xfs_scrub_all.timer", "fstrim.timer",
 		"selinux-autorelabel-mark.service", "apparmor.service", // would label all files, and load a hundred profiles of programs that a machine has not
 	}
 )

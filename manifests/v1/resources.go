@@ -6,8 +6,9 @@ type Resources struct {
 	// Limits are hard: cpu becomes CPUQuota=, memory MemoryMax=, swap (beside the memory,
 	// 0 for none) MemorySwapMax=, pids TasksMax=. hugepages-2Mi and hugepages-1Gi bound the
 	// emptyDirs of such pages. ephemeral-storage bounds what a container has on the disk: its writable layer, its files of
-	// /etc and the emptyDirs on the disk that it mounts. The agent measures that, and ends a container that has more; its
-	// restart policy decides what follows. A Pod as a whole has no such limit.
+	// /etc and the emptyDirs on the disk that it mounts. Where the file system enforces project quotas, a write beyond the
+	// limit fails. Otherwise the agent measures, and ends a container that has more; its restart policy decides what follows.
+	// A Pod as a whole has no such limit.
 	Limits ResourceList `json:"limits,omitempty"`
 	// Requests are shares: cpu becomes CPUWeight=, memory MemoryLow=. Huge pages are requested as
 	// they are limited, or not at all.

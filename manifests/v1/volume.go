@@ -57,10 +57,10 @@ type EmptyDir struct {
 	// Medium is "" (a directory on disk), Memory (a tmpfs), or HugePages-2Mi or HugePages-1Gi
 	// (a hugetlbfs), or HugePages where only one size has a limit.
 	Medium string `json:"medium,omitempty" enum:",Memory,HugePages,HugePages-2Mi,HugePages-1Gi"`
-	// SizeLimit bounds the directory, as a Kubernetes quantity. On the disk the agent measures it, and ends the containers
-	// that mount it when it has more, as limits.ephemeral-storage does. A tmpfs or a hugetlbfs is never larger. Without a
-	// limit the kernel's default holds for a tmpfs, half of the memory; for a hugetlbfs the limits of the containers hold in
-	// any case.
+	// SizeLimit bounds the directory, as a Kubernetes quantity. On the disk a write beyond it fails where the file system
+	// enforces project quotas; otherwise the agent ends the containers that mount it when it has more, as with
+	// limits.ephemeral-storage. A tmpfs or a hugetlbfs is never larger. Without a limit the kernel's default holds for a
+	// tmpfs, half of the memory; for a hugetlbfs the limits of the containers hold in any case.
 	SizeLimit Quantity `json:"sizeLimit,omitempty"`
 }
 

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 )
@@ -17,6 +18,14 @@ type DiskLimit struct {
 	EmptyDirs []string `json:"emptyDirs,omitempty"`
 	// Restarts is a unit that is restarted then, because what counts is not the container's alone and outlives it.
 	Restarts string `json:"restarts,omitempty"`
+}
+
+// String is the limit for people.
+func (d DiskLimit) String() string {
+	if d.Bytes < 1<<20 {
+		return fmt.Sprintf("%s, %d KiB", d.Field, d.Bytes>>10)
+	}
+	return fmt.Sprintf("%s, %d MiB", d.Field, d.Bytes>>20)
 }
 
 // DiskPaths are the files and directories that count against a limit.
@@ -38,13 +47,59 @@ func (l *Launch) DiskPaths(limit DiskLimit) []string {
 	return paths
 }
 
+// MinQuota is the least limit that is made a quota: in less there would be no room for what a start makes itself.
+const MinQuota = 1 << 20
+
+// QuotaDirs are the directories that a quota for a limit covers, where the file system has quotas: all of a project have
+// one sum. An empty directory with a limit of its own has a project of its own. Those of a pod count for several
+// containers, so they are in the project of none, and the files of /etc are written by the node too.
+func (l *Launch) QuotaDirs(limit DiskLimit) []string {
+	if limit.Bytes < MinQuota {
+		return nil
+	}
+	var dirs []string
+	if limit.Layer {
+		dirs = append(dirs, WritableDir(l.ID))
+	}
+	for _, name := range limit.EmptyDirs {
+		if !limit.Layer || l.hasEmptyDir(name) && !l.isLimited(name) {
+			dirs = append(dirs, l.EmptyDirPath(name))
+		}
+	}
+	return dirs
+}
+
+// isLimited reports whether an empty directory has a limit of its own.
+func (l *Launch) isLimited(name string) bool {
+	return slices.ContainsFunc(l.DiskLimits, func(limit DiskLimit) bool {
+		return !limit.Layer && limit.Bytes >= MinQuota && slices.Contains(limit.EmptyDirs, name)
+	})
+}
+
+// hasEmptyDir reports whether an empty directory is the container's own.
+func (l *Launch) hasEmptyDir(name string) bool {
+	return slices.ContainsFunc(l.EmptyDirs, func(dir EmptyDir) bool { return dir.Name == name })
+}
+
 // EmptyDirPath is where an empty directory lies that the container mounts: its own one, or one of its sandbox's.
 func (l *Launch) EmptyDirPath(name string) string {
-	isOwn := slices.ContainsFunc(l.EmptyDirs, func(dir EmptyDir) bool { return dir.Name == name })
-	if isOwn || l.Sandbox == "" {
-		return EmptyDirPath(l.ID, name)
+	return EmptyDirPath(l.emptyDirOwner(name), name)
+}
+
+// emptyDirOwner is the id of what has an empty directory that the container mounts.
+func (l *Launch) emptyDirOwner(name string) string {
+	if l.hasEmptyDir(name) || l.Sandbox == "" {
+		return l.ID
 	}
-	return EmptyDirPath(l.Sandbox, name)
+	return l.Sandbox
+}
+
+// QuotaOwner is the id of what the directories of a quota belong to: it is gone when they are.
+func (l *Launch) QuotaOwner(limit DiskLimit) string {
+	if limit.Layer || len(limit.EmptyDirs) == 0 {
+		return l.ID
+	}
+	return l.emptyDirOwner(limit.EmptyDirs[0])
 }
 
 // WritableDir is where the writable layer of a running container lies.
