@@ -2,7 +2,6 @@ package manifests
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/robfig/cron/v3"
@@ -41,9 +40,7 @@ func (d *document) checkCronJob(spec v1.CronJobSpec) {
 		d.checkSchedule("spec.schedule", spec.Schedule)
 	}
 	for i, event := range spec.OnCalendar {
-		if !isCalendarEvent(event) {
-			d.errorf(fmt.Sprintf("spec.onCalendar[%d]", i), "%q: want a calendar event of systemd.time(7) such as \"Mon..Fri 06:30\"", event)
-		}
+		d.checkCalendar(fmt.Sprintf("spec.onCalendar[%d]", i), event, spec.TimeZone)
 	}
 	if spec.TimeZone != "" {
 		d.checkZone("spec.timeZone", spec.TimeZone)
@@ -65,35 +62,4 @@ func (d *document) checkSchedule(field, schedule string) {
 			d.errorf(field, "%q: %v", schedule, err)
 		}
 	}
-}
-
-// The parts of a calendar event (systemd.time(7), CALENDAR EVENTS). systemd's own parser has
-// the last word on the node.
-var (
-	calendarWord    = regexp.MustCompile(`^(minutely|hourly|daily|weekly|monthly|quarterly|semiannually|annually|yearly)$`)
-	calendarDays    = regexp.MustCompile(`^(?i:(mon|tue|wed|thu|fri|sat|sun)[a-z]*((\.\.|,|-)(mon|tue|wed|thu|fri|sat|sun)[a-z]*)*,?)$`)
-	calendarNumbers = `(\*|\d+(\.\.\d+)?(/\d+)?(,\d+(\.\.\d+)?(/\d+)?)*)(/\d+)?`
-	calendarDate    = regexp.MustCompile(`^(` + calendarNumbers + `-)?` + calendarNumbers + `[-~]` + calendarNumbers + `$`)
-	calendarTime    = regexp.MustCompile(`^` + calendarNumbers + `:` + calendarNumbers + `(:` + calendarNumbers + `(\.\d+)?)?$`)
-)
-
-func isCalendarEvent(event string) bool {
-	words := strings.Fields(event)
-	if len(words) > 1 && timeZone.MatchString(words[len(words)-1]) && !calendarDays.MatchString(words[len(words)-1]) {
-		words = words[:len(words)-1]
-	}
-	if len(words) == 1 && calendarWord.MatchString(words[0]) {
-		return true
-	}
-	parts := []*regexp.Regexp{calendarDays, calendarDate, calendarTime}
-	for _, word := range words {
-		for len(parts) > 0 && !parts[0].MatchString(word) {
-			parts = parts[1:]
-		}
-		if len(parts) == 0 {
-			return false
-		}
-		parts = parts[1:]
-	}
-	return len(words) > 0
 }
