@@ -68,6 +68,9 @@ func (d *document) checkHandler(field string, handler v1.Handler, ports []v1.Con
 	if handler.Exec != nil && len(handler.Exec.Command) == 0 {
 		d.errorf(field+".exec.command", "missing")
 	}
+	if handler.Exec != nil {
+		d.checkArguments(field+".exec.command", handler.Exec.Command)
+	}
 	if get := handler.HTTPGet; get != nil {
 		d.checkPortRef(field+".httpGet.port", get.Port, ports)
 		d.checkRequest(field+".httpGet", *get)

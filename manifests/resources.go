@@ -51,7 +51,7 @@ func (d *document) checkIO(at string, io v1.IO) {
 	}
 	for i, device := range io.Devices {
 		field := fmt.Sprintf("%s.devices[%d]", at, i)
-		d.absolute(field+".path", device.Path)
+		d.nodePath(field+".path", device.Path)
 		bounds := 0
 		for name, bound := range map[string]v1.Quantity{
 			"readBandwidth": device.ReadBandwidth, "writeBandwidth": device.WriteBandwidth,

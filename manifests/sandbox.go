@@ -11,8 +11,6 @@ import (
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
-var timeZone = regexp.MustCompile(`^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$`)
-
 // checkSandbox checks what the containers of a pod share.
 func (d *document) checkSandbox(at string, spec v1.SandboxFields) {
 	d.checkAttachments(at, spec)
@@ -33,8 +31,8 @@ func (d *document) checkSandbox(at string, spec v1.SandboxFields) {
 		}
 	}
 	d.checkDNS(at, spec)
-	if spec.TimeZone != "" && !timeZone.MatchString(spec.TimeZone) {
-		d.errorf(at+".timeZone", "%q: want a name such as Europe/Berlin", spec.TimeZone)
+	if spec.TimeZone != "" {
+		d.checkZone(at+".timeZone", spec.TimeZone)
 	}
 	if spec.ShmSize != "" {
 		d.quantity(at+".shmSize", spec.ShmSize)

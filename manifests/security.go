@@ -61,8 +61,8 @@ func (d *document) checkAppArmor(field string, profile v1.AppArmorProfile) {
 		d.errorf(field+".localhostProfile", "goes with type Localhost, and only with it")
 	case name == "unconfined": // is what the kernel calls having none
 		d.errorf(field+".localhostProfile", "%q is not a profile: want type Unconfined", name)
-	case strings.ContainsFunc(name, isControl):
-		d.errorf(field+".localhostProfile", "has a control character")
+	default:
+		d.checkCharacters(field+".localhostProfile", name)
 	}
 }
 
@@ -106,10 +106,13 @@ func (d *document) checkGroups(field string, groups []int64) {
 	}
 }
 
-// checkID checks a user or group id; the highest one means "no change" (chown(2)).
+// maxID is the highest user or group id: the one above means "no change" (chown(2)).
+const maxID = 1<<32 - 2
+
+// checkID checks a user or group id.
 func (d *document) checkID(field string, id int64) {
-	if id < 0 || id >= 1<<32-1 {
-		d.errorf(field, "%d is not a user or group id", id)
+	if id < 0 || id > maxID {
+		d.errorf(field, "%d is not a user or group id: want 0 to %d", id, int64(maxID))
 	}
 }
 
@@ -127,8 +130,8 @@ func (d *document) checkSysctls(field string, sysctls []v1.Sysctl, sandbox v1.Sa
 			d.errorf(at+".name", "with hostNetwork, %s is the node's own", sysctl.Name)
 		case ipc && sandbox.HostIPC:
 			d.errorf(at+".name", "with hostIPC, %s is the node's own", sysctl.Name)
-		case strings.ContainsFunc(sysctl.Value, isControl):
-			d.errorf(at+".value", "has a control character")
+		default:
+			d.checkCharacters(at+".value", sysctl.Value)
 		}
 	}
 }

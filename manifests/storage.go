@@ -102,8 +102,12 @@ func (d *document) checkOwner(field string, uid, gid *int64) {
 
 // relative checks a path inside a volume.
 func (d *document) relative(field, value string) {
-	if !filepath.IsLocal(value) || path.Clean(value) != value || value == "." || strings.ContainsFunc(value, isControl) {
+	if !filepath.IsLocal(value) || path.Clean(value) != value || value == "." {
 		d.errorf(field, "%q: want a path inside the volume, without . and ..", value)
+		return
+	}
+	if d.checkLengths(field, value) {
+		d.checkCharacters(field, value)
 	}
 }
 

@@ -77,6 +77,10 @@ func encodable(value string) error {
 		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 			return fmt.Errorf("%q has the control character %U", value, r)
 		}
+		// systemd takes text with them for no UTF-8 (unichar_is_valid, src/basic/utf8.c).
+		if unicode.Is(unicode.Noncharacter_Code_Point, r) {
+			return fmt.Errorf("%q has %U, which is no character", value, r)
+		}
 	}
 	return nil
 }
