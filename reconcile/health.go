@@ -42,9 +42,9 @@ func checkEnding(run runnable) error {
 	case !runsToItsEnd(run.role):
 		return nil
 	case run.Lifecycle != v1.Lifecycle{}:
-		return errors.New("a container that runs to its end has no hooks: leave lifecycle out")
+		return at("lifecycle", errors.New("a container that runs to its end has no hooks: leave lifecycle out"))
 	case run.Notify == v1.NotifyContainer:
-		return errors.New("a container that runs to its end is ready when it has ended: leave notify out")
+		return at("notify", errors.New("a container that runs to its end is ready when it has ended: leave notify out"))
 	default:
 		return nil
 	}

@@ -105,12 +105,12 @@ func arguments(spec v1.ContainerSpec, image Image, environment *environment) ([]
 	var err error
 	if len(spec.Command) > 0 {
 		cmd = nil
-		if entrypoint, err = environment.expandArguments(spec.Command); err != nil {
+		if entrypoint, err = environment.expandArguments("command", spec.Command); err != nil {
 			return nil, err
 		}
 	}
 	if len(spec.Args) > 0 {
-		if cmd, err = environment.expandArguments(spec.Args); err != nil {
+		if cmd, err = environment.expandArguments("args", spec.Args); err != nil {
 			return nil, err
 		}
 	}

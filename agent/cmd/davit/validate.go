@@ -9,6 +9,7 @@ import (
 
 	"github.com/davit-project/davit/agent/facts"
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/reconcile"
 )
 
 func validateCommand(s *settings) *cobra.Command {
@@ -37,6 +38,7 @@ would get is, and with its variables.`,
 			if err != nil {
 				return err
 			}
+			options.Rehearse = reconcile.Rehearse
 			if len(args) == 0 {
 				args = []string{s.manifests}
 				if options.Node == nil {
