@@ -106,8 +106,11 @@ func (d *document) checkProcess(at string, spec v1.ContainerFields) {
 	if tag := spec.Logging.Tag; len(tag) > maxLogTag || tag != "" && !logTag.MatchString(tag) {
 		d.errorf(at+".logging.tag", "%q: want at most 128 letters, digits and _.:/-", tag)
 	}
-	if limit := spec.Logging.RateLimit; limit != nil && (limit.IntervalSeconds < 0 || limit.Burst < 0) {
-		d.errorf(at+".logging.rateLimit", "want 0 or more")
+	if limit := spec.Logging.RateLimit; limit != nil {
+		d.checkSeconds(at+".logging.rateLimit.intervalSeconds", &limit.IntervalSeconds, 0)
+		if limit.Burst < 0 {
+			d.errorf(at+".logging.rateLimit.burst", "%d: want 0 or more", limit.Burst)
+		}
 	}
 	if spec.TTY && spec.Logging.Driver != "" {
 		d.errorf(at+".logging.driver", "a terminal's output goes to the journal: want one of tty and logging.driver")

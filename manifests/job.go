@@ -29,9 +29,7 @@ func (d *document) checkJob(at string, spec v1.JobSpec) {
 			d.errorf(at+"."+name, "%d: want 0 or more", *value)
 		}
 	}
-	if deadline := spec.ActiveDeadlineSeconds; deadline != nil && *deadline < 1 {
-		d.errorf(at+".activeDeadlineSeconds", "%d: want 1 or more", *deadline)
-	}
+	d.checkSeconds(at+".activeDeadlineSeconds", spec.ActiveDeadlineSeconds, 1)
 }
 
 func (d *document) checkCronJob(spec v1.CronJobSpec) {
@@ -45,9 +43,7 @@ func (d *document) checkCronJob(spec v1.CronJobSpec) {
 	if spec.TimeZone != "" {
 		d.checkZone("spec.timeZone", spec.TimeZone)
 	}
-	if deadline := spec.StartingDeadlineSeconds; deadline != nil && *deadline < 0 {
-		d.errorf("spec.startingDeadlineSeconds", "%d: want 0 or more", *deadline)
-	}
+	d.checkSeconds("spec.startingDeadlineSeconds", spec.StartingDeadlineSeconds, 0)
 	d.checkJob("spec.jobTemplate.spec", spec.JobTemplate.Spec)
 }
 

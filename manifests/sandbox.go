@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"regexp"
@@ -89,11 +90,21 @@ func (d *document) checkLifetime(at string, spec v1.SandboxFields) {
 	if spec.MaxRestarts != nil && *spec.MaxRestarts < 0 {
 		d.errorf(at+".maxRestarts", "%d: want 0 or more", *spec.MaxRestarts)
 	}
-	if grace := spec.TerminationGracePeriodSeconds; grace != nil && *grace < 0 {
-		d.errorf(at+".terminationGracePeriodSeconds", "%d: want 0 or more", *grace)
-	}
-	if deadline := spec.ActiveDeadlineSeconds; deadline != nil && *deadline < 1 {
-		d.errorf(at+".activeDeadlineSeconds", "%d: want 1 or more", *deadline)
+	d.checkSeconds(at+".terminationGracePeriodSeconds", spec.TerminationGracePeriodSeconds, 0)
+	d.checkSeconds(at+".activeDeadlineSeconds", spec.ActiveDeadlineSeconds, 1)
+}
+
+// maxSeconds bounds times, to 68 years. systemd counts microseconds of 64 bits, and davit nanoseconds.
+const maxSeconds = math.MaxInt32
+
+// checkSeconds checks a time that has a least value.
+func (d *document) checkSeconds(field string, seconds *int64, least int64) {
+	switch {
+	case seconds == nil:
+	case *seconds < least:
+		d.errorf(field, "%d: want %d or more", *seconds, least)
+	case *seconds > maxSeconds:
+		d.errorf(field, "%d: want at most %d, which are 68 years", *seconds, int64(maxSeconds))
 	}
 }
 

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"cmp"
 	"errors"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -146,5 +147,6 @@ func startBudget(health bundle.Health) int64 {
 	}
 	startup := health.Startup
 	attempt := int64(startup.Period) + int64(startup.Timeout)
-	return int64(startup.InitialDelay) + attempt*int64(startup.Failures)
+	const longest = math.MaxInt32 // 68 years: systemd counts in microseconds of 64 bits
+	return min(int64(startup.InitialDelay)+attempt*int64(startup.Failures), longest)
 }

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -115,6 +116,9 @@ func arguments(spec v1.ContainerSpec, image Image, environment *environment) ([]
 		}
 	}
 	args := append(append([]string{}, entrypoint...), cmd...)
+	if len(spec.Command) > 0 && args[0] == "" {
+		return nil, at("command[0]", errors.New("command[0] is empty: want the program to run"))
+	}
 	if len(args) == 0 || args[0] == "" {
 		return nil, fmt.Errorf("image %s says no command to run: set spec.command", image.Reference)
 	}
