@@ -147,7 +147,7 @@ func (d *document) checkUser(field, user string) {
 		if err != nil {
 			id = math.MaxInt64
 		}
-		d.checkID(field, id)
+		d.checkProcessID(field, id)
 	}
 }
 

@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"fmt"
+	"math"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -92,7 +93,7 @@ func (d *document) checkSELinux(field string, options *v1.SELinuxOptions) {
 func (d *document) checkRunAs(field string, user, group *int64, nonRoot *bool) {
 	for name, id := range map[string]*int64{"runAsUser": user, "runAsGroup": group} {
 		if id != nil {
-			d.checkID(field+"."+name, *id)
+			d.checkProcessID(field+"."+name, *id)
 		}
 	}
 	if nonRoot != nil && *nonRoot && user != nil && *user == 0 {
@@ -102,17 +103,31 @@ func (d *document) checkRunAs(field string, user, group *int64, nonRoot *bool) {
 
 func (d *document) checkGroups(field string, groups []int64) {
 	for i, gid := range groups {
-		d.checkID(fmt.Sprintf("%s.supplementalGroups[%d]", field, i), gid)
+		d.checkProcessID(fmt.Sprintf("%s.supplementalGroups[%d]", field, i), gid)
 	}
 }
 
 // maxID is the highest user or group id: the one above means "no change" (chown(2)).
 const maxID = 1<<32 - 2
 
-// checkID checks a user or group id.
+// checkID checks the id of a user or group that has files.
 func (d *document) checkID(field string, id int64) {
 	if id < 0 || id > maxID {
 		d.errorf(field, "%d is not a user or group id: want 0 to %d", id, int64(maxID))
+	}
+}
+
+// checkProcessID checks the id of a user or group of a container's processes. Runtimes take 31 bits of it, as Kubernetes
+// does, and a user namespace of its own has the first 65,536.
+func (d *document) checkProcessID(field string, id int64) {
+	last, hint := int64(math.MaxInt32), ""
+	for _, c := range d.containers() {
+		if c.HostUsers != nil && !*c.HostUsers {
+			last, hint = 65535, "with hostUsers: false there are no others"
+		}
+	}
+	if id < 0 || id > last {
+		d.errorHint(field, hint, "%d is not a user or group id: want 0 to %d", id, last)
 	}
 }
 

@@ -278,6 +278,13 @@ func (s *storage) addFiles(mount v1.VolumeMount, tree fileTree, subPath string, 
 		}
 	}
 	mount.ReadOnly = true
+	if len(tree.files) == 0 && subPath == "" {
+		// A bundle has files, and only directories that hold one.
+		s.mounts = append(s.mounts, specs.Mount{
+			Type: "tmpfs", Source: "tmpfs", Destination: mount.MountPath, Options: []string{"nosuid", "nodev", "noexec", "ro", "mode=0755"},
+		})
+		return nil
+	}
 	source := filepath.Join(dir, subPath)
 	if subPath != "" && !slices.ContainsFunc(s.files, func(file bundle.File) bool {
 		return isBelow(file.Path, source)

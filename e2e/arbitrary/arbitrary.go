@@ -28,18 +28,20 @@ func Set(seed uint64, name string, images []string) string {
 	return (&drawer{Rand: rand.New(rand.NewPCG(seed, 0)), images: images}).set(name)
 }
 
-// Runnable is [Set] with nothing that a node has to have, nor anything that takes longer than a moment: its containers run
-// command, and the names of all that it consists of begin with name.
-func Runnable(seed uint64, name, image string, command []string) string {
-	return (&drawer{Rand: rand.New(rand.NewPCG(seed, 0)), images: []string{image}, command: command}).set(name)
+// Runnable is [Set] of what can start at once on any node that has an image with a shell: it asks for nothing that a node may
+// lack, and nothing in it fails by itself. Several that have different names go together.
+func Runnable(seed uint64, name, image string) string {
+	return (&drawer{Rand: rand.New(rand.NewPCG(seed, 0)), images: []string{image}, runs: true}).set(name)
 }
 
 // drawer draws one set.
 type drawer struct {
 	*rand.Rand
 	images []string
-	// command is what containers run that are to start on a node; nil means any.
-	command []string
+	// runs is set for what is to start on a node.
+	runs bool
+	// ends is set while a job is drawn.
+	ends bool
 	// often is how likely a field is there that need not be, of 100.
 	often int
 	// odd is how likely a string is none that people write, of 100.
@@ -90,10 +92,12 @@ var labels = map[string]any{"app": placeholder}
 
 // workload draws the object that runs something.
 func (d *drawer) workload(name string) map[string]any {
-	kind := oneOf(d, []string{
+	names := []string{
 		"Container", "Container", "Container", "Pod", "Pod", "Job", "CronJob", "v1 Pod", "v1 ReplicationController", "apps/v1 Deployment", "apps/v1 Deployment",
 		"apps/v1 ReplicaSet", "apps/v1 DaemonSet", "apps/v1 StatefulSet", "batch/v1 Job", "batch/v1 CronJob",
-	})
+	}
+	kind := oneOf(d, names)
+	d.ends = strings.HasSuffix(kind, "Job")
 	version, kind, isKubernetes := strings.Cut(kind, " ")
 	if !isKubernetes {
 		version, kind = v1.APIVersion, version
@@ -210,7 +214,7 @@ func (d *drawer) completePod(spec map[string]any, restart string) {
 
 // completeContainer gives a container an image, and takes away what its place in a pod forbids.
 func (d *drawer) completeContainer(fields map[string]any, list string) {
-	if _, ok := fields["imageRef"]; !ok || d.command != nil || d.chance(70) {
+	if _, ok := fields["imageRef"]; !ok || d.runs || d.chance(70) {
 		delete(fields, "imageRef")
 		fields["image"] = oneOf(d, d.images)
 	} else {
@@ -231,8 +235,12 @@ func (d *drawer) completeContainer(fields map[string]any, list string) {
 	if fields["oneshot"] == true {
 		without(fields, "lifecycle", "notify", "restartPolicy")
 	}
-	if d.command != nil {
-		fields["command"] = d.command
+	if d.runs {
+		program := "exec sleep 1000"
+		if d.ends || fields["oneshot"] == true || list == "initContainers" && fields["restartPolicy"] != "Always" {
+			program = "true"
+		}
+		fields["command"] = []string{"sh", "-c", program}
 	}
 }
 
@@ -252,12 +260,25 @@ func (d *drawer) matchMounts(spec, fields map[string]any) {
 		if _, ok := mount["subPath"]; ok {
 			delete(mount, "subPathExpr")
 		}
-		if i > 0 && d.command != nil {
+		if i > 0 && d.runs && d.chance(50) {
 			mount["mountPath"] = fmt.Sprintf("/mount-%d", i)
 		}
 	}
 	if mounts != nil {
 		fields["volumeMounts"] = distinct(mounts, "mountPath")
+	}
+}
+
+// withoutPrivileges takes privileges from a container, or from those of a pod.
+func withoutPrivileges(values map[string]any) {
+	for _, list := range []string{"containers", "initContainers"} {
+		containers, _ := values[list].([]any)
+		for _, container := range containers {
+			withoutPrivileges(container.(map[string]any))
+		}
+	}
+	if context, ok := values["securityContext"].(map[string]any); ok {
+		delete(context, "privileged")
 	}
 }
 
@@ -303,7 +324,7 @@ func (d *drawer) companions(name string) []map[string]any {
 			"spec": map[string]any{"accessModes": []any{"ReadWriteOnce"}, "resources": map[string]any{"requests": map[string]any{"storage": "1Gi"}}},
 		})
 	}
-	if d.command == nil {
+	if !d.runs {
 		network, _ := d.structure(reflect.TypeFor[v1.NetworkSpec](), "spec").(map[string]any)
 		without(network, "plugins")
 		if subnets, ok := network["subnets"].([]any); ok {
@@ -314,7 +335,7 @@ func (d *drawer) companions(name string) []map[string]any {
 			map[string]any{"apiVersion": v1.APIVersion, "kind": "Network", "metadata": map[string]any{"name": placeholder + "-back"}, "spec": network},
 			map[string]any{"apiVersion": v1.APIVersion, "kind": "Image", "metadata": map[string]any{"name": placeholder + "-image"}, "spec": image})
 	}
-	if d.command == nil {
+	if !d.runs {
 		objects = append(objects, map[string]any{
 			"apiVersion": v1.APIVersion, "kind": "Container", "metadata": map[string]any{"name": placeholder + "-other"},
 			"spec": map[string]any{"image": d.images[0], "oneshot": d.chance(50)},
@@ -383,7 +404,7 @@ func (d *drawer) structure(of reflect.Type, name string) any {
 		}
 		isKubernetes := strings.HasPrefix(field.Owner.PkgPath(), "k8s.io/")
 		switch choice := chosen[field.Owner]; {
-		case field.Name == "" || field.Name == "status" || unwanted[field.Name], unwanted[name+"."+field.Name], d.command != nil && (needsNode[field.Name] || needsNode[name+"."+field.Name]):
+		case field.Name == "" || field.Name == "status" || unwanted[field.Name], unwanted[name+"."+field.Name], d.runs && (needsNode[field.Name] || needsNode[name+"."+field.Name]):
 			continue
 		case choice != "" && field.Type.Kind() == reflect.Pointer:
 			if choice != field.Name {
@@ -423,6 +444,10 @@ func (d *drawer) match(of reflect.Type, name string, values map[string]any) {
 		} else if values["listenStream"] != nil {
 			delete(values, "listenDatagram")
 		}
+	case "HostPath", "HostPathVolumeSource":
+		if d.runs {
+			values["type"] = "DirectoryOrCreate"
+		}
 	case "Subnet":
 		if d.chance(80) {
 			delete(values, "gateway")
@@ -450,7 +475,7 @@ func (d *drawer) match(of reflect.Type, name string, values map[string]any) {
 func (d *drawer) choose(of reflect.Type) string {
 	var names []string
 	for _, field := range v1.Fields(of) {
-		if field.Owner == of && field.Type.Kind() == reflect.Pointer && ownNames()[field.Name] && !(d.command != nil && needsNode[field.Name]) {
+		if field.Owner == of && field.Type.Kind() == reflect.Pointer && ownNames()[field.Name] && !(d.runs && needsNode[field.Name]) {
 			names = append(names, field.Name)
 		}
 	}
@@ -523,6 +548,10 @@ func (d *drawer) matchNamespaces(values map[string]any) {
 	if values["hostUsers"] == false {
 		without(values, "hostNetwork", "hostIPC", "hostPID", "runtime")
 	}
+	if values["hostUsers"] == false && d.runs {
+		// The kernel of a node in a container lets no other users mount a sysfs that can be written.
+		withoutPrivileges(values)
+	}
 	if values["hostNetwork"] == true {
 		delete(values, "networks")
 	}
@@ -594,6 +623,9 @@ func (d *drawer) oddText(name string) string {
 func (d *drawer) pick(kind, parent, name string) any {
 	for _, key := range []string{parent + "." + name, name, kind} {
 		values := usual[key]
+		if small, ok := runnable[key]; ok && d.runs {
+			values = small
+		}
 		if kind == "number" {
 			values = slices.DeleteFunc(slices.Clone(values), func(value any) bool { return reflect.TypeOf(value).Kind() != reflect.Int })
 		}

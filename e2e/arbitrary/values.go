@@ -11,11 +11,17 @@ var unwanted = names(`nodeSelector disabled ephemeralContainers managedFields ow
 // needsNode are fields that a node or a registry has to have something for, that let a start last, or that two workloads of a
 // node would get into each other's way by.
 var needsNode = names(`platform authFile imagePullPolicy runtime runtimeClassName devices envFiles hostEnv networks dependsOn hostPort hostIP
-	hostNetwork hugepages-2Mi hugepages-1Gi seccompProfile appArmorProfile seLinuxOptions sockets hostUsers readinessProbe startupProbe livenessProbe
-	lifecycle notify reload unit service install activeDeadlineSeconds startingDeadlineSeconds timeZone image persistentVolumeClaim parallelism
-	completions tty init interface io cpuset memoryNodes suspend sysctls hostPID hostIPC shareProcessNamespace hostname setHostnameAsFQDN
-	updatePolicy strategy updateStrategy minReadySeconds progressDeadlineSeconds volumeClaimTemplates ordinals ulimits resources requests oomScoreAdj
-	startWithPod dnsPolicy dnsConfig shmSize spec.hostPath spec.emptyDir emptyDir.medium emptyDir.sizeLimit`)
+	hostNetwork seccompProfile appArmorProfile seLinuxOptions sockets readinessProbe startupProbe livenessProbe lifecycle notify unit service install
+	activeDeadlineSeconds startingDeadlineSeconds timeZone image parallelism interface io cpuset memoryNodes suspend volumeClaimTemplates
+	minReadySeconds progressDeadlineSeconds pid startWithPod runAsNonRoot`)
+
+// runnable are the usual values of what is to start on a node, where they are others.
+var runnable = map[string][]any{
+	"quantity": words(`64Mi 1Gi 100M`), "cpu": words(`500m 1 2`), "pids": words(`100 1000`), "replicas": {1, 2}, "completions": {1, 2}, "env.name": words(`A B C a.b A-B é`), "limits.key": words(`memory cpu pids swap ephemeral-storage`),
+	"workingDir": words(`/ /tmp /a/b`), "user": words(`root 0 1000:1000 65534`), "mountPath": words(`/v /v/w /data /srv/x.y /mnt/a`), "soft": {1024, 4096}, "hard": {4096, 8192}, "ulimits.name": words(`nofile core`),
+	"number": {0, 1, 2, 5, 1000}, "sysctls.name": words(`net.ipv4.ip_unprivileged_port_start`), "sysctls.value": words(`0 1024 32768`), "schedule": words(`@yearly`), "onCalendar": words(`yearly`),
+	"maxUnavailable": {1, "50%"}, "maxSurge": {0, 1}, "mode": words(`0644 0755`), "defaultMode": {"0644"}, "spec.mode": words(`0755 0777`),
+}
 
 func names(text string) map[string]bool {
 	set := map[string]bool{}
@@ -65,7 +71,7 @@ var usual = map[string][]any{
 	"path": words(`/ /healthz /a?b=c /dev/null /srv`), "devices.path": words(`/dev/null /dev/fuse /dev/dri`), "containerPath": words(`/dev/x`), "permissions": words(`r rw rwm`), "host": words(`127.0.0.1 localhost`),
 	"httpHeaders.name": words(`Host X-A`), "stopSignal": words(`SIGTERM SIGQUIT SIGRTMIN+3 SIGKILL`), "signal": words(`SIGHUP SIGUSR1`), "tag": words(`web a/b:1`), "ulimits.name": words(`nofile core nproc memlock`),
 	"soft": {1024, 0, -1, 65536}, "hard": {1024, -1, 65536, 4096}, "oomScoreAdj": {0, -1000, 1000, 500}, "runAsUser": {0, 1000, 65534, 65535, 65536, 4294967294}, "runAsGroup": {0, 1000, 4294967294},
-	"supplementalGroups": {5, 1000, 65534}, "fsGroup": {0, 1000, 65534}, "uid": {0, 1000}, "gid": {0, 1000}, "add": words(`NET_ADMIN CHOWN ALL CAP_SYS_TIME net_raw`), "drop": words(`ALL CHOWN`),
+	"supplementalGroups": {5, 1000, 65534}, "fsGroup": {0, 1000, 65534, 2147483647}, "uid": {0, 1000}, "gid": {0, 1000}, "add": words(`NET_ADMIN CHOWN ALL CAP_SYS_TIME net_raw`), "drop": words(`ALL CHOWN`),
 	"maskedPaths": words(`/proc/x /sys/y`), "unmaskedPaths": words(`ALL /proc/acpi`), "sysctls.name": words(`net.ipv4.ip_unprivileged_port_start kernel.shmmax net.core.somaxconn kernel.msgmax fs.mqueue.msg_max`), "sysctls.value": words(`0 1024 65536`),
 	"localhostProfile": words(`a.json profiles/b.json`), "level": words(`s0:c1,c2`), "type": words(`RuntimeDefault Unconfined Localhost`), "seLinuxOptions.type": words(`container_t`), "imagePullPolicy": words(`IfNotPresent Always Never`), "dnsPolicy": words(`Default ClusterFirst`), "hostnames": words(`a b.example db`), "aliases": words(`a b.example`),
 	"addresses": words(`10.77.0.9 fd00:77::9 10.1.2.3`), "macAddress": words(`02:42:ac:11:00:02`), "hostAliases.ip": words(`10.0.0.1 fd00::1`), "nameservers": words(`10.0.0.53 fd00::53`), "searches": words(`example.com svc.local`),
