@@ -73,6 +73,9 @@ func encodable(value string) error {
 		return fmt.Errorf("%q begins or ends with white space, which systemd would drop", value)
 	}
 	for _, r := range value {
+		if ' ' <= r && r <= '~' {
+			continue // nearly all are
+		}
 		// C1 controls and changes of direction do nothing to systemd, but to the terminals that it prints descriptions to.
 		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 			return fmt.Errorf("%q has the control character %U", value, r)

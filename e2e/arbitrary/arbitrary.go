@@ -260,6 +260,9 @@ func (d *drawer) matchMounts(spec, fields map[string]any) {
 		if _, ok := mount["subPath"]; ok {
 			delete(mount, "subPathExpr")
 		}
+		if mount["readOnly"] == true && d.runs {
+			without(mount, "subPath", "subPathExpr") // nothing is made there
+		}
 		if i > 0 && d.runs && d.chance(50) {
 			mount["mountPath"] = fmt.Sprintf("/mount-%d", i)
 		}
