@@ -135,16 +135,23 @@ func (d *document) nodePath(field, value string) bool {
 	return d.absolute(field, value) && d.unitText(field, value)
 }
 
-// Bounds of the kernel on paths: NAME_MAX, and PATH_MAX without the zero at the end (limits.h).
+// Bounds of the kernel on paths: NAME_MAX, and PATH_MAX without the zero at the end (limits.h). A path in a container or a
+// volume begins on the node with the directory that has it.
 const (
-	maxComponent = 255
-	maxPath      = 4095
+	maxComponent  = 255
+	maxPath       = 4095
+	maxPathInside = maxPath - 255
 )
 
-// checkLengths checks a path against the kernel's bounds.
+// checkLengths checks a path of the node against the kernel's bounds.
 func (d *document) checkLengths(field, value string) bool {
-	if len(value) > maxPath {
-		d.errorf(field, "has %d bytes: the kernel takes at most %d in a path", len(value), maxPath)
+	return d.checkPath(field, value, maxPath)
+}
+
+// checkPath checks a path against the kernel's bound on names, and a bound of its own.
+func (d *document) checkPath(field, value string, longest int) bool {
+	if len(value) > longest {
+		d.errorf(field, "has %d bytes: want at most %d", len(value), longest)
 		return false
 	}
 	for name := range strings.SplitSeq(value, "/") {

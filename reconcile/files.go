@@ -75,8 +75,11 @@ func (t *fileTree) add(name string, content []byte, mode v1.FileMode) error {
 		}
 	}
 	for _, file := range t.files {
-		if file.Path == name {
-			return fmt.Errorf("two sources make the file %s", name)
+		switch {
+		case file.Path == name:
+			return fmt.Errorf("two sources make the file %s: give one of them another path", name)
+		case isBelow(file.Path, name), isBelow(name, file.Path):
+			return fmt.Errorf("%s and %s cannot both be files: one would be a directory of the other: give one of them another path", file.Path, name)
 		}
 	}
 	if t.grouped {

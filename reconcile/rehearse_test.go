@@ -21,6 +21,11 @@ func TestRehearsal(t *testing.T) {
 			header + "Secret\nmetadata: {name: login}\ndata: {key: /v8=}\nstringData: {user: root}\n---\n"
 		fromConfig = "configMapKeyRef: {name: settings, key: %s}"
 	)
+	big := header + "Config\nmetadata: {name: big}\ndata:\n"
+	for key := range 10 {
+		big += fmt.Sprintf("  k%d: %s\n", key, strings.Repeat("x", 100_000))
+	}
+	big += "---\n"
 	variable := func(from string) string { return "env: [{name: A, valueFrom: {" + from + "}}]" }
 	volume := func(source string, mount ...string) string {
 		return "volumes: [{name: v, " + source + "}]\n  volumeMounts: [{name: v, mountPath: /v" + strings.Join(mount, "") + "}]"
@@ -43,12 +48,20 @@ func TestRehearsal(t *testing.T) {
 			`spec.volumes[0].projected.sources[1].secret.items[0].key: Secret/login has no key "pass"`},
 		"two files of one name": {container("a", volume("configMap: {name: settings, items: [{key: level, path: a}, {key: blob, path: a}]}")),
 			`spec.volumes[0].configMap.items[1]: two sources make the file a`},
+		"a file that is a directory too": {container("a", volume("configMap: {name: settings, items: [{key: level, path: a/b}, {key: blob, path: a}]}")),
+			`spec.volumes[0].configMap.items[1]: a/b and a cannot both be files`},
 		"a path in a volume that it lacks": {container("a", volume("configMap: {name: settings}", ", subPath: leve")),
 			`spec.volumeMounts[0]: mount /v: the volume has no file leve`},
 		"a secret as an argument": {container("a", variable("secretKeyRef: {name: login, key: user}"), "args: [run, '--as=$(A)']"),
 			`spec.args[1]: argument "--as=$(A)" has the value of a secret`},
 		"an argument that gets too long": {container("a", "env: [{name: A, value: "+strings.Repeat("a", 1000)+"}]", "command: [run, '"+strings.Repeat("$(A)", 132)+"']"),
 			`spec.command[1]: argument 1 has 132000 bytes: the kernel takes at most 131071`},
+		"variables that are too many together": {big + container("a", "envFrom: [{prefix: A, configMapRef: {name: big}}, {prefix: B, configMapRef: {name: big}}, {prefix: C, configMapRef: {name: big}}]"),
+			`spec: arguments and environment have 30`},
+		"variables that are too many for a small stack": {big + container("a", "envFrom: [{configMapRef: {name: big}}]", "ulimits: [{name: stack, soft: 1048576}]"),
+			`spec: arguments and environment have 10`},
+		"variables that are many for a stack without a limit": {big + container("a", "envFrom: [{prefix: A, configMapRef: {name: big}}, {prefix: B, configMapRef: {name: big}}, {prefix: C, configMapRef: {name: big}}]",
+			"ulimits: [{name: stack, soft: -1}]"), ""},
 		"an address outside of its network": {header + "Network\nmetadata: {name: back}\nspec: {subnets: [{subnet: 10.1.0.0/24}]}\n---\n" +
 			container("a", "networks: [{name: back, addresses: [10.2.0.5]}]"),
 			`spec.networks[0].addresses: address 10.2.0.5 is in no subnet of network back (10.1.0.0/24)`},

@@ -52,6 +52,9 @@ func process(run runnable, image Image, environment *environment) (*specs.Proces
 	if err != nil {
 		return nil, err
 	}
+	if err := checkSize(run, args, environment); err != nil {
+		return nil, err
+	}
 	context := run.SecurityContext
 	capabilities := capabilitySet(context)
 	workingDir := run.WorkingDir
@@ -81,6 +84,33 @@ func process(run runnable, image Image, environment *environment) (*specs.Proces
 		process.User.AdditionalGids = append(process.User.AdditionalGids, uint32(gid))
 	}
 	return process, nil
+}
+
+// checkSize refuses more arguments and variables than execve(2) takes: with a pointer for each, a quarter of the stack's limit,
+// and from 128 KiB to 6 MiB (bprm_stack_limits, Linux' fs/exec.c). The limit is 8 MiB unless the manifest has another.
+func checkSize(run runnable, args []string, environment *environment) error {
+	if len(run.Service["LimitSTACK"]) > 0 {
+		return nil // systemd has a way of its own to write it
+	}
+	stack := int64(8 << 20)
+	for _, limit := range run.Ulimits {
+		if limit.Name == "stack" {
+			stack = limit.Soft
+		}
+	}
+	most := int64(6 << 20)
+	if stack >= 0 {
+		most = min(max(stack/4, 128<<10), most)
+	}
+	const pointer = 8
+	size := int64(0)
+	for _, text := range slices.Concat(args, environment.list(false), environment.list(true)) {
+		size += int64(len(text)) + 1 + pointer
+	}
+	if size > most {
+		return fmt.Errorf("arguments and environment have %d bytes: the kernel takes %d: mount what envFrom has as files, or raise ulimits stack", size, most)
+	}
+	return nil
 }
 
 // rlimits are the limits as the OCI specification names them.
