@@ -607,7 +607,7 @@ func (d *drawer) entries(of reflect.Type, name string) any {
 
 // text draws a string.
 func (d *drawer) text(parent, name string) any {
-	if d.chance(d.odd) {
+	if d.chance(d.odd) && !(d.runs && parent+"."+name == "exec.command") {
 		return d.oddText(name)
 	}
 	return d.pick("text", parent, name)

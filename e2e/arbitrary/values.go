@@ -11,7 +11,7 @@ var unwanted = names(`nodeSelector disabled ephemeralContainers managedFields ow
 // needsNode are fields that a node or a registry has to have something for, that let a start last, or that two workloads of a
 // node would get into each other's way by.
 var needsNode = names(`platform authFile imagePullPolicy runtime runtimeClassName devices envFiles hostEnv networks dependsOn hostPort hostIP
-	hostNetwork seccompProfile appArmorProfile seLinuxOptions sockets readinessProbe startupProbe livenessProbe lifecycle notify unit service install
+	hostNetwork seccompProfile appArmorProfile seLinuxOptions sockets httpGet tcpSocket grpc sleep notify install
 	activeDeadlineSeconds startingDeadlineSeconds timeZone image parallelism interface io cpuset memoryNodes suspend volumeClaimTemplates
 	minReadySeconds progressDeadlineSeconds pid startWithPod runAsNonRoot`)
 
@@ -20,7 +20,8 @@ var runnable = map[string][]any{
 	"quantity": words(`64Mi 1Gi 100M`), "cpu": words(`500m 1 2`), "pids": words(`100 1000`), "replicas": {1, 2}, "completions": {1, 2}, "env.name": words(`A B C a.b A-B é`), "limits.key": words(`memory cpu pids swap ephemeral-storage`),
 	"workingDir": words(`/ /tmp /a/b`), "user": words(`root 0 1000:1000 65534`), "mountPath": words(`/v /v/w /data /srv/x.y /mnt/a`), "soft": {1024, 4096}, "hard": {4096, 8192}, "ulimits.name": words(`nofile core`),
 	"number": {0, 1, 2, 5, 1000}, "sysctls.name": words(`net.ipv4.ip_unprivileged_port_start`), "sysctls.value": words(`0 1024 32768`), "schedule": words(`@yearly`), "onCalendar": words(`yearly`),
-	"hostPath.path": words(`/tmp/NAME`), "add": words(`NET_ADMIN CHOWN ALL`), "maxUnavailable": {1, "50%"}, "maxSurge": {0, 1}, "mode": words(`0644 0755`), "defaultMode": {"0644"}, "spec.mode": words(`0755 0777`),
+	"exec.command": words(`true`), "service.key": words(`Nice CPUWeight RestartSec`), "unit.key": words(`Documentation After Wants`), "initialDelaySeconds": {0, 1}, "periodSeconds": {1, 10}, "failureThreshold": {3},
+	"timeoutSeconds": {30}, "hostPath.path": words(`/tmp/NAME`), "add": words(`NET_ADMIN CHOWN ALL`), "maxUnavailable": {1, "50%"}, "maxSurge": {0, 1}, "mode": words(`0644 0755`), "defaultMode": {"0644"}, "spec.mode": words(`0755 0777`),
 }
 
 func names(text string) map[string]bool {
