@@ -86,9 +86,10 @@ test-unit: deps-build
 test-e2e: deps-node
 	go test -count=1 -timeout $(TIMEOUT) -parallel $(PARALLEL) ./e2e/... $(if $(RUN),-run 'TestScenarios/$(RUN)' -v)
 
-## test-long: run the scenarios in their full length (RUN=name picks)
+## test-long: run the scenarios in their full length (RUN=name picks), and draw ten times as many manifests
 test-long: deps-node
 	go test -count=1 -timeout 3h ./e2e -long -run 'TestScenarios/$(RUN)' -v
+	go test -count=1 -timeout 30m ./reconcile -sets 10000 -run TestWhatIsAcceptedCanBeRun -v
 
 ## test-faults: kill davit and its launcher, and have the disk fail, at every point; damage each file; mix faults for an hour; take random histories
 test-faults: deps-node

@@ -27,6 +27,8 @@ import (
 //	node COMMAND [ARG...]      run a command in the node, as root
 //	put FILE PATH              put a file, or a directory, of the scenario at the node's
 //	                           path; a file appears in one rename, a script executable
+//	draw N DIRECTORY           write N files of manifests with random workloads that davit validate takes
+//	                           into a directory of the scenario (-draw-seed draws others)
 //	http URL                   GET a URL from inside the node; fails unless it answers 2xx
 //	until [-t 10s] [-o REGEXP] COMMAND [ARG...]
 //	                           repeat node, http or their like until it succeeds and its
@@ -52,6 +54,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"http":     check(runHTTP),
 	"until":    check(runUntil),
 	"put":      check(runPut),
+	"draw":     check(runDraw),
 	"reboot":   check(runReboot),
 	"registry": check(runRegistry),
 	"terminal": check(runTerminal),

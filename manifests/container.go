@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -87,14 +88,9 @@ func (d *document) checkProcess(at string, spec v1.ContainerFields) {
 		field string
 		items []string
 	}{{at + ".command", spec.Command}, {at + ".args", spec.Args}} {
-		for i, item := range list.items {
+		d.checkArguments(list.field, list.items)
+		for _, item := range list.items {
 			size += len(item)
-			if strings.ContainsRune(item, 0) {
-				d.errorf(fmt.Sprintf("%s[%d]", list.field, i), "has a NUL character")
-			}
-			if len(item) > maxString {
-				d.errorf(fmt.Sprintf("%s[%d]", list.field, i), "has %d bytes: the kernel takes at most %d in one argument", len(item), maxString)
-			}
 		}
 	}
 	for _, entry := range spec.Env {
@@ -106,17 +102,52 @@ func (d *document) checkProcess(at string, spec v1.ContainerFields) {
 	if spec.WorkingDir != "" && d.absolute(at+".workingDir", spec.WorkingDir) && kernelTree(spec.WorkingDir) {
 		d.errorf(at+".workingDir", "%q: want a directory outside /proc, /sys and /dev", spec.WorkingDir)
 	}
-	if spec.User != "" && !userSpec.MatchString(spec.User) {
-		d.errorf(at+".user", "%q: want user or user:group, names or numbers", spec.User)
-	}
+	d.checkUser(at+".user", spec.User)
 	if tag := spec.Logging.Tag; len(tag) > maxLogTag || tag != "" && !logTag.MatchString(tag) {
 		d.errorf(at+".logging.tag", "%q: want at most 128 letters, digits and _.:/-", tag)
 	}
-	if limit := spec.Logging.RateLimit; limit != nil && (limit.IntervalSeconds < 0 || limit.Burst < 0) {
-		d.errorf(at+".logging.rateLimit", "want 0 or more")
+	if limit := spec.Logging.RateLimit; limit != nil {
+		d.checkSeconds(at+".logging.rateLimit.intervalSeconds", &limit.IntervalSeconds, 0)
+		if limit.Burst < 0 {
+			d.errorf(at+".logging.rateLimit.burst", "%d: want 0 or more", limit.Burst)
+		}
 	}
 	if spec.TTY && spec.Logging.Driver != "" {
 		d.errorf(at+".logging.driver", "a terminal's output goes to the journal: want one of tty and logging.driver")
+	}
+}
+
+// checkArguments checks the words of a command against what execve(2) takes.
+func (d *document) checkArguments(field string, words []string) {
+	for i, word := range words {
+		at := fmt.Sprintf("%s[%d]", field, i)
+		if strings.ContainsRune(word, 0) {
+			d.errorf(at, "has a NUL character, which would end it: leave it out")
+		}
+		if len(word) > maxString {
+			d.errorf(at, "has %d bytes: the kernel takes at most %d in one argument", len(word), maxString)
+		}
+	}
+}
+
+// checkUser checks USER or USER:GROUP. What has digits alone is an id.
+func (d *document) checkUser(field, user string) {
+	switch {
+	case user == "":
+		return
+	case !userSpec.MatchString(user):
+		d.errorf(field, "%q: want user or user:group, names or numbers", user)
+		return
+	}
+	for name := range strings.SplitSeq(user, ":") {
+		if strings.Trim(name, "0123456789") != "" {
+			continue
+		}
+		id, err := strconv.ParseInt(name, 10, 64)
+		if err != nil {
+			id = math.MaxInt64
+		}
+		d.checkProcessID(field, id)
 	}
 }
 
@@ -194,6 +225,9 @@ func (d *document) checkResourceFieldRef(field string, ref v1.ResourceFieldRef) 
 func (d *document) checkStop(at string, spec v1.ContainerFields) {
 	if spec.StopSignal != "" {
 		d.checkSignal(at+".stopSignal", spec.StopSignal)
+	}
+	if spec.Reload.Exec != nil {
+		d.checkArguments(at+".reload.exec.command", spec.Reload.Exec.Command)
 	}
 	if spec.Reload.Signal != "" {
 		d.checkSignal(at+".reload.signal", spec.Reload.Signal)

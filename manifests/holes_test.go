@@ -32,11 +32,11 @@ func TestSettingsNoTrickGetsPast(t *testing.T) {
 
 func TestSettingsAreKeptAsWritten(t *testing.T) {
 	t.Parallel()
-	set := loadText(spec("service: {UMask: 0077, LogFilterPatterns: 1.10, ReadOnlyPaths: 0x10, SystemCallLog: 2024-01-01, NUMAPolicy: 18446744073709551616, PrivateTmp: true}"))
+	set := loadText(spec("service: {UMask: 0077, LogFilterPatterns: 1.10, RestrictFileSystems: 0x10, SystemCallLog: 2024-01-01, NUMAPolicy: 18446744073709551616, PrivateTmp: true}"))
 	if err := set.Diagnostics.Err(); err != nil {
 		t.Fatal(err)
 	}
-	want := v1.UnitSection{"UMask": {"0077"}, "LogFilterPatterns": {"1.10"}, "ReadOnlyPaths": {"0x10"}, "SystemCallLog": {"2024-01-01"}, "NUMAPolicy": {"18446744073709551616"}, "PrivateTmp": {"yes"}}
+	want := v1.UnitSection{"UMask": {"0077"}, "LogFilterPatterns": {"1.10"}, "RestrictFileSystems": {"0x10"}, "SystemCallLog": {"2024-01-01"}, "NUMAPolicy": {"18446744073709551616"}, "PrivateTmp": {"yes"}}
 	if diff := cmp.Diff(want, set.Objects[0].Object.(*v1.Container).Spec.Service); diff != "" {
 		t.Error(diff)
 	}

@@ -33,8 +33,7 @@ var platform = regexp.MustCompile(`^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$`)
 
 // checkReference checks an image reference by its transport (containers-transports(5)).
 func (d *document) checkReference(field, text string) {
-	if strings.ContainsFunc(text, isControl) {
-		d.errorf(field, "%q has a control character", text)
+	if !d.unitText(field, text) {
 		return
 	}
 	transport, rest, _ := strings.Cut(text, ":")
@@ -43,7 +42,9 @@ func (d *document) checkReference(field, text string) {
 		file, _, _ := strings.Cut(rest, ":")
 		if !path.IsAbs(file) || path.Clean(file) != file {
 			d.errorf(field, "%q: want an absolute path after %s:", text, transport)
+			return
 		}
+		d.checkLengths(field, file)
 	case "containers-storage":
 		d.checkDockerReference(field, rest)
 	case "docker-daemon", "ostree", "sif", "tarball":

@@ -2,7 +2,6 @@ package manifests
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/robfig/cron/v3"
@@ -30,9 +29,7 @@ func (d *document) checkJob(at string, spec v1.JobSpec) {
 			d.errorf(at+"."+name, "%d: want 0 or more", *value)
 		}
 	}
-	if deadline := spec.ActiveDeadlineSeconds; deadline != nil && *deadline < 1 {
-		d.errorf(at+".activeDeadlineSeconds", "%d: want 1 or more", *deadline)
-	}
+	d.checkSeconds(at+".activeDeadlineSeconds", spec.ActiveDeadlineSeconds, 1)
 }
 
 func (d *document) checkCronJob(spec v1.CronJobSpec) {
@@ -41,16 +38,12 @@ func (d *document) checkCronJob(spec v1.CronJobSpec) {
 		d.checkSchedule("spec.schedule", spec.Schedule)
 	}
 	for i, event := range spec.OnCalendar {
-		if !isCalendarEvent(event) {
-			d.errorf(fmt.Sprintf("spec.onCalendar[%d]", i), "%q: want a calendar event of systemd.time(7) such as \"Mon..Fri 06:30\"", event)
-		}
+		d.checkCalendar(fmt.Sprintf("spec.onCalendar[%d]", i), event, spec.TimeZone)
 	}
 	if spec.TimeZone != "" {
 		d.checkZone("spec.timeZone", spec.TimeZone)
 	}
-	if deadline := spec.StartingDeadlineSeconds; deadline != nil && *deadline < 0 {
-		d.errorf("spec.startingDeadlineSeconds", "%d: want 0 or more", *deadline)
-	}
+	d.checkSeconds("spec.startingDeadlineSeconds", spec.StartingDeadlineSeconds, 0)
 	d.checkJob("spec.jobTemplate.spec", spec.JobTemplate.Spec)
 }
 
@@ -65,35 +58,4 @@ func (d *document) checkSchedule(field, schedule string) {
 			d.errorf(field, "%q: %v", schedule, err)
 		}
 	}
-}
-
-// The parts of a calendar event (systemd.time(7), CALENDAR EVENTS). systemd's own parser has
-// the last word on the node.
-var (
-	calendarWord    = regexp.MustCompile(`^(minutely|hourly|daily|weekly|monthly|quarterly|semiannually|annually|yearly)$`)
-	calendarDays    = regexp.MustCompile(`^(?i:(mon|tue|wed|thu|fri|sat|sun)[a-z]*((\.\.|,|-)(mon|tue|wed|thu|fri|sat|sun)[a-z]*)*,?)$`)
-	calendarNumbers = `(\*|\d+(\.\.\d+)?(/\d+)?(,\d+(\.\.\d+)?(/\d+)?)*)(/\d+)?`
-	calendarDate    = regexp.MustCompile(`^(` + calendarNumbers + `-)?` + calendarNumbers + `[-~]` + calendarNumbers + `$`)
-	calendarTime    = regexp.MustCompile(`^` + calendarNumbers + `:` + calendarNumbers + `(:` + calendarNumbers + `(\.\d+)?)?$`)
-)
-
-func isCalendarEvent(event string) bool {
-	words := strings.Fields(event)
-	if len(words) > 1 && timeZone.MatchString(words[len(words)-1]) && !calendarDays.MatchString(words[len(words)-1]) {
-		words = words[:len(words)-1]
-	}
-	if len(words) == 1 && calendarWord.MatchString(words[0]) {
-		return true
-	}
-	parts := []*regexp.Regexp{calendarDays, calendarDate, calendarTime}
-	for _, word := range words {
-		for len(parts) > 0 && !parts[0].MatchString(word) {
-			parts = parts[1:]
-		}
-		if len(parts) == 0 {
-			return false
-		}
-		parts = parts[1:]
-	}
-	return len(words) > 0
 }

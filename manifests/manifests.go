@@ -79,6 +79,8 @@ type Options struct {
 	ExtendedResources map[string][]string
 	// Parser is that of the node's systemd; without one, davit's own table says which settings there are.
 	Parser Parser
+	// Rehearse says what no node can run of valid objects, each of another name; nil takes all of them.
+	Rehearse func([]Object) []Refusal
 }
 
 // Load decodes and validates all files. It never stops at an error: one bad document
@@ -169,6 +171,7 @@ func (s *Set) take(documents []*document, readers map[string]string, options Opt
 		s.HostPaths = options.Policy.BoundedHostPaths()
 	}
 	checkReferences(here, documents)
+	rehearse(here, options.Rehearse)
 	for _, d := range documents {
 		s.Diagnostics = append(s.Diagnostics, d.blame()...)
 		s.Warnings = append(s.Warnings, d.warnings...)

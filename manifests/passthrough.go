@@ -117,8 +117,7 @@ func (d *document) checkPassThrough(at string, spec v1.ContainerFields) {
 }
 
 func (d *document) checkSetting(field, section, setting, value string) {
-	if strings.ContainsFunc(value, isControl) || strings.HasSuffix(value, `\`) || strings.TrimSpace(value) != value {
-		d.errorf(field, "%q has a control character, a trailing backslash or white space around it", value)
+	if !d.unitText(field, value) {
 		return
 	}
 	if section == "service" && setting == "Slice" && (len(value) > 255 || !sliceName.MatchString(value)) {

@@ -20,7 +20,7 @@ func (d *document) checkPod(at string, spec v1.PodSpec) {
 	d.checkGroups(field, context.SupplementalGroups)
 	d.checkSysctls(field, context.Sysctls, spec.SandboxFields)
 	if context.FSGroup != nil {
-		d.checkID(field+".fsGroup", *context.FSGroup)
+		d.checkProcessID(field+".fsGroup", *context.FSGroup)
 	}
 	d.checkResources(at+".resources", spec.Resources)
 	if spec.Resources.Limits[v1.EphemeralStorage] != "" {

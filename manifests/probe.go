@@ -38,8 +38,8 @@ func (d *document) checkProbes(at string, spec v1.ContainerFields) {
 		field := at + ".lifecycle." + name
 		d.exactlyOne(field, choice{"exec", hook.Exec != nil}, choice{"httpGet", hook.HTTPGet != nil}, choice{"tcpSocket", hook.TCPSocket != nil}, choice{"sleep", hook.Sleep != nil})
 		d.checkHandler(field, hook.Handler, spec.Ports)
-		if hook.Sleep != nil && hook.Sleep.Seconds < 0 {
-			d.errorf(field+".sleep.seconds", "%d: want 0 or more", hook.Sleep.Seconds)
+		if hook.Sleep != nil {
+			d.checkSeconds(field+".sleep.seconds", &hook.Sleep.Seconds, 0)
 		}
 	}
 }
@@ -47,9 +47,7 @@ func (d *document) checkProbes(at string, spec v1.ContainerFields) {
 func (d *document) checkProbe(field string, probe v1.Probe, ports []v1.ContainerPort) {
 	d.exactlyOne(field, choice{"exec", probe.Exec != nil}, choice{"httpGet", probe.HTTPGet != nil}, choice{"tcpSocket", probe.TCPSocket != nil}, choice{"grpc", probe.GRPC != nil})
 	d.checkHandler(field, probe.Handler, ports)
-	if grace := probe.TerminationGracePeriodSeconds; grace != nil && *grace < 1 {
-		d.errorf(field+".terminationGracePeriodSeconds", "%d: want 1 or more", *grace)
-	}
+	d.checkSeconds(field+".terminationGracePeriodSeconds", probe.TerminationGracePeriodSeconds, 1)
 	if probe.GRPC != nil && (probe.GRPC.Port < 1 || probe.GRPC.Port > 65535) {
 		d.errorf(field+".grpc.port", "want a port from 1 to 65535")
 	}
@@ -67,6 +65,9 @@ func (d *document) checkProbe(field string, probe v1.Probe, ports []v1.Container
 func (d *document) checkHandler(field string, handler v1.Handler, ports []v1.ContainerPort) {
 	if handler.Exec != nil && len(handler.Exec.Command) == 0 {
 		d.errorf(field+".exec.command", "missing")
+	}
+	if handler.Exec != nil {
+		d.checkArguments(field+".exec.command", handler.Exec.Command)
 	}
 	if get := handler.HTTPGet; get != nil {
 		d.checkPortRef(field+".httpGet.port", get.Port, ports)

@@ -68,6 +68,8 @@ func (c container) checkNamed(objects map[v1.Ref][]*document, names map[string][
 		switch ref := (v1.Ref{Kind: kind, Name: name}); {
 		case broken[ref]:
 			c.needs = ref
+		case name == "" && kind != v1.KindImage && !optional:
+			c.errorf(field, "missing")
 		case name != "" && !optional && objects[ref] == nil:
 			c.errorHint(field, didYouMean(name, names[kind]), "there is no %s %q", kind, name)
 		}

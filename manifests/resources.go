@@ -2,9 +2,12 @@ package manifests
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
+	"strings"
 
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/davit-project/davit/manifests/settings"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -14,16 +17,13 @@ var (
 	requestNames = []string{"cpu", "memory", v1.HugePages2Mi, v1.HugePages1Gi}
 )
 
-// numberList is a list of processors or NUMA nodes (cpuset(7), "List format").
-var numberList = regexp.MustCompile(`^[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?)*$`)
-
 func (d *document) checkResources(at string, resources v1.Resources) {
 	d.checkQuantities(at+".limits", resources.Limits, limitNames)
 	d.checkQuantities(at+".requests", resources.Requests, requestNames)
 	d.checkHugePageRequests(at, resources)
 	for field, list := range map[string]string{"cpuset": resources.CPUSet, "memoryNodes": resources.MemoryNodes} {
-		if list != "" && !numberList.MatchString(list) {
-			d.errorf(at+"."+field, "%q: want numbers and ranges such as 0-3,8", list)
+		if list != "" && (strings.Contains(list, " ") || !settings.IsCPUList(list)) {
+			d.errorf(at+"."+field, "%q: want numbers up to 8191 and ranges such as 0-3,8", list)
 		}
 	}
 	d.checkIO(at+".io", resources.IO)
@@ -40,9 +40,15 @@ func (d *document) checkQuantities(at string, list v1.ResourceList, names []stri
 		case name == "swap" && quantity == "0": // the one bound that can be nothing
 		default:
 			d.quantity(field, quantity)
+			if parsed, err := resource.ParseQuantity(string(quantity)); err == nil && name == "cpu" && parsed.CmpInt64(maxCPUs) > 0 {
+				d.errorf(field, "%s: want at most %d processors", quantity, maxCPUs)
+			}
 		}
 	}
 }
+
+// maxCPUs is about half of what systemd takes for CPUQuota=, ten thousandths in 31 bits (parse_permyriad_unbounded).
+const maxCPUs = 100_000
 
 func (d *document) checkIO(at string, io v1.IO) {
 	// systemd's bounds (systemd.resource-control(5)); 0 is the default.
@@ -51,7 +57,7 @@ func (d *document) checkIO(at string, io v1.IO) {
 	}
 	for i, device := range io.Devices {
 		field := fmt.Sprintf("%s.devices[%d]", at, i)
-		d.absolute(field+".path", device.Path)
+		d.nodePath(field+".path", device.Path)
 		bounds := 0
 		for name, bound := range map[string]v1.Quantity{
 			"readBandwidth": device.ReadBandwidth, "writeBandwidth": device.WriteBandwidth,

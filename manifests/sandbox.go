@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"regexp"
@@ -10,8 +11,6 @@ import (
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
-
-var timeZone = regexp.MustCompile(`^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$`)
 
 // checkSandbox checks what the containers of a pod share.
 func (d *document) checkSandbox(at string, spec v1.SandboxFields) {
@@ -33,8 +32,8 @@ func (d *document) checkSandbox(at string, spec v1.SandboxFields) {
 		}
 	}
 	d.checkDNS(at, spec)
-	if spec.TimeZone != "" && !timeZone.MatchString(spec.TimeZone) {
-		d.errorf(at+".timeZone", "%q: want a name such as Europe/Berlin", spec.TimeZone)
+	if spec.TimeZone != "" {
+		d.checkZone(at+".timeZone", spec.TimeZone)
 	}
 	if spec.ShmSize != "" {
 		d.quantity(at+".shmSize", spec.ShmSize)
@@ -91,11 +90,21 @@ func (d *document) checkLifetime(at string, spec v1.SandboxFields) {
 	if spec.MaxRestarts != nil && *spec.MaxRestarts < 0 {
 		d.errorf(at+".maxRestarts", "%d: want 0 or more", *spec.MaxRestarts)
 	}
-	if grace := spec.TerminationGracePeriodSeconds; grace != nil && *grace < 0 {
-		d.errorf(at+".terminationGracePeriodSeconds", "%d: want 0 or more", *grace)
-	}
-	if deadline := spec.ActiveDeadlineSeconds; deadline != nil && *deadline < 1 {
-		d.errorf(at+".activeDeadlineSeconds", "%d: want 1 or more", *deadline)
+	d.checkSeconds(at+".terminationGracePeriodSeconds", spec.TerminationGracePeriodSeconds, 0)
+	d.checkSeconds(at+".activeDeadlineSeconds", spec.ActiveDeadlineSeconds, 1)
+}
+
+// maxSeconds bounds times, to 68 years. systemd counts microseconds of 64 bits, and davit nanoseconds.
+const maxSeconds = math.MaxInt32
+
+// checkSeconds checks a time that has a least value.
+func (d *document) checkSeconds(field string, seconds *int64, least int64) {
+	switch {
+	case seconds == nil:
+	case *seconds < least:
+		d.errorf(field, "%d: want %d or more", *seconds, least)
+	case *seconds > maxSeconds:
+		d.errorf(field, "%d: want at most %d, which are 68 years", *seconds, int64(maxSeconds))
 	}
 }
 

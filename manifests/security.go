@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"fmt"
+	"math"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -61,8 +62,8 @@ func (d *document) checkAppArmor(field string, profile v1.AppArmorProfile) {
 		d.errorf(field+".localhostProfile", "goes with type Localhost, and only with it")
 	case name == "unconfined": // is what the kernel calls having none
 		d.errorf(field+".localhostProfile", "%q is not a profile: want type Unconfined", name)
-	case strings.ContainsFunc(name, isControl):
-		d.errorf(field+".localhostProfile", "has a control character")
+	default:
+		d.checkCharacters(field+".localhostProfile", name)
 	}
 }
 
@@ -92,7 +93,7 @@ func (d *document) checkSELinux(field string, options *v1.SELinuxOptions) {
 func (d *document) checkRunAs(field string, user, group *int64, nonRoot *bool) {
 	for name, id := range map[string]*int64{"runAsUser": user, "runAsGroup": group} {
 		if id != nil {
-			d.checkID(field+"."+name, *id)
+			d.checkProcessID(field+"."+name, *id)
 		}
 	}
 	if nonRoot != nil && *nonRoot && user != nil && *user == 0 {
@@ -102,14 +103,31 @@ func (d *document) checkRunAs(field string, user, group *int64, nonRoot *bool) {
 
 func (d *document) checkGroups(field string, groups []int64) {
 	for i, gid := range groups {
-		d.checkID(fmt.Sprintf("%s.supplementalGroups[%d]", field, i), gid)
+		d.checkProcessID(fmt.Sprintf("%s.supplementalGroups[%d]", field, i), gid)
 	}
 }
 
-// checkID checks a user or group id; the highest one means "no change" (chown(2)).
+// maxID is the highest user or group id: the one above means "no change" (chown(2)).
+const maxID = 1<<32 - 2
+
+// checkID checks the id of a user or group that has files.
 func (d *document) checkID(field string, id int64) {
-	if id < 0 || id >= 1<<32-1 {
-		d.errorf(field, "%d is not a user or group id", id)
+	if id < 0 || id > maxID {
+		d.errorf(field, "%d is not a user or group id: want 0 to %d", id, int64(maxID))
+	}
+}
+
+// checkProcessID checks the id of a user or group of a container's processes. Runtimes take 31 bits of it, as Kubernetes
+// does, and a user namespace of its own has the first 65,536.
+func (d *document) checkProcessID(field string, id int64) {
+	last, hint := int64(math.MaxInt32), ""
+	for _, c := range d.containers() {
+		if c.HostUsers != nil && !*c.HostUsers {
+			last, hint = 65535, "with hostUsers: false there are no others"
+		}
+	}
+	if id < 0 || id > last {
+		d.errorHint(field, hint, "%d is not a user or group id: want 0 to %d", id, last)
 	}
 }
 
@@ -127,8 +145,8 @@ func (d *document) checkSysctls(field string, sysctls []v1.Sysctl, sandbox v1.Sa
 			d.errorf(at+".name", "with hostNetwork, %s is the node's own", sysctl.Name)
 		case ipc && sandbox.HostIPC:
 			d.errorf(at+".name", "with hostIPC, %s is the node's own", sysctl.Name)
-		case strings.ContainsFunc(sysctl.Value, isControl):
-			d.errorf(at+".value", "has a control character")
+		default:
+			d.checkCharacters(at+".value", sysctl.Value)
 		}
 	}
 }

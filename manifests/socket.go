@@ -26,7 +26,9 @@ func (d *document) checkSockets(at string, spec v1.ContainerFields, sandbox v1.S
 			}
 			if err := address.Check(); err != nil {
 				d.errorf(field+"."+name, "%v", err)
+				continue
 			}
+			d.unitText(field+"."+name, string(address))
 		}
 	}
 	// LISTEN_PID names the program by its process id, which is 1 in a namespace of its own.

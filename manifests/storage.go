@@ -102,8 +102,12 @@ func (d *document) checkOwner(field string, uid, gid *int64) {
 
 // relative checks a path inside a volume.
 func (d *document) relative(field, value string) {
-	if !filepath.IsLocal(value) || path.Clean(value) != value || value == "." || strings.ContainsFunc(value, isControl) {
+	if !filepath.IsLocal(value) || path.Clean(value) != value || value == "." {
 		d.errorf(field, "%q: want a path inside the volume, without . and ..", value)
+		return
+	}
+	if d.checkPath(field, value, maxPathInside) {
+		d.checkCharacters(field, value)
 	}
 }
 
@@ -118,7 +122,7 @@ func (d *document) checkMounts(at string, mounts []v1.VolumeMount) {
 		field := fmt.Sprintf("%s.volumeMounts[%d]", at, i)
 		d.checkName(field+".name", mount.Name)
 		d.checkSubPath(field, mount)
-		if !d.absolute(field+".mountPath", mount.MountPath) {
+		if !d.absolute(field+".mountPath", mount.MountPath) || !d.checkPath(field+".mountPath", mount.MountPath, maxPathInside) {
 			continue
 		}
 		if mount.MountPath == "/" || kernelTree(mount.MountPath) && !below("/dev/shm", mount.MountPath) {

@@ -124,16 +124,88 @@ func (d *document) absolute(field, value string) bool {
 	switch {
 	case !path.IsAbs(value) || path.Clean(value) != value:
 		d.errorf(field, "%q: want an absolute path without . and ..", value)
-	case strings.ContainsFunc(value, isControl):
-		d.errorf(field, "%q has a control character", value)
 	default:
-		return true
+		return d.checkLengths(field, value) && d.checkCharacters(field, value)
 	}
 	return false
 }
 
-// isControl reports whether a terminal would obey a character or change the direction of text; unit files have none.
-func isControl(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
+// nodePath checks a path of the node that goes into a unit file.
+func (d *document) nodePath(field, value string) bool {
+	return d.absolute(field, value) && d.unitText(field, value)
+}
+
+// Bounds of the kernel on paths: NAME_MAX, and PATH_MAX without the zero at the end (limits.h). A path in a container or a
+// volume begins on the node with the directory that has it.
+const (
+	maxComponent  = 255
+	maxPath       = 4095
+	maxPathInside = maxPath - 255
+)
+
+// checkLengths checks a path of the node against the kernel's bounds.
+func (d *document) checkLengths(field, value string) bool {
+	return d.checkPath(field, value, maxPath)
+}
+
+// checkPath checks a path against the kernel's bound on names, and a bound of its own.
+func (d *document) checkPath(field, value string, longest int) bool {
+	if len(value) > longest {
+		d.errorf(field, "has %d bytes: want at most %d", len(value), longest)
+		return false
+	}
+	for name := range strings.SplitSeq(value, "/") {
+		if len(name) > maxComponent {
+			d.errorf(field, "%q has %d bytes: the kernel takes at most %d in the name of a file", shorten(name), len(name), maxComponent)
+			return false
+		}
+	}
+	return true
+}
+
+// maxUnitText is what a line of a unit file takes (LONG_LINE_MAX, systemd's src/basic/fileio.h), less room for the name of
+// the setting.
+const maxUnitText = 1<<20 - 256
+
+// unitText checks a text that becomes the value of a setting: systemd drops white space around it, and a backslash at its end
+// joins it with the next line.
+func (d *document) unitText(field, value string) bool {
+	switch {
+	case len(value) > maxUnitText:
+		d.errorf(field, "has %d bytes: systemd takes at most %d in a line", len(value), maxUnitText)
+	case strings.TrimSpace(value) != value:
+		d.errorf(field, "%q begins or ends with white space, which systemd would drop: leave it out", value)
+	case strings.HasSuffix(value, `\`):
+		d.errorf(field, "%q ends in a backslash, which systemd would take for a line that goes on: leave it out", value)
+	default:
+		return d.checkCharacters(field, value)
+	}
+	return false
+}
+
+// checkCharacters refuses characters that unit files cannot have, and terminals obey.
+func (d *document) checkCharacters(field, value string) bool {
+	odd := oddCharacter(value)
+	if odd != "" {
+		d.errorf(field, "%q has %s: leave it out", value, odd)
+	}
+	return odd == ""
+}
+
+// oddCharacter describes the first character of a text that no unit file has; it is empty when there is none.
+func oddCharacter(text string) string {
+	for _, r := range text {
+		switch {
+		case unicode.IsControl(r):
+			return fmt.Sprintf("the control character %U", r)
+		case unicode.Is(unicode.Bidi_Control, r):
+			return fmt.Sprintf("%U, which changes the direction of text", r)
+		case unicode.Is(unicode.Noncharacter_Code_Point, r):
+			return fmt.Sprintf("%U, which is no character", r)
+		}
+	}
+	return ""
+}
 
 func (d *document) quantity(field string, value v1.Quantity) {
 	parsed, err := resource.ParseQuantity(string(value))

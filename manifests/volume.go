@@ -40,7 +40,7 @@ var ownTrees = []string{
 
 func (d *document) checkVolumeSource(field string, host *v1.HostPath, empty *v1.EmptyDir) {
 	if host != nil {
-		if d.absolute(field+".hostPath.path", host.Path) {
+		if d.nodePath(field+".hostPath.path", host.Path) {
 			for _, tree := range ownTrees {
 				if below(tree, host.Path) || below(host.Path, tree) && host.Path != "/" {
 					d.errorf(field+".hostPath.path", "%s would open %s to the container", host.Path, tree)

@@ -55,12 +55,12 @@ func (r *resolver) environmentOf(run runnable, image Image) (*environment, error
 	}
 	for i, source := range run.EnvFrom {
 		if err := r.addAll(e, source); err != nil {
-			return nil, fmt.Errorf("envFrom[%d]: %w", i, err)
+			return nil, at(fmt.Sprintf("envFrom[%d]", i), fmt.Errorf("envFrom[%d]: %w", i, err))
 		}
 	}
-	for _, entry := range run.Env {
+	for i, entry := range run.Env {
 		if err := r.add(e, entry, run); err != nil {
-			return nil, fmt.Errorf("env %s: %w", entry.Name, err)
+			return nil, at(fmt.Sprintf("env[%d].valueFrom", i), fmt.Errorf("env %s: %w", entry.Name, err))
 		}
 	}
 	for _, name := range e.names {
@@ -115,14 +115,17 @@ func (r *resolver) add(e *environment, entry v1.EnvVar, run runnable) error {
 		e.dynamic = append(e.dynamic, bundle.DynamicEnv{Name: entry.Name, Field: from.FieldRef.FieldPath})
 	case from.ConfigMapKeyRef != nil:
 		value.text, found, err = keyOf(r.texts, v1.KindConfig, *from.ConfigMapKeyRef)
+		err = at("configMapKeyRef.key", err)
 	case from.SecretKeyRef != nil:
 		value.secret = true
 		value.text, found, err = keyOf(r.secrets, v1.KindSecret, *from.SecretKeyRef)
+		err = at("secretKeyRef.key", err)
 	case from.FieldRef != nil:
 		value.text, err = r.field(run, from.FieldRef.FieldPath)
 		found = err == nil
 	case from.ResourceFieldRef != nil:
 		value.text, err = resourceField(run, *from.ResourceFieldRef)
+		err = at("resourceFieldRef", err)
 		found = err == nil
 	}
 	if found {
@@ -138,7 +141,7 @@ func keyOf(from map[string]contents, kind string, ref v1.KeyRef) (value string, 
 	}
 	text, ok := data[ref.Key]
 	if !ok && !ref.Optional {
-		return "", false, fmt.Errorf("%s/%s has no key %q", kind, ref.Name, ref.Key)
+		return "", false, noKey(kind, ref.Name, ref.Key)
 	}
 	value, err = textOf(kind, ref.Name, ref.Key, text)
 	return value, ok, err
@@ -184,17 +187,18 @@ func (e *environment) expand(text string) variable {
 	}
 }
 
-// expandArguments expands arguments. Any user of the node can read a process's arguments, so
+// expandArguments expands arguments, which the manifest has in a list of this name. Any user of the node can read a process's arguments, so
 // no secret gets there.
-func (e *environment) expandArguments(args []string) ([]string, error) {
+func (e *environment) expandArguments(list string, args []string) ([]string, error) {
 	expanded := make([]string, 0, len(args))
-	for _, arg := range args {
+	for i, arg := range args {
+		field := fmt.Sprintf("%s[%d]", list, i)
 		value := e.expand(arg)
 		if value.secret {
-			return nil, fmt.Errorf("argument %q has the value of a secret, which every process of the node could read: have the program take it from its environment or a file", arg)
+			return nil, at(field, fmt.Errorf("argument %q has the value of a secret, which every process of the node could read: have the program take it from its environment or a file", arg))
 		}
 		if size := len(value.text); size > maxString {
-			return nil, fmt.Errorf("argument %d has %d bytes: the kernel takes at most %d", len(expanded), size, maxString)
+			return nil, at(field, fmt.Errorf("argument %d has %d bytes: the kernel takes at most %d", i, size, maxString))
 		}
 		expanded = append(expanded, value.text)
 	}

@@ -75,8 +75,11 @@ func (t *fileTree) add(name string, content []byte, mode v1.FileMode) error {
 		}
 	}
 	for _, file := range t.files {
-		if file.Path == name {
-			return fmt.Errorf("two sources make the file %s", name)
+		switch {
+		case file.Path == name:
+			return fmt.Errorf("two sources make the file %s: give one of them another path", name)
+		case isBelow(file.Path, name), isBelow(name, file.Path):
+			return fmt.Errorf("%s and %s cannot both be files: one would be a directory of the other: give one of them another path", file.Path, name)
 		}
 	}
 	if t.grouped {
@@ -89,21 +92,21 @@ func (t *fileTree) add(name string, content []byte, mode v1.FileMode) error {
 }
 
 // addKeys adds a file for each item, or for each key when there are no items.
-func (t *fileTree) addKeys(data contents, items []v1.KeyPath, optional bool) error {
+func (t *fileTree) addKeys(data contents, kind, name string, items []v1.KeyPath, optional bool) error {
 	if items == nil {
 		for _, key := range sortedKeys(data) {
 			items = append(items, v1.KeyPath{Key: key, Path: key})
 		}
 	}
-	for _, item := range items {
+	for i, item := range items {
 		content, ok := data[item.Key]
 		switch {
 		case ok:
 			if err := t.add(path.Clean(item.Path), content, item.Mode); err != nil {
-				return err
+				return at(fmt.Sprintf("items[%d]", i), err)
 			}
 		case !optional:
-			return fmt.Errorf("there is no key %q", item.Key)
+			return at(fmt.Sprintf("items[%d].key", i), noKey(kind, name, item.Key))
 		}
 	}
 	return nil
@@ -115,15 +118,17 @@ func (t *fileTree) addObject(from map[string]contents, kind, name string, items 
 	if !ok && !optional {
 		return fmt.Errorf("there is no %s %q", kind, name)
 	}
-	if err := t.addKeys(data, items, optional); err != nil {
-		return fmt.Errorf("%s/%s: %w", kind, name, err)
-	}
-	return nil
+	return t.addKeys(data, kind, name, items, optional)
+}
+
+// noKey is the error of a key that is referred to and not there.
+func noKey(kind, name, key string) error {
+	return fmt.Errorf("%s/%s has no key %q: add it, or set optional: true where it is referred to", kind, name, key)
 }
 
 // addFields adds files with fields of the object.
 func (t *fileTree) addFields(r *resolver, run runnable, items []v1.DownwardFile) error {
-	for _, item := range items {
+	for i, item := range items {
 		var text string
 		var err error
 		if item.FieldRef != nil {
@@ -131,11 +136,11 @@ func (t *fileTree) addFields(r *resolver, run runnable, items []v1.DownwardFile)
 		} else if item.ResourceFieldRef != nil {
 			text, err = resourceField(run, *item.ResourceFieldRef)
 		}
-		if err != nil {
-			return err
+		if err == nil {
+			err = t.add(path.Clean(item.Path), []byte(text), item.Mode)
 		}
-		if err := t.add(path.Clean(item.Path), []byte(text), item.Mode); err != nil {
-			return err
+		if err != nil {
+			return at(fmt.Sprintf("items[%d]", i), err)
 		}
 	}
 	return nil
@@ -148,18 +153,18 @@ func (r *resolver) files(run runnable, source v1.VolumeSource) (tree fileTree, o
 		s := source.ConfigMap
 		tree = treeOf(run, s.DefaultMode)
 		tree.own(s.UID, s.GID)
-		err = tree.addObject(r.configs, v1.KindConfig, s.Name, s.Items, s.Optional)
+		err = at("configMap", tree.addObject(r.configs, v1.KindConfig, s.Name, s.Items, s.Optional))
 	case source.Secret != nil:
 		s := source.Secret
 		tree = treeOf(run, s.DefaultMode)
 		tree.own(s.UID, s.GID)
-		err = tree.addObject(r.secrets, v1.KindSecret, s.SecretName, s.Items, s.Optional)
+		err = at("secret", tree.addObject(r.secrets, v1.KindSecret, s.SecretName, s.Items, s.Optional))
 	case source.DownwardAPI != nil:
 		tree = treeOf(run, source.DownwardAPI.DefaultMode)
-		err = tree.addFields(r, run, source.DownwardAPI.Items)
+		err = at("downwardAPI", tree.addFields(r, run, source.DownwardAPI.Items))
 	case source.Projected != nil:
 		tree = treeOf(run, source.Projected.DefaultMode)
-		err = r.project(&tree, run, source.Projected.Sources)
+		err = at("projected", r.project(&tree, run, source.Projected.Sources))
 	default:
 		return fileTree{}, false, nil
 	}
@@ -168,16 +173,17 @@ func (r *resolver) files(run runnable, source v1.VolumeSource) (tree fileTree, o
 
 func (r *resolver) project(tree *fileTree, run runnable, sources []v1.Projection) error {
 	var failures []error
-	for _, source := range sources {
+	for i, source := range sources {
+		field := fmt.Sprintf("sources[%d]", i)
 		switch {
 		case source.ConfigMap != nil:
 			s := source.ConfigMap
-			failures = append(failures, tree.addObject(r.configs, v1.KindConfig, s.Name, s.Items, s.Optional))
+			failures = append(failures, at(field+".configMap", tree.addObject(r.configs, v1.KindConfig, s.Name, s.Items, s.Optional)))
 		case source.Secret != nil:
 			s := source.Secret
-			failures = append(failures, tree.addObject(r.secrets, v1.KindSecret, s.Name, s.Items, s.Optional))
+			failures = append(failures, at(field+".secret", tree.addObject(r.secrets, v1.KindSecret, s.Name, s.Items, s.Optional)))
 		case source.DownwardAPI != nil:
-			failures = append(failures, tree.addFields(r, run, source.DownwardAPI.Items))
+			failures = append(failures, at(field+".downwardAPI", tree.addFields(r, run, source.DownwardAPI.Items)))
 		}
 	}
 	return errors.Join(failures...)

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"cmp"
 	"errors"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,9 +43,9 @@ func checkEnding(run runnable) error {
 	case !runsToItsEnd(run.role):
 		return nil
 	case run.Lifecycle != v1.Lifecycle{}:
-		return errors.New("a container that runs to its end has no hooks: leave lifecycle out")
+		return at("lifecycle", errors.New("a container that runs to its end has no hooks: leave lifecycle out"))
 	case run.Notify == v1.NotifyContainer:
-		return errors.New("a container that runs to its end is ready when it has ended: leave notify out")
+		return at("notify", errors.New("a container that runs to its end is ready when it has ended: leave notify out"))
 	default:
 		return nil
 	}
@@ -146,5 +147,6 @@ func startBudget(health bundle.Health) int64 {
 	}
 	startup := health.Startup
 	attempt := int64(startup.Period) + int64(startup.Timeout)
-	return int64(startup.InitialDelay) + attempt*int64(startup.Failures)
+	const longest = math.MaxInt32 // 68 years: systemd counts in microseconds of 64 bits
+	return min(int64(startup.InitialDelay)+attempt*int64(startup.Failures), longest)
 }

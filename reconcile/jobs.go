@@ -17,8 +17,8 @@ const defaultBackoffLimit = 6
 // lowerJob lowers a job to one service that runs to its end, <job>.service, or for several
 // completions to <job>@0.service and so on. A pod of several containers is named as any pod's is;
 // its sandbox and its sidecars stop when its containers have ended. number tells it from other runs
-// of the same job: "@2", or nothing.
-func lowerJob(ref v1.Ref, meta v1.ObjectMeta, job v1.JobSpec, as service, number string) (lowered, error) {
+// of the same job: "@2", or nothing. podAt is the path of the pod's specification.
+func lowerJob(ref v1.Ref, meta v1.ObjectMeta, job v1.JobSpec, podAt string, as service, number string) (lowered, error) {
 	if job.Suspend {
 		return lowered{}, nil
 	}
@@ -41,7 +41,7 @@ func lowerJob(ref v1.Ref, meta v1.ObjectMeta, job v1.JobSpec, as service, number
 			number = fmt.Sprintf("@%d", index)
 		}
 		one := instance{
-			ref: ref, meta: meta, spec: job.Template.Spec, name: name, number: number, single: name + number,
+			ref: ref, meta: meta, spec: job.Template.Spec, at: podAt, name: name, number: number, single: name + number,
 			hostname: name + strings.Replace(number, "@", "-", 1), names: []string{name}, service: as,
 			prepare: func(run *runnable) { prepareJob(run, job, as, index) },
 		}
@@ -101,12 +101,12 @@ const maxBeside = 3
 func lowerCronJob(object *v1.CronJob) (lowered, error) {
 	spec, name := object.Spec, object.Metadata.Name
 	if completions, _ := jobSize(spec.JobTemplate.Spec); completions != 1 {
-		return lowered{}, errors.New("davit does not run several pods of a CronJob's job: want completions and parallelism 1")
+		return lowered{}, at("spec.jobTemplate.spec", errors.New("davit does not run several pods of a CronJob's job: want completions and parallelism 1"))
 	}
 	var all lowered
 	var starts []string
 	for _, number := range runNumbers(spec) {
-		run, err := lowerJob(object.Ref(), object.Metadata, spec.JobTemplate.Spec, service{keep: KeepApart}, number)
+		run, err := lowerJob(object.Ref(), object.Metadata, spec.JobTemplate.Spec, "spec.jobTemplate.spec.template.spec", service{keep: KeepApart}, number)
 		if err != nil {
 			return lowered{}, err
 		}

@@ -157,6 +157,8 @@ func (v Verdict) before(other Verdict) bool {
 func judge(workload Workload, current ActualWorkload, actual Actual, now time.Time) Verdict {
 	_, completed := actual.Completed[workload.BundleDir]
 	switch {
+	case completed && workload.TTL != nil && current.UnitText == "": // it has gone with its time
+		return Verdict{Progress: Confirmed}
 	case current.UnitText != workload.UnitText || current.NeedReload:
 		return Verdict{Progress: Starting, Reason: "its unit is not written yet", Idle: true}
 	case completed, workload.Keep == KeepIdle, workload.Keep == KeepApart:

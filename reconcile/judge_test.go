@@ -118,6 +118,21 @@ func TestTheUnitThatIsLeastFarDecides(t *testing.T) {
 	}
 }
 
+// The unit of a job goes when its time after the end is over. What is left then is the record that it has ended well.
+func TestAJobWhoseUnitHasGoneIsDone(t *testing.T) {
+	t.Parallel()
+	for ttl, want := range map[string]Progress{"ttlSecondsAfterFinished: 0, ": Confirmed, "": Starting} {
+		desired := resolve(t, header+"Job\nmetadata: {name: once}\nspec: {"+ttl+"template: {spec: {restartPolicy: Never, containers: [{name: a, image: example.com/app:1}]}}}\n", command)
+		n := newNode()
+		n.mustApply(t, desired)
+		delete(n.actual.Workloads, "once.service")
+		n.actual.Completed = map[string]time.Time{desired.Workloads["once.service"].BundleDir: time.Unix(9_000, 0)}
+		if got := Judge(desired, n.actual, map[string]string{"Job/once": ""}, time.Unix(10_000, 0))["Job/once"]; got.Progress != want {
+			t.Errorf("with %q it is %s (%s), want %s", ttl, got.Progress, got.Reason, want)
+		}
+	}
+}
+
 // The run that a version replaces may have failed, and not have been able to note its end.
 func TestAVersionIsNotJudgedByTheRunBefore(t *testing.T) {
 	t.Parallel()

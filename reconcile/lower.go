@@ -50,6 +50,8 @@ func (l lowered) units() []string {
 // runnable is one container to run as one service, whatever kind of object asks for it.
 type runnable struct {
 	ref v1.Ref
+	// at is the path of its fields in the object, podAt that of what it shares with others.
+	at, podAt string
 	// name is the unit's without ".service", and the container's id.
 	name string
 	// hostname is its host name where the manifest has none, names are how others reach it.
@@ -115,7 +117,7 @@ func lowerKind(object v1.Object) (lowered, error) {
 	case *v1.Pod:
 		return lowerPod(object)
 	case *v1.Job:
-		return lowerJob(object.Ref(), object.Metadata, object.Spec, service{wantedBy: []string{units.MultiUser}, keep: KeepStarted}, "")
+		return lowerJob(object.Ref(), object.Metadata, object.Spec, "spec.template.spec", service{wantedBy: []string{units.MultiUser}, keep: KeepStarted}, "")
 	case *v1.CronJob:
 		return lowerCronJob(object)
 	default:
@@ -126,7 +128,7 @@ func lowerKind(object v1.Object) (lowered, error) {
 func containerOf(object *v1.Container) runnable {
 	name := object.Metadata.Name
 	run := runnable{
-		ref: object.Ref(), name: name, hostname: name, names: []string{name}, meta: object.Metadata,
+		ref: object.Ref(), at: "spec", podAt: "spec", name: name, hostname: name, names: []string{name}, meta: object.Metadata,
 		replica:       surgeOf(object.Spec.UpdatePolicy) > 0,
 		service:       service{wantedBy: []string{units.MultiUser}, keep: keepOf(object.Spec)},
 		ContainerSpec: object.Spec,
@@ -203,7 +205,7 @@ func (r *resolver) other(ref v1.Ref) (l lowered, ok bool) {
 // claimUnit reports two objects that come to one unit.
 func (r *resolver) claimUnit(unit string, ref v1.Ref) error {
 	if owner, taken := r.owners[unit]; taken {
-		return fmt.Errorf("its unit %s is %s's already: rename one of them", unit, owner)
+		return conflictError{fmt.Errorf("its unit %s is %s's already: rename one of them", unit, owner)}
 	}
 	r.owners[unit] = ref
 	r.made.units = append(r.made.units, unit)
@@ -235,7 +237,7 @@ func (r *resolver) parts(l lowered, object manifests.Object) error {
 	for _, step := range []func() error{
 		func() error { return each(l.sandboxes, func(s sandbox) error { return r.sandbox(s, object.Source) }) },
 		func() error {
-			return each(l.containers, func(run runnable) error { return r.container(run, object.Source) })
+			return each(l.containers, func(run runnable) error { return at(run.at, r.container(run, object.Source)) })
 		},
 		func() error { return r.groups(l, object) },
 	} {

@@ -65,7 +65,8 @@ func (r *resolver) attach(spec v1.SandboxFields, published []v1.ContainerPort, n
 	}
 	network := bundle.Network{Mode: bundle.NetworkCNI, Ports: ports(published)}
 	var managed []string
-	for _, want := range wanted {
+	for i, want := range wanted {
+		field := fmt.Sprintf("networks[%d]", i)
 		attachment := bundle.Attachment{
 			Network: want.Name,
 			Names:   slices.Concat(names, want.Aliases),
@@ -73,7 +74,7 @@ func (r *resolver) attach(spec v1.SandboxFields, published []v1.ContainerPort, n
 		}
 		var subnets []string
 		if own, ok, err := r.ownNetwork(want.Name); err != nil {
-			return bundle.Network{}, nil, err
+			return bundle.Network{}, nil, at(field, err)
 		} else if ok {
 			r.made.networks[want.Name] = own
 			attachment.Conflist = own.Conflist
@@ -82,11 +83,11 @@ func (r *resolver) attach(spec v1.SandboxFields, published []v1.ContainerPort, n
 		} else if conflist, ok := r.in.NodeNetworks[want.Name]; ok {
 			attachment.Conflist = conflist
 		} else {
-			return bundle.Network{}, nil, fmt.Errorf("network %s is not defined: add a Network object, or a CNI configuration list in /etc/cni/net.d", want.Name)
+			return bundle.Network{}, nil, at(field, fmt.Errorf("network %s is not defined: add a Network object, or a CNI configuration list in /etc/cni/net.d", want.Name))
 		}
 		var err error
 		if attachment.Addresses, err = staticAddresses(want, subnets); err != nil {
-			return bundle.Network{}, nil, err
+			return bundle.Network{}, nil, at(field+".addresses", err)
 		}
 		network.Attachments = append(network.Attachments, attachment)
 	}

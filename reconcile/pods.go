@@ -15,6 +15,8 @@ type instance struct {
 	ref  v1.Ref
 	meta v1.ObjectMeta
 	spec v1.PodSpec
+	// at is the path of spec in the object.
+	at string
 	// name is the object's, number tells the instance from others: "@2", or nothing.
 	name, number string
 	// hostname is the instance's, names are how others reach it.
@@ -38,7 +40,7 @@ func lowerPod(pod *v1.Pod) (lowered, error) {
 	name, spec := pod.Metadata.Name, pod.Spec
 	if spec.Replicas == nil || *spec.Replicas == 1 {
 		return instance{
-			ref: pod.Ref(), meta: pod.Metadata, spec: claimsOf(spec, spec.FirstReplica()), name: name,
+			ref: pod.Ref(), meta: pod.Metadata, spec: claimsOf(spec, spec.FirstReplica()), at: "spec", name: name,
 			single: name + "-" + spec.Containers[0].Name, hostname: spec.ReplicaName(name, spec.FirstReplica()),
 			names:   []string{name},
 			service: service{wantedBy: []string{units.MultiUser}},
@@ -51,7 +53,7 @@ func lowerPod(pod *v1.Pod) (lowered, error) {
 	target := units.Target{Head: units.Head{Name: name + ".target", WantedBy: []string{units.MultiUser}}}
 	replica := func(number int32) instance {
 		return instance{
-			ref: pod.Ref(), meta: pod.Metadata, spec: claimsOf(spec, number),
+			ref: pod.Ref(), meta: pod.Metadata, spec: claimsOf(spec, number), at: "spec",
 			name: name, number: fmt.Sprintf("@%d", number), single: fmt.Sprintf("%s@%d", name, number),
 			hostname: spec.ReplicaName(name, number), names: []string{name}, replica: true,
 			service: service{
@@ -113,8 +115,9 @@ func (i instance) lower() (lowered, error) {
 	}
 	box := i.sandbox()
 	chain := units.Dependencies{After: []string{box.unit()}, BindsTo: []string{box.unit()}}
-	for _, container := range i.spec.InitContainers {
+	for n, container := range i.spec.InitContainers {
 		run := i.member(container, box)
+		run.at = fmt.Sprintf("%s.initContainers[%d]", i.at, n)
 		run.helper, run.keep = true, i.helperKeep()
 		if i.ends() {
 			run.wantedBy, run.whileNeeded = nil, true // the job's containers pull it in
@@ -135,8 +138,9 @@ func (i instance) lower() (lowered, error) {
 		}
 		all.containers = append(all.containers, run)
 	}
-	for _, container := range i.spec.Containers {
+	for n, container := range i.spec.Containers {
 		run := i.member(container, box)
+		run.at = fmt.Sprintf("%s.containers[%d]", i.at, n)
 		run.dependencies = chain
 		i.complete(&run, container)
 		if len(i.wantedBy) > 0 && i.ends() {
@@ -188,6 +192,7 @@ func (i instance) helperKeep() Keep {
 func (i instance) alone() runnable {
 	container := i.spec.Containers[0]
 	run := i.runnable(container)
+	run.at = i.at + ".containers[0]"
 	run.name, run.service, run.hugePages = i.single, i.service, i.hugePages
 	run.keep = keepOf(run.ContainerSpec)
 	run.replica = i.replica && run.role == units.RoleContainer
@@ -233,7 +238,7 @@ func (i instance) runnable(container v1.PodContainer) runnable {
 		meta.Name = i.hostname
 	}
 	return runnable{
-		ref: i.ref, hostname: i.hostname, names: slices.Compact(append([]string{i.hostname}, i.names...)), meta: meta,
+		ref: i.ref, podAt: i.at, hostname: i.hostname, names: slices.Compact(append([]string{i.hostname}, i.names...)), meta: meta,
 		pod: declaredResources(i.spec), fsGroup: value(i.spec.SecurityContext.FSGroup), ContainerSpec: spec,
 	}
 }

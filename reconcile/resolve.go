@@ -116,6 +116,7 @@ type resolver struct {
 	claimed    []Network                      // the networks whose devices and subnets are taken
 	filters    map[string]*specs.LinuxSeccomp // the usual ones, by the capabilities that they are for
 	skips      map[string]skip                // what time zones skip, by their names
+	rehearses  bool                           // nothing is to be run, and no bundle to be written
 	desired    Desired
 }
 
@@ -153,7 +154,7 @@ func (r *resolver) image(request ImageRequest) (Image, error) {
 // container resolves one container to a bundle and a unit.
 func (r *resolver) container(run runnable, source manifests.Position) error {
 	if err := r.claimUnit(run.unit(), run.ref); err != nil {
-		return err
+		return at("name", err)
 	}
 	request, ok := containerRequest(run.ContainerSpec, r.images)
 	if !ok {
@@ -167,7 +168,7 @@ func (r *resolver) container(run runnable, source manifests.Position) error {
 	network, networks := bundle.Network{Mode: bundle.NetworkSandbox}, []string(nil)
 	if run.sandbox == "" {
 		if network, networks, err = r.attach(run.SandboxFields, run.Ports, run.names); err != nil {
-			return in(PartNetwork, err)
+			return in(PartNetwork, at(run.podAt, err))
 		}
 	}
 	environment, err := r.environmentOf(run, image)
@@ -275,7 +276,11 @@ var outputs = map[string]string{v1.LogPipe: bundle.OutputPipe, v1.LogNone: bundl
 
 // workload renders the bundle and the unit that starts it, and makes them desired.
 func (r *resolver) workload(w Workload, source manifests.Position) error {
-	text, err := w.Bundle.Encode()
+	var text []byte
+	var err error
+	if !r.rehearses {
+		text, err = w.Bundle.Encode()
+	}
 	if err != nil {
 		return err
 	}

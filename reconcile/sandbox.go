@@ -17,6 +17,8 @@ import (
 // addresses, the published ports and the empty directories while containers come and go.
 type sandbox struct {
 	ref v1.Ref
+	// at is the path of its fields in the object.
+	at string
 	// name is the unit's without ".service".
 	name     string
 	hostname string
@@ -39,7 +41,7 @@ func (s sandbox) unit() string { return s.name + ".service" }
 // sandbox is what the containers of an instance share.
 func (i instance) sandbox() sandbox {
 	box := sandbox{
-		ref: i.ref, name: i.name + "-pod" + i.number, hostname: i.hostname,
+		ref: i.ref, at: i.at, name: i.name + "-pod" + i.number, hostname: i.hostname,
 		names:           slices.Compact(append([]string{i.hostname}, i.names...)),
 		sysctls:         i.spec.SecurityContext.Sysctls,
 		fsGroup:         value(i.spec.SecurityContext.FSGroup),
@@ -71,11 +73,11 @@ func (r *resolver) sandbox(box sandbox, source manifests.Position) error {
 	}
 	network, networks, err := r.attach(box.SandboxFields, box.ports, box.names)
 	if err != nil {
-		return in(PartNetwork, err)
+		return in(PartNetwork, at(box.at, err))
 	}
 	emptyDirs, err := r.sharedDirs(box)
 	if err != nil {
-		return err
+		return at(box.at, err)
 	}
 	b := &bundle.Bundle{
 		Spec: &specs.Spec{
@@ -90,7 +92,7 @@ func (r *resolver) sandbox(box sandbox, source manifests.Position) error {
 	}
 	dependencies, err := r.dependenciesOf(box.SandboxFields)
 	if err != nil {
-		return err
+		return at(box.at, err)
 	}
 	unit := units.Unit{
 		Head: units.Head{

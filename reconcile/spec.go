@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,6 +52,9 @@ func process(run runnable, image Image, environment *environment) (*specs.Proces
 	if err != nil {
 		return nil, err
 	}
+	if err := checkSize(run, args, environment); err != nil {
+		return nil, err
+	}
 	context := run.SecurityContext
 	capabilities := capabilitySet(context)
 	workingDir := run.WorkingDir
@@ -82,6 +86,33 @@ func process(run runnable, image Image, environment *environment) (*specs.Proces
 	return process, nil
 }
 
+// checkSize refuses more arguments and variables than execve(2) takes: with a pointer for each, a quarter of the stack's limit,
+// and from 128 KiB to 6 MiB (bprm_stack_limits, Linux' fs/exec.c). The limit is 8 MiB unless the manifest has another.
+func checkSize(run runnable, args []string, environment *environment) error {
+	if len(run.Service["LimitSTACK"]) > 0 {
+		return nil // systemd has a way of its own to write it
+	}
+	stack := int64(8 << 20)
+	for _, limit := range run.Ulimits {
+		if limit.Name == "stack" {
+			stack = limit.Soft
+		}
+	}
+	most := int64(6 << 20)
+	if stack >= 0 {
+		most = min(max(stack/4, 128<<10), most)
+	}
+	const pointer = 8
+	size := int64(0)
+	for _, text := range slices.Concat(args, environment.list(false), environment.list(true)) {
+		size += int64(len(text)) + 1 + pointer
+	}
+	if size > most {
+		return fmt.Errorf("arguments and environment have %d bytes: the kernel takes %d: mount what envFrom has as files, or raise ulimits stack", size, most)
+	}
+	return nil
+}
+
 // rlimits are the limits as the OCI specification names them.
 func rlimits(declared []v1.Ulimit) []specs.POSIXRlimit {
 	var limits []specs.POSIXRlimit
@@ -105,16 +136,19 @@ func arguments(spec v1.ContainerSpec, image Image, environment *environment) ([]
 	var err error
 	if len(spec.Command) > 0 {
 		cmd = nil
-		if entrypoint, err = environment.expandArguments(spec.Command); err != nil {
+		if entrypoint, err = environment.expandArguments("command", spec.Command); err != nil {
 			return nil, err
 		}
 	}
 	if len(spec.Args) > 0 {
-		if cmd, err = environment.expandArguments(spec.Args); err != nil {
+		if cmd, err = environment.expandArguments("args", spec.Args); err != nil {
 			return nil, err
 		}
 	}
 	args := append(append([]string{}, entrypoint...), cmd...)
+	if len(spec.Command) > 0 && args[0] == "" {
+		return nil, at("command[0]", errors.New("command[0] is empty: want the program to run"))
+	}
 	if len(args) == 0 || args[0] == "" {
 		return nil, fmt.Errorf("image %s says no command to run: set spec.command", image.Reference)
 	}

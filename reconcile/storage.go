@@ -62,13 +62,13 @@ func (r *resolver) mount(run runnable, image Image, environment *environment) (s
 		own[volume.Name] = volume
 	}
 	s := storage{}
-	for _, mount := range run.VolumeMounts {
+	for i, mount := range run.VolumeMounts {
 		source, err := r.source(own, mount.Name)
 		if err == nil {
 			err = r.addMount(&s, run, mount, source, environment)
 		}
 		if err != nil {
-			return storage{}, fmt.Errorf("mount %s: %w", mount.MountPath, err)
+			return storage{}, at(fmt.Sprintf("volumeMounts[%d]", i), fmt.Errorf("mount %s: %w", mount.MountPath, err))
 		}
 		// The launcher maps the layers of an image; an overlay of them cannot be mapped itself.
 		if last := &s.mounts[len(s.mounts)-1]; ownUsers(run.SandboxFields) && source.Image == nil && last.Type == "bind" {
@@ -165,7 +165,8 @@ func (r *resolver) addMount(s *storage, run runnable, mount v1.VolumeMount, from
 		return err
 	}
 	if tree, ok, err := r.files(run, from.VolumeSource); ok || err != nil {
-		return s.addFiles(mount, tree, subPath, err)
+		volume := slices.IndexFunc(run.Volumes, func(declared v1.PodVolume) bool { return declared.Name == mount.Name })
+		return s.addFiles(mount, tree, subPath, at(fmt.Sprintf("%s.volumes[%d]", run.podAt, volume), err))
 	}
 	var source string
 	switch {
@@ -277,6 +278,13 @@ func (s *storage) addFiles(mount v1.VolumeMount, tree fileTree, subPath string, 
 		}
 	}
 	mount.ReadOnly = true
+	if len(tree.files) == 0 && subPath == "" {
+		// A bundle has files, and only directories that hold one.
+		s.mounts = append(s.mounts, specs.Mount{
+			Type: "tmpfs", Source: "tmpfs", Destination: mount.MountPath, Options: []string{"nosuid", "nodev", "noexec", "ro", "mode=0755"},
+		})
+		return nil
+	}
 	source := filepath.Join(dir, subPath)
 	if subPath != "" && !slices.ContainsFunc(s.files, func(file bundle.File) bool {
 		return isBelow(file.Path, source)

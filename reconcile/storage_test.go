@@ -71,3 +71,18 @@ func TestVolumesOfAnImageStayWritable(t *testing.T) {
 		}
 	}
 }
+
+// TestAVolumeWithoutFilesIsThere has volumes of files that there are none of: a runtime cannot mount what a bundle lacks.
+func TestAVolumeWithoutFilesIsThere(t *testing.T) {
+	t.Parallel()
+	for _, source := range []string{"configMap: {name: none, optional: true}", "secret: {secretName: none, optional: true}", "downwardAPI: {}", "projected: {sources: []}", "configMap: {name: empty}"} {
+		desired := resolve(t, header+"Config\nmetadata: {name: empty}\n---\n"+container("a", "volumes: [{name: v, "+source+"}]", "volumeMounts: [{name: v, mountPath: /v}]"), command)
+		for _, problem := range desired.Problems {
+			t.Errorf("%s: %v", source, problem.Err)
+		}
+		mounts := desired.Workloads["a.service"].Bundle.Spec.Mounts
+		if last := mounts[len(mounts)-1]; last.Destination != "/v" || last.Type != "tmpfs" || !slices.Contains(last.Options, "ro") {
+			t.Errorf("%s: %+v", source, last)
+		}
+	}
+}

@@ -49,7 +49,7 @@ func (r *resolver) claim(network Network) error {
 	}
 	for _, other := range r.claimed {
 		if other.Bridge == network.Bridge {
-			return fmt.Errorf("interface %s of %s is %s's already: give one of them another spec.interface", network.Bridge, network.Ref, other.Ref)
+			return conflictError{fmt.Errorf("interface %s of %s is %s's already: give one of them another spec.interface", network.Bridge, network.Ref, other.Ref)}
 		}
 	}
 	for _, text := range network.Subnets {
@@ -75,7 +75,7 @@ func (r *resolver) isFree(network Network, subnet netip.Prefix) error {
 	for _, other := range r.claimed {
 		for _, text := range other.Subnets {
 			if taken, err := netip.ParsePrefix(text); err == nil && taken.Overlaps(subnet) {
-				return fmt.Errorf("subnet %s of %s overlaps %s of %s: give one of them other spec.subnets", subnet, network.Ref, taken, other.Ref)
+				return conflictError{fmt.Errorf("subnet %s of %s overlaps %s of %s: give one of them other spec.subnets", subnet, network.Ref, taken, other.Ref)}
 			}
 		}
 	}

@@ -21,13 +21,13 @@ const defaultGracePeriod = 10
 func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal string) (units.Unit, error) {
 	resources, err := resourcesOf(run.Resources)
 	if err != nil {
-		return units.Unit{}, err
+		return units.Unit{}, at("resources", err)
 	}
 	dependencies := run.dependencies
 	if run.sandbox == "" {
 		declared, err := r.dependenciesOf(run.SandboxFields)
 		if err != nil {
-			return units.Unit{}, err
+			return units.Unit{}, at(run.podAt, err)
 		}
 		dependencies = joined(declared, dependencies)
 	}
@@ -110,11 +110,11 @@ func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal string) (un
 // dependenciesOf are the units that a container waits for.
 func (r *resolver) dependenciesOf(declared v1.SandboxFields) (units.Dependencies, error) {
 	var dependencies units.Dependencies
-	for _, dependency := range declared.DependsOn {
+	for i, dependency := range declared.DependsOn {
 		ref := v1.Ref{Kind: cmp.Or(dependency.Kind, v1.KindContainer), Name: dependency.Name}
 		needed, ok := r.other(ref)
 		if !ok {
-			return dependencies, fmt.Errorf("dependsOn: there is no %s", ref)
+			return dependencies, at(fmt.Sprintf("dependsOn[%d]", i), fmt.Errorf("dependsOn: there is no %s", ref))
 		}
 		for _, unit := range needed.main() {
 			dependencies.After = append(dependencies.After, unit)

@@ -73,9 +73,16 @@ func encodable(value string) error {
 		return fmt.Errorf("%q begins or ends with white space, which systemd would drop", value)
 	}
 	for _, r := range value {
+		if ' ' <= r && r <= '~' {
+			continue // nearly all are
+		}
 		// C1 controls and changes of direction do nothing to systemd, but to the terminals that it prints descriptions to.
 		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 			return fmt.Errorf("%q has the control character %U", value, r)
+		}
+		// systemd takes text with them for no UTF-8 (unichar_is_valid, src/basic/utf8.c).
+		if unicode.Is(unicode.Noncharacter_Code_Point, r) {
+			return fmt.Errorf("%q has %U, which is no character", value, r)
 		}
 	}
 	return nil

@@ -128,7 +128,7 @@ func TestSystemdAcceptsEveryExample(t *testing.T) {
 var vectors = []string{
 	"a\n[Service]\nExecStart=/bin/id", "a\r[Service]\rUser=root\r#", "a\x00ExecStart=/x", "ends\\", "%n", "%%", "50% off", "100%",
 	"$HOME", "${HOME}", "$$", ";", `\;`, `"`, "'", `"unterminated`, " leading", "trailing ", "TAB\there", `\x41`, `\n`, "#c", ";c",
-	"[Unit]", "=", "a=b=c", "é ü 🐳", "\u202e", "\u0085", "\u2028", "\xff\xfe", "", "../../x", "/", "@", "a.service", "\x7f",
+	"[Unit]", "=", "a=b=c", "é ü 🐳", "\u202e", "\u0085", "\u2028", "a\ufffeb", "\ufdd0", "\U0010ffff", "\xff\xfe", "", "../../x", "/", "@", "a.service", "\x7f",
 	strings.Repeat("x", 1<<20+1),
 }
 
@@ -167,7 +167,7 @@ func TestNoVectorMakesAnotherSetting(t *testing.T) {
 func TestControlCharactersAreRefusedEverywhere(t *testing.T) {
 	t.Parallel()
 	for place, put := range places {
-		for _, vector := range []string{"a\nb", "a\rb", "a\x00b", "a\x7fb", "a\u009bb", "a\u0085b", "a\u202eb", "a\u2066b", "\xff", `ends\`} {
+		for _, vector := range []string{"a\nb", "a\rb", "a\x00b", "a\x7fb", "a\u009bb", "a\u0085b", "a\u202eb", "a\u2066b", "a\ufffeb", "\uffff", "\ufdef", "\U0001fffe", "\xff", `ends\`} {
 			u := plain()
 			put(&u, vector)
 			if _, err := Render(u); err == nil {

@@ -31,7 +31,7 @@ var kinds = map[string]kind{
 	"iolimit":       {"a path and bytes, such as /var 10M", isDeviceLimit},
 	"percent":       {"a percentage such as 20%", shareOf.MatchString},
 	"tasks":         {"a number, a percentage, or infinity", either(isNumber(1, 1<<63-1), shareOf.MatchString, oneOf("infinity"))},
-	"cpuset":        {"numbers and ranges such as 0-3 5", either(matches(`^[0-9]+(-[0-9]+)?([, ]+[0-9]+(-[0-9]+)?)*$`), oneOf("numa", "all"))},
+	"cpuset":        {"numbers and ranges such as 0-3 5", either(IsCPUList, oneOf("numa", "all"))},
 	"mode":          {"an octal mode such as 0750", matches(`^[0-7]{1,5}$`)},
 	"signal":        {"a signal such as SIGTERM", isSignal},
 	"status":        {"exit codes and signals such as 1 SIGKILL", isStatusList},
@@ -57,6 +57,11 @@ var kinds = map[string]kind{
 	"protectproc":   choice("default", "noaccess", "invisible", "ptraceable"),
 	"procsubset":    choice("all", "pid"),
 	"pressurewatch": {"auto, on, off or skip", either(oneOf("auto", "on", "off", "skip"), isBool)},
+	"condition":     {"an absolute path, with | and ! before it or not", matches(`^\|?!?\s*/`)},
+	"paths":         {"absolute paths, each with - and + before it or not", isPathList},
+	"limit":         {"a number or infinity, or a soft limit, a colon and a hard limit that is not less", isLimit("")},
+	"bytelimit":     {"bytes such as 512M or infinity, or a soft limit, a colon and a hard limit that is not less", isLimit("KMGT")},
+	"urls":          {"URLs that begin with http://, https://, file:/, info: or man:", isURLList},
 	"path":          {"an absolute path", func(value string) bool { return strings.HasPrefix(value, "/") }},
 }
 
@@ -201,6 +206,65 @@ var shareOf = regexp.MustCompile(`^[0-9]+(\.[0-9]{1,2})?[%‰‱]$`)
 // isSize is config_parse_memory_limit.
 func isSize(value string) bool {
 	return value == "infinity" || bytesOf.MatchString(value) || shareOf.MatchString(value)
+}
+
+// maxCPU is the highest number that systemd takes for a processor or a NUMA node.
+const maxCPU = 8191
+
+// IsCPUList is parse_cpu_set: numbers and ranges, with commas or spaces between them.
+func IsCPUList(value string) bool {
+	words := strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
+	return len(words) > 0 && !slices.ContainsFunc(words, func(word string) bool {
+		first, last, isRange := strings.Cut(word, "-")
+		if !isRange {
+			last = first
+		}
+		from, fromErr := strconv.ParseUint(first, 10, 16)
+		to, toErr := strconv.ParseUint(last, 10, 16)
+		return fromErr != nil || toErr != nil || from > to || to > maxCPU
+	})
+}
+
+// isLimit is rlimit_parse, for numbers that may have one of these suffixes.
+func isLimit(suffixes string) func(string) bool {
+	number := func(text string) (limit uint64, ok bool) {
+		if text == "infinity" {
+			return math.MaxUint64, true
+		}
+		digits := strings.TrimRight(text, suffixes)
+		shift := 0
+		if suffix := text[len(digits):]; suffix != "" {
+			shift = 10 * (strings.Index(suffixes, suffix) + 1)
+		}
+		count, err := strconv.ParseUint(digits, 10, 63)
+		return count << shift, err == nil && shift >= 0 && len(text)-len(digits) < 2 && count <= math.MaxUint64>>shift
+	}
+	return func(value string) bool {
+		soft, hard, both := strings.Cut(value, ":")
+		low, ok := number(soft)
+		if !both {
+			return ok
+		}
+		high, hardOK := number(hard)
+		return ok && hardOK && low <= high
+	}
+}
+
+// isURLList is documentation_url_is_valid.
+func isURLList(value string) bool {
+	return !slices.ContainsFunc(strings.Fields(value), func(word string) bool {
+		word = strings.NewReplacer(`"`, "", `'`, "").Replace(word)
+		isURL := slices.ContainsFunc([]string{"http://", "https://", "file:/", "info:", "man:"}, func(scheme string) bool {
+			return strings.HasPrefix(word, scheme) && len(word) > len(scheme)
+		})
+		return !isURL || strings.ContainsFunc(word, func(r rune) bool { return r > '~' })
+	})
+}
+
+func isPathList(value string) bool {
+	return !slices.ContainsFunc(strings.Fields(value), func(word string) bool {
+		return !strings.HasPrefix(strings.TrimLeft(strings.Trim(word, `"'`), "-+"), "/")
+	})
 }
 
 func isDeviceLimit(value string) bool {

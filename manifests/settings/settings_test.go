@@ -49,7 +49,7 @@ var examples = map[string]struct{ right, wrong []string }{
 	"iolimit":       {[]string{"/var 10M", "/dev/null infinity"}, []string{"10M", "/var", "/var lots"}},
 	"percent":       {[]string{"20%", "250%", "12.5%"}, []string{"20", "%"}},
 	"tasks":         {[]string{"5", "10%", "infinity"}, []string{"0", "many"}},
-	"cpuset":        {[]string{"0-3", "0,2", "0 2-3"}, []string{"-1", "a"}},
+	"cpuset":        {[]string{"0-3", "0,2", "0 2-3", "8191"}, []string{"-1", "a", "3-1"}},
 	"mode":          {[]string{"0077", "22"}, []string{"0088", "rw"}},
 	"signal":        {[]string{"SIGTERM", "TERM", "15", "SIGRTMIN+3"}, []string{"SIGNONE", "TERMINATE"}},
 	"status":        {[]string{"1 2 SIGKILL", "TEMPFAIL", "255"}, []string{"256", "-1"}},
@@ -76,6 +76,11 @@ var examples = map[string]struct{ right, wrong []string }{
 	"devicepolicy":  {[]string{"closed"}, []string{"open"}},
 	"pressurewatch": {[]string{"skip", "on"}, []string{"sometimes"}},
 	"path":          {[]string{"/srv"}, []string{"srv"}},
+	"condition":     {[]string{"/srv", "|/srv", "|!/srv", "!/srv"}, []string{"srv", "!srv"}},
+	"paths":         {[]string{"/srv -/var", "+/srv"}, []string{"srv"}},
+	"limit":         {[]string{"5", "infinity", "5:10", "5:infinity"}, []string{"no", ":5", "10:5", "infinity:5"}},
+	"bytelimit":     {[]string{"5", "infinity", "5M:1G", "512K"}, []string{"no", "5 parsecs", "1G:512M"}},
+	"urls":          {[]string{"man:a https://example.com", "file:///a"}, []string{"a", "man:", "http://a b"}},
 }
 
 func TestValuesAreChecked(t *testing.T) {

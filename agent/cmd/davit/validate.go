@@ -9,6 +9,7 @@ import (
 
 	"github.com/davit-project/davit/agent/facts"
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/reconcile"
 )
 
 func validateCommand(s *settings) *cobra.Command {
@@ -16,9 +17,10 @@ func validateCommand(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate [FILE|DIRECTORY]...",
 		Short: "Check manifests without a node",
-		Long: `Check manifests: syntax, fields, references between them. Nothing of the node is
-looked at, so it works anywhere, such as in CI. All errors are printed, with the lines
-they mean unless those are a Secret's; the exit status is 1 when there is one.
+		Long: `Check manifests: syntax, fields, references between them, and that their objects can be
+resolved and their units written. Nothing of the node is looked at, so it works anywhere,
+such as in CI. All errors are printed, with the lines they mean unless those are a
+Secret's; the exit status is 1 when there is one.
 
 With -o json the errors are a list of file, line, column, path, message and hint; with
 -o github they are annotations of a workflow on GitHub.
@@ -37,6 +39,7 @@ would get is, and with its variables.`,
 			if err != nil {
 				return err
 			}
+			options.Rehearse = reconcile.Rehearse
 			if len(args) == 0 {
 				args = []string{s.manifests}
 				if options.Node == nil {

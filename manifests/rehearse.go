@@ -1,0 +1,52 @@
+package manifests
+
+import (
+	"slices"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+// Refusal says why no node can run an object that is valid by itself.
+type Refusal struct {
+	Ref v1.Ref
+	// Field is the path in the object, or empty for all of it.
+	Field string
+	Err   error
+	// Conflict is set where the reason is another object that cannot be on the same node.
+	Conflict bool
+}
+
+// rehearse reports what no node can run. Of objects of one name that are for different nodes, one of each takes part at a
+// time; conflicts between objects are left out then, because which of them one node gets is not known.
+func rehearse(documents []*document, check func([]Object) []Refusal) {
+	if check == nil {
+		return
+	}
+	variants, most, apart := map[v1.Ref][]*document{}, 0, false
+	for _, d := range documents {
+		if len(d.diagnostics) > 0 {
+			continue
+		}
+		ref := d.object.Ref()
+		variants[ref] = append(variants[ref], d)
+		most, apart = max(most, len(variants[ref])), apart || d.elsewhere
+	}
+	for round := range most {
+		var objects []Object
+		picked := map[v1.Ref]*document{}
+		for _, d := range documents {
+			same := variants[d.object.Ref()]
+			if len(same) > 0 && same[min(round, len(same)-1)] == d {
+				picked[d.object.Ref()] = d
+				objects = append(objects, Object{d.object, d.position(d.root)})
+			}
+		}
+		slices.SortStableFunc(objects, Object.compare)
+		for _, refusal := range check(objects) {
+			// What needs a document with an error has been held back because of that.
+			if d := picked[refusal.Ref]; d != nil && d.needs == (v1.Ref{}) && !(refusal.Conflict && apart) {
+				d.errorf(refusal.Field, "%v", refusal.Err)
+			}
+		}
+	}
+}
