@@ -43,7 +43,7 @@ func (n *Node) withCause(ctx context.Context, v *view, unit string, err error) e
 		return withReloadError(err, lines.read(ctx))
 	}
 	if words := lines.lastOutput(ctx); words != "" {
-		return fmt.Errorf("%w: it said %q", err, words)
+		return fmt.Errorf("%w; last output: %q", err, words)
 	}
 	return err
 }

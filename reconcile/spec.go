@@ -116,7 +116,7 @@ func arguments(spec v1.ContainerSpec, image Image, environment *environment) ([]
 	}
 	args := append(append([]string{}, entrypoint...), cmd...)
 	if len(args) == 0 || args[0] == "" {
-		return nil, fmt.Errorf("image %s says no command to run: set spec.command", image.Reference)
+		return nil, fmt.Errorf("image %s has no command to run: set spec.command", image.Reference)
 	}
 	return args, nil
 }
