@@ -44,7 +44,7 @@ func (c *changedUnits) take() (map[string]bool, error) {
 	if c.missed {
 		ended, err := os.ReadDir(bundle.LastRunsDir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("find what has ended: %w", err)
+			return nil, fmt.Errorf("find units that ended: %w", err)
 		}
 		for _, run := range ended {
 			taken[run.Name()+".service"] = true

@@ -357,7 +357,7 @@ func (w *explainer) ofRun(row *ObjectReport) []Cause {
 		cause.Message = w.withWords(row, fmt.Sprintf("%s is %s, last run: %s%s", row.name(), row.State, run, row.inTime())+row.soFar())
 	case row.isLooping():
 		cause.Stage, cause.Reason = StageRun, reasonEnded
-		cause.Message = w.withWords(row, fmt.Sprintf("it ends with success each time that it is started%s: a Container is to go on; what ends has restartPolicy OnFailure or Never, or is a Job", row.soFar()))
+		cause.Message = w.withWords(row, fmt.Sprintf("the container exits successfully every time%s. A Container is expected to keep running: use restartPolicy OnFailure or Never, or a Job", row.soFar()))
 	case row.state.ActiveState == "failed" || row.state.SubState == "auto-restart":
 		cause.Stage, cause.Reason = StageRun, reasonOf(row)
 		cause.Message = w.withWords(row, fmt.Sprintf("%s is %s (%s)", row.name(), row.State, row.state.Result)+row.soFar())
@@ -386,7 +386,7 @@ func (w *explainer) withWords(row *ObjectReport, message string) string {
 		return message
 	}
 	if words := w.said(row.Unit); words != "" {
-		return message + ": " + quote(words, w.view.actual.Workloads[row.Unit].Bundle)
+		return message + "; " + quote(words, w.view.actual.Workloads[row.Unit].Bundle)
 	}
 	return message
 }
@@ -433,12 +433,19 @@ func (r *ObjectReport) name() string { return strings.TrimSuffix(r.Unit, ".servi
 func (r *ObjectReport) soFar() string {
 	text := ""
 	if r.Restarts > 0 {
-		text = fmt.Sprintf(", restarted %d times", r.Restarts)
+		text = ", restarted " + times(r.Restarts)
 	}
 	if r.state.Result == "start-limit-hit" {
 		text += ", and not again"
 	}
 	return text
+}
+
+func times(count uint32) string {
+	if count == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", count)
 }
 
 // inTime says which time ran out, where one did.

@@ -23,3 +23,13 @@ func TestAFailedTryIsACauseUntilTheNextOne(t *testing.T) {
 		t.Errorf("a pull that goes on is the cause: %v", got)
 	}
 }
+
+func TestRestartsAreCountedInWords(t *testing.T) {
+	t.Parallel()
+	for restarts, want := range map[uint32]string{0: "", 1: ", restarted once", 2: ", restarted 2 times"} {
+		row := &ObjectReport{Restarts: restarts}
+		if got := row.soFar(); got != want {
+			t.Errorf("%d restarts: got %q, want %q", restarts, got, want)
+		}
+	}
+}

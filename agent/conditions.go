@@ -108,7 +108,7 @@ func (w *explainer) applied(row *ObjectReport) Condition {
 	if row.State == absent {
 		return Condition{Type: Applied, Status: ConditionFalse, Reason: reasonPending, Message: "it is not on the node"}
 	}
-	return Condition{Type: Applied, Status: ConditionTrue, Reason: string(Applied), Message: "the node has it as its manifest says"}
+	return Condition{Type: Applied, Status: ConditionTrue, Reason: string(Applied), Message: "the node matches the manifest"}
 }
 
 func (w *explainer) readyCondition(row *ObjectReport) Condition {
@@ -161,7 +161,7 @@ func (w *explainer) stalled(row *ObjectReport) Condition {
 	if row.Next != nil && row.Next.By == ByNobody && len(row.Causes) > 0 && !w.intended(row) {
 		return of(Stalled, ConditionTrue, row.Causes[0])
 	}
-	return Condition{Type: Stalled, Status: ConditionFalse, Reason: reasonWell, Message: "nothing waits for a person"}
+	return Condition{Type: Stalled, Status: ConditionFalse, Reason: reasonWell, Message: "no error needs a person"}
 }
 
 // intended reports whether somebody wants it so.
@@ -231,7 +231,7 @@ func writeMemory(fresh, before map[string]memory) error {
 		err = disk.WriteFile(memoryFile, text, 0o600)
 	}
 	if err != nil && !errors.Is(err, os.ErrPermission) {
-		return fmt.Errorf("remember since when: %w", err)
+		return fmt.Errorf("record the times of conditions: %w", err)
 	}
 	return nil
 }

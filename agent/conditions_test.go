@@ -86,7 +86,7 @@ func TestWhatHappensNext(t *testing.T) {
 	}{
 		"runs":              {units.State{ActiveState: "active", SubState: "running"}, reconcile.Plan{}, nil},
 		"waits for restart": {units.State{ActiveState: "activating", SubState: "auto-restart", Since: micros(10), RestartDelay: 30 * time.Second}, reconcile.Plan{}, &Next{BySystemd, "restarts it", in(40)}},
-		"starts":            {units.State{ActiveState: "activating", SubState: "start", Since: micros(10), StartTimeout: time.Minute}, reconcile.Plan{}, &Next{BySystemd, "waits for its start", in(70)}},
+		"starts":            {units.State{ActiveState: "activating", SubState: "start", Since: micros(10), StartTimeout: time.Minute}, reconcile.Plan{}, &Next{BySystemd, "gives up on this start", in(70)}},
 		"starts for ever":   {units.State{ActiveState: "activating", SubState: "start", Since: micros(10)}, reconcile.Plan{}, &Next{BySystemd, "waits for its start", nil}},
 		"masked":            {down, held(reconcile.ByMask), &Next{ByNobody, "nothing until the unit is unmasked", nil}},
 		"rolled back":       {down, held(reconcile.ByFailedChange), &Next{ByNobody, "nothing until the manifest changes, or davit resume", nil}},

@@ -37,7 +37,7 @@ const massPrune = 3
 func GuardFor(tree watch.Tree, set *manifests.Set) Guard {
 	switch {
 	case len(tree.Problems) > 0 || !set.Complete():
-		return Guard{Hold: "a manifest has errors, so what is missing may only be misread"}
+		return Guard{Hold: "a manifest has errors, so a missing object may only be misread"}
 	case len(set.Objects) == 0 && len(set.LeftOut) == 0:
 		return Guard{Hold: "there is no manifest at all: delete the last unit with davit apply --confirm-prune"}
 	default:
@@ -59,7 +59,7 @@ func (g *Guard) keepUnsettled(verdict watch.Verdict, now watch.Tree, options man
 	for _, tree := range trees {
 		set := manifests.Load(tree.Files, options)
 		if len(tree.Problems) > 0 || !set.Complete() {
-			g.Hold = "manifests with errors keep changing, so what is missing may only be misread"
+			g.Hold = "manifests with errors keep changing, so a missing object may only be misread"
 			return
 		}
 		for _, object := range set.Objects {
@@ -75,7 +75,7 @@ func (g Guard) diff(desired reconcile.Desired, actual reconcile.Actual, options 
 	if g.Confirmed || removed <= massPrune || removed*100 <= all*cmp.Or(g.Limit, defaultLimit) {
 		return plan
 	}
-	options.HoldPrune = fmt.Sprintf("%d of %d workloads would go at once: confirm with davit apply --confirm-prune", removed, all)
+	options.HoldPrune = fmt.Sprintf("%d of %d workloads would be removed at once: confirm with davit apply --confirm-prune", removed, all)
 	return reconcile.Diff(desired, actual, options)
 }
 

@@ -44,7 +44,7 @@ func (n *Node) withCause(ctx context.Context, v *view, unit string, err error) e
 		return withReloadError(err, lines.read(ctx))
 	}
 	if words := lines.lastOutput(ctx); words != "" {
-		return fmt.Errorf("%w: %s", err, quote(words, v.actual.Workloads[unit].Bundle))
+		return fmt.Errorf("%w; %s", err, quote(words, v.actual.Workloads[unit].Bundle))
 	}
 	return err
 }
@@ -56,7 +56,7 @@ var openFailed = []string{"no such device or address", "enxio"}
 // quote quotes the last output of a container, and says what helps if the container may have failed to open standard output by
 // name, which the launcher did not see in advance.
 func quote(words string, b *bundle.Bundle) string {
-	quoted := fmt.Sprintf("it said %q", words)
+	quoted := fmt.Sprintf("last output: %q", words)
 	lower := strings.ToLower(words)
 	fails := slices.ContainsFunc(openFailed, func(text string) bool { return strings.Contains(lower, text) })
 	if !fails || b == nil || b.Output != "" || b.Spec.Process == nil || b.Spec.Process.Terminal {

@@ -25,7 +25,7 @@ func (n *Node) cleanUpStopped(ctx context.Context, actual reconcile.Actual) erro
 	for _, dir := range []string{bundle.AttachmentsDir, bundle.ContainersDir} {
 		entries, err := os.ReadDir(dir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("find what containers left: %w", err)
+			return fmt.Errorf("find leftovers of containers: %w", err)
 		}
 		for _, entry := range entries {
 			ids[entry.Name()] = true

@@ -307,12 +307,12 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	if !verdict.Apply {
 		a.goOn(ctx, force)
 		if verdict.Restless > restless {
-			a.status.Say("the manifests have been changing for %s: nothing changes until they rest", verdict.Restless.Round(time.Second))
+			a.status.Say("the manifests have been changing for %s: nothing changes until they are quiet", verdict.Restless.Round(time.Second))
 		}
 		return verdict.Wait
 	}
 	for _, path := range verdict.Changing {
-		a.once("a manifest keeps changing, what it describes stays as it is until it rests", "path", path)
+		a.once("a manifest keeps changing, its objects stay as they are until it is quiet", "path", path)
 	}
 	verdict.Tree.Fingerprint += basis
 	state := fmt.Sprint(verdict.Tree.Fingerprint, verdict.Prune, verdict.Unsettled, verdict.Firm.Fingerprint)
@@ -406,7 +406,7 @@ func (a *Agent) pass(ctx context.Context, about tried) error {
 	set := a.load(tree, about.options)
 	guard := a.guardFor(about)
 	for _, diagnostic := range set.Diagnostics {
-		a.once("manifest has an error, what it describes stays as it is", "error", diagnostic.String())
+		a.once("manifest has an error, its objects stay as they are", "error", diagnostic.String())
 	}
 	done := 0
 	result, err := a.reconciler.Pass(ctx, Pass{

@@ -49,9 +49,9 @@ var until = map[reconcile.Holder]string{
 	reconcile.BySuspension:   "nothing until davit resume",
 	reconcile.ByAnnotation:   "nothing until the annotation is gone",
 	reconcile.ByVolume:       "nothing until the Volume is a named one again, or davit apply --confirm-prune",
-	reconcile.ByTaken:        "nothing until the other object lets go of it",
-	reconcile.ByListener:     "nothing until that program lets go of the port, which the next resync sees",
-	reconcile.ByPruneGuard:   "nothing until the manifests are whole again, or davit apply --confirm-prune",
+	reconcile.ByTaken:        "nothing until the other object releases it",
+	reconcile.ByListener:     "nothing until that program releases the port, which the next resync detects",
+	reconcile.ByPruneGuard:   "nothing until the manifests are complete again, or davit apply --confirm-prune",
 	reconcile.ByDriftPolicy:  "nothing until the manifest changes",
 	reconcile.ByFailedChange: "nothing until the manifest changes, or davit resume",
 	reconcile.ByRollback:     "nothing until the manifests change, or davit resume",
@@ -64,9 +64,12 @@ func (w *explainer) next(row *ObjectReport) *Next {
 	case state.SubState == "auto-restart":
 		return &Next{BySystemd, "restarts it", later(state.Since, state.RestartDelay)}
 	case state.ActiveState == "activating":
-		return &Next{BySystemd, "waits for its start", later(state.Since, state.StartTimeout)}
+		if limit := later(state.Since, state.StartTimeout); limit != nil {
+			return &Next{BySystemd, "gives up on this start", limit}
+		}
+		return &Next{BySystemd, "waits for its start", nil}
 	case state.ActiveState == "deactivating":
-		return &Next{BySystemd, "kills what is left of it", later(state.Since, state.StopTimeout)}
+		return &Next{BySystemd, "kills its remaining processes", later(state.Since, state.StopTimeout)}
 	case len(row.Causes) == 0 && !planned:
 		return nil
 	}
@@ -84,17 +87,17 @@ func (w *explainer) next(row *ObjectReport) *Next {
 	switch waits := w.upcoming.Objects[row.Object]; {
 	case waits.For != "" && !over:
 		if waits.Failed {
-			return w.byDavit("looks again for what it needs", waits.At)
+			return w.byDavit("retries", waits.At)
 		}
 		return w.byDavit("waits: "+waits.For, waits.At)
 	case len(w.problems[row.Object]) > 0:
-		return w.byDavit("looks again for what it needs", nil)
+		return w.byDavit("retries", nil)
 	case blocked && planned:
 		return w.byDavit("starts it once "+reconcile.Subject(blocker.Object, blocker.Unit)+" runs", nil)
 	case planned:
 		return w.byDavit(fmt.Sprintf("will %s it: %s", action.Verb, action.Reason), nil)
 	case row.isActive() && row.Probed && row.Ready != nil && !*row.Ready:
-		return w.byDavit("goes on with its readiness probe", nil)
+		return w.byDavit("repeats its readiness probe", nil)
 	case row.isActive() && w.view.actual.Workloads[row.Unit].Contested != "":
 		return &Next{By: ByNobody, Action: until[reconcile.ByListener]}
 	case row.isActive():

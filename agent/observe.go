@@ -335,7 +335,7 @@ func enabled(state units.State, lacksLinks bool) string {
 func runningDirs() (map[string]string, error) {
 	entries, err := os.ReadDir(bundle.AttachmentsDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("list what runs: %w", err)
+		return nil, fmt.Errorf("list running containers: %w", err)
 	}
 	running := make(map[string]string, len(entries))
 	for _, entry := range entries {

@@ -28,7 +28,7 @@ func (a *Agent) notePass(ctx context.Context, tree watch.Tree, set *manifests.Se
 	for message, warning := range map[string]error{
 		"a part of the history cannot be read and is left out": result.Warning,
 		"the node cannot be tidied up":                         result.Housekeeping,
-		"cannot check what running containers have":            a.node.unchecked,
+		"cannot check running containers":                      a.node.unchecked,
 		"pass did not succeed":                                 err,
 	} {
 		if warning != nil {
@@ -46,7 +46,7 @@ func (a *Agent) notePass(ctx context.Context, tree watch.Tree, set *manifests.Se
 	}
 	if result.view != nil { // otherwise the units that changed are for the next pass
 		if err := a.node.forgetRestarts(ctx, &a.changes, result.Actual, time.Now()); err != nil {
-			a.once("the restarts of containers cannot be forgotten", "error", err)
+			a.once("cannot reset the restart counters of containers", "error", err)
 		}
 	}
 	a.logRepairs()
@@ -84,7 +84,7 @@ func (a *Agent) noteUpcoming(result Result) {
 	}
 	a.upcoming = next
 	if err := next.write(); err != nil {
-		a.once("cannot report what objects wait for", "error", err)
+		a.once("cannot report the objects that wait", "error", err)
 	}
 }
 

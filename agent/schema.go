@@ -33,7 +33,7 @@ func readState() (stateOf, error) {
 		return stateOf{}, nil
 	}
 	if err != nil {
-		return state, fmt.Errorf("read the version of davit's state: %w", err)
+		return state, fmt.Errorf("read the version of the state: %w", err)
 	}
 	if state.Version > stateVersion {
 		return state, fmt.Errorf("%s is of a newer davit: its version is %d, this davit knows %d: install the newer one again; nothing is changed",

@@ -42,7 +42,7 @@ func newMountView(look func(string) (writable, error), paths ...string) mountVie
 func (v mountView) check() error {
 	for _, path := range v.paths {
 		if seen, err := v.look(path); err == nil && seen.isDenied() {
-			return fmt.Errorf("%s can be written to again, but not in the mounts that the agent has kept: it ends, and systemd starts it again with the node's", path)
+			return fmt.Errorf("%s is writable again, but not in the mount namespace of the agent: the agent exits, and systemd restarts it", path)
 		}
 	}
 	return nil

@@ -109,7 +109,7 @@ func (a *Agent) lookIntoSuspicion() {
 	seen := a.node.damage.look(a.view.actual.Workloads)
 	a.suspicion.looked, a.suspicion.took = time.Now(), time.Since(now)
 	if seen.err != nil {
-		a.once("cannot check what running containers have", "error", seen.err)
+		a.once("cannot check running containers", "error", seen.err)
 	}
 	if seen.changed {
 		a.again.Store(true)
@@ -165,7 +165,7 @@ func (a *Agent) listenAgain(ctx context.Context) {
 	a.node.damage.suspect()
 	if err != nil && err.Error() != a.deaf {
 		a.deaf = err.Error() // as long as that is why, it is logged once
-		a.log.Warn("cannot listen to changes that others make: each resync looks for them", "error", err)
+		a.log.Warn("cannot listen to changes by other programs: each resync checks for them", "error", err)
 	}
 	a.listen(ctx)
 }
@@ -176,6 +176,6 @@ func (a *Agent) arm() {
 		return
 	}
 	if err := a.hearing.listener.Arm(); err != nil {
-		a.once("cannot listen to some changes that others make: each resync looks for them", "error", err)
+		a.once("cannot listen to some changes by other programs: each resync checks for them", "error", err)
 	}
 }

@@ -79,7 +79,7 @@ func (r *ObjectReport) tell(log *slog.Logger) {
 		}
 	}
 	add("unit", r.Unit)
-	message, level := "as its manifest says again", slog.LevelInfo
+	message, level := "recovered: it matches its manifest again", slog.LevelInfo
 	if len(r.Causes) > 0 {
 		root := r.Causes[0]
 		message, level = root.String(), slog.LevelWarn

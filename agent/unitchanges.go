@@ -71,7 +71,7 @@ func (a *Agent) tellWhenDue(ctx context.Context) {
 		return
 	}
 	if err := a.node.cleanUpStopped(ctx, a.view.actual); err != nil && ctx.Err() == nil {
-		a.once("what a container left stays", "error", err)
+		a.once("cannot clean up after a container", "error", err)
 	}
 	a.restartHeld(ctx)
 }
@@ -80,10 +80,10 @@ func (a *Agent) tellWhenDue(ctx context.Context) {
 func (a *Agent) restartHeld(ctx context.Context) {
 	restarted, fresh, err := a.node.restartHeld(ctx, a.view.actual)
 	for _, unit := range restarted {
-		a.log.Warn("a container waits for its launcher, which was killed: it is restarted", "unit", unit)
+		a.log.Warn("a container is blocked because its launcher was killed: the agent restarts it", "unit", unit)
 	}
 	if err != nil && ctx.Err() == nil {
-		a.once("whether containers wait for a launcher that was killed is not known of all", "error", err)
+		a.once("cannot check all containers for a killed launcher", "error", err)
 	}
 	if fresh {
 		a.tellLater()

@@ -42,7 +42,7 @@ func (a *Agent) noteUnrecorded(ctx context.Context, actual reconcile.Actual) {
 		if !a.unrecorded[unit] && !a.node.isUnrecorded(ctx, unit) {
 			delete(now, unit)
 		} else if !a.unrecorded[unit] {
-			a.log.Warn("the record of what runs is lost: it runs on, and systemctl restart makes it again, which davit exec and changes of names need", "unit", unit)
+			a.log.Warn("the record of a running container is lost: it keeps running, but davit exec and changes of names need the record, which systemctl restart makes again", "unit", unit)
 		}
 	}
 	a.unrecorded = now

@@ -88,7 +88,7 @@ const (
 )
 
 // ErrNoObject is returned for a name that neither the manifests nor the node have.
-var ErrNoObject = errors.New("there is no such object, wanted or there: see davit status")
+var ErrNoObject = errors.New("there is no such object in the manifests or on the node: see davit status")
 
 // Misfit is the object of a name, "web" or "Container/web", that is in no set because its manifest has
 // an error, is not for the node, or needs one that has. Where documents cannot be read at all, any name

@@ -40,9 +40,9 @@ type deviation struct {
 }
 
 const (
-	cgroup1  = "reads the hierarchies of cgroup v1, which davit does not run on"
-	since11  = "since version 1.1.0 the specification wants "
-	since13  = "since version 1.3.0 the specification wants "
+	cgroup1  = "reads the hierarchies of cgroup v1, which davit does not support"
+	since11  = "since version 1.1.0 the specification requires "
+	since13  = "since version 1.3.0 the specification requires "
 	noKernel = "the kernels of the tests have no "
 )
 
@@ -51,22 +51,22 @@ var deviations = []deviation{
 	{"linux_cgroups_*", 0, cgroup1},
 	{"delete_resources", 0, cgroup1},
 	{"delete_only_create_resources", 0, cgroup1},
-	{"linux_mount_label", 0, noKernel + "SELinux, and the policy of the virtual machines, Debian's, does not take its label"},
+	{"linux_mount_label", 0, noKernel + "SELinux, and the policy of the virtual machines, Debian's, does not accept its label"},
 	{"linux_process_apparmor_profile", 0, noKernel + "AppArmor; it passes in a virtual machine, with make test-vm"},
-	{"process_capabilities", 0, "wants CAP_SYS_RESOURCE, which a machine that is a container itself may lack; it passes in a virtual machine, with make test-vm"},
-	{"process_capabilities_fail", 0, "wants an error for an unknown capability; " + since11 + "a warning"},
-	{"poststart_fail", 0, "wants a warning when a poststart hook fails; " + since13 + "an error"},
-	{"hooks_stdin", 1, "wants prestart hooks to see the state created; " + since11 + "them to run while it is creating"},
-	{"prestart", 0, "wants prestart hooks at the start; " + since11 + "them at the creation"},
+	{"process_capabilities", 0, "needs CAP_SYS_RESOURCE, which a machine that is itself a container may lack; it passes in a virtual machine, with make test-vm"},
+	{"process_capabilities_fail", 0, "expects an error for an unknown capability; " + since11 + "a warning"},
+	{"poststart_fail", 0, "expects a warning when a poststart hook fails; " + since13 + "an error"},
+	{"hooks_stdin", 1, "expects prestart hooks to see the state created; " + since11 + "that they run in the state creating"},
+	{"prestart", 0, "expects prestart hooks at the start; " + since11 + "them at the creation"},
 	{"hooks", 0, "expects a text that its own hooks do not write"},
-	{"start", 7, "wants a container without a process, which libcontainer cannot make"},
+	{"start", 7, "needs a container without a process, which libcontainer cannot create"},
 	{"process_rlimits", 13, "is a Go program, whose runtime raises the soft limit of open files to the hard one"},
 	{"linux_devices", 0, "gives a FIFO the numbers of a device, which libcontainer refuses"},
 	{"mounts", 0, "mounts a directory with options of tmpfs, which libcontainer refuses"},
-	{"linux_seccomp", 0, "forbids getcwd, with which libcontainer makes sure that the working directory is inside (CVE-2024-21626)"},
-	{"misc_props", 1, "its bundle lacks the program that it is to run"},
-	{"pidfile", 0, "kills a process that has ended most often, which has to be an error"},
-	{"poststart", 0, "wants the process to have written a line before the hook does, which is a race"},
+	{"linux_seccomp", 0, "forbids getcwd, with which libcontainer checks that the working directory is inside the container (CVE-2024-21626)"},
+	{"misc_props", 1, "its bundle lacks the program of the container"},
+	{"pidfile", 0, "usually kills a process that has already ended, which must be an error"},
+	{"poststart", 0, "expects the process to write a line before the hook does, which is a race"},
 	{"killsig", 0, "signals a shell that may not have set its trap yet"},
 }
 

@@ -203,7 +203,7 @@ func (a *applier) report(action Action, err error, status ...Status) {
 func (a *applier) try(ctx context.Context, action Action) (err error) {
 	defer func() {
 		if mistake := recover(); mistake != nil {
-			err = fmt.Errorf("panic: %v: this is a mistake in davit\n%s", mistake, debug.Stack())
+			err = fmt.Errorf("panic: %v: this is a bug in davit\n%s", mistake, debug.Stack())
 		}
 	}()
 	return a.do(ctx, action)

@@ -101,7 +101,7 @@ func (d *differ) blocksAs(needed string, seen []string) (Blocker, bool) {
 	case planned:
 		return d.blocks(needed, seen)
 	case !exists && d.actual.Foreign[needed] != "":
-		return Blocker{d.desired.Workload(needed).Ref.String(), needed, "of another: " + d.actual.Foreign[needed]}, true
+		return Blocker{d.desired.Workload(needed).Ref.String(), needed, "an unmanaged unit: " + d.actual.Foreign[needed]}, true
 	case !exists:
 		object := d.objectOf(needed)
 		return Blocker{object, needed, "not on the node yet"}, object != ""

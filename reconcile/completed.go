@@ -70,7 +70,7 @@ func (d *differ) recall() {
 			continue
 		}
 		d.recalled[unit] = d.plan.add(Action{
-			Verb: RecallJob, Object: workload.Ref.String(), Target: workload.BundleDir, Reason: "it had ended well in this version",
+			Verb: RecallJob, Object: workload.Ref.String(), Target: workload.BundleDir, Reason: "it completed in this version",
 		})
 	}
 }

@@ -288,7 +288,7 @@ func (d *differ) activity(unit string, workload Workload, current ActualWorkload
 	case reloads(workload, current):
 		return ReloadUnit, cmp.Or(write, "its files changed")
 	case workload.Restored && current.Active == "active" && current.Run != nil && current.Run.ReloadFailed:
-		return Restart, cmp.Or(write, "its last reload failed, so it may have files of the version that was taken back")
+		return Restart, cmp.Or(write, "its last reload failed, so it may have files of the version that was rolled back")
 	case running && current.RunningDir != "" && current.RunningDir != workload.BundleDir:
 		return Restart, cmp.Or(write, outdated(workload, current))
 	case running && replaced:
@@ -308,7 +308,7 @@ func (d *differ) activity(unit string, workload Workload, current ActualWorkload
 	case current.Result == "start-limit-hit" || workload.Unit != nil && workload.Unit.MaxRestarts >= 0 && current.Active == "failed":
 		return "", "" // systemd gave up, as the manifest asked: status tells
 	case current.unprovided():
-		return Start, "what it needs was not there"
+		return Start, "its image, a volume or a network was not available"
 	case workload.Keep == KeepRunning:
 		return Start, fmt.Sprintf("not running: %s (%s)", current.Active, current.Result)
 	case !current.Started:

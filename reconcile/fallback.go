@@ -188,5 +188,5 @@ func (d *Desired) bring(workload Workload, from Desired) {
 
 // String says what an object falls back to, and why, for people.
 func (f fallback) String() string {
-	return fmt.Sprintf("its last change did not work and was taken back to generation %d: %s", f.Generation, f.Reason)
+	return fmt.Sprintf("its last change did not work and was rolled back to generation %d: %s", f.Generation, f.Reason)
 }

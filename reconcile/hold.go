@@ -33,7 +33,7 @@ func (d *differ) holdVolumes() {
 		for _, name := range d.lost(c) {
 			d.holdBack(Held{
 				Object: c.workload.Ref.String(), By: ByVolume,
-				Reason: fmt.Sprintf("Volume/%s is no named volume any more, and what is in %s would not be seen: confirm with davit apply --confirm-prune",
+				Reason: fmt.Sprintf("Volume/%s is no longer a named volume, and its containers would not see the data in %s: confirm with davit apply --confirm-prune",
 					name, filepath.Join(bundle.VolumesDir, name)),
 			}, c.workload.Ref)
 		}

@@ -229,7 +229,7 @@ func judgeService(workload Workload, current ActualWorkload, actual Actual, now 
 	case current.Asked && current.Job == "":
 		return Verdict{Progress: Starting, Reason: "it was stopped", Idle: true}
 	case run.Before && (current.Active == "failed" || current.Sub == "auto-restart"), run.EndedBefore && current.Sub == "auto-restart":
-		return Verdict{Progress: Starting, Reason: "its start is to come", Idle: current.down()}
+		return Verdict{Progress: Starting, Reason: "it has not started yet", Idle: current.down()}
 	case current.Active == "failed" && !current.killed(run):
 		return Verdict{Progress: Broken, Reason: "it failed" + current.ending()}
 	case isUp:
@@ -272,7 +272,7 @@ func judgeQueued(workload Workload, current ActualWorkload, run Run, actual Actu
 // judgeStart judges a unit that systemd is starting.
 func judgeStart(workload Workload, current ActualWorkload, run Run, now time.Time) Verdict {
 	if current.RunningDir != "" && current.RunningDir != workload.BundleDir {
-		return Verdict{Progress: Starting, Reason: "it is starting in the version before"}
+		return Verdict{Progress: Starting, Reason: "it is starting in its previous version"}
 	}
 	deadline := workload.Update.Deadline
 	if deadline == 0 || run.Begun.IsZero() {
@@ -291,7 +291,7 @@ func judgeUp(workload Workload, current ActualWorkload, run Run, now time.Time) 
 		return judgeReload(workload, current, run, now)
 	}
 	if current.RunningDir != "" && current.RunningDir != workload.BundleDir {
-		return Verdict{Progress: Starting, Reason: "it runs the version before", Idle: true}
+		return Verdict{Progress: Starting, Reason: "it runs its previous version", Idle: true}
 	}
 	since := run.Entered
 	if run.Ready != nil && !run.Ready.Ready {
@@ -309,7 +309,7 @@ func judgeUp(workload Workload, current ActualWorkload, run Run, now time.Time) 
 	case run.Restarts > 0 && !current.killed(run):
 		return Verdict{Progress: Broken, Reason: "it ended soon after its start" + current.ending()}
 	default:
-		return Verdict{Progress: OnProbation, Reason: "it is ready, and not for " + workload.Update.Soak.String() + " yet", Until: until}
+		return Verdict{Progress: OnProbation, Reason: "it is ready, but not yet for " + workload.Update.Soak.String(), Until: until}
 	}
 }
 
@@ -361,7 +361,7 @@ func (w ActualWorkload) ending() string {
 	case w.Result != "" && w.Result != "success":
 		return " (" + w.Result + ")"
 	case w.Run != nil && w.Run.Last != nil:
-		return " (with success: a Container is expected to run on)"
+		return " (with success: a Container is expected to keep running)"
 	default:
 		return ""
 	}

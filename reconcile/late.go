@@ -56,7 +56,7 @@ func (d *differ) pullLate(ordered []change) {
 		image := d.desired.Images[key]
 		d.pulled[key] = d.plan.add(Action{
 			Verb: PullLate, Object: image.Reference, Target: key, After: slices.Concat(d.stopsFor(key, ordered), deletes), Waits: d.usedStill(key),
-			Reason: fmt.Sprintf("%s is not on the node, and is fetched once what uses it has stopped", shortDigest(image.Digest)),
+			Reason: fmt.Sprintf("%s is not on the node, and is fetched once the containers that use it have stopped", shortDigest(image.Digest)),
 		})
 	}
 }

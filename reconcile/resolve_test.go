@@ -134,7 +134,7 @@ func TestProblemsStayWithTheirObject(t *testing.T) {
 			container("bad", "runtime: youki"), command, "", "runtime youki: the node has no such program",
 		},
 		"no command": {
-			container("bad"), imagespec.ImageConfig{}, "", "says no command",
+			container("bad"), imagespec.ImageConfig{}, "", "has no command",
 		},
 		"a working directory below /proc in the image": {
 			container("bad"), imagespec.ImageConfig{Cmd: []string{"a"}, WorkingDir: "/proc/self/fd/7"}, "", "outside /proc",

@@ -150,7 +150,7 @@ func arguments(spec v1.ContainerSpec, image Image, environment *environment) ([]
 		return nil, at("command[0]", errors.New("command[0] is empty: want the program to run"))
 	}
 	if len(args) == 0 || args[0] == "" {
-		return nil, fmt.Errorf("image %s says no command to run: set spec.command", image.Reference)
+		return nil, fmt.Errorf("image %s has no command to run: set spec.command", image.Reference)
 	}
 	return args, nil
 }

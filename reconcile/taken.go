@@ -45,12 +45,12 @@ func (d *differ) taken() *takenHeld {
 			}
 			for p := range publishers.overlapping(port) {
 				if p.ref != c.workload.Ref && d.staysOn(p.unit, port) {
-					return held(c, "%s publishes port %s of the node, and does not let go of it", p.ref, p.port.common(port))
+					return held(c, "%s publishes port %s of the node, and does not release it", p.ref, p.port.common(port))
 				}
 			}
 			for p := range wanted.overlapping(port) {
 				if p.ref != c.workload.Ref {
-					return held(c, "%s is to publish port %s of the node", p.ref, p.port.common(port))
+					return held(c, "%s will publish port %s of the node", p.ref, p.port.common(port))
 				}
 			}
 			wanted.add(publisher{c.unit, c.workload.Ref, port})

@@ -39,15 +39,15 @@ func TestARangeWaitsForAPortOfIt(t *testing.T) {
 	for name, test := range map[string]struct{ before, after, reason string }{
 		"a port of a range": {
 			publishingRange("a", 9000, 9999), publishing("b", 9500) + publishingUDP("c", 9500),
-			"Container/c: waits: Container/a publishes port 9500/udp of the node, and does not let go of it",
+			"Container/c: waits: Container/a publishes port 9500/udp of the node, and does not release it",
 		},
 		"a range around a port": {
 			publishingUDP("a", 9500), publishingRange("c", 1, 65535),
-			"Container/c: waits: Container/a publishes port 9500/udp of the node, and does not let go of it",
+			"Container/c: waits: Container/a publishes port 9500/udp of the node, and does not release it",
 		},
 		"a range that overlaps another": {
 			publishingRange("a", 9000, 9099), publishingRange("c", 8000, 9000),
-			"Container/c: waits: Container/a publishes port 9000/udp of the node, and does not let go of it",
+			"Container/c: waits: Container/a publishes port 9000/udp of the node, and does not release it",
 		},
 		"a range beside another": {publishingRange("a", 9000, 9099), publishingRange("c", 9100, 9199), ""},
 	} {

@@ -20,7 +20,7 @@ var ErrAlive = errors.New("processes that were killed are still there")
 // within until they have ended. A group that is not there has none.
 func Kill(group string, within time.Duration) error {
 	if err := kill(filepath.Join(root, group), time.Now().Add(within)); err != nil {
-		return fmt.Errorf("kill what runs in %s: %w", group, err)
+		return fmt.Errorf("kill the processes in %s: %w", group, err)
 	}
 	return nil
 }

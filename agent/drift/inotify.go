@@ -66,7 +66,7 @@ type watched struct {
 func newWatches(units []string) (*watches, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
-		return nil, fmt.Errorf("watch what davit made: %w", os.NewSyscallError("inotify_init1", err))
+		return nil, fmt.Errorf("watch files of davit: %w", os.NewSyscallError("inotify_init1", err))
 	}
 	w := &watches{fd: fd, buffer: make([]byte, 16<<10), dirs: map[int32]watched{}, armed: map[string]bool{}, top: map[string]concern{
 		bundle.VolumesDir: ofState, bundle.RootfsDir: ofState, bundle.NetworkRecordsDir: ofState, bundle.CurrentDir: ofUnits, bundle.BundlesDir: ofBundles,

@@ -45,7 +45,7 @@ func (s Store) Decisions() (Decisions, error) {
 	for name, into := range map[string]any{quarantineFile: &d.Quarantine, pinFile: &d.Pin, suspendedFile: &d.Suspended} {
 		err := readJSON(filepath.Join(s.root(), name), into)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			failures = append(failures, fmt.Errorf("read what was decided: %w", err))
+			failures = append(failures, fmt.Errorf("read the decisions: %w", err))
 		}
 	}
 	return d, errors.Join(failures...)

@@ -17,7 +17,7 @@ func (s Store) Inputs() (map[string]string, error) {
 	inputs := map[string]string{}
 	err := readJSON(filepath.Join(s.root(), inputsFile), &inputs)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return map[string]string{}, fmt.Errorf("read what the units were rendered from: %w", err)
+		return map[string]string{}, fmt.Errorf("read the inputs of the units: %w", err)
 	}
 	return inputs, nil
 }
@@ -37,7 +37,7 @@ func (s Store) SetInputs(inputs map[string]string) error {
 		err = os.Rename(path+".new", path)
 	}
 	if err != nil {
-		return fmt.Errorf("note what the units were rendered from: %w", err)
+		return fmt.Errorf("record the inputs of the units: %w", err)
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func (s *Store) beginPull() (done func() error, err error) {
 
 func (s *Store) joinPulls() error {
 	if err := s.alone(func() error { return os.RemoveAll(s.temporaryDir()) }); err != nil {
-		return fmt.Errorf("remove what a killed pull left: %w", err)
+		return fmt.Errorf("remove the leftovers of a killed pull: %w", err)
 	}
 	// A process that is alone is so for a moment only.
 	leave, err := disk.Lock(s.pullsLock(), unix.LOCK_SH)

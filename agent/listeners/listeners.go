@@ -55,7 +55,7 @@ func List(protocol string) ([]Listener, error) {
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		messages, err := ask(family, kind.protocol, kind.state)
 		if err != nil {
-			return nil, fmt.Errorf("list what listens by %s: %w", protocol, err)
+			return nil, fmt.Errorf("list the listeners by %s: %w", protocol, err)
 		}
 		for _, message := range messages {
 			if listener, ok := decode(protocol, message); ok {

@@ -115,7 +115,7 @@ func (p *packer) addDir(handle *os.File, info fs.FileInfo, name string) error {
 		return os.NewSyscallError("fstatfs", err)
 	}
 	if fromKernel[int64(system.Type)] {
-		p.skipped(name, "what the kernel shows there is no data")
+		p.skipped(name, "a file system of the kernel has no data")
 		return nil
 	}
 	if err := p.header(info, name, ""); err != nil {

@@ -118,7 +118,7 @@ func (u *unpacker) putDir(name string, header *tar.Header) error {
 	if errors.Is(err, fs.ErrExist) {
 		info, err := u.root.Lstat(name)
 		if err == nil && !info.IsDir() {
-			err = fmt.Errorf("%s is there and no directory", name)
+			err = fmt.Errorf("%s exists and is no directory", name)
 		}
 		return err // one that was there stays as it is
 	}

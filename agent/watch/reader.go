@@ -23,7 +23,7 @@ type Hang struct {
 }
 
 func (h Hang) Error() string {
-	return fmt.Sprintf("manifest directory: %s: its file system has not answered for %s: see what is mounted there and below it (findmnt)", h.Path, h.For)
+	return fmt.Sprintf("manifest directory: %s: its file system has not answered for %s: check the mounts there and below it (findmnt)", h.Path, h.For)
 }
 
 // Reader scans with a deadline. The goroutine of a scan that hangs in the kernel stays until the file system answers;

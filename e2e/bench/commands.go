@@ -8,7 +8,7 @@ import (
 
 var validations = measure{
 	Name: "validate", run: measureValidations,
-	About: "10,000 objects are checked, and no more: `davit validate`, the dry run of Quadlet's generator, `docker compose config`.",
+	About: "A check of 10,000 objects, without any change: `davit validate`, the dry run of Quadlet's generator, `docker compose config`.",
 }
 
 func measureValidations(ctx context.Context, s *suite) error {
@@ -40,8 +40,8 @@ var skopeo = contestant{name: "skopeo", title: "skopeo copy"}
 
 var pulls = measure{
 	Name: "pull", run: measurePulls,
-	About: "An image of 1 GB in 20 layers is pulled from a registry on the node into an empty store: `podman pull`, `docker pull`, `skopeo copy`. " +
-		"davit's figure is that of `davit apply` of a manifest that needs it, until the workload is ready.",
+	About: "The pull of an image of 1 GB in 20 layers from a registry on the node into an empty store: `podman pull`, `docker pull`, `skopeo copy`. " +
+		"davit's figure is the time of `davit apply` with a manifest that needs the image, until the workload is ready.",
 }
 
 func measurePulls(ctx context.Context, s *suite) error {

@@ -20,9 +20,9 @@ type curve struct {
 }
 
 var curves = []curve{
-	{Measure: "change", File: "change.svg", Title: "One change among so many manifests", prefix: "change/manifests=", by: "manifests"},
-	{Measure: "reconcile", File: "reconcile.svg", Title: "Nothing to do, with so many manifests", prefix: "reconcile/manifests=", by: "manifests"},
-	{Measure: "growth", File: "growth.svg", Title: "A start with so many running", prefix: "growth/running=", by: "running containers"},
+	{Measure: "change", File: "change.svg", Title: "One change, by number of manifests", prefix: "change/manifests=", by: "manifests"},
+	{Measure: "reconcile", File: "reconcile.svg", Title: "Nothing to do, by number of manifests", prefix: "reconcile/manifests=", by: "manifests"},
+	{Measure: "growth", File: "growth.svg", Title: "A start, by number of running containers", prefix: "growth/running=", by: "running containers"},
 }
 
 // curvesOf are the curves of a measure that there is something to draw of.

@@ -18,44 +18,44 @@ type goal struct {
 
 // What limits figures: found with perf, strace and the peers' own figures.
 const (
-	byLibcontainer = "runc's libcontainer starts two processes of Go for each container, some 3 ms each before they do anything, makes its mounts safely " +
-		"with 2,000 system calls, and has libseccomp make the filter anew, 3 ms; runc alone, which is little else, takes about as long as all of the plain service"
-	byFloor   = "a plain service takes a fifth of Quadlet's by itself, and runc alone another third: libcontainer, as above"
-	byLooking = "what it had before is kept; but systemd is asked whether the unit starts again, 2 ms, and all of the network is looked through, 3 ms, " +
-		"so that rules that were flushed and devices that were removed come back"
-	byReload = "in this run a unit named its bundle, and each version of a bundle has a name of its own: so each change was one of a unit, and systemd's daemon-reload, " +
-		"which takes most of it, takes as long with as many units of any kind: see reconcile/daemon-reload"
-	byFiles  = "4,000 files and links are looked at, whether they are what they were, and systemd takes 8 ms to tell of as many units"
-	byBoth   = "both processors are busy all the time, so that it is the processor time of a start, above, as often"
-	byBridge = "a line more in each neighbour's /etc/hosts takes 7 ms, and the new one's packets, which the bridge passes on to all its ports, some 8; " +
-		"as much again is systemctl's and systemd's, before and after the launcher"
+	byLibcontainer = "runc's libcontainer starts two Go processes for each container, each of which needs some 3 ms to start; it makes its mounts safely " +
+		"with 2,000 system calls, and libseccomp compiles the filter at each start, 3 ms; runc alone, which does little else, takes about as long as the whole plain service"
+	byFloor   = "a plain service already takes a fifth of Quadlet's processor time, and runc alone another third: libcontainer, as above"
+	byLooking = "davit preserves the network; but it asks systemd whether the unit starts again, 2 ms, and checks the whole network, 3 ms, " +
+		"so that it can restore flushed rules and removed devices"
+	byReload = "in this run a unit named its bundle, and each version of a bundle has another name: so each change changed a unit file and needed systemd's daemon-reload, " +
+		"which takes most of the time, and takes as long with the same number of units of any kind: see reconcile/daemon-reload"
+	byFiles  = "davit checks 4,000 files and links for changes, and systemd takes 8 ms to list as many units"
+	byBoth   = "both processors are busy all the time, so that the time is the sum of the processor times of all starts, above"
+	byBridge = "one more line in each neighbour's /etc/hosts takes 7 ms, and the packets of the new container, which the bridge forwards to all its ports, some 8; " +
+		"systemctl and systemd take as much again, before and after the launcher"
 )
 
 var goals = []goal{
 	{title: "a start with no network adds to a plain service", most: 8e6, form: duration, figure: func(f *findings) float64 { return adds(f, davit, none) }, limits: byLibcontainer},
-	{title: "that, as a part of what Quadlet adds", most: 0.1, form: ratio, figure: func(f *findings) float64 { return adds(f, davit, none) / adds(f, quadlet, none) }, limits: byLibcontainer},
+	{title: "the same, as a part of the time that Quadlet adds", most: 0.1, form: ratio, figure: func(f *findings) float64 { return adds(f, davit, none) / adds(f, quadlet, none) }, limits: byLibcontainer},
 	{title: "a start with bridge and port adds to a plain service", most: 20e6, form: duration, figure: func(f *findings) float64 { return adds(f, davit, bridgePort) }, limits: byLibcontainer},
-	{title: "that, as a part of what Quadlet adds", most: 0.2, form: ratio, figure: func(f *findings) float64 { return adds(f, davit, bridgePort) / adds(f, quadlet, bridgePort) }, limits: byLibcontainer},
+	{title: "the same, as a part of the time that Quadlet adds", most: 0.2, form: ratio, figure: func(f *findings) float64 { return adds(f, davit, bridgePort) / adds(f, quadlet, bridgePort) }, limits: byLibcontainer},
 	{title: "processor time of a start with no network, as a part of Quadlet's", most: 0.2, form: ratio, figure: against("start/network=none", cpuTime, quadlet), limits: byFloor},
 	{title: "processor time of a start with bridge and port, as a part of Quadlet's", most: 0.2, form: ratio, figure: against("start/network=port", cpuTime, quadlet), limits: byFloor},
-	{title: "restart of what crashed with bridge and port, to that with no network", most: 1, form: ratio, figure: func(f *findings) float64 {
+	{title: "restart after a crash with bridge and port, relative to no network", most: 1, form: ratio, figure: func(f *findings) float64 {
 		return figureOf(f, "restart/network=port", davit, wallTime) / figureOf(f, "restart/network=none", davit, wallTime)
 	}, limits: byLooking},
-	{title: "processes beside a running container", most: 0, form: count, figure: of("memory/network=bridge", processes)},
+	{title: "extra processes per running container", most: 0, form: count, figure: of("memory/network=bridge", processes)},
 	{title: "memory that a running container adds outside itself", most: 100 << 10, form: size, figure: of("memory/network=bridge", pssBytes)},
 	{title: "memory of the idle agent", most: 12 << 20, form: size, figure: of("idle/workloads=10", pssBytes)},
 	{title: "wake-ups a minute of the idle agent", most: 2, form: count, figure: of("idle/workloads=10", wakeups)},
 	{title: "reconcile of 1,000 manifests with nothing to do", most: 50e6, form: duration, figure: of("reconcile/manifests=1000", wallTime), limits: byFiles},
-	{title: "passes of it that wrote something", most: 0, form: count, figure: of("reconcile/manifests=1000", writes)},
+	{title: "passes of this kind that wrote something", most: 0, form: count, figure: of("reconcile/manifests=1000", writes)},
 	{title: "one change in 1,000, from the write to the new process", most: 150e6, form: duration, figure: of("change/manifests=1000", wallTime), limits: byReload},
 	{title: "boot of 100 containers, as a part of Quadlet's time", most: 0.25, form: ratio, figure: against("boot/workloads=100", wallTime, quadlet), limits: byBoth},
 	{title: "boot of 100 containers, as a part of Quadlet's processor time", most: 0.25, form: ratio, figure: against("boot/workloads=100", cpuTime, quadlet), limits: byFloor},
-	{title: "a start with 500 running, to one with 1 running", most: 1.2, form: ratio, figure: func(f *findings) float64 {
+	{title: "a start with 500 running, relative to a start with 1 running", most: 1.2, form: ratio, figure: func(f *findings) float64 {
 		return figureOf(f, "growth/running=500", davit, wallTime) / figureOf(f, "growth/running=1", davit, wallTime)
 	}, limits: byBridge},
-	{title: "pull of 1 GB, to podman pull", most: 1, form: ratio, figure: against("pull/size=1GB", wallTime, quadlet)},
-	{title: "pull of 1 GB, to skopeo copy", most: 1, form: ratio, figure: against("pull/size=1GB", wallTime, skopeo)},
-	{title: "pull of 1 GB, to docker pull", most: 1, form: ratio, figure: against("pull/size=1GB", wallTime, compose)},
+	{title: "pull of 1 GB, relative to podman pull", most: 1, form: ratio, figure: against("pull/size=1GB", wallTime, quadlet)},
+	{title: "pull of 1 GB, relative to skopeo copy", most: 1, form: ratio, figure: against("pull/size=1GB", wallTime, skopeo)},
+	{title: "pull of 1 GB, relative to docker pull", most: 1, form: ratio, figure: against("pull/size=1GB", wallTime, compose)},
 }
 
 // figureOf is a median, NaN where there is none.

@@ -113,7 +113,7 @@ func missed(f *findings) []string {
 		if !(figure > g.most) { // nor where it was not measured
 			continue
 		}
-		limit := cmp.Or(g.limits, "what limits it has not been found yet")
+		limit := cmp.Or(g.limits, "the cause is not known yet")
 		if figures[limit] == nil {
 			limits = append(limits, limit)
 		}

@@ -13,8 +13,8 @@ func trim(text string) string { return strings.TrimSpace(text) }
 
 var memories = measure{
 	Name: "memory", run: measureMemory,
-	About: "What a running workload, on a bridge, adds to the memory and the number of all processes of the node but its own, daemons and systemd included; of five at once, shares of one. " +
-		"Memory of the kernel is not in it.",
+	About: "The memory and the number of processes that a running workload, on a bridge, adds to the node, in daemons and systemd too, without the processes of the workload. Five workloads run at once; the figure is one fifth. " +
+		"Memory of the kernel does not count.",
 }
 
 func measureMemory(ctx context.Context, s *suite) error {
@@ -84,7 +84,7 @@ func outside(ctx context.Context, b *bed) (map[unit]float64, error) {
 
 var idles = measure{
 	Name: "idle", run: measureIdle,
-	About: "What waits for work costs meanwhile, with ten workloads: davit's agent; Docker's two daemons. A wake-up is a fifth of a second in which a thread of theirs ran, of a minute a round, which both spend at once.",
+	About: "The cost of idle daemons, with ten workloads: davit's agent; Docker's two daemons. A wake-up is a fifth of a second in which one of their threads ran. A round is a minute, in which both are measured at once.",
 }
 
 func measureIdle(ctx context.Context, s *suite) error {
@@ -139,7 +139,7 @@ for pid in $pids; do awk '/^Pss:/ {print "pss", $2}' /proc/$pid/smaps_rollup; do
 
 var execs = measure{
 	Name: "exec", run: measureExecs,
-	About: "A command that ends at once is run in a running workload: `davit exec`, `podman exec`, `docker exec`, `exec` of the runtimes; `nsenter` where there is no container.",
+	About: "A command that ends at once, in a running workload: `davit exec`, `podman exec`, `docker exec`, `exec` of the runtimes; `nsenter` for the plain service.",
 }
 
 func measureExecs(ctx context.Context, s *suite) error {
@@ -166,8 +166,8 @@ func measureExecs(ctx context.Context, s *suite) error {
 
 var probes = measure{
 	Name: "probe", run: measureProbes,
-	About: "What a check costs the node's processors, a command inside the workload each second: davit's livenessProbe, HealthCmd= of Quadlet, healthcheck of Compose. " +
-		"Ten seconds with ten of them, less ten seconds without; all at once.",
+	About: "The processor time of one health check, a command inside the workload each second: davit's livenessProbe, HealthCmd= of Quadlet, healthcheck of Compose. " +
+		"Ten seconds with ten workloads and checks, minus ten seconds without checks; all contestants at once.",
 }
 
 func measureProbes(ctx context.Context, s *suite) error {
@@ -220,7 +220,7 @@ func window(ctx context.Context, b *bed) (time.Duration, error) {
 
 var growths = measure{
 	Name: "growth", run: measureGrowth,
-	About: "A start on a bridge with a port while so many others run on the same bridge.",
+	About: "A start on a bridge with a port while that many other containers run on the same bridge.",
 }
 
 func measureGrowth(ctx context.Context, s *suite) error {

@@ -47,8 +47,8 @@ func (s *suite) onOwn(ctx context.Context, of variant, size int, peers []contest
 
 var changes = measure{
 	Name: "change", run: measureChanges,
-	About: "One file of so many changes, all workloads run: from the write until the new process has been started. davit's agent sees the file; " +
-		"the others are told: `systemctl daemon-reload` and `restart`, `docker compose up`.",
+	About: "One of that many files changes while all workloads run: from the write until the new process has started. davit's agent sees the file; " +
+		"the peers need a command: `systemctl daemon-reload` and `restart`, `docker compose up`.",
 }
 
 func measureChanges(ctx context.Context, s *suite) error {
@@ -158,9 +158,9 @@ func told(c contestant, ws []workload) string {
 
 var reconciles = measure{
 	Name: "reconcile", run: measureReconciles,
-	About: "Nothing has changed, and each is told to make the node so: davit's agent with a signal, after which it says how long that took; `systemctl daemon-reload` " +
-		"(Quadlet reads all its files then); `docker compose up`. Then what else takes longer with 1,000 workloads: `davit apply`, which knows nothing from before, a plain " +
-		"`systemctl daemon-reload`, and to list them all.",
+	About: "Each contestant reconciles the node when nothing has changed: davit's agent after a signal (the agent reports the duration), `systemctl daemon-reload` " +
+		"(Quadlet then reads all its files), `docker compose up`. With 1,000 workloads other commands are measured too: `davit apply`, which starts without a cache, a plain " +
+		"`systemctl daemon-reload`, and a list of all workloads.",
 }
 
 func measureReconciles(ctx context.Context, s *suite) error {
@@ -292,8 +292,8 @@ func measureApplies(ctx context.Context, s *suite) error {
 
 var boots = measure{
 	Name: "boot", run: measureBoots,
-	About: "A node with 100 workloads, without a network, loses its power: from the start of its systemd until all are ready, with the boot of the node itself, " +
-		"which is what the row without workloads shows.",
+	About: "A node with 100 workloads, without a network, loses its power: from the start of its systemd until all are ready. This includes the boot of the node, " +
+		"which the row without workloads shows.",
 }
 
 func measureBoots(ctx context.Context, s *suite) error {

@@ -9,8 +9,8 @@ import (
 
 var starts = measure{
 	Name: "start", run: measureStarts,
-	About: "A workload's start until it is ready, and its stop, by the command that does it: `systemctl start` and `systemctl stop` where there is " +
-		"a unit, `podman kube play` and `down`, `docker compose up` and `down`, `run` and `delete` of the runtimes.",
+	About: "The start of a workload until it is ready, and its stop, with these commands: `systemctl start` and `systemctl stop` for units, " +
+		"`podman kube play` and `down`, `docker compose up` and `down`, `run` and `delete` of the runtimes.",
 }
 
 func measureStarts(ctx context.Context, s *suite) error {
@@ -66,7 +66,7 @@ func startAndStop(ctx context.Context, s *suite, b *bed, start, stop variant, n 
 
 var restarts = measure{
 	Name: "restart", run: measureRestarts,
-	About: "A workload whose process is killed until its next one is ready. Its unit asks for no delay: a delay is a timer's, which systemd lets go off up to a quarter of a second late.",
+	About: "From the kill of a workload's process until its next process is ready. The unit has no restart delay, because systemd's timer for a delay may fire up to a quarter of a second late.",
 }
 
 func measureRestarts(ctx context.Context, s *suite) error {

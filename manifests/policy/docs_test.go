@@ -67,7 +67,16 @@ func fieldsOfPolicy(t *testing.T) string {
 		if comment == "" {
 			t.Errorf("%s has no doc comment", field.Name)
 		}
-		fmt.Fprintf(&text, "- `%s`: %s\n", name, strings.TrimPrefix(strings.Replace(comment, field.Name, "", 1), " "))
+		fmt.Fprintf(&text, "- `%s`: %s\n", name, description(field.Name, comment))
 	}
 	return text.String() + "\n"
+}
+
+// description is a doc comment without the words before the description of the field: "Preset is", "Units are".
+func description(field, comment string) string {
+	text := strings.TrimPrefix(comment, field+" ")
+	for _, verb := range []string{"is ", "are "} {
+		text = strings.TrimPrefix(text, verb)
+	}
+	return text
 }

@@ -36,40 +36,40 @@ type Policy struct {
 	Kind string `json:"kind" enum:"NodePolicy"`
 	// Preset is privileged, baseline or restricted.
 	Preset Preset `json:"preset" enum:"privileged,baseline,restricted"`
-	// HostPaths are directories of the node that volumes, devices and environment files may
-	// come from. Of several that a path is in, the innermost decides. None has a link on its way.
+	// HostPaths are directories of the node from which volumes, devices and environment files may
+	// come. If a path is in several of them, the innermost decides. Their paths have no symbolic links.
 	HostPaths []HostPath `json:"hostPaths,omitempty"`
-	// Registries are prefixes of image names, whole components each: ghcr.io/acme. A port is part of
-	// a registry: ghcr.io is not ghcr.io:8443. When there are any, images come from nowhere else,
+	// Registries are prefixes of image names, in whole components: ghcr.io/acme. A port is part of
+	// a registry: ghcr.io is not ghcr.io:8443. If the list is not empty, all images must match it,
 	// under every preset.
 	Registries []string `json:"registries,omitempty"`
-	// Transports are those of containers-transports(5) that images may come by. The default is
-	// docker alone, under privileged any.
+	// Transports are the permitted image transports of containers-transports(5). The default is
+	// docker, under privileged all.
 	Transports []string `json:"transports,omitempty"`
-	// HostPorts are the ports of the node that may be published.
+	// HostPorts are the ports of the node that containers may publish.
 	HostPorts []PortRange `json:"hostPorts,omitempty"`
-	// Capabilities may be added, without CAP_.
+	// Capabilities are the capabilities that containers may add, without CAP_.
 	Capabilities []string `json:"capabilities,omitempty"`
-	// Sysctls may be set; a name may end in *.
+	// Sysctls are the kernel settings that containers may set; a name may end in *.
 	Sysctls []string `json:"sysctls,omitempty"`
-	// Targets are units that an [Install] section may name, beside davit's own and, in WantedBy,
+	// Targets are units that an [Install] section may name, in addition to davit's units and, in WantedBy,
 	// multi-user.target and graphical.target.
 	Targets []string `json:"targets,omitempty"`
-	// Units are units of the node that a [Unit] section may name, beside davit's own.
+	// Units are units of the node that a [Unit] section may name, in addition to davit's units.
 	Units []string `json:"units,omitempty"`
-	// PassThrough are further settings that may be passed through, as section.Setting:
-	// service.Nice, service.LoadCredential*. What is always refused stays refused.
+	// PassThrough are further settings that a manifest may pass through, as section.Setting:
+	// service.Nice, service.LoadCredential*. It does not permit settings that davit always refuses.
 	PassThrough []string `json:"passThrough,omitempty"`
-	// Runtimes are OCI runtimes of the node, by name or absolute path, that may run containers
-	// beside davit's own.
+	// Runtimes are OCI runtimes of the node, by name or absolute path, that may run containers,
+	// in addition to davit's built-in runtime.
 	Runtimes []string `json:"runtimes,omitempty"`
-	// Subnets are the ranges that the subnets of Network objects may lie in. The default is all
-	// private ones (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, fc00::/7), under privileged any.
+	// Subnets are the permitted ranges for subnets of Network objects. The default is all
+	// private ranges (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, fc00::/7), under privileged all ranges.
 	Subnets []string `json:"subnets,omitempty"`
-	// Interfaces are names that Network objects may give their bridges, beside those that begin
+	// Interfaces are names that Network objects may give their bridges, in addition to names that begin
 	// with dv-; a name may end in *.
 	Interfaces []string `json:"interfaces,omitempty"`
-	// NetworkPlugins lets Network objects bring CNI plugins of their own.
+	// NetworkPlugins permits CNI plugins in Network objects.
 	NetworkPlugins bool `json:"networkPlugins,omitempty"`
 }
 

@@ -17,12 +17,12 @@ func agentCommand(s *settings) *cobra.Command {
 	options := agent.Options{}
 	cmd := &cobra.Command{
 		Use:   "agent",
-		Short: "Watch the manifest directory and keep the node as it says",
-		Long: `Watch the manifest directory and keep the node as it says. Meant to run as
-davit.service; containers do not need it and are not touched when it ends.
+		Short: "Watch the manifest directory and apply its changes to the node",
+		Long: `Watch the manifest directory and apply its changes to the node. Meant to run as
+davit.service; containers do not need the agent, and keep running when it exits.
 
-A change is applied once the directory has been quiet for a moment, because a file that
-is half written may parse. Units whose manifests are gone are removed later still, and
+The agent applies a change once the directory has been quiet for a moment, because a half
+written file may parse. It removes units without a manifest later still, and
 only when all manifests are free of errors.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -40,7 +40,7 @@ only when all manifests are free of errors.`,
 	flags := cmd.Flags()
 	flags.DurationVar(&options.Resync, "resync", time.Minute, "compare the node with the manifests this often")
 	flags.DurationVar(&options.Quiet, "settle", 300*time.Millisecond, "apply a directory that was quiet this long; 50ms are enough when none of its files is open for writing")
-	flags.DurationVar(&options.PruneQuiet, "prune-settle", 3*time.Second, "remove what a directory lacks when it was quiet this long; beside files that keep changing, after four times as long")
+	flags.DurationVar(&options.PruneQuiet, "prune-settle", 3*time.Second, "remove missing objects when the directory was quiet this long; after four times as long while other files keep changing")
 	return cmd
 }
 

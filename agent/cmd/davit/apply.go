@@ -31,15 +31,15 @@ func applyCommand(s *settings) *cobra.Command {
 	var f applyFlags
 	cmd := &cobra.Command{
 		Use:   "apply",
-		Short: "Make the node what its manifests say",
-		Long: `Make the node what its manifests say, once, with or without the agent. What is right
-already is not touched.
+		Short: "Apply the manifests to the node",
+		Long: `Apply the manifests to the node, once, with or without the agent. Objects that already
+match their manifests are not touched.
 
 Without --wait the command returns when the images are pulled and the starts are queued with
 systemd. With --wait it returns when each object has a verdict: its version is confirmed, that is,
 it has been ready for minReadySeconds, or it has failed and the last confirmed version runs again.
 
-The last line of the output counts what was changed, for scripts. The exit status is 1 when an
+The last line of the output counts the changes, for scripts. The exit status is 1 when an
 action or a version failed, a manifest has an error, or a change is held back; then the first line
 on stderr names the cause.`,
 		Example: `  davit apply
@@ -53,8 +53,8 @@ on stderr names the cause.`,
 	waitFlags(cmd, &f)
 	flags := cmd.Flags()
 	flags.BoolVar(&f.dryRun, "dry-run", false, "only show the plan")
-	flags.BoolVar(&f.refresh, "refresh", false, "also render again what an older davit has rendered and still works")
-	flags.BoolVar(&f.confirmPrune, "confirm-prune", false, "also remove many units at once, or all, and change what hides the data of a volume")
+	flags.BoolVar(&f.refresh, "refresh", false, "also render units again that an older davit has rendered and that still work")
+	flags.BoolVar(&f.confirmPrune, "confirm-prune", false, "also remove many units at once, or all, and apply changes that hide the data of a volume")
 	return cmd
 }
 

@@ -13,11 +13,10 @@ func attachCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "attach NAME",
 		Short: "Join a container's terminal, or follow its output",
-		Long: `Join the terminal of a container whose manifest has tty: true, with what it writes from now on.
-The detach keys leave it again; the container goes on either way. What was written earlier is
-in davit logs.
+		Long: `Join the terminal of a container whose manifest has tty: true, and show its output from now on.
+The detach keys detach from it; the container keeps running. davit logs shows earlier output.
 
-A container without a terminal has no standard input: then its output is followed until
+A container without a terminal has no standard input: then davit follows its output until
 ctrl-c.`,
 		Example: `  davit attach game
   davit attach --detach-keys ctrl-a,d game`,

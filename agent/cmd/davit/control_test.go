@@ -260,7 +260,7 @@ func FuzzNothingThatATerminalObeysIsPrinted(f *testing.F) {
 	for i, text := range []string{
 		"\x1b]0;owned\a", "a\x1b[2Jb", "\u009b31m", "\x9b31m", "a\rb", "\x7f", "\x00", "\x08\x08", "<0>\x1bc", "\u0085", "\xc2", "plain",
 		"\u202e", "a\u202ab\u202cc\u2066d\u2069e", "\ufffe", "\U000e0041", "\xed\xa0\x80", "\xff\tb", "\f\v",
-		"a\nContainer/web: is as its manifest says", "\n<0>all terminals", "a\u2028b", "\n", "\n\n\x1b",
+		"a\nContainer/web: matches its manifest", "\n<0>all terminals", "a\u2028b", "\n", "\n\n\x1b",
 	} {
 		f.Add(text, uint64(0))
 		f.Add(text, uint64(i+1))

@@ -25,11 +25,11 @@ to another. A path in a container is NAME:PATH, where NAME is a container, or on
 POD/CONTAINER; a path of the node that looks like one begins with ./ or /. On one side - is a
 tar stream.
 
-A directory that is there is copied into; SOURCE/. means what is in a directory. A link that
-SOURCE is is followed, links below it are kept. Files in a container come to belong to the user
-of its main process, files on the node to root and without set-user-id bits; --archive keeps
-owners and all bits. Nothing outside the container is read or written, whatever the container
-does meanwhile.`,
+If the destination is an existing directory, davit copies into it; SOURCE/. means the content of a
+directory. If SOURCE is a symbolic link, its target is copied; links below it are copied as links.
+Files in a container belong to the user of its main process, files on the node to root and without
+set-user-id bits; --archive preserves owners and all bits. davit reads and writes nothing outside the
+container, even if the container changes its files meanwhile.`,
 		Example: `  davit cp nginx.conf web:/etc/nginx/nginx.conf
   davit cp app/db:/var/lib/postgresql/data ./data
   davit cp web:/var/log - | tar -t`,
@@ -52,7 +52,7 @@ does meanwhile.`,
 			return nil
 		},
 	}
-	cmd.Flags().BoolVarP(&options.Owners, "archive", "a", false, "keep owners, and set-user-id bits on the node")
+	cmd.Flags().BoolVarP(&options.Owners, "archive", "a", false, "preserve owners, and set-user-id bits on the node")
 	return cmd
 }
 

@@ -15,10 +15,10 @@ func rollbackCommand(s *settings) *cobra.Command {
 	f := applyFlags{timeout: defaultTimeout}
 	cmd := &cobra.Command{
 		Use:   "rollback [N]",
-		Short: "Make the node what it was in generation N",
-		Long: `Make the node what it was in generation N, or in the last one before the newest in which all
-objects that have changed since were confirmed. It stays so until the manifests change, or until
-davit resume. Nothing is pulled: what a kept generation needs is on the node.`,
+		Short: "Return the node to generation N",
+		Long: `Return the node to generation N, or to the last one before the newest in which all
+objects that have changed since were confirmed. The node stays there until the manifests change, or
+until davit resume. davit pulls nothing: the images of retained generations are on the node.`,
 		Example: `  davit history
   davit rollback
   davit rollback 3`,
@@ -48,9 +48,9 @@ func resumeCommand(s *settings) *cobra.Command {
 	f := applyFlags{timeout: defaultTimeout}
 	cmd := &cobra.Command{
 		Use:   "resume [NAME]",
-		Short: "Let the manifests decide again, after suspend or rollback",
-		Long: `Let the manifests decide again about an object, or about everything: a suspension ends, a rollback
-ends, and a version that failed is tried again. With --wait the command returns when each object
+		Short: "Apply the manifests again, after suspend or rollback",
+		Long: `Apply the manifests again, of an object or of the node: a suspension ends, a rollback
+ends, and davit tries a failed version again. With --wait the command returns when each object
 has a verdict; the exit status is 1 when a version failed again.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -70,9 +70,9 @@ has a verdict; the exit status is 1 when a version failed again.`,
 func suspendCommand(s *settings) *cobra.Command {
 	return &cobra.Command{
 		Use:   "suspend [NAME]",
-		Short: "Let davit change nothing for now, or nothing of one object",
-		Long: `Let davit change nothing for now, or nothing of one object, until davit resume; reboots change
-nothing about it. What runs goes on, and systemctl works as ever.`,
+		Short: "Pause changes, for the node or for one object",
+		Long: `Pause changes, for the node or for one object, until davit resume, also through reboots. Running
+containers keep running, and systemctl works as usual.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			from, err := s.load()

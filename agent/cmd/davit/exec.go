@@ -30,8 +30,8 @@ func execCommand() *cobra.Command {
 		Long: `Run a command in a running container, with the rights, limits and environment of its main
 process. NAME is a container, or one of a pod as POD/CONTAINER.
 
-The exit status is the command's, 128 and the signal's number when a signal ended it, 126
-when it could not be executed, 127 when it was not found, 125 for an error of davit's own.`,
+The exit status is that of the command, 128 plus the signal's number if a signal ended it, 126
+if it could not be executed, 127 if it was not found, 125 for an error in davit.`,
 		Example: `  davit exec web -- nginx -t
   davit exec -it app/db -- psql -U postgres
   davit exec -i db -- psql < dump.sql`,
@@ -60,7 +60,7 @@ when it could not be executed, 127 when it was not found, 125 for an error of da
 const execStatus = 125
 
 func addDetachKeys(cmd *cobra.Command, keys *string) {
-	cmd.Flags().StringVar(keys, "detach-keys", defaultDetachKeys, `keys that leave a terminal and let the container go on; "" for none`)
+	cmd.Flags().StringVar(keys, "detach-keys", defaultDetachKeys, `keys that detach from a terminal and leave the command running; "" for none`)
 }
 
 // execArgs wants a name and a command; -- between them may be left out.

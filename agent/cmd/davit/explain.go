@@ -18,9 +18,9 @@ func explainCommand() *cobra.Command {
 	var recursive bool
 	cmd := &cobra.Command{
 		Use:   "explain [KIND[.FIELD]...]",
-		Short: "Say what the fields of a manifest mean",
-		Long: `Say what a kind or a field means, which values it takes, and which fields it has. A path
-as errors show it is understood too. Without arguments all kinds are listed.`,
+		Short: "Explain the fields of a manifest",
+		Long: `Explain a kind or a field: its meaning, its values and its fields. davit also accepts a path
+as errors show it. Without arguments davit lists all kinds.`,
 		Example: `  davit explain container.spec.ports
   davit explain --recursive pod`,
 		Args: cobra.MaximumNArgs(1),

@@ -16,7 +16,7 @@ import (
 func historyCommand(s *settings) *cobra.Command {
 	return &cobra.Command{
 		Use:   "history",
-		Short: "Show what was applied, the newest generation first",
+		Short: "Show the applied generations, the newest first",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			node, err := agent.Open(cmd.Context(), agent.ForLook)
@@ -68,9 +68,9 @@ func noteOf(g reconcile.Generation) string {
 func diffCommand(s *settings) *cobra.Command {
 	return &cobra.Command{
 		Use:   "diff [N [M]]",
-		Short: "Show what changed from generation N to M",
-		Long: `Show what changed from generation N to M. Without M, what changed from N to the newest one;
-without both, what the newest one changed.`,
+		Short: "Show the changes from generation N to M",
+		Long: `Show the changes from generation N to M. Without M, show the changes from N to the newest one;
+without both, the changes of the newest one.`,
 		Example: `  davit diff
   davit diff 3
   davit diff 3 5`,

@@ -25,13 +25,13 @@ func logsCommand(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logs NAME",
 		Short: "Show a container's journal",
-		Long: `Show what a container wrote, from the journal. NAME is a container, one of a pod as
+		Long: `Show the output of a container, from the journal. NAME is a container, one of a pod as
 POD/CONTAINER, or an object with several containers, whose lines are shown in the order of
-their times. One that is gone is known by its unit's name. -o json prints the journal's own
-fields, one line an entry.
+their times. For a removed container, use its unit's name. -o json prints the fields of the
+journal, one line an entry.
 
-On a terminal, control characters are escaped: a container could write what the terminal obeys.
---raw shows colours, and whatever else it wrote.`,
+On a terminal, davit escapes control characters: a container could write commands for the terminal.
+--raw prints everything unescaped, colours included.`,
 		Example: `  davit logs -f web
   davit logs -n 20 -t app/db
   davit logs --since "10 min ago" -o json web`,
@@ -57,7 +57,7 @@ On a terminal, control characters are escaped: a container could write what the 
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVarP(&f.follow, "follow", "f", false, "go on with what is written later")
+	flags.BoolVarP(&f.follow, "follow", "f", false, "follow new lines")
 	flags.BoolVarP(&f.timestamps, "timestamps", "t", false, "begin each line with its time")
 	flags.BoolVar(&f.raw, "raw", false, "do not escape control characters on a terminal")
 	flags.StringVarP(&f.lines, "lines", "n", "", "only the last lines")

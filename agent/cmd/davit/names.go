@@ -145,7 +145,7 @@ func findRunning(name string) (ownUnit, error) {
 
 func needRoot() error {
 	if os.Geteuid() != 0 {
-		return errors.New("davit needs root to see what runs: try sudo")
+		return errors.New("davit needs root to see running containers: try sudo")
 	}
 	return nil
 }

@@ -15,9 +15,9 @@ import (
 func planCommand(s *settings) *cobra.Command {
 	return &cobra.Command{
 		Use:   "plan",
-		Short: "Show what apply would change",
-		Long: `Show what apply would change, and why. Nothing on the node is touched. The exit status
-is 0 when nothing would change, 2 when something would, 1 after an error.`,
+		Short: "Show the changes that apply would make",
+		Long: `Show the changes that apply would make, with reasons. davit touches nothing on the node. The exit
+status is 0 if there are no changes, 2 if there are changes, 1 after an error.`,
 		Example: `  davit plan
   davit plan -o json --manifests ./site`,
 		Args: cobra.NoArgs,

@@ -17,7 +17,7 @@ func portCommand(s *settings) *cobra.Command {
 		Use:   "port NAME",
 		Short: "Show the ports that a container publishes on the node",
 		Long: `Show the ports that a running container publishes on the node. The containers of a pod share
-theirs.`,
+their ports.`,
 		Example: `  davit port web
   davit port -o json app/db`,
 		Args:              cobra.ExactArgs(1),

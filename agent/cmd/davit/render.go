@@ -20,12 +20,12 @@ func renderCommand(s *settings) *cobra.Command {
 	var pretended nodeFlags
 	cmd := &cobra.Command{
 		Use:   "render [FILE|DIRECTORY]...",
-		Short: "Print the objects, units and bundles that manifests become",
-		Long: `Print what manifests become on this node: objects with overlays and variables applied,
-units, bundles. Images are asked for
-their configuration, at their registry or on the node; nothing is pulled or changed.
+		Short: "Print the objects, units and bundles of manifests",
+		Long: `Print the results of manifests on this node: objects with overlays and variables applied,
+units, bundles. davit reads the configuration of images
+from their registry or from the node; it pulls and changes nothing.
 
-With --hostname, --label and --set they become what they would be on a node with those.`,
+With --hostname, --label and --set, davit prints the results for a node with those.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				args = []string{s.manifests}

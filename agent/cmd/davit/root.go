@@ -27,7 +27,7 @@ func rootCommand() *cobra.Command {
 		Short: "Run containers as plain systemd services, from YAML manifests",
 		Long: `davit lowers YAML manifests into systemd units.
 
-Manifests lie in a directory. davit works out what differs between them and the
+Manifests are in a directory. davit compares them with the
 node, pulls images, makes networks and volumes, and writes systemd units; systemd
 runs the containers. No davit process is needed while they run.`,
 		SilenceUsage:      true,
@@ -37,7 +37,7 @@ runs the containers. No davit process is needed while they run.`,
 	flags := root.PersistentFlags()
 	flags.StringVarP(&s.manifests, "manifests", "m", defaultManifests, "the manifest directory")
 	flags.StringVar(&s.config, "config", facts.DefaultConfig, "the node's configuration: labels and variables")
-	flags.StringVar(&s.policy, "policy", facts.DefaultPolicy, "what manifests may ask of the node: a file, or privileged, baseline or restricted")
+	flags.StringVar(&s.policy, "policy", facts.DefaultPolicy, "the policy for manifests: a file, or privileged, baseline or restricted")
 	flags.StringVar(&s.owner, "owner", "", "a user beside root whose manifests count, such as davit-git")
 	flags.StringVarP(&s.output, "output", "o", "text", "how to print: text, json or yaml")
 	root.AddCommand(

@@ -10,8 +10,8 @@ func schemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of manifests, for editors and CI",
-		Long: `Print the JSON Schema of manifests. Editors that know it complete fields, show what they
-mean and mark mistakes while one types; docs/manifests.md says how.`,
+		Long: `Print the JSON Schema of manifests. Editors use it to complete fields, show their
+descriptions and mark errors while you type; see docs/manifests.md.`,
 		Example: `  davit schema > davit.schema.json`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

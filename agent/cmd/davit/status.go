@@ -17,12 +17,12 @@ import (
 func statusCommand(s *settings) *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
-		Short: "Show what runs, and what differs from the manifests",
+		Short: "Show the state of workloads, and differences from the manifests",
 		Long: `Show each workload: its state, whether it is ready, how often systemd restarted it, the generation
-that brought it, how long it has been so, and its image. Where it is not as it should be, why, and
-what happens next and when. davit why tells more.
+that applied it, the age of the state, and its image. If it is not in the desired state, show the
+reason, the next event and its time. davit why shows more.
 
-With -o json each has conditions as Kubernetes' objects have them: Accepted, Applied, Ready,
+With -o json each workload has conditions as Kubernetes objects have them: Accepted, Applied, Ready,
 Reconciling, Stalled.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -58,7 +58,7 @@ func printReport(w io.Writer, report agent.Report) error {
 		printLine(w, "cannot check running containers: %s", report.Unchecked)
 	}
 	for _, name := range report.Orphans {
-		printLine(w, "Volume/%s is kept, though no manifest has it: /var/lib/davit/volumes/%s", name, name)
+		printLine(w, "Volume/%s is retained, though no manifest has it: /var/lib/davit/volumes/%s", name, name)
 	}
 	rows := map[string]bool{}
 	for _, object := range report.Objects {

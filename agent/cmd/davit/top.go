@@ -28,13 +28,13 @@ func topCommand(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "top [NAME]...",
 		Aliases: []string{"stats"},
-		Short:   "Show what running containers use",
-		Long: `Show what running containers use: processor time, where 100 % is one processor, memory and its
-limit, bytes read from and written to block devices a second, processes and threads. The
-numbers are the kernel's, of each unit's cgroup; what it does not count is -.
+		Short:   "Show the resource use of running containers",
+		Long: `Show the resource use of running containers: processor time, where 100 % is one processor, memory
+and its limit, bytes read from and written to block devices a second, processes and threads. The
+numbers are those of the kernel for each unit's cgroup; a value that it does not count is -.
 
-On a terminal the table is drawn anew every interval, until q is typed. Elsewhere, with
---once and with -o json it is printed once, measured over one interval.`,
+On a terminal davit redraws the table every interval, until you type q. Elsewhere, with
+--once and with -o json davit prints it once, measured over one interval.`,
 		Example: `  davit top
   davit top --once -n 5s web app/db
   davit top -o json`,

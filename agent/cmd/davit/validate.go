@@ -18,18 +18,18 @@ func validateCommand(s *settings) *cobra.Command {
 		Use:   "validate [FILE|DIRECTORY]...",
 		Short: "Check manifests without a node",
 		Long: `Check manifests: syntax, fields, references between them, and that their objects can be
-resolved and their units written. Nothing of the node is looked at, so it works anywhere,
-such as in CI. All errors are printed, with the lines they mean unless those are a
-Secret's; the exit status is 1 when there is one.
+resolved and their units written. davit does not look at the node, so this works
+anywhere, such as in CI. davit prints all errors, with their lines, except lines of a
+Secret; the exit status is 1 if there is an error.
 
 With -o json the errors are a list of file, line, column, path, message and hint; with
 -o github they are annotations of a workflow on GitHub.
 
-Settings that are passed through to systemd are held against what systemd 252 to 257 has;
-those of this node's own manifests, without a FILE, against its own systemd too.
+davit checks settings that are passed through to systemd against systemd 252 to 257;
+without a FILE, it checks this node's manifests against the node's systemd too.
 
-Every overlay is checked. With --config, --hostname, --label or --set only what that node
-would get is, and with its variables.`,
+davit checks every overlay. With --config, --hostname, --label or --set it checks only the
+objects of that node, with its variables.`,
 		Example: `  davit validate
   davit validate web.yaml base/
   davit validate -o github .

@@ -14,10 +14,10 @@ import (
 func whyCommand(s *settings) *cobra.Command {
 	return &cobra.Command{
 		Use:   "why NAME",
-		Short: "Explain why an object is as it is",
-		Long: `Explain why an object is as it is: the whole chain of causes, the root in the first line, from an
-error in a manifest over an image, a dependency or an operator's wish to how the container last
-ended; then its units, and what happens next, and when.`,
+		Short: "Explain the state of an object",
+		Long: `Explain the state of an object: the whole chain of causes, with the root cause in the first line.
+A cause is an error in a manifest, an image, a dependency, an operator's decision, or the end of the
+last run. Below are the units of the object, the next event and its time.`,
 		Example: `  davit why web
   davit why Pod/app -o json`,
 		Args: cobra.ExactArgs(1),
@@ -44,7 +44,7 @@ func (s *settings) why(cmd *cobra.Command, node *agent.Node, from source, args [
 
 func printWhy(w io.Writer, e agent.Explanation) error {
 	if len(e.Causes) == 0 {
-		printLine(w, "%s: is as its manifest says", e.Object)
+		printLine(w, "%s: matches its manifest", e.Object)
 	}
 	for _, cause := range e.Causes {
 		printLine(w, "%s", cause)
