@@ -340,10 +340,30 @@ func runningDirs() (map[string]string, error) {
 	running := make(map[string]string, len(entries))
 	for _, entry := range entries {
 		if path, err := os.Readlink(bundle.RunningBundle(entry.Name())); err == nil {
-			running[entry.Name()] = filepath.Base(path)
+			running[entry.Name()] = filepath.Base(bundleFrom(path, entry.Name()))
 		}
 	}
 	return running, nil
+}
+
+// bundleFrom is the bundle that a container was started from. A launcher of a davit whose units name bundles themselves
+// records the link that it was given: that leads to the bundle still if it is older than the record.
+func bundleFrom(recorded, id string) string {
+	if filepath.Dir(recorded) != bundle.CurrentDir {
+		return recorded
+	}
+	link, err := os.Lstat(recorded)
+	if err != nil {
+		return recorded
+	}
+	record, err := os.Lstat(bundle.RunningBundle(id))
+	if err != nil || link.ModTime().After(record.ModTime()) {
+		return recorded
+	}
+	if dir, err := os.Readlink(recorded); err == nil {
+		return dir
+	}
+	return recorded
 }
 
 // foreign finds the desired units whose names others have.

@@ -140,15 +140,14 @@ func (r *reconciler) Pass(ctx context.Context, pass Pass) (Result, error) {
 	return result, nil
 }
 
-// outdated returns an error if a generation of other manifests follows the one that was the newest after the
-// last pass.
+// outdated returns an error if the newest generation is of other manifests, and was not there after the last pass.
 func (r *reconciler) outdated(v *view) error {
 	if len(v.kept) == 0 {
 		return nil
 	}
 	before, newest := r.newest, v.kept[0]
 	r.newest = newest.Number
-	if before == 0 || newest.Number <= before {
+	if before == 0 || newest.Number == before { // a lower one follows a loss of all generations
 		return nil
 	}
 	digest, err := r.node.digest(v.set)

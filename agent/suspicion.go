@@ -116,8 +116,8 @@ func (a *Agent) lookIntoSuspicion() {
 	}
 }
 
-// lookForDamage has what runs looked at once in a while even if nothing was heard: some settings of the kernel change
-// without a word.
+// lookForDamage has what runs looked at once in a while even if nothing was heard: the kernel may lack room for a watch, and
+// settings that are not watched change without a word.
 func (a *Agent) lookForDamage() {
 	if time.Since(a.suspicion.looked) > unheardPause {
 		a.node.damage.suspect()

@@ -18,12 +18,14 @@ import (
 // of containers in all of them, so that pods of several have units in common.
 var shapes = map[string]string{
 	"Container":              container("x"),
+	"Container, Recreate":    container("x", "updatePolicy: {strategy: Recreate}"),
 	"oneshot Container":      container("x", "oneshot: true"),
 	"Container of sockets":   container("x", "sockets: [{name: http, listenStream: 8080}]"),
 	"Pod":                    header + "Pod\nmetadata: {name: x}\nspec: {" + oneContainer + "}\n",
 	"Pod of two":             header + "Pod\nmetadata: {name: x}\nspec: {" + twoContainers + "}\n",
 	"Pod with one on demand": header + "Pod\nmetadata: {name: x}\nspec: {containers: [{name: main, image: 'example.com/app:1'}, {name: side, image: 'example.com/app:1', startWithPod: false}]}\n",
 	"Deployment":             workloadOf("Deployment", "replicas: 2, "),
+	"Deployment, Recreate":   workloadOf("Deployment", "replicas: 2, strategy: {type: Recreate}, "),
 	"StatefulSet":            workloadOf("StatefulSet", "replicas: 2, serviceName: x, "),
 	"DaemonSet":              workloadOf("DaemonSet", ""),
 	"Job":                    jobOf(oneContainer, ""),

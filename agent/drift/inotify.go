@@ -29,6 +29,8 @@ const (
 	// them come.
 	ofRunning
 	ofContainers
+	// ofSettings is that a setting of the kernel is switched off.
+	ofSettings
 )
 
 // Events of inotify(7).
@@ -45,7 +47,7 @@ var masks = map[concern]uint32{ofUnits: change | come, ofState: change, ofBundle
 var parts = map[concern]concern{ofUnits: ofUnits, ofBundles: ofState, ofContainers: ofRunning}
 
 // isState reports whether passes look for what changes.
-func (c concern) isState() bool { return c != ofRunning && c != ofContainers }
+func (c concern) isState() bool { return c != ofRunning && c != ofContainers && c != ofSettings }
 
 // watches are directories that are watched. Its methods may be called from several goroutines.
 type watches struct {
@@ -56,6 +58,8 @@ type watches struct {
 	fd    int // -1 once it is closed
 	dirs  map[int32]watched
 	armed map[string]bool // those of top that are watched
+	// bridges are the watches of their settings, by their names.
+	bridges map[string]int32
 }
 
 type watched struct {
@@ -68,7 +72,7 @@ func newWatches(units []string) (*watches, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watch files of davit: %w", os.NewSyscallError("inotify_init1", err))
 	}
-	w := &watches{fd: fd, buffer: make([]byte, 16<<10), dirs: map[int32]watched{}, armed: map[string]bool{}, top: map[string]concern{
+	w := &watches{fd: fd, buffer: make([]byte, 16<<10), dirs: map[int32]watched{}, armed: map[string]bool{}, bridges: map[string]int32{}, top: map[string]concern{
 		bundle.VolumesDir: ofState, bundle.RootfsDir: ofState, bundle.NetworkRecordsDir: ofState, bundle.CurrentDir: ofUnits, bundle.BundlesDir: ofBundles,
 		bundle.AttachmentsDir: ofContainers, bundle.ContainersDir: ofContainers, bundle.CNIDataDir: ofContainers, bundle.MembersDir: ofRunning,
 	}}
@@ -186,6 +190,9 @@ func (w *watches) event(event []byte) (state, running bool) {
 		delete(w.armed, at.path)
 	}
 	w.mu.Unlock()
+	if at.concern == ofSettings && known {
+		return false, isOff(at.path)
+	}
 	if !known || mask&unix.IN_IGNORED != 0 || strings.HasPrefix(name, ".") {
 		return false, false
 	}

@@ -34,11 +34,11 @@ const (
 func NewListener(unitDirs []string, changed func(Change)) (*Listener, error) {
 	l := &Listener{changed: changed, mounts: -1, end: -1}
 	var err error
-	if l.route, err = listenRoute(); err == nil {
-		l.rules, err = listenRules()
+	if l.watches, err = newWatches(unitDirs); err == nil {
+		l.route, err = listenRoute(l.watches.watchBridge)
 	}
 	if err == nil {
-		l.watches, err = newWatches(unitDirs)
+		l.rules, err = listenRules()
 	}
 	if err == nil {
 		l.mounts, err = unix.Open("/proc/self/mountinfo", unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -48,6 +48,9 @@ func NewListener(unitDirs []string, changed func(Change)) (*Listener, error) {
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listen to changes: %w", err), l.close())
+	}
+	for _, name := range bridges() {
+		l.watches.watchBridge(name)
 	}
 	return l, nil
 }

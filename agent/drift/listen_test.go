@@ -38,6 +38,8 @@ func TestTheListenerHears(t *testing.T) {
 	for _, command := range []string{
 		"mkdir -p /run/davit/members /run/units /run/a /run/b", "touch /run/davit/members/web",
 		"ip link add dv-net type bridge", "ip link set dv-net up", "ip address add 10.77.0.1/24 dev dv-net",
+		"ip link add port0 type veth peer name inside0", "ip link set port0 master dv-net", "ip link set port0 up", "ip link set port0 type bridge_slave hairpin on",
+		"echo 1 > /proc/sys/net/ipv4/conf/dv-net/route_localnet", "ip link set lo up",
 		"nft add table inet davit", "nft add chain inet davit ports", "nft add rule inet davit ports accept", "mount --bind /run/a /run/b",
 		"echo 1 > /proc/sys/net/ipv4/ip_forward",
 	} {
@@ -59,9 +61,16 @@ func TestTheListenerHears(t *testing.T) {
 		want    Change
 	}{
 		{"nft flush ruleset", Running},
+		{"ip link set dv-net mtu 1400", Running},
+		{"ip link set port0 type bridge_slave hairpin off", Running},
+		{"echo 0 > /proc/sys/net/ipv4/conf/dv-net/route_localnet", Running},
+		{"ip route replace 10.77.0.0/24 dev lo", Running},
 		{"ip address del 10.77.0.1/24 dev dv-net", Running},
 		{"ip link set dv-net down", Running},
 		{"ip link del dv-net", Running},
+		// One that comes later.
+		{"ip link add dv-new type bridge", Running},
+		{"echo 0 > /proc/sys/net/ipv4/conf/dv-new/route_localnet", Running},
 		{"echo 0 > /proc/sys/net/ipv4/ip_forward", Running},
 		{"rm /run/davit/members/web", Running},
 		{"umount /run/b", Running},
@@ -82,6 +91,11 @@ func TestTheListenerHears(t *testing.T) {
 			t.Errorf("%s: heard nothing", test.command)
 		}
 	}
+	l.watches.mu.Lock()
+	if _, known := l.watches.bridges["dv-net"]; known || len(l.watches.bridges) != 1 {
+		t.Errorf("watched are the settings of %v", l.watches.bridges)
+	}
+	l.watches.mu.Unlock()
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)

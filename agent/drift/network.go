@@ -22,9 +22,9 @@ type socket struct {
 	buffer   []byte
 }
 
-// listenRoute hears of devices, addresses and routes that go, on the node and in the namespaces of containers, and of
-// forwarding that is switched.
-func listenRoute() (*socket, error) {
+// listenRoute hears of devices, addresses and routes that go, on the node and in the namespaces of containers, of bridges
+// that change, and of forwarding that is switched. It calls bridge for each bridge that comes, changes or goes.
+func listenRoute(bridge func(name string)) (*socket, error) {
 	// Without the capability CAP_NET_BROADCAST what happens inside of containers is not heard.
 	hearAll := func(fd int) error {
 		err := unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_LISTEN_ALL_NSID, 1)
@@ -33,7 +33,7 @@ func listenRoute() (*socket, error) {
 		}
 		return err
 	}
-	s, err := listen(unix.NETLINK_ROUTE, routeGroups, hearAll, isRouteLoss)
+	s, err := listen(unix.NETLINK_ROUTE, routeGroups, hearAll, isRouteLoss(bridge))
 	if err != nil {
 		return nil, fmt.Errorf("listen to changes of the network: %w", err)
 	}
@@ -90,7 +90,7 @@ func (s *socket) hear() (lost bool, err error) {
 // anyMessage reports whether one of the messages of a datagram concerns (netlink(7)).
 func anyMessage(datagram []byte, concerns func(unix.NlMsghdr, []byte) bool) bool {
 	for len(datagram) >= unix.SizeofNlMsghdr {
-		header := unix.NlMsghdr{Len: binary.NativeEndian.Uint32(datagram), Type: binary.NativeEndian.Uint16(datagram[4:])}
+		header := unix.NlMsghdr{Len: binary.NativeEndian.Uint32(datagram), Type: binary.NativeEndian.Uint16(datagram[4:]), Flags: binary.NativeEndian.Uint16(datagram[6:])}
 		if header.Len < unix.SizeofNlMsghdr || int(header.Len) > len(datagram) {
 			return true // what it says is not known
 		}
@@ -102,14 +102,28 @@ func anyMessage(datagram []byte, concerns func(unix.NlMsghdr, []byte) bool) bool
 	return false
 }
 
-// isRouteLoss reports whether a message of rtnetlink says that something has gone, is down, or is not forwarded.
-func isRouteLoss(header unix.NlMsghdr, data []byte) bool {
+// isRouteLoss returns what reports whether a message of rtnetlink says that something has gone, is down, or is not
+// forwarded, or that a bridge has changed. It calls bridge for each message about one.
+func isRouteLoss(bridge func(name string)) func(header unix.NlMsghdr, data []byte) bool {
+	return func(header unix.NlMsghdr, data []byte) bool {
+		if header.Type != unix.RTM_NEWLINK && header.Type != unix.RTM_DELLINK {
+			return isLossBesideLinks(header, data)
+		}
+		change := readLink(header.Type, data)
+		if change.bridge != "" {
+			bridge(change.bridge)
+		}
+		return change.lost
+	}
+}
+
+// isLossBesideLinks reports that of messages about addresses, routes and forwarding.
+func isLossBesideLinks(header unix.NlMsghdr, data []byte) bool {
 	switch header.Type {
-	case unix.RTM_DELLINK, unix.RTM_DELADDR, unix.RTM_DELROUTE:
+	case unix.RTM_DELADDR, unix.RTM_DELROUTE:
 		return true
-	case unix.RTM_NEWLINK:
-		// The flags of struct ifinfomsg. A port that has left its bridge is a RTM_DELLINK of the bridge's family.
-		return len(data) < unix.SizeofIfInfomsg || binary.NativeEndian.Uint32(data[8:])&unix.IFF_UP == 0
+	case unix.RTM_NEWROUTE:
+		return header.Flags&unix.NLM_F_REPLACE != 0 // the one before has gone without a message
 	case unix.RTM_NEWNETCONF:
 		return isNotForwarded(data)
 	default:

@@ -35,6 +35,8 @@ func netconf(index, forwarding int32) []byte {
 	return data
 }
 
+func noBridge(string) {}
+
 func TestOnlyWhatGoesIsHeardOfTheNetwork(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -54,7 +56,7 @@ func TestOnlyWhatGoesIsHeardOfTheNetwork(t *testing.T) {
 		"a new device does not forward":   {unix.RTM_NEWNETCONF, netconf(7, 0), false},
 		"half of what is said is missing": {unix.RTM_NEWNETCONF, []byte{1}, true},
 	} {
-		if got := anyMessage(message(test.kind, test.data), isRouteLoss); got != test.want {
+		if got := anyMessage(message(test.kind, test.data), isRouteLoss(noBridge)); got != test.want {
 			t.Errorf("%s: got %v", name, got)
 		}
 	}
@@ -78,10 +80,10 @@ func TestEachMessageOfADatagramCounts(t *testing.T) {
 	t.Parallel()
 	comes, goes := message(unix.RTM_NEWADDR, []byte{1, 2, 3}), message(unix.RTM_DELADDR, nil)
 	padded := append(append(comes, 0), goes...) // they begin at multiples of four
-	if !anyMessage(padded, isRouteLoss) {
+	if !anyMessage(padded, isRouteLoss(noBridge)) {
 		t.Error("the second message is not heard")
 	}
-	if anyMessage(comes, isRouteLoss) {
+	if anyMessage(comes, isRouteLoss(noBridge)) {
 		t.Error("what comes counts")
 	}
 	if !anyMessage(goes[:len(goes)-8], func(unix.NlMsghdr, []byte) bool { return false }) && len(goes) > unix.SizeofNlMsghdr {
