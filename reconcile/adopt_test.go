@@ -169,8 +169,11 @@ func TestUnitsWithoutASignatureAreKept(t *testing.T) {
 	}
 	for _, path := range paths {
 		name := strings.TrimSuffix(filepath.Base(path), ".golden")
-		if name == "config-variables" {
-			continue // binary data made variables
+		switch name {
+		case "config-variables": // binary data made variables
+			continue
+		case "config-files": // it has a volume without files, with which nothing started
+			continue
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
