@@ -22,6 +22,7 @@ type damage struct {
 	fresh   bool                // nothing went since known was found out
 	checked map[string]bool     // the containers that it was found out for
 	known   map[string][]string // by container, in words
+	news    bool                // known has changed since a pass last planned
 }
 
 // sight is what is known after a look.
@@ -31,9 +32,7 @@ type sight struct {
 	missing map[string][]string
 	// unseen are the containers that were not checked in full: a launcher is at them, or err is why.
 	unseen map[string]bool
-	// changed is set if missing is other than after the look before.
-	changed bool
-	err     error
+	err    error
 }
 
 // suspect has the next look find out again. It may be called from anywhere.
@@ -41,6 +40,21 @@ func (d *damage) suspect() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.fresh = false
+}
+
+// isNews reports whether what is missing has changed since a pass last planned: looks that are not a pass's, as for the
+// report of how workloads are, find it out too.
+func (d *damage) isNews() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.news
+}
+
+// planned notes that a pass has planned with what its look has found.
+func (d *damage) planned() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.news = false
 }
 
 // look finds out what is missing of containers that run, as far as that is not known.
@@ -73,7 +87,7 @@ func (d *damage) learn(run []*bundle.Bundle, found map[string][]string, err erro
 			now.missing[b.ID] = missing
 		}
 	}
-	now.changed = !maps.EqualFunc(now.missing, d.known, slices.Equal)
+	d.news = d.news || !maps.EqualFunc(now.missing, d.known, slices.Equal)
 	d.known, d.checked = now.missing, checked
 	d.fresh = d.fresh && now.err == nil
 	return now

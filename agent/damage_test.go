@@ -87,14 +87,14 @@ func TestWhatALookHasNotSeenStaysAsItWas(t *testing.T) {
 		checked map[string]bool
 		fresh   bool
 	}{
-		"all is whole":        {nil, nil, sight{missing: map[string][]string{}, changed: true}, map[string]bool{"web": true, "app": true}, true},
+		"all is whole":        {nil, nil, sight{missing: map[string][]string{}}, map[string]bool{"web": true, "app": true}, true},
 		"the same is missing": {before, nil, sight{missing: before}, map[string]bool{"web": true, "app": true}, true},
 		"a launcher is at the container": {nil, drift.Unchecked{IDs: of("web")}, sight{missing: before, unseen: of("web")},
 			map[string]bool{"web": false, "app": true}, true},
 		"the check fails": {nil, drift.Unchecked{IDs: of("web", "app"), Err: failure}, sight{missing: before, unseen: of("web", "app"), err: failure},
 			map[string]bool{"web": false, "app": false}, false},
 		"the check fails, and finds something else": {map[string][]string{"web": {"its device"}}, drift.Unchecked{IDs: of("web"), Err: failure},
-			sight{missing: map[string][]string{"web": {"its device"}}, unseen: of("web"), changed: true, err: failure}, map[string]bool{"web": false, "app": true}, false},
+			sight{missing: map[string][]string{"web": {"its device"}}, unseen: of("web"), err: failure}, map[string]bool{"web": false, "app": true}, false},
 	} {
 		d := &damage{fresh: true, known: before}
 		got := d.learn(run, test.found, test.err)
@@ -104,5 +104,30 @@ func TestWhatALookHasNotSeenStaysAsItWas(t *testing.T) {
 		if diff := cmp.Diff(test.checked, d.checked); diff != "" || d.fresh != test.fresh {
 			t.Errorf("%s: fresh %v, checked %s", name, d.fresh, diff)
 		}
+	}
+}
+
+func TestEveryLookMayFindWhatAPassHasToPlan(t *testing.T) {
+	t.Parallel()
+	run := []*bundle.Bundle{{Launch: bundle.Launch{ID: "web"}}}
+	gone := map[string][]string{"web": {"its address"}}
+	d := &damage{}
+	d.learn(run, nil, nil)
+	if d.isNews() {
+		t.Error("that nothing is missing is news")
+	}
+	d.learn(run, gone, nil) // the report of how workloads are
+	d.learn(run, gone, nil) // the look for what was heard
+	if !d.isNews() {
+		t.Error("what another look has found is no news")
+	}
+	d.planned()
+	d.learn(run, gone, nil)
+	if d.isNews() {
+		t.Error("what a pass has planned with is news")
+	}
+	d.learn(run, nil, nil)
+	if !d.isNews() {
+		t.Error("that all is whole again is no news")
 	}
 }

@@ -222,6 +222,7 @@ func (r *reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *R
 	if err != nil {
 		return false, err
 	}
+	n.damage.planned()
 	pass.Planned(plan)
 	r.dropRepairs(plan)
 	plan = r.retries.delay(plan, v.desired, time.Now())

@@ -111,7 +111,7 @@ func (a *Agent) lookIntoSuspicion() {
 	if seen.err != nil {
 		a.once("cannot check running containers", "error", seen.err)
 	}
-	if seen.changed {
+	if a.node.damage.isNews() {
 		a.again.Store(true)
 	}
 }

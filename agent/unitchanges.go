@@ -62,6 +62,9 @@ func (a *Agent) tellWhenDue(ctx context.Context) {
 	}
 	a.tellAt, a.toldAt, a.worked = time.Time{}, time.Now(), true
 	report, err := a.node.lookAgain(ctx, a.set, a.guard, a.view)
+	if a.node.damage.isNews() { // no look after this one would find that it has changed
+		a.again.Store(true)
+	}
 	a.unwell = slices.ContainsFunc(report.Objects, func(row ObjectReport) bool { return len(row.Causes) > 0 })
 	if err == nil {
 		err = tellChanges(a.log, report.Objects)
