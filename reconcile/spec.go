@@ -108,7 +108,7 @@ func checkSize(run runnable, args []string, environment *environment) error {
 		size += int64(len(text)) + 1 + pointer
 	}
 	if size > most {
-		return fmt.Errorf("arguments and environment have %d bytes: the kernel takes %d: mount what envFrom has as files, or raise ulimits stack", size, most)
+		return fmt.Errorf("arguments and environment have %d bytes: the kernel takes %d: mount the keys of envFrom as files, or raise ulimits stack", size, most)
 	}
 	return nil
 }

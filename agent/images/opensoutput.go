@@ -47,7 +47,7 @@ func opensOutput(base string, lower []string) (string, error) {
 		}
 		root, err := os.Open(dir)
 		if err != nil {
-			return "", fmt.Errorf("look for what opens standard output: %w", err)
+			return "", fmt.Errorf("look for files that open standard output: %w", err)
 		}
 		err = errors.Join(s.directory(root, "/", 0), root.Close())
 		if err != nil || s.found != "" {

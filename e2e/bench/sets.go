@@ -117,7 +117,7 @@ func change(ctx context.Context, b *bed, c contestant, ws []workload) (time.Dura
 			return err
 		}
 		if took = time.Duration(at) - began; took <= 0 {
-			return fmt.Errorf("%s was not started anew", ws[0].name)
+			return fmt.Errorf("%s was not restarted", ws[0].name)
 		}
 		return nil
 	})
