@@ -93,6 +93,7 @@ func (c *checker) sandbox(at string, spec v1.SandboxFields) {
 			c.refuse(at+"."+namespace.field, "preset", "%s", namespace.what)
 		}
 	}
+	c.userNamespace(at+".userNamespace", spec.UserNamespace)
 	for i, attachment := range spec.Networks {
 		if mac, err := net.ParseMAC(attachment.MACAddress); err == nil && bytes.HasPrefix(mac, []byte{0x02, 'd'}) {
 			c.refuse(fmt.Sprintf("%s.networks[%d].macAddress", at, i), "preset", "02:64 begins the addresses that davit gives the others of the network")
@@ -191,7 +192,7 @@ func (c *checker) container(at string, spec v1.ContainerFields, context v1.Conta
 // procMount checks who sees all of /proc. The kernel's settings belong to root of the node, whom
 // users of its own are not; baseline leaves it to them, as Kubernetes does.
 func (c *checker) procMount(at string, context v1.ContainerSecurityContext, sandbox v1.SandboxFields) {
-	ownUsers := sandbox.HostUsers != nil && !*sandbox.HostUsers
+	ownUsers := sandbox.OwnUsers() && !mapsRoot(sandbox.UserNamespace)
 	if context.ProcMount == v1.ProcMountUnmasked && c.confines() && (!ownUsers || c.restricts()) {
 		c.refuse(at+".securityContext.procMount", "preset", "it would see and change the kernel's settings")
 	}

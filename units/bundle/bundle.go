@@ -46,6 +46,10 @@ type Launch struct {
 	// User is user[:group], names or ids to look up in the root filesystem; empty
 	// means Spec.Process.User as it stands.
 	User string `json:"user,omitempty"`
+	// UIDMappings and GIDMappings are ids of the node that a user namespace has beside those of the
+	// range that the launcher draws.
+	UIDMappings []specs.LinuxIDMapping `json:"uidMappings,omitempty"`
+	GIDMappings []specs.LinuxIDMapping `json:"gidMappings,omitempty"`
 	// Output says where standard output and error go: empty is the journal's own socket,
 	// OutputPipe a pipe that is copied there, OutputNone nowhere. A terminal of
 	// Spec.Process.Terminal is copied too.
