@@ -59,6 +59,8 @@ var refused = map[string]string{
 	"SELinuxOptions.user":                               spec("securityContext: {seLinuxOptions: {user: sysadm_u}}"),
 	"SELinuxOptions.role":                               spec("securityContext: {seLinuxOptions: {role: sysadm_r}}"),
 	"SELinuxOptions.type":                               spec("securityContext: {seLinuxOptions: {type: spc_t}}"),
+	"SELinuxOptions.fileType":                           spec("securityContext: {seLinuxOptions: {fileType: etc_t}}"),
+	"SELinuxOptions.disabled":                           spec("securityContext: {seLinuxOptions: {disabled: true}}"),
 	"Sysctl.name":                                       spec("securityContext: {sysctls: [{name: kernel.msgmax, value: '1'}]}"),
 	"PodSecurityContext.runAsUser":                      pod("securityContext: {runAsUser: 0}", onePodContainer),
 	"PodSecurityContext.runAsNonRoot":                   pod("securityContext: {runAsNonRoot: false}", onePodContainer),
@@ -115,6 +117,7 @@ var harmless = []struct {
 		"ContainerFields.command", "ContainerFields.args", "ContainerFields.workingDir", "ContainerFields.tty", "ContainerFields.init",
 		"Handler.exec", "ContainerFields.imageHealthcheck", "ExecAction.command", "Reload.exec", "EnvVar.name", "EnvVar.value", "EnvFromSource.prefix",
 	}},
+	{"it shows the container what the node's owner wrote for containers", []string{"ContainerFields.httpProxy"}},
 	{"it is an id inside, or the length of a range of ids of the node that is checked whole", []string{"IDMapping.containerID", "IDMapping.size"}},
 	{"it is a user inside; restricted asks for runAsNonRoot, which the launcher enforces for any user", []string{
 		"ContainerFields.user", "ContainerSecurityContext.runAsGroup", "SecurityContext.supplementalGroups", "PodSecurityContext.runAsGroup",

@@ -222,6 +222,8 @@ func TestFieldsAreChecked(t *testing.T) {
 		{spec("resources: {limits: {hugepages-1Gi: 1Gi}}", "volumes: [{name: a, emptyDir: {medium: HugePages-2Mi}}]"), `spec.volumes[0].emptyDir.medium: wants a limit of hugepages-2Mi`},
 		{spec("volumes: [{name: a, emptyDir: {medium: HugePages}}]"), `spec.volumes[0].emptyDir.medium: HugePages wants a limit of one of hugepages-2Mi and hugepages-1Gi, there are 0: or say HugePages-2Mi or HugePages-1Gi`},
 		{spec("securityContext: {seLinuxOptions: {type: 'a:b'}}"), `spec.securityContext.seLinuxOptions.type: "a:b": want at most 255 letters, digits, '_', '.' and '-'`},
+		{spec("securityContext: {seLinuxOptions: {fileType: 'a b'}}"), `spec.securityContext.seLinuxOptions.fileType: "a b": want at most 255 letters`},
+		{spec("securityContext: {seLinuxOptions: {disabled: true, level: s0}}"), `spec.securityContext.seLinuxOptions.disabled: without a label`},
 		{spec("securityContext: {seLinuxOptions: {role: " + long + "}}"), `spec.securityContext.seLinuxOptions.role: "` + long + `": want at most 255 letters`},
 		{spec("securityContext: {seLinuxOptions: {level: " + long + "}}"), `spec.securityContext.seLinuxOptions.level: "` + long + `": want a level`},
 		{spec("securityContext: {appArmorProfile: {type: Localhost}}"), `spec.securityContext.appArmorProfile.localhostProfile: goes with type Localhost`},

@@ -112,7 +112,7 @@ func seLinux(options *v1.SELinuxOptions, privileged bool) bundle.SELinux {
 	if options == nil {
 		return bundle.SELinux{Disabled: privileged}
 	}
-	return bundle.SELinux{User: options.User, Role: options.Role, Type: options.Type, Level: options.Level}
+	return bundle.SELinux{User: options.User, Role: options.Role, Type: options.Type, Level: options.Level, FileType: options.FileType, Disabled: options.Disabled}
 }
 
 func namespaces(shared v1.SandboxFields) []specs.LinuxNamespace {

@@ -57,6 +57,8 @@ type Node struct {
 	// MinReadySeconds is how long a version must be ready before it counts as working, where its manifest
 	// does not say; nil means the default.
 	MinReadySeconds *int32
+	// Proxy are the node's proxies.
+	Proxy manifests.Proxy
 	// SeccompProfiles are the node's own, in JSON, by path below /etc/davit/seccomp.
 	SeccompProfiles map[string][]byte
 	// Ranges are the addresses that the node uses itself.

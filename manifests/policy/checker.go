@@ -228,12 +228,21 @@ func (c *checker) profiles(field string, seccomp v1.SeccompProfile, appArmor *v1
 // an init, a virtual machine or other containers in it.
 var confinedTypes = []string{"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"}
 
+// confinedFileTypes are those of files that containers alone use, to write and to read.
+var confinedFileTypes = []string{"", "container_file_t", "container_ro_file_t"}
+
 func (c *checker) seLinux(field string, options *v1.SELinuxOptions) {
 	if options == nil || !c.confines() {
 		return
 	}
 	if !slices.Contains(confinedTypes, options.Type) {
 		c.refuse(field+".type", "preset", "SELinux would not confine %s as a container", options.Type)
+	}
+	if !slices.Contains(confinedFileTypes, options.FileType) {
+		c.refuse(field+".fileType", "preset", "other programs of the node might act on files of type %s", options.FileType)
+	}
+	if options.Disabled {
+		c.refuse(field+".disabled", "preset", "SELinux would not confine it")
 	}
 	for name, part := range map[string]string{"user": options.User, "role": options.Role} {
 		if part != "" {

@@ -69,6 +69,10 @@ type ContainerFields struct {
 	// --env-file reads them: no quotes, no expansion, # for comments. Later files win, and
 	// env and envFrom win over them.
 	EnvFiles []EnvFile `json:"envFiles,omitempty"`
+	// HTTPProxy gives the container the proxies of the node (proxy in /etc/davit/config.yaml) as variables: HTTP_PROXY, HTTPS_PROXY,
+	// FTP_PROXY and NO_PROXY, in lower case too. They replace the image's; env, envFrom and envFiles win over them. The default
+	// is what the node's configuration says, and false where it says nothing.
+	HTTPProxy *bool `json:"httpProxy,omitempty"`
 	// TTY gives the container a terminal for its standard input and output. One small
 	// process of davit's then copies the terminal to the journal.
 	TTY bool `json:"tty,omitempty"`

@@ -153,13 +153,14 @@ const (
 	AppArmorUnconfined = "unconfined"
 )
 
-// SELinux are the parts of a process's label that are not the policy's; Disabled leaves the process
+// SELinux are the parts of a process's label, and the type of its files, that are not the policy's; Disabled leaves the process
 // where the policy lets the launcher's children be, which no label confines.
 type SELinux struct {
 	User     string `json:"user,omitempty"`
 	Role     string `json:"role,omitempty"`
 	Type     string `json:"type,omitempty"`
 	Level    string `json:"level,omitempty"`
+	FileType string `json:"fileType,omitempty"`
 	Disabled bool   `json:"disabled,omitempty"`
 }
 
