@@ -17,6 +17,7 @@ import (
 var refused = map[string]string{
 	"ObjectMeta.name":                                   strings.Replace(spec("hostname: a"), "name: web", "name: sshd", 1),
 	"ContainerFields.image":                             strings.Replace(spec("hostname: a"), "example.com/a:1", "oci:/srv/image", 1),
+	"ContainerFields.rootfs":                            strings.Replace(spec("command: [a]"), "image: example.com/a:1", "rootfs: /srv/tree", 1),
 	"ContainerFields.authFile":                          spec("authFile: /root/auth.json"),
 	"EnvVarSource.hostEnv":                              spec("env: [{name: A, valueFrom: {hostEnv: {name: TOKEN}}}]"),
 	"EnvFile.path":                                      spec("envFiles: [{path: /etc/shadow}]"),

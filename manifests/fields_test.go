@@ -16,6 +16,10 @@ func TestFieldsAreChecked(t *testing.T) {
 	)
 	long := strings.Repeat("a", 256)
 	for _, test := range []struct{ text, want string }{
+		{spec("rootfs: /srv/tree", "command: [a]"), `spec.rootfs: a directory of the node is no image: leave image out`},
+		{strings.Replace(spec("command: [a]"), "image: example.com/a:1", "rootfs: /var/lib", 1), `spec.rootfs: /var/lib would open /var/lib/davit to the container`},
+		{strings.Replace(spec("command: [a]"), "image: example.com/a:1", "rootfs: tree", 1), `spec.rootfs: "tree": want an absolute path`},
+		{strings.Replace(spec("tty: true"), "image: example.com/a:1", "rootfs: /srv/tree", 1), `spec.command: missing: a directory says no command to run`},
 		{spec("imageRef: base"), `spec.imageRef: there is an image already`},
 		{spec("platform: arm64"), `spec.platform: "arm64": want os/arch`},
 		{spec("authFile: auth.json"), `spec.authFile: "auth.json": want an absolute path`},

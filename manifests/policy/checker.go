@@ -129,6 +129,9 @@ func (c *checker) container(at string, spec v1.ContainerFields, context v1.Conta
 	if spec.Image != "" {
 		c.image(at+".image", spec.Image)
 	}
+	if spec.Rootfs != "" {
+		c.hostPath(at+".rootfs", spec.Rootfs, true)
+	}
 	c.authFile(at+".authFile", spec.AuthFile)
 	for i, port := range spec.Ports {
 		c.hostPort(fmt.Sprintf("%s.ports[%d].hostPort", at, i), port)

@@ -33,11 +33,15 @@ type ContainerSpec struct {
 type ContainerFields struct {
 	// Image is a fully qualified reference: docker.io/library/nginx:1.27, or one
 	// with a transport of containers-transports(5): docker://, oci:, oci-archive:,
-	// docker-archive:, dir:, containers-storage:. Exactly one of image and
-	// imageRef is required.
+	// docker-archive:, dir:, containers-storage:. Exactly one of image,
+	// imageRef and rootfs is required.
 	Image string `json:"image,omitempty"`
 	// ImageRef names an Image object, whose reference and pull settings are used.
 	ImageRef string `json:"imageRef,omitempty"`
+	// Rootfs is a directory tree of the node that the container has in the place of an image, as with podman run
+	// --rootfs PATH:O: what the container writes lies above it and goes with the run, and the tree stays as it is. It has no
+	// configuration, so command is required.
+	Rootfs string `json:"rootfs,omitempty"`
 	// ImagePullPolicy is Always, IfNotPresent or Never. The default is Always for
 	// the tag latest or none, IfNotPresent otherwise.
 	ImagePullPolicy PullPolicy `json:"imagePullPolicy,omitempty" enum:"Always,IfNotPresent,Never"`

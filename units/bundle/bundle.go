@@ -40,6 +40,9 @@ type Launch struct {
 	Object string `json:"object"`
 	// Image is what the root filesystem is made of.
 	Image Image `json:"image"`
+	// Rootfs is a directory of the node that is the root filesystem in the place of Image, which then has a
+	// reference alone, its path.
+	Rootfs *HostPath `json:"rootfs,omitempty"`
 	// Runtime is the absolute path of the OCI runtime that runs the container; empty is davit's
 	// own.
 	Runtime string `json:"runtime,omitempty"`
@@ -112,7 +115,7 @@ type Launch struct {
 }
 
 // Images are all images that the bundle needs on the node, that of the root filesystem first;
-// a sandbox needs none.
+// a sandbox needs none, and a tree of the node is none.
 func (l *Launch) Images() []Image {
 	if l.Image.ID == "" {
 		return l.ImageVolumes
