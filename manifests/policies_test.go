@@ -208,6 +208,7 @@ runtimes: [crun, /opt/kata/run]
 subnets: [10.20.0.0/16, "2001:db8::/32"]
 interfaces: [br-*]
 hostIDs: [{min: 1000, max: 1999}]
+hostEnv: [SITE, KIOSK_*]
 `
 
 func TestPolicySays(t *testing.T) {
@@ -252,7 +253,8 @@ func TestPolicySays(t *testing.T) {
 		container("service: {Nice: '-5'}"):                                                                                           "it may not set Nice",
 		container("oomScoreAdj: -1"):                                                                                                 "spec.oomScoreAdj: refused by policy baseline: the node's own services would be killed before it",
 		container("ulimits: [{name: nofile, soft: 5}, {name: memlock, soft: -1}]"):                                                   "spec.ulimits[1].name: refused by policy baseline: it may not set the limit memlock",
-		container("env: [{name: A, valueFrom: {hostEnv: {name: TOKEN}}}]"):                                                           "it may not read the environment of the node's systemd",
+		container("env: [{name: A, valueFrom: {hostEnv: {name: TOKEN}}}]"):                                                           "spec.env[0].valueFrom.hostEnv.name: refused by policy baseline: it may not read TOKEN in the environment of the node's systemd (hostEnv of policy.yaml:20:10)",
+		container("env: [{name: A, valueFrom: {hostEnv: {name: SITE}}}, {name: B, valueFrom: {hostEnv: {name: KIOSK_NUMBER}}}]"):     "",
 		strings.Replace(container("hostname: a"), "name: web", "name: sshd", 1):                                                      "sshd.service is a name of the system's",
 		container("unit: {After: network.target}"):                                                                                   "",
 		container("unit: {Before: network.target}"):                                                                                  "it may not name network.target, which is not davit's",

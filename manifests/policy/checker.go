@@ -154,8 +154,8 @@ func (c *checker) container(at string, spec v1.ContainerFields, context v1.Conta
 		c.hostPath(fmt.Sprintf("%s.envFiles[%d].path", at, i), file.Path, true)
 	}
 	for i, entry := range spec.Env {
-		if from := entry.ValueFrom; from != nil && from.HostEnv != nil {
-			c.refuse(fmt.Sprintf("%s.env[%d].valueFrom.hostEnv.name", at, i), "preset", "it may not read the environment of the node's systemd")
+		if from := entry.ValueFrom; from != nil && from.HostEnv != nil && !matchesAny(c.policy.HostEnv, from.HostEnv.Name) {
+			c.refuse(fmt.Sprintf("%s.env[%d].valueFrom.hostEnv.name", at, i), "hostEnv", "it may not read %s in the environment of the node's systemd", from.HostEnv.Name)
 		}
 	}
 	c.logRate(at+".logging.rateLimit", spec.Logging.RateLimit)

@@ -41,6 +41,8 @@ type Policy struct {
 	HostPaths []HostPath `json:"hostPaths,omitempty"`
 	// HostIDs are the ids of the node's users and groups that a userNamespace may map.
 	HostIDs []IDRange `json:"hostIDs,omitempty"`
+	// HostEnv are the variables of the environment of the node's systemd that env may take; a name may end in *.
+	HostEnv []string `json:"hostEnv,omitempty"`
 	// Registries are prefixes of image names, in whole components: ghcr.io/acme. A port is part of
 	// a registry: ghcr.io is not ghcr.io:8443. If the list is not empty, all images must match it,
 	// under every preset.
