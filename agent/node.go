@@ -78,7 +78,8 @@ type Node struct {
 func (n *Node) Configure(config manifests.Config) {
 	n.keep = cmp.Or(config.Generations, generations.DefaultKeep)
 	n.keepBytes = cmp.Or(config.GenerationsSize, generations.DefaultKeepBytes)
-	n.facts.MinReadySeconds = config.MinReadySeconds
+	n.facts.MinReadySeconds, n.facts.Proxy = config.MinReadySeconds, config.Proxy
+	n.images.UseProxy(config.Proxy.HTTP, config.Proxy.HTTPS, config.Proxy.No)
 }
 
 // How patient a Node is with registries, for the agent, for a command that changes the node, and for one

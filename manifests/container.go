@@ -50,6 +50,10 @@ func (d *document) checkFields(at string, spec v1.ContainerFields, sandbox v1.Sa
 }
 
 func (d *document) checkContainerImage(at string, spec v1.ContainerFields) {
+	if spec.Rootfs != "" {
+		d.checkRootfs(at, spec)
+		return
+	}
 	switch {
 	case spec.Image == "" && spec.ImageRef == "":
 		d.errorf(at+".image", "missing")
@@ -62,6 +66,23 @@ func (d *document) checkContainerImage(at string, spec v1.ContainerFields) {
 	case spec.ImagePullPolicy != "" || spec.Platform != "" || spec.AuthFile != "":
 		d.errorf(at+".imageRef", "the Image object says how to pull: leave imagePullPolicy, platform and authFile out")
 	}
+}
+
+// checkRootfs checks a container that has a tree of the node instead of an image.
+func (d *document) checkRootfs(at string, spec v1.ContainerFields) {
+	field := at + ".rootfs"
+	for _, other := range []struct{ name, value string }{
+		{"image", spec.Image}, {"imageRef", spec.ImageRef}, {"imagePullPolicy", string(spec.ImagePullPolicy)},
+		{"platform", spec.Platform}, {"authFile", spec.AuthFile}, {"imageHealthcheck", spec.ImageHealthcheck},
+	} {
+		if other.value != "" {
+			d.errorf(field, "a directory of the node is no image: leave %s out", other.name)
+		}
+	}
+	if len(spec.Command) == 0 {
+		d.errorf(at+".command", "missing: a directory says no command to run")
+	}
+	d.checkHostTree(field, spec.Rootfs)
 }
 
 // maxLogTag is the longest tag of log lines, in bytes.

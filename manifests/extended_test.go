@@ -50,6 +50,9 @@ func TestExtendedResourcesOfANode(t *testing.T) {
 		"extendedResources: {gpu: [/dev/a]}":               `config.yaml:1:26: extendedResources.gpu: "gpu": want a name with a domain, such as nvidia.com/gpu`,
 		"extendedResources: {a.b/c: [/etc/shadow]}":        `config.yaml:1:29: extendedResources.a.b/c[0]: "/etc/shadow": want a device below /dev`,
 		"extendedResources: {a.b/c: [/dev/../etc/shadow]}": `config.yaml:1:29: extendedResources.a.b/c[0]: "/dev/../etc/shadow": want an absolute path without . and ..`,
+		"proxy: {httpProxy: 'proxy.lan:3128'}":             `config.yaml:1:20: proxy.httpProxy: want a URL such as http://proxy.lan:3128, with one of http, https, socks5, socks5h`,
+		"proxy: {httpsProxy: 'http:///x'}":                 `config.yaml:1:21: proxy.httpsProxy: want a URL such as http://proxy.lan:3128, with one of http, https, socks5, socks5h`,
+		"proxy: {noProxy: [a]}":                            `config.yaml:1:18: proxy.noProxy: want a string, got a list`,
 		"extendedResources: {a.b/c: /dev/a}":               `config.yaml:1:28: extendedResources.a.b/c: want a list, got "/dev/a"`,
 	} {
 		_, diagnostics := ParseConfig(File{Path: "config.yaml", Text: []byte(text)})

@@ -133,6 +133,8 @@ type Config struct {
 	RefuseUnsupported bool
 	// ExtendedResources are the paths of the devices of resources such as nvidia.com/gpu, by their names.
 	ExtendedResources map[string][]string
+	// Proxy are the proxies of davit and of containers.
+	Proxy Proxy
 }
 
 // configFile is what the file may have.
@@ -157,6 +159,8 @@ type configFile struct {
 	UnsupportedKinds string `json:"unsupportedKinds,omitempty" enum:"warn,error"`
 	// ExtendedResources are the devices that a container gets for a resource such as nvidia.com/gpu, by its name.
 	ExtendedResources map[string][]string `json:"extendedResources,omitempty"`
+	// Proxy are the proxies by which davit reaches registries, and which containers are given that ask for them.
+	Proxy proxyFile `json:"proxy,omitzero"`
 }
 
 // ParseConfig reads a node's configuration, as strictly as a manifest. An empty file is an
@@ -195,6 +199,7 @@ func ParseConfig(file File) (Config, Diagnostics) {
 	if node, ok := d.nodes["unsupportedKinds"]; ok {
 		config.RefuseUnsupported = node.Value == "error"
 	}
+	config.Proxy = d.proxy()
 	config.PruneLimit = d.number("pruneLimit", 1, 100)
 	if _, ok := d.nodes["minReadySeconds"]; ok {
 		seconds := int32(d.number("minReadySeconds", 0, maxReadySeconds))

@@ -71,6 +71,11 @@ func (d *document) checkPolicyFile(p *policy.Policy) {
 			d.errorf(field, "%s is there twice", host.Path)
 		}
 	}
+	for i, ids := range p.HostIDs {
+		if ids.Min < 0 || ids.Max < ids.Min || ids.Max >= 1<<32-1 {
+			d.errorf(fmt.Sprintf("hostIDs[%d]", i), "want min at most max, from 0 to 4294967294")
+		}
+	}
 	for i, ports := range p.HostPorts {
 		if ports.Min < 1 || ports.Max < ports.Min || ports.Max > 65535 {
 			d.errorf(fmt.Sprintf("hostPorts[%d]", i), "want min at most max, from 1 to 65535")

@@ -207,6 +207,8 @@ passThrough: [service.WatchdogSec]
 runtimes: [crun, /opt/kata/run]
 subnets: [10.20.0.0/16, "2001:db8::/32"]
 interfaces: [br-*]
+hostIDs: [{min: 1000, max: 1999}]
+hostEnv: [SITE, KIOSK_*]
 `
 
 func TestPolicySays(t *testing.T) {
@@ -251,11 +253,18 @@ func TestPolicySays(t *testing.T) {
 		container("service: {Nice: '-5'}"):                                                                                           "it may not set Nice",
 		container("oomScoreAdj: -1"):                                                                                                 "spec.oomScoreAdj: refused by policy baseline: the node's own services would be killed before it",
 		container("ulimits: [{name: nofile, soft: 5}, {name: memlock, soft: -1}]"):                                                   "spec.ulimits[1].name: refused by policy baseline: it may not set the limit memlock",
-		container("env: [{name: A, valueFrom: {hostEnv: {name: TOKEN}}}]"):                                                           "it may not read the environment of the node's systemd",
+		container("env: [{name: A, valueFrom: {hostEnv: {name: TOKEN}}}]"):                                                           "spec.env[0].valueFrom.hostEnv.name: refused by policy baseline: it may not read TOKEN in the environment of the node's systemd (hostEnv of policy.yaml:20:10)",
+		container("env: [{name: A, valueFrom: {hostEnv: {name: SITE}}}, {name: B, valueFrom: {hostEnv: {name: KIOSK_NUMBER}}}]"):     "",
 		strings.Replace(container("hostname: a"), "name: web", "name: sshd", 1):                                                      "sshd.service is a name of the system's",
 		container("unit: {After: network.target}"):                                                                                   "",
 		container("unit: {Before: network.target}"):                                                                                  "it may not name network.target, which is not davit's",
 		container("unit: {PartOf: ssh.service}"):                                                                                     "it may not name ssh.service, which is not davit's (units of policy.yaml:14:8)",
+		container("userNamespace: {keepID: {uid: 1000}}"):                                                                            "",
+		container("userNamespace: {keepID: {uid: 1000, gid: 27}}"):                                                                   "spec.userNamespace.keepID.gid: refused by policy baseline: it may not have the id 27 of the node (hostIDs of policy.yaml:19:10)",
+		container("userNamespace: {uidMappings: [{containerID: 0, hostID: 1990, size: 10}]}"):                                        "",
+		container("userNamespace: {uidMappings: [{containerID: 0, hostID: 1990, size: 11}]}"):                                        "spec.userNamespace.uidMappings[0].hostID: refused by policy baseline: it may not have the ids 1990 to 2000 of the node",
+		container("hostUsers: false", "securityContext: {procMount: Unmasked}"):                                                      "",
+		container("userNamespace: {keepID: {uid: 1000}}", "securityContext: {procMount: Unmasked}"):                                  "",
 		container("runtime: crun"):                                                                                                   "",
 		container("runtime: /opt/kata/run"):                                                                                          "",
 		container("runtime: /usr/bin/crun"):                                                                                          "spec.runtime: refused by policy baseline: it may not have root run /usr/bin/crun of the node (runtimes of policy.yaml:16:11)",
@@ -303,6 +312,7 @@ func TestPolicyFilesThatAreWrong(t *testing.T) {
 		head + "hostPaths: [{path: srv}]\n":                            `policy.yaml:4:20: hostPaths[0].path: "srv": want an absolute path without . and ..`,
 		head + "hostPaths: [{path: /a}, {path: /a, readOnly: true}]\n": `policy.yaml:4:32: hostPaths[1].path: /a is there twice`,
 		head + "hostPorts: [{min: 2, max: 1}]\n":                       `policy.yaml:4:13: hostPorts[0]: want min at most max, from 1 to 65535`,
+		head + "hostIDs: [{min: 5, max: 4294967295}]\n":                `policy.yaml:4:11: hostIDs[0]: want min at most max, from 0 to 4294967294`,
 		head + "subnets: [10.0.0.1/8]\n":                               `policy.yaml:4:11: subnets[0]: "10.0.0.1/8": want a prefix such as 10.20.0.0/16`,
 		head + "runtimes: [../crun]\n":                                 `policy.yaml:4:12: runtimes[0]: "../crun": want the name of a program such as crun, or its absolute path`,
 		head + "capabilities: [ROOT]\n":                                `policy.yaml:4:16: capabilities[0]: "ROOT": want a capability such as NET_ADMIN, or ALL`,
@@ -311,6 +321,19 @@ func TestPolicyFilesThatAreWrong(t *testing.T) {
 		if len(diagnostics) == 0 || diagnostics[0].String() != want {
 			t.Errorf("%s\ngot  %v\nwant %s", text, diagnostics, want)
 		}
+	}
+}
+
+// TestRootOfTheNodeSeesItsKernelSettings has a workload whose users include root of the node: they are not apart from it.
+func TestRootOfTheNodeSeesItsKernelSettings(t *testing.T) {
+	t.Parallel()
+	nodePolicy, diagnostics := ParsePolicy(File{Path: "policy.yaml", Text: []byte("apiVersion: davit/v1\nkind: NodePolicy\npreset: baseline\nhostIDs: [{min: 0, max: 0}]\n")})
+	if err := diagnostics.Err(); err != nil {
+		t.Fatal(err)
+	}
+	refused := refusals(loadUnder(spec("userNamespace: {uidMappings: [{containerID: 0, hostID: 0}]}", "securityContext: {procMount: Unmasked}"), nodePolicy))
+	if len(refused) != 1 || !strings.Contains(refused[0], "spec.securityContext.procMount") {
+		t.Errorf("got %v", refused)
 	}
 }
 

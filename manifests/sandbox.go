@@ -66,25 +66,6 @@ func (d *document) checkRuntime(field, value string) {
 	}
 }
 
-// checkUsers refuses what a user namespace cannot be had with, as Kubernetes does
-// (https://kubernetes.io/docs/concepts/workloads/pods/user-namespaces/#limitations).
-func (d *document) checkUsers(at string, spec v1.SandboxFields) {
-	if spec.HostUsers == nil || *spec.HostUsers {
-		return
-	}
-	for _, host := range []struct {
-		field string
-		set   bool
-	}{{"hostNetwork", spec.HostNetwork}, {"hostPID", spec.HostPID}, {"hostIPC", spec.HostIPC}} {
-		if host.set {
-			d.errorf(at+".hostUsers", "false: users of its own have no power over the node's: leave %s out", host.field)
-		}
-	}
-	if spec.Runtime != "" {
-		d.errorf(at+".runtime", "with hostUsers: false containers run by davit's own runtime: leave it out")
-	}
-}
-
 func (d *document) checkLifetime(at string, spec v1.SandboxFields) {
 	d.checkUpdatePolicy(at+".updatePolicy", spec.UpdatePolicy)
 	if spec.MaxRestarts != nil && *spec.MaxRestarts < 0 {

@@ -80,10 +80,13 @@ func (d *document) checkSELinux(field string, options *v1.SELinuxOptions) {
 	if options == nil {
 		return
 	}
-	for name, part := range map[string]string{"user": options.User, "role": options.Role, "type": options.Type} {
+	for name, part := range map[string]string{"user": options.User, "role": options.Role, "type": options.Type, "fileType": options.FileType} {
 		if part != "" && (len(part) > maxLabelPart || !labelPart.MatchString(part)) {
 			d.errorf(field+"."+name, "%q: want at most %d letters, digits, '_', '.' and '-'", part, maxLabelPart)
 		}
+	}
+	if options.Disabled && *options != (v1.SELinuxOptions{Disabled: true}) {
+		d.errorf(field+".disabled", "without a label the other options have no meaning: leave them out")
 	}
 	if options.Level != "" && (len(options.Level) > maxLabelPart || !labelLevel.MatchString(options.Level)) {
 		d.errorf(field+".level", "%q: want a level such as s0:c123,c456", options.Level)

@@ -38,8 +38,27 @@ var ownTrees = []string{
 	"/run/davit", "/var/run/davit", "/var/lib/davit", "/run/systemd/private", "/run/containers/storage", "/var/lib/containers/storage",
 }
 
+// checkHostTree checks a path of the node that a container sees whole.
+func (d *document) checkHostTree(field, path string) {
+	if !d.absolute(field, path) {
+		return
+	}
+	for _, tree := range ownTrees {
+		if below(tree, path) || below(path, tree) && path != "/" {
+			d.errorf(field, "%s would open %s to the container", path, tree)
+		}
+	}
+	if path != "/proc" && below("/proc", path) {
+		d.errorf(field, "%s may lead to any file of the node", path)
+	}
+	if path == "/" {
+		d.errorf(field, "the node's root cannot be a volume")
+	}
+}
+
 func (d *document) checkVolumeSource(field string, host *v1.HostPath, empty *v1.EmptyDir) {
 	if host != nil {
+<<<<<<< HEAD
 		if d.nodePath(field+".hostPath.path", host.Path) {
 			for _, tree := range ownTrees {
 				if below(tree, host.Path) || below(host.Path, tree) && host.Path != "/" {
@@ -53,6 +72,9 @@ func (d *document) checkVolumeSource(field string, host *v1.HostPath, empty *v1.
 				d.errorf(field+".hostPath.path", "the node's root cannot be a volume")
 			}
 		}
+=======
+		d.checkHostTree(field+".hostPath.path", host.Path)
+>>>>>>> c403a28 (Run a container on a directory tree of the node, as podman run --rootfs PATH:O)
 	}
 	if empty != nil && empty.SizeLimit != "" {
 		d.quantity(field+".emptyDir.sizeLimit", empty.SizeLimit)

@@ -112,13 +112,13 @@ func seLinux(options *v1.SELinuxOptions, privileged bool) bundle.SELinux {
 	if options == nil {
 		return bundle.SELinux{Disabled: privileged}
 	}
-	return bundle.SELinux{User: options.User, Role: options.Role, Type: options.Type, Level: options.Level}
+	return bundle.SELinux{User: options.User, Role: options.Role, Type: options.Type, Level: options.Level, FileType: options.FileType, Disabled: options.Disabled}
 }
 
 func namespaces(shared v1.SandboxFields) []specs.LinuxNamespace {
 	var namespaces []specs.LinuxNamespace
-	if ownUsers(shared) {
-		// First: the others belong to it.
+	if shared.OwnUsers() {
+		// First: the others belong to it. The launcher makes it.
 		namespaces = append(namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
 	}
 	for _, namespace := range []struct {
@@ -138,10 +138,6 @@ func namespaces(shared v1.SandboxFields) []specs.LinuxNamespace {
 	}
 	return namespaces
 }
-
-// ownUsers reports whether it runs in a user namespace. The launcher makes that, with a range of
-// the node's ids that nothing else has.
-func ownUsers(shared v1.SandboxFields) bool { return shared.HostUsers != nil && !*shared.HostUsers }
 
 // mappedMount makes the owners of a mount's files those that they are inside
 // (https://github.com/opencontainers/runtime-spec/blob/v1.3.0/config.md#posix-platform-mounts).

@@ -53,6 +53,9 @@ func (r *resolver) environmentOf(run runnable, image Image) (*environment, error
 			e.set(name, variable{text: value})
 		}
 	}
+	for _, proxy := range proxiesOf(run, r.in.Node.Proxy) {
+		e.set(proxy.name, proxy.variable)
+	}
 	for i, source := range run.EnvFrom {
 		if err := r.addAll(e, source); err != nil {
 			return nil, at(fmt.Sprintf("envFrom[%d]", i), fmt.Errorf("envFrom[%d]: %w", i, err))

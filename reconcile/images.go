@@ -27,7 +27,9 @@ func Requests(objects []manifests.Object) []ImageRequest {
 		// What cannot run is a problem that Resolve reports.
 		l, _ := lower(object.Object)
 		for _, run := range l.containers {
-			add(containerRequest(run.ContainerSpec, byName))
+			if run.Rootfs == "" {
+				add(containerRequest(run.ContainerSpec, byName))
+			}
 			for _, volume := range run.Volumes {
 				if volume.Image != nil {
 					add(volumeRequest(*volume.Image), true)

@@ -46,6 +46,9 @@ func (r *resolver) noteInputs(object manifests.Object, made resolution) resoluti
 func (r *resolver) inputs(object manifests.Object, manifest map[string]any, words, images []string) string {
 	node, sum := r.in.Node, sha256.New()
 	encode(sum, object.Ref(), r.kept[object.Ref()], images, manifest["spec"], node.Launcher, node.StorageRoot, node.Architecture, r.hostRoots())
+	if node.Proxy != (manifests.Proxy{}) {
+		encode(sum, node.Proxy)
+	}
 	shown := func(word string) bool {
 		return strings.HasPrefix(word, "metadata.") || strings.HasPrefix(word, "spec.")
 	}

@@ -37,7 +37,7 @@ func differences(workload Workload, current ActualWorkload) string {
 
 func bundleDifferences(want, have *bundle.Bundle) []string {
 	var found []string
-	if want.Image.Digest != have.Image.Digest {
+	if isTree := want.Image.Digest == "" || have.Image.Digest == ""; want.Image.Digest != have.Image.Digest && !isTree {
 		found = append(found, fmt.Sprintf("image digest changed %s → %s",
 			shortDigest(have.Image.Digest), shortDigest(want.Image.Digest)))
 	} else if want.Image.Reference != have.Image.Reference {

@@ -57,6 +57,8 @@ type Node struct {
 	// MinReadySeconds is how long a version must be ready before it counts as working, where its manifest
 	// does not say; nil means the default.
 	MinReadySeconds *int32
+	// Proxy are the node's proxies.
+	Proxy manifests.Proxy
 	// SeccompProfiles are the node's own, in JSON, by path below /etc/davit/seccomp.
 	SeccompProfiles map[string][]byte
 	// Ranges are the addresses that the node uses itself.
@@ -151,16 +153,24 @@ func (r *resolver) image(request ImageRequest) (Image, error) {
 	return result.Image, nil
 }
 
+// imageOf is the image of a container. A tree of the node stands for one that has no configuration and no id.
+func (r *resolver) imageOf(run runnable) (Image, error) {
+	if run.Rootfs != "" {
+		return Image{Image: bundle.Image{Reference: run.Rootfs}}, nil
+	}
+	request, ok := containerRequest(run.ContainerSpec, r.images)
+	if !ok {
+		return Image{}, errors.New("its image is not defined: add the Image object, or write image instead of imageRef")
+	}
+	return r.image(request)
+}
+
 // container resolves one container to a bundle and a unit.
 func (r *resolver) container(run runnable, source manifests.Position) error {
 	if err := r.claimUnit(run.unit(), run.ref); err != nil {
 		return at("name", err)
 	}
-	request, ok := containerRequest(run.ContainerSpec, r.images)
-	if !ok {
-		return errors.New("its image is not defined: add the Image object, or write image instead of imageRef")
-	}
-	image, err := r.image(request)
+	image, err := r.imageOf(run)
 	if err != nil {
 		return err
 	}
@@ -208,6 +218,9 @@ func (r *resolver) container(run runnable, source manifests.Position) error {
 		return err
 	}
 	unit.RequiresMountsFor = append([]string{bundle.StateDir, r.in.Node.StorageRoot}, storage.hostDirs...)
+	if run.Rootfs != "" {
+		unit.RequiresMountsFor = append(unit.RequiresMountsFor, run.Rootfs)
+	}
 	workload := Workload{Ref: run.ref, Keep: run.keep, Unit: &unit, Bundle: b, Networks: networks, Volumes: storage.volumes}
 	workload.Update = updateOf(run.UpdatePolicy, r.in.Node.MinReadySeconds)
 	if run.role != units.RoleContainer { // its start is its whole run: there is nothing to wait for
@@ -227,6 +240,8 @@ func (r *resolver) launchOf(run runnable, image Image, environment *environment,
 		Object:       run.ref.String(),
 		Image:        image.Image,
 		User:         userOf(run.ContainerSpec, image),
+		UIDMappings:  idMappings(run.UserNamespace.UIDs()),
+		GIDMappings:  idMappings(run.UserNamespace.GIDs()),
 		SELinux:      seLinux(run.SecurityContext.SELinuxOptions, run.SecurityContext.Privileged),
 		RunAsNonRoot: run.SecurityContext.RunAsNonRoot != nil && *run.SecurityContext.RunAsNonRoot,
 		Init:         run.Init,
@@ -254,6 +269,10 @@ func (r *resolver) launchOf(run runnable, image Image, environment *environment,
 		// A profile of the node's owner stands as it is written.
 		OwnCalls: filterOf(run.SecurityContext) == v1.SeccompRuntimeDefault,
 		Health:   healthOf(run),
+	}
+	if run.Rootfs != "" {
+		root, _ := r.hostRoot(run.Rootfs, false)
+		launch.Rootfs = &bundle.HostPath{Path: run.Rootfs, Type: "Directory", Root: root}
 	}
 	if run.Reload.Exec != nil {
 		launch.Reload.Exec = run.Reload.Exec.Command

@@ -87,7 +87,7 @@ func (r *resolver) sandbox(box sandbox, source manifests.Position) error {
 		Launch: bundle.Launch{
 			ID: box.name, Object: box.ref.String(), Network: network,
 			HostAliases: hostAliases(box.HostAliases), DNS: dnsOf(box.SandboxFields), EmptyDirs: emptyDirs,
-			SELinux: seLinux(box.seLinux, false),
+			SELinux: seLinux(box.seLinux, false), UIDMappings: idMappings(box.UserNamespace.UIDs()), GIDMappings: idMappings(box.UserNamespace.GIDs()),
 		},
 	}
 	dependencies, err := r.dependenciesOf(box.SandboxFields)
@@ -151,7 +151,7 @@ func (run runnable) joinSandbox(spec *specs.Spec) {
 				Destination: "/dev/shm", Type: "bind", Source: bundle.EmptyDirSource(bundle.ShmDir),
 				Options: []string{"bind", "rprivate", "nosuid", "noexec", "nodev"},
 			}
-			if ownUsers(run.SandboxFields) {
+			if run.OwnUsers() {
 				spec.Mounts[i].Options = append(spec.Mounts[i].Options, mappedMount)
 			}
 		}

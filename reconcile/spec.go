@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -157,10 +158,7 @@ func arguments(spec v1.ContainerSpec, image Image, environment *environment) ([]
 
 // userOf returns user[:group] for the launcher to look up in the root filesystem.
 func userOf(spec v1.ContainerSpec, image Image) string {
-	user := image.Config.User
-	if spec.User != "" {
-		user = spec.User
-	}
+	user := cmp.Or(spec.User, keptUser(spec.SandboxFields), image.Config.User)
 	name, group, _ := strings.Cut(user, ":")
 	if uid := spec.SecurityContext.RunAsUser; uid != nil {
 		name, group = fmt.Sprint(*uid), ""

@@ -71,7 +71,7 @@ func (r *resolver) mount(run runnable, image Image, environment *environment) (s
 			return storage{}, at(fmt.Sprintf("volumeMounts[%d]", i), fmt.Errorf("mount %s: %w", mount.MountPath, err))
 		}
 		// The launcher maps the layers of an image; an overlay of them cannot be mapped itself.
-		if last := &s.mounts[len(s.mounts)-1]; ownUsers(run.SandboxFields) && source.Image == nil && last.Type == "bind" {
+		if last := &s.mounts[len(s.mounts)-1]; run.OwnUsers() && source.Image == nil && last.Type == "bind" && !keepsOwners(run, source) {
 			last.Options = append(last.Options, mappedMount)
 		}
 	}
@@ -87,6 +87,12 @@ func (r *resolver) mount(run runnable, image Image, environment *environment) (s
 	var err error
 	s.limits, err = r.diskLimits(run)
 	return s, err
+}
+
+// keepsOwners reports whether the files of a volume have the owners inside that they have on the node: paths of the node do where
+// a workload names users of the node.
+func keepsOwners(run runnable, source volume) bool {
+	return source.HostPath != nil && run.UserNamespace != nil
 }
 
 // maxImageVolumes is how many directories an image may declare as volumes; few have more than one.

@@ -1,6 +1,10 @@
 package reconcile
 
-import v1 "github.com/davit-project/davit/manifests/v1"
+import (
+	"fmt"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
 
 // Settings of a container's own network, as with Docker, so that programs that run as a user find what they expect: every
 // group may open the sockets that ping(8) needs without a capability, and every user may listen on ports below 1024
@@ -14,8 +18,8 @@ const (
 // sysctls are the kernel settings of a container that is in no pod.
 func sysctls(declared []v1.Sysctl, shared v1.SandboxFields) map[string]string {
 	groups := "0 2147483647"
-	if ownUsers(shared) {
-		groups = "0 65535" // the kernel takes only groups that its user namespace has
+	if shared.OwnUsers() {
+		groups = fmt.Sprintf("%d %d", lowestGroup(shared), maxOwnID) // the kernel takes only groups that its user namespace has
 	}
 	return withDeclared(declared, shared, groups)
 }

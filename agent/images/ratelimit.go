@@ -90,8 +90,9 @@ func (l *limits) of(host string) error {
 
 // attempt is one use of the library for requests to registries.
 type attempt struct {
-	limits *limits
-	stop   context.CancelCauseFunc
+	limits  *limits
+	proxies *proxies
+	stop    context.CancelCauseFunc
 
 	mu    sync.Mutex
 	hosts map[string]bool // were sent requests
@@ -105,7 +106,7 @@ func (a *attempt) proxy(target *url.URL) (*url.URL, error) {
 	a.mu.Lock()
 	a.hosts[target.Host] = true
 	a.mu.Unlock()
-	return http.ProxyFromEnvironment(&http.Request{URL: target})
+	return a.proxies.of(target)
 }
 
 // limited ends the attempt if it has asked the host.
@@ -134,7 +135,7 @@ func (q query) ask(ctx context.Context, use func(context.Context, *types.SystemC
 func (q query) askOnce(ctx context.Context, use func(context.Context, *types.SystemContext) error) (limited bool, err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	try := &attempt{limits: &q.store.limits, stop: stop, hosts: map[string]bool{}}
+	try := &attempt{limits: &q.store.limits, proxies: &q.store.proxies, stop: stop, hosts: map[string]bool{}}
 	system := *q.system
 	system.DockerProxy = try.proxy
 	defer listen(try)()

@@ -44,6 +44,7 @@ type Store struct {
 	records  records
 	cache    cache
 	limits   limits
+	proxies  proxies
 
 	// pulling and resolving have some holders for each registry.
 	pulling, resolving *limiter

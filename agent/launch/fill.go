@@ -156,18 +156,24 @@ func moveInto(volume, dir string, mark *os.File) error {
 	return errors.Join(unix.Chmod(volume, stat.Mode&0o7777), syncTree(volume))
 }
 
-// unmapOwners gives files the owners that they have inside: the root file system shows those of the node.
+// unmapOwners gives files the owners that they have inside: the root file system shows those of the node. An owner that is not
+// mapped is one already, because the image has another one there than the container. A file of several names is changed once.
 func (r *run) unmapOwners(dir string) error {
+	uids, gids := idMap(r.UIDMappings, r.ids.uid), idMap(r.GIDMappings, r.ids.gid)
+	changed := map[uint64]bool{} // by inode: the tree is on one file system
 	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		var stat unix.Stat_t
 		if err == nil {
 			err = unix.Lstat(path, &stat)
 		}
-		if err != nil {
+		if err != nil || changed[stat.Ino] {
 			return err
 		}
+		if stat.Nlink > 1 {
+			changed[stat.Ino] = true
+		}
 		mode := stat.Mode
-		if err := os.Lchown(path, unmapped(stat.Uid, r.ids.uid), unmapped(stat.Gid, r.ids.gid)); err != nil {
+		if err := os.Lchown(path, inside(uids, stat.Uid), inside(gids, stat.Gid)); err != nil {
 			return err
 		}
 		if mode&unix.S_IFMT == unix.S_IFLNK {
@@ -175,15 +181,6 @@ func (r *run) unmapOwners(dir string) error {
 		}
 		return unix.Chmod(path, mode&0o7777) // chown(2) takes set-id bits away
 	})
-}
-
-// unmapped is an owner as it is inside; -1 for one that is so already, because the image has another one there than the
-// container, or the file has been seen by another name.
-func unmapped(id, first uint32) int {
-	if id < first {
-		return -1
-	}
-	return int(id - first)
 }
 
 // syncTree has all that was written to the file system of a directory reach the disk.

@@ -52,11 +52,39 @@ func (r *run) mountRootfs() error {
 			return err
 		}
 	}
+<<<<<<< HEAD
 	record, err := r.mountLayers(r.Image, r.rootfs, 0, func(lower []string) string { return overlayOptions(first, lower, upper, work) })
 	if err != nil {
 		return err
 	}
 	r.opensOutput = record.OpensOutput
+=======
+	options := func(lower []string) string { return overlayOptions(first, lower, upper, work) }
+	if r.Rootfs != nil {
+		return r.mountTree(*r.Rootfs, options)
+	}
+	return r.mountLayers(r.Image, r.rootfs, 0, options)
+}
+
+// mountTree mounts a directory of the node below the writable layer. The options name it by a
+// descriptor: its path may have what separates options, and another directory may have come there.
+func (r *run) mountTree(want bundle.HostPath, optionsFor func(lower []string) string) error {
+	found, err := openHostPath(want)
+	if err != nil {
+		return err
+	}
+	defer found.Close()
+	base := descriptorPath(found)
+	if r.users != nil {
+		base = filepath.Join(bundle.ContainersDir, r.ID, "tree")
+		if err := r.mountMapped(descriptorPath(found), base); err != nil {
+			return err
+		}
+	}
+	if err := unix.Mount("overlay", r.rootfs, "overlay", 0, r.labelled(optionsFor([]string{base}))); err != nil {
+		return fmt.Errorf("mount %s as root file system: %w", want.Path, err)
+	}
+>>>>>>> c403a28 (Run a container on a directory tree of the node, as podman run --rootfs PATH:O)
 	return nil
 }
 

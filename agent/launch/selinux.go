@@ -49,7 +49,7 @@ func labelOptions(declared bundle.SELinux, workload string) []string {
 	if declared.Level != "" {
 		options = []string{"level:" + declared.Level}
 	}
-	for name, value := range map[string]string{"user": declared.User, "role": declared.Role, "type": declared.Type} {
+	for name, value := range map[string]string{"user": declared.User, "role": declared.Role, "type": declared.Type, "filetype": declared.FileType} {
 		if value != "" {
 			options = append(options, name+":"+value)
 		}

@@ -19,6 +19,7 @@ func TestLabelsOfWorkloads(t *testing.T) {
 		"nothing is said":          {bundle.SELinux{}, []string{own}},
 		"a level of its own":       {bundle.SELinux{Level: "s0:c1,c2"}, []string{"level:s0:c1,c2"}},
 		"another type":             {bundle.SELinux{Type: "container_init_t"}, []string{own, "type:container_init_t"}},
+		"another type of files":    {bundle.SELinux{FileType: "container_ro_file_t"}, []string{"filetype:container_ro_file_t", own}},
 		"a whole label":            {bundle.SELinux{User: "u", Role: "r", Type: "t", Level: "s0"}, []string{"level:s0", "role:r", "type:t", "user:u"}},
 		"a privileged one is none": {bundle.SELinux{Disabled: true}, []string{"disable"}},
 	} {

@@ -78,7 +78,7 @@ func (r *run) openUsers() error {
 		return r.holdUsers(0)
 	case r.has(specs.PIDNamespace):
 		// The process namespace needs a process anyhow, and has to belong to the users too.
-		if r.reaper, err = r.startReaper(r.ids.attributes(unix.CLONE_NEWPID | unix.CLONE_NEWNS | r.unshareFlags())); err != nil {
+		if r.reaper, err = r.startReaper(r.userAttributes(unix.CLONE_NEWPID | unix.CLONE_NEWNS | r.unshareFlags())); err != nil {
 			return err
 		}
 		return r.openNamespaces(r.reaper)
@@ -105,6 +105,9 @@ func descriptorPath(file *os.File) string {
 func (r *run) claimRange() (idRange, error) {
 	pool, err := rangePool()
 	if err != nil {
+		return idRange{}, err
+	}
+	if err := errors.Join(apartFrom(pool.uid, pool.count, r.UIDMappings), apartFrom(pool.gid, pool.count, r.GIDMappings)); err != nil {
 		return idRange{}, err
 	}
 	unlock, err := disk.Lock(usersLock, unix.LOCK_EX)
@@ -225,7 +228,7 @@ func (r *run) holdUsers(flags uintptr) error {
 	defer release.Close()
 	holder := exec.Command("/proc/self/exe", "hold")
 	holder.Args[0], holder.Stdin, holder.Env = "davit-run", keep, []string{}
-	holder.SysProcAttr = r.ids.attributes(flags)
+	holder.SysProcAttr = r.userAttributes(flags)
 	err = holder.Start()
 	keep.Close()
 	if err != nil {
@@ -251,12 +254,12 @@ func (r *run) openNamespaces(pid int) error {
 	return nil
 }
 
-// attributes start a process in a user namespace with these ids.
-func (ids idRange) attributes(flags uintptr) *syscall.SysProcAttr {
+// userAttributes start a process in a user namespace with the container's ids.
+func (r *run) userAttributes(flags uintptr) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{
 		Cloneflags:                 unix.CLONE_NEWUSER | flags,
-		UidMappings:                []syscall.SysProcIDMap{{ContainerID: 0, HostID: int(ids.uid), Size: rangeSize}},
-		GidMappings:                []syscall.SysProcIDMap{{ContainerID: 0, HostID: int(ids.gid), Size: rangeSize}},
+		UidMappings:                idMap(r.UIDMappings, r.ids.uid),
+		GidMappings:                idMap(r.GIDMappings, r.ids.gid),
 		GidMappingsEnableSetgroups: true,
 		// Root of the node has no id in it, and whoever has none loses all capabilities at execve(2).
 		Credential: &syscall.Credential{Uid: 0, Gid: 0},
@@ -286,7 +289,8 @@ func inNamespaces(namespaces []*os.File, f func() error) error {
 // writable layer cannot be mapped: overlayfs works in it as root of the node, who has no id there.
 func (r *run) prepareMapped(upper string) (string, error) {
 	own := filepath.Join(bundle.ContainersDir, r.ID)
-	if err := os.Chown(upper, int(r.ids.uid), int(r.ids.gid)); err != nil {
+	root := func(mappings []syscall.SysProcIDMap) int { return mappings[0].HostID } // the first begins at 0
+	if err := os.Chown(upper, root(idMap(r.UIDMappings, r.ids.uid)), root(idMap(r.GIDMappings, r.ids.gid))); err != nil {
 		return "", err
 	}
 	kernel := filepath.Join(own, "proc")

@@ -93,6 +93,7 @@ func (c *checker) sandbox(at string, spec v1.SandboxFields) {
 			c.refuse(at+"."+namespace.field, "preset", "%s", namespace.what)
 		}
 	}
+	c.userNamespace(at+".userNamespace", spec.UserNamespace)
 	for i, attachment := range spec.Networks {
 		if mac, err := net.ParseMAC(attachment.MACAddress); err == nil && bytes.HasPrefix(mac, []byte{0x02, 'd'}) {
 			c.refuse(fmt.Sprintf("%s.networks[%d].macAddress", at, i), "preset", "02:64 begins the addresses that davit gives the others of the network")
@@ -128,6 +129,9 @@ func (c *checker) container(at string, spec v1.ContainerFields, context v1.Conta
 	if spec.Image != "" {
 		c.image(at+".image", spec.Image)
 	}
+	if spec.Rootfs != "" {
+		c.hostPath(at+".rootfs", spec.Rootfs, true)
+	}
 	c.authFile(at+".authFile", spec.AuthFile)
 	for i, port := range spec.Ports {
 		c.hostPort(fmt.Sprintf("%s.ports[%d].hostPort", at, i), port)
@@ -150,8 +154,8 @@ func (c *checker) container(at string, spec v1.ContainerFields, context v1.Conta
 		c.hostPath(fmt.Sprintf("%s.envFiles[%d].path", at, i), file.Path, true)
 	}
 	for i, entry := range spec.Env {
-		if from := entry.ValueFrom; from != nil && from.HostEnv != nil {
-			c.refuse(fmt.Sprintf("%s.env[%d].valueFrom.hostEnv.name", at, i), "preset", "it may not read the environment of the node's systemd")
+		if from := entry.ValueFrom; from != nil && from.HostEnv != nil && !matchesAny(c.policy.HostEnv, from.HostEnv.Name) {
+			c.refuse(fmt.Sprintf("%s.env[%d].valueFrom.hostEnv.name", at, i), "hostEnv", "it may not read %s in the environment of the node's systemd", from.HostEnv.Name)
 		}
 	}
 	c.logRate(at+".logging.rateLimit", spec.Logging.RateLimit)
@@ -191,7 +195,7 @@ func (c *checker) container(at string, spec v1.ContainerFields, context v1.Conta
 // procMount checks who sees all of /proc. The kernel's settings belong to root of the node, whom
 // users of its own are not; baseline leaves it to them, as Kubernetes does.
 func (c *checker) procMount(at string, context v1.ContainerSecurityContext, sandbox v1.SandboxFields) {
-	ownUsers := sandbox.HostUsers != nil && !*sandbox.HostUsers
+	ownUsers := sandbox.OwnUsers() && !mapsRoot(sandbox.UserNamespace)
 	if context.ProcMount == v1.ProcMountUnmasked && c.confines() && (!ownUsers || c.restricts()) {
 		c.refuse(at+".securityContext.procMount", "preset", "it would see and change the kernel's settings")
 	}
@@ -227,12 +231,21 @@ func (c *checker) profiles(field string, seccomp v1.SeccompProfile, appArmor *v1
 // an init, a virtual machine or other containers in it.
 var confinedTypes = []string{"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"}
 
+// confinedFileTypes are those of files that containers alone use, to write and to read.
+var confinedFileTypes = []string{"", "container_file_t", "container_ro_file_t"}
+
 func (c *checker) seLinux(field string, options *v1.SELinuxOptions) {
 	if options == nil || !c.confines() {
 		return
 	}
 	if !slices.Contains(confinedTypes, options.Type) {
 		c.refuse(field+".type", "preset", "SELinux would not confine %s as a container", options.Type)
+	}
+	if !slices.Contains(confinedFileTypes, options.FileType) {
+		c.refuse(field+".fileType", "preset", "other programs of the node might act on files of type %s", options.FileType)
+	}
+	if options.Disabled {
+		c.refuse(field+".disabled", "preset", "SELinux would not confine it")
 	}
 	for name, part := range map[string]string{"user": options.User, "role": options.Role} {
 		if part != "" {

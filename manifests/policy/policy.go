@@ -39,6 +39,10 @@ type Policy struct {
 	// HostPaths are directories of the node from which volumes, devices and environment files may
 	// come. If a path is in several of them, the innermost decides. Their paths have no symbolic links.
 	HostPaths []HostPath `json:"hostPaths,omitempty"`
+	// HostIDs are the ids of the node's users and groups that a userNamespace may map.
+	HostIDs []IDRange `json:"hostIDs,omitempty"`
+	// HostEnv are the variables of the environment of the node's systemd that env may take; a name may end in *.
+	HostEnv []string `json:"hostEnv,omitempty"`
 	// Registries are prefixes of image names, in whole components: ghcr.io/acme. A port is part of
 	// a registry: ghcr.io is not ghcr.io:8443. If the list is not empty, all images must match it,
 	// under every preset.
@@ -91,6 +95,13 @@ type PortRange struct {
 	// Min and Max are its ends, which belong to it.
 	Min int32 `json:"min"`
 	Max int32 `json:"max"`
+}
+
+// IDRange is a range of ids of users and groups.
+type IDRange struct {
+	// Min and Max are its ends, which belong to it.
+	Min int64 `json:"min"`
+	Max int64 `json:"max"`
 }
 
 // Of returns the policy that is a preset and nothing more.

@@ -33,11 +33,15 @@ type ContainerSpec struct {
 type ContainerFields struct {
 	// Image is a fully qualified reference: docker.io/library/nginx:1.27, or one
 	// with a transport of containers-transports(5): docker://, oci:, oci-archive:,
-	// docker-archive:, dir:, containers-storage:. Exactly one of image and
-	// imageRef is required.
+	// docker-archive:, dir:, containers-storage:. Exactly one of image,
+	// imageRef and rootfs is required.
 	Image string `json:"image,omitempty"`
 	// ImageRef names an Image object, whose reference and pull settings are used.
 	ImageRef string `json:"imageRef,omitempty"`
+	// Rootfs is a directory tree of the node that the container has in the place of an image, as with podman run
+	// --rootfs PATH:O: what the container writes lies above it and goes with the run, and the tree stays as it is. It has no
+	// configuration, so command is required.
+	Rootfs string `json:"rootfs,omitempty"`
 	// ImagePullPolicy is Always, IfNotPresent or Never. The default is Always for
 	// the tag latest or none, IfNotPresent otherwise.
 	ImagePullPolicy PullPolicy `json:"imagePullPolicy,omitempty" enum:"Always,IfNotPresent,Never"`
@@ -69,6 +73,10 @@ type ContainerFields struct {
 	// --env-file reads them: no quotes, no expansion, # for comments. Later files win, and
 	// env and envFrom win over them.
 	EnvFiles []EnvFile `json:"envFiles,omitempty"`
+	// HTTPProxy gives the container the proxies of the node (proxy in /etc/davit/config.yaml) as variables: HTTP_PROXY, HTTPS_PROXY,
+	// FTP_PROXY and NO_PROXY, in lower case too. They replace the image's; env, envFrom and envFiles win over them. The default
+	// is what the node's configuration says, and false where it says nothing.
+	HTTPProxy *bool `json:"httpProxy,omitempty"`
 	// TTY gives the container a terminal for its standard input and output. One small
 	// process of davit's then copies the terminal to the journal.
 	TTY bool `json:"tty,omitempty"`

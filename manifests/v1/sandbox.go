@@ -13,6 +13,9 @@ type SandboxFields struct {
 	// other workload's, whatever it gets hold of. Files of images and volumes keep the owners they
 	// have inside. The default is true.
 	HostUsers *bool `json:"hostUsers,omitempty"`
+	// UserNamespace names users of the node that the workload has among users of its own; hostUsers
+	// is then false by default.
+	UserNamespace *UserNamespace `json:"userNamespace,omitempty"`
 	// Networks are the networks to attach to, in order: eth0, eth1, … The default is
 	// the bridge network "default". A single entry named none gives a loopback device
 	// only.

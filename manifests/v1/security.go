@@ -107,6 +107,12 @@ type SELinuxOptions struct {
 	Type string `json:"type,omitempty"`
 	// Level is the level of the process and of its files, such as s0:c123,c456.
 	Level string `json:"level,omitempty"`
+	// FileType is the type of the container's files, container_file_t by default: of its root file system, its empty directories, its
+	// Configs and Secrets, and the named volumes that it mounts.
+	FileType string `json:"fileType,omitempty"`
+	// Disabled leaves the process without a label of its own, so that SELinux does not confine it: Podman's label=disable. It
+	// goes with no other option.
+	Disabled bool `json:"disabled,omitempty"`
 }
 
 // Sysctl is one kernel setting.

@@ -40,12 +40,19 @@ type Launch struct {
 	Object string `json:"object"`
 	// Image is what the root filesystem is made of.
 	Image Image `json:"image"`
+	// Rootfs is a directory of the node that is the root filesystem in the place of Image, which then has a
+	// reference alone, its path.
+	Rootfs *HostPath `json:"rootfs,omitempty"`
 	// Runtime is the absolute path of the OCI runtime that runs the container; empty is davit's
 	// own.
 	Runtime string `json:"runtime,omitempty"`
 	// User is user[:group], names or ids to look up in the root filesystem; empty
 	// means Spec.Process.User as it stands.
 	User string `json:"user,omitempty"`
+	// UIDMappings and GIDMappings are ids of the node that a user namespace has beside those of the
+	// range that the launcher draws.
+	UIDMappings []specs.LinuxIDMapping `json:"uidMappings,omitempty"`
+	GIDMappings []specs.LinuxIDMapping `json:"gidMappings,omitempty"`
 	// Output says where standard output and error go: empty is the journal's own socket,
 	// OutputPipe a pipe that is copied there, OutputNone nowhere. A terminal of
 	// Spec.Process.Terminal is copied too.
@@ -108,7 +115,7 @@ type Launch struct {
 }
 
 // Images are all images that the bundle needs on the node, that of the root filesystem first;
-// a sandbox needs none.
+// a sandbox needs none, and a tree of the node is none.
 func (l *Launch) Images() []Image {
 	if l.Image.ID == "" {
 		return l.ImageVolumes
@@ -149,13 +156,14 @@ const (
 	AppArmorUnconfined = "unconfined"
 )
 
-// SELinux are the parts of a process's label that are not the policy's; Disabled leaves the process
+// SELinux are the parts of a process's label, and the type of its files, that are not the policy's; Disabled leaves the process
 // where the policy lets the launcher's children be, which no label confines.
 type SELinux struct {
 	User     string `json:"user,omitempty"`
 	Role     string `json:"role,omitempty"`
 	Type     string `json:"type,omitempty"`
 	Level    string `json:"level,omitempty"`
+	FileType string `json:"fileType,omitempty"`
 	Disabled bool   `json:"disabled,omitempty"`
 }
 

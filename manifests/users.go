@@ -1,0 +1,87 @@
+package manifests
+
+import (
+	"fmt"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
+)
+
+// checkUsers refuses what a user namespace cannot be had with, as Kubernetes does
+// (https://kubernetes.io/docs/concepts/workloads/pods/user-namespaces/#limitations).
+func (d *document) checkUsers(at string, spec v1.SandboxFields) {
+	if spec.UserNamespace != nil {
+		d.checkUserNamespace(at+".userNamespace", spec)
+	}
+	if !spec.OwnUsers() {
+		return
+	}
+	field, said := "hostUsers", "hostUsers: false"
+	if spec.HostUsers == nil {
+		field, said = "userNamespace", "userNamespace"
+	}
+	for _, host := range []struct {
+		field string
+		set   bool
+	}{{"hostNetwork", spec.HostNetwork}, {"hostPID", spec.HostPID}, {"hostIPC", spec.HostIPC}} {
+		if host.set {
+			d.errorf(at+"."+field, "users of its own have no power over the node's: leave %s out", host.field)
+		}
+	}
+	if spec.Runtime != "" {
+		d.errorf(at+".runtime", "with %s containers run by davit's own runtime: leave it out", said)
+	}
+}
+
+// maxIDMappings bounds the mappings of one kind. The kernel takes a map of less than a page of text (user_namespaces(7)); ids that are not
+// mapped take a line between two mappings.
+const maxIDMappings = 32
+
+func (d *document) checkUserNamespace(field string, spec v1.SandboxFields) {
+	if spec.HostUsers != nil && *spec.HostUsers {
+		d.errorf(field, "hostUsers: true has the users of the node: want one of the two")
+	}
+	if keep := spec.UserNamespace.KeepID; keep != nil {
+		d.checkID(field+".keepID.uid", keep.UID)
+		if keep.GID != nil {
+			d.checkID(field+".keepID.gid", *keep.GID)
+		}
+	}
+	d.checkIDMappings(field+".uidMappings", spec.UserNamespace.UIDMappings, spec.UserNamespace.UIDs())
+	d.checkIDMappings(field+".gidMappings", spec.UserNamespace.GIDMappings, spec.UserNamespace.GIDs())
+}
+
+// checkIDMappings checks the mappings of a field, which are the last of all mappings of users, or of groups.
+func (d *document) checkIDMappings(field string, declared, all []v1.IDMapping) {
+	if len(declared) > maxIDMappings {
+		d.errorf(field, "%d mappings are more than %d", len(declared), maxIDMappings)
+	}
+	for i, mapping := range declared {
+		at := fmt.Sprintf("%s[%d]", field, i)
+		d.checkIDRange(at+".containerID", mapping.ContainerID, mapping.Count())
+		d.checkIDRange(at+".hostID", mapping.HostID, mapping.Count())
+		if mapping.Size < 0 {
+			d.errorf(at+".size", "%d: want 1 or more", mapping.Size)
+		}
+		for _, earlier := range all[:len(all)-len(declared)+i] {
+			if overlap(mapping.ContainerID, earlier.ContainerID, mapping, earlier) {
+				d.errorf(at+".containerID", "id %d of the container is mapped twice", max(mapping.ContainerID, earlier.ContainerID))
+			}
+			if overlap(mapping.HostID, earlier.HostID, mapping, earlier) {
+				d.errorf(at+".hostID", "id %d of the node is mapped twice", max(mapping.HostID, earlier.HostID))
+			}
+		}
+	}
+}
+
+// overlap reports whether the ranges of two mappings that begin at these ids have one in common.
+func overlap(first, other int64, mapping, earlier v1.IDMapping) bool {
+	return first < other+earlier.Count() && other < first+mapping.Count()
+}
+
+// checkIDRange checks the ids of a range.
+func (d *document) checkIDRange(field string, first, count int64) {
+	d.checkID(field, first)
+	if last := first + count - 1; first >= 0 && first < 1<<32-1 && (count > 1<<32 || last >= 1<<32-1) {
+		d.errorf(field, "%d ids from %d on go past the last one", count, first)
+	}
+}
