@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Proxy are the proxies of a node; an empty one is none.
@@ -43,7 +44,7 @@ func (d *document) proxyText(name string) string {
 	if !ok || len(d.diagnostics) > 0 {
 		return ""
 	}
-	if strings.ContainsFunc(node.Value, isControl) {
+	if strings.ContainsFunc(node.Value, unicode.IsControl) {
 		d.report(node, field, "has a control character", "")
 	}
 	return node.Value

@@ -121,12 +121,12 @@ func (d *document) checkID(field string, id int64) {
 }
 
 // checkProcessID checks the id of a user or group of a container's processes. Runtimes take 31 bits of it, as Kubernetes
-// does, and a user namespace of its own has the first 65,536.
+// does, and a user namespace of its own has the first 65,536 and those that it maps.
 func (d *document) checkProcessID(field string, id int64) {
 	last, hint := int64(math.MaxInt32), ""
 	for _, c := range d.containers() {
-		if c.HostUsers != nil && !*c.HostUsers {
-			last, hint = 65535, "with hostUsers: false there are no others"
+		if c.OwnUsers() && !isMapped(c.UserNamespace, id) {
+			last, hint = 65535, "with users of its own there are no others"
 		}
 	}
 	if id < 0 || id > last {

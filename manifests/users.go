@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"fmt"
+	"slices"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
@@ -41,9 +42,9 @@ func (d *document) checkUserNamespace(field string, spec v1.SandboxFields) {
 		d.errorf(field, "hostUsers: true has the users of the node: want one of the two")
 	}
 	if keep := spec.UserNamespace.KeepID; keep != nil {
-		d.checkID(field+".keepID.uid", keep.UID)
+		d.checkProcessID(field+".keepID.uid", keep.UID)
 		if keep.GID != nil {
-			d.checkID(field+".keepID.gid", *keep.GID)
+			d.checkProcessID(field+".keepID.gid", *keep.GID)
 		}
 	}
 	d.checkIDMappings(field+".uidMappings", spec.UserNamespace.UIDMappings, spec.UserNamespace.UIDs())
@@ -84,4 +85,11 @@ func (d *document) checkIDRange(field string, first, count int64) {
 	if last := first + count - 1; first >= 0 && first < 1<<32-1 && (count > 1<<32 || last >= 1<<32-1) {
 		d.errorf(field, "%d ids from %d on go past the last one", count, first)
 	}
+}
+
+// isMapped reports whether an id inside is one of the node, as a user or as a group.
+func isMapped(users *v1.UserNamespace, id int64) bool {
+	return slices.ContainsFunc(slices.Concat(users.UIDs(), users.GIDs()), func(mapping v1.IDMapping) bool {
+		return mapping.ContainerID <= id && id < mapping.ContainerID+mapping.Count()
+	})
 }

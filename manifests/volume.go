@@ -40,7 +40,7 @@ var ownTrees = []string{
 
 // checkHostTree checks a path of the node that a container sees whole.
 func (d *document) checkHostTree(field, path string) {
-	if !d.absolute(field, path) {
+	if !d.nodePath(field, path) {
 		return
 	}
 	for _, tree := range ownTrees {
@@ -58,23 +58,7 @@ func (d *document) checkHostTree(field, path string) {
 
 func (d *document) checkVolumeSource(field string, host *v1.HostPath, empty *v1.EmptyDir) {
 	if host != nil {
-<<<<<<< HEAD
-		if d.nodePath(field+".hostPath.path", host.Path) {
-			for _, tree := range ownTrees {
-				if below(tree, host.Path) || below(host.Path, tree) && host.Path != "/" {
-					d.errorf(field+".hostPath.path", "%s would open %s to the container", host.Path, tree)
-				}
-			}
-			if host.Path != "/proc" && below("/proc", host.Path) {
-				d.errorf(field+".hostPath.path", "%s may lead to any file of the node", host.Path)
-			}
-			if host.Path == "/" {
-				d.errorf(field+".hostPath.path", "the node's root cannot be a volume")
-			}
-		}
-=======
 		d.checkHostTree(field+".hostPath.path", host.Path)
->>>>>>> c403a28 (Run a container on a directory tree of the node, as podman run --rootfs PATH:O)
 	}
 	if empty != nil && empty.SizeLimit != "" {
 		d.quantity(field+".emptyDir.sizeLimit", empty.SizeLimit)

@@ -52,18 +52,17 @@ func (r *run) mountRootfs() error {
 			return err
 		}
 	}
-<<<<<<< HEAD
-	record, err := r.mountLayers(r.Image, r.rootfs, 0, func(lower []string) string { return overlayOptions(first, lower, upper, work) })
+	options := func(lower []string) string { return overlayOptions(first, lower, upper, work) }
+	if r.Rootfs != nil {
+		r.opensOutput = "what the files of " + r.Rootfs.Path + " open is not known"
+		return r.mountTree(*r.Rootfs, options)
+	}
+	record, err := r.mountLayers(r.Image, r.rootfs, 0, options)
 	if err != nil {
 		return err
 	}
 	r.opensOutput = record.OpensOutput
-=======
-	options := func(lower []string) string { return overlayOptions(first, lower, upper, work) }
-	if r.Rootfs != nil {
-		return r.mountTree(*r.Rootfs, options)
-	}
-	return r.mountLayers(r.Image, r.rootfs, 0, options)
+	return nil
 }
 
 // mountTree mounts a directory of the node below the writable layer. The options name it by a
@@ -84,7 +83,6 @@ func (r *run) mountTree(want bundle.HostPath, optionsFor func(lower []string) st
 	if err := unix.Mount("overlay", r.rootfs, "overlay", 0, r.labelled(optionsFor([]string{base}))); err != nil {
 		return fmt.Errorf("mount %s as root file system: %w", want.Path, err)
 	}
->>>>>>> c403a28 (Run a container on a directory tree of the node, as podman run --rootfs PATH:O)
 	return nil
 }
 
