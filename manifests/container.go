@@ -151,7 +151,7 @@ func (d *document) checkArguments(field string, words []string) {
 	}
 }
 
-// checkUser checks USER or USER:GROUP. What has digits alone is an id.
+// checkUser checks USER or USER:GROUP. A part of digits alone is an id.
 func (d *document) checkUser(field, user string) {
 	switch {
 	case user == "":

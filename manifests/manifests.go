@@ -79,7 +79,7 @@ type Options struct {
 	ExtendedResources map[string][]string
 	// Parser is that of the node's systemd; without one, davit's own table says which settings there are.
 	Parser Parser
-	// Rehearse says what no node can run of valid objects, each of another name; nil takes all of them.
+	// Rehearse returns which of the valid objects no node can run, and why; nil takes all of them.
 	Rehearse func([]Object) []Refusal
 }
 

@@ -16,8 +16,8 @@ type Refusal struct {
 	Conflict bool
 }
 
-// rehearse reports what no node can run. Of objects of one name that are for different nodes, one of each takes part at a
-// time; conflicts between objects are left out then, because which of them one node gets is not known.
+// rehearse reports the objects that no node can run. If several objects of one name are for different nodes, one of them takes
+// part at a time, and conflicts between objects are not reported: no node may get both.
 func rehearse(documents []*document, check func([]Object) []Refusal) {
 	if check == nil {
 		return

@@ -58,7 +58,7 @@ func (r *resolver) environmentOf(run runnable, image Image) (*environment, error
 	}
 	for i, source := range run.EnvFrom {
 		if err := r.addAll(e, source); err != nil {
-			return nil, at(fmt.Sprintf("envFrom[%d]", i), fmt.Errorf("envFrom[%d]: %w", i, err))
+			return nil, fmt.Errorf("envFrom[%d]: %w", i, at(fmt.Sprintf("envFrom[%d]", i), err))
 		}
 	}
 	for i, entry := range run.Env {

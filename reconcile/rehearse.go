@@ -12,9 +12,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// Rehearse resolves objects without a node, and returns what no node can run of them. What only a node or a registry
-// knows is assumed to suit the objects: each image has a command and says nothing else, and the networks, runtimes and
-// seccomp profiles that they name are there.
+// Rehearse resolves objects without a node, and returns those that no node can run. It assumes that each image has a command
+// and says nothing else, and that the node has the networks, runtimes and seccomp profiles that the objects name.
 func Rehearse(objects []manifests.Object) []manifests.Refusal {
 	in := Input{
 		Objects: objects, Images: map[ImageRequest]ImageResult{}, NodeNetworks: map[string]json.RawMessage{},

@@ -41,7 +41,7 @@ func TestRehearsal(t *testing.T) {
 		"a variable that is not text": {container("a", variable("secretKeyRef: {name: login, key: key}")),
 			`spec.env[0].valueFrom.secretKeyRef.key: the value of key "key" of Secret/login is not text in UTF-8: mount it as a file`},
 		"variables that are not text": {container("a", "env: [{name: B, value: b}]", "envFrom: [{secretRef: {name: login}}]"),
-			`spec.envFrom[0]: envFrom[0]: the value of key "key" of Secret/login is not text`},
+			`spec.envFrom[0]: the value of key "key" of Secret/login is not text`},
 		"a file of a key that a Config lacks": {container("a", volume("configMap: {name: settings, items: [{key: level, path: a}, {key: leve, path: b}]}")),
 			`spec.volumes[0].configMap.items[1].key: Config/settings has no key "leve"`},
 		"a file of a key that a Secret lacks, of several sources": {container("a", volume("projected: {sources: [{configMap: {name: settings}}, {secret: {name: login, items: [{key: pass, path: p}]}}]}")),

@@ -28,8 +28,8 @@ func Set(seed uint64, name string, images []string) string {
 	return (&drawer{Rand: rand.New(rand.NewPCG(seed, 0)), images: images}).set(name)
 }
 
-// Runnable is [Set] of what can start at once on any node that has an image with a shell: it asks for nothing that a node may
-// lack, and nothing in it fails by itself. Several that have different names go together.
+// Runnable is [Set] with a workload that starts on any node: it asks for nothing that a node may lack, and its programs do not
+// fail. The image needs a shell. Sets of different names go together.
 func Runnable(seed uint64, name, image string) string {
 	return (&drawer{Rand: rand.New(rand.NewPCG(seed, 0)), images: []string{image}, runs: true}).set(name)
 }
