@@ -38,7 +38,7 @@ type block struct {
 	_                            uint32
 }
 
-func (f *FileSystem) call(command int, id uint32, argument unsafe.Pointer) error {
+func (f *FileSystem) call(command, id uint32, argument unsafe.Pointer) error {
 	_, _, errno := unix.Syscall6(unix.SYS_QUOTACTL_FD, uintptr(f.fd), uintptr(command), uintptr(id), uintptr(argument), 0, 0)
 	if errno != 0 {
 		return os.NewSyscallError("quotactl", errno)
