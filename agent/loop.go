@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"reflect"
-	"runtime/debug"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -129,7 +128,6 @@ func NewAgent(node *Node, options Options, log *slog.Logger, status *Status) *Ag
 func (a *Agent) Run(ctx context.Context, now <-chan os.Signal) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	debug.SetGCPercent(garbagePercent)
 	watcher, err := watch.New(watch.RootsOf(a.options.Manifests).All...)
 	if err != nil {
 		return err

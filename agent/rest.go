@@ -10,11 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// garbagePercent is by how much the heap grows before garbage is collected; Go's default is to double. What a pass over a
-// thousand objects leaves then lies in fewer pages, and more of them are empty when the objects are gone: Go does not move
-// what is left in the others.
-const garbagePercent = 50
-
 // giveBack gives the memory back that the agent needs only while it works: what the garbage collector has
 // freed, and the pages of its own program, most of which a pass over a node needs and a wait for the next
 // one does not. The kernel reads those again from its cache.
