@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +19,10 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// /proc/self is the process's first thread, and some of its files, such as timerslack_ns, only that thread may read without
+// CAP_SYS_NICE: the program stays on it.
+func init() { runtime.LockOSThread() }
 
 func main() {
 	found := map[string]string{}
