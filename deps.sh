@@ -12,8 +12,8 @@
 set -eu
 
 # Each line: the set, a file or command that shows the package is there, the package.
-# gpgme and btrfs are for a plain `go test ./...`, without the Makefile's tags; apparmor checks the
-# profile in its tests.
+# gpgme and btrfs are for a plain `go test ./...`, without the Makefile's tags; apparmor and
+# systemd-analyze check the profile and the units in tests.
 needs='
 build gcc                        gcc
 build pkg-config                 pkg-config
@@ -23,6 +23,7 @@ build /usr/include/seccomp.h     libseccomp-dev
 build /usr/include/gpgme.h       libgpgme-dev
 build /usr/include/btrfs/version.h libbtrfs-dev
 build /usr/sbin/apparmor_parser  apparmor
+build systemd-analyze            systemd
 node  /lib/systemd/systemd       systemd
 node  dbus-daemon                dbus
 node  ip                         iproute2

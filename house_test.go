@@ -113,7 +113,7 @@ func TestTheLauncherStaysSmall(t *testing.T) {
 	linksNone(t, "./agent/cmd/davit-run", "seccomp", unwanted)
 }
 
-// TestDavitLinksNoTemplates keeps out what calls methods by their names: the linker then drops none of any package, and
+// TestDavitLinksNoTemplates keeps out packages that call methods by name: with them the linker drops no exported method, and
 // davit is a fifth larger.
 func TestDavitLinksNoTemplates(t *testing.T) {
 	t.Parallel()

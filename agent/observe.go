@@ -30,7 +30,7 @@ import (
 
 // question is one to systemd, for all units at once; the disk is read while it thinks.
 type question struct {
-	// heard says that changes of units are heard of: what is known of those that have not changed is good enough.
+	// heard says that changes of units are heard of: units that have not changed are not asked for again.
 	heard bool
 
 	done   chan struct{}
@@ -379,7 +379,7 @@ func (n *Node) foreign(ctx context.Context, desired reconcile.Desired, actual re
 		if err != nil {
 			return nil, err
 		}
-		// A container of davit's may run on though its unit file was removed.
+		// A container that davit started may still run although its unit file was removed.
 		names = slices.DeleteFunc(names, func(name string) bool { return running[strings.TrimSuffix(name, ".service")] != "" })
 	}
 	return n.Systemd.Foreign(ctx, names)

@@ -48,7 +48,7 @@ func (n *Node) look(ctx context.Context, set *manifests.Set) (*view, error) {
 	if err != nil {
 		return nil, fmt.Errorf("observe the node: %w", err)
 	}
-	asked := n.ask(ctx, files, false) // after the history: what happens meanwhile is in neither, or in the states alone
+	asked := n.ask(ctx, files, false) // after the history, so that the states are never older than it
 	if err := n.settle(v); err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// difference is one that programs see between a container of davit's and one of `podman run` or `docker run`, and why there is
+// difference is one that programs see between a davit container and one of `podman run` or `docker run`, and why there is
 // one.
 type difference struct {
 	// keys matches what the program of the image surroundings calls it, all of it; empty for one from Docker alone, which is
@@ -157,7 +157,7 @@ func TestSurroundings(t *testing.T) {
 		t.Skip("boots a node, which needs root: run it with sudo make test-e2e")
 	}
 	if _, err := exec.LookPath("podman"); err != nil {
-		t.Skip("podman is not installed on this machine")
+		t.Fatal("podman is missing: install the package podman")
 	}
 	t.Parallel()
 	lab := surroundingsLab(t)
@@ -211,7 +211,7 @@ func surroundingsLab(t *testing.T) *Lab {
 	return lab
 }
 
-// inDavit is what the program finds in a container of davit's.
+// inDavit runs the program in a davit container and returns its facts.
 func inDavit(t *testing.T, lab *Lab, unit string) map[string]string {
 	t.Helper()
 	var text string
@@ -228,7 +228,7 @@ func inDavit(t *testing.T, lab *Lab, unit string) map[string]string {
 	return parseSurroundings(t, text)
 }
 
-// inPodman is what it finds in one of Podman's, by runc, which asks for less privilege than crun.
+// inPodman runs it with podman run, by runc, which asks for less privilege than crun.
 func inPodman(t *testing.T, lab *Lab, flags []string) map[string]string {
 	t.Helper()
 	args := append([]string{"podman", "--runtime", "runc", "run", "--rm", "--pull", "never", "--ulimit", "host"}, flags...)

@@ -82,7 +82,10 @@ func renderedUnits(t *rapid.T, objects []manifests.Object, manifest string) map[
 // verifyUnits has systemd read units.
 func verifyUnits(t *rapid.T, texts map[string]string) {
 	analyze, err := exec.LookPath("systemd-analyze")
-	if err != nil || len(texts) == 0 {
+	if err != nil {
+		t.Fatal("systemd-analyze is missing: install the package systemd")
+	}
+	if len(texts) == 0 {
 		return
 	}
 	dir, err := os.MkdirTemp("", "units")

@@ -26,9 +26,8 @@ const (
 	diskShare = 20
 )
 
-// A quota of the file system stops writes beyond a limit by itself. Then the container is ended only if it has more than
-// [overQuota] times as much: what counts for an agent is more than what does for a quota, in which files without content
-// take no room, and which the files of /etc are not in.
+// overQuota is how many times its limit a container may have where a quota of the file system stops writes beyond it. The agent
+// counts more than the quota: empty files, and the files of /etc.
 const overQuota = 2
 
 // look is a look at what a container has on the disk.

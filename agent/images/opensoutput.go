@@ -22,8 +22,6 @@ import (
 // output that can be opened, and costs a start nothing. A program that has the name built in does not show.
 
 const (
-	// maxText bounds what is read of one file: configuration files and scripts are small.
-	maxText = 128 << 10
 	// maxDepth is how deep directories are looked into, and maxPath how long a path may be.
 	maxDepth, maxPath = 32, 1024
 	// manyEntries are read of a directory at once.
@@ -40,7 +38,7 @@ var (
 // opensOutput returns the file of an image that names standard output, and how, for people; "" if none does. lower are
 // the image's layers, the topmost first.
 func opensOutput(base string, lower []string) (string, error) {
-	s := &search{text: make([]byte, maxText)}
+	s := &search{text: make([]byte, bundle.MaxOutputFile)}
 	for _, dir := range lower {
 		if !filepath.IsAbs(dir) {
 			dir = filepath.Join(base, dir)
@@ -137,7 +135,7 @@ func (s *search) file(dir *os.File, name, inside string) error {
 	if err := unix.Fstatat(int(dir.Fd()), name, &stat, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return &os.PathError{Op: "stat", Path: inside, Err: err}
 	}
-	if stat.Size == 0 || stat.Size > maxText {
+	if stat.Size == 0 || stat.Size > bundle.MaxOutputFile {
 		return nil
 	}
 	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)

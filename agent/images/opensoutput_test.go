@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/units/bundle"
 )
 
 func TestOpensOutput(t *testing.T) {
@@ -28,7 +30,7 @@ func TestOpensOutput(t *testing.T) {
 		"beside what a layer replaces":  {[]map[string]string{{"var/log/a": "text"}, {"var/log/a": link + "/dev/stdout", "var/log/b": link + "/dev/stderr"}}, "/var/log/b is a link to /dev/stderr"},
 		"the image's /dev":              {[]map[string]string{{"dev/stdout": link + "/proc/self/fd/1"}}, ""},
 		"a library":                     {[]map[string]string{{"app/node_modules/shell/lib.js": "'/dev/stdout'"}}, ""},
-		"a large file":                  {[]map[string]string{{"dump.sql": strings.Repeat("x", maxText) + "/dev/stdout"}}, ""},
+		"a large file":                  {[]map[string]string{{"dump.sql": strings.Repeat("x", bundle.MaxOutputFile) + "/dev/stdout"}}, ""},
 		"a FIFO of the image, in a dir": {[]map[string]string{{"run/pipe": "FIFO", "etc/a": "/dev/stdout\n"}}, "/etc/a names /dev/stdout"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -38,7 +38,7 @@ type run struct {
 	users   *os.File // the user namespace, or nil for the node's
 	ids     idRange  // of the node, that the users have
 	account account
-	// opensOutput says what of the image or the bundle opens standard output by name, or "".
+	// opensOutput names the part of the image or the bundle that opens standard output by name; "" for none.
 	opensOutput string
 	// fileLabel is the SELinux label of the container's files, or "".
 	fileLabel string

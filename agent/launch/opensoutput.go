@@ -9,12 +9,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// maxNaming bounds the files that are looked at for names of standard output: configuration files and scripts are small.
-const maxNaming = 128 << 10
-
-// findOutputName completes what the record of the image says of the names of standard output with what this container has
-// beside the image: arguments, variables and files. All of them are known to the manifest's author, and a socket cannot be
-// opened by name.
+// findOutputName looks for names of standard output in the arguments, variables and mounted files of the container, unless the
+// record of the image has one. A program cannot open a socket by name.
 func (r *run) findOutputName() error {
 	if r.Output != "" || r.Spec.Process.Terminal || r.opensOutput != "" {
 		return nil
@@ -44,7 +40,7 @@ func (r *run) findOutputName() error {
 // outputNamedIn is the name of standard output in a file of the bundle.
 func outputNamedIn(path string) (string, error) {
 	text, err := os.ReadFile(path)
-	if err != nil || len(text) > maxNaming {
+	if err != nil || len(text) > bundle.MaxOutputFile {
 		return "", err
 	}
 	return bundle.OutputNamed(text), nil
@@ -59,10 +55,10 @@ func (r *run) outputNamedInHostPath(index int) string {
 	}
 	defer found.Close()
 	info, err := found.Stat()
-	if err != nil || !info.Mode().IsRegular() || info.Size() > maxNaming {
+	if err != nil || !info.Mode().IsRegular() || info.Size() > bundle.MaxOutputFile {
 		return ""
 	}
-	text, err := untrusted.ReadSmall(found, maxNaming)
+	text, err := untrusted.ReadSmall(found, bundle.MaxOutputFile)
 	if err != nil {
 		return ""
 	}

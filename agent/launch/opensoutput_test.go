@@ -15,7 +15,7 @@ func TestWhatOpensStandardOutputByName(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"plain.conf": "log = stdout\n", "named.conf": "log = /dev/stdout\n", "large": strings.Repeat("x", maxNaming) + "/dev/stdout",
+		"plain.conf": "log = stdout\n", "named.conf": "log = /dev/stdout\n", "large": strings.Repeat("x", bundle.MaxOutputFile) + "/dev/stdout",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)

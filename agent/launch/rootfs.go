@@ -54,7 +54,7 @@ func (r *run) mountRootfs() error {
 	}
 	options := func(lower []string) string { return overlayOptions(first, lower, upper, work) }
 	if r.Rootfs != nil {
-		r.opensOutput = "what the files of " + r.Rootfs.Path + " open is not known"
+		r.opensOutput = "davit does not search " + r.Rootfs.Path + " for it"
 		return r.mountTree(*r.Rootfs, options)
 	}
 	record, err := r.mountLayers(r.Image, r.rootfs, 0, options)

@@ -18,7 +18,7 @@ const (
 	lastID  = firstID + 1<<20 - 1
 )
 
-// choose is the first id of davit's range that neither has a name nor is in use.
+// choose returns the first id of the range that has no name and is not in use.
 func choose(named map[uint32]bool, isUsed func(id uint32) (bool, error)) (uint32, error) {
 	for id := uint32(firstID); id <= lastID; id++ {
 		if named[id] {

@@ -75,10 +75,10 @@ type ContainerFields struct {
 	EnvFiles []EnvFile `json:"envFiles,omitempty"`
 	// HTTPProxy gives the container the proxies of the node (proxy in /etc/davit/config.yaml) as variables: HTTP_PROXY, HTTPS_PROXY,
 	// FTP_PROXY and NO_PROXY, in lower case too. They replace the image's; env, envFrom and envFiles win over them. The default
-	// is what the node's configuration says, and false where it says nothing.
+	// is proxy.allContainers of the node's configuration.
 	HTTPProxy *bool `json:"httpProxy,omitempty"`
 	// TTY gives the container a terminal for its standard input and output. One small
-	// process of davit's then copies the terminal to the journal.
+	// process then copies the terminal to the journal.
 	TTY bool `json:"tty,omitempty"`
 	// Init runs a small init process as the container's first, which reaps processes
 	// that lost their parent and passes signals on.

@@ -155,7 +155,7 @@ type Reload struct {
 // Logging says where standard output and error go.
 type Logging struct {
 	// Driver is journald (the default): they are sockets of the journal, or pipes where the image or the manifest names
-	// /dev/stdout; pipe: they are pipes, as programs need that open /dev/stdout by name, and one small process of davit's
+	// /dev/stdout; pipe: they are pipes, for programs that open /dev/stdout by name, and one small process
 	// copies them to the journal; or none: they are /dev/null.
 	Driver string `json:"driver,omitempty" enum:"journald,pipe,none"`
 	// Tag is the identifier that the journal shows beside each line; the default is the unit's

@@ -7,9 +7,12 @@ import (
 	"strings"
 )
 
-// outputNames are the names by which a program opens its standard output and error instead of using their descriptors; $$ is a
-// shell's own process.
-// Behind the descriptor must not be a socket: open(2) of one fails with ENXIO.
+// MaxOutputFile is the size of the largest file that davit searches for a name of standard output, in bytes: configuration files
+// and scripts are small.
+const MaxOutputFile = 128 << 10
+
+// outputNames are the paths by which a program opens its standard output and error; $$ is the process of a shell. If the
+// descriptor is a socket, open(2) of such a path fails with ENXIO.
 var outputNames = []string{
 	"/dev/stdout", "/dev/stderr", "/dev/fd/1", "/dev/fd/2",
 	"/proc/self/fd/1", "/proc/self/fd/2", "/proc/1/fd/1", "/proc/1/fd/2", "/proc/$$/fd/1", "/proc/$$/fd/2",
