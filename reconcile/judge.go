@@ -161,7 +161,11 @@ func judge(workload Workload, current ActualWorkload, actual Actual, now time.Ti
 		return Verdict{Progress: Confirmed}
 	case current.UnitText != workload.UnitText || current.NeedReload:
 		return Verdict{Progress: Starting, Reason: "its unit is not written yet", Idle: true}
-	case completed, workload.Keep == KeepIdle, workload.Keep == KeepApart:
+	case workload.Keep == KeepIdle, workload.Keep == KeepApart:
+		return Verdict{Progress: Confirmed}
+	case completed && (current.Active == "activating" || current.Active == "deactivating"):
+		return Verdict{Progress: Starting, Reason: "it has completed, and its unit is ending"} // the record comes before the clean-up
+	case completed:
 		return Verdict{Progress: Confirmed}
 	case current.isMasked() && current.down():
 		// systemd runs no clean-up for a masked unit, so it is not known whether the unit was asked to stop.

@@ -133,6 +133,21 @@ func TestAJobWhoseUnitHasGoneIsDone(t *testing.T) {
 	}
 }
 
+// TestAJobIsDoneWhenItsUnitHasEnded has the record that the job has completed, which comes before the clean-up.
+func TestAJobIsDoneWhenItsUnitHasEnded(t *testing.T) {
+	t.Parallel()
+	desired := resolve(t, header+"Job\nmetadata: {name: once}\nspec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: example.com/app:1}]}}}\n", command)
+	workload := desired.Workloads["once.service"]
+	actual := Actual{Completed: map[string]time.Time{workload.BundleDir: time.Unix(9_000, 0)}}
+	for active, want := range map[string]Progress{"activating": Starting, "deactivating": Starting, "inactive": Confirmed, "failed": Confirmed} {
+		current := ActualWorkload{Ref: workload.Ref, UnitText: workload.UnitText, BundleDir: workload.BundleDir, Active: active, Result: "success", Started: true}
+		got := judge(workload, current, actual, time.Unix(10_000, 0))
+		if got.Progress != want || got.Idle {
+			t.Errorf("%s: got %+v, want %s", active, got, want)
+		}
+	}
+}
+
 // The run that a version replaces may have failed, and not have been able to note its end.
 func TestAVersionIsNotJudgedByTheRunBefore(t *testing.T) {
 	t.Parallel()
