@@ -16,6 +16,7 @@ type connection struct {
 	*dbus.Conn
 	manager godbus.BusObject // for calls that the library does not have, or not as fast
 	signals *signals
+	listing *listing
 	// lost is closed when systemd has cut the connection, as it does when it re-executes itself, and
 	// when it was closed.
 	lost <-chan struct{}
@@ -35,5 +36,5 @@ func connect(ctx context.Context) (*connection, error) {
 		return nil, fmt.Errorf("connect to systemd: %w", err)
 	}
 	manager := one.Object("org.freedesktop.systemd1", "/org/freedesktop/systemd1")
-	return &connection{conn, manager, received, one.Context().Done()}, nil
+	return &connection{conn, manager, received, &received.listing, one.Context().Done()}, nil
 }

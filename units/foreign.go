@@ -13,12 +13,16 @@ func (s *Systemd) Foreign(ctx context.Context, names []string) (map[string]strin
 	if len(names) == 0 {
 		return foreign, nil
 	}
-	states, err := s.States(ctx, names)
+	conn, err := s.connection(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range names {
-		if states[name].isFree() {
+	listed, err := conn.list(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	for i, name := range names {
+		if listed[i].state().isFree() {
 			continue
 		}
 		state, err := s.State(ctx, name)

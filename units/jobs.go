@@ -82,6 +82,7 @@ func (s *Systemd) queue(ctx context.Context, verb, name string, done chan<- stri
 		}
 		return nil, fmt.Errorf("%s %s: %w", verb, name, err)
 	}
+	conn.listing.changed(name) // the signal of the new job may come after the answer if systemd has many to send
 	return conn, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unique"
 
 	"github.com/coreos/go-systemd/v22/dbus"
 	godbus "github.com/godbus/dbus/v5"
@@ -130,6 +131,7 @@ func (s *Systemd) Reload(ctx context.Context, enable []string) (refused map[stri
 	if err != nil {
 		return nil, err
 	}
+	defer conn.listing.clear()
 	if len(enable) > 0 && enableUnits(ctx, conn, enable) != nil {
 		refused = enableEach(ctx, conn, enable)
 	}
@@ -382,35 +384,56 @@ func (s *Systemd) ReloadFailed(ctx context.Context, name string) (bool, error) {
 // stay in memory as long as one of them does.
 func alone(text string) string { return strings.Clone(text) }
 
-// States asks systemd for many units in one round trip. Of each it tells LoadState, ActiveState, SubState,
-// HasJob and Job, and nothing else.
+// States asks systemd for many units. Each state has LoadState, ActiveState, SubState, HasJob and Job, and nothing else.
+// systemd lists only the units that have changed since the last call.
 func (s *Systemd) States(ctx context.Context, names []string) (map[string]State, error) {
 	conn, err := s.connection(ctx)
 	if err != nil {
 		return nil, err
 	}
+	states := make(map[string]State, len(names))
+	// systemd is asked even if all units are known: the signals of earlier changes come before its answer.
+	for missing := conn.listing.unknown(names, time.Now()); ; {
+		asked := conn.listing.now()
+		listed, err := conn.list(ctx, missing)
+		if err != nil {
+			return nil, err
+		}
+		conn.listing.add(missing, listed, asked)
+		for i, name := range missing {
+			states[name] = listed[i].state()
+		}
+		if missing = conn.listing.fill(states, names); len(missing) == 0 {
+			return states, nil
+		}
+	}
+}
+
+// list asks systemd for units in one round trip. The answer is in the order of the names.
+func (c *connection) list(ctx context.Context, names []string) ([]listedState, error) {
 	// The library decodes the answer twice, which takes a tenth of a pass over a thousand objects.
-	var list []dbus.UnitStatus
-	err = conn.manager.CallWithContext(ctx, "org.freedesktop.systemd1.Manager.ListUnitsByNames", 0, names).Store(&list)
+	var answer []dbus.UnitStatus
+	err := c.manager.CallWithContext(ctx, "org.freedesktop.systemd1.Manager.ListUnitsByNames", 0, names).Store(&answer)
 	if err != nil {
 		return nil, fmt.Errorf("ask systemd for %d units: %w", len(names), because(ctx, err))
 	}
-	if len(list) != len(names) {
-		return nil, fmt.Errorf("ask systemd for %d units: it told of %d", len(names), len(list))
+	if len(answer) != len(names) {
+		return nil, fmt.Errorf("ask systemd for %d units: it listed %d", len(names), len(answer))
 	}
-	states := make(map[string]State, len(list))
-	for i, unit := range list { // they come as they were asked for; one with another name is an alias
-		states[names[i]] = State{
-			LoadState: alone(unit.LoadState), ActiveState: alone(unit.ActiveState), SubState: alone(unit.SubState), HasJob: unit.JobId != 0,
+	listed := make([]listedState, len(answer))
+	for i, unit := range answer {
+		listed[i] = listedState{
+			load: shared(unit.LoadState), active: shared(unit.ActiveState), sub: shared(unit.SubState), isAlias: unit.Name != names[i],
 		}
 		if unit.JobId != 0 {
-			state := states[names[i]]
-			state.Job = alone(unit.JobType)
-			states[names[i]] = state
+			listed[i].job = shared(unit.JobType)
 		}
 	}
-	return states, nil
+	return listed, nil
 }
+
+// shared is one of few words, which is in memory once.
+func shared(word string) string { return unique.Make(word).Value() }
 
 // LastReload tells one reading of the unit files by systemd from all others.
 func (s *Systemd) LastReload(ctx context.Context) (string, error) {

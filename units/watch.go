@@ -29,9 +29,10 @@ func (s *Systemd) Watch(ctx context.Context) (<-chan string, error) {
 }
 
 // signals takes what systemd sends on a connection. It is called by the goroutine that reads the connection, so it waits for
-// nothing, and it keeps no more than the names of units.
+// nothing, and it keeps no more than the names of units and what systemd has listed of them.
 type signals struct {
-	jobs // takes the ends of jobs
+	jobs    // takes the ends of jobs
+	listing listing
 
 	mu       sync.Mutex
 	watchers map[*watcher]bool
@@ -53,10 +54,28 @@ func (s *signals) DeliverSignal(iface, member string, signal *godbus.Signal) {
 	switch member {
 	case "JobRemoved":
 		s.jobs.DeliverSignal(iface, member, signal)
+		s.forget(signal, 2)
+	case "JobNew":
+		s.forget(signal, 2)
+	case "UnitNew", "UnitRemoved":
+		s.forget(signal, 0)
+	case "Reloading":
+		s.listing.clear()
 	case "PropertiesChanged":
 		// Each change of a unit has one signal for the interface of all units, and one for that of its type.
 		if len(signal.Body) > 0 && signal.Body[0] == "org.freedesktop.systemd1.Unit" {
-			s.note(unitOf(signal.Path))
+			unit := unitOf(signal.Path)
+			s.listing.changed(unit)
+			s.note(unit)
+		}
+	}
+}
+
+// forget forgets the listed state of the unit that an argument of a signal names.
+func (s *signals) forget(signal *godbus.Signal, argument int) {
+	if len(signal.Body) > argument {
+		if unit, ok := signal.Body[argument].(string); ok {
+			s.listing.changed(unit)
 		}
 	}
 }
