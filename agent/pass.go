@@ -14,7 +14,6 @@ import (
 	"github.com/davit-project/davit/agent/networks"
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/reconcile"
-	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -333,7 +332,7 @@ func (n *Node) supersede(v *view, number int) error {
 // tidy removes what interrupted passes left where only passes write, and frees what containers that
 // are gone have not given back.
 func (n *Node) tidy(ctx context.Context, v *view) error {
-	return errors.Join(units.Tidy(), disk.Tidy(bundle.NetworkRecordsDir), n.cleanUpStopped(ctx, v.actual),
+	return errors.Join(n.files.Tidy(), disk.Tidy(bundle.NetworkRecordsDir), n.cleanUpStopped(ctx, v.actual),
 		networks.FreeLeases(), n.generations.Prune(n.keep, v.spared()))
 }
 

@@ -79,19 +79,25 @@ func linked(text string) []string {
 	return ids
 }
 
-// readCurrent reads where the links lead: the names of the bundles' directories, by id.
-func readCurrent() (map[string]string, error) {
+// readCurrent reads where the links lead: the names of the bundles' directories, by id. left are the links of interrupted
+// writes.
+func readCurrent() (current map[string]string, left []string, err error) {
 	entries, err := os.ReadDir(bundle.CurrentDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read which bundles units start: %w", err)
+		return nil, nil, fmt.Errorf("read which bundles units start: %w", err)
 	}
-	current := make(map[string]string, len(entries))
+	current = make(map[string]string, len(entries))
 	for _, entry := range entries {
-		if target, err := os.Readlink(bundle.CurrentBundle(entry.Name())); err == nil && filepath.Dir(target) == bundle.BundlesDir {
-			current[entry.Name()] = filepath.Base(target)
+		name := entry.Name()
+		if strings.HasPrefix(name, newPrefix) {
+			left = append(left, bundle.CurrentBundle(name))
+			continue
+		}
+		if target, err := os.Readlink(bundle.CurrentBundle(name)); err == nil && filepath.Dir(target) == bundle.BundlesDir {
+			current[name] = filepath.Base(target)
 		}
 	}
-	return current, nil
+	return current, left, nil
 }
 
 // hasCurrent reports whether there is a link of a unit, wherever it leads.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -28,9 +29,12 @@ func PendingReload() bool {
 	return err == nil
 }
 
-// Files reads davit's units, each once for as long as its file and its link are the same. Its method may not be called
+// Files reads davit's units, each once for as long as its file and its link are the same. Its methods may not be called
 // from several goroutines at once; the zero value has read none.
-type Files struct{ read map[string]readFile }
+type Files struct {
+	read map[string]readFile
+	left []string // files and links of interrupted writes
+}
 
 // readFile is a unit that was read.
 type readFile struct {
@@ -61,12 +65,17 @@ func (f *Files) List() (map[string]Own, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list units: %w", err)
 	}
-	current, err := readCurrent()
+	current, left, err := readCurrent()
 	if err != nil {
 		return nil, err
 	}
+	f.left = left
 	read, units := make(map[string]readFile, len(f.read)), make(map[string]Own, len(f.read))
 	for _, name := range names {
+		if strings.HasPrefix(name, newPrefix) {
+			f.left = append(f.left, filepath.Join(Dir, name))
+			continue
+		}
 		if _, known := f.read[name]; !known && !validName.MatchString(name) {
 			continue
 		}
@@ -142,19 +151,14 @@ func DropIns() (string, error) {
 // newPrefix begins the name of a unit file that is being written. No unit's name begins with a dot.
 const newPrefix = ".davit-new-"
 
-// Tidy removes what interrupted writes left. Nobody may write units meanwhile.
-func Tidy() error {
-	for _, dir := range []string{Dir, bundle.CurrentDir} {
-		left, err := filepath.Glob(filepath.Join(dir, newPrefix+"*"))
-		if err != nil {
+// Tidy removes what interrupted writes had left when the units were listed. Nobody may write units meanwhile.
+func (f *Files) Tidy() error {
+	for _, path := range f.left {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("tidy units: %w", err)
 		}
-		for _, file := range left {
-			if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("tidy units: %w", err)
-			}
-		}
 	}
+	f.left = nil
 	return nil
 }
 

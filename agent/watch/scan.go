@@ -12,6 +12,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -59,9 +61,13 @@ type entry struct {
 // treeOf is the tree that entries make up. A file hides those of its name in lower roots.
 func treeOf(entries []entry, writable string) Tree {
 	tree := Tree{Writable: writable, entries: entries}
-	seen, sum := map[string]bool{}, sha256.New()
+	seen, sum := make(map[string]bool, len(entries)), sha256.New()
+	tree.Files = slices.Grow(tree.Files, len(entries))
+	var line []byte
 	for _, e := range entries {
-		fmt.Fprintf(sum, "%q %x %s\n", e.file.Path, e.sum, e.file.Readers)
+		line = strconv.AppendQuote(line[:0], e.file.Path)
+		line = hex.AppendEncode(append(line, ' '), e.sum[:])
+		sum.Write(fmt.Appendf(line, " %s\n", e.file.Readers))
 		tree.Unfinished = tree.Unfinished || e.written
 		switch {
 		case e.problem != "":
