@@ -14,8 +14,8 @@ import (
 	"github.com/davit-project/davit/agent/networks"
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/reconcile"
-	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/systemd"
 )
 
 // Pass is one walk from the manifests to the node.
@@ -333,7 +333,7 @@ func (n *Node) supersede(v *view, number int) error {
 // tidy removes what interrupted passes left where only passes write, and frees what containers that
 // are gone have not given back.
 func (n *Node) tidy(ctx context.Context, v *view) error {
-	return errors.Join(units.Tidy(), disk.Tidy(bundle.NetworkRecordsDir), n.cleanUpStopped(ctx, v.actual),
+	return errors.Join(systemd.Tidy(), disk.Tidy(bundle.NetworkRecordsDir), n.cleanUpStopped(ctx, v.actual),
 		networks.FreeLeases(), n.generations.Prune(n.keep, v.spared()))
 }
 

@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 
 	"github.com/davit-project/davit/agent/disk"
-	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/systemd"
 )
 
 // davit.service has a mount namespace of its own, for which systemd copies the node's mounts. A mount that is
@@ -60,5 +60,5 @@ func lookAtMounts(path string) (writable, error) {
 
 // writtenPaths are where a pass writes.
 func (n *Node) writtenPaths() []string {
-	return []string{bundle.StateDir, bundle.RunDir, units.Dir, n.facts.StorageRoot}
+	return []string{bundle.StateDir, bundle.RunDir, bundle.UnitsDir, n.facts.StorageRoot}
 }

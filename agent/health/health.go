@@ -24,6 +24,7 @@ import (
 	"github.com/davit-project/davit/agent/usage"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/systemd"
 )
 
 // Systemd is what the monitor needs of it.
@@ -273,7 +274,7 @@ func (m *Monitor) stopAll() {
 	}
 }
 
-// command has systemd run the check of a probe, see [units.Systemd.RunCommand].
+// command has systemd run the check of a probe, see [systemd.Manager.RunCommand].
 func (m *Monitor) command(ctx context.Context, id, probe string, timeout time.Duration) error {
 	name := fmt.Sprintf(checkPrefix+"%s-%s.service", strings.ReplaceAll(id, "@", "."), probe)
 	said, err := m.systemd.RunCommand(ctx, name, "Check of "+id, []string{m.launcher, "check", id, probe}, timeout+commandGrace)

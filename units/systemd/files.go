@@ -1,4 +1,4 @@
-package units
+package systemd
 
 import (
 	"crypto/sha256"
@@ -12,11 +12,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
-
-// Dir is where davit's unit files lie.
-const Dir = bundle.UnitsDir
 
 // pendingReload exists from before a unit file is written until systemd has read it. systemd itself tells so only of
 // units that it has loaded, and only by the times of files.
@@ -36,7 +35,7 @@ type Files struct{ read map[string]readFile }
 type readFile struct {
 	stamp stamp
 	links map[string]string // where the links lead that the file names, by id
-	own   Own
+	own   units.Own
 	err   error // it is not davit's
 }
 
@@ -48,16 +47,16 @@ type stamp struct {
 }
 
 // List returns the unit files that carry davit's stamp, by unit name.
-func (f *Files) List() (map[string]Own, error) {
-	dir, err := os.Open(Dir)
+func (f *Files) List() (map[string]units.Own, error) {
+	dir, err := os.Open(bundle.UnitsDir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return map[string]Own{}, nil
+		return map[string]units.Own{}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list units: %w", err)
 	}
 	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
+	entries, err := dir.Readdirnames(-1)
 	if err != nil {
 		return nil, fmt.Errorf("list units: %w", err)
 	}
@@ -65,9 +64,9 @@ func (f *Files) List() (map[string]Own, error) {
 	if err != nil {
 		return nil, err
 	}
-	read, units := make(map[string]readFile, len(f.read)), make(map[string]Own, len(f.read))
-	for _, name := range names {
-		if _, known := f.read[name]; !known && !validName.MatchString(name) {
+	read, own := make(map[string]readFile, len(f.read)), make(map[string]units.Own, len(f.read))
+	for _, name := range entries {
+		if _, known := f.read[name]; !known && !names.Valid(name) {
 			continue
 		}
 		file, err := f.file(dir, name, current)
@@ -78,11 +77,11 @@ func (f *Files) List() (map[string]Own, error) {
 			continue // it is no file that davit could have written
 		}
 		if read[name] = file; file.err == nil {
-			units[name] = file.own
+			own[name] = file.own
 		}
 	}
 	f.read = read
-	return units, nil
+	return own, nil
 }
 
 func (f *Files) file(dir *os.File, name string, current map[string]string) (readFile, error) {
@@ -94,15 +93,15 @@ func (f *Files) file(dir *os.File, name string, current map[string]string) (read
 	if known, ok := f.read[name]; ok && known.stamp == now && known.isCurrent(current) {
 		return known, nil
 	}
-	text, err := os.ReadFile(filepath.Join(Dir, name))
+	text, err := os.ReadFile(filepath.Join(bundle.UnitsDir, name))
 	if err != nil {
 		return readFile{}, err
 	}
 	links := map[string]string{}
-	for _, id := range linked(string(text)) {
+	for _, id := range units.Linked(string(text)) {
 		links[id] = current[id]
 	}
-	own, err := ParseOwn(withBundles(string(text), current))
+	own, err := units.ParseOwn(units.WithBundles(string(text), current))
 	return readFile{now, links, own, err}, nil
 }
 
@@ -119,7 +118,7 @@ func (f readFile) isCurrent(current map[string]string) bool {
 // dropInDirs are where systemctl edit and systemctl set-property leave drop-ins (systemd.unit(5)).
 var dropInDirs = []string{
 	"/etc/systemd/system.control", "/run/systemd/system.control", "/run/systemd/transient",
-	"/etc/systemd/system", "/run/systemd/system", Dir,
+	"/etc/systemd/system", "/run/systemd/system", bundle.UnitsDir,
 }
 
 // DropIns tells the drop-ins of the node's units from later ones.
@@ -144,7 +143,7 @@ const newPrefix = ".davit-new-"
 
 // Tidy removes what interrupted writes left. Nobody may write units meanwhile.
 func Tidy() error {
-	for _, dir := range []string{Dir, bundle.CurrentDir} {
+	for _, dir := range []string{bundle.UnitsDir, bundle.CurrentDir} {
 		left, err := filepath.Glob(filepath.Join(dir, newPrefix+"*"))
 		if err != nil {
 			return fmt.Errorf("tidy units: %w", err)
@@ -161,10 +160,10 @@ func Tidy() error {
 // ensureUnit leaves the file of a unit and its link as its text says. A file never names a link that is not there, and
 // the link stays where it leads if the file cannot be written.
 func ensureUnit(name, text string) error {
-	if !validName.MatchString(name) {
+	if !names.Valid(name) {
 		return fmt.Errorf("write unit: %q is not a name of davit's", name)
 	}
-	if err := os.MkdirAll(Dir, 0o755); err != nil {
+	if err := os.MkdirAll(bundle.UnitsDir, 0o755); err != nil {
 		return fmt.Errorf("write unit %s: %w", name, err)
 	}
 	steps := []func(name, text string) error{ensureFile, setCurrent}
@@ -180,9 +179,9 @@ func ensureUnit(name, text string) error {
 }
 
 func ensureFile(name, text string) error {
-	onDisk := OnDisk(text)
-	if now, err := os.ReadFile(filepath.Join(Dir, name)); err == nil && string(now) == onDisk {
-		return syncDir(Dir) // an interrupted call may not have
+	onDisk := units.OnDisk(text)
+	if now, err := os.ReadFile(filepath.Join(bundle.UnitsDir, name)); err == nil && string(now) == onDisk {
+		return syncDir(bundle.UnitsDir) // an interrupted call may not have
 	}
 	return writeFile(name, onDisk)
 }
@@ -193,7 +192,7 @@ func writeFile(name, text string) (err error) {
 	if err := notePending(); err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(Dir, newPrefix+"*")
+	file, err := os.CreateTemp(bundle.UnitsDir, newPrefix+"*")
 	if err != nil {
 		return err
 	}
@@ -207,10 +206,10 @@ func writeFile(name, text string) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(file.Name(), filepath.Join(Dir, name)); err != nil {
+	if err := os.Rename(file.Name(), filepath.Join(bundle.UnitsDir, name)); err != nil {
 		return err
 	}
-	return syncDir(Dir)
+	return syncDir(bundle.UnitsDir)
 }
 
 func removeUnit(name string) error {
@@ -220,10 +219,10 @@ func removeUnit(name string) error {
 	if err := notePending(); err != nil {
 		return fmt.Errorf("remove unit: %w", err)
 	}
-	if err := os.RemoveAll(filepath.Join(Dir, name)); err != nil {
+	if err := os.RemoveAll(filepath.Join(bundle.UnitsDir, name)); err != nil {
 		return fmt.Errorf("remove unit: %w", err)
 	}
-	return syncDir(Dir)
+	return syncDir(bundle.UnitsDir)
 }
 
 // etcDir is where systemctl enable makes links (systemd.unit(5)).
@@ -236,7 +235,7 @@ func removeLinks(dir, name string) error {
 	if err != nil {
 		return err
 	}
-	for _, kind := range linkKinds {
+	for _, kind := range units.LinkKinds {
 		targets, err := filepath.Glob(filepath.Join(dir, "*"+kind))
 		if err != nil {
 			return err
