@@ -19,10 +19,13 @@ const module = "github.com/davit-project/davit/"
 
 // arrows are what each room may import of the others; a room may import its own parts.
 var arrows = map[string][]string{
-	"manifests":           {},
+	"manifests":           {"units/signals"},
 	"units/bundle":        {},
 	"units/bus":           {},
-	"units":               {"units/bundle", "units/bus"},
+	"units/names":         {},
+	"units/signals":       {},
+	"units":               {"units/bundle", "units/names"},
+	"units/systemd":       {"units", "units/bundle", "units/bus", "units/names"},
 	"reconcile":           {"manifests", "units"},
 	"agent/disk":          {},
 	"agent/untrusted":     {},
@@ -30,7 +33,7 @@ var arrows = map[string][]string{
 	"agent/drift":         {"units/bundle", "agent/bridge", "agent/bundles", "agent/disk", "agent/nat"},
 	"agent/cgroup":        {"units/bundle"},
 	"agent/bridge":        {"units/bundle"},
-	"agent/launch":        {"units/bundle", "units/bus", "agent/bridge", "agent/bundles", "agent/cgroup", "agent/disk", "agent/listeners", "agent/nat", "agent/probe", "agent/quota", "agent/resolver", "agent/terminal", "agent/untrusted"},
+	"agent/launch":        {"units/bundle", "units/bus", "agent/bridge", "agent/bundles", "agent/cgroup", "agent/disk", "agent/listeners", "agent/nat", "agent/probe", "agent/quota", "agent/resolver", "agent/terminal", "agent/untrusted", "units/signals"},
 	"agent/listeners":     {"units/bundle"},
 	"agent/nat":           {"agent/disk", "units/bundle"},
 	"agent/probe":         {"units/bundle"},

@@ -14,8 +14,8 @@ import (
 	"github.com/davit-project/davit/agent/networks"
 	"github.com/davit-project/davit/agent/volumes"
 	"github.com/davit-project/davit/reconcile"
-	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/systemd"
 )
 
 // drivers are what a plan is carried out with. watched is set when later passes follow up on what it
@@ -78,7 +78,7 @@ func (s services) StopUnit(ctx context.Context, name string) error {
 
 // unitFiles keeps unit files. What was noted of a unit's runs goes with its file.
 type unitFiles struct {
-	*units.Systemd
+	*systemd.Manager
 	node *Node
 }
 
@@ -91,7 +91,7 @@ func (u unitFiles) RemoveUnit(ctx context.Context, name string) error {
 			return err
 		}
 	}
-	if err := u.Systemd.RemoveUnit(ctx, name); err != nil {
+	if err := u.Manager.RemoveUnit(ctx, name); err != nil {
 		return err
 	}
 	for _, note := range []string{bundle.LastRunFile(id), bundle.BackOffFile(id)} {

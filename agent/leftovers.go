@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/davit-project/davit/reconcile"
-	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/systemd"
 )
 
 // cleanUpTimeout bounds the clean-up after one container.
@@ -46,7 +46,7 @@ func (n *Node) cleanUpStopped(ctx context.Context, actual reconcile.Actual) erro
 // cleanUps run beside the passes: each takes as long as the container's network plugins do. Its methods
 // may be called from several goroutines.
 type cleanUps struct {
-	systemd  *units.Systemd
+	systemd  *systemd.Manager
 	launcher string
 	// changed is called when one has ended; it must not wait.
 	changed func()

@@ -10,8 +10,8 @@ import (
 
 	"github.com/davit-project/davit/agent/cgroup"
 	"github.com/davit-project/davit/reconcile"
-	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/systemd"
 )
 
 // limitsFile notes which [limits] the running containers live within.
@@ -26,7 +26,7 @@ func (n *Node) limits(ctx context.Context) (limits, error) {
 	if err != nil {
 		return limits{}, err
 	}
-	dropIns, err := units.DropIns()
+	dropIns, err := systemd.DropIns()
 	return limits{reload, dropIns}, err
 }
 

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/davit-project/davit/reconcile"
-	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/systemd"
 )
 
 // mendTimeout bounds the mending of all containers that are waiting for it.
@@ -21,7 +21,7 @@ const mendTimeout = 2 * time.Minute
 // mends run beside the passes: one launcher at a time mends all containers that wait by then. Its methods may be called
 // from several goroutines.
 type mends struct {
-	systemd  *units.Systemd
+	systemd  *systemd.Manager
 	launcher string
 	// changed is called when a launcher has ended; it must not wait.
 	changed func()
@@ -144,7 +144,7 @@ func (m *mends) mend(ctx context.Context, ids []string) map[string]error {
 // mendUnit is another for each process: an agent and davit apply may mend at the same time.
 var mendUnit = fmt.Sprintf("davit-mend-%d.service", os.Getpid())
 
-// mendAtOnce bounds the containers of one launcher: [units.Systemd.RunCommand] reads a line of 500 bytes about each.
+// mendAtOnce bounds the containers of one launcher: [systemd.Manager.RunCommand] reads a line of 500 bytes about each.
 const mendAtOnce = 200
 
 // saw forgets the results of containers that a look has seen whole.

@@ -25,13 +25,13 @@ import (
 	"github.com/davit-project/davit/agent/networks"
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/reconcile"
-	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/systemd"
 )
 
 // Node is the machine davit runs on.
 type Node struct {
-	Systemd *units.Systemd
+	Systemd *systemd.Manager
 	images  *images.Store
 	// fetcher asks registries and pulls; passes do not wait for it.
 	fetcher  *fetch.Fetcher
@@ -42,7 +42,7 @@ type Node struct {
 	unchecked error
 	facts     reconcile.Node
 	plugins   []string
-	files     units.Files
+	files     systemd.Files
 	bundles   bundles.Cache
 	known     knownStates
 	ranges    networks.RangeWatch
@@ -110,7 +110,7 @@ func Open(ctx context.Context, patience fetch.Options) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	systemd, err := units.Connect(ctx)
+	systemd, err := systemd.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}

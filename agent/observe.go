@@ -26,6 +26,7 @@ import (
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/systemd"
 )
 
 // question is one to systemd, for all units at once; the disk is read while it thinks.
@@ -91,12 +92,12 @@ func (n *Node) Observe(
 func (n *Node) workloads(
 	ctx context.Context, files map[string]units.Own, desired reconcile.Desired, judged map[string]string, asked *question,
 ) (map[string]reconcile.ActualWorkload, error) {
-	pending := units.PendingReload()
-	shadows, err := units.Shadows(files)
+	pending := systemd.PendingReload()
+	shadows, err := systemd.Shadows(files)
 	if err != nil {
 		return nil, err
 	}
-	links, err := units.ReadEnabled()
+	links, err := systemd.ReadEnabled()
 	if err != nil {
 		return nil, err
 	}
@@ -249,7 +250,7 @@ func (n *Node) states(
 	unplain := map[string]units.State{}
 	for name, state := range states {
 		if !pending && !isShadowed(name) && isPlain(name, state, desired.Workload(name).Keep) {
-			state.Result, state.FragmentPath = "success", filepath.Join(units.Dir, name)
+			state.Result, state.FragmentPath = "success", filepath.Join(bundle.UnitsDir, name)
 			states[name] = state
 			continue
 		}

@@ -4,10 +4,12 @@ import (
 	"path/filepath"
 
 	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/systemd"
 )
 
 // unitDirs are the directories in which the agent hears of unit files and links that come, change or go.
-var unitDirs = []string{units.Dir, units.SystemDir}
+var unitDirs = []string{bundle.UnitsDir, systemd.SystemDir}
 
 // noteShadows remembers whose units systemd reads from files of others: when such a file goes, systemd goes on with what
 // it has read until it reads the unit again.
@@ -17,7 +19,7 @@ func (n *Node) noteShadows(shadows map[string]string, states map[string]units.St
 		shadowed[name] = path
 	}
 	for name, path := range n.shadowed {
-		if read := states[name].FragmentPath; read != "" && read != filepath.Join(units.Dir, name) {
+		if read := states[name].FragmentPath; read != "" && read != filepath.Join(bundle.UnitsDir, name) {
 			shadowed[name] = path
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 
 	"github.com/davit-project/davit/agent/disk"
-	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -60,5 +59,5 @@ func lookAtMounts(path string) (writable, error) {
 
 // writtenPaths are where a pass writes.
 func (n *Node) writtenPaths() []string {
-	return []string{bundle.StateDir, bundle.RunDir, units.Dir, n.facts.StorageRoot}
+	return []string{bundle.StateDir, bundle.RunDir, bundle.UnitsDir, n.facts.StorageRoot}
 }

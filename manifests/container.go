@@ -8,9 +8,8 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/units/signals"
 )
 
 func (d *document) checkContainer(spec v1.ContainerSpec) {
@@ -258,18 +257,11 @@ func (d *document) checkStop(at string, spec v1.ContainerFields) {
 	}
 }
 
+// checkSignal wants a name as systemd writes it.
 func (d *document) checkSignal(field, name string) {
-	if !knownSignal(name) {
+	if signal, err := signals.Parse(name); err != nil || signal.String() != name {
 		d.errorf(field, "%q: want the name of a signal such as SIGTERM, SIGQUIT or SIGRTMIN+3", name)
 	}
-}
-
-func knownSignal(name string) bool {
-	if offset, ok := strings.CutPrefix(name, "SIGRTMIN+"); ok {
-		n, err := strconv.Atoi(offset)
-		return err == nil && n >= 0 && n <= 30
-	}
-	return unix.SignalNum(name) != 0
 }
 
 // limits are those of setrlimit(2).

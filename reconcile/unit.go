@@ -3,22 +3,19 @@ package reconcile
 import (
 	"cmp"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/signals"
 )
 
 // defaultGracePeriod is Docker's and Podman's time between the stop signal and the kill.
 const defaultGracePeriod = 10
 
 // unitOf renders the values of a container's unit, all but what depends on files.
-func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal string) (units.Unit, error) {
+func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal signals.Signal) (units.Unit, error) {
 	resources, err := resourcesOf(run.Resources)
 	if err != nil {
 		return units.Unit{}, at("resources", err)
@@ -55,7 +52,7 @@ func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal string) (un
 		Reload:        run.Reload.Signal != "" || run.Reload.Exec != nil,
 		Restart:       restartOf(run.ContainerSpec),
 		MaxRestarts:   -1,
-		KillSignal:    stopSignal,
+		KillSignal:    stopSignal.String(),
 		StopSeconds:   defaultGracePeriod,
 		Slice:         run.slice,
 		LauncherGroup: r.in.Node.Systemd >= systemdDelegateSubgroup,
@@ -68,7 +65,7 @@ func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal string) (un
 		unit.HoldSeconds = startBudget(b.Health)
 	}
 	if run.role == units.RoleContainer {
-		unit.SuccessStatus = stoppedStatus(stopSignal)
+		unit.SuccessStatus = stopSignal.ExitStatus()
 	}
 	if run.OOMScoreAdj != nil {
 		unit.OOMScoreAdjust = *run.OOMScoreAdj
@@ -171,40 +168,12 @@ func section(declared v1.UnitSection) map[string][]string {
 	return settings
 }
 
-// stopSignal is the manifest's, the image's, or SIGTERM, by the name systemd knows. What
-// an image says is checked like anything else that comes from outside.
-func stopSignal(spec v1.ContainerSpec, image Image) (string, error) {
-	signal := spec.StopSignal
-	if signal == "" {
-		signal = image.Config.StopSignal
+// stopSignal is the one that asks a container to stop: the manifest's, the image's, or SIGTERM. An image is as little
+// trusted as a manifest.
+func stopSignal(spec v1.ContainerSpec, image Image) (signals.Signal, error) {
+	signal, err := signals.Parse(cmp.Or(spec.StopSignal, image.Config.StopSignal, "SIGTERM"))
+	if err != nil {
+		return 0, fmt.Errorf("stop signal %w", err)
 	}
-	if signal == "" {
-		return "SIGTERM", nil
-	}
-	if number, err := strconv.Atoi(signal); err == nil {
-		if name := unix.SignalName(unix.Signal(number)); name != "" {
-			return name, nil
-		}
-		return "", fmt.Errorf("stop signal %d: no such signal", number)
-	}
-	name := "SIG" + strings.TrimPrefix(strings.ToUpper(signal), "SIG")
-	if offset, ok := strings.CutPrefix(name, "SIGRTMIN+"); ok {
-		// glibc's SIGRTMIN is 34 and SIGRTMAX 64 (signal(7)).
-		if n, err := strconv.Atoi(offset); err == nil && n >= 0 && n <= 30 {
-			return fmt.Sprintf("SIGRTMIN+%d", n), nil
-		}
-	}
-	if unix.SignalNum(name) == 0 {
-		return "", fmt.Errorf("stop signal %q: no such signal", signal)
-	}
-	return name, nil
-}
-
-// stoppedStatus is the status with which many programs end that a signal asks to stop: what a shell
-// makes of it. It is no failure of a service, and none of a job's successes.
-func stoppedStatus(signal string) int {
-	if number := unix.SignalNum(signal); number != 0 {
-		return 128 + int(number)
-	}
-	return 0
+	return signal, nil
 }

@@ -1,10 +1,6 @@
 package units
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -41,8 +37,8 @@ func withLinks(text string) string {
 	})
 }
 
-// withBundles is a unit's text with the bundles in the place of the links to them. A link that is not there stays.
-func withBundles(text string, current map[string]string) string {
+// WithBundles is a unit's text with the bundles in the place of the links to them. A link that is not there stays.
+func WithBundles(text string, current map[string]string) string {
 	return inCommands(text, func(command string) string {
 		return currentPath.ReplaceAllStringFunc(command, func(link string) string {
 			if dirName, ok := current[filepath.Base(link)]; ok {
@@ -65,8 +61,8 @@ func inCommands(text string, replace func(command string) string) string {
 	return changed.String()
 }
 
-// linked are the ids whose links a file names.
-func linked(text string) []string {
+// Linked are the ids whose links a file names.
+func Linked(text string) []string {
 	var ids []string
 	for line := range strings.Lines(text) {
 		if !strings.HasPrefix(line, "Exec") {
@@ -77,70 +73,4 @@ func linked(text string) []string {
 		}
 	}
 	return ids
-}
-
-// readCurrent reads where the links lead: the names of the bundles' directories, by id. left are the links of interrupted
-// writes.
-func readCurrent() (current map[string]string, left []string, err error) {
-	entries, err := os.ReadDir(bundle.CurrentDir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fmt.Errorf("read which bundles units start: %w", err)
-	}
-	current = make(map[string]string, len(entries))
-	for _, entry := range entries {
-		name := entry.Name()
-		if strings.HasPrefix(name, newPrefix) {
-			left = append(left, bundle.CurrentBundle(name))
-			continue
-		}
-		if target, err := os.Readlink(bundle.CurrentBundle(name)); err == nil && filepath.Dir(target) == bundle.BundlesDir {
-			current[name] = filepath.Base(target)
-		}
-	}
-	return current, left, nil
-}
-
-// hasCurrent reports whether there is a link of a unit, wherever it leads.
-func hasCurrent(name string) bool {
-	_, err := os.Readlink(bundle.CurrentBundle(strings.TrimSuffix(name, ".service")))
-	return err == nil
-}
-
-// setCurrent leaves the link of a unit leading to the bundle that its text starts, durably. A unit without a bundle has
-// none.
-func setCurrent(name, text string) error {
-	own, err := ParseOwn(text)
-	if err != nil || own.Bundle == "" {
-		return err
-	}
-	link := bundle.CurrentBundle(strings.TrimSuffix(name, ".service"))
-	if target, err := os.Readlink(link); err == nil && target == own.Bundle {
-		return syncDir(bundle.CurrentDir) // an interrupted call may not have
-	}
-	if err := os.MkdirAll(bundle.CurrentDir, 0o700); err != nil {
-		return err
-	}
-	fresh := filepath.Join(bundle.CurrentDir, newPrefix+filepath.Base(link))
-	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := os.Symlink(own.Bundle, fresh); err != nil {
-		return err
-	}
-	if err := os.Rename(fresh, link); err != nil {
-		return err
-	}
-	return syncDir(bundle.CurrentDir)
-}
-
-// removeCurrent removes the link of a unit, durably: what systemd still knows of the unit starts nothing any more.
-func removeCurrent(name string) error {
-	err := os.Remove(bundle.CurrentBundle(strings.TrimSuffix(name, ".service")))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return syncDir(bundle.CurrentDir)
 }

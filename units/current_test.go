@@ -23,13 +23,13 @@ func TestAFileNamesLinksToBundles(t *testing.T) {
 		t.Errorf("the file is %q, format %d, intact %t", unsigned, format, ok)
 	}
 	current := map[string]string{"web-1": "web-1-0123456789abcdef", "job@2": "job@2-fedcba9876543210", "other": "other-0123456789abcdef"}
-	if got := withBundles(file, current); got != signed {
+	if got := WithBundles(file, current); got != signed {
 		t.Errorf("read back: %q", got)
 	}
-	if _, _, ok := Unsigned(withBundles(file, current)); !ok {
+	if _, _, ok := Unsigned(WithBundles(file, current)); !ok {
 		t.Error("it counts as edited")
 	}
-	if got := strings.Join(linked(file), " "); got != "job@2 web-1" {
+	if got := strings.Join(Linked(file), " "); got != "job@2 web-1" {
 		t.Errorf("it names %s", got)
 	}
 	// Another version of the bundle is another text, and the same file.
@@ -37,7 +37,7 @@ func TestAFileNamesLinksToBundles(t *testing.T) {
 		t.Error("the file changes with the bundle")
 	}
 	// A link that is gone stays in the text, which is another one then.
-	if got := withBundles(file, nil); got != file {
+	if got := WithBundles(file, nil); got != file {
 		t.Errorf("without links: %q", got)
 	}
 	// As davit wrote files before, they name bundles.

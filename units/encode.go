@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/davit-project/davit/units/names"
 )
 
 // kind is how systemd reads the value of a setting, and so how it must be written.
@@ -54,7 +56,7 @@ func encode(value string, kind kind) (string, error) {
 			return "", fmt.Errorf("%q: want only letters, digits and :_./@-", value)
 		}
 	case unitName:
-		if !validName.MatchString(value) {
+		if !names.Valid(value) {
 			return "", fmt.Errorf("%q is not the name of a unit of davit's", value)
 		}
 	}

@@ -24,9 +24,8 @@ type Own struct {
 	Sandbox bool
 	// Keep is set when the unit stays though its manifest goes.
 	Keep bool
-
-	// links are the words of [linksOf].
-	links string
+	// Links are the links that systemctl enable makes for the unit, separated by spaces: "multi-user.target.wants".
+	Links string
 }
 
 // ErrForeign is returned for a unit file without davit's stamp.
@@ -40,7 +39,7 @@ func ParseOwn(text string) (Own, error) {
 	if len(object) != 1 {
 		return Own{}, fmt.Errorf("%w: no Object= in [%s]", ErrForeign, stampSection)
 	}
-	own := Own{Text: text, Object: object[0], Keep: slices.Contains(settings[key{stampSection, "Prune"}], "disabled"), links: strings.Join(linksOf(settings), " ")}
+	own := Own{Text: text, Object: object[0], Keep: slices.Contains(settings[key{stampSection, "Prune"}], "disabled"), Links: strings.Join(linksOf(settings), " ")}
 	for _, k := range []key{{"Unit", "SourcePath"}, {stampSection, "Source"}} { // as davit wrote it before, and as it does
 		if source := settings[k]; len(source) > 0 {
 			own.SourcePath = source[len(source)-1]

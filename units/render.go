@@ -12,19 +12,13 @@ import (
 	"strings"
 
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // header tells a reader of the file whose it is.
 const header = `# Written by davit from the manifest that Source= names; changes here are replaced.
 # To change settings of this unit on this node: systemctl edit %s
 `
-
-// validName is a name that davit gives: systemd.unit(5) allows more. What follows an @, or in a
-// slice a dot, is the number of one of several that are alike.
-var validName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?(@(surge)?[0-9]+)?\.(service|socket|timer|target)|davit-[a-z0-9_]+(\.(surge)?[0-9]+)?\.slice)$`)
-
-// maxName is systemd's bound (UNIT_NAME_MAX, its closing zero left out).
-const maxName = 255
 
 // validSetting is the name of a setting, which maxSetting bounds.
 var validSetting = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*$`)
@@ -88,11 +82,11 @@ func RenderTrigger(t Trigger) (string, error) {
 	r := &renderer{}
 	r.head(t.Head)
 	r.set("Service", "Type", literal, "oneshot")
-	names := t.Beside
-	if len(names) == 0 {
-		names = []string{t.Restarts}
+	started := t.Beside
+	if len(started) == 0 {
+		started = []string{t.Restarts}
 	}
-	for _, name := range names {
+	for _, name := range started {
 		if _, err := encode(name, unitName); err != nil {
 			return "", fmt.Errorf("render unit %s: %w", t.Name, err)
 		}
@@ -165,7 +159,7 @@ const (
 
 // text is the whole file.
 func (r *renderer) text(name string) (string, error) {
-	if !validName.MatchString(name) || len(name) > maxName {
+	if !names.Valid(name) {
 		return "", fmt.Errorf("unit name %q: want a lower-case name of letters, digits and '-', with a suffix such as .service", name)
 	}
 	if r.err != nil {

@@ -1,9 +1,7 @@
-// Package units is davit's side of systemd: units rendered as text by one encoder,
-// and systemd over D-Bus.
+// Package units renders units as text by one encoder, and reads these texts back.
 //
-// It knows systemd's grammar and its bus. It knows nothing of manifests: what a unit
-// should say comes in as values, and everything that gets written is escaped here,
-// in one place.
+// It knows systemd's grammar. It knows neither manifests nor the bus: the content of a unit comes in as values, and
+// everything that is written is escaped here, in one place. Package units/systemd talks to systemd.
 package units
 
 import "time"

@@ -157,7 +157,7 @@ func TestNoVectorMakesAnotherSetting(t *testing.T) {
 			if err != nil {
 				continue
 			}
-			if got, want := names(t, text), names(t, render(t, plain())); place != "an extra setting" && place != "an extra value" && !cmp.Equal(got, want) {
+			if got, want := settingNames(t, text), settingNames(t, render(t, plain())); place != "an extra setting" && place != "an extra value" && !cmp.Equal(got, want) {
 				t.Errorf("%q as %s makes other settings:\n%s", vector, place, cmp.Diff(want, got))
 			}
 		}
@@ -186,8 +186,8 @@ func render(t *testing.T, u Unit) string {
 	return text
 }
 
-// names are the sections and settings of a unit, read by a parser that is not ours.
-func names(t *testing.T, text string) []string {
+// settingNames are the sections and settings of a unit, read by a parser that is not ours.
+func settingNames(t *testing.T, text string) []string {
 	t.Helper()
 	options, err := unit.DeserializeOptions(strings.NewReader(text))
 	if err != nil {
@@ -216,7 +216,7 @@ func TestParseOwnReadsWhatRenderWrote(t *testing.T) {
 	t.Parallel()
 	text := render(t, plain())
 	own, err := ParseOwn(text)
-	want := Own{Text: text, Object: "Container/web", SourcePath: "/etc/davit/manifests/web.yaml", Bundle: "/var/lib/davit/bundles/web-0123456789abcdef", links: "multi-user.target.wants"}
+	want := Own{Text: text, Object: "Container/web", SourcePath: "/etc/davit/manifests/web.yaml", Bundle: "/var/lib/davit/bundles/web-0123456789abcdef", Links: "multi-user.target.wants"}
 	if err != nil || own != want {
 		t.Errorf("got %+v, %v", own, err)
 	}
@@ -266,7 +266,7 @@ func FuzzRender(f *testing.F) {
 	f.Fuzz(func(t *testing.T, description, field string) {
 		u := plain()
 		if len(want) == 0 {
-			want = names(t, render(t, u))
+			want = settingNames(t, render(t, u))
 		}
 		u.Description, u.SourcePath = description, field
 		u.RequiresMountsFor, u.LogFields = []string{"/var", field}, map[string]string{"A": description, "B": field}
@@ -274,7 +274,7 @@ func FuzzRender(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if got := names(t, text); !cmp.Equal(got, want) {
+		if got := settingNames(t, text); !cmp.Equal(got, want) {
 			t.Error(cmp.Diff(want, got))
 		}
 	})

@@ -273,7 +273,7 @@ func (m *Monitor) stopAll() {
 	}
 }
 
-// command has systemd run the check of a probe, see [units.Systemd.RunCommand].
+// command has systemd run the check of a probe, see [systemd.Manager.RunCommand].
 func (m *Monitor) command(ctx context.Context, id, probe string, timeout time.Duration) error {
 	name := fmt.Sprintf(checkPrefix+"%s-%s.service", strings.ReplaceAll(id, "@", "."), probe)
 	said, err := m.systemd.RunCommand(ctx, name, "Check of "+id, []string{m.launcher, "check", id, probe}, timeout+commandGrace)

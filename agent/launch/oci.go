@@ -19,6 +19,7 @@ import (
 
 	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/signals"
 )
 
 // OCI runs plain OCI bundles as the specification says
@@ -214,7 +215,7 @@ func (o OCI) State(id string) (*specs.State, error) {
 
 // Kill sends the container's process a signal, by name or number.
 func (o OCI) Kill(id, name string) error {
-	signal, err := parseSignal(name)
+	signal, err := signals.Parse(name)
 	if err != nil {
 		return err
 	}
@@ -225,7 +226,7 @@ func (o OCI) Kill(id, name string) error {
 	if state.Status != specs.StateCreated && state.Status != specs.StateRunning {
 		return fmt.Errorf("kill %s: it is %s", id, state.Status)
 	}
-	return container.Signal(signal)
+	return container.Signal(unix.Signal(signal))
 }
 
 // Delete removes a stopped container; with force it is killed before, and may not be there at
@@ -303,16 +304,6 @@ func (o OCI) load(id string) (*libcontainer.Container, *specs.State, error) {
 		return nil, nil, fmt.Errorf("container %s: %w", id, err)
 	}
 	return container, state, nil
-}
-
-func parseSignal(name string) (unix.Signal, error) {
-	if number, err := strconv.Atoi(name); err == nil && number > 0 && number <= 64 {
-		return unix.Signal(number), nil
-	}
-	if signal := unix.SignalNum("SIG" + strings.TrimPrefix(strings.ToUpper(name), "SIG")); signal != 0 {
-		return signal, nil
-	}
-	return 0, fmt.Errorf("%q is not a signal", name)
 }
 
 // libcontainer runs poststart hooks when a container is created, and takes a poststop hook that

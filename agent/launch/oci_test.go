@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -46,19 +44,5 @@ func TestAProcessThatNeverBecomesItsProgramIsNotAwaitedForEver(t *testing.T) {
 	const none = 1 << 22 // PID_MAX_LIMIT, proc_sys_kernel(5)
 	if err := awaitProgram(none, "/bin/sh", 0); err != nil {
 		t.Errorf("it has ended: %v", err)
-	}
-}
-
-func TestSignalsByNameAndNumber(t *testing.T) {
-	t.Parallel()
-	for name, want := range map[string]unix.Signal{"TERM": unix.SIGTERM, "sigkill": unix.SIGKILL, "SIGUSR1": unix.SIGUSR1, "9": unix.SIGKILL} {
-		if got, err := parseSignal(name); err != nil || got != want {
-			t.Errorf("%s: %v, %v", name, got, err)
-		}
-	}
-	for _, name := range []string{"", "0", "-1", "65", "SIGNOTHING"} {
-		if got, err := parseSignal(name); err == nil {
-			t.Errorf("%q is %v", name, got)
-		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/units/signals"
 )
 
 // Reload shows the running container id the files of the bundle at a path, where it was started from
@@ -36,9 +38,12 @@ func reload(id, dir string) error {
 		}
 		return err
 	}
-	signal := unix.SignalNum(b.Reload.Signal)
-	if signal == 0 {
+	if b.Reload.Signal == "" {
 		return errors.New("its manifest says nothing of a reload: set spec.reload")
 	}
-	return unix.Kill(pid, signal)
+	signal, err := signals.Parse(b.Reload.Signal)
+	if err != nil {
+		return err
+	}
+	return unix.Kill(pid, unix.Signal(signal))
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/davit-project/davit/units/signals"
 )
 
 // kind is what the values of some settings have in common.
@@ -272,10 +274,11 @@ func isDeviceLimit(value string) bool {
 	return len(fields) == 2 && strings.HasPrefix(strings.Trim(fields[0], `"'`), "/") && (fields[1] == "infinity" || bytesOf.MatchString(fields[1]))
 }
 
-// signalName is signal_from_string, which takes names without SIG too.
-var signalName = regexp.MustCompile(`^((SIG)?(HUP|INT|QUIT|ILL|TRAP|ABRT|IOT|BUS|FPE|KILL|USR1|SEGV|USR2|PIPE|ALRM|TERM|STKFLT|CHLD|CONT|STOP|TSTP|TTIN|TTOU|URG|XCPU|XFSZ|VTALRM|PROF|WINCH|IO|POLL|PWR|SYS|RTMIN(\+[0-9]+)?|RTMAX(-[0-9]+)?)|[0-9]{1,2})$`)
-
-func isSignal(value string) bool { return signalName.MatchString(value) }
+// isSignal follows signal_from_string, which takes upper case only, with or without SIG.
+func isSignal(value string) bool {
+	_, err := signals.Parse(value)
+	return err == nil && value == strings.ToUpper(value)
+}
 
 // exitName is the name of an exit status (systemd.exec(5), Process Exit Codes).
 var exitName = regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)

@@ -51,7 +51,7 @@ var examples = map[string]struct{ right, wrong []string }{
 	"tasks":         {[]string{"5", "10%", "infinity"}, []string{"0", "many"}},
 	"cpuset":        {[]string{"0-3", "0,2", "0 2-3", "8191"}, []string{"-1", "a", "3-1"}},
 	"mode":          {[]string{"0077", "22"}, []string{"0088", "rw"}},
-	"signal":        {[]string{"SIGTERM", "TERM", "15", "SIGRTMIN+3"}, []string{"SIGNONE", "TERMINATE"}},
+	"signal":        {[]string{"SIGTERM", "TERM", "15", "SIGRTMIN+3"}, []string{"SIGNONE", "TERMINATE", "SIGRTMIN+31", "65", "sigterm"}},
 	"status":        {[]string{"1 2 SIGKILL", "TEMPFAIL", "255"}, []string{"256", "-1"}},
 	"units":         {[]string{"a.service b.target", "a@b.service"}, []string{"sshd", "a.servce"}},
 	"prefixes":      {[]string{"any", "10.0.0.0/8 localhost", "2001:db8::1"}, []string{"10.0.0/8", "everyone"}},

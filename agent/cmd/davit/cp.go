@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/davit-project/davit/agent/transfer"
-	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/systemd"
 )
 
 func cpCommand() *cobra.Command {
@@ -114,7 +114,7 @@ func openPlace(ctx context.Context, name string) (*transfer.Place, error) {
 	if err != nil {
 		return nil, err
 	}
-	systemd, err := units.Connect(ctx)
+	systemd, err := systemd.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}

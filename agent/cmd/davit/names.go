@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/davit-project/davit/manifests"
-	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/systemd"
 )
 
 // ownUnit is a unit of davit's that has a bundle: a container, or the sandbox of a pod.
@@ -43,7 +43,7 @@ func numberOf(name string) string {
 
 // ownUnits lists them by name.
 func ownUnits() ([]ownUnit, error) {
-	files, err := new(units.Files).List()
+	files, err := new(systemd.Files).List()
 	if err != nil {
 		return nil, err
 	}

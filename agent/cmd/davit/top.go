@@ -19,7 +19,7 @@ import (
 
 	"github.com/davit-project/davit/agent/terminal"
 	"github.com/davit-project/davit/agent/usage"
-	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/systemd"
 )
 
 func topCommand(s *settings) *cobra.Command {
@@ -45,7 +45,7 @@ On a terminal davit redraws the table every interval, until you type q. Elsewher
 			if interval < minInterval {
 				return fmt.Errorf("--interval %s: want %s at least", interval, minInterval)
 			}
-			systemd, err := units.Connect(cmd.Context())
+			systemd, err := systemd.Connect(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -69,7 +69,7 @@ func isTerminal(file *os.File) bool { return term.IsTerminal(int(file.Fd())) }
 
 // meter measures containers again and again.
 type meter struct {
-	systemd *units.Systemd
+	systemd *systemd.Manager
 	// names are those that a person wants to see; none means all.
 	names []string
 	// cgroups are the units' cgroups, by unit, and before what they had used when last asked.

@@ -1,8 +1,10 @@
-package units
+package systemd
 
 import (
 	"sync"
 	"time"
+
+	"github.com/davit-project/davit/units"
 )
 
 // listing has the states of units that systemd has listed over a connection, as long as they do not change. systemd sends
@@ -23,15 +25,15 @@ type listedUnit struct {
 	changed   int
 }
 
-// listedState is the part of a unit's [State] that systemd lists. If isAlias, the unit has another name, which its signals
+// listedState is the part of a unit's [units.State] that systemd lists. If isAlias, the unit has another name, which its signals
 // have.
 type listedState struct {
 	load, active, sub, job string
 	isAlias                bool
 }
 
-func (s listedState) state() State {
-	return State{LoadState: s.load, ActiveState: s.active, SubState: s.sub, HasJob: s.job != "", Job: s.job}
+func (s listedState) state() units.State {
+	return units.State{LoadState: s.load, ActiveState: s.active, SubState: s.sub, HasJob: s.job != "", Job: s.job}
 }
 
 // listingLife bounds how long a state is used without a new list: a signal may be lost.
@@ -100,7 +102,7 @@ func (l *listing) add(names []string, answer []listedState, asked int) {
 }
 
 // fill adds the states of units that have not changed since they were listed, and returns the units that have.
-func (l *listing) fill(states map[string]State, names []string) (missing []string) {
+func (l *listing) fill(states map[string]units.State, names []string) (missing []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, name := range names {

@@ -1,4 +1,4 @@
-package units
+package systemd
 
 import (
 	"errors"
@@ -6,12 +6,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/bundle"
 )
 
 // SystemDir is where an operator's unit files lie, and the links of enabled units.
 const SystemDir = "/etc/systemd/system"
 
-// overDirs are the directories in which systemd looks for a unit before [Dir] (systemd.unit(5)): it uses a file of theirs
+// overDirs are the directories in which systemd looks for a unit before [bundle.UnitsDir] (systemd.unit(5)): it uses a file of theirs
 // instead of davit's.
 var overDirs = []string{
 	"/etc/systemd/system.control", "/run/systemd/system.control", "/run/systemd/transient", "/run/systemd/generator.early", SystemDir,
@@ -19,7 +22,7 @@ var overDirs = []string{
 
 // Shadows are the files, by unit, that systemd uses instead of those that davit wrote, as after systemctl edit --full.
 // A mask is none.
-func Shadows(own map[string]Own) (map[string]string, error) {
+func Shadows(own map[string]units.Own) (map[string]string, error) {
 	shadows := map[string]string{}
 	for _, dir := range overDirs {
 		entries, err := os.ReadDir(dir)
@@ -45,6 +48,6 @@ func takesPlace(path, name string) bool {
 	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
 		return false
 	}
-	davits, err := os.Stat(filepath.Join(Dir, name))
+	davits, err := os.Stat(filepath.Join(bundle.UnitsDir, name))
 	return err != nil || !os.SameFile(info, davits)
 }

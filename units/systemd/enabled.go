@@ -1,4 +1,4 @@
-package units
+package systemd
 
 import (
 	"errors"
@@ -7,27 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/davit-project/davit/units"
 )
-
-// linkKinds are the settings of [Install] by which units start others, and how systemd calls the directories of the
-// links (systemd.unit(5)).
-var linkKinds = map[string]string{"WantedBy": ".wants", "RequiredBy": ".requires", "UpheldBy": ".upholds"}
-
-// linksOf are the links that systemctl enable makes for a unit's [Install] section, relative to a directory of units,
-// without the unit's own name. Those whose names systemd has to work out first are left out.
-func linksOf(settings map[key][]string) []string {
-	var links []string
-	for setting, kind := range linkKinds {
-		for _, value := range settings[key{"Install", setting}] {
-			for unit := range strings.FieldsSeq(value) {
-				if !strings.ContainsAny(unit, "%@") {
-					links = append(links, unit+kind)
-				}
-			}
-		}
-	}
-	return links
-}
 
 // enabledDirs are where systemctl enable makes links, and systemctl enable --runtime.
 var enabledDirs = []string{"/etc/systemd/system", "/run/systemd/system"}
@@ -39,7 +21,7 @@ type Enabled map[string]bool
 func ReadEnabled() (Enabled, error) {
 	enabled := Enabled{}
 	for _, dir := range enabledDirs {
-		for _, kind := range linkKinds {
+		for _, kind := range units.LinkKinds {
 			targets, err := filepath.Glob(filepath.Join(dir, "*"+kind))
 			if err != nil {
 				return nil, err
@@ -71,11 +53,11 @@ func (e Enabled) read(target string) error {
 }
 
 // Lacks reports whether none of the links is there that a unit gets when it is enabled, and should be there.
-func (e Enabled) Lacks(name string, own Own) bool {
-	for link := range strings.FieldsSeq(own.links) {
+func (e Enabled) Lacks(name string, own units.Own) bool {
+	for link := range strings.FieldsSeq(own.Links) {
 		if e[link+"/"+name] {
 			return false
 		}
 	}
-	return own.links != ""
+	return own.Links != ""
 }

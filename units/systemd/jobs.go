@@ -1,4 +1,4 @@
-package units
+package systemd
 
 import (
 	"context"
@@ -8,34 +8,27 @@ import (
 
 	"github.com/coreos/go-systemd/v22/dbus"
 	godbus "github.com/godbus/dbus/v5"
-)
 
-// Why a unit that was to start may be as good as before.
-var (
-	// ErrDependency is why a unit was not even tried.
-	ErrDependency = errors.New("a unit that it requires did not start")
-	// ErrUnseen is why nobody knows how a unit does: whoever waited for it was interrupted, or its job
-	// was taken back before it came to an end.
-	ErrUnseen = errors.New("nobody saw how it ended")
+	"github.com/davit-project/davit/units"
 )
 
 // StartUnit starts the unit and waits until systemd's job has ended.
-func (s *Systemd) StartUnit(ctx context.Context, name string) error {
+func (s *Manager) StartUnit(ctx context.Context, name string) error {
 	return s.job(ctx, "start", name, (*dbus.Conn).StartUnitContext)
 }
 
 // RestartUnit stops the unit, where it runs, and starts it.
-func (s *Systemd) RestartUnit(ctx context.Context, name string) error {
+func (s *Manager) RestartUnit(ctx context.Context, name string) error {
 	return s.job(ctx, "restart", name, (*dbus.Conn).RestartUnitContext)
 }
 
 // ReloadUnit has the unit reload, or restarts it where it can no more.
-func (s *Systemd) ReloadUnit(ctx context.Context, name string) error {
+func (s *Manager) ReloadUnit(ctx context.Context, name string) error {
 	return s.job(ctx, "reload", name, (*dbus.Conn).ReloadOrRestartUnitContext)
 }
 
 // StopUnit stops the unit and waits until it has ended.
-func (s *Systemd) StopUnit(ctx context.Context, name string) error {
+func (s *Manager) StopUnit(ctx context.Context, name string) error {
 	if err := s.job(ctx, "stop", name, (*dbus.Conn).StopUnitContext); !isGone(err) {
 		return err
 	}
@@ -43,25 +36,25 @@ func (s *Systemd) StopUnit(ctx context.Context, name string) error {
 }
 
 // QueueStart queues the unit's start and does not wait for it.
-func (s *Systemd) QueueStart(ctx context.Context, name string) error {
+func (s *Manager) QueueStart(ctx context.Context, name string) error {
 	_, err := s.queue(ctx, "start", name, nil, (*dbus.Conn).StartUnitContext)
 	return err
 }
 
 // QueueRestart queues the unit's restart and does not wait for it.
-func (s *Systemd) QueueRestart(ctx context.Context, name string) error {
+func (s *Manager) QueueRestart(ctx context.Context, name string) error {
 	_, err := s.queue(ctx, "restart", name, nil, (*dbus.Conn).RestartUnitContext)
 	return err
 }
 
 // QueueReload queues the unit's reload and does not wait for it.
-func (s *Systemd) QueueReload(ctx context.Context, name string) error {
+func (s *Manager) QueueReload(ctx context.Context, name string) error {
 	_, err := s.queue(ctx, "reload", name, nil, (*dbus.Conn).ReloadOrRestartUnitContext)
 	return err
 }
 
 // QueueStop queues the unit's stop and does not wait for it. A unit that is gone has stopped.
-func (s *Systemd) QueueStop(ctx context.Context, name string) error {
+func (s *Manager) QueueStop(ctx context.Context, name string) error {
 	if _, err := s.queue(ctx, "stop", name, nil, (*dbus.Conn).StopUnitContext); !isGone(err) {
 		return err
 	}
@@ -71,14 +64,14 @@ func (s *Systemd) QueueStop(ctx context.Context, name string) error {
 type startJob func(conn *dbus.Conn, ctx context.Context, name, mode string, done chan<- string) (int, error)
 
 // queue queues a job and returns the connection on which systemd will tell of its end.
-func (s *Systemd) queue(ctx context.Context, verb, name string, done chan<- string, start startJob) (*connection, error) {
+func (s *Manager) queue(ctx context.Context, verb, name string, done chan<- string, start startJob) (*connection, error) {
 	conn, err := s.connection(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := start(conn.Conn, ctx, name, "replace", done); err != nil {
 		if !isRefusal(err) {
-			err = fmt.Errorf("%w: %w", ErrUnseen, err)
+			err = fmt.Errorf("%w: %w", units.ErrUnseen, err)
 		}
 		return nil, fmt.Errorf("%s %s: %w", verb, name, err)
 	}
@@ -106,7 +99,7 @@ const outcomeCheck = time.Second
 
 // job queues a job and waits for its end; the words are those of systemd's JobRemoved
 // signal (org.freedesktop.systemd1(5)).
-func (s *Systemd) job(ctx context.Context, verb, name string, start startJob) error {
+func (s *Manager) job(ctx context.Context, verb, name string, start startJob) error {
 	done := make(chan string, 1)
 	conn, err := s.queue(ctx, verb, name, done, start)
 	if err != nil {
@@ -123,14 +116,14 @@ func (s *Systemd) job(ctx context.Context, verb, name string, start startJob) er
 }
 
 // ended says what the result of a job means.
-func (s *Systemd) ended(ctx context.Context, conn *connection, verb, name, result string) error {
+func (s *Manager) ended(ctx context.Context, conn *connection, verb, name, result string) error {
 	switch result {
 	case "done", "skipped":
 		return nil
 	case "dependency":
-		return fmt.Errorf("%s %s: %w: see davit status", verb, name, ErrDependency)
+		return fmt.Errorf("%s %s: %w: see davit status", verb, name, units.ErrDependency)
 	case "canceled":
-		return fmt.Errorf("%s %s: %w: another job of systemd's took its place", verb, name, ErrUnseen)
+		return fmt.Errorf("%s %s: %w: another job of systemd's took its place", verb, name, units.ErrUnseen)
 	}
 	return fmt.Errorf("%s %s: job ended as %q%s: see journalctl -u %s", verb, name, result, s.cause(ctx, conn, name), name)
 }
@@ -141,13 +134,13 @@ func interrupted(ctx context.Context, verb, name string) error {
 
 // outcome reads from the unit itself how a job ended whose signal went with the connection: systemd cuts
 // all of them when it executes itself anew, and goes on with its jobs.
-func (s *Systemd) outcome(ctx context.Context, verb, name string) error {
+func (s *Manager) outcome(ctx context.Context, verb, name string) error {
 	pause := time.NewTicker(outcomeCheck)
 	defer pause.Stop()
 	for {
 		state, err := s.State(ctx, name)
 		if err == nil && !state.HasJob {
-			return state.after(verb, name)
+			return after(verb, name, state)
 		}
 		select {
 		case <-pause.C:
@@ -158,7 +151,7 @@ func (s *Systemd) outcome(ctx context.Context, verb, name string) error {
 }
 
 // after says whether the unit is as it is to be after a job.
-func (s State) after(verb, name string) error {
+func after(verb, name string, s units.State) error {
 	ended := s.ActiveState == "inactive" && s.Result == "success" // as a oneshot does
 	if verb == "stop" && s.ActiveState != "active" || s.ActiveState == "active" || verb != "stop" && ended {
 		return nil
@@ -167,7 +160,7 @@ func (s State) after(verb, name string) error {
 }
 
 // cause says how the unit's process ended, as far as systemd knows.
-func (s *Systemd) cause(ctx context.Context, conn *connection, name string) string {
+func (s *Manager) cause(ctx context.Context, conn *connection, name string) string {
 	properties, err := conn.GetAllPropertiesContext(ctx, name)
 	if err != nil {
 		return ""

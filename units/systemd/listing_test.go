@@ -1,4 +1,4 @@
-package units
+package systemd
 
 import (
 	"slices"
@@ -8,6 +8,8 @@ import (
 	"github.com/coreos/go-systemd/v22/dbus"
 	godbus "github.com/godbus/dbus/v5"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/davit-project/davit/units"
 )
 
 // signalsOf are signals of changes of web.service, and of all units, as systemd sends them (org.freedesktop.systemd1(5)).
@@ -70,12 +72,12 @@ func TestListedStates(t *testing.T) {
 	if diff := cmp.Diff([]string{"alias.service", "now.service"}, l.unknown(names, now)); diff != "" {
 		t.Error(diff)
 	}
-	states := map[string]State{"now.service": {LoadState: "masked"}}
+	states := map[string]units.State{"now.service": {LoadState: "masked"}}
 	missing := l.fill(states, names)
 	if diff := cmp.Diff([]string{"alias.service"}, missing); diff != "" {
 		t.Error(diff)
 	}
-	want := map[string]State{
+	want := map[string]units.State{
 		"known.service": {LoadState: "loaded", ActiveState: "activating", HasJob: true, Job: "start"}, "now.service": {LoadState: "masked"},
 	}
 	if diff := cmp.Diff(want, states); diff != "" {

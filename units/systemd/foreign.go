@@ -1,14 +1,17 @@
-package units
+package systemd
 
 import (
 	"context"
 	"path/filepath"
 	"strings"
+
+	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/bundle"
 )
 
 // Foreign says of unit names whose they are when they are taken by units that are not davit's: the file that such a
 // unit comes from, or what systemd says of it. Names that are free are left out.
-func (s *Systemd) Foreign(ctx context.Context, names []string) (map[string]string, error) {
+func (s *Manager) Foreign(ctx context.Context, names []string) (map[string]string, error) {
 	foreign := map[string]string{}
 	if len(names) == 0 {
 		return foreign, nil
@@ -22,14 +25,14 @@ func (s *Systemd) Foreign(ctx context.Context, names []string) (map[string]strin
 		return nil, err
 	}
 	for i, name := range names {
-		if listed[i].state().isFree() {
+		if isFree(listed[i].state()) {
 			continue
 		}
 		state, err := s.State(ctx, name)
 		if err != nil {
 			return nil, err
 		}
-		if owner := state.foreignOwner(name); owner != "" {
+		if owner := foreignOwner(name, state); owner != "" {
 			foreign[name] = owner
 		}
 	}
@@ -37,13 +40,13 @@ func (s *Systemd) Foreign(ctx context.Context, names []string) (map[string]strin
 }
 
 // isFree reports whether there is no unit.
-func (s State) isFree() bool { return s.LoadState == "not-found" && s.ActiveState == "inactive" }
+func isFree(s units.State) bool { return s.LoadState == "not-found" && s.ActiveState == "inactive" }
 
 // foreignOwner is the file that a unit comes from, or its load state, if it is not davit's; empty if it is, or if there is no
 // unit.
-func (s State) foreignOwner(name string) string {
+func foreignOwner(name string, s units.State) string {
 	switch {
-	case s.isFree(), s.FragmentPath == filepath.Join(Dir, name):
+	case isFree(s), s.FragmentPath == filepath.Join(bundle.UnitsDir, name):
 		return ""
 	case s.FragmentPath != "":
 		return s.FragmentPath

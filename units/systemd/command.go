@@ -1,4 +1,4 @@
-package units
+package systemd
 
 import (
 	"context"
@@ -19,7 +19,7 @@ const cutNote = "\n(the rest was cut)"
 // RunCommand has systemd run a command as a service of its own, for as long as within at most, and
 // returns what it wrote: outside of this process's confinement, which a command would inherit, and
 // without a line in the journal. Output of more than 100,000 bytes is cut, and a last line says so.
-func (s *Systemd) RunCommand(ctx context.Context, name, description string, command []string, within time.Duration) (string, error) {
+func (s *Manager) RunCommand(ctx context.Context, name, description string, command []string, within time.Duration) (string, error) {
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		return "", err

@@ -1,4 +1,4 @@
-package units
+package systemd
 
 import (
 	"io/fs"
@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/davit-project/davit/units"
 )
 
 func TestEnabledByItsLinks(t *testing.T) {
@@ -26,7 +28,7 @@ func TestEnabledByItsLinks(t *testing.T) {
 		"has one that systemd works out":   {"other.service", "WantedBy=app-%i.target", false},
 		"is an instance of what is wanted": {"other.service", "WantedBy=app@.target", false},
 	} {
-		own, err := ParseOwn("[Install]\n" + test.install + "\n" + stamp)
+		own, err := units.ParseOwn("[Install]\n" + test.install + "\n" + stamp)
 		if err != nil {
 			t.Fatal(err)
 		}

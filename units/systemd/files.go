@@ -1,4 +1,4 @@
-package units
+package systemd
 
 import (
 	"crypto/sha256"
@@ -13,11 +13,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
-
-// Dir is where davit's unit files lie.
-const Dir = bundle.UnitsDir
 
 // pendingReload exists from before a unit file is written until systemd has read it. systemd itself tells so only of
 // units that it has loaded, and only by the times of files.
@@ -40,7 +39,7 @@ type Files struct {
 type readFile struct {
 	stamp stamp
 	links map[string]string // where the links lead that the file names, by id
-	own   Own
+	own   units.Own
 	err   error // it is not davit's
 }
 
@@ -52,16 +51,16 @@ type stamp struct {
 }
 
 // List returns the unit files that carry davit's stamp, by unit name.
-func (f *Files) List() (map[string]Own, error) {
-	dir, err := os.Open(Dir)
+func (f *Files) List() (map[string]units.Own, error) {
+	dir, err := os.Open(bundle.UnitsDir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return map[string]Own{}, nil
+		return map[string]units.Own{}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list units: %w", err)
 	}
 	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
+	entries, err := dir.Readdirnames(-1)
 	if err != nil {
 		return nil, fmt.Errorf("list units: %w", err)
 	}
@@ -70,13 +69,13 @@ func (f *Files) List() (map[string]Own, error) {
 		return nil, err
 	}
 	f.left = left
-	read, units := make(map[string]readFile, len(f.read)), make(map[string]Own, len(f.read))
-	for _, name := range names {
+	read, own := make(map[string]readFile, len(f.read)), make(map[string]units.Own, len(f.read))
+	for _, name := range entries {
 		if strings.HasPrefix(name, newPrefix) {
-			f.left = append(f.left, filepath.Join(Dir, name))
+			f.left = append(f.left, filepath.Join(bundle.UnitsDir, name))
 			continue
 		}
-		if _, known := f.read[name]; !known && !validName.MatchString(name) {
+		if _, known := f.read[name]; !known && !names.Valid(name) {
 			continue
 		}
 		file, err := f.file(dir, name, current)
@@ -87,11 +86,11 @@ func (f *Files) List() (map[string]Own, error) {
 			continue // it is no file that davit could have written
 		}
 		if read[name] = file; file.err == nil {
-			units[name] = file.own
+			own[name] = file.own
 		}
 	}
 	f.read = read
-	return units, nil
+	return own, nil
 }
 
 func (f *Files) file(dir *os.File, name string, current map[string]string) (readFile, error) {
@@ -103,15 +102,15 @@ func (f *Files) file(dir *os.File, name string, current map[string]string) (read
 	if known, ok := f.read[name]; ok && known.stamp == now && known.isCurrent(current) {
 		return known, nil
 	}
-	text, err := os.ReadFile(filepath.Join(Dir, name))
+	text, err := os.ReadFile(filepath.Join(bundle.UnitsDir, name))
 	if err != nil {
 		return readFile{}, err
 	}
 	links := map[string]string{}
-	for _, id := range linked(string(text)) {
+	for _, id := range units.Linked(string(text)) {
 		links[id] = current[id]
 	}
-	own, err := ParseOwn(withBundles(string(text), current))
+	own, err := units.ParseOwn(units.WithBundles(string(text), current))
 	return readFile{now, links, own, err}, nil
 }
 
@@ -128,7 +127,7 @@ func (f readFile) isCurrent(current map[string]string) bool {
 // dropInDirs are where systemctl edit and systemctl set-property leave drop-ins (systemd.unit(5)).
 var dropInDirs = []string{
 	"/etc/systemd/system.control", "/run/systemd/system.control", "/run/systemd/transient",
-	"/etc/systemd/system", "/run/systemd/system", Dir,
+	"/etc/systemd/system", "/run/systemd/system", bundle.UnitsDir,
 }
 
 // DropIns tells the drop-ins of the node's units from later ones.
@@ -165,10 +164,10 @@ func (f *Files) Tidy() error {
 // ensureUnit leaves the file of a unit and its link as its text says. A file never names a link that is not there, and
 // the link stays where it leads if the file cannot be written.
 func ensureUnit(name, text string) error {
-	if !validName.MatchString(name) {
+	if !names.Valid(name) {
 		return fmt.Errorf("write unit: %q is not a name of davit's", name)
 	}
-	if err := os.MkdirAll(Dir, 0o755); err != nil {
+	if err := os.MkdirAll(bundle.UnitsDir, 0o755); err != nil {
 		return fmt.Errorf("write unit %s: %w", name, err)
 	}
 	steps := []func(name, text string) error{ensureFile, setCurrent}
@@ -184,9 +183,9 @@ func ensureUnit(name, text string) error {
 }
 
 func ensureFile(name, text string) error {
-	onDisk := OnDisk(text)
-	if now, err := os.ReadFile(filepath.Join(Dir, name)); err == nil && string(now) == onDisk {
-		return syncDir(Dir) // an interrupted call may not have
+	onDisk := units.OnDisk(text)
+	if now, err := os.ReadFile(filepath.Join(bundle.UnitsDir, name)); err == nil && string(now) == onDisk {
+		return syncDir(bundle.UnitsDir) // an interrupted call may not have
 	}
 	return writeFile(name, onDisk)
 }
@@ -197,7 +196,7 @@ func writeFile(name, text string) (err error) {
 	if err := notePending(); err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(Dir, newPrefix+"*")
+	file, err := os.CreateTemp(bundle.UnitsDir, newPrefix+"*")
 	if err != nil {
 		return err
 	}
@@ -211,10 +210,10 @@ func writeFile(name, text string) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(file.Name(), filepath.Join(Dir, name)); err != nil {
+	if err := os.Rename(file.Name(), filepath.Join(bundle.UnitsDir, name)); err != nil {
 		return err
 	}
-	return syncDir(Dir)
+	return syncDir(bundle.UnitsDir)
 }
 
 func removeUnit(name string) error {
@@ -224,10 +223,10 @@ func removeUnit(name string) error {
 	if err := notePending(); err != nil {
 		return fmt.Errorf("remove unit: %w", err)
 	}
-	if err := os.RemoveAll(filepath.Join(Dir, name)); err != nil {
+	if err := os.RemoveAll(filepath.Join(bundle.UnitsDir, name)); err != nil {
 		return fmt.Errorf("remove unit: %w", err)
 	}
-	return syncDir(Dir)
+	return syncDir(bundle.UnitsDir)
 }
 
 // etcDir is where systemctl enable makes links (systemd.unit(5)).
@@ -240,7 +239,7 @@ func removeLinks(dir, name string) error {
 	if err != nil {
 		return err
 	}
-	for _, kind := range linkKinds {
+	for _, kind := range units.LinkKinds {
 		targets, err := filepath.Glob(filepath.Join(dir, "*"+kind))
 		if err != nil {
 			return err

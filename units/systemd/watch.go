@@ -1,4 +1,4 @@
-package units
+package systemd
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 
 // Watch returns the names of units as they change, each once however often it changes before the name is read. When the
 // context or the connection to systemd ends, the channel is closed: changes may be missed until the next call.
-func (s *Systemd) Watch(ctx context.Context) (<-chan string, error) {
+func (s *Manager) Watch(ctx context.Context) (<-chan string, error) {
 	conn, err := s.connection(ctx)
 	if err != nil {
 		return nil, err
