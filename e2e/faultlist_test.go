@@ -17,15 +17,15 @@ import (
 )
 
 // proof is a line of a test's heading comment: "fault: WHAT BREAKS | WHAT BECOMES OF IT". Where several
-// tests are of one fault, one of them says what becomes of it.
+// tests are of one fault, one of them says the result.
 type proof struct {
 	test, fault, outcome string
 }
 
 const proofPrefix = "fault: "
 
-// TestFaultsAreListed makes docs/faults.md of the list of faults and of the tests that prove what becomes
-// of them. Each fault of the list has a test, or says what it lacks.
+// TestFaultsAreListed makes docs/faults.md from the list of faults and the tests that prove their
+// results. Each fault of the list has a test, or says what it lacks.
 func TestFaultsAreListed(t *testing.T) {
 	t.Parallel()
 	list, err := os.ReadFile("testdata/faults.md")
@@ -145,7 +145,7 @@ func faultList(list string, proofs []proof) (string, error) {
 			continue
 		}
 		if !inTable {
-			document.WriteString("| fault | what becomes of it | proof |\n|-------|--------------------|-------|\n")
+			document.WriteString("| fault | result | proof |\n|-------|--------------------|-------|\n")
 			inTable = true
 		}
 		row, err := faultRow(fault, found)
@@ -160,7 +160,7 @@ func faultList(list string, proofs []proof) (string, error) {
 	return document.String() + lacks.String(), nil
 }
 
-// faultRow is one fault with what becomes of it and the tests that show it.
+// faultRow is one fault with its result and the tests that show it.
 func faultRow(fault string, proofs []proof) (string, error) {
 	var outcomes, tests []string
 	for _, p := range proofs {
@@ -170,7 +170,7 @@ func faultRow(fault string, proofs []proof) (string, error) {
 		tests = append(tests, p.test)
 	}
 	if len(outcomes) != 1 {
-		return "", fmt.Errorf("%q: %d of its tests say what becomes of it, want one: %q", fault, len(outcomes), tests)
+		return "", fmt.Errorf("%q: %d of its tests says the result, want one: %q", fault, len(outcomes), tests)
 	}
 	return fmt.Sprintf("| %s | %s | %s |\n", fault, outcomes[0], strings.Join(tests, ", ")), nil
 }

@@ -58,7 +58,7 @@ type bench struct {
 // manifests. Whatever the moment, every container that is to stay goes on or is replaced, each unit is
 // whole, the old one or the new one, and the next apply ends where an undisturbed one would have.
 //
-// fault: davit is killed, at any action or system call of an apply | what runs goes on or is replaced; the next apply ends it
+// fault: davit is killed, at any action or system call of an apply | workloads go on or are replaced; the next apply ends it
 func TestKilledAtEveryPoint(t *testing.T) {
 	if os.Geteuid() != 0 || testing.Short() {
 		t.Skip("boots a node, which needs root: run it with sudo make test-e2e or test-faults")
@@ -261,7 +261,7 @@ func (p callPoint) apply() node.Command {
 // no point is left out because nobody thought of it.
 //
 // fault: davit is killed, at any action or system call of an apply
-// fault: the disk is full, or fails, at any rename, sync or new directory of an apply | reported; what runs goes on; the next apply ends it
+// fault: the disk is full, or fails, at any rename, sync or new directory of an apply | reported; workloads go on; the next apply ends it
 func TestFaultsAtEverySystemCall(t *testing.T) {
 	if os.Geteuid() != 0 || testing.Short() {
 		t.Skip("boots a node, which needs root: run it with sudo make test-e2e or test-faults")

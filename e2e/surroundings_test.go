@@ -42,7 +42,7 @@ var differences = []difference{
 	},
 	{
 		keys: "file /etc/hosts", what: "/etc/hosts", podman: "the node's names, the container, host.containers.internal", docker: "the container", davit: "the containers of its networks, `hostAliases`",
-		value: `-rw-r--r-- 127\.0\.0\.1\tlocalhost\n::1\tlocalhost .*`, reason: "what the node has in its own file is not meant for containers",
+		value: `-rw-r--r-- 127\.0\.0\.1\tlocalhost\n::1\tlocalhost .*`, reason: "the entries of the node's own file are not meant for containers",
 	},
 	{
 		keys: "file /etc/resolv.conf", what: "/etc/resolv.conf where the node names no server", podman: "8.8.8.8, 8.8.4.4", docker: "8.8.8.8, 8.8.4.4", davit: "no server",
@@ -79,7 +79,7 @@ var differences = []difference{
 		keys: "size of /dev/shm|mount /dev/shm", what: "size of /dev/shm", podman: "64000 KiB", docker: "64 MiB", davit: "64 MiB", value: `67108864|tmpfs .*size=65536k`, reason: "Docker's; `shmSize` sets it",
 	},
 	{
-		keys: "mount /dev|mount /proc/(keys|timer_list|latency_stats|kcore|sched_debug)", what: "/dev, and what of it hides files", podman: "programs run, from version 5 on", docker: "programs run", davit: "noexec",
+		keys: "mount /dev|mount /proc/(keys|timer_list|latency_stats|kcore|sched_debug)", what: "/dev, and the mounts in it that hide files", podman: "programs run, from version 5 on", docker: "programs run", davit: "noexec",
 		value: `tmpfs noexec,nosuid,rw.*`, varies: true, reason: "devices are not to be executed",
 	},
 	{
@@ -88,7 +88,7 @@ var differences = []difference{
 	},
 	{
 		keys: "mount /proc/interrupts|mount /sys/devices/system/cpu/cpu[0-9]+/thermal_throttle", what: "/proc/interrupts, counters of throttling", podman: "shown", docker: "shown, hidden in later versions", davit: "hidden",
-		value: `tmpfs .*`, varies: true, reason: "they tell what other programs and the keyboard do (GHSA-6fw5-f8r9-fgfm)",
+		value: `tmpfs .*`, varies: true, reason: "they show the activity of other programs and the keyboard (GHSA-6fw5-f8r9-fgfm)",
 	},
 	{
 		keys: "process NoNewPrivs", what: "no_new_privs", podman: "off", docker: "off", davit: "on", value: "1", reason: "no set-user-ID program makes root of a user; `allowPrivilegeEscalation: true` turns it off",

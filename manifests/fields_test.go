@@ -300,7 +300,7 @@ func cronJob(lines ...string) string {
 
 // TestObjectsClash has what two objects cannot both have.
 //
-// fault: an object is there twice, or clashes with another
+// fault: an object is defined twice, or clashes with another
 func TestObjectsClash(t *testing.T) {
 	t.Parallel()
 	container := func(name string, lines ...string) string {

@@ -58,12 +58,12 @@ var rules = []rule{
 	{"unit", []string{"OnFailure", "OnSuccess", "Wants", "Requires", "RequiresOverridable", "BindsTo", "BindTo", "PropagatesStopTo", "Upholds", "Requisite"}, shutdown, "it can end the whole node's run"},
 	{"unit", []string{"Conflicts", "PropagatesStopTo"}, []string{"*.target", "*.slice", "*.mount", "*.socket", "sshd.service", "ssh.service", "davit*.service", "dbus*", "systemd-*"}, "it stops units the node needs"},
 	{"unit", []string{"Before"}, boot, "it would hold up the node's boot"},
-	{"unit", namesUnits, []string{"*%*"}, "what a specifier stands for cannot be checked: write the unit's name out"},
+	{"unit", namesUnits, []string{"*%*"}, "the value of a specifier cannot be checked: write the unit's name out"},
 	{"unit", []string{"SourcePath"}, nil, "systemctl would ask for a reload each time that the file changes"},
 	{"unit", []string{"DefaultDependencies", "RefuseManual*", "JoinsNamespaceOf"}, nil, "davit sets it"},
 	{"install", []string{"Also", "DefaultInstance"}, nil, "it changes other units"},
 	{"install", []string{"WantedBy", "RequiredBy", "UpheldBy"}, slices.Concat(boot, shutdown), "it would hold up or end the node's boot"},
-	{"install", []string{"WantedBy", "RequiredBy", "UpheldBy"}, []string{"*%*"}, "what a specifier stands for cannot be checked: write the unit's name out"},
+	{"install", []string{"WantedBy", "RequiredBy", "UpheldBy"}, []string{"*%*"}, "the value of a specifier cannot be checked: write the unit's name out"},
 }
 
 // namesUnits are the settings of [Unit] that name other units.

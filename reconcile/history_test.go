@@ -161,7 +161,7 @@ func (h *chronicle) mayMove(unit string) bool {
 // beside registries that come and go, and lets time pass at the end: what works runs as it is wanted, what
 // does not runs in a version that was confirmed where there is one, and nothing is left to do.
 //
-// fault: random histories of manifests, some of which do not work | what ever worked runs; a second pass has nothing to do
+// fault: random histories of manifests, some of which do not work | every version that ever worked runs; a second pass has nothing to do
 func TestHistoriesConverge(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

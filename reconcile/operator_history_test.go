@@ -301,7 +301,7 @@ func (h *tale) judge() {
 // and kills them and has the node boot, beside random edits of manifests: what runs in the end is what the
 // operator and the manifests have it be.
 //
-// fault: an operator stops, starts, masks, disables and kills units and has the node boot, at random, while manifests change | what runs is what the operator and the manifests say
+// fault: an operator stops, starts, masks, disables and kills units and has the node boot, at random, while manifests change | the workloads are as the operator and the manifests say
 func TestHistoriesOfAnOperator(t *testing.T) {
 	t.Parallel()
 	histories := 0

@@ -466,7 +466,7 @@ func TestWhatEndsAStop(t *testing.T) {
 
 // TestNoPlanStartsWhatAnOperatorStopped starts and stops units in any order, while manifests change.
 //
-// fault: an operator starts and stops units in any order while manifests change | no pass starts what was stopped
+// fault: an operator starts and stops units in any order while manifests change | no pass starts the stopped units
 func TestNoPlanStartsWhatAnOperatorStopped(t *testing.T) {
 	t.Parallel()
 	var versions []Desired

@@ -98,7 +98,7 @@ func TestWhatALayerBecomesAtMost(t *testing.T) {
 	}
 }
 
-// fault: a layer of a few bytes unpacks to zeros for hours, which fill no disk | the pull ends with what the unpacker has read by then
+// fault: a layer of a few bytes unpacks to zeros for hours, which fill no disk | the pull ends with the bytes that the unpacker has read by then
 //
 // The blocks here are smaller than they may be: the library reads a MiB ahead, and unpacks that to its end.
 func TestALayerThatUnpacksForHoursEndsThePull(t *testing.T) {

@@ -118,7 +118,7 @@ func churn(settler *Settler, tree string, from, step, until time.Duration) Verdi
 	return verdict
 }
 
-// fault: a manifest keeps changing | it alone waits: others are applied, and what is gone is removed
+// fault: a manifest keeps changing | it alone waits: others are applied, and removals are done
 func TestAFileThatKeepsChangingDelaysOnlyItself(t *testing.T) {
 	t.Parallel()
 	for name, step := range map[string]time.Duration{"each second": time.Second, "all the time": 40 * time.Millisecond} {

@@ -32,10 +32,10 @@ const (
 	byVolume    = "a PersistentVolume of the manifests has to satisfy it; without one, davit keeps the volume and warns"
 	ownDirs     = "davit keeps the volume as a directory of the node"
 	noBalancing = "a service is a name and published ports here"
-	selected    = "a pod belongs to what defines it"
+	selected    = "a pod belongs to the object that defines it"
 	windows     = "davit runs Linux containers"
 	serverOnly  = "only an API server sets it"
-	namedAfter  = "a template's pods are named after what defines them"
+	namedAfter  = "a template's pods are named after the object that defines them"
 )
 
 // objectMeta are the fields of meta/v1 ObjectMeta.
@@ -45,8 +45,8 @@ var objectMeta = map[string]field{
 	"annotations":                {treatment: yes},
 	"namespace":                  {treatment: yes},
 	"generateName":               {silent, "name says it", nil},
-	"finalizers":                 {ignored, "what a manifest no longer has is removed", nil},
-	"ownerReferences":            {ignored, "what a manifest no longer has is removed", nil},
+	"finalizers":                 {ignored, "objects without a manifest are removed", nil},
+	"ownerReferences":            {ignored, "objects without a manifest are removed", nil},
 	"uid":                        {silent, serverOnly, nil},
 	"resourceVersion":            {silent, serverOnly, nil},
 	"generation":                 {silent, serverOnly, nil},
@@ -57,7 +57,7 @@ var objectMeta = map[string]field{
 	"managedFields":              {silent, serverOnly, nil},
 }
 
-// templateMeta are the fields of a template's metadata: pods are named after what defines them.
+// templateMeta are the fields of a template's metadata: pods are named after the object that defines them.
 var templateMeta = func() map[string]field {
 	fields := maps.Clone(objectMeta)
 	maps.Copy(fields, map[string]field{
@@ -138,8 +138,8 @@ var container = map[string]field{
 	"stdin":                    {ignored, "a service's standard input is at its end: with tty it stays open", []any{false}},
 	"stdinOnce":                {ignored, "a service has no standard input", []any{false}},
 	"resizePolicy":             {ignored, "systemd changes limits in place", nil},
-	"terminationMessagePath":   {ignored, "the journal has what a container said last", []any{"/dev/termination-log"}},
-	"terminationMessagePolicy": {ignored, "the journal has what a container said last", []any{"File"}},
+	"terminationMessagePath":   {ignored, "the journal has the last output of a container", []any{"/dev/termination-log"}},
+	"terminationMessagePolicy": {ignored, "the journal has the last output of a container", []any{"File"}},
 	"restartPolicyRules":       {no, "use restartPolicy", nil},
 	"volumeDevices":            {no, noDevices, nil},
 }
@@ -342,7 +342,7 @@ var (
 var (
 	podSecurity = map[string]field{
 		"supplementalGroupsPolicy": {no, "davit adds the groups of the image's user", []any{"Merge"}},
-		"fsGroupChangePolicy":      {ignored, "davit changes no owner of what is in a volume", nil},
+		"fsGroupChangePolicy":      {ignored, "davit changes the owner of no file in a volume", nil},
 		"seLinuxChangePolicy":      {ignored, "davit labels its own volumes, each once", nil},
 		"windowsOptions":           {no, windows, nil},
 	}

@@ -55,7 +55,7 @@ func TestDescriptionsSpeakOfFields(t *testing.T) {
 			t.Errorf("%s: got %q", path, got)
 		}
 	}
-	if got := find(t, "Container spec volumes secret").Type.Doc; got != "Files made of a Secret's keys; the fields mean what they mean in ConfigVolume." {
+	if got := find(t, "Container spec volumes secret").Type.Doc; got != "Files made of a Secret's keys; the fields mean the same as in ConfigVolume." {
 		t.Errorf("a type's own: %q", got)
 	}
 }

@@ -22,7 +22,7 @@ func (c *Config) Ref() Ref { return Ref{KindConfig, c.Metadata.Name} }
 // Meta implements [Object].
 func (c *Config) Meta() ObjectMeta { return c.Metadata }
 
-// Secret is a Config whose values are shown to nobody: not in plans, logs, units or
+// Secret is a Config whose values are never shown: not in plans, logs, units or
 // bundles.
 type Secret struct {
 	TypeMeta `json:",inline"`
@@ -42,7 +42,7 @@ func (s *Secret) Ref() Ref { return Ref{KindSecret, s.Metadata.Name} }
 // Meta implements [Object].
 func (s *Secret) Meta() ObjectMeta { return s.Metadata }
 
-// redacted is what is printed of a secret.
+// redacted is printed in place of a secret.
 const redacted = "[redacted]"
 
 // SecretBytes are bytes that print as [redacted]; in YAML they are base64.

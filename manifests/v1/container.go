@@ -5,7 +5,7 @@ type Container struct {
 	TypeMeta `json:",inline"`
 	// Metadata names the container and its unit.
 	Metadata ObjectMeta `json:"metadata"`
-	// Spec is what runs.
+	// Spec describes the container.
 	Spec ContainerSpec `json:"spec"`
 }
 
@@ -15,7 +15,7 @@ func (c *Container) Ref() Ref { return Ref{KindContainer, c.Metadata.Name} }
 // Meta implements [Object].
 func (c *Container) Meta() ObjectMeta { return c.Metadata }
 
-// ContainerSpec says what runs and how: a container, and the namespaces it has to itself.
+// ContainerSpec describes a container and the namespaces that it has to itself.
 type ContainerSpec struct {
 	ContainerFields `json:",inline"`
 	SandboxFields   `json:",inline"`
@@ -28,7 +28,7 @@ type ContainerSpec struct {
 	Oneshot bool `json:"oneshot,omitempty"`
 }
 
-// ContainerFields are what a Container and a Pod's containers have in common. Names and
+// ContainerFields are the fields of a Container and of a Pod's containers. Names and
 // meanings follow Kubernetes' Container.
 type ContainerFields struct {
 	// Image is a fully qualified reference: docker.io/library/nginx:1.27, or one
@@ -39,7 +39,7 @@ type ContainerFields struct {
 	// ImageRef names an Image object, whose reference and pull settings are used.
 	ImageRef string `json:"imageRef,omitempty"`
 	// Rootfs is a directory tree of the node that the container has in the place of an image, as with podman run
-	// --rootfs PATH:O: what the container writes lies above it and goes with the run, and the tree stays as it is. It has no
+	// --rootfs PATH:O: the container's writes go to a layer above it, which goes with the run, and the tree stays as it is. It has no
 	// configuration, so command is required.
 	Rootfs string `json:"rootfs,omitempty"`
 	// ImagePullPolicy is Always, IfNotPresent or Never. The default is Always for
@@ -90,36 +90,36 @@ type ContainerFields struct {
 	// first connection starts the container, which gets them as sd_listen_fds(3) says; it is
 	// not started at boot, and starts again at the next connection after it has ended.
 	Sockets []Socket `json:"sockets,omitempty" patchStrategy:"merge" patchMergeKey:"name"`
-	// VolumeMounts say where volumes appear in the container, in any order: what lies below the path of
-	// another one is mounted after that.
+	// VolumeMounts say where volumes appear in the container, in any order: a volume below the path of
+	// another one is mounted after it.
 	VolumeMounts []VolumeMount `json:"volumeMounts,omitempty" patchStrategy:"merge" patchMergeKey:"mountPath"`
 	// Devices are devices of the node that the container may use.
 	Devices []Device `json:"devices,omitempty" patchStrategy:"merge" patchMergeKey:"path"`
 
-	// Resources are what the container may use; changed alone, they restart nothing.
+	// Resources bound the container's use of the node; a change of them alone restarts nothing.
 	Resources Resources `json:"resources,omitzero"`
 	// OOMScoreAdj makes its processes more (up to 1000) or less (down to -1000) likely to be
 	// killed when the node is out of memory: OOMScoreAdjust=; default 0.
 	OOMScoreAdj *int32 `json:"oomScoreAdj,omitempty"`
-	// Ulimits are the process' limits (setrlimit(2)); the default is what systemd gives
-	// every service.
+	// Ulimits are the process' limits (setrlimit(2)); the default is the one of systemd's
+	// services.
 	Ulimits []Ulimit `json:"ulimits,omitempty" patchStrategy:"merge" patchMergeKey:"name"`
 
 	// StartupProbe holds the other probes back until it has succeeded once; the unit is
 	// starting until then.
 	StartupProbe *Probe `json:"startupProbe,omitempty"`
-	// ReadinessProbe says when the container can serve: its unit is started then.
+	// ReadinessProbe shows when the container can serve: its unit is started then.
 	ReadinessProbe *Probe `json:"readinessProbe,omitempty"`
 	// LivenessProbe restarts the container when it fails.
 	LivenessProbe *Probe `json:"livenessProbe,omitempty"`
-	// ImageHealthcheck says what the HEALTHCHECK of the image is, if the manifest has no probe: Ignore; Readiness, which
-	// says when the container can serve, as in Docker, Podman and Compose; or ReadinessAndLiveness, which also restarts a
+	// ImageHealthcheck is the use of the HEALTHCHECK of the image, if the manifest has no probe: Ignore; Readiness, which
+	// shows when the container can serve, as in Docker, Podman and Compose; or ReadinessAndLiveness, which also restarts a
 	// container that fails it. The default is to ignore it, as Kubernetes does, and to say so in davit plan.
 	ImageHealthcheck string `json:"imageHealthcheck,omitempty" enum:"Ignore,Readiness,ReadinessAndLiveness"`
 	// Lifecycle are hooks that run after the start and before the stop.
 	Lifecycle Lifecycle `json:"lifecycle,omitzero"`
-	// Reload is what systemctl reload does, and what a change of nothing but mounted Configs and Secrets
-	// does in the place of a restart; the default is that the unit has no reload.
+	// Reload is done by systemctl reload, and in place of a restart if only mounted Configs and Secrets
+	// have changed; the default is that the unit has no reload.
 	Reload Reload `json:"reload,omitzero"`
 	// Notify is Started (the default: ready when the process runs) or Container: the
 	// container says READY=1 itself, by sd_notify(3).

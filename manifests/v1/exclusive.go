@@ -65,7 +65,7 @@ func (c ContainerFields) exclusive(volumes []PodVolume) (field, reason string) {
 	return "", ""
 }
 
-// keepsData reports whether what is written to the volume is there for others too.
+// keepsData reports whether data written to the volume is visible to other workloads.
 func keepsData(name string, volumes []PodVolume) bool {
 	i := slices.IndexFunc(volumes, func(v PodVolume) bool { return v.Name == name })
 	if i < 0 {

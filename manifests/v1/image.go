@@ -15,7 +15,7 @@ func (i *Image) Ref() Ref { return Ref{KindImage, i.Metadata.Name} }
 // Meta implements [Object].
 func (i *Image) Meta() ObjectMeta { return i.Metadata }
 
-// ImageSpec is an image and how to pull it. The fields mean what they mean in
+// ImageSpec is an image and how to pull it. The fields mean the same as in
 // [ContainerSpec].
 type ImageSpec struct {
 	// Image is a reference as in a Container.

@@ -5,7 +5,7 @@ type Job struct {
 	TypeMeta `json:",inline"`
 	// Metadata names the job.
 	Metadata ObjectMeta `json:"metadata"`
-	// Spec is what runs.
+	// Spec describes the job.
 	Spec JobSpec `json:"spec"`
 }
 
@@ -39,7 +39,7 @@ type CronJob struct {
 	TypeMeta `json:",inline"`
 	// Metadata names the cron job.
 	Metadata ObjectMeta `json:"metadata"`
-	// Spec is what runs, and when.
+	// Spec describes the jobs and their times.
 	Spec CronJobSpec `json:"spec"`
 }
 
@@ -58,10 +58,9 @@ type CronJobSpec struct {
 	OnCalendar []string `json:"onCalendar,omitempty"`
 	// TimeZone is an IANA name; the default is the node's own.
 	TimeZone string `json:"timeZone,omitempty"`
-	// ConcurrencyPolicy is Allow, Forbid or Replace: what happens when the time comes and the
+	// ConcurrencyPolicy is Allow, Forbid or Replace, for the case that the time comes and the
 	// last run has not ended. Allow runs up to three beside each other. The default is Forbid,
-	// what systemd's timers do; Kubernetes' is Allow, and holds for what comes from Kubernetes'
-	// kinds.
+	// as with systemd's timers; that of a Kubernetes CronJob is Allow.
 	ConcurrencyPolicy string `json:"concurrencyPolicy,omitempty" enum:"Allow,Forbid,Replace"`
 	// StartingDeadlineSeconds is how late a missed run may start, in seconds; the default is
 	// no limit.
@@ -88,6 +87,6 @@ const (
 type JobTemplate struct {
 	// Metadata describes it; a name has no meaning.
 	Metadata TemplateMeta `json:"metadata,omitzero"`
-	// Spec is what runs.
+	// Spec describes the job.
 	Spec JobSpec `json:"spec"`
 }

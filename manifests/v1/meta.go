@@ -62,7 +62,7 @@ type ObjectMeta struct {
 	// Name is an RFC 1123 label: 1 to 63 of a-z, 0-9 and '-', beginning and
 	// ending with a letter or digit. A Container's name is its unit's name.
 	Name string `json:"name" pattern:"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"`
-	// Namespace is what the downward API shows as metadata.namespace; the default is default. It keeps nothing apart: an
+	// Namespace is shown by the downward API as metadata.namespace; the default is default. It keeps nothing apart: an
 	// object's kind and name are unique on a node.
 	Namespace string `json:"namespace,omitempty"`
 	// Labels are for people and tools, and for the downward API.

@@ -8,7 +8,7 @@ type Pod struct {
 	TypeMeta `json:",inline"`
 	// Metadata names the pod.
 	Metadata ObjectMeta `json:"metadata"`
-	// Spec is what runs.
+	// Spec describes the pod.
 	Spec PodSpec `json:"spec"`
 }
 
@@ -18,7 +18,7 @@ func (p *Pod) Ref() Ref { return Ref{KindPod, p.Metadata.Name} }
 // Meta implements [Object].
 func (p *Pod) Meta() ObjectMeta { return p.Metadata }
 
-// PodSpec is what runs: Kubernetes' PodSpec, and how many of it.
+// PodSpec describes a pod as Kubernetes' PodSpec does, and the number of its replicas.
 type PodSpec struct {
 	SandboxFields `json:",inline"`
 	// InitContainers run one after another, each to its end, before the others start. One
@@ -28,7 +28,7 @@ type PodSpec struct {
 	Containers []PodContainer `json:"containers" patchStrategy:"merge" patchMergeKey:"name"`
 	// ShareProcessNamespace lets the containers see each other's processes.
 	ShareProcessNamespace bool `json:"shareProcessNamespace,omitempty"`
-	// Resources hold for all containers together, beside what each has of its own.
+	// Resources hold for all containers together, in addition to those of each.
 	Resources Resources `json:"resources,omitzero"`
 	// SecurityContext holds for all containers.
 	SecurityContext PodSecurityContext `json:"securityContext,omitzero"`
@@ -81,7 +81,7 @@ type PodContainer struct {
 type PodTemplate struct {
 	// Metadata has the labels and annotations of the pods; a name has no meaning.
 	Metadata TemplateMeta `json:"metadata,omitzero"`
-	// Spec is what runs.
+	// Spec describes the pod.
 	Spec PodSpec `json:"spec"`
 }
 

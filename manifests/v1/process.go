@@ -24,7 +24,7 @@ type ContainerPort struct {
 type Ulimit struct {
 	// Name is the limit's without RLIMIT_, in lower case: nofile, core, memlock, nproc, …
 	Name string `json:"name"`
-	// Soft is what holds; -1 means unlimited.
+	// Soft is the limit in force; -1 means unlimited.
 	Soft int64 `json:"soft"`
 	// Hard is how far a process may raise it; the default is soft, -1 means unlimited.
 	Hard *int64 `json:"hard,omitempty"`
@@ -47,7 +47,7 @@ type Probe struct {
 	SuccessThreshold int32 `json:"successThreshold,omitempty"`
 	// FailureThreshold is how many must fail in a row; default 3.
 	FailureThreshold int32 `json:"failureThreshold,omitempty"`
-	// OnFailure is what a liveness probe does that has failed: Restart (the default; with
+	// OnFailure is the action of a liveness probe that has failed: Restart (the default; with
 	// restartPolicy Never it stops the container), Stop, Kill (restartPolicy holds, as after a
 	// crash), or None, which only reports it.
 	OnFailure string `json:"onFailure,omitempty" enum:"Restart,Stop,Kill,None"`
@@ -56,7 +56,7 @@ type Probe struct {
 	TerminationGracePeriodSeconds *int64 `json:"terminationGracePeriodSeconds,omitempty"`
 }
 
-// Handler is what a probe or hook does.
+// Handler is the action of a probe or hook.
 type Handler struct {
 	// Exec runs a command in the container; exit status 0 is success.
 	Exec *ExecAction `json:"exec,omitempty"`
@@ -131,7 +131,7 @@ type Lifecycle struct {
 	PreStop *Hook `json:"preStop,omitempty"`
 }
 
-// Hook is what happens then: exactly one of the fields.
+// Hook is one action: exactly one of the fields.
 type Hook struct {
 	Handler `json:",inline"`
 	// Sleep waits.
@@ -144,7 +144,7 @@ type SleepAction struct {
 	Seconds int64 `json:"seconds"`
 }
 
-// Reload is what a reload does: one of signal and exec.
+// Reload is the action of a reload: one of signal and exec.
 type Reload struct {
 	// Signal is sent to the container's main process, such as SIGHUP.
 	Signal string `json:"signal,omitempty"`
@@ -165,7 +165,7 @@ type Logging struct {
 	RateLimit *LogRateLimit `json:"rateLimit,omitempty"`
 }
 
-// LogRateLimit drops what a container says beyond a number of messages in a time.
+// LogRateLimit drops a container's messages beyond a number in an interval.
 type LogRateLimit struct {
 	// IntervalSeconds is the time, in seconds; 0 takes all.
 	IntervalSeconds int64 `json:"intervalSeconds"`
@@ -173,7 +173,7 @@ type LogRateLimit struct {
 	Burst int32 `json:"burst,omitempty"`
 }
 
-// What a liveness probe does that has failed.
+// The actions of a liveness probe that has failed.
 const (
 	OnFailureRestart = "Restart"
 	OnFailureStop    = "Stop"

@@ -1,6 +1,6 @@
 package v1
 
-// SandboxFields are what the containers of a pod share, and what a Container has to
+// SandboxFields are shared by the containers of a pod; a Container has them to
 // itself. Names and meanings follow Kubernetes' PodSpec.
 type SandboxFields struct {
 	// HostNetwork runs in the node's own network namespace.
@@ -10,7 +10,7 @@ type SandboxFields struct {
 	// HostIPC shares the node's System V IPC objects and POSIX message queues.
 	HostIPC bool `json:"hostIPC,omitempty"`
 	// HostUsers false runs in a user namespace: root inside is none of the node's users, and no
-	// other workload's, whatever it gets hold of. Files of images and volumes keep the owners they
+	// other workload's, even if it breaks out. Files of images and volumes keep the owners they
 	// have inside. The default is true.
 	HostUsers *bool `json:"hostUsers,omitempty"`
 	// UserNamespace names users of the node that the workload has among users of its own; hostUsers
@@ -50,7 +50,7 @@ type SandboxFields struct {
 	// limit.
 	MaxRestarts *int32 `json:"maxRestarts,omitempty"`
 	// TerminationGracePeriodSeconds is how long a stop waits before it kills, in
-	// seconds; the default is 10, and Kubernetes' 30 for what comes from Kubernetes' kinds.
+	// seconds; the default is 10, and 30 in Kubernetes' kinds.
 	TerminationGracePeriodSeconds *int64 `json:"terminationGracePeriodSeconds,omitempty"`
 	// ActiveDeadlineSeconds is how long a start may live, in seconds, before it is
 	// ended as failed; the default is no limit.
@@ -71,10 +71,10 @@ type UpdatePolicy struct {
 	// seconds; the default is the node's (docs/fleet.md), which is 10.
 	MinReadySeconds *int32 `json:"minReadySeconds,omitempty"`
 	// Strategy is RollingUpdate (the default), which restarts a pod's replicas a few at a time, the next
-	// ones when those before are ready, or Recreate, which restarts all at once. StopThenPull stops what
-	// runs before its new image is fetched, where there is no memory for both; DeleteThenPull also
-	// deletes the old image before, where there is no disk for both. What is fetched so late may be
-	// missing for long.
+	// ones when those before are ready, or Recreate, which restarts all at once. StopThenPull stops the running
+	// version before its new image is fetched, where there is no memory for both; DeleteThenPull also
+	// deletes the old image before, where there is no disk for both. With both, the workload is down while the image is
+	// fetched.
 	Strategy string `json:"strategy,omitempty" enum:"RollingUpdate,Recreate,StopThenPull,DeleteThenPull"`
 	// MaxUnavailable is how many replicas may be missing at a time; the default is 1, or 0 with
 	// maxSurge.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// UnitSection is what a manifest adds to one section of the unit: setting → values,
+// UnitSection is added to one section of the unit: setting → values,
 // in order. In YAML a value is a string, number or boolean, or a list of them; a
 // list gives one line each.
 type UnitSection map[string]Values

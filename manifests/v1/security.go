@@ -1,6 +1,6 @@
 package v1
 
-// SecurityContext is a Container's: that of one container, and what Kubernetes has at the
+// SecurityContext is that of a Container: Kubernetes' fields of a container and of a
 // pod.
 type SecurityContext struct {
 	ContainerSecurityContext `json:",inline"`
@@ -13,7 +13,7 @@ type SecurityContext struct {
 	Sysctls []Sysctl `json:"sysctls,omitempty" patchStrategy:"merge" patchMergeKey:"name"`
 }
 
-// PodSecurityContext is a Pod's; what a container says itself wins over it.
+// PodSecurityContext is that of a Pod; the fields of a container win over it.
 type PodSecurityContext struct {
 	// RunAsUser is the uid of the containers that name none.
 	RunAsUser *int64 `json:"runAsUser,omitempty"`
@@ -23,7 +23,7 @@ type PodSecurityContext struct {
 	RunAsNonRoot *bool `json:"runAsNonRoot,omitempty"`
 	// SupplementalGroups are further gids.
 	SupplementalGroups []int64 `json:"supplementalGroups,omitempty"`
-	// FSGroup is a further gid of the containers. The pod's emptyDirs and what is made in them
+	// FSGroup is a further gid of the containers. The pod's emptyDirs and new files in them
 	// belong to it, and it can read the pod's Configs and Secrets.
 	FSGroup *int64 `json:"fsGroup,omitempty"`
 	// Sysctls are kernel settings of the pod's own namespaces.
@@ -64,7 +64,7 @@ type ContainerSecurityContext struct {
 	SELinuxOptions *SELinuxOptions `json:"seLinuxOptions,omitempty"`
 	// ProcMount is Default or Unmasked, which shows all of /proc and makes it writable.
 	ProcMount string `json:"procMount,omitempty" enum:"Default,Unmasked"`
-	// MaskedPaths are hidden in addition to what davit hides.
+	// MaskedPaths are hidden in addition to the paths that davit hides.
 	MaskedPaths []string `json:"maskedPaths,omitempty"`
 	// UnmaskedPaths are not hidden and not read-only; ALL means none are.
 	UnmaskedPaths []string `json:"unmaskedPaths,omitempty"`
@@ -97,7 +97,7 @@ type AppArmorProfile struct {
 	LocalhostProfile string `json:"localhostProfile,omitempty"`
 }
 
-// SELinuxOptions are the parts of an SELinux label; what is not given is the default's.
+// SELinuxOptions are the parts of an SELinux label; a missing part is that of the default label.
 type SELinuxOptions struct {
 	// User is the label's user.
 	User string `json:"user,omitempty"`

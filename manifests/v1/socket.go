@@ -57,7 +57,7 @@ func (a ListenAddress) AddrPort() (netip.AddrPort, error) {
 	return address, nil
 }
 
-// Check says what is wrong with an address.
+// Check returns the fault of an address.
 func (a ListenAddress) Check() error {
 	if a.Path() == "" {
 		_, err := a.AddrPort()

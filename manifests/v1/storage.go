@@ -25,7 +25,7 @@ type VolumeMount struct {
 // PodVolume is a volume that belongs to one Container or Pod. Exactly one source is
 // required.
 type PodVolume struct {
-	// Name is what volumeMounts refer to.
+	// Name is the name that volumeMounts refer to.
 	Name         string `json:"name"`
 	VolumeSource `json:",inline"`
 }
@@ -82,7 +82,7 @@ type ConfigVolume struct {
 	Optional bool `json:"optional,omitempty"`
 }
 
-// SecretVolume are files made of a Secret's keys; the fields mean what they mean in
+// SecretVolume are files made of a Secret's keys; the fields mean the same as in
 // [ConfigVolume].
 type SecretVolume struct {
 	// SecretName is the Secret's.

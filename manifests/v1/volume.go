@@ -46,7 +46,7 @@ const ReclaimDelete = "Delete"
 type HostPath struct {
 	// Path is absolute.
 	Path string `json:"path"`
-	// Type is what must be there before the container starts: "" (no check),
+	// Type is the kind of file that must exist before the container starts: "" (no check),
 	// Directory, DirectoryOrCreate, File, FileOrCreate, Socket, CharDevice or
 	// BlockDevice, as in Kubernetes.
 	Type string `json:"type,omitempty" enum:",Directory,DirectoryOrCreate,File,FileOrCreate,Socket,CharDevice,BlockDevice"`
