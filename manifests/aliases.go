@@ -9,7 +9,7 @@ import (
 
 // Reasons why aliases cannot be written out.
 var (
-	errEndless   = errors.New("an alias to what it is in has no end")
+	errEndless   = errors.New("an alias to a node that contains it has no end")
 	errTooLarge  = errors.New("aliases make too much of it")
 	errMergeKind = errors.New("<< takes a mapping, or a list of them")
 )

@@ -56,9 +56,9 @@ func TestAliasesAreBounded(t *testing.T) {
 	}
 	for name, test := range map[string]struct{ text, want string }{
 		"a bomb":              {strings.Join(bomb, "\n") + "\n", "aliases make too much of it (write the values out)"},
-		"itself":              {"a: &a [*a]\n", "an alias to what it is in has no end (write the values out)"},
-		"itself, merged":      {"a: &a {<<: *a}\n", "an alias to what it is in has no end (write the values out)"},
-		"what holds it":       {"a: &a {b: {c: *a}}\n", "an alias to what it is in has no end (write the values out)"},
+		"itself":              {"a: &a [*a]\n", "an alias to a node that contains it has no end (write the values out)"},
+		"itself, merged":      {"a: &a {<<: *a}\n", "an alias to a node that contains it has no end (write the values out)"},
+		"what holds it":       {"a: &a {b: {c: *a}}\n", "an alias to a node that contains it has no end (write the values out)"},
 		"a merge of a text":   {"a: {<<: b}\n", "<< takes a mapping, or a list of them (write the values out)"},
 		"a merge of a number": {"a: {<<: [{c: d}, 1]}\n", "<< takes a mapping, or a list of them (write the values out)"},
 	} {

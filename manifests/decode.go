@@ -347,7 +347,7 @@ func (d *document) eachEntry(node *yaml.Node, path string, yield func(key, value
 		}
 		folded := strings.ToLower(key.Value)
 		if first, twice := seen[folded]; twice {
-			d.report(key, join(path, key.Value), fmt.Sprintf("is there twice, as %q in line %d too", first.Value, first.Line), "")
+			d.report(key, join(path, key.Value), fmt.Sprintf("appears twice, as %q in line %d too", first.Value, first.Line), "")
 			continue
 		}
 		seen[folded] = key

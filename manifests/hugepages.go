@@ -50,7 +50,7 @@ func (d *document) checkHugePageRequests(at string, resources v1.Resources) {
 	for name := range v1.HugePageSizes {
 		request, ok := resources.Requests[name]
 		if ok && request != resources.Limits[name] {
-			d.errorf(at+".requests."+name, "%q: want what is in limits", request)
+			d.errorf(at+".requests."+name, "%q: want the value in limits", request)
 		}
 	}
 }

@@ -44,7 +44,7 @@ func TestKubernetesErrorsPoint(t *testing.T) {
 		{"apiVersion: v1\nkind: Pod\nmetadata: {generateName: a-}\nspec: {containers: []}\n", `app.yaml:3:26: metadata.generateName: davit makes up no names (write name)`},
 		{"apiVersion: apps/v2\nkind: Deployment\n", `app.yaml:1:13: apiVersion: unknown apiVersion "apps/v2" (did you mean "apps/v1"?)`},
 		{"apiVersion: networking.k8s.io/v1\nkind: Ingress\n", `app.yaml:2:7: kind: davit has no Ingress (publish a port with hostPort or a Service of type LoadBalancer, or run a proxy as a Container)`},
-		{"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n", `app.yaml:2:7: kind: davit has no NetworkPolicy (put what may reach each other on a Network of its own: networks are kept apart)`},
+		{"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n", `app.yaml:2:7: kind: davit has no NetworkPolicy (put the workloads that may reach each other on a Network of its own: networks are kept apart)`},
 		{"apiVersion: example.com/v1\nkind: Own\n", `app.yaml:1:13: apiVersion: unknown apiVersion "example.com/v1" (davit knows apps/v1, batch/v1, v1, davit/v1)`},
 		{"apiVersion: v1\nkind: ConfigMp\n", `app.yaml:2:7: kind: davit does not know the kind "ConfigMp" (did you mean "ConfigMap"?)`},
 		{"apiVersion: v1\nkind: Node\n", `app.yaml:2:7: kind: davit does not know the kind "Node" (of v1 it knows ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod, ReplicationController, Secret, Service)`},

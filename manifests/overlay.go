@@ -67,7 +67,7 @@ func (s *stack) add(above layer, documents []*document) {
 		first := seen[id]
 		seen[id] = d
 		if first != nil && id.name != "" {
-			d.report(d.root, "", fmt.Sprintf("%s is there twice in %s, also in %s", id, above, first.position(first.root)), "")
+			d.report(d.root, "", fmt.Sprintf("%s appears twice in %s, also in %s", id, above, first.position(first.root)), "")
 			s.append(d, id)
 			continue
 		}

@@ -52,7 +52,7 @@ func (d *document) checkPod(at string, spec v1.PodSpec) {
 func (d *document) checkPodContainer(at string, container v1.PodContainer, sandbox v1.SandboxFields, names map[string]bool) {
 	d.checkName(at+".name", container.Name)
 	if names[container.Name] {
-		d.errorf(at+".name", "container %s is there twice", container.Name)
+		d.errorf(at+".name", "container %s appears twice", container.Name)
 	}
 	names[container.Name] = true
 	d.checkFields(at, container.ContainerFields, sandbox)

@@ -68,7 +68,7 @@ func (d *document) checkPolicyFile(p *policy.Policy) {
 		field := fmt.Sprintf("hostPaths[%d].path", i)
 		d.absolute(field, host.Path)
 		if slices.ContainsFunc(p.HostPaths[:i], func(other policy.HostPath) bool { return other.Path == host.Path }) {
-			d.errorf(field, "%s is there twice", host.Path)
+			d.errorf(field, "%s appears twice", host.Path)
 		}
 	}
 	for i, ids := range p.HostIDs {

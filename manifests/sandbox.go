@@ -106,7 +106,7 @@ func (d *document) checkAttachments(at string, spec v1.SandboxFields) {
 		d.checkEndpoint(field, attachment)
 		for _, earlier := range spec.Networks[:i] {
 			if earlier.Name == attachment.Name {
-				d.errorf(field+".name", "network %s is there twice", attachment.Name)
+				d.errorf(field+".name", "network %s appears twice", attachment.Name)
 			}
 		}
 	}
@@ -216,7 +216,7 @@ func (d *document) checkDependencies(at string, dependencies []v1.Dependency) {
 		if slices.ContainsFunc(dependencies[:i], func(earlier v1.Dependency) bool {
 			return earlier.Name == dependency.Name && earlier.Kind == dependency.Kind
 		}) {
-			d.errorf(field, "%s is there twice", dependency.Name)
+			d.errorf(field, "%s appears twice", dependency.Name)
 		}
 	}
 }
@@ -243,7 +243,7 @@ func (d *document) checkUpdatePolicy(at string, policy v1.UpdatePolicy) {
 		d.errorf(at+".maxSurge", "%d: want 0 to %d", *most, maxSurge)
 	}
 	if rolling := policy.Strategy == "" || policy.Strategy == v1.StrategyRollingUpdate; surge && !rolling {
-		d.errorf(at+".maxSurge", "with strategy %s nothing is started beside what runs: want one of the two", policy.Strategy)
+		d.errorf(at+".maxSurge", "with strategy %s no instance is started beside the running one: want one of the two", policy.Strategy)
 	}
 	if soak := policy.MinReadySeconds; soak != nil && *soak < 0 {
 		d.errorf(at+".minReadySeconds", "%d: want 0 or more", *soak)

@@ -16,7 +16,7 @@ func (d *document) checkSockets(at string, spec v1.ContainerFields, sandbox v1.S
 		field := fmt.Sprintf("%s.sockets[%d]", at, i)
 		d.checkName(field+".name", socket.Name)
 		if seen[socket.Name] {
-			d.errorf(field+".name", "socket %s is there twice", socket.Name)
+			d.errorf(field+".name", "socket %s appears twice", socket.Name)
 		}
 		seen[socket.Name] = true
 		d.exactlyOne(field, choice{"listenStream", socket.ListenStream != ""}, choice{"listenDatagram", socket.ListenDatagram != ""})

@@ -18,7 +18,7 @@ func (d *document) checkVolumes(at string, volumes []v1.PodVolume) {
 		field := fmt.Sprintf("%s.volumes[%d]", at, i)
 		d.checkName(field+".name", volume.Name)
 		if names[volume.Name] {
-			d.errorf(field+".name", "volume %s is there twice", volume.Name)
+			d.errorf(field+".name", "volume %s appears twice", volume.Name)
 		}
 		names[volume.Name] = true
 		d.checkSource(field, volume.VolumeSource)

@@ -117,7 +117,7 @@ func TestParseConfig(t *testing.T) {
 		"variables: {a.b: 1}":        `config.yaml:1:13: variables.a.b: want a name of letters, digits and '_'`,
 		"variables: {a: [1]}":        `config.yaml:1:16: variables.a: want a string, number or boolean, got a list`,
 		"variables: {a: null}":       `config.yaml:1:16: variables.a: want a string, number or boolean, got nothing`,
-		"variables: {a: 1, a: 2}":    `config.yaml:1:19: variables.a: is there twice, as "a" in line 1 too`,
+		"variables: {a: 1, a: 2}":    `config.yaml:1:19: variables.a: appears twice, as "a" in line 1 too`,
 		"generationsSize: many":      `config.yaml:1:18: generationsSize: "many": want a number of bytes, such as 5Gi`,
 		"generationsSize: -1":        `config.yaml:1:18: generationsSize: "-1": want a number of bytes, such as 5Gi`,
 		"a: [":                       `config.yaml:1:1: not YAML: did not find expected node content`,

@@ -14,7 +14,7 @@ func (d *document) checkVolume(spec v1.VolumeSpec) {
 	}
 	d.checkVolumeSource("spec", spec.HostPath, spec.EmptyDir)
 	if spec.EmptyDir != nil && spec.EmptyDir.IsHugePages() {
-		d.errorf("spec.emptyDir.medium", "huge pages are bounded by who uses them: want such a volume in spec.volumes of the Container or Pod")
+		d.errorf("spec.emptyDir.medium", "huge pages are bounded by the workloads that use them: want such a volume in spec.volumes of the Container or Pod")
 	}
 	if spec.Mode != "" && !octalMode.MatchString(spec.Mode) {
 		d.errorf("spec.mode", "%q: want three or four octal digits such as \"0750\"", spec.Mode)

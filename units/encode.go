@@ -57,7 +57,7 @@ func encode(value string, kind kind) (string, error) {
 		}
 	case unitName:
 		if !names.Valid(value) {
-			return "", fmt.Errorf("%q is not the name of a unit of davit's", value)
+			return "", fmt.Errorf("%q is not the name of a davit unit", value)
 		}
 	}
 	return value, nil

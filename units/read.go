@@ -29,7 +29,7 @@ type Own struct {
 }
 
 // ErrForeign is returned for a unit file without davit's stamp.
-var ErrForeign = errors.New("not a unit of davit's")
+var ErrForeign = errors.New("not a davit unit")
 
 // ParseOwn reads a unit file that davit wrote, whatever a person did to it since: a
 // setting that is gone is empty. Without the stamp the file is [ErrForeign].

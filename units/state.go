@@ -52,5 +52,5 @@ var (
 	ErrDependency = errors.New("a unit that it requires did not start")
 	// ErrUnseen is why nobody knows how a unit does: whoever waited for it was interrupted, or its job
 	// was taken back before it came to an end.
-	ErrUnseen = errors.New("nobody saw how it ended")
+	ErrUnseen = errors.New("its end was not seen")
 )

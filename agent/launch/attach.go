@@ -66,7 +66,7 @@ func attach(id string, detachKeys []byte) error {
 	}
 	output, err := withAttachSocket(id, unix.Connect)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) {
-		return fmt.Errorf("nobody holds its terminal, yet or any more: see systemctl status %s", id)
+		return fmt.Errorf("its terminal is not held, yet or any more: see systemctl status %s", id)
 	}
 	if err != nil {
 		return err

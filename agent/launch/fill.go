@@ -32,7 +32,7 @@ func (r *run) fill(source, destination string) error {
 	}
 	defer mark.Close()
 	if err := withTime(func() error { return r.fillFrom(destination, source, mark) }); err != nil {
-		return fmt.Errorf("fill volume %s with what image %s has at %s: %w", name, r.Image.Reference, destination, err)
+		return fmt.Errorf("fill volume %s with the files of image %s at %s: %w", name, r.Image.Reference, destination, err)
 	}
 	return os.Remove(mark.Name())
 }

@@ -71,7 +71,7 @@ func unmountBelow(dirs ...string) error {
 		return !slices.ContainsFunc(dirs, func(dir string) bool { return strings.HasPrefix(mount.Mountpoint, dir+"/") }), false
 	})
 	if err != nil {
-		return fmt.Errorf("find what is mounted: %w", err)
+		return fmt.Errorf("read the mounts: %w", err)
 	}
 	var failures []error
 	for _, mount := range slices.Backward(mounts) { // the last one is on top

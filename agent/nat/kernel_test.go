@@ -185,7 +185,7 @@ func TestManySinglePortsArePublished(t *testing.T) {
 	}
 }
 
-// TestAFreshEndpointIsNotLookedFor shows by a rule that is there twice that nothing was read: a start would otherwise read
+// TestAFreshEndpointIsNotLookedFor shows by a rule that appears twice that nothing was read: a start would otherwise read
 // what all others publish.
 func TestAFreshEndpointIsNotLookedFor(t *testing.T) {
 	inNetwork(t)

@@ -78,7 +78,7 @@ func (c *conversion) checkPortNames(from map[string]any, path string) {
 		case len(validation.IsValidPortName(name)) > 0:
 			c.errorf(at, "", "%q: want at most 15 of a-z, 0-9 and '-', with a letter, and '-' neither at an end nor twice in a row", name)
 		case taken[name]:
-			c.errorf(at, "", "port %s is there twice", name)
+			c.errorf(at, "", "port %s appears twice", name)
 		}
 		taken[name] = true
 	}
@@ -201,7 +201,7 @@ func (c *conversion) checkServicePorts(service *Service, headless bool) {
 		case port.Name != "" && len(validation.IsDNS1123Label(port.Name)) > 0:
 			c.errorf(path+".name", "", "%q: want at most 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit", port.Name)
 		case port.Name != "" && names[port.Name]:
-			c.errorf(path+".name", "", "port %s is there twice", port.Name)
+			c.errorf(path+".name", "", "port %s appears twice", port.Name)
 		}
 		names[port.Name] = true
 	}

@@ -22,7 +22,7 @@ var clusterKinds = map[string]map[string]string{
 		"Namespace":      "davit has no namespaces",
 		"ServiceAccount": noAccounts,
 		"LimitRange":     "write resources into the containers",
-		"ResourceQuota":  "the policy of the node says what manifests may ask for",
+		"ResourceQuota":  "the node's policy decides which requests of manifests are allowed",
 	},
 	"rbac.authorization.k8s.io": {
 		"Role":               noAccounts,
@@ -54,7 +54,7 @@ var insteadOf = map[string]map[string]string{
 	"networking.k8s.io": {
 		"Ingress":       "publish a port with hostPort or a Service of type LoadBalancer, or run a proxy as a Container",
 		"IngressClass":  "publish a port with hostPort or a Service of type LoadBalancer, or run a proxy as a Container",
-		"NetworkPolicy": "put what may reach each other on a Network of its own: networks are kept apart",
+		"NetworkPolicy": "put the workloads that may reach each other on a Network of its own: networks are kept apart",
 	},
 }
 

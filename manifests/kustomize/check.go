@@ -43,7 +43,7 @@ func (c *checker) check(name string) *Problem {
 		return &Problem{File: name, Line: 1, Column: 1, Message: oneLine(err)}
 	}
 	if field := refusedField(k); field != "" {
-		return at(name, text, field, field+" is not supported: davit runs no plugins and no helm", "commit what it generates")
+		return at(name, text, field, field+" is not supported: davit runs no plugins and no helm", "commit its output")
 	}
 	for _, reference := range references(k) {
 		if isRemote(reference) {
@@ -72,7 +72,7 @@ func (c *checker) check(name string) *Problem {
 		}
 	}
 	if count > maxDocuments {
-		return at(name, text, "", fmt.Sprintf("comes to more than %d objects", maxDocuments), "")
+		return at(name, text, "", fmt.Sprintf("makes more than %d objects", maxDocuments), "")
 	}
 	c.documents[name] = count
 	return nil

@@ -175,7 +175,7 @@ func (c *checker) container(at string, spec v1.ContainerFields, context v1.Conta
 	c.profiles(field, context.SeccompProfile, context.AppArmorProfile)
 	c.seLinux(field+".seLinuxOptions", context.SELinuxOptions)
 	for i := range context.UnmaskedPaths {
-		c.refuse(fmt.Sprintf("%s.unmaskedPaths[%d]", field, i), "preset", "it would see what is hidden from containers")
+		c.refuse(fmt.Sprintf("%s.unmaskedPaths[%d]", field, i), "preset", "it would see paths that are hidden from containers")
 	}
 	if !c.restricts() {
 		return

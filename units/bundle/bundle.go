@@ -404,7 +404,7 @@ func Decode(text []byte) (*Bundle, error) {
 	}
 	launch, ok := b.Spec.Annotations[annotationLaunch]
 	if !ok {
-		return nil, fmt.Errorf("decode %s: no annotation %s: not a bundle of davit's", ConfigFile, annotationLaunch)
+		return nil, fmt.Errorf("decode %s: no annotation %s: not one of davit's bundles", ConfigFile, annotationLaunch)
 	}
 	if err := json.Unmarshal([]byte(launch), &b.Launch); err != nil {
 		return nil, fmt.Errorf("decode %s: annotation %s: %w", ConfigFile, annotationLaunch, err)

@@ -165,7 +165,7 @@ func (f *Files) Tidy() error {
 // the link stays where it leads if the file cannot be written.
 func ensureUnit(name, text string) error {
 	if !names.Valid(name) {
-		return fmt.Errorf("write unit: %q is not a name of davit's", name)
+		return fmt.Errorf("write unit: %q is not a name of a davit unit", name)
 	}
 	if err := os.MkdirAll(bundle.UnitsDir, 0o755); err != nil {
 		return fmt.Errorf("write unit %s: %w", name, err)

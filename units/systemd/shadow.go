@@ -27,7 +27,7 @@ func Shadows(own map[string]units.Own) (map[string]string, error) {
 	for _, dir := range overDirs {
 		entries, err := os.ReadDir(dir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("find units that take the place of davit's: %w", err)
+			return nil, fmt.Errorf("find units that replace davit's: %w", err)
 		}
 		for _, entry := range entries {
 			name := entry.Name()

@@ -32,16 +32,16 @@ var version = "devel"
 const usage = `davit-run starts the containers of davit's systemd units.
 
   davit-run start BUNDLE         start the bundle's container as this unit's main process
-  davit-run sandbox BUNDLE       make what the containers of a pod share
+  davit-run sandbox BUNDLE       make the namespaces that the containers of a pod share
   davit-run ready ID             return when the container has started up and can serve
-  davit-run prestop ID SECONDS   run what comes before the container is stopped
+  davit-run prestop ID SECONDS   run the preStop hook before the container is stopped
   davit-run due BUNDLE           exit with status 1 when a timer starts the bundle too late
   davit-run beside UNIT...       start the first of the units that does not run
-  davit-run finish ID            remove what a container left that has run to its end
-  davit-run cleanup ID           note how a container or a sandbox ended, and remove what it left
-  davit-run mend ID...           make again what others have removed of what was made for containers
-                                 that run, and print what cannot be made again
-  davit-run reload ID            do what the container's manifest says a reload is
+  davit-run finish ID            remove the leftovers of a container that has completed
+  davit-run cleanup ID           note how a container or a sandbox ended, and remove its leftovers
+  davit-run mend ID...           restore the devices, rules and links that others have removed of
+                                 running containers, and print those that cannot be restored
+  davit-run reload ID            reload as the container's manifest says
   davit-run check ID PROBE       make one check of a probe that runs a command, and print why it
                                  failed
   davit-run exec [options] ID -- COMMAND [ARG...]
@@ -58,7 +58,7 @@ With plain OCI bundles it is a runtime like any other:
     create [--bundle DIR] [--pid-file FILE] [--console-socket PATH] ID
     start ID
     state ID
-    kill ID [SIGNAL]             SIGTERM unless told otherwise
+    kill ID [SIGNAL]             SIGTERM by default
     delete [--force] ID
 `
 
