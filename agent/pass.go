@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -332,7 +335,11 @@ func (n *Node) supersede(v *view, number int) error {
 // tidy removes what interrupted passes left where only passes write, and frees what containers that
 // are gone have not given back.
 func (n *Node) tidy(ctx context.Context, v *view) error {
-	return errors.Join(n.files.Tidy(), disk.Tidy(bundle.NetworkRecordsDir), n.cleanUpStopped(ctx, v.actual),
+	inUse := func(unit string) bool {
+		_, err := os.Lstat(filepath.Join(bundle.AttachmentsDir, strings.TrimSuffix(unit, ".service")))
+		return v.desired.Workload(unit).BundleDir != "" || err == nil
+	}
+	return errors.Join(n.files.Tidy(inUse), disk.Tidy(bundle.NetworkRecordsDir), n.cleanUpStopped(ctx, v.actual),
 		networks.FreeLeases(), n.generations.Prune(n.keep, v.spared()))
 }
 

@@ -33,6 +33,8 @@ func PendingReload() bool {
 type Files struct {
 	read map[string]readFile
 	left []string // files and links of interrupted writes
+	// orphans are the units whose links remain though their files are gone: their removal was interrupted.
+	orphans []string
 }
 
 // readFile is a unit that was read.
@@ -68,7 +70,7 @@ func (f *Files) List() (map[string]units.Own, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.left = left
+	f.left, f.orphans = left, orphans(current, entries)
 	read, own := make(map[string]readFile, len(f.read)), make(map[string]units.Own, len(f.read))
 	for _, name := range entries {
 		if strings.HasPrefix(name, newPrefix) {
@@ -150,19 +152,42 @@ func DropIns() (string, error) {
 // newPrefix begins the name of a unit file that is being written. No unit's name begins with a dot.
 const newPrefix = ".davit-new-"
 
-// Tidy removes what interrupted writes had left when the units were listed. Nobody may write units meanwhile.
-func (f *Files) Tidy() error {
+// Tidy removes the leftovers of interrupted writes and removals that [Files.List] has found, but for the links of units
+// that are in use. Nobody may write units meanwhile.
+func (f *Files) Tidy(inUse func(unit string) bool) error {
 	for _, path := range f.left {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("tidy units: %w", err)
 		}
 	}
-	f.left = nil
+	for _, unit := range f.orphans {
+		if inUse(unit) {
+			continue
+		}
+		if err := removeCurrent(unit); err != nil {
+			return fmt.Errorf("tidy units: %w", err)
+		}
+	}
+	f.left, f.orphans = nil, nil
 	return nil
 }
 
-// ensureUnit leaves the file of a unit and its link as its text says. A file never names a link that is not there, and
-// the link stays where it leads if the file cannot be written.
+// orphans are the units of links that have no file.
+func orphans(current map[string]string, files []string) (orphans []string) {
+	units := make(map[string]bool, len(files))
+	for _, file := range files {
+		units[file] = true
+	}
+	for id := range current {
+		if unit := id + ".service"; !units[unit] {
+			orphans = append(orphans, unit)
+		}
+	}
+	return orphans
+}
+
+// ensureUnit leaves the file of a unit and its link as its text says. A file never names a missing link, and
+// the link keeps its target if the file cannot be written.
 func ensureUnit(name, text string) error {
 	if !names.Valid(name) {
 		return fmt.Errorf("write unit: %q is not a name of a davit unit", name)
@@ -171,7 +196,7 @@ func ensureUnit(name, text string) error {
 		return fmt.Errorf("write unit %s: %w", name, err)
 	}
 	steps := []func(name, text string) error{ensureFile, setCurrent}
-	if !hasCurrent(name) {
+	if !hasCurrent(name) || !hasFile(name) {
 		slices.Reverse(steps)
 	}
 	for _, step := range steps {
@@ -180,6 +205,11 @@ func ensureUnit(name, text string) error {
 		}
 	}
 	return nil
+}
+
+func hasFile(name string) bool {
+	_, err := os.Lstat(filepath.Join(bundle.UnitsDir, name))
+	return err == nil
 }
 
 func ensureFile(name, text string) error {
@@ -216,17 +246,18 @@ func writeFile(name, text string) (err error) {
 	return syncDir(bundle.UnitsDir)
 }
 
+// removeUnit removes the file of a unit, and then its link: if that is interrupted, no file names a missing link.
 func removeUnit(name string) error {
-	if err := removeCurrent(name); err != nil {
-		return fmt.Errorf("remove unit: %w", err)
-	}
 	if err := notePending(); err != nil {
 		return fmt.Errorf("remove unit: %w", err)
 	}
 	if err := os.RemoveAll(filepath.Join(bundle.UnitsDir, name)); err != nil {
 		return fmt.Errorf("remove unit: %w", err)
 	}
-	return syncDir(bundle.UnitsDir)
+	if err := errors.Join(syncDir(bundle.UnitsDir), removeCurrent(name)); err != nil {
+		return fmt.Errorf("remove unit: %w", err)
+	}
+	return nil
 }
 
 // etcDir is where systemctl enable makes links (systemd.unit(5)).
