@@ -95,7 +95,7 @@ func isNoIPv6(err error) bool {
 	})
 }
 
-// maxLists is how often the kernel is asked for a list that became another one while it told it, as happens
+// maxLists bounds the requests for a list that changes while the kernel sends it, as happens
 // when many containers come and go at once.
 const maxLists = 100
 

@@ -1,6 +1,6 @@
 // Package bridge attaches containers to davit's own networks: a bridge device that has the subnets'
-// gateway addresses, and a pair of devices for each container. It does in the launcher's process what the
-// CNI plugins bridge and host-local do in theirs. It knows nothing of ports and of address translation.
+// gateway addresses, and a pair of devices for each container. It does in the launcher's process the work
+// of the CNI plugins bridge and host-local. It knows nothing of ports and of address translation.
 package bridge
 
 import (
@@ -26,7 +26,7 @@ type Endpoint struct {
 }
 
 // Attach attaches a container and returns its addresses: one of each subnet, but none of IPv6 where the kernel has no
-// IPv6 for the bridge or the container. What it leaves when it fails is undone by [Detach] and the end of the
+// IPv6 for the bridge or the container. If it fails, its leftovers are removed by [Detach] and the end of the
 // namespace.
 func Attach(network bundle.BridgeNetwork, end Endpoint) ([]netip.Addr, error) {
 	bridge, subnets, err := ensureDevice(network)
@@ -48,9 +48,9 @@ func Attach(network bundle.BridgeNetwork, end Endpoint) ([]netip.Addr, error) {
 	return plain, nil
 }
 
-// Detach removes what is left of a container on the network, once its processes have ended: its port of the
-// bridge, and the leases of its addresses. Between the two, when nothing comes from the container any more and
-// no other has its addresses yet, forget ends what the node remembers of those.
+// Detach removes the rest of a container on the network, once its processes have ended: its port of the
+// bridge, and the leases of its addresses. Between the two, when no packets come from the container any more and
+// no other has its addresses yet, forget ends the node's state of those.
 func Detach(network bundle.BridgeNetwork, end Endpoint, forget func([]netip.Addr) error) error {
 	failures := []error{unplug(network, end)}
 	leases, err := leasesOf(network, end)

@@ -18,11 +18,11 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// The checks find what others have removed or changed of a network while containers run on it. Each returns in words
-// what is wrong, "" for nothing, and changes nothing. [Mend] puts it right.
+// The checks find changes of a network by others while containers run on it. Each returns
+// the fault in words, "" for none, and changes nothing. [Mend] repairs it.
 
-// CheckDevice checks a network's bridge, and what the node's kernel does for it. Only the subnets count of which
-// containers have addresses. What the bridge is to be is on record of the network, as for [MendDevice].
+// CheckDevice checks a network's bridge, and the kernel's settings for it. Only the subnets count of which
+// containers have addresses. The desired state of the bridge is on record of the network, as for [MendDevice].
 func CheckDevice(network bundle.BridgeNetwork, inUse func(netip.Prefix) bool) (fault string, err error) {
 	network = current(network)
 	bridge, err := netlink.LinkByName(network.Device)
@@ -150,7 +150,7 @@ func CheckPort(network bundle.BridgeNetwork, end Endpoint) (fault string, err er
 	return "", err
 }
 
-// readDevice reads what the kernel says of a device; "" for one that is gone.
+// readDevice reads the kernel's state of a device; "" for one that is gone.
 func readDevice(dir, name string) (string, error) {
 	text, err := os.ReadFile(filepath.Join(dir, name))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EINVAL) {

@@ -19,7 +19,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// ensureDevice makes the bridge what it is to be: up, with the gateways' addresses and no others. It returns the
+// ensureDevice brings the bridge into its desired state: up, with the gateways' addresses and no others. It returns the
 // subnets that the bridge serves. Several launchers may do so at once.
 func ensureDevice(network bundle.BridgeNetwork) (netlink.Link, []bundle.Subnet, error) {
 	bridge, err := netlink.LinkByName(network.Device)
@@ -129,7 +129,7 @@ func keepRouters(dir string) error {
 	return nil
 }
 
-// forwarding is the kernel setting by which the node routes what comes from a subnet.
+// forwarding is the kernel setting by which the node routes packets from a subnet.
 func forwarding(subnet bundle.Subnet) string {
 	if subnet.Subnet.Addr().Is6() {
 		return "net/ipv6/conf/all/forwarding"
@@ -176,7 +176,7 @@ func plug(network bundle.BridgeNetwork, bridge netlink.Link, end Endpoint, addre
 	return addresses, nil
 }
 
-// isPlugged reports whether the container's device is there, and its other end is the port of this bridge.
+// isPlugged reports whether the container's device exists, and its other end is the port of this bridge.
 func isPlugged(inside *netlink.Handle, network bundle.BridgeNetwork, bridge netlink.Link, end Endpoint, addresses []netip.Prefix) (bool, error) {
 	device, err := inside.LinkByName(end.Interface)
 	if errors.As(err, new(netlink.LinkNotFoundError)) {
@@ -200,7 +200,7 @@ func isPortOf(port, bridge netlink.Link) bool {
 	return port.Attrs().MasterIndex == bridge.Attrs().Index && port.Attrs().Flags&net.FlagUp != 0
 }
 
-// areAmong reports whether a device has none but these addresses, and what the kernel gave it.
+// areAmong reports whether a device has none but these addresses, and those of the kernel.
 func areAmong(present []netlink.Addr, addresses []netip.Prefix) bool {
 	return !slices.ContainsFunc(present, func(has netlink.Addr) bool {
 		return !has.IP.IsLinkLocalUnicast() && !slices.ContainsFunc(addresses, func(address netip.Prefix) bool {
@@ -226,7 +226,7 @@ func makePair(namespace netns.NsHandle, inside *netlink.Handle, network bundle.B
 		PeerNamespace: netlink.NsFd(namespace),
 	}
 	err := netlink.LinkAdd(port)
-	if errors.Is(err, unix.EEXIST) { // either end, of an earlier run that nobody could clean up after
+	if errors.Is(err, unix.EEXIST) { // either end, of an earlier run without a clean-up
 		err = errors.Join(remove(&netlink.Handle{}, attributes.Name), remove(inside, end.Interface))
 		if err == nil {
 			err = netlink.LinkAdd(port)
@@ -320,8 +320,8 @@ func gatewayOf(network bundle.BridgeNetwork, address netip.Prefix) netip.Addr {
 	return netip.Addr{}
 }
 
-// addressOf is an address for a device. Nobody else has it, so the kernel need not ask around for a
-// second whether somebody does (RFC 4862, duplicate address detection).
+// addressOf is an address for a device. It is unique, so the kernel need not ask the network for a
+// second whether it is in use (RFC 4862, duplicate address detection).
 func addressOf(address netip.Prefix) *netlink.Addr {
 	made := &netlink.Addr{IPNet: &net.IPNet{
 		IP: address.Addr().AsSlice(), Mask: net.CIDRMask(address.Bits(), address.Addr().BitLen()),
@@ -332,8 +332,8 @@ func addressOf(address netip.Prefix) *netlink.Addr {
 	return made
 }
 
-// macOf is a hardware address, administered locally (IEEE 802), that belongs to an address: what the
-// neighbours remember of the address is right for who has it next.
+// macOf is a hardware address, administered locally (IEEE 802), that belongs to an address: the
+// neighbours' entry of the address stays right for the next container that has it.
 func macOf(address netip.Addr) net.HardwareAddr {
 	sum := fnv.New32a()
 	sum.Write(address.AsSlice())

@@ -21,7 +21,7 @@ import (
 // and its device, on a line each. It gets its name when it is complete.
 
 // lend reserves an address of each subnet for a container. One that it has had since an earlier run that
-// nobody could clean up after is its own.
+// had no clean-up is its own.
 func lend(network bundle.BridgeNetwork, end Endpoint) ([]netip.Prefix, error) {
 	dir := filepath.Join(bundle.CNIDataDir, network.Name)
 	if err := ensureLeases(network, dir); err != nil {
@@ -94,8 +94,8 @@ func ensureLeases(network bundle.BridgeNetwork, dir string) error {
 // newLease is a lease's file before it has an address.
 func newLease(dir string, end Endpoint) string { return filepath.Join(dir, ".new-"+end.Container) }
 
-// lendOf reserves the address that was asked for, or the first free one after that which the container's
-// name leads to: a container that comes again has the same address as long as nobody else took it.
+// lendOf reserves the requested address, or the first free one after that which the container's
+// name leads to: a container that starts again has the same address unless another one has taken it.
 func lendOf(subnet bundle.Subnet, asked netip.Addr, end Endpoint, reserve func(netip.Addr) error) (netip.Addr, error) {
 	if asked.IsValid() {
 		if asked == subnet.Gateway {
@@ -203,7 +203,7 @@ func allLeasesOf(dir, container string) ([]string, error) {
 	return found, nil
 }
 
-// ownerOf is the container that a lease is of; nobody's is "".
+// ownerOf is the container of a lease; "" for none.
 func ownerOf(file string) string {
 	text, err := os.ReadFile(file)
 	if err != nil {

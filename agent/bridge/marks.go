@@ -21,7 +21,7 @@ import (
 // markPrefix begins the alias of a bridge that davit made.
 const markPrefix = aliasPrefix + "network "
 
-// Mark is what the alias of a bridge says.
+// Mark is the content of the alias of a bridge.
 type Mark struct {
 	// Network is the network that the bridge was last used for.
 	Network string

@@ -15,8 +15,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// MendDevice makes a network's bridge again what it is to be, with the routes to its subnets, and what the node's kernel
-// does for it. What it is to be is on record of the network: a running container may have an earlier configuration.
+// MendDevice restores a network's bridge, with the routes to its subnets and the kernel's settings
+// for it. Its desired state is on record of the network: a running container may have an earlier configuration.
 func MendDevice(network bundle.BridgeNetwork) error {
 	network = current(network)
 	bridge, served, err := ensureDevice(network)
@@ -49,9 +49,9 @@ func ensureRoute(bridge netlink.Link, subnet bundle.Subnet) error {
 	return nil
 }
 
-// Mend makes the devices of a running container again what they are to be, with the addresses of the endpoint, which
-// are the container's on this network, and their leases. The bridge is as it is to be by then. What the container has
-// beside that stays, and where it administers its network itself, all that is inside unless the devices are gone.
+// Mend restores the devices of a running container, with the addresses of the endpoint, which
+// are the container's on this network, and their leases. The bridge is right by then. Other devices of the container
+// stay, and if it administers its network itself, all inside stays unless the devices are gone.
 // Connections go on where the devices are there still.
 func Mend(network bundle.BridgeNetwork, end Endpoint, administers bool) error {
 	bridge, err := netlink.LinkByName(network.Device)

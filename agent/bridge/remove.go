@@ -44,7 +44,7 @@ func RemoveIdle(network, device string) error {
 	return nil
 }
 
-// deleteBridge deletes a bridge, or what davit gave it if others gave it addresses too.
+// deleteBridge deletes a bridge, or only davit's addresses if others gave it addresses too.
 func deleteBridge(link netlink.Link, mark Mark) error {
 	present, err := prefixesOf(link)
 	if err != nil {

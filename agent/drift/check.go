@@ -1,4 +1,4 @@
-// Package drift finds what others have changed of what davit made for containers that run: their devices, addresses,
+// Package drift finds changes by others of the kernel objects and files of running containers: their devices, addresses,
 // routes, nftables rules, leases, files and mounts. It hears of changes and checks what may be concerned. It changes
 // nothing, and knows nothing of manifests.
 package drift
@@ -41,8 +41,8 @@ func (u Unchecked) Error() string {
 
 func (u Unchecked) Unwrap() error { return u.Err }
 
-// Check checks what davit made for containers that run, of these bundles. It returns by container what is wrong, in
-// words. Its error is an [Unchecked]: what it does not cover may be wrong or not.
+// Check checks the kernel objects and files of the running containers of these bundles. It returns their faults by container, in
+// words. Its error is an [Unchecked]: the parts that it names may be wrong or not.
 func Check(running []*bundle.Bundle) (map[string][]string, error) {
 	first := check(running)
 	if len(first.faults) == 0 {
@@ -119,7 +119,7 @@ type device struct {
 	fault   string
 }
 
-// isChanging reports whether a launcher starts the container, or undoes what it left: it holds the lock of the record.
+// isChanging reports whether a launcher starts the container, or cleans up after it: it holds the lock of the record.
 func isChanging(id string) bool {
 	fd, err := unix.Open(bundle.RecordFile(id), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -25,7 +25,7 @@ type container struct {
 	// attached are its ends of davit's own networks.
 	attached []attachment
 	unready  bool
-	// fault is what is wrong with the record of all that.
+	// fault is the fault of the record of all that.
 	fault string
 }
 
@@ -36,7 +36,7 @@ type attachment struct {
 	addresses []netip.Prefix
 }
 
-// read reads what there is on record of a container that runs.
+// read reads the records of a running container.
 func read(b *bundle.Bundle) (container, error) {
 	one := container{Bundle: b}
 	if b.Network.Mode != bundle.NetworkCNI {
@@ -77,7 +77,7 @@ func within(network bundle.BridgeNetwork, addresses []netip.Addr) []netip.Prefix
 	return found
 }
 
-// member is what launchers record of a container's networks.
+// member is the launchers' record of a container's networks.
 type member struct {
 	Networks map[string]struct{ Addresses []netip.Addr }
 	Unready  bool

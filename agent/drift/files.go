@@ -10,7 +10,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// checkFiles finds what is missing of the files that a launcher has made for a container.
+// checkFiles finds missing files of those that a launcher has made for a container.
 func checkFiles(b *bundle.Bundle) []string {
 	var faults []string
 	for _, name := range bundle.EtcFiles {
@@ -32,14 +32,14 @@ func checkRecord(id string) string {
 	return "the record of how it was started is gone"
 }
 
-// exists reports whether a path is there.
+// exists reports whether a path exists.
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
 }
 
-// checkMounts finds what is unmounted of what the sandbox of a pod has mounted on the node: its namespaces and its empty
-// directories in memory. What a container has mounted is in its own namespace.
+// checkMounts finds missing mounts of those that the sandbox of a pod has on the node: its namespaces and its empty
+// directories in memory. The mounts of a container are in its own namespace.
 func checkMounts(b *bundle.Bundle) []string {
 	if b.Spec.Process != nil {
 		return nil

@@ -16,7 +16,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// concern is what a change in a directory concerns.
+// concern is the subject of a change in a directory.
 type concern int
 
 const (
@@ -43,10 +43,10 @@ const (
 // masks are the events that are asked for.
 var masks = map[concern]uint32{ofUnits: change | come, ofState: change, ofBundles: loss | come, ofRunning: loss, ofContainers: loss | come}
 
-// parts are what the directories concern that are in one.
+// parts are the concerns of the directories that are in one.
 var parts = map[concern]concern{ofUnits: ofUnits, ofBundles: ofState, ofContainers: ofRunning}
 
-// isState reports whether passes look for what changes.
+// isState reports whether passes look for the change.
 func (c concern) isState() bool { return c != ofRunning && c != ofContainers && c != ofSettings }
 
 // watches are directories that are watched. Its methods may be called from several goroutines.
@@ -137,7 +137,7 @@ func (w *watches) addWithParts(dir string, c concern) error {
 	return err
 }
 
-// add watches a directory; one that is missing comes with what makes it.
+// add watches a directory; a missing one is watched once it is made.
 func (w *watches) add(dir string, c concern) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -155,7 +155,7 @@ func (w *watches) add(dir string, c concern) error {
 	return nil
 }
 
-// hear reads what has happened: whether something of what passes look for, or of what runs, has changed.
+// hear reads events, and reports whether the state that passes read, or a running container's, may have changed.
 func (w *watches) hear() (state, running bool, err error) {
 	for {
 		n, err := unix.Read(w.fd, w.buffer)
@@ -176,7 +176,7 @@ func (w *watches) hear() (state, running bool, err error) {
 	}
 }
 
-// event reports whether an event is about what passes look for, or about what runs.
+// event reports whether an event concerns the state that passes read, or a running container.
 func (w *watches) event(event []byte) (state, running bool) {
 	number, mask := int32(binary.NativeEndian.Uint32(event)), binary.NativeEndian.Uint32(event[4:])
 	name := string(bytes.TrimRight(event[unix.SizeofInotifyEvent:], "\x00"))

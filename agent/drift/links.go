@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// linkChange is what a message of rtnetlink about a device says.
+// linkChange is the content of a message of rtnetlink about a device.
 type linkChange struct {
 	// bridge is the name of the device if it is a bridge, of whichever network namespace.
 	bridge string

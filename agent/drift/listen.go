@@ -8,24 +8,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Listener hears of changes to what davit made. It does not say who made them: davit's own starts and stops remove
+// Listener hears of changes to davit's files and kernel objects. It does not know their cause: davit's own starts and stops remove
 // things too.
 type Listener struct {
 	route, rules *socket
 	watches      *watches
-	mounts       int // a descriptor that Go's own poller does not know: what polls it first has heard of a change
+	mounts       int // a descriptor that Go's own poller does not know: the first poll of it reports the change
 	end          int // an eventfd(2) that ends Run
 	changed      func(Change)
 }
 
-// Change is what may have changed.
+// Change is the kind of a change.
 type Change int
 
 // The changes.
 const (
-	// State is what every pass looks for: unit files, links, volumes, bundles, records.
+	// State is read by every pass: unit files, links, volumes, bundles, records.
 	State Change = iota
-	// Running is what launchers made for containers that run: [Check] finds out.
+	// Running is the kernel objects and files of running containers: [Check] finds changes of them.
 	Running
 )
 
@@ -83,7 +83,7 @@ func (l *Listener) Run(ctx context.Context) error {
 	}
 }
 
-// hear reads what has come.
+// hear reads the events.
 func (l *Listener) hear(polled []unix.PollFd) error {
 	var failures []error
 	for _, s := range []struct {

@@ -25,7 +25,7 @@ type socket struct {
 // listenRoute hears of devices, addresses and routes that go, on the node and in the namespaces of containers, of bridges
 // that change, and of forwarding that is switched. It calls bridge for each bridge that comes, changes or goes.
 func listenRoute(bridge func(name string)) (*socket, error) {
-	// Without the capability CAP_NET_BROADCAST what happens inside of containers is not heard.
+	// Without the capability CAP_NET_BROADCAST events of containers' own network namespaces are not heard.
 	hearAll := func(fd int) error {
 		err := unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_LISTEN_ALL_NSID, 1)
 		if errors.Is(err, unix.EPERM) {
@@ -69,7 +69,7 @@ func listen(protocol int, groups []int, prepare func(fd int) error, concerns fun
 	return &socket{fd: fd, concerns: concerns, buffer: make([]byte, 16<<10)}, nil
 }
 
-// hear reads what the kernel has said, and reports whether something has gone, or may have unheard.
+// hear reads the messages of the kernel, and reports whether something has gone, or may have unheard.
 func (s *socket) hear() (lost bool, err error) {
 	for {
 		n, err := unix.Read(s.fd, s.buffer)
@@ -92,7 +92,7 @@ func anyMessage(datagram []byte, concerns func(unix.NlMsghdr, []byte) bool) bool
 	for len(datagram) >= unix.SizeofNlMsghdr {
 		header := unix.NlMsghdr{Len: binary.NativeEndian.Uint32(datagram), Type: binary.NativeEndian.Uint16(datagram[4:]), Flags: binary.NativeEndian.Uint16(datagram[6:])}
 		if header.Len < unix.SizeofNlMsghdr || int(header.Len) > len(datagram) {
-			return true // what it says is not known
+			return true // its content is not known
 		}
 		if concerns(header, datagram[unix.SizeofNlMsghdr:header.Len]) {
 			return true

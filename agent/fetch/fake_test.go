@@ -15,7 +15,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// fakeStore does what its functions say, and counts. A nil function succeeds at once.
+// fakeStore calls its functions, and counts. A nil function succeeds at once.
 type fakeStore struct {
 	resolve func(ctx context.Context, reference string) (digest string, err error)
 	pull    func(ctx context.Context, image reconcile.Image, progress func(images.Progress)) error

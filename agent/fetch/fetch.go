@@ -1,13 +1,13 @@
 // Package fetch resolves, pulls and releases images beside the passes that want them.
 //
 // A pass of the agent never waits for a registry, nor for the storage, whose locks another program may hold
-// for long. It asks a [Fetcher], which answers at once: with what is known, with what is under way
-// ([reconcile.Waiting]), or with what failed and when it is tried again ([reconcile.Retry]). The work itself
-// is a task in the background. When a task has come to a result, [Fetcher.Changes] wakes the loop, whose
+// for long. It asks a [Fetcher], which answers at once: with the result, with the state of the task
+// ([reconcile.Waiting]), or with the error and the time of the next try ([reconcile.Retry]). The work itself
+// is a task in the background. When a task has a result, [Fetcher.Changes] wakes the loop, whose
 // next pass asks again.
 //
 // A Fetcher outlives passes and is the only user of registries. It knows when to ask, how often, and for
-// whom; how an image is brought, and what a failure means, is the business of package images.
+// whom; package images knows how an image is fetched, and the meaning of a failure.
 package fetch
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/davit-project/davit/reconcile"
 )
 
-// Store is what a Fetcher fetches with; [images.Store] implements it.
+// Store has the operations of a Fetcher; [images.Store] implements it.
 type Store interface {
 	// Known answers requests from davit's records alone, and leaves out those for which they are not
 	// enough. It returns the same map as long as the answer is the same.
@@ -100,7 +100,7 @@ func New(store Store, options Options) *Fetcher {
 	}
 }
 
-// Close cancels all tasks and waits for them. What is asked afterwards is not done.
+// Close cancels all tasks and waits for them. Later requests are not carried out.
 func (f *Fetcher) Close() {
 	f.mu.Lock()
 	f.closed = true
@@ -167,9 +167,9 @@ func (f *Fetcher) move() {
 }
 
 // Settle waits until all requests have their answers, or the patience or the context is at its end. It is
-// for commands that ask once; what has no answer then, a call of Resolve says.
+// for commands that ask once; a call of Resolve names the requests without an answer.
 func (f *Fetcher) Settle(ctx context.Context) {
-	// There is nothing to do about an error: who asks next sees what is under way.
+	// An error needs no action: the next call reports the state.
 	_ = f.Await(ctx, func() error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -182,7 +182,7 @@ func (f *Fetcher) Settle(ctx context.Context) {
 
 // Await calls ask, a method of the Fetcher, until it returns something other than that its task is under
 // way or, if tries are limited, tried again; or until the patience or the context is at its end, with an
-// error that says what it waits for. It is for commands that ask once.
+// error that names the task that it waits for. It is for commands that ask once.
 func (f *Fetcher) Await(ctx context.Context, ask func() error) error {
 	var impatient <-chan time.Time
 	if f.options.Patience > 0 {

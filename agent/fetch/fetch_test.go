@@ -379,7 +379,7 @@ func TestImagesAreRemovedInTheBackground(t *testing.T) {
 	})
 }
 
-// A removal that failed must not be tried when the image has come to be needed meanwhile.
+// A removal that failed must not be tried when the image is needed again meanwhile.
 func TestARemovalIsTriedAgainOnlyIfItIsStillWanted(t *testing.T) {
 	store := &fakeStore{remove: func(context.Context) error { return errPassing }}
 	inBubble(t, store, Options{}, func(t *testing.T, f *Fetcher) {

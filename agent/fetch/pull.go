@@ -72,7 +72,7 @@ func (f *Fetcher) note(p *pull, progress images.Progress) {
 	p.progress = progress
 }
 
-// pulled forgets the task: that the image is there, the store says.
+// pulled forgets the task: the store reports that it has the image.
 func (f *Fetcher) pulled(key pullKey, image reconcile.Image) {
 	delete(f.pulls, key)
 	f.forgetSizes(image.ID)

@@ -14,7 +14,7 @@ type removalKey struct {
 }
 
 // removal is an image that is released or deleted. It is tried again only if it is still wanted then:
-// meanwhile the image may have come to be needed.
+// meanwhile the image may be needed again.
 type removal struct {
 	task
 	done bool

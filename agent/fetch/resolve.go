@@ -27,7 +27,7 @@ type answers struct {
 	stale    bool
 }
 
-// Resolve never waits. It returns what is known of each request now, and has the rest asked for in the
+// Resolve never waits. It returns the known answer of each request, and has the rest asked for in the
 // background; tasks of other requests are cancelled and forgotten. An error is [reconcile.Waiting] while a
 // request is asked for the first time, [reconcile.Retry] from a failure until a success, and any other
 // where a failure is final.
@@ -95,8 +95,8 @@ func (f *Fetcher) resolved(r *resolution, image reconcile.Image) {
 	r.image, r.known = image, true
 }
 
-// result is what is known now. A failure stands while the request is tried again: what is known of it has
-// not changed, and neither should what a person sees.
+// result is the answer that is known now. A failure stands while the request is tried again: the answer has
+// not changed, and neither should the text that a person sees.
 func (r *resolution) result(now time.Time) reconcile.ImageResult {
 	switch {
 	case r.err != nil:

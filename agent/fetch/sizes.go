@@ -2,7 +2,7 @@ package fetch
 
 import "context"
 
-// measurement is what an image's layers take.
+// measurement is the room that an image's layers take.
 type measurement struct {
 	task
 	sizes map[string]int64

@@ -15,7 +15,7 @@ import (
 // task is something that is tried until it succeeds. Its Fetcher's lock guards it. While it waits for its
 // next try it is a timer, not a goroutine: a registry that is down may have a thousand of them.
 type task struct {
-	// try runs without the lock. It returns what is to be done with the result, with the lock.
+	// try runs without the lock. It returns the use of the result, with the lock.
 	try func(ctx context.Context) (take func(), err error)
 	// again is called at the time of the next try.
 	again func()
@@ -27,7 +27,7 @@ type task struct {
 	final bool               // it is not tried again
 	next  time.Time          // the time of the next try; zero unless the last one failed
 	timer *time.Timer
-	gone  bool // dropped: whatever comes is of no use
+	gone  bool // dropped: the result is of no use
 }
 
 func (t *task) isRunning() bool { return t.stop != nil }
@@ -115,7 +115,7 @@ func (f *Fetcher) end(t *task, take func(), err error) {
 	})
 }
 
-// wait is the time to the next try after so many that failed. What a registry asks for is the least. A pull that
+// wait is the time to the next try after so many that failed, and at least the wait that a registry asks for. A pull that
 // waits for room asks no registry for its layers before there is some.
 func (f *Fetcher) wait(tries int, err error) time.Duration {
 	wait := min(f.options.FirstRetry<<min(tries-1, 20), f.options.LastRetry)

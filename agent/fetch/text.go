@@ -9,7 +9,7 @@ import (
 	"github.com/davit-project/davit/reconcile"
 )
 
-// resolveText says what an answer is waited for from.
+// resolveText names the source of an answer that is waited for.
 func resolveText(request reconcile.ImageRequest, so time.Duration) string {
 	registry := images.RegistryOf(request.Reference)
 	if registry == "" || request.PullPolicy == v1.PullNever {

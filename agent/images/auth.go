@@ -67,7 +67,7 @@ func (s *Store) authenticate(system *types.SystemContext, request reconcile.Imag
 	return nil
 }
 
-// What others must not do with a file of credentials, as bits of its mode: not write one
+// Permissions that a file of credentials must not give others, as bits of its mode: no one else may write one
 // that is read at all, because it names helper programs to run as root, and not read one
 // whose passwords are used.
 const (

@@ -65,7 +65,7 @@ func TestCredentialsThatOthersCanReadAreRefused(t *testing.T) {
 	_, err := s.Resolve(t.Context(), always(reference))
 	wantError(t, err, s.settings.authFiles[0], "chmod 600")
 
-	// Those of another registry are not used, unless others may change what is run.
+	// Those of another registry are not used, unless others may change the program.
 	authFile(t, s.settings.authFiles[0], "elsewhere.example", 0o644)
 	resolve(t, s, always(reference))
 	authFile(t, s.settings.authFiles[0], "elsewhere.example", 0o622)

@@ -18,8 +18,8 @@ import (
 	"github.com/davit-project/davit/reconcile"
 )
 
-// pull copies the image into the storage, by digest, and checks that what arrived is what
-// was resolved.
+// pull copies the image into the storage, by digest, and checks that the image is the one
+// that was resolved.
 func (q query) pull(ctx context.Context, store storage.Store, image reconcile.Image) error {
 	if err := q.source.checkFiles(); err != nil {
 		return err
@@ -61,7 +61,7 @@ func (q query) copy(ctx context.Context, settings *types.SystemContext, store st
 	if system.BigFilesTemporaryDir, err = os.MkdirTemp(q.store.temporaryDir(), "pull-"); err != nil {
 		return err
 	}
-	defer os.RemoveAll(system.BigFilesTemporaryDir) // what is left is removed with the next pull
+	defer os.RemoveAll(system.BigFilesTemporaryDir) // the rest is removed with the next pull
 	var arrived types.ImageReference
 	err = q.watched(ctx, system.BigFilesTemporaryDir, func(ctx context.Context, events chan types.ProgressProperties) error {
 		return withPolicy(&system, func(policy *signature.PolicyContext) error {

@@ -16,9 +16,9 @@ import (
 	"github.com/davit-project/davit/agent/disk"
 )
 
-// While davit pulls, a file holds the boot's id. One that is there with another boot's id
-// says that the machine went down in the middle of a pull: only then can what davit wrote
-// into the storage be in pieces, and the storage is checked before it is used. After a mere
+// While davit pulls, a file holds the boot's id. A file with another boot's id
+// shows that the machine went down in the middle of a pull: only then can files that davit wrote
+// into the storage be incomplete, and the storage is checked before it is used. After a mere
 // kill the page cache is whole, and the storage itself removes layers it had begun.
 
 const bootIDFile = "/proc/sys/kernel/random/boot_id"
@@ -29,7 +29,7 @@ func (s *Store) markPath() string { return filepath.Join(s.settings.records, ".p
 func (s *Store) temporaryDir() string { return filepath.Join(s.settings.records, ".fetching") }
 
 // beginPull leaves the mark for as long as a pull is under way; the caller calls done once. If no process
-// pulls, the temporary directory holds what a killed pull left.
+// pulls, the temporary directory holds leftovers of a killed pull.
 func (s *Store) beginPull() (done func() error, err error) {
 	s.marking.Lock()
 	defer s.marking.Unlock()
@@ -95,7 +95,7 @@ func removeFile(path string) error {
 }
 
 // repairAfterCrash checks the storage's lists and data once after the machine went down
-// during a pull, and removes what is damaged, never more. Layers are not read here: those
+// during a pull, and removes the damaged parts, never more. Layers are not read here: those
 // that no record names are read back before their first use.
 func (s *Store) repairAfterCrash(store storage.Store, m *mender) error {
 	marked, err := os.ReadFile(s.markPath())
@@ -126,7 +126,7 @@ func (s *Store) repairAfterCrash(store storage.Store, m *mender) error {
 
 // repairReported has the storage forget the layers and images that a check has found damaged; images that
 // another tool's container uses stay. Nothing is deleted: containers that run may use what the storage does
-// not know, or what no image uses.
+// not know, or files that no image uses.
 func (m *mender) repairReported(store storage.Store, report storage.CheckReport) error {
 	containers, err := store.Containers()
 	if err != nil {

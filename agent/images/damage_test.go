@@ -34,7 +34,7 @@ type patient struct {
 	app      reconcile.Image
 	base     ggcr.Image
 	foreign  reconcile.Image
-	// merged is where the first image is mounted, content what is to be found there.
+	// merged is the mount point of the first image, content the files expected there.
 	merged, content string
 	pulls           int
 	// lenient is set where earlier damage may have left nothing to damage.
@@ -62,7 +62,7 @@ func newPatient(t *testing.T) *patient {
 	return p
 }
 
-// mount does what the launcher does.
+// mount mounts as the launcher does.
 func (p *patient) mount() {
 	p.t.Helper()
 	record, err := p.records.read(p.app.ID)
@@ -116,7 +116,7 @@ func (p *patient) restart() {
 	})
 }
 
-// wantHealthy checks that the node can go on: another image that shares layers is pulled, what is damaged of
+// wantHealthy checks that the node can go on: another image that shares layers is pulled, damaged parts of
 // the first one is pulled again, and sizes are no reason to fail.
 func (p *patient) wantHealthy() {
 	p.t.Helper()
@@ -190,7 +190,7 @@ func (p *patient) wantUndisturbed() {
 	}
 }
 
-// wantForeign checks that another tool has what it had.
+// wantForeign checks that the data of another tool is unchanged.
 func (p *patient) wantForeign() {
 	p.t.Helper()
 	store, err := p.storage()

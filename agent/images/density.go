@@ -18,7 +18,7 @@ import (
 // unpacks two more formats, which no registry's layers have.
 
 const (
-	// densest is how many bytes a byte of a layer may become, beyond denseStart. Whatever gzip can hold passes.
+	// densest is the most bytes that a byte of a layer may become, beyond denseStart. Any gzip stream passes.
 	densest    = 1100
 	denseStart = 1 << 30
 
@@ -35,7 +35,7 @@ type densities struct {
 	layers map[string]*density
 }
 
-// check looks at what has arrived since the last time.
+// check looks at the bytes that have arrived since the last time.
 func (d *densities) check() error {
 	return filepath.WalkDir(d.dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
@@ -61,7 +61,7 @@ func (d *densities) check() error {
 	})
 }
 
-// density is how far a layer was read, and what that becomes at most.
+// density is the number of bytes read of a layer, and a bound of their unpacked size.
 type density struct {
 	at, unpacked int64
 	// other is set for a layer of another format, inFrame between a frame's header and its last block.
@@ -69,7 +69,7 @@ type density struct {
 	frame          frame
 }
 
-// frame is what a frame's header says, and what its blocks so far become at most.
+// frame is the content size of a frame's header, and a bound of the size of its blocks so far.
 type frame struct {
 	unpacked, block int64 // block is the most that one becomes
 	content         int64 // -1 if the header does not say
@@ -84,7 +84,7 @@ func (d *density) most() int64 {
 	return d.unpacked + d.frame.unpacked
 }
 
-// read reads on, up to what has not arrived yet.
+// read reads on, to the end of the bytes that have arrived.
 func (d *density) read(from io.ReaderAt) error {
 	var window [4096]byte
 	for !d.other {
@@ -116,7 +116,7 @@ func (d *density) parse(text []byte) (used int64, err error) {
 	return used, nil
 }
 
-// header reads one header, and returns how long that and what it is for are; 0 if it is not there as a whole.
+// header reads one header, and returns the length of it and of its frame or block; 0 if it has not arrived as a whole.
 func (d *density) header(text []byte) (int64, error) {
 	switch {
 	case d.inFrame:

@@ -37,7 +37,7 @@ func zstdZeros(content []byte, zeros int64, block int) []byte {
 	return append(packed, zstdBlock(0, []byte{}, true)...)
 }
 
-// zstdPacked is what the library's own packer makes of content.
+// zstdPacked is content, packed by the library's own packer.
 func zstdPacked(t *testing.T, content io.Reader) []byte {
 	t.Helper()
 	var packed bytes.Buffer

@@ -18,7 +18,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// description is what an image's manifest and configuration say.
+// description is the data of an image's manifest and configuration.
 type description struct {
 	manifest digest.Digest
 	config   imagespec.Image
@@ -70,7 +70,7 @@ func describe(ctx context.Context, system *types.SystemContext, ref, judgedAs ty
 	return d, nil
 }
 
-// dockerConfig reads what Docker's configuration has beside OCI's. An image of Docker's first schema has none.
+// dockerConfig reads the fields of Docker's configuration that OCI's lacks. An image of Docker's first schema has none.
 func dockerConfig(ctx context.Context, parsed types.Image) (reconcile.DockerConfig, error) {
 	text, err := parsed.ConfigBlob(ctx)
 	if err != nil || len(text) == 0 {
@@ -122,7 +122,7 @@ func (d description) image(request reconcile.ImageRequest) reconcile.Image {
 	}
 }
 
-// runsOn compares what both sides say: an image may leave its platform out, and a request
+// runsOn compares both platforms: an image may leave its platform out, and a request
 // its variant.
 func (d description) runsOn(want imagespec.Platform) bool {
 	same := func(have, want string) bool { return have == "" || want == "" || have == want }

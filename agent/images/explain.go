@@ -37,7 +37,7 @@ func (e explained) Unwrap() error { return e.cause }
 // errWebPage is the error of a registry that answers with HTML.
 var errWebPage = errors.New("a web page instead of a manifest")
 
-// explain says what a registry's failure is, and the next step where there is one.
+// explain describes a registry's failure, and the next step if one is known.
 func (q query) explain(err error) error {
 	if err == nil || q.source.registry == "" {
 		return err
@@ -134,7 +134,7 @@ func isClosed(err error) bool {
 // statusOf finds the status in the library's error about an answer that it could not read.
 var statusOf = regexp.MustCompile(`(?:error parsing HTTP |StatusCode: )(\d{3})`)
 
-// ofAnswer are the words for what a registry answers.
+// ofAnswer are the descriptions of a registry's answers.
 func (q query) ofAnswer(err error) string {
 	if status, ok := errors.AsType[docker.UnexpectedHTTPStatusError](err); ok {
 		return fmt.Sprintf("registry %s answers %d %s", q.source.registry, status.StatusCode, http.StatusText(status.StatusCode))
@@ -172,7 +172,7 @@ func isDenied(err error) bool {
 	return hasCode(err, errcode.ErrorCodeUnauthorized, errcode.ErrorCodeDenied)
 }
 
-// denial is what a registry says as it refuses access.
+// denial is the text of a registry that refuses access.
 func denial(err error) string {
 	if code := unreadable(err); code != 0 {
 		return fmt.Sprintf("%d %s", code, http.StatusText(code))

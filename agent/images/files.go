@@ -16,7 +16,7 @@ import (
 // maxImageFiles is far more files and directories than an image in a directory has.
 const maxImageFiles = 10_000
 
-// pathOf is the path that a reference of a file transport names, without what follows to choose an image there.
+// pathOf is the path that a reference of a file transport names, without the part that chooses an image there.
 func pathOf(transport, rest string) string {
 	if transport == "dir" {
 		return rest

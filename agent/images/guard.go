@@ -34,7 +34,7 @@ func (g *guard) PutLayer(id, parent string, names []string, mountLabel string, w
 	return g.Store.PutLayer(id, parent, names, mountLabel, writeable, options, diff)
 }
 
-// makeRoom moves aside what is in the way of a new layer: a directory that no layer of the storage has, and
+// makeRoom moves aside obstacles to a new layer: a directory that no layer of the storage has, and
 // anything but a regular file at the path of the list of its files.
 func (g *guard) makeRoom(id string) error {
 	if info, err := os.Lstat(g.mender.fileList(id)); err == nil && !info.Mode().IsRegular() {

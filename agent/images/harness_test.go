@@ -139,7 +139,7 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// fakeRegistry is a real registry that can be told to misbehave.
+// fakeRegistry is a real registry that misbehaves on request.
 type fakeRegistry struct {
 	host string
 
@@ -347,7 +347,7 @@ func bundleImage(reference string) bundle.Image {
 	return bundle.Image{Reference: reference, Digest: "sha256:" + strings.Repeat("0", 64), ID: strings.Repeat("0", 64)}
 }
 
-// wantError checks that err is there and says all of parts.
+// wantError checks that err contains all of parts.
 func wantError(t *testing.T, err error, parts ...string) {
 	t.Helper()
 	if err == nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/davit-project/davit/agent/disk"
 )
 
-// The storage library keeps what it has in a few JSON files, its indexes. It refuses to open a storage
+// The storage library keeps its records in a few JSON files, its indexes. It refuses to open a storage
 // with one that does not parse, and takes one that is empty or missing for a storage without layers: it
 // then deletes the directory of a layer before it creates a layer with the same id, although running
 // containers have it mounted. So davit keeps a copy of each index, and restores from it the entries that
@@ -27,7 +27,7 @@ import (
 // A restored entry proves nothing about its layer: the layer is read back before its first use like
 // every layer that no record names (see verify.go).
 
-// kind is what an index lists.
+// kind is the kind of an index's entries.
 type kind struct {
 	name string
 	// file is the path of the index, and volatile that of a second one, below the storage's root.
@@ -75,7 +75,7 @@ type entry struct {
 	incomplete, pulled bool
 }
 
-// decodeEntry decodes what the library would.
+// decodeEntry decodes as the library does.
 func decodeEntry[T any](raw json.RawMessage) (value T, err error) {
 	if bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
 		return value, errors.New("null is no entry")
@@ -279,7 +279,7 @@ func (m *mender) replace(i *index, lock *lockfile.LockFile) error {
 	return disk.WriteFile(i.path, text, 0o600)
 }
 
-// forget removes entries from the indexes of a kind, and from the copies, and nothing else: what the
+// forget removes entries from the indexes of a kind, and from the copies, and nothing else: the files that the
 // entries describe stays on the disk until it is pulled again (see guard.go).
 func (m *mender) forget(k kind, ids []string) error {
 	if len(ids) == 0 {

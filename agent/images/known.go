@@ -21,7 +21,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// cache remembers what was last read for [Store.Known]. While nothing changes, a call reads the state of
+// cache has the last answers for [Store.Known]. While nothing changes, a call reads the state of
 // one directory and the policy.
 type cache struct {
 	mu sync.Mutex
@@ -50,7 +50,7 @@ type file struct {
 	config recordedConfig
 }
 
-// name is what a request asks a record for.
+// name is the key of a record for a request.
 type name struct{ reference, platform string }
 
 // recorded is the image that has a name.
@@ -113,8 +113,8 @@ func (c *cache) answer(requests []reconcile.ImageRequest, system *types.SystemCo
 	return answers
 }
 
-// admits asks the policy about a reference that names its source: what a short name or one of the storage
-// means may change while the policy does not.
+// admits asks the policy about a reference that names its source: the image of a short name or of the storage
+// may change while the policy does not.
 func (c *cache) admits(policy *signature.PolicyContext, reference string, system *types.SystemContext) bool {
 	if allowed, ok := c.allowed[reference]; ok {
 		return allowed

@@ -51,13 +51,13 @@ func (s *Store) Layers(imageID string) (map[string]int64, error) {
 	}
 	sizes := map[string]int64{}
 	for _, layer := range layers {
-		sizes[layer.ID] = max(layer.UncompressedSize, 0) // -1 where nobody knows
+		sizes[layer.ID] = max(layer.UncompressedSize, 0) // -1 if it is not known
 	}
 	return sizes, nil
 }
 
 // otherOptions is how many bytes of the launcher's mount options, which have one page, are
-// not lower directories, at most. What is left is enough for the 127 layers of Docker.
+// not lower directories, at most. The rest is enough for the 127 layers of Docker.
 const otherOptions = 320
 
 // lowerDirs returns layers as overlayfs' lower directories, by the short links that the
@@ -121,7 +121,7 @@ func roots(store storage.Store) []string {
 	}
 	graph, err := store.GraphDriver()
 	if err != nil {
-		return found // what is only there is then reported as missing
+		return found // a layer that only the directory has is then reported as missing
 	}
 	for _, other := range graph.AdditionalImageStores() {
 		found = append(found, filepath.Join(other, driver))

@@ -20,7 +20,7 @@ import (
 // empty name makes it remove l, with the links of all layers. So links are put right before the library
 // may touch anything.
 
-// linkFile and linksDir are what they are called below the driver's directory.
+// linkFile and linksDir are their names below the driver's directory.
 const (
 	linkFile = "link"
 	linksDir = "l"
@@ -65,8 +65,8 @@ func (m *mender) mendLinks() error {
 	return nil
 }
 
-// triedOut are the directories in which the library tries, as it opens the storage, what the kernel can
-// do. A power loss leaves them.
+// triedOut are the directories in which the library, as it opens the storage, tries the features of the
+// kernel. A power loss leaves them.
 var triedOut = regexp.MustCompile(`^(compat|opaque-bug-check|metacopy-check|volatile-check)[0-9]+$`)
 
 // removeStale removes such a directory of an earlier boot: whoever made it is no more, and so are the
@@ -94,7 +94,7 @@ func bootTime() (time.Time, error) {
 	return time.Now().Add(-time.Duration(up.Nano())), nil
 }
 
-// names are those of the links that there are, by layer. What is no link does not count, and is moved aside.
+// names are those of the existing links, by layer. Other files do not count, and are moved aside.
 func (m *mender) names() (map[string]string, error) {
 	dir := filepath.Join(m.root, linksDir)
 	links, err := os.ReadDir(dir)
@@ -115,7 +115,7 @@ func (m *mender) names() (map[string]string, error) {
 	return names, nil
 }
 
-// linkName is what the library calls links.
+// linkName is the library's pattern of a link's name.
 var linkName = regexp.MustCompile(`^[A-Z0-9]{26}$`)
 
 // mendLayer has a layer's file say how its link is called, or makes that link. name is the one of a link

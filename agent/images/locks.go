@@ -12,7 +12,7 @@ import (
 	"github.com/davit-project/davit/agent/disk"
 )
 
-// Several davit processes may use the storage at once: the agent, and what a person runs. Their locks
+// Several davit processes may use the storage at once: the agent and commands. Their locks
 // are flock(2)s below the runtime directory, which end with their holder.
 
 // lockCheck is how often a process that waits for another one's lock tries to take it.
@@ -37,7 +37,7 @@ func (s *Store) lockImage(ctx context.Context, imageID string) (unlock func(), e
 // pullsLock is held, shared, by processes that pull.
 func (s *Store) pullsLock() string { return filepath.Join(s.settings.runDir, "images", "pulls.lock") }
 
-// alone runs what only may happen while no process pulls, and does nothing if one does.
+// alone runs f if no process pulls, and keeps pulls from beginning meanwhile.
 func (s *Store) alone(run func() error) error {
 	unlock, err := disk.Lock(s.pullsLock(), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {

@@ -17,10 +17,10 @@ import (
 )
 
 // The storage library opens no storage, or panics, where a file of its own is damaged, and there is no
-// other way to the images. So the files are put right before the library may touch anything. What was
+// other way to the images. So the files are put right before the library may touch anything. Data
 // lost in the layers themselves is found when an image is used (see verify.go).
 
-// mender puts right what is below a storage's root.
+// mender puts the files below a storage's root right.
 type mender struct {
 	// graphRoot and runRoot are the storage's directories, root that of the driver's layers, copies
 	// that of the copies that davit keeps of the indexes.
@@ -38,7 +38,7 @@ func (s *Store) mender(options storage.StoreOptions) *mender {
 	}
 }
 
-// mend puts right what is damaged of the storage. The error is one of the disk: whatever the files hold, it
+// mend puts damaged files of the storage right. The error is one of the disk: whatever the content of the files, it
 // is put right.
 func (m *mender) mend() error {
 	err := m.mendAll()
@@ -84,8 +84,8 @@ func (m *mender) lock() (locks map[string]*lockfile.LockFile, unlock func(), err
 	}, nil
 }
 
-// directories and files are what the library expects to be one, below the storage's root and, in the run
-// root, what has the mount counts.
+// directories and files are the names that the library expects to be one, below the storage's root and, in the run
+// root, for the count of mounts.
 func (m *mender) directories() []string {
 	names := []string{"", driver, driver + "/" + linksDir, driver + "/tempdirs", driver + "/staging", driver + "-layers/tmp"}
 	for _, k := range kinds {
@@ -112,7 +112,7 @@ func below(root string, names ...string) []string {
 	return paths
 }
 
-// mendTypes moves aside what is a directory where the library has a file, and the reverse.
+// mendTypes moves aside a directory where the library has a file, and the reverse.
 func (m *mender) mendTypes() error {
 	for _, path := range m.directories() {
 		if info, err := os.Stat(path); err == nil && !info.IsDir() {
@@ -159,7 +159,7 @@ func (m *mender) wrongType(path string) error {
 // seen is how the files that can be damaged looked when they were last put right.
 type seen map[string]fs.FileInfo
 
-// look returns what a look without reading shows: a change of any of it has the storage checked again.
+// look returns the state of the files without reading them: a change of any of it has the storage checked again.
 func (m *mender) look() seen {
 	found := seen{}
 	paths := append(m.directories(), m.files()...)

@@ -28,7 +28,7 @@ const (
 	manyEntries = 512
 )
 
-// passedOver are directories, by path and by name, that have no configuration: what the kernel or the container provides,
+// passedOver are directories, by path and by name, that have no configuration: file systems of the kernel or the container,
 // documents, and the libraries of languages, which may have a hundred thousand files.
 var (
 	passedOverPaths = []string{"/dev", "/proc", "/sys", "/usr/share/doc", "/usr/share/man", "/usr/share/info", "/usr/include", "/usr/src"}
@@ -168,7 +168,7 @@ func isHidden(above []string, file string) (bool, error) {
 	return false, nil
 }
 
-// opaque is the attribute of a directory that hides what the layers below have in it (overlayfs.rst in Linux'
+// opaque is the attribute of a directory that hides its content in the layers below (overlayfs.rst in Linux'
 // documentation).
 const opaque = "trusted.overlay.opaque"
 

@@ -63,7 +63,7 @@ func isPassingErrno(err error) bool {
 	return ok && slices.Contains(passingErrnos, number)
 }
 
-// overrun replaces the error of a context that ended by its deadline by what the deadline was for.
+// overrun replaces the error of a context that ended by its deadline by the purpose of the deadline.
 func overrun(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errTooLong) {
 		return fmt.Errorf("%w (%w)", cause, err)

@@ -19,7 +19,7 @@ type Progress struct {
 	Done, Total int64
 	// Layers is how many layers are done, of LayersSeen.
 	Layers, LayersSeen int
-	// Ended is set with the last report of a pull, whatever became of it.
+	// Ended is set with the last report of a pull, whether it succeeded or not.
 	Ended bool
 }
 
@@ -106,7 +106,7 @@ func (t *transfer) checkSize(event types.ProgressProperties, now time.Time) erro
 	}
 	left, err := t.room()
 	if err != nil || !left.isShort() {
-		return nil // what cannot be seen is no reason to end a pull: a disk that is full ends it
+		return nil // an unknown amount is no reason to end a pull: a disk that is full ends it
 	}
 	return errNoRoom{fmt.Sprintf("only %d MiB are left where layers lie while they are fetched: make room on that file system", left.bytes>>20)}
 }
@@ -125,7 +125,7 @@ type window struct {
 	ended int   // layers at its beginning
 }
 
-// tooSlow looks whether enough came since the window began. A layer that has come to its end is enough:
+// tooSlow reports whether too few bytes came since the window began. The end of a layer is enough:
 // many small ones are no sign of a slow line.
 func (t *transfer) tooSlow(now time.Time) bool {
 	if !t.fetching() {

@@ -269,7 +269,7 @@ func (s *Store) dropUnknown(record *bundle.Rootfs) error {
 	return nil
 }
 
-// DeleteImage releases the image and removes it, with the layers that no other image has. What a
+// DeleteImage releases the image and removes it, with the layers that no other image has. Images and layers that a
 // container of another tool uses stays.
 func (s *Store) DeleteImage(ctx context.Context, imageID string) error {
 	if err := s.ReleaseImage(ctx, imageID); err != nil {

@@ -392,7 +392,7 @@ func lowerOf(t *testing.T, s *Store, imageID string) string {
 	return dir
 }
 
-// empty truncates all files below dir, as a power loss does to what was not synced.
+// empty truncates all files below dir, as a power loss does to files that were not synced.
 func emptyFiles(t *testing.T, dir string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
@@ -554,7 +554,7 @@ func TestALayerThatAPowerLossCutShortTakesNoOtherAlong(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	// This is what is on the disk when the power goes while another layer is unpacked.
+	// This is the state of the disk when the power goes while another layer is unpacked.
 	emptyFiles(t, filepath.Join(overlayRoot(store), begun.ID))
 	list := filepath.Join(store.GraphRoot(), "overlay-layers", "layers.json")
 	text, err := os.ReadFile(list)

@@ -30,14 +30,14 @@ import (
 //     before it is sent. It refuses those to a registry that has asked to be left alone, so that no
 //     request is sent, and a mirror that limits requests makes the library go on to the next source.
 //   - Before it sleeps, the library logs the header and the URL at level debug. A hook of the logger ends
-//     the try then. TestARegistryThatLimitsRequests fails if a later version words it otherwise; what is
-//     left then is that the library sleeps until the try's deadline, and that [unspecifiedLimit] counts.
+// the try then. TestARegistryThatLimitsRequests fails if a later version words it otherwise; in
+// that case the library sleeps until the try's deadline, and [unspecifiedLimit] counts.
 
 const (
 	// unspecifiedLimit is how long a registry is left alone that limits requests and does not say for
 	// how long.
 	unspecifiedLimit = time.Minute
-	// longestLimit bounds what a registry may ask for: a wrong header must not stop updates for ever.
+	// longestLimit bounds the wait that a registry may ask for: a wrong header must not stop updates for ever.
 	longestLimit = 24 * time.Hour
 	// maxSources bounds how many sources of one image, a registry and its mirrors, may limit requests
 	// in one try.
@@ -262,7 +262,7 @@ func (hook) Fire(entry *logrus.Entry) error {
 	return nil
 }
 
-// goroutine returns what the runtime calls the current goroutine: "goroutine 17".
+// goroutine returns the runtime's name of the current goroutine: "goroutine 17".
 func goroutine() string {
 	stack := make([]byte, 64)
 	name, _, _ := strings.Cut(string(stack[:runtime.Stack(stack, false)]), " [")

@@ -169,7 +169,7 @@ func (r *records) put(record *bundle.Rootfs) error {
 	return disk.WriteFile(r.path(record.ImageID), text, 0o600)
 }
 
-// clear removes what is no file where a record belongs.
+// clear removes anything but a file where a record belongs.
 func (r *records) clear(imageID string) error {
 	if info, err := os.Lstat(r.path(imageID)); err == nil && !info.Mode().IsRegular() {
 		return os.RemoveAll(r.path(imageID))

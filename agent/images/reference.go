@@ -133,8 +133,8 @@ func libraryName(name string) string {
 
 var notInName = regexp.MustCompile(`[^a-z0-9]+`)
 
-// localName is the name that an image from a file has in the storage: what the file is
-// called, and enough of a hash to tell two such files apart.
+// localName is the name that an image from a file has in the storage: the name of the
+// file, and enough of a hash to distinguish two such files.
 func localName(text string) string {
 	base := strings.Trim(notInName.ReplaceAllString(strings.ToLower(filepath.Base(text)), "-"), "-")
 	if base == "" {
@@ -165,8 +165,8 @@ func (s source) at(manifest digest.Digest) (types.ImageReference, error) {
 	return docker.NewReference(bound)
 }
 
-// onlyHere tells that no registry has the image: what the storage has under its name now
-// is what is meant, a build by Buildah for example.
+// onlyHere reports that no registry has the image: the one that the storage has under its name now
+// is meant, a build by Buildah for example.
 func (s source) onlyHere() bool { return s.ref == nil || s.registry == "localhost" }
 
 // RegistryOf returns the registry that a reference names; empty for a file, for the storage, and for a

@@ -15,10 +15,10 @@ import (
 
 // Resolve binds a request to one image without pulling its layers. It tries once.
 //
-// Always asks the image's source each time. IfNotPresent asks what davit resolved the
-// reference to before, then the storage, under the name that Podman would use, then the
+// Always asks the image's source each time. IfNotPresent uses the last answer for the
+// reference, then the storage, under the name that Podman would use, then the
 // source: so nothing moves while a tag does, and a node without a network comes up. Never
-// asks the storage. Whatever the answer comes from, the node's policy.json admits it.
+// asks the storage. In each case the node's policy.json has to admit the image.
 func (s *Store) Resolve(ctx context.Context, request reconcile.ImageRequest) (reconcile.Image, error) {
 	resolved, err := s.resolve(ctx, request)
 	if err != nil {
@@ -51,7 +51,7 @@ func (s *Store) resolve(ctx context.Context, request reconcile.ImageRequest) (re
 	return found, failure
 }
 
-// query is one request with what was made of it.
+// query is one request and its interpretation.
 type query struct {
 	store   *Store
 	request reconcile.ImageRequest

@@ -44,7 +44,7 @@ func TestATagIsBoundToItsManifestAndConfiguration(t *testing.T) {
 	}
 }
 
-// checked is what Docker's configuration of the test's images has beside OCI's.
+// checked are the fields of Docker's configuration, in the test's images, that OCI's lacks.
 var checked = reconcile.DockerConfig{
 	Healthcheck: &reconcile.Healthcheck{Test: []string{"CMD", "/bin/check"}, Interval: time.Minute}, Shell: []string{"/bin/sh"},
 }

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// maxPulls and maxResolves bound what is asked of one registry at a time. A pull
+	// maxPulls and maxResolves bound the simultaneous requests to one registry. A pull
 	// fetches up to six layers at once itself.
 	maxPulls    = 3
 	maxResolves = 6

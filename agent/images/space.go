@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	// minFree is the room that stays free on the storage's file system, in bytes, and minInodes what can still be made
-	// there: a full disk stops more than a pull.
+	// minFree is the room that stays free on the storage's file system, in bytes, and minInodes the number of files that can still
+	// be made there: a full disk stops more than a pull.
 	minFree   = 256 << 20
 	minInodes = 1 << 10
-	// unpacked is how much room a layer takes, in sizes of its compressed form: that form
-	// itself while it is fetched, and what is in it, usually twice as much.
+	// unpacked is the room that a layer takes, in sizes of its compressed form: that form
+	// itself while it is fetched, and its files, usually twice as much.
 	unpacked = 3
 )
 
@@ -47,7 +47,7 @@ func (e errNoRoom) Error() string { return e.text }
 
 func (errNoRoom) Is(target error) bool { return target == unix.ENOSPC }
 
-// room is what is free on a file system of some size.
+// room is the free space of a file system of some size.
 type room struct {
 	bytes, inodes, size uint64
 	// counted is false where the file system makes inodes as they are needed.

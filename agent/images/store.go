@@ -2,7 +2,7 @@
 // Buildah and Skopeo use too.
 //
 // It knows registries, signatures, credentials and storage; it knows nothing of manifests
-// and units. What it leaves for the launcher is a record for each image
+// and units. For the launcher it leaves a record for each image
 // ([bundle.Rootfs]): the layers to mount, so that the launcher needs no storage library.
 //
 // A record means that the image is whole and durable:
@@ -65,7 +65,7 @@ type Store struct {
 	readable sync.Map
 
 	// layers are the compressed layers of images that were resolved, by digest of the
-	// image's manifest: what a pull will need.
+	// image's manifest: a pull will need them.
 	layers sync.Map
 }
 
@@ -105,7 +105,7 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// storage opens the node's storage, and puts right what is damaged of its files. A failure is not kept: the
+// storage opens the node's storage, and puts damaged files of it right. A failure is not kept: the
 // next call tries again.
 func (s *Store) storage() (storage.Store, error) { return s.open(false) }
 
@@ -152,8 +152,8 @@ func (s *Store) remember() error {
 }
 
 // durable are the node's options, with layers synced before they count as present: the
-// library's default is not to sync at all, which loses files in a power loss. What
-// storage.conf sets itself stays as it is.
+// library's default is not to sync at all, which loses files in a power loss. Options that
+// storage.conf sets itself stay as they are.
 func durable(options storage.StoreOptions) (storage.StoreOptions, error) {
 	if options.GraphDriverName == "" {
 		options.GraphDriverName = driver

@@ -40,8 +40,8 @@ func (q query) stored(ctx context.Context) (reconcile.Image, error) {
 	return found, nil
 }
 
-// judgedAs is what the policy takes an image of the storage for: what it would be when it
-// was pulled now. Only a reference that names the storage itself is judged as such.
+// judgedAs is the reference by which the policy judges an image of the storage: the one that it would
+// have if it were pulled now. Only a reference that names the storage itself is judged as such.
 func (q query) judgedAs(stored types.ImageReference) types.ImageReference {
 	if q.source.ref == nil {
 		return stored

@@ -49,7 +49,7 @@ func withPolicy(system *types.SystemContext, use func(*signature.PolicyContext) 
 	return use(context)
 }
 
-// errRefused is what an image is that the policy does not admit.
+// errRefused is the error of an image that the policy does not admit.
 var errRefused = errors.New("refused by the node's policy.json")
 
 // admit asks the policy about an image before anything of it is used.

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A manifest states how large layers are while they are fetched, and nothing states what they unpack to: a few bytes may
+// A manifest states the size of layers while they are fetched, and nothing states their unpacked size: a few bytes may
 // become any number. So the free space is watched while a layer is unpacked.
 
 // unpacker is the name by which the storage library runs this program to unpack a layer, and fullStatus is how that process
@@ -24,14 +24,14 @@ const (
 	fullStatus = 2
 )
 
-// lookEvery is the time between two looks at the free space. What the fastest disk takes in that time is a small part of
+// lookEvery is the time between two looks at the free space. The bytes that the fastest disk takes in that time are a small part of
 // minFree.
 const lookEvery = 10 * time.Millisecond
 
-// Init does what the storage library runs this program for, and reports whether that was the case. It must be the first
+// Init does the work for which the storage library runs this program, and reports whether there was any. It must be the first
 // call of main, which must return then.
 //
-// The process that unpacks a layer ends itself when too little room is left: what the library has read of a layer and not
+// The process that unpacks a layer ends itself when too little room is left: the bytes that the library has read of a layer and not
 // unpacked yet may become more than a disk has.
 func Init() bool {
 	if os.Args[0] == unpacker {
@@ -79,7 +79,7 @@ func (p *pulled) PutLayer(id, parent string, names []string, mountLabel string, 
 	return layer, size, err
 }
 
-// discard removes the layers again, the topmost first. One that another image has come to need stays.
+// discard removes the layers again, the topmost first. One that another image uses by now stays.
 func (p *pulled) discard() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

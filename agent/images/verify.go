@@ -24,7 +24,7 @@ import (
 // from before a power loss: files of length zero, and nothing says so. They are read back
 // once, before the first record names them.
 
-// errDamaged is what a layer is that does not hold what its digest says, and errDamagedImage an image whose
+// errDamaged is the error of a layer whose content does not have its digest, and errDamagedImage of an image whose
 // manifest, configuration or signatures do not.
 var (
 	errDamaged      = errors.New("the layer is damaged")
@@ -46,7 +46,7 @@ func (s *Store) verify(ctx context.Context, store storage.Store, image *storage.
 	return len(layers) > 0, store.(*guard).mender.repair(layers)
 }
 
-// damaged returns what is wrong with the image's layers, by layer. Layers in fresh were
+// damaged returns the faults of the image's layers, by layer. Layers in fresh were
 // just pulled, and those of a record were verified before it was written.
 func (s *Store) damaged(ctx context.Context, store storage.Store, image *storage.Image, fresh map[string]bool) (map[string][]error, error) {
 	layers, err := chain(store, image)
@@ -159,7 +159,7 @@ func checkData(store storage.Store, image *storage.Image) error {
 	return nil
 }
 
-// makeRoomForData moves aside what is no file among an image's data, so that a pull can write it.
+// makeRoomForData moves aside anything but files among an image's data, so that a pull can write it.
 func (m *mender) makeRoomForData(imageID string) error {
 	dir := filepath.Join(m.graphRoot, driver+"-images", imageID)
 	if info, err := os.Lstat(dir); err == nil && !info.IsDir() {

@@ -14,16 +14,16 @@ import (
 
 // Options are how to copy.
 type Options struct {
-	// Owners keeps the owners of what is copied. Without it, files belong to the user of the
-	// container's main process, or on the node to who copies.
+	// Owners keeps the owners of copied files. Without it, files belong to the user of the
+	// container's main process, or on the node to the user who copies.
 	Owners bool
-	// Skipped is told what is left out and why.
+	// Skipped is called with each path that is left out, and the reason.
 	Skipped func(name, why string)
 }
 
-// Copy copies a file or a directory as cp -R does: into a directory that is there, or to a new
-// name. The link that source may be is followed, links below it are kept. A source that ends
-// in "/." means what is in the directory.
+// Copy copies a file or a directory as cp -R does: into an existing directory, or to a new
+// name. If source is a link, its target is copied; links below it are kept. A source that ends
+// in "/." means the content of the directory.
 func Copy(from *Place, source string, to *Place, destination string, options Options) error {
 	handle, info, err := from.openSource(source)
 	if err != nil {
@@ -98,11 +98,11 @@ func stream(u *unpacker, pack func(io.Writer) error) error {
 	return err
 }
 
-// errUnpack is what packing fails of when unpacking has failed.
+// errUnpack is the error of packing when unpacking has failed.
 var errUnpack = errors.New("the other side has failed")
 
-// target is where a copy goes: the entry name of a directory, the directory itself where name is
-// ".", or a file that is there.
+// target is the place of a copy: the entry name of a directory, the directory itself where name is
+// ".", or an existing file.
 type target struct {
 	root     *os.Root
 	name     string
@@ -118,7 +118,7 @@ func (t target) close() {
 	}
 }
 
-// target works out what a destination means for a source.
+// target is the place that a destination means for a source.
 func (p *Place) target(destination, source string, from fs.FileInfo) (target, error) {
 	handle, err := p.open(destination)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -149,7 +149,7 @@ func (p *Place) target(destination, source string, from fs.FileInfo) (target, er
 	return target{root: root, name: name}, err
 }
 
-// newTarget is a name that nothing has yet, in a directory that is there.
+// newTarget is a new name in an existing directory.
 func (p *Place) newTarget(destination string, from fs.FileInfo) (target, error) {
 	if strings.HasSuffix(destination, "/") && !from.IsDir() {
 		return target{}, fmt.Errorf("there is no directory %s", destination)
@@ -165,7 +165,7 @@ func (p *Place) newTarget(destination string, from fs.FileInfo) (target, error) 
 	return target{root: root, name: name}, err
 }
 
-// sourceName is what a source is called where it comes to; that of a root is ".".
+// sourceName is the name of a source in the copy; that of a root is ".".
 func sourceName(source string) string {
 	if name := filepath.Base(filepath.Clean(source)); name != "/" && name != ".." {
 		return name

@@ -17,7 +17,7 @@ import (
 type packer struct {
 	from *Place
 	to   *tar.Writer
-	// skipped is told what is left out and why.
+	// skipped is called with each path that is left out, and the reason.
 	skipped func(name, why string)
 	// links are the names of the files that have several, by their inodes.
 	links map[inode]string
@@ -25,7 +25,7 @@ type packer struct {
 
 type inode struct{ device, number uint64 }
 
-// pack writes what a handle stands for as name.
+// pack writes the file of a handle as name.
 func pack(w io.Writer, from *Place, handle *os.File, name string, skipped func(name, why string)) error {
 	p := &packer{from: from, to: tar.NewWriter(w), skipped: skipped, links: map[inode]string{}}
 	if err := p.add(handle, name); err != nil {
@@ -63,7 +63,7 @@ func (p *packer) header(info fs.FileInfo, name, target string) error {
 	if err != nil {
 		return err
 	}
-	// The names are the node's, the other times and the device numbers nobody's concern.
+	// The names are the node's; the other times and the device numbers are not copied.
 	*header = tar.Header{
 		Typeflag: header.Typeflag, Name: name, Linkname: target, Size: header.Size, Mode: header.Mode,
 		ModTime: header.ModTime, Format: tar.FormatPAX,
@@ -78,7 +78,7 @@ func (p *packer) header(info fs.FileInfo, name, target string) error {
 	return p.to.WriteHeader(header)
 }
 
-// overflowID is whose a file is that belongs to nobody of the container's user namespace
+// overflowID is the owner of a file whose owner has no id in the container's user namespace
 // (user_namespaces(7)).
 const overflowID = 65534
 

@@ -3,8 +3,8 @@
 // A container is hostile: it may exchange any of its files for a symbolic link while it is
 // copied, or have devices and pipes where files are expected. Each path of a container's is
 // resolved by the kernel below the container's root (openat2(2), RESOLVE_IN_ROOT), each entry
-// of a tree by handles that follow no link, and what is opened for reading was seen to be a
-// regular file through the same handle. What comes from a tar stream is put below one
+// of a tree by handles that follow no link, and a file that is opened for reading was seen to be a
+// regular file through the same handle. The content of a tar stream is put below one
 // directory with [os.Root]. Libraries that pack and unpack by paths would have to be locked up
 // in a chroot for that, and a chroot keeps no /proc/PID/root from leading out of it.
 package transfer
@@ -85,7 +85,7 @@ func (p *Place) Close() error {
 	return p.root.Close()
 }
 
-// open returns a handle of what is at a path, with all links followed as a process of the place
+// open returns a handle of the file at a path, with all links followed as a process of the place
 // would follow them. Nothing can be read from it, see [untrusted.Reopen].
 func (p *Place) open(path string) (*os.File, error) {
 	if p.root == nil {

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hostile is a container's file system beside a canary of the node's: its root, and what is
+// hostile is a container's file system beside a canary of the node's: its root, and the directory
 // outside.
 func hostile(t *testing.T) (p *Place, root, outside string) {
 	t.Helper()
@@ -96,7 +96,7 @@ func TestATreeThatChangesWhileItIsCopied(t *testing.T) {
 	}()
 	for range 300 {
 		var stream bytes.Buffer
-		// It may miss what was away; it must not show what was not the container's.
+		// It may miss files that were away; it must not show files that were not the container's.
 		_ = Pack(p, "/tree", &stream, Options{Skipped: ignore})
 		if strings.Contains(stream.String(), "canary") {
 			t.Fatal("the node's file was copied")
@@ -153,7 +153,7 @@ func TestHostileStreamsStayBelowTheirDirectory(t *testing.T) {
 		dir := t.TempDir()
 		write(t, dir+"/file", "mine")
 		write(t, dir+"/to/here", "")
-		// Some are refused, others come to something harmless.
+		// Some are refused, others have a harmless effect.
 		_ = Unpack(archive(t, entries...), &Place{}, dir+"/to", Options{Skipped: ignore})
 		names, err := os.ReadDir(dir)
 		if err != nil {
@@ -229,7 +229,7 @@ func TestWhereACopyGoes(t *testing.T) {
 	}
 }
 
-// It counts what is allocated, so no other test may run beside it.
+// It counts allocations, so no other test may run beside it.
 func TestBigFilesCostNoMemoryAndKeepTheirHoles(t *testing.T) {
 	source, out := filepath.Join(t.TempDir(), "sparse"), filepath.Join(t.TempDir(), "out")
 	write(t, source, "begin")

@@ -54,7 +54,7 @@ func (u *unpacker) unpack(r io.Reader) error {
 			return err
 		}
 	}
-	// What else comes after the end is for the sender to get rid of.
+	// The sender has to discard the bytes after the end.
 	_, err := io.Copy(io.Discard, r)
 	return err
 }
@@ -86,7 +86,7 @@ func (u *unpacker) put(header *tar.Header, content io.Reader) error {
 	}
 }
 
-// localName makes a name of a stream's relative to where it is unpacked, whatever it begins with.
+// localName makes a name of a stream relative to the directory it is unpacked in, whether it begins with / or not.
 func localName(name string) string {
 	if name = path.Clean("/" + name)[1:]; name != "" {
 		return name
@@ -144,8 +144,8 @@ func (u *unpacker) chown(name string, header *tar.Header) error {
 	return u.root.Lchown(name, uid, gid)
 }
 
-// mode is the entry's. A file that comes to belong to root of the node does not bring along that
-// it runs as its owner.
+// mode is the entry's. A file that will belong to root of the node does not keep the bits by
+// which it runs as its owner.
 func (u *unpacker) mode(header *tar.Header) fs.FileMode {
 	kept := fs.ModePerm
 	if u.to.root != nil || u.owners {
@@ -179,7 +179,7 @@ func (u *unpacker) putFile(name string, header *tar.Header, content io.Reader) (
 	return os.NewSyscallError("utimensat", unix.UtimesNanoAt(unix.AT_FDCWD, untrusted.Path(file), times, 0))
 }
 
-// create opens a file for new content. One that is there keeps its inode, as cp(1) does it: it
+// create opens a file for new content. An existing file keeps its inode, as with cp(1): it
 // may be mounted there, or have other names. Anything else is replaced.
 func (u *unpacker) create(name string) (*os.File, error) {
 	if u.existing != nil {

@@ -11,18 +11,18 @@ import (
 	"github.com/davit-project/davit/agent/untrusted"
 )
 
-// maxDepth is how deep directories may be nested in what is measured: an open file is needed for each.
+// maxDepth is how deep measured directories may be nested: an open file is needed for each.
 const maxDepth = 256
 
 // ErrTooDeep is returned for directories that are nested deeper than can be measured.
 var ErrTooDeep = fmt.Errorf("directories are nested deeper than %d", maxDepth)
 
-// Disk is how many bytes files and directories take on their disks, with all that is in them. It stops once there are more
-// than the most that matter. A container may change all of it meanwhile: links are not followed, what goes is left out, and
+// Disk is how many bytes files and directories take on their disks, with all below them. It stops once there are more
+// than the most that matter. A container may change all of it meanwhile: links are not followed, vanished files are left out, and
 // other file systems that are mounted in it do not count. A directory that changes while it is read is read again, for
 // a large file, or a directory, that got another name: renaming hides neither for more than a few looks.
 //
-// Each name counts for [nameSize] bytes at least, so that what a container may have bounds how long it takes to look at it.
+// Each name counts for [nameSize] bytes at least, so that the number of a container's files bounds the time to look at them.
 func Disk(ctx context.Context, most int64, paths ...string) (int64, error) {
 	m := measure{ctx: ctx, most: most, rereads: maxRereads, known: map[uint64]bool{}}
 	for _, path := range paths {
@@ -33,7 +33,7 @@ func Disk(ctx context.Context, most int64, paths ...string) (int64, error) {
 	return m.sum, nil
 }
 
-// nameSize is what a name takes at least: an inode of ext4 has 256 bytes, which st_blocks leaves out.
+// nameSize is the least size of a name: an inode of ext4 has 256 bytes, which st_blocks leaves out.
 const nameSize = 256
 
 const (
@@ -46,7 +46,7 @@ const (
 	rereads    = 32
 )
 
-// measure is what was measured so far.
+// measure is a measurement so far.
 type measure struct {
 	ctx       context.Context
 	most, sum int64
@@ -94,7 +94,7 @@ func (m *measure) add(dir int, name string, stat *unix.Stat_t, depth int) (found
 	return true, errors.Join(m.addEntries(int(entered.Fd()), depth+1), entered.Close())
 }
 
-// taken is what a file takes on the disk, by the unit of st_blocks (inode(7)).
+// taken is the room that a file takes on the disk, by the unit of st_blocks (inode(7)).
 func taken(stat *unix.Stat_t) int64 { return stat.Blocks * 512 }
 
 func (m *measure) isLarge(stat *unix.Stat_t) bool { return taken(stat) > m.most/largeShare }
@@ -105,7 +105,7 @@ func (m *measure) remember(inode uint64) {
 	}
 }
 
-// addEntries adds what is in a directory. If that changes meanwhile it looks again for what it has missed, a few times.
+// addEntries adds the entries of a directory. If that changes meanwhile it looks again for those it has missed, a few times.
 func (m *measure) addEntries(dir, depth int) error {
 	buffer := make([]byte, wholeBuffer)
 	for try := 0; ; try++ {
@@ -196,7 +196,7 @@ func (m *measure) wasMissed(stat *unix.Stat_t) bool {
 	return (isDir && len(m.known) < maxKnown || !isDir && m.isLarge(stat)) && !m.known[stat.Ino]
 }
 
-// ifThere leaves out the error of what went meanwhile, or became something else.
+// ifThere leaves out the error of a file that vanished meanwhile, or was replaced.
 func ifThere(err error) error {
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
 		return nil
@@ -204,10 +204,10 @@ func ifThere(err error) error {
 	return err
 }
 
-// Free is what a file system has left.
+// Free is the free space of a file system.
 type Free struct{ Bytes, Inodes uint64 }
 
-// FreeAt is what the file system of a path has left.
+// FreeAt is the free space of the file system of a path.
 func FreeAt(path string) (Free, error) {
 	var stat unix.Statfs_t
 	if err := unix.Statfs(path, &stat); err != nil {
@@ -222,11 +222,11 @@ type Quota struct {
 	Holds, Full bool
 }
 
-// fullRoom is what is left, at most, of a quota that is used up: less than a file usually needs, and less than a hundredth.
+// fullRoom is the most that is left of a quota that is used up: less than a file usually needs, and less than a hundredth.
 const fullRoom = 1 << 20
 
-// QuotaAt says whether the kernel holds a directory to a limit. Instead of the disk's, statfs(2) has the size and the free
-// space of a directory's project, if that has a limit and what is made in the directory inherits the project (ext4 from
+// QuotaAt reports whether the kernel holds a directory to a limit. Instead of the disk's, statfs(2) has the size and the free
+// space of a directory's project, if that has a limit and new files in the directory inherit the project (ext4 from
 // Linux 4.5 on, XFS).
 func QuotaAt(path string, limit int64) (Quota, error) {
 	var stat unix.Statfs_t

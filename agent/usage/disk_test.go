@@ -34,7 +34,7 @@ func TestWhatFilesTakeOnTheDisk(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		make     func(dir string) error
-		from, to int // KiB beside what is there before
+		from, to int // KiB beside the content before
 	}{
 		"nothing": {func(string) error { return nil }, 0, 0},
 		"a file":  {func(dir string) error { return os.WriteFile(dir+"/f", make([]byte, 64<<10), 0o600) }, 64, 80},
@@ -110,7 +110,7 @@ func TestNestingIsBounded(t *testing.T) {
 }
 
 // TestRenamingHidesNothing has files change their names, or their directories, all the time while they are measured. A look may
-// miss one: who renames may have the only processor.
+// miss one: the process that renames may have the only processor.
 func TestRenamingHidesNothing(t *testing.T) {
 	t.Parallel()
 	const size, decoys = 8 << 10, 3000 // KiB

@@ -1,5 +1,5 @@
-// Package usage reads what the processes of a cgroup use, from the files of cgroup v2, and measures what files take on the
-// disk. It knows nothing of whose they are. A controller that the cgroup does not have leaves its values out.
+// Package usage reads the resource use of a cgroup from the files of cgroup v2, and measures the space of files on the
+// disk. It knows nothing of their owners. A controller that the cgroup does not have leaves its values out.
 package usage
 
 import (
@@ -18,7 +18,7 @@ import (
 // hierarchy is where cgroup v2 is mounted (file-hierarchy(7)).
 const hierarchy = "/sys/fs/cgroup"
 
-// Sample is what a cgroup has used until a moment, and what it uses then. A nil value is unknown,
+// Sample is the use of resources by a cgroup up to a moment, and at it. A nil value is unknown,
 // a limit that is nil is none.
 type Sample struct {
 	At time.Time
@@ -129,7 +129,7 @@ func countProcesses(dir string) (*uint64, error) {
 	return &count, err
 }
 
-// Rates are what a cgroup used between two samples, and what it uses at the second. A nil value
+// Rates are the use of resources by a cgroup between two samples, and at the second. A nil value
 // is unknown.
 type Rates struct {
 	// CPUPercent is 100 for one processor that does nothing else.
@@ -143,7 +143,7 @@ type Rates struct {
 	PIDs         *uint64 `json:"pids"`
 }
 
-// Between works out the rates. The counters of a cgroup that was made anew meanwhile begin at
+// Between works out the rates. The counters of a cgroup that was re-created meanwhile begin at
 // zero; then nothing is known.
 func Between(before, after Sample) Rates {
 	rates := Rates{MemoryBytes: after.Memory, MemoryLimitBytes: after.MemoryMax, PIDs: after.PIDs}

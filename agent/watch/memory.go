@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memory is what files held when they were read last, by path.
+// memory has the content of files when they were read last, by path.
 type memory struct {
 	before, now map[string]remembered
 	clock       func() time.Time // nil is the real one
@@ -26,8 +26,8 @@ type remembered struct {
 	content
 }
 
-// inode is what tells that a file is another one, or was written. The kernel sets the time of change,
-// nobody else can.
+// inode differs if a file was replaced or written. The kernel sets the time of change,
+// programs cannot.
 type inode struct {
 	device, number uint64
 	size           int64
@@ -42,7 +42,7 @@ func inodeOf(info fs.FileInfo) (inode, bool) {
 	return inode{uint64(stat.Dev), stat.Ino, stat.Size, unix.Timespec(stat.Ctim)}, true
 }
 
-// recall returns what a file holds that was not written since.
+// recall returns the content of a file that was not written since.
 func (m *memory) recall(path string, info fs.FileInfo) (content, bool) {
 	known, ok := m.before[path]
 	now, regular := inodeOf(info)
@@ -53,11 +53,11 @@ func (m *memory) recall(path string, info fs.FileInfo) (content, bool) {
 	return known.content, true
 }
 
-// settled is how old a change must be for the next one to have another time, whatever the file system's
+// settled is the least age of a change after which the next one has another time, whatever the file system's
 // clock: that of FAT goes by two seconds.
 const settled = 3 * time.Second
 
-// note remembers what a file held that had this inode before it was read.
+// note remembers the content of a file that had this inode before it was read.
 func (m *memory) note(path string, info fs.FileInfo, c content) {
 	clock := m.clock
 	if clock == nil {
@@ -76,5 +76,5 @@ func (m *memory) keep(path string, r remembered) {
 	m.now[path] = r
 }
 
-// forget forgets what was there before and is no more.
+// forget forgets files that are gone.
 func (m *memory) forget() { m.before, m.now = m.now, nil }

@@ -17,7 +17,7 @@ func (p *progress) at(path string) { p.path.Store(&path) }
 
 // Hang is the error of a scan that waits for a file system which does not answer, as that of a server that is gone.
 type Hang struct {
-	// Path is what is being read, For how long at least.
+	// Path is the file that is being read, For how long at least.
 	Path string
 	For  time.Duration
 }
@@ -57,7 +57,7 @@ func NewReader(roots Roots, owner int) *Reader {
 func (r *Reader) Read() (Tree, error) {
 	if r.result != nil {
 		select {
-		case <-r.result: // what was read then may have changed since
+		case <-r.result: // the files may have changed since
 			r.result, r.stuck = nil, nil
 		default:
 			if at := r.scanner.progress.path.Load(); at == r.stuck {

@@ -62,7 +62,7 @@ func reachAbove(dir string) audience {
 	return reach
 }
 
-// readers says who can read a file of the tree, for people.
+// readers names the users who can read a file of the tree, for people.
 func (s *scanner) readers(name string, info fs.FileInfo) string {
 	switch min(s.reach[path.Dir(name)], audienceOf(info, otherRead)) {
 	case everybody:

@@ -10,9 +10,9 @@ import (
 // commitName is the whole hash of a commit, as git has it: SHA-1 or SHA-256.
 var commitName = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
-// revision is the commit that a directory is of: where it lies below a directory named by one, as
-// what git-sync and davit-git-sync unpack does, or is in a working tree, which git may be busy with: it
-// holds the index while it checks files out. It is told to people, so that what cannot be read is no error.
+// revision is the commit that a directory is of: it lies below a directory named by one, as
+// with git-sync and davit-git-sync, or is in a working tree, which git may be busy with: it
+// holds the index while it checks files out. It is shown to people only, so an unknown revision is no error.
 func revision(root string) (commit string, busy bool) {
 	path, err := filepath.EvalSymlinks(root)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// The directories beside the main one, as systemd has them for units: what an operator puts
-// there until the next boot comes before it, what packages bring after it.
+// The directories beside the main one, as systemd has them for units: files of an operator
+// that last until the next boot come before it, files of packages after it.
 var (
 	runtimeRoots = []string{"/run/davit/manifests"}
 	vendorRoots  = []string{"/usr/local/lib/davit/manifests", "/usr/lib/davit/manifests"}
@@ -30,7 +30,7 @@ func RootsOf(main string) Roots {
 // Scanner reads several roots as [Scan] reads one. A file hides those of its relative path in
 // lower roots, as with systemd's units; an empty one, or a link to /dev/null, masks them.
 //
-// It does so again and again: a file whose inode says that nothing was written to it is not read again. What is written through shared memory (mmap(2)) need not be seen.
+// It can be called often: a file whose inode shows no write is not read again. Writes through shared memory (mmap(2)) need not be seen.
 type Scanner struct {
 	Roots Roots
 	Owner int

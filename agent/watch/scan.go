@@ -1,5 +1,5 @@
-// Package watch reads a manifest directory and notices when it changes. What is in the
-// files is not its business; that they are files, whole and from whom they should be, is.
+// Package watch reads a manifest directory and notices when it changes. It knows nothing of the content of
+// files, but checks that they are files, whole and of a trusted owner.
 package watch
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/davit-project/davit/manifests"
 )
 
-// What a directory may at most hold, so that a mistaken or hostile one costs an error.
+// Bounds of a directory, so that a mistaken or hostile one costs an error.
 const (
 	maxFiles    = 10_000
 	maxDepth    = 32
@@ -36,13 +36,13 @@ type Tree struct {
 	Problems manifests.Diagnostics
 	// Fingerprint changes when a file's name or content does.
 	Fingerprint string
-	// Unfinished is set when somebody may be writing the tree: one of the files is open for writing, the
-	// file system does not tell whether one is, or git is checking something out.
+	// Unfinished is set if the tree may be being written: one of the files is open for writing, the
+	// file system does not show whether one is, or git is checking files out.
 	Unfinished bool
 	// Revision is the commit of git that the tree is of; empty where nothing tells.
 	Revision string
-	// Writable says who beside root can write the tree or replace it, "user 1000"; empty when
-	// nobody can.
+	// Writable names the users beside root who can write the tree or replace it, "user 1000"; empty for
+	// none.
 	Writable string
 
 	entries []entry // root by root, each in the order of its paths
@@ -79,7 +79,7 @@ func treeOf(entries []entry, writable string) Tree {
 			tree.Files = append(tree.Files, e.file)
 		}
 	}
-	// Who can write the tree decides what it may ask for.
+	// The users who can write the tree decide what it may request.
 	fmt.Fprintln(sum, writable)
 	tree.Fingerprint = hex.EncodeToString(sum.Sum(nil))
 	return tree
@@ -89,14 +89,14 @@ func treeOf(entries []entry, writable string) Tree {
 // sub-directories too, none of them hidden; of a folder with a kustomization all files, for it
 // to use. Root itself may be a symbolic link, which is
 // resolved once, so that a tree is never mixed from two checkouts; no other link is
-// followed. What is neither read nor hidden, and no other regular file, is a problem: a link to a directory, a device,
+// followed. Anything else that is not hidden, and no other regular file, is a problem: a link to a directory, a device,
 // a FIFO, a socket. A file must belong to root, to the user of this process or to owner, and must
 // not be writable for everybody. A root that is missing is an error, never an empty tree.
 func Scan(root string, owner int) (Tree, error) {
 	return (&Scanner{Roots: Roots{Main: root, All: []string{root}}, Owner: owner}).Scan()
 }
 
-// scan reads one root, and says who can write it.
+// scan reads one root, and names the users who can write it.
 func (s *Scanner) scan(number int) (entries []entry, writable string, err error) {
 	root := s.Roots.All[number]
 	s.progress.at(root)
@@ -191,7 +191,7 @@ func (s *scanner) file(name string, found fs.DirEntry) {
 	})
 }
 
-// pass says why what is no manifest may not be passed over: manifests may be behind it.
+// pass returns why an entry that is no manifest may not be skipped: manifests may be behind it.
 func (s *scanner) pass(name string, kind fs.FileMode) error {
 	switch {
 	case kind.IsRegular():
@@ -255,8 +255,8 @@ func (s *scanner) problem(name string, err error) {
 	})
 }
 
-// read reads one manifest, and says whether it may be being written. What is not a regular file is not opened:
-// that alone can have an effect on a device. Opening without blocking keeps a FIFO that took its place from stopping
+// read reads one manifest, and reports whether it may be being written. It opens regular files only:
+// to open a device can have an effect on it. Opening without blocking keeps a FIFO that took its place from stopping
 // the scan.
 func (s *scanner) read(name string, info fs.FileInfo) (text []byte, written bool, err error) {
 	switch {
@@ -287,8 +287,8 @@ func (s *scanner) read(name string, info fs.FileInfo) (text []byte, written bool
 	return text, mayBeWritten(file), nil
 }
 
-// mayBeWritten reports whether a file is open for writing, or nobody can tell: only of one that is not, a lease
-// for reading is to be had (fcntl(2)). It is given back before anybody can miss it.
+// mayBeWritten reports whether a file may be open for writing: only for one that is not, the kernel grants a lease
+// for reading (fcntl(2)). It is given back at once.
 func mayBeWritten(file *os.File) bool {
 	if _, err := unix.FcntlInt(file.Fd(), unix.F_SETLEASE, unix.F_RDLCK); err != nil {
 		return true

@@ -11,13 +11,13 @@ import (
 // truncated manifest often parses, with fewer objects than it should have. Times come in
 // as arguments; the zero Settler with its windows set is ready.
 //
-// What changes together is acted on together, once the whole tree is quiet. A tree that is not quiet for long is
+// Joint changes are applied together, once the whole tree is quiet. A tree that is not quiet for long is
 // judged file by file: one that keeps changing stays as it last was when it was quiet, and the others count.
 type Settler struct {
 	// Quiet is how long a tree must have been unchanged to be applied; Prompt is how long it must have been
-	// when nobody seems to be writing it, and it was quiet before it changed.
+	// if no program seems to be writing it, and it was quiet before it changed.
 	Quiet, Prompt time.Duration
-	// PruneQuiet is how long before what it lacks may be removed; it is not shorter.
+	// PruneQuiet is how long before missing objects may be removed; it is not shorter.
 	PruneQuiet time.Duration
 	// Patience is how long a tree may not be quiet before its files are judged one by one. It is not shorter
 	// than PruneQuiet.
@@ -26,13 +26,13 @@ type Settler struct {
 	fingerprint string
 	since       time.Time
 	rested      time.Time // when it was last quiet
-	firm        time.Time // when it was last quiet for so long that what it lacked could be removed
+	firm        time.Time // when it was last quiet for so long that missing objects could be removed
 	busy        bool      // its last change came soon after the one before
 	files       map[string]*settling
 }
 
-// settling is how one file changes: as it is, as it was when it was last quiet, and as it was when what it lacked could
-// last be removed. Each is nil if the file was not there.
+// settling is how one file changes: as it is, as it was when it was last quiet, and as it was when removals were
+// last allowed. Each is nil if the file did not exist.
 type settling struct {
 	now, rested, firm *entry
 	since             time.Time
@@ -42,14 +42,14 @@ type settling struct {
 // same reports whether a file is the same in two looks.
 func same(a, b *entry) bool { return a == b || a != nil && b != nil && a.sum == b.sum }
 
-// Verdict is what may be done with a tree now.
+// Verdict is the permitted use of a tree now.
 type Verdict struct {
 	// Apply says whether Tree, of which files that keep changing are as they were before, may be applied.
 	Apply bool
 	Tree  Tree
 	// Changing are the paths of the files that Tree has in another version than there is now.
 	Changing []string
-	// Prune says whether what the tree lacks may be removed. Other than of a tree that is quiet, what came from the
+	// Prune reports whether objects that the tree lacks may be removed. Other than with a quiet tree, objects from the
 	// paths in Unsettled may not, nor what is in Firm: the tree as it was before they began to change.
 	Prune     bool
 	Unsettled []string
@@ -60,7 +60,7 @@ type Verdict struct {
 	Restless time.Duration
 }
 
-// See takes note of the tree at a time, and of the basis: what else decides what its manifests come to.
+// See takes note of the tree at a time, and of the basis: all else that decides the meaning of its manifests.
 func (s *Settler) See(tree Tree, basis string, now time.Time) Verdict {
 	first := s.since.IsZero()
 	if first {
@@ -175,7 +175,7 @@ func (s *Settler) assemble(tree Tree, version func(*settling) *entry) (Tree, []s
 	return whole, changing
 }
 
-// prunePatiently lets a tree that is never quiet for so long lose what it has lacked for long.
+// prunePatiently allows the removal of objects that a tree that is never quiet has lacked for long.
 func (s *Settler) prunePatiently(verdict *Verdict, tree Tree, now time.Time) {
 	if tree.busy || now.Sub(s.firm) < s.Patience {
 		return

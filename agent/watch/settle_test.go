@@ -180,8 +180,8 @@ func TestAnotherFingerprintIsNoneOfAFileThatKeepsChanging(t *testing.T) {
 	}
 }
 
-// TestWhatTheSettlerLetsGo changes files at random. What is applied of each file is a version that it had for the
-// quiet time, or the whole tree was quiet; and what may be removed was missing for the time that removals wait.
+// TestWhatTheSettlerLetsGo changes files at random. The applied version of each file is one that it had for the
+// quiet time, or the whole tree was quiet; and removed objects were missing for the time that removals wait.
 func TestWhatTheSettlerLetsGo(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(draw *rapid.T) {

@@ -14,9 +14,9 @@ import (
 // (path_resolution(7)).
 const maxLinks = 40
 
-// WritableBy says who beside root can change what is at a path, "user 1000": its owner, its
-// group, everybody, or whoever can write a directory that the path or a link on it leads
-// through. It is empty when nobody can.
+// WritableBy names the users beside root who can change the file at a path, "user 1000": its owner, its
+// group, everybody, or a user who can write a directory that the path or a link on it leads
+// through. It is empty for none.
 func WritableBy(path string) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -56,9 +56,9 @@ func parts(path string) []string {
 	return slices.DeleteFunc(strings.Split(path, "/"), func(part string) bool { return part == "" || part == "." })
 }
 
-// writer says who beside root can write a file, or replace one in a directory. With an ACL the
-// group's bits are its mask (acl(5)), so nobody that an ACL names is missed. passed directories
-// are those on the way: with the sticky bit, /tmp, others cannot replace what root owns there.
+// writer names the users beside root who can write a file, or replace one in a directory. With an ACL the
+// group's bits are its mask (acl(5)), so no user that an ACL names is missed. passed directories
+// are those on the way: with the sticky bit, /tmp, others cannot replace root's files there.
 func writer(info fs.FileInfo, passed bool) string {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	sticky := passed && info.IsDir() && info.Mode()&fs.ModeSticky != 0

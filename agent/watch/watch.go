@@ -53,7 +53,7 @@ func New(roots ...string) (*Watcher, error) {
 // Changes gets a value after something may have changed. Several changes may give one.
 func (w *Watcher) Changes() <-chan struct{} { return w.changes }
 
-// Errors gets what keeps the watcher from seeing changes, such as the kernel's limit on
+// Errors gets the errors that keep the watcher from seeing changes, such as the kernel's limit on
 // watches; the periodic scan still sees them.
 func (w *Watcher) Errors() <-chan error { return w.errors }
 
@@ -81,7 +81,7 @@ func (w *Watcher) Run(ctx context.Context) {
 	}
 }
 
-// concerns filters what else happens beside the roots.
+// concerns ignores other events beside the roots.
 func (w *Watcher) concerns(name string) bool {
 	beside := slices.ContainsFunc(w.roots, func(root string) bool { return filepath.Dir(name) == filepath.Dir(root) })
 	return !beside || slices.Contains(w.roots, name)
@@ -120,7 +120,7 @@ func (w *Watcher) armRoot(root string) {
 	}
 }
 
-// signal sends without waiting: one value that nobody took yet is enough.
+// signal sends without waiting: one value that is not received yet is enough.
 func signal[T any](to chan T, value T) {
 	select {
 	case to <- value:

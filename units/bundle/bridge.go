@@ -17,7 +17,7 @@ type BridgeNetwork struct {
 	Device string `json:"bridge"`
 	// MTU is that of all devices; 0 is the kernel's default.
 	MTU int `json:"mtu,omitempty"`
-	// Subnets are what containers have an address each of.
+	// Subnets are the networks of which each container has an address.
 	Subnets []Subnet `json:"subnets"`
 	// Internal is set for a network that leads nowhere else.
 	Internal bool `json:"internal,omitempty"`
@@ -50,7 +50,7 @@ func (n BridgeNetwork) Encode() (json.RawMessage, error) {
 	return json.Marshal(bridgeList{CNIVersion: "1.0.0", Name: n.Name, Plugins: []bridgePlugin{{bridgeType, n}}})
 }
 
-// DecodeBridgeNetwork reads what [BridgeNetwork.Encode] wrote; own is false for a list of CNI plugins.
+// DecodeBridgeNetwork decodes a network of [BridgeNetwork.Encode]; own is false for a list of CNI plugins.
 func DecodeBridgeNetwork(conflist []byte) (network BridgeNetwork, own bool, err error) {
 	var types struct{ Plugins []struct{ Type string } }
 	if err := json.Unmarshal(conflist, &types); err != nil {
@@ -71,7 +71,7 @@ func DecodeBridgeNetwork(conflist []byte) (network BridgeNetwork, own bool, err 
 	return network, true, nil
 }
 
-// NetworkRecord is what is on record of a network: how it was configured last. A running container may still have an
+// NetworkRecord is the record of a network: its last configuration. A running container may still have an
 // earlier configuration.
 type NetworkRecord struct {
 	// Bridge is the device that the network has on the node; empty if it has none, or CNI plugins make it.
@@ -81,7 +81,7 @@ type NetworkRecord struct {
 }
 
 // SameNetwork reports whether two CNI configuration lists mean the same network, however they are written. Of one of
-// davit's own networks, what this davit does not know is left out: another davit has written it.
+// davit's own networks, fields that this davit does not know are left out: another davit has written them.
 func SameNetwork(a, b json.RawMessage) bool {
 	if bytes.Equal(a, b) {
 		return true

@@ -1,6 +1,6 @@
 // Package bundle is the contract between a unit and its launcher: an OCI runtime
 // bundle, that is a config.json of the OCI runtime specification whose annotations
-// carry what the specification has no words for (image, networks, user).
+// have the rest (image, networks, user).
 //
 // davit writes bundles, davit-run reads them. Both import this package and it
 // imports nothing but the specification's own types, so that the launcher stays
@@ -32,13 +32,13 @@ type Bundle struct {
 	Launch
 }
 
-// Launch is what the launcher needs beside the OCI configuration.
+// Launch is the launcher's part of a bundle beside the OCI configuration.
 type Launch struct {
 	// ID is the container's id and its unit's name without ".service".
 	ID string `json:"id"`
 	// Object is the manifest's object, "Container/web".
 	Object string `json:"object"`
-	// Image is what the root filesystem is made of.
+	// Image is the source of the root filesystem.
 	Image Image `json:"image"`
 	// Rootfs is a directory of the node that is the root filesystem in the place of Image, which then has a
 	// reference alone, its path.
@@ -67,7 +67,7 @@ type Launch struct {
 	RunOnce bool `json:"runOnce,omitempty"`
 	// Due says when a start by a timer comes too late; the zero value means never.
 	Due Due `json:"due,omitzero"`
-	// Network is what the container is attached to.
+	// Network is the container's attachment to networks.
 	Network Network `json:"network"`
 	// Sockets are the names of the listening sockets that systemd hands over, in their order.
 	Sockets []string `json:"sockets,omitempty"`
@@ -79,9 +79,9 @@ type Launch struct {
 	SELinux SELinux `json:"seLinux,omitzero"`
 	// Init runs the node's init program as the container's first process.
 	Init bool `json:"init,omitempty"`
-	// Env is what the launcher adds to the environment.
+	// Env is added to the environment by the launcher.
 	Env Env `json:"env,omitzero"`
-	// DNS is what the launcher adds to /etc/resolv.conf.
+	// DNS is added to /etc/resolv.conf by the launcher.
 	DNS DNS `json:"dns,omitzero"`
 	// Devices are devices of the node.
 	Devices []Device `json:"devices,omitempty"`
@@ -91,7 +91,7 @@ type Launch struct {
 	AllCapabilities bool `json:"allCapabilities,omitempty"`
 	// Files are the files that the bundle brings along, beside its config.json.
 	Files []File `json:"files,omitempty"`
-	// Reload is what a reload of the unit does.
+	// Reload is the action of a reload of the unit.
 	Reload Reload `json:"reload,omitzero"`
 	// Notify is set when the container says itself how it is, by sd_notify(3).
 	Notify bool `json:"notify,omitempty"`
@@ -102,7 +102,7 @@ type Launch struct {
 	Health Health `json:"health,omitzero"`
 	// EmptyDirs are directories the launcher makes for each run.
 	EmptyDirs []EmptyDir `json:"emptyDirs,omitempty"`
-	// DiskLimits bound what the container writes to the disk.
+	// DiskLimits bound the container's data on the disk.
 	DiskLimits []DiskLimit `json:"diskLimits,omitempty"`
 	// SubPaths are files and directories inside volumes that are mounted in their stead.
 	SubPaths []SubPath `json:"subPaths,omitempty"`
@@ -141,7 +141,7 @@ type Due struct {
 
 // Image names an image in the node's storage.
 type Image struct {
-	// Reference is what the manifest says.
+	// Reference is the reference of the manifest.
 	Reference string `json:"reference"`
 	// Digest is the digest of the image's manifest, "sha256:…", as resolved once.
 	Digest string `json:"digest"`
@@ -205,7 +205,7 @@ type Attachment struct {
 	// Conflist is the network's whole CNI configuration list. It travels with the
 	// bundle so that a bundle means the same network for as long as it exists.
 	Conflist json.RawMessage `json:"conflist"`
-	// Names are what other containers of the network call this one.
+	// Names are the names by which other containers of the network find this one.
 	Names []string `json:"names,omitempty"`
 	// Addresses are static addresses with their prefixes, "10.1.0.5/24".
 	Addresses []netip.Prefix `json:"addresses,omitempty"`
@@ -227,7 +227,7 @@ type EmptyDir struct {
 	// Tmpfs are the mount options of a file system in memory; none means a directory on the
 	// disk.
 	Tmpfs []string `json:"tmpfs,omitempty"`
-	// GID is the group of a directory on the disk and of what is made in it; 0 is as any other.
+	// GID is the group of a directory on the disk and of new files in it; 0 is as any other.
 	GID int `json:"gid,omitempty"`
 	// HugePages are the mount options of a file system of huge pages.
 	HugePages []string `json:"hugePages,omitempty"`
@@ -265,7 +265,7 @@ type HostPath struct {
 	Guarded []string `json:"guarded,omitempty"`
 }
 
-// Env is what only the launcher can add to the environment.
+// Env is the part of the environment that only the launcher can add.
 type Env struct {
 	// Files are files of the node with NAME=value lines; Fixed are the names they do not
 	// replace.
@@ -305,7 +305,7 @@ type Device struct {
 	ContainerPath string `json:"containerPath"`
 	Permissions   string `json:"permissions"`
 	Optional      bool   `json:"optional,omitempty"`
-	// Single refuses a directory: containers may write what is in it.
+	// Single refuses a directory: containers may write into it.
 	Single bool `json:"single,omitempty"`
 }
 

@@ -6,17 +6,17 @@ import (
 	"slices"
 )
 
-// DiskLimit bounds what a container can write to the disk of the node. The agent measures it while the container runs, and
+// DiskLimit bounds a container's data on the disk of the node. The agent measures it while the container runs, and
 // ends the container that has more.
 type DiskLimit struct {
-	// Field is what the manifest calls the limit, for people.
+	// Field is the manifest's name of the limit, for people.
 	Field string `json:"field"`
 	Bytes int64  `json:"bytes"`
 	// Layer is set where the writable layer and the files of /etc count.
 	Layer bool `json:"layer,omitempty"`
 	// EmptyDirs are those that count.
 	EmptyDirs []string `json:"emptyDirs,omitempty"`
-	// Restarts is a unit that is restarted then, because what counts is not the container's alone and outlives it.
+	// Restarts is a unit that is restarted then, because the data is not the container's alone and outlives it.
 	Restarts string `json:"restarts,omitempty"`
 }
 
@@ -47,7 +47,7 @@ func (l *Launch) DiskPaths(limit DiskLimit) []string {
 	return paths
 }
 
-// MinQuota is the least limit that is made a quota: in less there would be no room for what a start makes itself.
+// MinQuota is the least limit that is made a quota: a smaller one would have no room for the files of a start.
 const MinQuota = 1 << 20
 
 // QuotaDirs are the directories that a quota for a limit covers, where the file system has quotas: all of a project have
@@ -86,7 +86,7 @@ func (l *Launch) EmptyDirPath(name string) string {
 	return EmptyDirPath(l.emptyDirOwner(name), name)
 }
 
-// emptyDirOwner is the id of what has an empty directory that the container mounts.
+// emptyDirOwner is the id of the owner of an empty directory that the container mounts.
 func (l *Launch) emptyDirOwner(name string) string {
 	if l.hasEmptyDir(name) || l.Sandbox == "" {
 		return l.ID
@@ -94,7 +94,7 @@ func (l *Launch) emptyDirOwner(name string) string {
 	return l.Sandbox
 }
 
-// QuotaOwner is the id of what the directories of a quota belong to: it is gone when they are.
+// QuotaOwner is the id of the owner of a quota's directories: it is gone when they are.
 func (l *Launch) QuotaOwner(limit DiskLimit) string {
 	if limit.Layer || len(limit.EmptyDirs) == 0 {
 		return l.ID

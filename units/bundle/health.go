@@ -9,17 +9,17 @@ import (
 // lock of whoever watches.
 const HealthDir = RunDir + "/health"
 
-// HealthLock is locked while somebody watches.
+// HealthLock is locked while an agent watches.
 const HealthLock = HealthDir + "/lock"
 
 // HealthFile is where the record of a container lies.
 func HealthFile(id string) string { return filepath.Join(HealthDir, id+".json") }
 
-// HealthRecord is what the probes of a running container have come to.
+// HealthRecord is the result of the probes of a running container.
 type HealthRecord struct {
 	// Invocation is the start of the unit that it is about, as systemd names it.
 	Invocation string `json:"invocation"`
-	// Ready is what the readiness probe has come to, Since when.
+	// Ready is the result of the readiness probe, Since its time.
 	Ready bool      `json:"ready"`
 	Since time.Time `json:"since"`
 	// Reason is the error of the check that it failed with.

@@ -33,7 +33,7 @@ type LastRun struct {
 	Ports []Port `json:"ports,omitempty"`
 }
 
-// Failure is what the launcher, or the agent, ends a run for.
+// Failure is the reason why the launcher, or the agent, ends a run.
 type Failure struct {
 	// Invocation is the start of the unit that it kept from succeeding.
 	Invocation string `json:"invocation"`
@@ -43,7 +43,7 @@ type Failure struct {
 	Error  string `json:"error"`
 }
 
-// Stage is a part of a container's start, and of what comes after it.
+// Stage is a part of a container's start, or of its end.
 type Stage string
 
 // The stages.
@@ -75,7 +75,7 @@ func (r LastRun) String() string {
 // LastRunFile is where the last run of a container is noted, as JSON.
 func LastRunFile(id string) string { return filepath.Join(LastRunsDir, id) }
 
-// FailureFile is where the launcher leaves its [Failure] for who notes the end of the run.
+// FailureFile is where the launcher leaves its [Failure] for the note of the end of the run.
 func FailureFile(id string) string { return filepath.Join(LastRunsDir, "."+id) }
 
 // Calm is how long a container has to run before its earlier restarts no longer count, as in Kubernetes

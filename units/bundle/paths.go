@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Where things lie on a node. What is below StateDir survives a reboot, what is
-// below RunDir does not; both belong to root alone (mode 0700).
+// Paths of a node. Files below StateDir survive a reboot, files
+// below RunDir do not; both belong to root alone (mode 0700).
 const (
 	StateDir = "/var/lib/davit"
 	RunDir   = "/run/davit"
@@ -38,7 +38,7 @@ const (
 	MountsDir = "/run/davit-rootfs"
 	// RuntimeDir is libcontainer's state, one directory a container; see [RuntimeID].
 	RuntimeDir = RunDir + "/runtime"
-	// AttachmentsDir holds, for each container, what the launcher must undo.
+	// AttachmentsDir holds, for each container, a record for the launcher's clean-up.
 	AttachmentsDir = RunDir + "/containers"
 	// LastRunsDir holds one [LastRun] a container that has ended since boot.
 	LastRunsDir = RunDir + "/last-runs"
@@ -46,12 +46,12 @@ const (
 	BackOffDir = RunDir + "/back-off"
 	// MembersDir holds one file a container that is attached to networks: its names and addresses.
 	MembersDir = RunDir + "/members"
-	// NamesDir holds one file a network with members: what they have to know of each other.
+	// NamesDir holds one file a network with members: their names and addresses.
 	NamesDir = RunDir + "/names"
 	// NetworksDir holds each network's lock.
 	NetworksDir = RunDir + "/networks"
 	// CNIDataDir is host-local's leases. They lie on a tmpfs because host-local
-	// never frees what a power loss left behind.
+	// never frees those of a node that lost power.
 	CNIDataDir = RunDir + "/cni/networks"
 	// CNICacheDir is libcni's cache of results.
 	CNICacheDir = RunDir + "/cni"
@@ -98,7 +98,7 @@ func SandboxFile(id, name string) string { return filepath.Join(AttachmentsDir, 
 // network has no such file.
 func AddressFile(id string) string { return filepath.Join(AttachmentsDir, id, "address") }
 
-// RecordFile is the configuration that a container or sandbox was started with: what a clean-up undoes. Launchers lock
+// RecordFile is the configuration that a container or sandbox was started with, for its clean-up. Launchers lock
 // it while they start the container, and while they clean up after it.
 func RecordFile(id string) string { return filepath.Join(AttachmentsDir, id, ConfigFile) }
 
@@ -109,7 +109,7 @@ func EmptyDirPath(id, name string) string { return filepath.Join(ContainersDir, 
 // the writable layer does, because a file in RunDir could fill a file system that the whole node needs.
 func EtcFile(id, name string) string { return filepath.Join(ContainersDir, id, name) }
 
-// MemberFile says of a container that is attached to networks where it is, and what its neighbours call it.
+// MemberFile has the addresses of a container that is attached to networks, and its names for its neighbours.
 func MemberFile(id string) string { return filepath.Join(MembersDir, id) }
 
 // FreshVolume marks a volume that davit has made and that no container has had: the first one fills it from its image.
@@ -119,7 +119,7 @@ func FreshVolume(name string) string { return filepath.Join(VolumesDir, FreshMar
 const FreshMark = ".fresh-"
 
 // RunningBundle is the symbolic link that names the bundle a container was started
-// from. It exists while the container runs, and says what runs when a unit was
+// from. It exists while the container runs, and has its version if a unit was
 // rewritten and not restarted.
 func RunningBundle(id string) string { return filepath.Join(AttachmentsDir, id, "bundle") }
 
@@ -130,5 +130,5 @@ func RuntimeID(id string) string { return strings.ReplaceAll(id, "@", ".") }
 func FromRuntimeID(id string) string { return strings.ReplaceAll(id, ".", "@") }
 
 // WaitFIFO is where libcontainer keeps a created container's process waiting (execFifoFilename of runc's
-// libcontainer): what opens it lets the process go on. It is there no more once it has.
+// libcontainer): a process that opens it lets the waiting one go on. It is gone then.
 func WaitFIFO(id string) string { return filepath.Join(RuntimeDir, RuntimeID(id), "exec.fifo") }

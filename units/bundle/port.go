@@ -24,7 +24,7 @@ func (p Port) Overlaps(other Port) bool {
 	return p.Protocol == other.Protocol && p.HostPort <= other.Last() && other.HostPort <= p.Last()
 }
 
-// OnNode is what is published, without where it leads and at which address.
+// OnNode is the published port, without its target and address.
 func (p Port) OnNode() Port { return rangeOf(p.Protocol, p.HostPort, p.Last()) }
 
 // Without are the ports on both sides of the other's, as [Port.OnNode] has them.
@@ -77,7 +77,7 @@ func (p Port) precedes(next Port) bool {
 		next.HostPort-p.HostPort == next.ContainerPort-p.ContainerPort
 }
 
-// Split makes single ports of ranges, for who knows no ranges.
+// Split makes single ports of ranges, for programs without ranges.
 func Split(ports []Port) []Port {
 	var single []Port
 	for _, port := range ports {

@@ -1,7 +1,7 @@
 package bundle
 
-// Health is how a container is found to be up, to serve and to be alive, and what runs when it
-// has started and before it is stopped.
+// Health is how a container is found to be up, to serve and to be alive, and the commands to run after its
+// start and before its stop.
 type Health struct {
 	PostStart *Hook  `json:"postStart,omitempty"`
 	PreStop   *Hook  `json:"preStop,omitempty"`
@@ -19,20 +19,20 @@ func (h Health) HoldsStart() bool {
 type Probe struct {
 	Check
 	// InitialDelay, Period and Timeout are seconds: from the container's start to the first
-	// check, from one check to the next, and what a check may take.
+	// check, from one check to the next, and the time of a check.
 	InitialDelay int32 `json:"initialDelay,omitempty"`
 	Period       int32 `json:"period"`
 	Timeout      int32 `json:"timeout"`
 	// Successes and Failures are how many in a row count.
 	Successes int32 `json:"successes"`
 	Failures  int32 `json:"failures"`
-	// OnFailure is what a liveness probe does that has failed, one of the constants.
+	// OnFailure is the action of a liveness probe that has failed, one of the constants.
 	OnFailure string `json:"onFailure,omitempty"`
 	// GraceSeconds replaces the container's own time to stop; nil means that it holds.
 	GraceSeconds *int64 `json:"graceSeconds,omitempty"`
 }
 
-// What a liveness probe does that has failed.
+// The actions of a liveness probe that has failed.
 const (
 	OnFailureRestart = "restart" // systemd restarts the unit
 	OnFailureStop    = "stop"    // systemd stops it

@@ -22,7 +22,7 @@ type Rootfs struct {
 	Stamps []string `json:"stamps,omitempty"`
 	// Pin is a directory that exists while the storage knows that the image is used.
 	Pin string `json:"pin"`
-	// Names are what the image was pulled as.
+	// Names are the references by which the image was pulled.
 	Names []RootfsName `json:"names"`
 	// OpensOutput says which file of the image leads standard output to be opened by name, for people; "" means that
 	// none does. A record of an older davit has none.
