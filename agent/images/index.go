@@ -280,7 +280,7 @@ func (m *mender) replace(i *index, lock *lockfile.LockFile) error {
 }
 
 // forget removes entries from the indexes of a kind, and from the copies, and nothing else: the files that the
-// entries describe stays on the disk until it is pulled again (see guard.go).
+// entries describe stay on the disk until they are pulled again (see guard.go).
 func (m *mender) forget(k kind, ids []string) error {
 	if len(ids) == 0 {
 		return nil

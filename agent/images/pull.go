@@ -270,7 +270,7 @@ func (s *Store) dropUnknown(record *bundle.Rootfs) error {
 }
 
 // DeleteImage releases the image and removes it, with the layers that no other image has. Images and layers that a
-// container of another tool uses stays.
+// container of another tool uses stay.
 func (s *Store) DeleteImage(ctx context.Context, imageID string) error {
 	if err := s.ReleaseImage(ctx, imageID); err != nil {
 		return err

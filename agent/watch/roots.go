@@ -30,7 +30,8 @@ func RootsOf(main string) Roots {
 // Scanner reads several roots as [Scan] reads one. A file hides those of its relative path in
 // lower roots, as with systemd's units; an empty one, or a link to /dev/null, masks them.
 //
-// It can be called often: a file whose inode shows no write is not read again. Writes through shared memory (mmap(2)) need not be seen.
+// It can be called often: a file whose inode shows no write is not read again. Writes through shared memory (mmap(2)) may be
+// missed.
 type Scanner struct {
 	Roots Roots
 	Owner int
