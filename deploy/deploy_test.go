@@ -1,4 +1,4 @@
-// Package deploy holds what is installed beside the programs, and its tests.
+// Package deploy holds the files that are installed beside the programs, and its tests.
 package deploy
 
 import (
@@ -56,7 +56,7 @@ func TestTheProfileCompiles(t *testing.T) {
 	}
 }
 
-// Of each service, what systemd rates it at, times ten. More is a restriction that was lost.
+// The rating of each service by systemd, times ten. A higher one shows that a restriction was lost.
 var exposure = map[string]int{"davit.service": 52, "davit-git-sync.service": 20}
 
 func TestTheServicesStayConfined(t *testing.T) {
@@ -77,7 +77,7 @@ func TestTheServicesStayConfined(t *testing.T) {
 	}
 }
 
-// sync runs davit-git-sync and returns what it printed.
+// sync runs davit-git-sync and returns its output.
 func sync(t *testing.T, state, repository string, more ...string) (string, error) {
 	t.Helper()
 	command := exec.Command("./davit-git-sync")

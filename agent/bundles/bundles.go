@@ -1,5 +1,5 @@
 // Package bundles keeps bundles on the disk, one directory each, never rewritten. It
-// knows how they get there whole; what is in one is the business of units/bundle.
+// knows how they get there whole; their content is the business of units/bundle.
 package bundles
 
 import (
@@ -76,7 +76,7 @@ func (s Store) ensure(dirName string, text []byte, files []bundle.File) error {
 	return disk.SyncDir(s.root())
 }
 
-// writeFiles writes what the bundle brings along. Their directories can be read by all, as a
+// writeFiles writes the bundle's files. Their directories can be read by all, as a
 // container sees them; the bundle's own cannot.
 func writeFiles(dir string, files []bundle.File) error {
 	for _, file := range files {
@@ -97,7 +97,7 @@ func writeFiles(dir string, files []bundle.File) error {
 	return nil
 }
 
-// moveIn gives a written bundle its name. What has the name already is damaged: a name
+// moveIn gives a written bundle its name. A directory that has the name already is damaged: a name
 // comes from the content.
 func (s Store) moveIn(dir, path string) error {
 	err := os.Rename(dir, path)
@@ -110,7 +110,7 @@ func (s Store) moveIn(dir, path string) error {
 	return os.Rename(dir, path)
 }
 
-// RemoveBundle removes the bundle, or what an interrupted write left.
+// RemoveBundle removes the bundle, or the rest of an interrupted write.
 func (s Store) RemoveBundle(_ context.Context, dirName string) error {
 	if err := checkName(dirName); err != nil {
 		return fmt.Errorf("remove bundle: %w", err)
@@ -121,7 +121,7 @@ func (s Store) RemoveBundle(_ context.Context, dirName string) error {
 	return nil
 }
 
-// checkName refuses what is not the name of one entry of the directory.
+// checkName refuses anything but the name of one entry of the directory.
 func checkName(name string) error {
 	if name == "." || !filepath.IsLocal(name) || filepath.Base(name) != name {
 		return fmt.Errorf("%q is not a bundle's name", name)
@@ -129,7 +129,7 @@ func checkName(name string) error {
 	return nil
 }
 
-// List returns the names of the bundles' directories. What an interrupted write left is
+// List returns the names of the bundles' directories. The rest of an interrupted write is
 // among them, under a name that no bundle has, so that it is removed as unused.
 func List() ([]string, error) { return Store{}.list() }
 
@@ -149,14 +149,14 @@ func (s Store) list() ([]string, error) {
 // several goroutines at once; the zero value is empty.
 type Cache struct{ known map[string]*known }
 
-// known is what is known of a bundle that is whole.
+// known is the knowledge about a bundle that is whole.
 type known struct {
 	file   fs.FileInfo
-	bundle *bundle.Bundle // nil where nobody has asked for it since the last Forget but one
+	bundle *bundle.Bundle // nil if it was not asked for since the last Forget but one
 	asked  bool           // since the last Forget
 }
 
-// Whole reports whether a bundle is there as it was written: one that is not must be written again. Read returns the
+// Whole reports whether a bundle is on the disk as it was written: any other must be written again. Read returns the
 // given one for it from then on, as decoding a thousand takes a second and memory that Go does not give back.
 func (c *Cache) Whole(dirName string, b *bundle.Bundle) bool {
 	k := c.look(Store{}, dirName)
@@ -167,7 +167,7 @@ func (c *Cache) Whole(dirName string, b *bundle.Bundle) bool {
 	return true
 }
 
-// Read returns a bundle, which nobody may change; nil when it is not whole.
+// Read returns a bundle, which callers must not change; nil when it is not whole.
 func (c *Cache) Read(dirName string) *bundle.Bundle { return c.read(Store{}, dirName) }
 
 func (c *Cache) read(s Store, dirName string) *bundle.Bundle {
@@ -182,8 +182,8 @@ func (c *Cache) read(s Store, dirName string) *bundle.Bundle {
 	return k.bundle
 }
 
-// look returns what is known of a bundle; nil when it is not whole. A bundle's name comes from its text, so
-// damage shows whatever it did to the text.
+// look returns the knowledge about a bundle; nil when it is not whole. A bundle's name comes from its text, so
+// any damage of the text is seen.
 func (c *Cache) look(s Store, dirName string) *known {
 	path := s.config(dirName)
 	file, err := os.Stat(path)
@@ -204,7 +204,7 @@ func (c *Cache) look(s Store, dirName string) *known {
 	return c.known[dirName]
 }
 
-// Forget forgets the bundles that are not on the disk any more, and what is in those that nobody has asked
+// Forget forgets the bundles that are not on the disk any more, and the content of those that were not asked
 // for since it was called last.
 func (c *Cache) Forget(onDisk []string) {
 	kept := make(map[string]*known, len(c.known))

@@ -1,7 +1,7 @@
-// Package cgroup keeps what a container sees of its limits as its unit's are.
+// Package cgroup copies the limits of a container's unit to the control group that the container sees.
 //
 // systemd puts limits on the unit's control group. The container's own lies below it and is the
-// root of what the container sees of the tree, so that is where programs look: language runtimes
+// root of the tree as the container sees it, so that is where programs look: language runtimes
 // that size themselves find the whole node there unless the limits are written there too. The
 // package knows the kernel's files, and nothing of units and bundles but the groups' names.
 package cgroup

@@ -1,5 +1,5 @@
 // Package disk writes files that survive a power loss whole: with their old content or
-// with the new. It knows nothing of what is in them.
+// with the new. It knows nothing of their content.
 package disk
 
 import (
@@ -32,7 +32,7 @@ func WriteFile(path string, content []byte, mode fs.FileMode) error {
 	return SyncDir(dir)
 }
 
-// Replace gives a file its name. An empty directory that has it is somebody's mistake.
+// Replace gives a file its name. An empty directory of that name is a mistake and is removed.
 func Replace(path, file string) error {
 	if info, err := os.Lstat(path); err == nil && info.IsDir() {
 		if err := os.Remove(path); err != nil {
@@ -45,8 +45,8 @@ func Replace(path, file string) error {
 // newPrefix begins the name of a file that is being written.
 const newPrefix = ".davit-new-"
 
-// Tidy removes from directories what interrupted writes left. Nobody may write there meanwhile. A
-// directory that is not there has nothing.
+// Tidy removes the rest of interrupted writes from directories. No program may write there meanwhile. A
+// missing directory is empty.
 func Tidy(dirs ...string) error {
 	for _, dir := range dirs {
 		left, err := filepath.Glob(filepath.Join(dir, newPrefix+"*"))
@@ -75,7 +75,7 @@ func SyncDir(path string) error {
 	return nil
 }
 
-// Unchanged reports whether a file is the same as before, for all that can be told without reading it.
+// Unchanged reports whether a file is the same as before, as far as stat(2) shows.
 func Unchanged(before, now fs.FileInfo) bool {
 	return os.SameFile(before, now) && before.Size() == now.Size() && before.ModTime().Equal(now.ModTime())
 }

@@ -28,7 +28,7 @@ func openLock(path string) (*os.File, error) {
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if errors.Is(err, unix.EISDIR) { // what is in the place of a lock that does not belong there
+	if errors.Is(err, unix.EISDIR) { // a directory in the place of a lock
 		if err := os.RemoveAll(path); err != nil {
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
@@ -49,12 +49,12 @@ func flock(fd, how int) error {
 	}
 }
 
-// locked is what [Lock] returns after it tried to lock a file.
+// locked is the result of [Lock] after it tried to lock a file.
 func locked(file *os.File, err error) (unlock func(), _ error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", file.Name(), errors.Join(err, file.Close()))
 	}
-	// Closing the only descriptor is what unlocks; there is nothing to do about an error.
+	// Closing the only descriptor unlocks; an error needs no action.
 	return func() { _ = file.Close() }, nil
 }
 

@@ -5,7 +5,7 @@ import "golang.org/x/sys/unix"
 // magics are the numbers by which statfs(2) calls file systems, by their types.
 var magics = map[string]uint32{"nsfs": unix.NSFS_MAGIC, "tmpfs": unix.TMPFS_MAGIC, "hugetlbfs": unix.HUGETLBFS_MAGIC}
 
-// IsMounted reports whether a file system of this type is what is mounted at a path: nsfs, tmpfs or hugetlbfs.
+// IsMounted reports whether a file system of this type is mounted at a path: nsfs, tmpfs or hugetlbfs.
 func IsMounted(path, kind string) bool {
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {

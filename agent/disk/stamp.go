@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// Stamp is what one stat(2) of a directory shows of its content: a name in the directory itself that comes
-// or goes changes its modification time, and a subdirectory also the number of its links, whatever a file
-// system check does with the time. A copy that keeps times has the same stamp.
+// Stamp is the part of stat(2) of a directory that shows changes of its content: a new or removed name in the directory
+// itself changes its modification time, and a subdirectory also the number of its links, also if a file
+// system check sets the time. A copy that keeps times has the same stamp.
 func Stamp(dir string) (string, error) {
 	info, err := os.Stat(dir)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package facts reads what a node is, and what its owner says of it in the node's
-// configuration file. What manifests do with that is not its business.
+// Package facts reads the facts of a node, and its owner's settings from the node's
+// configuration file. Their effect on manifests is not its business.
 package facts
 
 import (
@@ -99,8 +99,8 @@ func trusted(file *os.File) error {
 	return nil
 }
 
-// collect reads facts from a root directory. What is not there is not known; what is there
-// and cannot be read is an error.
+// collect reads facts from a root directory. A missing file is an unknown fact; a file
+// that cannot be read is an error.
 func collect(root fs.FS) (manifests.Facts, error) {
 	hostname, nameErr := text(root, "etc/hostname")
 	machine, machineErr := text(root, "etc/machine-id")

@@ -21,13 +21,13 @@ import (
 // SystemdParser asks the node's systemd-analyze.
 var SystemdParser manifests.Parser = &parser{verify: verify}
 
-// parser remembers what systemd said of the last assignments: it says the same for as long as it is the same one, and davit is started again before
+// parser remembers systemd's answers about the last assignments: they stay the same while systemd does, and davit is started again before
 // a newer systemd is one that containers depend on.
 type parser struct {
 	verify func(ctx context.Context, text string) (said string, fatal bool, err error)
 
 	mutex sync.Mutex
-	known map[manifests.Assignment]*manifests.Fault // nil for what is right
+	known map[manifests.Assignment]*manifests.Fault // nil for a right one
 }
 
 // Parse implements [manifests.Parser].
@@ -112,7 +112,7 @@ func (p *parser) askWithout(ctx context.Context, assignments []manifests.Assignm
 // verifyTimeout is far longer than systemd takes to read a unit a few times. The agent does nothing else meanwhile.
 const verifyTimeout = 10 * time.Second
 
-// verify returns what systemd says of a unit's text, a line each: LINE: MESSAGE. fatal is set if it has not read all of it.
+// verify returns systemd's messages about a unit's text, a line each: LINE: MESSAGE. fatal is set if it has not read all of it.
 func verify(ctx context.Context, text string) (said string, fatal bool, err error) {
 	dir, err := os.MkdirTemp("", "davit-verify-*")
 	if err != nil {

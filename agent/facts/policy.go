@@ -20,9 +20,9 @@ const DefaultPolicy = "/etc/davit/policy.yaml"
 // presets are policies that need no file.
 var presets = []policy.Preset{policy.Privileged, policy.Baseline, policy.Restricted}
 
-// NodePolicy returns this node's policy: the file's, or without one what follows from who can
-// write the manifests: privileged when root alone can, baseline otherwise. writable says who
-// beside root can. A file that cannot be used is an error: it must not come to mean that all
+// NodePolicy returns this node's policy: the file's, or without one a preset that follows from the users who can
+// write the manifests: privileged when root alone can, baseline otherwise. writable names the users
+// beside root who can. A file that cannot be used is an error: it must not mean that all
 // is allowed.
 func NodePolicy(path, writable string) (*manifests.NodePolicy, error) {
 	found, err := ReadPolicy(path, trusted)

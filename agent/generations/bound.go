@@ -6,14 +6,14 @@ import (
 	"github.com/davit-project/davit/reconcile"
 )
 
-// DefaultKeepBytes is how much earlier generations may take where nobody says.
+// DefaultKeepBytes is the room that earlier generations may take by default.
 const DefaultKeepBytes = 10 << 30
 
 // Layers are the layers of an image, by name, and how much each takes in bytes, as far as that is known.
 type Layers func(imageID string) map[string]int64
 
 // Within is how many of the generations, the newest one first, can be kept beside one that needs the
-// wanted images: at most so many, and so many that what they need more takes no more than the bytes.
+// wanted images: at most so many, and so many that the further data they need takes no more than the bytes.
 // The newest can always. Layers whose sizes are not known count as nothing.
 func Within(kept []reconcile.Generation, wanted []string, most int, bytes int64, layers Layers) int {
 	var extra int64

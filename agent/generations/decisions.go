@@ -27,7 +27,7 @@ type Pin struct {
 	Manifests string `json:"manifests"`
 }
 
-// Decisions are what is not to be as the manifests say, and why.
+// Decisions are the differences from the manifests that were decided, and why.
 type Decisions struct {
 	// Quarantine are the versions that did not work, by object.
 	Quarantine map[string]reconcile.Quarantined

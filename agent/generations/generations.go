@@ -1,6 +1,6 @@
-// Package generations keeps what was applied, generation by generation, and what an operator or a
-// failed update has decided about it. It knows how that is kept on the disk; what follows from it is
-// the core's business. All of it can be lost without harm to what runs.
+// Package generations keeps the applied objects, generation by generation, and the decisions of an operator or of a
+// failed update about them. It knows how they are kept on the disk; the core decides
+// what follows. All of it can be lost without harm to workloads.
 package generations
 
 import (
@@ -26,7 +26,7 @@ import (
 // Dir is where generations are kept.
 const Dir = bundle.StateDir + "/generations"
 
-// DefaultKeep is how many generations are kept where nobody says.
+// DefaultKeep is how many generations are kept by default.
 const DefaultKeep = 10
 
 // Files of a generation's directory.
@@ -71,7 +71,7 @@ func (s *Store) List() ([]reconcile.Generation, error) {
 	for _, entry := range slices.Backward(entries) {
 		number, err := strconv.Atoi(entry.Name())
 		if err != nil {
-			continue // what an interrupted write left, or a decision
+			continue // the rest of an interrupted write, or a decision
 		}
 		read, err := s.head(number)
 		if err != nil {
@@ -102,12 +102,12 @@ func (s *Store) head(number int) (head, error) {
 
 // Origin is where a generation comes from.
 type Origin struct {
-	// Revision is the commit of its manifests, Manifests tells them from others, Note says what made it
-	// where that was not a change of the manifests.
+	// Revision is the commit of its manifests, Manifests their digest, Note the cause of it
+	// if that was not a change of the manifests.
 	Revision, Manifests, Note string
 }
 
-// Begin keeps what is desired as the next generation, unless it is that of the newest one, or joins it.
+// Begin keeps the desired state as the next generation, unless it is that of the newest one, or joins it.
 // prepare completes its record before that is written.
 func (s Store) Begin(
 	list []reconcile.Generation, desired reconcile.Desired, origin Origin, now time.Time, prepare func(*reconcile.Generation),
@@ -139,7 +139,7 @@ func (s Store) Begin(
 	return generation, s.write(generation, text)
 }
 
-// join writes a generation again that objects have joined. What it applies comes first: an object that
+// join writes a generation again that objects have joined. Its objects come first: an object that
 // its head lacks joins it again.
 func (s Store) join(generation reconcile.Generation, desired []byte) error {
 	if err := disk.WriteFile(s.path(generation.Number, desiredFile), desired, 0o600); err != nil {
@@ -148,7 +148,7 @@ func (s Store) join(generation reconcile.Generation, desired []byte) error {
 	return s.Finish(generation)
 }
 
-// IsNewest reports whether what is desired is what the newest generation applies.
+// IsNewest reports whether the desired state is that of the newest generation.
 func IsNewest(list []reconcile.Generation, desired reconcile.Desired) (bool, error) {
 	_, digest, err := encode(desired)
 	return len(list) > 0 && list[0].Digest == digest, err
@@ -205,7 +205,7 @@ func (s Store) Finish(generation reconcile.Generation) error {
 	return nil
 }
 
-// Desired is what a generation applies, without the bundles.
+// Desired is the state that a generation applies, without the bundles.
 func (s Store) Desired(number int) (reconcile.Desired, error) {
 	var desired reconcile.Desired
 	if err := readJSON(s.path(number, desiredFile), &desired); err != nil {
@@ -214,8 +214,8 @@ func (s Store) Desired(number int) (reconcile.Desired, error) {
 	return desired, nil
 }
 
-// Prune removes the generations that are beyond so many to keep, but for those that are spared, and what interrupted
-// writes left.
+// Prune removes the generations that are beyond so many to keep, but for those that are spared, and the rest of interrupted
+// writes.
 func (s Store) Prune(keep int, spared map[int]bool) error {
 	entries, err := os.ReadDir(s.root())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -239,10 +239,10 @@ func (s Store) Prune(keep int, spared map[int]bool) error {
 	return nil
 }
 
-// goneName is what a generation is called while it is removed: half of one is none.
+// goneName is the name of a generation while it is removed: half of one is none.
 const goneName = ".new-gone"
 
-// remove removes a directory, so that it is there whole or not at all.
+// remove removes a directory, so that it exists whole or not at all.
 func (s Store) remove(name string) error {
 	gone := filepath.Join(s.root(), goneName)
 	if name == goneName {

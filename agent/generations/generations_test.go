@@ -119,7 +119,7 @@ func TestPruneTidiesUp(t *testing.T) {
 	}
 }
 
-// TestAListIsTheCallers changes what was listed, and writes a record meanwhile.
+// TestAListIsTheCallers changes a list, and writes a record meanwhile.
 func TestAListIsTheCallers(t *testing.T) {
 	t.Parallel()
 	s := In(t.TempDir())

@@ -11,8 +11,8 @@ import (
 
 const inputsFile = "inputs.json"
 
-// Inputs are what the objects on the disk were rendered from, by object. What cannot be read is as if it were not
-// there; the error says so.
+// Inputs are the inputs that the objects on the disk were rendered from, by object. Inputs that cannot be read are left
+// out; the error names them.
 func (s Store) Inputs() (map[string]string, error) {
 	inputs := map[string]string{}
 	err := readJSON(filepath.Join(s.root(), inputsFile), &inputs)

@@ -11,7 +11,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// Measuring what a container keeps on the disk means walking all its files. So the agent walks them only when the
+// Measuring a container's data on the disk means walking all its files. So the agent walks them only when the
 // container may be over its limit. The free space of the whole disk, which takes one system call, bounds how much the
 // container can have written since the last walk.
 
@@ -30,7 +30,7 @@ const (
 // counts more than the quota: empty files, and the files of /etc.
 const overQuota = 2
 
-// look is a look at what a container has on the disk.
+// look is a look at a container's data on the disk.
 type look struct {
 	at   time.Time
 	took time.Duration
@@ -136,7 +136,7 @@ func FullQuota(b *bundle.Bundle) (full bundle.DiskLimit, ok bool) {
 	return bundle.DiskLimit{}, false
 }
 
-// isLauncher reports whether the unit's main process is still the launcher: what is on the disk may be an earlier run's then,
+// isLauncher reports whether the unit's main process is still the launcher: the data on the disk may be an earlier run's then,
 // which it is about to remove.
 func (w *watched) isLauncher() bool {
 	launcher, err := os.Stat(w.monitor.launcher)
@@ -151,7 +151,7 @@ func (w *watched) isLauncher() bool {
 // nothing more.
 func (w *watched) endOver(ctx context.Context, limit bundle.DiskLimit, reason error) error {
 	m := w.monitor
-	ctx = context.WithoutCancel(ctx) // what is done ends the container, and so the context
+	ctx = context.WithoutCancel(ctx) // the action ends the container, and so the context
 	cause := fmt.Errorf("it has more on the disk than its %s: raise the limit, or have it keep less", limit)
 	if reason != nil {
 		cause = fmt.Errorf("its %s cannot be held: %w", limit.Field, reason)

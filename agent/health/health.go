@@ -1,6 +1,6 @@
 // Package health watches containers while they run: whether they are alive, whether they can
 // serve, and whether they have more on the disk than they may. It makes the checks of their bundles as long as systemd says
-// that their units are up, has systemd act when one is dead or has too much, and keeps a record of who is ready.
+// that their units are up, has systemd act when one is dead or has too much, and keeps a record of the containers that are ready.
 //
 // It knows systemd's units and the launcher's bundles. It must never know manifests, or start
 // anything itself: with no agent there, containers start, stop and restart without it.
@@ -26,7 +26,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// Systemd is what the monitor needs of it.
+// Systemd is the part of systemd that the monitor needs.
 type Systemd interface {
 	State(ctx context.Context, name string) (units.State, error)
 	QueueRestart(ctx context.Context, name string) error
@@ -109,7 +109,7 @@ func (m *Monitor) Run(ctx context.Context) error {
 	return nil
 }
 
-// lockWhenFree takes the lock that says that somebody watches.
+// lockWhenFree takes the lock that shows that a monitor runs.
 func lockWhenFree(ctx context.Context) (unlock func(), err error) {
 	for {
 		unlock, err := disk.Lock(bundle.HealthLock, unix.LOCK_EX|unix.LOCK_NB)
@@ -283,14 +283,14 @@ func (m *Monitor) command(ctx context.Context, id, probe string, timeout time.Du
 	return err
 }
 
-// commandGrace is what a launcher needs beside the check itself.
+// commandGrace is the time that a launcher needs beside the check itself.
 const commandGrace = 10 * time.Second
 
-// interval is what lies between beats.
+// interval is the time between beats.
 const interval = 100 * time.Millisecond
 
-// beat is the next time at which checks are made. Those that fall together share what it costs a
-// process to wake up and to look for work, which is several times the cost of a check: 200 checks a
+// beat is the next time at which checks are made. Those that fall together share the cost of waking
+// the process and of looking for work, which is several times the cost of a check: 200 checks a
 // second took 16 % of a core one by one, and 5 % on the beat.
 func (m *Monitor) beat(at time.Time) time.Time {
 	return m.made.Add((at.Sub(m.made) + interval - 1).Truncate(interval))

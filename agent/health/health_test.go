@@ -18,7 +18,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// fakeSystemd notes what it is asked to do, and how long after the fake was made.
+// fakeSystemd notes its calls, and how long after the fake was made.
 type fakeSystemd struct {
 	made  time.Time
 	state units.State

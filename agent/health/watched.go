@@ -83,7 +83,7 @@ func (w *watched) probe(ctx context.Context) (err error) {
 	return err
 }
 
-// each makes one check a period and calls decided with what a row of checks has come to, and the
+// each makes one check a period and calls decided with the result of a row of checks, and the
 // error of the last, until that returns false. The first comes at a random time within a period, so
 // that the checks of many containers spread.
 func (w *watched) each(ctx context.Context, name string, counter probe.Counter, decided func(passing bool, err error) bool) {
@@ -148,10 +148,10 @@ func (w *watched) keepAlive(ctx context.Context, p bundle.Probe) {
 	})
 }
 
-// act does what is to be done about a container that has failed a probe.
+// act takes the action for a container that has failed a probe.
 func (w *watched) act(ctx context.Context, what string, p bundle.Probe, cause error) {
 	m := w.monitor
-	// What is done about it ends the container, and so the context.
+	// The action ends the container, and so the context.
 	ctx = context.WithoutCancel(ctx)
 	if p.OnFailure != bundle.OnFailureNone {
 		w.noteEnd(bundle.StageAlive, fmt.Sprintf("its %s: %v", what, cause))
@@ -247,7 +247,7 @@ func (w *watched) record(record bundle.HealthRecord) error {
 	return os.Rename(fresh, path)
 }
 
-// noteFailure leaves word of why a run is about to end, for who notes its end.
+// noteFailure leaves the reason why a run is about to end, for the note of its end.
 func noteFailure(id string, failure bundle.Failure) error {
 	text, err := json.Marshal(failure)
 	if err != nil {

@@ -196,12 +196,12 @@ func (l Listener) answersAt(at netip.Addr) bool {
 	return l.Address == at || l.Address.IsUnspecified() && at.Is6()
 }
 
-// Conflict says who listens where, and what to do if a container is to publish that port.
+// Conflict names the listener and its address, and the remedy if a container is to publish that port.
 func (l Listener) Conflict() string {
 	return l.String() + ": stop it, or publish another port or at another address"
 }
 
-// String says who listens where: "sshd, process 812 of ssh.service, listens on 192.0.2.1:22/tcp of the node".
+// String names the listener and its address: "sshd, process 812 of ssh.service, listens on 192.0.2.1:22/tcp of the node".
 func (l Listener) String() string {
 	at := "port " + strconv.Itoa(int(l.Port))
 	if l.Address.IsValid() {
@@ -271,8 +271,8 @@ func describe(pid int) string {
 	return text + ","
 }
 
-// unitOf is the unit of the node's systemd that a process belongs to, by its control group; empty for none. What lies below
-// may be named by who runs there: a user's own systemd names its units as it likes.
+// unitOf is the unit of the node's systemd that a process belongs to, by its control group; empty for none. Groups below
+// may be named by their user: a user's own systemd names its units as it likes.
 func unitOf(pid int) string {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
 	if err != nil {

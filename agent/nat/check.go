@@ -25,9 +25,9 @@ type Standing struct {
 // checkPatience is far longer than davit takes to change rules. Others can hold the lock for ever.
 const checkPatience = 500 * time.Millisecond
 
-// Check finds what others have removed of the rules of running containers: by container, in words. It changes nothing.
+// Check finds missing or changed rules of running containers: by container, in words. It changes nothing.
 func Check(standing []Standing) (faults map[string][]string, err error) {
-	unlock, err := disk.LockWithin(natLock, unix.LOCK_SH, checkPatience) // what davit is about to change is whole
+	unlock, err := disk.LockWithin(natLock, unix.LOCK_SH, checkPatience) // changes by davit itself are complete then
 	if err != nil {
 		return nil, fmt.Errorf("check address translation: %w", err)
 	}
@@ -47,7 +47,7 @@ func Check(standing []Standing) (faults map[string][]string, err error) {
 	return faults, nil
 }
 
-// tableContent is what davit's table has: by the name of a chain, the comments of its rules.
+// tableContent is the content of davit's table: by the name of a chain, the comments of its rules.
 type tableContent struct {
 	comments map[string]map[string]bool
 	// published are the ports of the node with their owners, in the order of their rules.
@@ -145,7 +145,7 @@ func (c tableContent) faultsOf(one Standing) (faults []string, err error) {
 	return faults, nil
 }
 
-// isLocalRouted reports whether what comes from 127.0.0.1 may leave by a bridge. One that is gone is another fault.
+// isLocalRouted reports whether packets from 127.0.0.1 may leave by a bridge. One that is gone is another fault.
 func isLocalRouted(device string) bool {
 	value, err := os.ReadFile(localRouting(device))
 	return err != nil || strings.TrimSpace(string(value)) != "0"

@@ -9,7 +9,7 @@ import (
 // (linux/netfilter/nf_tables.h).
 const maxComment = 253
 
-// commentFor is what a rule is found by: the network or the container that it is for, and more.
+// commentFor is the text by which a rule is found: the network or the container that it is for, and more.
 func commentFor(name, more string) string {
 	if comment := name + " " + more; len(comment) <= maxComment {
 		return comment

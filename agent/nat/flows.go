@@ -26,9 +26,9 @@ type flows struct {
 	port, last uint16
 }
 
-// Forget deletes what the kernel tracks of the connections of a container's addresses: those that it made, and if
-// it had published ports, those that were made to it. Until then the kernel sends what belongs to them where it
-// did before: to the container, or to the next one that has its address. Each selection takes the kernel a walk
+// Forget deletes the kernel's entries of the connections of a container's addresses: those that it made, and if
+// it had published ports, those that were made to it. Until then the kernel sends their packets to the same place as
+// before: to the container, or to the next one that has its address. Each selection takes the kernel a walk
 // over all of its table, of 2 ms where that has 262,144 places.
 func Forget(addresses []netip.Addr, published bool) error {
 	var selected []flows

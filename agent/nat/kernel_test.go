@@ -83,7 +83,7 @@ func portsChain(t *testing.T) []present {
 	return rules
 }
 
-// TestRangesLeadToTheirPorts has the kernel translate what is sent to the ends and the middle of ranges.
+// TestRangesLeadToTheirPorts has the kernel translate packets to the ends and the middle of ranges.
 func TestRangesLeadToTheirPorts(t *testing.T) {
 	for name, test := range map[string]struct {
 		port  bundle.Port
@@ -114,7 +114,7 @@ func TestRangesLeadToTheirPorts(t *testing.T) {
 	}
 }
 
-// reaches reports whether what is sent to a port of the node reaches a port of the container; of the same number for 0.
+// reaches reports whether a packet to a port of the node reaches a port of the container; of the same number for 0.
 func reaches(t *testing.T, protocol string, from, to int32) bool {
 	t.Helper()
 	if to == 0 {
@@ -186,7 +186,7 @@ func TestManySinglePortsArePublished(t *testing.T) {
 }
 
 // TestAFreshEndpointIsNotLookedFor shows by a rule that appears twice that nothing was read: a start would otherwise read
-// what all others publish.
+// the ports of all others.
 func TestAFreshEndpointIsNotLookedFor(t *testing.T) {
 	inNetwork(t)
 	e := Endpoint{

@@ -70,7 +70,7 @@ func add(rules []rule) error {
 	})
 }
 
-// rank is 0 of what is ready and 1 of what is not.
+// rank is 0 of a container that is ready and 1 of one that is not.
 func rank(one Standing) int {
 	if one.Unready {
 		return 1

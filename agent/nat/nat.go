@@ -1,5 +1,5 @@
-// Package nat translates addresses for davit's own networks: what leaves a network's subnets for elsewhere
-// leaves under the node's own address, and what comes to a published port of the node goes on to its
+// Package nat translates addresses for davit's own networks: packets that leave a network's subnets
+// leave under the node's own address, and packets to a published port of the node go on to its
 // container. It talks to the kernel's nftables itself, without a process.
 package nat
 
@@ -14,7 +14,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// table is davit's own nftables table. A rule of it carries as a comment what it is for, by which it is
+// table is davit's own nftables table. The comment of each rule names its purpose, by which it is
 // found again: a network and more, or in the chain of ports a container.
 var table = &nftables.Table{Name: "davit", Family: nftables.TableFamilyINet}
 
@@ -50,13 +50,13 @@ type Endpoint struct {
 	// Addresses are the container's there.
 	Addresses []netip.Addr
 	Ports     []bundle.Port
-	// Fresh is set where nothing leads to the container yet: its network has just been made. What all others publish is
-	// not looked through then, for rules that are there already.
+	// Fresh is set if no rule leads to the container yet: its network has just been made. The ports of all others are
+	// not looked through then, for existing rules.
 	Fresh bool
 }
 
-// Connect leaves in place what gives the endpoint's network its way out and keeps others off it, which the first start after
-// boot adds and later ones find, and publishes the endpoint's ports: whoever asks for one, from elsewhere, on the
+// Connect leaves in place the rules that give the endpoint's network its way out and isolate it, which the first start after
+// boot adds and later ones find, and publishes the endpoint's ports: a request for one, from elsewhere, on the
 // node (also at 127.0.0.1) or in a container, reaches the container.
 func Connect(e Endpoint) error {
 	rules := append(isolating(e.Network), masquerading(e.Network)...)
@@ -85,7 +85,7 @@ func masquerading(network bundle.BridgeNetwork) []rule {
 	return rules
 }
 
-// isolating are the rules that keep others off a network. What is published is let through, and what answers; containers of
+// isolating are the rules that isolate a network. Packets to published ports are let through, and answers; containers of
 // an internal network reach neither other networks nor the node.
 func isolating(network bundle.BridgeNetwork) []rule {
 	name, device := network.Name, network.Device

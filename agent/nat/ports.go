@@ -35,7 +35,7 @@ func (e Endpoint) publishing() ([]rule, error) {
 	return rules, nil
 }
 
-// surroundings are what published ports need of the node and of the network.
+// surroundings are the settings of the node and of the network that published ports need.
 func (e Endpoint) surroundings() []rule {
 	local := []expr.Any{
 		&expr.Fib{Register: 1, FlagDADDR: true, ResultADDRTYPE: true},
@@ -58,8 +58,8 @@ func (e Endpoint) surroundings() []rule {
 	return rules
 }
 
-// use has the kernel use the rules: what the node sends from 127.0.0.1 may leave by the bridge, and the
-// guard keeps others from answering to what nobody asked (ip-sysctl.rst in Linux' documentation).
+// use has the kernel use the rules: packets that the node sends from 127.0.0.1 may leave by the bridge, and the
+// guard keeps others from answering to requests that were never sent (ip-sysctl.rst in Linux' documentation).
 func (e Endpoint) use() error {
 	if err := os.WriteFile(localRouting(e.Network.Device), []byte("1"), 0); err != nil {
 		return err
@@ -67,7 +67,7 @@ func (e Endpoint) use() error {
 	return forgetDatagrams(e.Ports)
 }
 
-// localRouting is the kernel setting that lets what the node sends from 127.0.0.1 leave by a device.
+// localRouting is the kernel setting that lets packets from 127.0.0.1 of the node leave by a device.
 func localRouting(device string) string {
 	return "/proc/sys/net/ipv4/conf/" + device + "/route_localnet"
 }
@@ -172,7 +172,7 @@ func isShared(published []owned, container string) bool {
 	})
 }
 
-// parsePort reads what [bundle.Port.String] wrote.
+// parsePort parses the text of [bundle.Port.String].
 func parsePort(text string) (port bundle.Port, ok bool) {
 	numbers, protocol, ok := strings.Cut(text, "/")
 	from, to, isRange := strings.Cut(numbers, "-")

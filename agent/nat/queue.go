@@ -16,7 +16,7 @@ type queue struct {
 	size int
 }
 
-// add queues a rule, and sends what is queued where that is enough.
+// add queues a rule, and sends the queue if it is long enough.
 func (q *queue) add(want rule) error {
 	size := 1
 	if n, ok := want.numbering(); ok {
@@ -35,7 +35,7 @@ func (q *queue) add(want rule) error {
 	return err
 }
 
-// prepare queues what the rule needs, and returns it for the kernel.
+// prepare queues the objects that the rule needs, and returns it for the kernel.
 func (want rule) prepare(conn *socket) (*nftables.Rule, error) {
 	if n, ok := want.numbering(); ok {
 		if err := n.add(conn); err != nil {

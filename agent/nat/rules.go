@@ -65,7 +65,7 @@ func leaving(subnet netip.Prefix) []expr.Any {
 }
 
 // Bits that the kernel keeps of connections: IPS_DST_NAT of linux/netfilter/nf_conntrack_common.h, and those of NF_CT_STATE_BIT
-// there. What is not tracked are, for one, questions about neighbours.
+// there. Untracked packets are, for one, questions about neighbours.
 const (
 	destinationTranslated = 1 << 5
 	answers               = 1<<1 | 1<<2 | 1<<6 // established, related, untracked
@@ -108,8 +108,8 @@ func toNode(device string) []expr.Any {
 	return append(rule, &expr.Verdict{Kind: expr.VerdictDrop})
 }
 
-// within is: what came to a port of the node from the subnet and goes back to it, masquerade. The answer
-// would else go past the node, straight to who asked, who does not expect it from there.
+// within is: a packet to a port of the node from the subnet that goes back to it, masquerade. The answer
+// would else go past the node, straight to the sender, which does not expect it from there.
 func within(subnet netip.Prefix) []expr.Any {
 	f := familyOf(subnet.Addr())
 	rule := append(f.match(), tracked(expr.CtKeySTATUS, destinationTranslated, expr.CmpOpNeq)...)

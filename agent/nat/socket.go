@@ -15,7 +15,7 @@ import (
 	"github.com/davit-project/davit/agent/disk"
 )
 
-// bufferSize is room for the answers to each rule of a transaction. The kernel takes memory for what is there.
+// bufferSize is room for the answers to each rule of a transaction. The kernel takes memory for queued answers only.
 const bufferSize = 16 << 20
 
 // socket is a connection to nftables.
@@ -47,7 +47,7 @@ func (p present) owner() string {
 	return owner
 }
 
-// rulesIn lists the rules of a chain; none where there is no such chain. It does not read what they do, which takes three
+// rulesIn lists the rules of a chain; none if the chain does not exist. It does not read their expressions, which takes three
 // times as long.
 func (s *socket) rulesIn(chain *nftables.Chain) ([]present, error) {
 	selected, err := netlink.MarshalAttributes([]netlink.Attribute{
@@ -72,7 +72,7 @@ func (s *socket) rulesIn(chain *nftables.Chain) ([]present, error) {
 	return rules, nil
 }
 
-// decodeRule reads what a message says of a rule, after its struct nfgenmsg.
+// decodeRule decodes a message about a rule, after its struct nfgenmsg.
 func decodeRule(message []byte) (rule present, err error) {
 	const header = 4
 	attributes, err := netlink.NewAttributeDecoder(message[min(header, len(message)):])

@@ -18,7 +18,7 @@ import (
 )
 
 // FreeLeases gives back the addresses that host-local has lent to containers which are no more. It
-// releases by what a file says, so a file that a crash left empty would be an address lost until the
+// releases by the content of a file, so a file that a crash left empty would be an address lost until the
 // next boot. A network whose containers come or go at this moment is left for the next time.
 func FreeLeases() error {
 	networks, err := os.ReadDir(bundle.CNIDataDir)
@@ -67,7 +67,7 @@ func freeLeasesOf(network string) error {
 	return errors.Join(failures...)
 }
 
-// isLent reports whether a lease is of a container that is there. Its first line is the id that the
+// isLent reports whether a lease is of a container that exists. Its first line is the id that the
 // runtime knows the container by.
 func isLent(file string) bool {
 	text, err := os.ReadFile(file)

@@ -1,6 +1,6 @@
 // Package networks keeps the CNI networks that containers attach to. Attaching itself is
 // the launcher's work; this package checks networks before anything needs them, records
-// them, and removes what is left of them.
+// them, and removes the rest of them.
 package networks
 
 import (

@@ -38,7 +38,7 @@ func Foreign(names []string) ([]string, error) {
 }
 
 // NodeRanges returns the addresses that the node uses itself, sorted: those of its devices and those that it has routes
-// to, without what is davit's and what no network can have. It asks the kernel for two lists, and for each device that
+// to, without those of davit and those that no network can have. It asks the kernel for two lists, and for each device that
 // is in them once.
 func NodeRanges() ([]reconcile.Range, error) {
 	var devices devices
@@ -81,7 +81,7 @@ func NodeRanges() ([]reconcile.Range, error) {
 // maxDumps is how often the kernel is asked for a list that changed while it was read.
 const maxDumps = 100
 
-// dump returns a list that did not change while it was read: one with gaps would let a network take what is in use.
+// dump returns a list that did not change while it was read: one with gaps would let a network take addresses in use.
 func dump[T any](list func() ([]T, error)) (listed []T, err error) {
 	for range maxDumps {
 		if listed, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
@@ -110,8 +110,8 @@ func (d *devices) add(found map[netip.Prefix]reconcile.Range, of *net.IPNet, ind
 	return err
 }
 
-// rangeOf is what an address or a route occupies; ok is false for what no network can have, and for a default route, which
-// leads to what nothing else does. Tunnels write the default route as its two halves.
+// rangeOf is the range of an address or a route; ok is false for one that no network can have, and for a default route, which
+// is for all other packets. Tunnels write the default route as its two halves.
 func rangeOf(of *net.IPNet) (prefix netip.Prefix, ok bool) {
 	if of == nil {
 		return netip.Prefix{}, false

@@ -18,7 +18,7 @@ type RangeWatch struct {
 	valid  bool
 }
 
-// Ranges returns what [NodeRanges] returns now.
+// Ranges returns the current result of [NodeRanges].
 func (w *RangeWatch) Ranges() ([]reconcile.Range, error) {
 	if w.events == 0 {
 		if err := w.listen(); err != nil {
@@ -32,7 +32,7 @@ func (w *RangeWatch) Ranges() ([]reconcile.Range, error) {
 	if w.valid && !changed {
 		return w.known, nil
 	}
-	// What changes from here on is another event.
+	// A change from here on is another event.
 	w.known, err = NodeRanges()
 	w.valid = err == nil
 	return w.known, err

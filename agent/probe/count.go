@@ -6,7 +6,7 @@ import "github.com/davit-project/davit/units/bundle"
 // failed none.
 type Counter struct {
 	Probe bundle.Probe
-	// Passing is what the checks come to: it changes after as many of one result in a row as the
+	// Passing is the result of the checks: it changes after as many of one result in a row as the
 	// probe wants. It may be set to begin with.
 	Passing bool
 

@@ -11,7 +11,7 @@ func TestThresholds(t *testing.T) {
 	for name, test := range map[string]struct {
 		successes, failures int32
 		passing             bool
-		// results are checks that pass (+) and fail (-), want is what they come to: undecided (.),
+		// results are checks that pass (+) and fail (-), want is their result: undecided (.),
 		// or decided well (Y) or badly (N).
 		results, want string
 	}{

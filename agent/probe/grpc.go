@@ -90,7 +90,7 @@ func servingName(status uint64) string {
 	return fmt.Sprint(status)
 }
 
-// frameHead is what comes before each message: a byte that is 0 for one that is not compressed,
+// frameHead is the head of each message: a byte that is 0 for one that is not compressed,
 // and its length.
 const frameHead = 5
 

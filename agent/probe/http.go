@@ -99,7 +99,7 @@ func (t transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Whatever is done with the connection ends with the request's context.
+	// The use of the connection ends with the request's context.
 	forget := context.AfterFunc(ctx, func() { conn.Close() })
 	done := func() error { forget(); return conn.Close() }
 	stream := conn
@@ -109,7 +109,7 @@ func (t transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	answer, err := exchange(stream, request)
 	if err != nil {
-		_ = done() // what happened before tells more
+		_ = done() // the earlier error has the cause
 		return nil, err
 	}
 	answer.Body = &body{answer.Body, done}
@@ -153,5 +153,5 @@ type body struct {
 	done func() error
 }
 
-// Close implements [io.Closer]. What is left of the answer is not read.
+// Close implements [io.Closer]. The rest of the answer is not read.
 func (b *body) Close() error { return b.done() }

@@ -86,14 +86,14 @@ func (n *Namespace) dial(ctx context.Context, address netip.AddrPort) (net.Conn,
 	return conn, nil
 }
 
-// connection is a TCP connection in as few system calls as that takes: what package net sets on a
-// socket counts when it lives for a moment.
+// connection is a TCP connection in as few system calls as possible: the options that package net sets on a
+// socket are a large part of one that lives for a moment.
 type connection struct {
 	*os.File
 	remote netip.AddrPort
 }
 
-// LocalAddr implements [net.Conn]; nobody looks.
+// LocalAddr implements [net.Conn]; it is not used.
 func (c *connection) LocalAddr() net.Addr { return &net.TCPAddr{} }
 
 // RemoteAddr implements [net.Conn].
@@ -120,7 +120,7 @@ func (c *connection) connect(ctx context.Context, remote unix.Sockaddr) error {
 		if !begun {
 			begun = true
 			failed = unix.Connect(int(fd), remote)
-			// On one machine it is decided by now, and waiting to be told costs more than to ask.
+			// On one machine it is decided by now, and waiting for the event costs more than asking.
 			if !errors.Is(failed, unix.EINPROGRESS) {
 				return true
 			}
@@ -162,7 +162,7 @@ func (n *Namespace) enter(f func() error) error {
 	}
 	err := f()
 	if back := unix.Setns(int(n.node.Fd()), unix.CLONE_NEWNET); back != nil {
-		// What else this thread did for the node would be done in the container's network.
+		// Other work of the node on this thread would be done in the container's network.
 		panic(fmt.Sprintf("leave a container's network namespace: %v", back))
 	}
 	return err

@@ -1,8 +1,8 @@
-// Package probe looks whether a container is well: it makes one check of it, over HTTP, TCP or
-// gRPC, and counts what a row of checks comes to.
+// Package probe checks whether a container is healthy: it makes one check of it, over HTTP, TCP or
+// gRPC, and counts the results of checks in a row.
 //
 // It knows the checks of a bundle and a container's network namespace. It must never know
-// systemd, or what becomes of a result: the launcher and the agent are its users.
+// systemd, or the consequence of a result: the launcher and the agent are its users.
 package probe
 
 import (
@@ -26,7 +26,7 @@ type Target struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Exec runs a command in the container; its exit status must be 0.
 	Exec func(ctx context.Context, args []string) error
-	// Close ends what the target holds on to.
+	// Close closes the target.
 	Close func() error
 }
 
@@ -72,7 +72,7 @@ func address(host string, port int, own string) string {
 	return net.JoinHostPort(host, strconv.Itoa(port))
 }
 
-// Describe says what a check does: "GET http://10.88.0.5:80/".
+// Describe describes a check: "GET http://10.88.0.5:80/".
 func Describe(check bundle.Check, own string) string {
 	switch {
 	case len(check.Exec) > 0:
@@ -88,7 +88,7 @@ func Describe(check bundle.Check, own string) string {
 	}
 }
 
-// described says what was tried, and of what happened only the part that tells: net's errors
+// described names the check, and of its error only the part that explains it: net's errors
 // repeat the address, and name the system call.
 func described(check bundle.Check, own string, err error) error {
 	var operation *net.OpError

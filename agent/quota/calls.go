@@ -10,7 +10,7 @@ import (
 )
 
 // Commands of quotactl(2) for projects (linux/quota.h and linux/dqblk_xfs.h). All are those that every file system has;
-// for what XFS calls its own there are the same commands in the kernel's fs/quota/quota.c.
+// for those of XFS alone there are equal commands in the kernel's fs/quota/quota.c.
 const (
 	ofProjects = 2 // PRJQUOTA
 
@@ -46,7 +46,7 @@ func (f *FileSystem) call(command, id uint32, argument unsafe.Pointer) error {
 	return nil
 }
 
-// isEnforced reports whether the file system enforces limits of projects. What cannot be asked enforces none.
+// isEnforced reports whether the file system enforces limits of projects. One that cannot be asked enforces none.
 func (f *FileSystem) isEnforced() bool {
 	var now state
 	err := f.call(getState, 0, unsafe.Pointer(&now))

@@ -36,7 +36,7 @@ func On(dir string) (*FileSystem, error) {
 	return f, nil
 }
 
-// Close closes the file system; what was set stays.
+// Close closes the file system; limits stay.
 func (f *FileSystem) Close() { unix.Close(f.fd) }
 
 // Limit is how much a project may have.
@@ -150,7 +150,7 @@ func write(record string, p project) error {
 	return errors.Join(err, file.Close())
 }
 
-// recorded are the projects of a record. Only those that [choose] gives are any: whatever else the file says, it is not a
+// recorded are the projects of a record. Only those that [choose] gives are any: other content of the file is no
 // reason to change the limits of others.
 func recorded(record string) ([]project, error) {
 	text, err := os.ReadFile(record)

@@ -13,7 +13,7 @@ const markFormat = "# davit keeps this file like the node's until it is edited (
 
 func mark(text []byte) []byte {
 	sum := fnv.New32a()
-	// Empty lines at the end are what an interrupted write leaves, see [Replace].
+	// Empty lines at the end are the rest of an interrupted write, see [Replace].
 	sum.Write(bytes.TrimRight(text, "\n"))
 	return fmt.Appendf(nil, markFormat, sum.Sum32())
 }

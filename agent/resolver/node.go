@@ -19,7 +19,7 @@ const (
 	ResolvedFile = "/run/systemd/resolve/resolv.conf"
 )
 
-// maxFile is far more than a resolver library reads of a file. What is longer is a mistake, and each container
+// maxFile is far more than a resolver library reads of a file. A longer file is a mistake, and each container
 // would keep it in memory.
 const maxFile = 64 << 10
 

@@ -1,6 +1,6 @@
-// Package resolver decides what a container's /etc/resolv.conf says: the node's name servers, as far as the
-// container can reach them, and what its manifest adds. It writes the file of a container that runs, and it
-// never trusts what the container has made of that file. It must never know networks, units or manifests.
+// Package resolver decides the content of a container's /etc/resolv.conf: the node's name servers, as far as the
+// container can reach them, and the additions of its manifest. It writes the file of a container that runs, and it
+// never trusts the container's changes to that file. It must never know networks, units or manifests.
 package resolver
 
 import (

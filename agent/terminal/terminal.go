@@ -1,5 +1,5 @@
-// Package terminal is what text for people goes through: names, errors of images and registries, and what containers
-// print come from anywhere, and a terminal obeys what is in them. It must never know what a text is about.
+// Package terminal prepares text for people: names, errors of images and registries, and the output of containers
+// come from anywhere, and a terminal obeys the escapes in them. It must never know the subject of a text.
 package terminal
 
 import (
@@ -15,8 +15,8 @@ import (
 	"golang.org/x/term"
 )
 
-// Escape escapes what a terminal would obey or hide: control characters but line ends and tabs, bytes that are no
-// text, and characters that change the direction of text. What is escaped in JSON is a valid escape there.
+// Escape escapes characters that a terminal would obey or hide: control characters but line ends and tabs, bytes that are no
+// text, and characters that change the direction of text. An escape in JSON is a valid escape there.
 func Escape(text string) string {
 	if isClean(text) {
 		return text
@@ -68,7 +68,7 @@ func isClean(text string) bool {
 	return true
 }
 
-// Writer escapes what is written to another one. It may be used by several at once.
+// Writer escapes all text that is written to another one. It may be used by several at once.
 type Writer struct {
 	to io.Writer
 
@@ -114,7 +114,7 @@ func unfinished(text []byte) int {
 	return 0
 }
 
-// Raw is the writer that a Writer escapes for, for what is escaped already; any other writer is its own.
+// Raw is the writer that a Writer escapes for, for text that is escaped already; any other writer is returned as it is.
 func Raw(w io.Writer) io.Writer {
 	if escaping, ok := w.(*Writer); ok {
 		return escaping.to
@@ -122,7 +122,7 @@ func Raw(w io.Writer) io.Writer {
 	return w
 }
 
-// Is reports whether what is written to w goes to a terminal.
+// Is reports whether text that is written to w goes to a terminal.
 func Is(w io.Writer) bool {
 	file, ok := Raw(w).(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))

@@ -12,16 +12,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// removeDepth is how deep [RemoveAll] descends: it has a directory open for each level. What is nested deeper is moved up
-// first. The path names that programs use end at 4096 bytes, so only what was nested on purpose gets there.
+// removeDepth is how deep [RemoveAll] descends: it has a directory open for each level. Deeper directories are moved up
+// first. The path names that programs use end at 4096 bytes, so only deliberate nesting gets there.
 const removeDepth = 64
 
 // someNames is how many entries of a directory are read at once: a directory may have any number.
 const someNames = 1024
 
-// RemoveAll removes what is at a path in a directory that no container can change, with all that is in it, however deep a
-// container has nested it: [os.RemoveAll] needs an open file for each level. Links are removed and not followed, and what is
-// mounted there stays, with an error. Without anything at the path it does nothing.
+// RemoveAll removes the file at a path in a directory that no container can change, with all that is in it, however deep a
+// container has nested it: [os.RemoveAll] needs an open file for each level. Links are removed and not followed, and mounts
+// stay, with an error. If the path does not exist it does nothing.
 func RemoveAll(path string) error {
 	parent, err := unix.Open(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENOENT) {
@@ -37,7 +37,7 @@ func RemoveAll(path string) error {
 
 // removal is one call of [RemoveAll].
 type removal struct {
-	top  int // the topmost directory, into which what is nested too deep is moved
+	top  int // the topmost directory, into which deeper ones are moved
 	done int // how many entries were removed or moved
 }
 
@@ -128,7 +128,7 @@ func (r *removal) moveUp(dir int, name string) error {
 	return unlessGone(err)
 }
 
-// unlessGone leaves out the error of what has gone meanwhile.
+// unlessGone leaves out the error of a file that has gone meanwhile.
 func unlessGone(err error) error {
 	if errors.Is(err, unix.ENOENT) {
 		return nil

@@ -33,7 +33,7 @@ func nest(t *testing.T, dir string, depth int) {
 	}
 }
 
-// mustBeGone fails if anything is left of what was removed, or outside was touched.
+// mustBeGone fails if anything of the tree is left, or outside was touched.
 func mustBeGone(t *testing.T, dir, outside string) {
 	t.Helper()
 	if err := RemoveAll(dir); err != nil {

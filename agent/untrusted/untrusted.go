@@ -25,7 +25,7 @@ var (
 	// ErrLeased is returned for a file that a process holds a lease on. The kernel asks the process to give it up,
 	// and takes it away after /proc/sys/fs/lease-break-time, 45 seconds.
 	ErrLeased = errors.New("a process holds a lease on it (F_SETLEASE of fcntl(2))")
-	// ErrNoFile is returned for what is neither a regular file nor a directory.
+	// ErrNoFile is returned for anything but a regular file or a directory.
 	ErrNoFile = errors.New("neither a file nor a directory")
 )
 
@@ -72,7 +72,7 @@ func OpenDirectoryAt(dir int, name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// WriteFile makes a file in a directory that no container can change. One that is there is replaced: a process of
+// WriteFile makes a file in a directory that no container can change. An existing one is replaced: a process of
 // an earlier run may still have it.
 func WriteFile(path string, text []byte, mode fs.FileMode) error {
 	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | always
@@ -102,7 +102,7 @@ func writeAll(fd int, text []byte) error {
 	return nil
 }
 
-// Handle returns a handle of what is at a path of the node. Nothing is read or written by it, see [Reopen].
+// Handle returns a handle of the file at a path of the node. Nothing is read or written by it, see [Reopen].
 func Handle(path string) (*os.File, error) {
 	return os.OpenFile(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 }
@@ -113,7 +113,7 @@ func Reopen(handle *os.File, flags int) (*os.File, error) {
 	if _, err := statFile(handle); err != nil {
 		return nil, err
 	}
-	// The link of /proc is followed: it leads to what the handle stands for.
+	// The link of /proc is followed: it leads to the file of the handle.
 	fd, err := open(Path(handle), flags|always&^unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: handle.Name(), Err: err}
@@ -191,7 +191,7 @@ func Patiently(open func() (*os.File, error)) (*os.File, error) {
 	return file, err
 }
 
-// Path names what a handle stands for, wherever that has been moved (proc_pid_fd(5)).
+// Path is the path of the file of a handle, wherever that has been moved (proc_pid_fd(5)).
 func Path(handle *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", handle.Fd()) }
 
 func open(path string, flags int, mode uint32) (int, error) {

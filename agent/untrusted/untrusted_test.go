@@ -32,7 +32,7 @@ func lease(t *testing.T, path string, kind int) (release func()) {
 	return func() { unix.Close(fd) }
 }
 
-// hostile is a directory with what a container can put where files are expected.
+// hostile is a directory with entries that a container can put where files are expected.
 func hostile(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

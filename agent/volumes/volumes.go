@@ -1,5 +1,5 @@
 // Package volumes keeps the directories of named volumes. It knows their owner and mode,
-// never what is in them, and removes only one that was made to go with its manifest.
+// never their content, and removes only one that was made to go with its manifest.
 package volumes
 
 import (
@@ -31,7 +31,7 @@ func (s Store) root() string { return cmp.Or(s.dir, bundle.VolumesDir) }
 // permissions are the bits of a mode that a manifest sets: chmod(2)'s.
 const permissions = 0o7777
 
-// EnsureVolume leaves the volume's directory with its owner and mode. What is in it stays
+// EnsureVolume leaves the volume's directory with its owner and mode. Its content stays
 // as it is, its owners included.
 func (s Store) EnsureVolume(_ context.Context, name string, volume reconcile.Volume) error {
 	if err := s.ensure(name, volume); err != nil {
@@ -82,7 +82,7 @@ func (s Store) makeDir(name string, filled bool) (made bool, err error) {
 	return true, errors.Join(err, os.Mkdir(path, 0o700))
 }
 
-// checkName refuses what is not the name of one entry of the directory.
+// checkName refuses anything but the name of one entry of the directory.
 func checkName(name string) error {
 	if strings.HasPrefix(name, ".") || !filepath.IsLocal(name) || filepath.Base(name) != name {
 		return fmt.Errorf("%q is not a volume's name", name)
@@ -162,7 +162,7 @@ func openDir(root, name string) (int, error) {
 	return fd, nil
 }
 
-// setOwner changes what differs. The owner comes first, because chown(2) clears the
+// setOwner changes the owner, group or mode if they differ. The owner comes first, because chown(2) clears the
 // set-id bits.
 func setOwner(fd int, want reconcile.Volume) error {
 	var have unix.Stat_t

@@ -71,7 +71,7 @@ const memoryLimit = 32 << 20
 // It keeps the main goroutine on the main thread, whose namespaces are the process's own in
 // /proc: a thread that makes a container's network namespace must be another.
 func init() {
-	// A start ends before it has used up what collecting its garbage would give back.
+	// A start ends before it has used up the memory that a collection of its garbage would give back.
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(memoryLimit)
 	runtime.LockOSThread()
@@ -160,7 +160,7 @@ func printFailures(ids []string, failures map[string]error) {
 	}
 }
 
-// check prints why a check has failed: for who reads it, that it was made is what matters.
+// check prints why a check has failed: the caller needs the fact that it was made.
 func check(ctx context.Context, id, probe string) error {
 	if err := launch.Check(ctx, id, probe); err != nil {
 		fmt.Println(err)

@@ -40,7 +40,7 @@ func runOCI(args []string) error {
 
 var errUsage = errors.New("unknown command")
 
-// flagsOf are flags whose mistakes are told as any other error.
+// flagsOf are flags whose mistakes are reported as any other error.
 func flagsOf(name string) *flag.FlagSet {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)

@@ -8,7 +8,7 @@ import (
 // maxLinks is how many links the kernel follows (path_resolution(7)).
 const maxLinks = 40
 
-// filesOf are the names that decide what a path leads to: its own, and those that links lead to one after the
+// filesOf are the names that decide the target of a path: its own, and those that links lead to one after the
 // other. A change of the file, or of where the path leads, changes one of them.
 func filesOf(path string) []string {
 	var files []string

@@ -33,7 +33,7 @@ type Follower struct {
 	warned map[string]bool
 }
 
-// part is what containers get of the node's file.
+// part is the part of the node's file that containers get.
 type part struct {
 	text string
 	err  string
@@ -83,7 +83,7 @@ func (f *Follower) Run(ctx context.Context) {
 	}
 }
 
-// arm watches the names that decide what the node's file is now.
+// arm watches the names that decide the node's file now.
 func (f *Follower) arm() {
 	f.counts = map[string]bool{}
 	watched := map[string]bool{}
