@@ -22,7 +22,7 @@ import (
 	"github.com/davit-project/davit/e2e/vm"
 )
 
-// commands are what scenarios say beside testscript's own commands:
+// commands are the commands of scenarios beside testscript's own:
 //
 //	node COMMAND [ARG...]      run a command in the node, as root
 //	put FILE PATH              put a file, or a directory, of the scenario at the node's
@@ -46,9 +46,9 @@ import (
 //	                           one at 127.0.0.1:5099 takes connections and never answers
 //	registry derive FROM REPOSITORY N
 //	                           add N images with the layers of another and one of their own
-//	registry requests          print what was asked of the registry since last time
+//	registry requests          print the requests to the registry since last time
 //
-// What a command prints can be checked with testscript's stdout and stderr.
+// The output of a command can be checked with testscript's stdout and stderr.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"node":     check(runNodeOnce),
 	"http":     check(runHTTP),
@@ -60,7 +60,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"terminal": check(runTerminal),
 }
 
-// scene is what a command acts in.
+// scene is the surroundings of a command.
 type scene struct {
 	ts  *testscript.TestScript
 	lab *Lab
@@ -68,7 +68,7 @@ type scene struct {
 	out, err io.Writer
 }
 
-// patience is a variable for what waits in the node itself, the scripts of the scenarios and e2e/judge:
+// patience is a variable for waits in the node itself, the scripts of the scenarios and e2e/judge:
 // how many times longer than on an idle machine, in whole times.
 func (s scene) patience() string { return fmt.Sprintf("PATIENCE=%.0f", math.Ceil(s.lab.Patience)) }
 

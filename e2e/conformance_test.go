@@ -30,7 +30,7 @@ var (
 	all    = flag.Bool("conformance", false, "run all validation programs, not the life cycle's alone")
 )
 
-// deviation is what a validation program wants and davit-run does not do.
+// deviation is a requirement of a validation program that davit-run does not meet.
 type deviation struct {
 	// program may be a pattern of path.Match.
 	program string
@@ -80,7 +80,7 @@ var lifeCycle = []string{
 	"prestart_fail", "start", "state",
 }
 
-// programTimeout bounds a program that waits for what davit-run does not do.
+// programTimeout bounds a program that waits for a feature that davit-run lacks.
 const programTimeout = 2 * time.Minute
 
 // TestConformance runs the validation programs of the Open Container Initiative against davit-run
@@ -127,10 +127,10 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// tapLine is what a program says of a check (https://testanything.org/tap-specification.html).
+// tapLine is a program's result of a check (https://testanything.org/tap-specification.html).
 var tapLine = regexp.MustCompile(`(?m)^(not )?ok (\d+)(.*)$`)
 
-// judge holds what a program says against the deviations.
+// judge compares a program's results with the deviations.
 func judge(t *testing.T, program, output string, failure error) {
 	t.Helper()
 	checks := tapLine.FindAllStringSubmatch(output, -1)
@@ -206,7 +206,7 @@ func validationModule(t *testing.T) string {
 }
 
 // buildValidation builds programs of the module, with its own dependencies, unless an earlier run
-// did, and returns where they are, with what they need.
+// did, and returns their directory, with the files they need.
 func buildValidation(t *testing.T, programs []string) string {
 	t.Helper()
 	kept, unlock, err := cache.Lock("validation.lock")

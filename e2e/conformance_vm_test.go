@@ -20,7 +20,7 @@ var inKernels = map[string][]string{
 	"security=apparmor": {"process_capabilities", "linux_process_apparmor_profile"},
 }
 
-// TestConformanceInMachines runs in virtual machines what is a deviation in a node only because the node's kernel lacks
+// TestConformanceInMachines runs in virtual machines the programs that deviate in a node only because the node's kernel lacks
 // something.
 func TestConformanceInMachines(t *testing.T) {
 	if !*inMachines {
@@ -58,7 +58,7 @@ func TestConformanceInMachines(t *testing.T) {
 	}
 }
 
-// addValidation copies the programs and what they need.
+// addValidation copies the programs and the files they need.
 func addValidation(t *testing.T, to string) {
 	t.Helper()
 	names := []string{"runtimetest", "rootfs-" + runtime.GOARCH + ".tar.gz"}

@@ -16,7 +16,7 @@ import (
 	"github.com/davit-project/davit/e2e/node"
 )
 
-// cost is what a start or a pass takes, in things that can be counted: they are the same on every machine
+// cost is the cost of a start or a pass, in things that can be counted: they are the same on every machine
 // and under any load, where times are not.
 type cost struct {
 	// Processes are those that are made, the container's own among them, Programs those that are run before its own.
@@ -24,7 +24,7 @@ type cost struct {
 	// SystemCalls are those of all of them until the container's program runs, without those with which
 	// Go's runtime schedules threads and collects garbage: these differ from run to run.
 	SystemCalls int
-	// Syncs are the calls that wait for the disk, Bytes what is written to files.
+	// Syncs are the calls that wait for the disk, Bytes the size of writes to files.
 	Syncs, Bytes int
 	// Messages are those to systemd over D-Bus.
 	Messages int
@@ -75,8 +75,8 @@ metadata: {name: pipe}
 spec: {image: "127.0.0.1:5000/logging:links", command: [/bin/sleep, "100000"], hostNetwork: true, terminationGracePeriodSeconds: 0}
 `
 
-// TestCountsOfAStart holds the start of a container to what it may cost at most, which is in
-// testdata/counts.json. Who makes it dearer on purpose runs this with -update, and says why.
+// TestCountsOfAStart compares the start of a container with its highest cost, which is in
+// testdata/counts.json. A change that costs more on purpose runs this with -update, and says why.
 func TestCountsOfAStart(t *testing.T) {
 	if os.Geteuid() != 0 || testing.Short() {
 		t.Skip("boots a node, which needs root: run it with sudo make test-e2e")
@@ -94,7 +94,7 @@ func TestCountsOfAStart(t *testing.T) {
 	}
 }
 
-// TestCountsOfAPass holds a pass with nothing to do, and one with one change, to what they may cost,
+// TestCountsOfAPass compares a pass with nothing to do, and one with one change, with their highest cost,
 // however many containers run.
 func TestCountsOfAPass(t *testing.T) {
 	if os.Geteuid() != 0 || testing.Short() {
@@ -193,7 +193,7 @@ func (c cost) over(bounds cost) []string {
 	return over
 }
 
-// withRoom are the bounds for what was counted. A thread more or less, and an address or a name that is
+// withRoom are the bounds for a count. A thread more or less, and an address or a name that is
 // longer, makes a few calls and bytes.
 func (c cost) withRoom() cost {
 	c.SystemCalls += c.SystemCalls / 20
@@ -201,7 +201,7 @@ func (c cost) withRoom() cost {
 	return c
 }
 
-// countStart counts what a unit's start costs: it has strace follow what systemd starts.
+// countStart counts the cost of a unit's start: it has strace follow the processes that systemd starts.
 func countStart(t *testing.T, lab *Lab, unit string) cost {
 	t.Helper()
 	const script = `set -e
@@ -218,7 +218,7 @@ for file in t.*; do echo "== $file"; cat $file; done`
 	return countTrace(trace)
 }
 
-// countCommand counts what a shell command costs, without what it has systemd do.
+// countCommand counts the cost of a shell command, without the work of systemd for it.
 func countCommand(t *testing.T, lab *Lab, command string) cost {
 	t.Helper()
 	const script = `set -e
@@ -229,7 +229,7 @@ for file in t.*; do echo "== $file"; cat $file; done`
 	return countTrace(run(t, lab, script, command))
 }
 
-// run runs a script with an argument and returns what it prints.
+// run runs a script with an argument and returns its output.
 func run(t *testing.T, lab *Lab, script, argument string) string {
 	t.Helper()
 	var printed strings.Builder
@@ -244,9 +244,9 @@ func run(t *testing.T, lab *Lab, script, argument string) string {
 var (
 	countedCall = regexp.MustCompile(`(?m)^(\w+)\((.*)\) += (-?\d+)`)
 	executed    = regexp.MustCompile(`(?m)^execve\(.*= 0$`)
-	// ownProgram are what a start runs before the container's program, and davit itself.
+	// ownProgram are the programs that a start runs before the container's, and davit itself.
 	ownProgram = regexp.MustCompile(`^"(/usr/local/libexec/davit/|/usr/local/bin/davit"|/proc/self/fd/|/usr/s?bin/)`)
-	// writtenFile is a file that is written to, as strace -y shows it; what the kernel makes up is none.
+	// writtenFile is a file that is written to, as strace -y shows it; a file of the kernel is none.
 	writtenFile = regexp.MustCompile(`^\d+<(/[^>]*)>`)
 	unwritten   = regexp.MustCompile(`^/(proc|sys|dev)/`)
 	writes      = []string{"write", "pwrite64", "writev"}
@@ -262,7 +262,7 @@ var (
 	}
 )
 
-// countTrace counts what is in a trace of strace -ff, whose files begin with "== NAME". That of systemd
+// countTrace counts the calls in a trace of strace -ff, whose files begin with "== NAME". That of systemd
 // counts for the processes that it makes.
 func countTrace(trace string) cost {
 	var c cost

@@ -11,8 +11,8 @@ import (
 
 var cross = flag.Bool("cross", false, "compile for all architectures, and run what comes of it")
 
-// TestCross compiles davit and its launcher for each architecture, and runs both as far as they tell what
-// they are. The launcher is in one piece: the node need not have its libraries.
+// TestCross compiles davit and its launcher for each architecture, and runs both as far as they print their
+// version. The launcher is in one piece: the node need not have its libraries.
 func TestCross(t *testing.T) {
 	if !*cross {
 		t.Skip("make test-cross compiles for other architectures")

@@ -11,7 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// holdPart holds what lies between two marks of a document to a text, or writes it there.
+// holdPart compares the part between two marks of a document with a text, or writes it there.
 func holdPart(t *testing.T, file, begin, end, want string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -35,7 +35,7 @@ func holdPart(t *testing.T, file, begin, end, want string) {
 	}
 }
 
-// TestReachIsDocumented holds the table of who reaches what to the one that its scenario compares with.
+// TestReachIsDocumented compares the table of the pairs that reach each other with the one of its scenario.
 func TestReachIsDocumented(t *testing.T) {
 	t.Parallel()
 	scenario, err := txtar.ParseFile("testdata/reach.txtar")
@@ -51,7 +51,7 @@ func TestReachIsDocumented(t *testing.T) {
 	t.Error("the scenario has no table")
 }
 
-// TestDocumentedCommandsAreRun keeps documents to the scenarios that run what they show.
+// TestDocumentedCommandsAreRun checks that scenarios run the commands that documents show.
 func TestDocumentedCommandsAreRun(t *testing.T) {
 	t.Parallel()
 	for document, scenarios := range map[string][]string{
@@ -108,7 +108,7 @@ func TestEveryThreatNamesTestsThatExist(t *testing.T) {
 	}
 }
 
-// missing is what is wrong with the name of a test; empty where there is one.
+// missing is the fault of the name of a test; empty for none.
 func missing(name string) string {
 	match := testName.FindStringSubmatch(strings.Trim(name, "`"))
 	if match == nil {

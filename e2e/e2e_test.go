@@ -51,7 +51,7 @@ var patience = sync.OnceValues(func() (float64, error) {
 	return measured, err
 })
 
-// newKit is what a test boots its labs from.
+// newKit is the kit that a test boots its labs from.
 func newKit(t *testing.T) *Kit {
 	t.Helper()
 	kit, err := NewKit(t.Context(), t.TempDir())
@@ -133,7 +133,7 @@ func systemdVersion() (int, error) {
 	return parseVersion(string(output))
 }
 
-// parseVersion reads what `systemctl --version` says.
+// parseVersion parses the output of `systemctl --version`.
 func parseVersion(text string) (version int, err error) {
 	_, err = fmt.Sscanf(text, "systemd %d", &version)
 	return version, err

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// proof is a line of a test's heading comment: "fault: WHAT BREAKS | WHAT BECOMES OF IT". Where several
+// proof is a line of a test's heading comment: "fault: FAULT | RESULT". If several
 // tests are of one fault, one of them says the result.
 type proof struct {
 	test, fault, outcome string
@@ -25,7 +25,7 @@ type proof struct {
 const proofPrefix = "fault: "
 
 // TestFaultsAreListed makes docs/faults.md from the list of faults and the tests that prove their
-// results. Each fault of the list has a test, or says what it lacks.
+// results. Each fault of the list has a test, or names the missing one.
 func TestFaultsAreListed(t *testing.T) {
 	t.Parallel()
 	list, err := os.ReadFile("testdata/faults.md")
@@ -116,8 +116,8 @@ func appendProof(proofs []proof, test, line string) []proof {
 	return append(proofs, proof{test, fault, outcome})
 }
 
-// faultList fills the list in. Its lines "- FAULT" become the rows of a table; what follows a bar says
-// what of the fault no test shows, and comes at the end.
+// faultList fills the list in. Its lines "- FAULT" become the rows of a table; the text after a bar names
+// the part of the fault that no test shows, and comes at the end.
 func faultList(list string, proofs []proof) (string, error) {
 	var document, lacks strings.Builder
 	byFault := map[string][]proof{}

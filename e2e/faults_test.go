@@ -25,7 +25,7 @@ import (
 
 var faults = flag.Bool("faults", false, "kill davit at every point, not at a few")
 
-// judged is what e2e/judge prints, as far as a test compares it.
+// judged is the output of e2e/judge, as far as a test compares it.
 type judged struct {
 	Units             map[string]judgedUnit
 	Volumes           map[string]string
@@ -34,7 +34,7 @@ type judged struct {
 	counts
 }
 
-// counts are of what a node has of a kind.
+// counts are the numbers of a node's things of a kind.
 type counts struct{ Links, Mounts, Groups, Namespaces, Rules, Launchers int }
 
 type judgedUnit struct {
@@ -49,13 +49,13 @@ func (u judgedUnit) version() string { return u.Text + " " + u.Bundle }
 type bench struct {
 	*Lab
 	t *testing.T
-	// sets are the two versions, states what the node is in each.
+	// sets are the two versions, states the node's state in each.
 	sets   [2]string
 	states [2]judged
 }
 
 // TestKilledAtEveryPoint kills davit before and after each action of a plan that changes twenty
-// manifests. Whatever the moment, every container that is to stay goes on or is replaced, each unit is
+// manifests. At each moment, every container that is to stay goes on or is replaced, each unit is
 // whole, the old one or the new one, and the next apply ends where an undisturbed one would have.
 //
 // fault: davit is killed, at any action or system call of an apply | workloads go on or are replaced; the next apply ends it
@@ -226,7 +226,7 @@ var swept = []string{"renameat,renameat2,rename", "fsync,fdatasync", "mkdirat,mk
 // refused are those that a full or failing disk refuses.
 var refused = []string{"renameat,renameat2,rename", "fsync,fdatasync", "mkdirat,mkdir"}
 
-// callPoint is a moment in an apply, and what happens then: a thread's call of that number, or the
+// callPoint is a moment in an apply, and the fault at it: a thread's call of that number, or the
 // first one about a path, is not made, and a signal or an error comes instead.
 type callPoint struct {
 	calls  string
@@ -235,7 +235,7 @@ type callPoint struct {
 	fault  string
 }
 
-// What happens at a call.
+// The faults of a call.
 const (
 	kill   = "signal=KILL"
 	noRoom = "error=ENOSPC"
@@ -257,8 +257,8 @@ func (p callPoint) apply() node.Command {
 }
 
 // TestFaultsAtEverySystemCall kills an apply before each of the system calls that change something or
-// reach somebody, and has the disk refuse those that it may. davit does not know that it is watched:
-// no point is left out because nobody thought of it.
+// affect others, and has the disk refuse those that it may. davit does not know that it is watched:
+// no point is left out because its author did not think of it.
 //
 // fault: davit is killed, at any action or system call of an apply
 // fault: the disk is full, or fails, at any rename, sync or new directory of an apply | reported; workloads go on; the next apply ends it
@@ -339,7 +339,7 @@ var (
 // alongside is the unit that is restarted with one that it requires.
 const alongside = "requires.service"
 
-// judge holds the node after a kill against what it was and what it is to be.
+// judge compares the node after a kill with its state before and the desired one.
 func (b *bench) judge(before, after, old, now judged) error {
 	var wrong []error
 	for name, was := range old.Units {
@@ -362,7 +362,7 @@ func (b *bench) judge(before, after, old, now judged) error {
 	return errors.Join(wrong...)
 }
 
-// finished holds the node against what an undisturbed apply makes of it.
+// finished compares the node with the result of an undisturbed apply.
 func (b *bench) finished(before, after, want judged) error {
 	var wrong []error
 	for _, name := range slices.Sorted(maps.Keys(want.Units)) {

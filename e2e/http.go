@@ -16,7 +16,7 @@ const (
 	answerTimeout = 10 * time.Second
 )
 
-// Get asks a web server from inside the machine and returns what it answered. An answer other
+// Get asks a web server from inside the machine and returns its answer. An answer other
 // than 2xx is an error too. The URL's host is an IP address.
 func (l *Lab) Get(ctx context.Context, url string) (string, error) {
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {

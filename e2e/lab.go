@@ -22,7 +22,7 @@ import (
 	"github.com/davit-project/davit/e2e/vm"
 )
 
-// Addresses of the registry in a lab's node, and who may use the private one.
+// Addresses of the registry in a lab's node, and the user of the private one.
 const (
 	RegistryAddress        = "127.0.0.1:5000" // HTTP, open to all
 	PrivateRegistryAddress = "127.0.0.1:5443" // HTTPS, with a password
@@ -60,7 +60,7 @@ insecure = true
 // nodeConfig has changes count as working sooner than on a real node: scenarios wait for each of them.
 const nodeConfig = "minReadySeconds: 1\n"
 
-// Kit is what labs are made of: made once, shared by all.
+// Kit is the material of labs: made once, shared by all.
 type Kit struct {
 	// Installation is a DESTDIR with davit in it, and with the tools of the scenarios.
 	Installation string
@@ -94,7 +94,7 @@ func NewKit(ctx context.Context, directory string) (*Kit, error) {
 }
 
 // install runs `make install` in the module's root. All programs that do share the build directory:
-// one at a time, so that none copies what another is writing.
+// one at a time, so that none copies a file that another is writing.
 func install(ctx context.Context, directory string) error {
 	_, unlock, err := cache.Lock("install.lock")
 	if err != nil {
@@ -119,7 +119,7 @@ func install(ctx context.Context, directory string) error {
 	return nil
 }
 
-// buildTools puts what scenarios use beside davit: nodes have no compiler.
+// buildTools puts the tools of scenarios beside davit: nodes have no compiler.
 func buildTools(ctx context.Context, directory string) error {
 	command := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", filepath.Join(directory, "usr/local/bin")+"/",
 		"github.com/davit-project/davit/e2e/judge", "github.com/davit-project/davit/e2e/stuck")
@@ -270,7 +270,7 @@ func putTree(to Machine, source, target string) error {
 			return err
 		}
 		defer file.Close()
-		// Without what a umask of 002 lets the group do: davit trusts no manifest that others can write.
+		// Without the group's permissions of a umask of 002: davit trusts no manifest that others can write.
 		return to.Put(filepath.Join(target, relative), file, info.Mode().Perm()&^0o022)
 	})
 }

@@ -6,8 +6,8 @@ import (
 )
 
 // Until calls a function until it succeeds or the time is over, and returns the
-// function's last error. It asks often at first and less often later, and is idle for most of the time: what keeps the
-// machine busy keeps away what is waited for, here and in the scenarios that run at the same time.
+// function's last error. It asks often at first and less often later, and is idle for most of the time: a busy
+// machine delays the awaited event, here and in the scenarios that run at the same time.
 func Until(ctx context.Context, limit time.Duration, f func(context.Context) error) error {
 	const first, last, longest = 10 * time.Millisecond, 200 * time.Millisecond, 700 * time.Millisecond
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -29,7 +29,7 @@ func Until(ctx context.Context, limit time.Duration, f func(context.Context) err
 		if asked == nil {
 			return nil
 		}
-		// What was cut short by the time says less than what failed by itself.
+		// An error of the deadline explains less than one of the call itself.
 		if ctx.Err() == nil || err == nil {
 			err = asked
 		}

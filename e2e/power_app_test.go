@@ -19,7 +19,7 @@ import (
 	"github.com/davit-project/davit/e2e/images"
 )
 
-// edition is one of many versions of the same application. What is of one edition knows its number:
+// edition is one of many versions of the same application. Each part of an edition knows its number:
 // environment and configuration that of the edition, images that of the newest image in it.
 type edition struct{ number, image int }
 
@@ -32,7 +32,7 @@ func (e edition) next(newImage bool) edition {
 	return e
 }
 
-// versions are what the containers that change with the edition are told.
+// versions are the versions that the containers that change with the edition get.
 func (e edition) versions() []string {
 	return []string{fmt.Sprint(e.number), fmt.Sprint(e.image), fmt.Sprint(e.number)}
 }
@@ -48,7 +48,7 @@ func (e edition) units() map[string]bool {
 	}
 }
 
-// manifests are a container with all that an edition has, one with a network, a pod, one that is there in
+// manifests are a container with all that an edition has, one with a network, a pod, one that exists in
 // every other edition only, with its network and its volume, and one that stays.
 func (e edition) manifests() string {
 	const script = `"trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done"`
@@ -77,7 +77,7 @@ func (e edition) manifests() string {
 	return set.String()
 }
 
-// What an image of an edition has beside busybox: layers that take their time, because of their many
+// The layers of an edition's image beside busybox's: they take their time, because of their many
 // files, and that no other image has.
 const (
 	ownLayers     = 5

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// checkFinished holds a machine against what its edition is to be.
+// checkFinished compares a machine with the desired state of its edition.
 func (s *series) checkFinished(now judged) {
 	s.t.Helper()
 	want := s.edition.units()
@@ -41,9 +41,9 @@ func (s *series) checkFinished(now judged) {
 	}
 }
 
-// checkRound holds what was found after a boot against the machine before and after the update: each
-// object is whole, the old one or the new one, and a container that runs is of one edition. It says
-// how many objects that change were what.
+// checkRound compares the state after a boot with the machine before and after the update: each
+// object is whole, the old one or the new one, and a container that runs is of one edition. It counts
+// the changed objects of each kind.
 func (s *series) checkRound(found, now judged, quiet bool) string {
 	s.t.Helper()
 	if diff := cmp.Diff(s.sound.Volumes, found.Volumes); diff != "" {

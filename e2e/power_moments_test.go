@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// phase is a part of an update, or what comes after it.
+// phase is a part of an update, or of the time after it.
 type phase string
 
 // The phases in which power is lost.
@@ -122,7 +122,7 @@ func (s *series) nextLine() string {
 	return ""
 }
 
-// await waits for a moment of an update, and notes what the agent does then.
+// await waits for a moment of an update, and notes the agent's action at it.
 func (s *series) await(r *round) {
 	s.t.Helper()
 	w := s.windows[r.newImage][r.phase]
@@ -191,7 +191,7 @@ func (p *progress) phase() string {
 	return "plan"
 }
 
-// shorten is what a line of the agent's says, for a table.
+// shorten is a short form of a line of the agent, for a table.
 func shorten(line string) string {
 	if action := actionLine.FindStringSubmatch(line); action != nil {
 		return action[1] + " " + strings.Trim(action[2], `"`)

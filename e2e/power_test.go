@@ -23,7 +23,7 @@ var (
 	seed    = flag.Uint64("seed", 0, "the seed of its moments, as an earlier run printed it; 0 makes a new one")
 )
 
-// unsynced has the storage library not sync layers, as it does where nobody tells it to.
+// unsynced has the storage library not sync layers, as it does by default.
 const unsynced = `[storage]
 driver = "overlay"
 graphroot = "/var/lib/containers/storage"
@@ -35,8 +35,8 @@ sync = "none"
 // mostControls is how often the control may lose power before it shows damage.
 const mostControls = 10
 
-// TestPowerLoss cuts a virtual machine's power at moments spread over updates: what its kernel had not
-// written is lost. Whatever the moment, the machine boots and has each object as it was or as it is to be,
+// TestPowerLoss cuts a virtual machine's power at moments spread over updates: data that its kernel had not
+// written is lost. At each moment, the machine boots and has each object in its old or its new state,
 // all that ran runs with no agent, images and volumes are sound, and the agent ends the update with
 // nothing left over. So that this means something, a machine that does not sync its layers has to show
 // damage.
@@ -62,7 +62,7 @@ func TestPowerLoss(t *testing.T) {
 		for range mostControls {
 			s.lose(moment{phase: phasePull, fraction: random.Float64(), newImage: true})
 			if s.damage > 0 {
-				s.converge() // davit reads back what it finds after a crash
+				s.converge() // davit verifies the data after a crash
 				return
 			}
 		}
@@ -85,7 +85,7 @@ func TestPowerLoss(t *testing.T) {
 type series struct {
 	*bench
 	machine *vm.Machine
-	// edition is what the machine is to be, sound what it was when it last was as it is to be, and
+	// edition is the desired edition of the machine, sound its state when it last was as desired, and
 	// previous the edition of that time.
 	edition, previous edition
 	sound             judged
@@ -106,7 +106,7 @@ type series struct {
 // round is one loss of power.
 type round struct {
 	moment
-	// when says what the agent was doing, and last its last word; after is the time from the change.
+	// when is the agent's action, and last its last message; after is the time from the change.
 	when, last string
 	after      time.Duration
 	found      judged
@@ -133,7 +133,7 @@ func newSeries(t *testing.T, kit *Kit, files map[string]string) *series {
 	s.converge()
 	s.must("sh", "-c", "for i in $(seq 20); do head -c $((i * 1000)) /dev/urandom > "+canaries+"/$i; done; sync -f "+canaries)
 	for _, newImage := range []bool{true, false} {
-		s.sound = s.look() // with the canaries, and without what only the first edition needed
+		s.sound = s.look() // with the canaries, and without the needs of the first edition alone
 		s.change(s.edition.next(newImage))
 		s.windows[newImage] = s.measure(newImage)
 		s.converge()
@@ -141,7 +141,7 @@ func newSeries(t *testing.T, kit *Kit, files map[string]string) *series {
 	return s
 }
 
-// end prints what happened, and more of it where something went wrong.
+// end prints the result, and more of it after a failure.
 func (s *series) end() {
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
@@ -253,7 +253,7 @@ func (s *series) cutBoot(r *round) {
 	}
 }
 
-// lean leaves out of a boot what only takes time here.
+// lean leaves out of a boot the services that only take time here.
 var lean = []string{
 	"systemd.mask=modprobe@configfs.service", "systemd.mask=modprobe@fuse.service", "systemd.mask=kmod-static-nodes.service",
 	"systemd.mask=systemd-modules-load.service", "systemd.mask=systemd-network-generator.service",
@@ -317,10 +317,10 @@ func (s *series) boot(r *round) {
 
 func (s *series) startAgent() { s.must("systemctl", "start", "davit") }
 
-// recoveryTimeout bounds what the agent has to do after a boot.
+// recoveryTimeout bounds the agent's work after a boot.
 const recoveryTimeout = 10 * time.Minute
 
-// converge has the agent end what it was doing, and judges that and what was seen since the machine
+// converge has the agent finish its work, and judges the result and the state since the machine
 // last was sound.
 func (s *series) converge() {
 	s.t.Helper()
@@ -353,7 +353,7 @@ func (s *series) awaitPass() {
 	}
 }
 
-// idle reports what a next pass would still change, or what is not well.
+// idle reports the changes that a next pass would make, or an unhealthy object.
 func (s *series) idle() error {
 	var plan struct {
 		Actions, Held []struct{ ID, Object, Reason string }
@@ -381,7 +381,7 @@ func (s *series) idle() error {
 	return nil
 }
 
-// ask reads what a command prints, whatever it exits with: a plan that is not empty is no success.
+// ask returns the output of a command with any exit status: a plan that is not empty is no success.
 func (s *series) ask(answer any, command ...string) error {
 	var output, problem bytes.Buffer
 	err := s.Run(s.t.Context(), node.Command{Args: command, Stdout: &output, Stderr: &problem})

@@ -17,10 +17,10 @@ import (
 // difference is one that programs see between a davit container and one of `podman run` or `docker run`, and why there is
 // one.
 type difference struct {
-	// keys matches what the program of the image surroundings calls it, all of it; empty for one from Docker alone, which is
+	// keys matches the names in the output of the image surroundings, as a whole; empty for one from Docker alone, which is
 	// not installed where the test runs.
 	keys string
-	// what, podman, docker and davit are for the table; docker is Docker 26.1's, as the program found it.
+	// what, podman, docker and davit are for the table; docker is the value of Docker 26.1, as the program found it.
 	what, podman, docker, davit string
 	// value matches the value with davit; an empty one is that there is none.
 	value string
@@ -149,7 +149,7 @@ metadata: {name: tty}
 spec: {image: "127.0.0.1:5000/surroundings:1", args: [wait], tty: true}
 `
 
-// TestSurroundings runs an image in davit and in the Podman of this machine, on one node, and compares what its program finds:
+// TestSurroundings runs an image in davit and in the Podman of this machine, on one node, and compares the output of its program:
 // settings of the kernel, mounts, /etc, /dev, limits, environment, user, groups, capabilities, signals, control group. Each
 // difference has a reason in the list above, and each entry of the list a difference.
 func TestSurroundings(t *testing.T) {

@@ -42,7 +42,7 @@ func runTerminal(ctx context.Context, s scene, args []string) error {
 		ended <- errors.Join(err, slave.Close())
 	}()
 	if err := speak(ctx, string(text), master, seen); err != nil {
-		return err // which tells what was seen
+		return err // which has the output
 	}
 	err = <-ended
 	<-seen.done
@@ -66,12 +66,12 @@ func openTerminal() (console.Console, *os.File, error) {
 	return master, slave, nil
 }
 
-// answerWithin is how long a dialogue waits for what it expects, on an idle machine.
+// answerWithin is how long a dialogue waits for the expected output, on an idle machine.
 const answerWithin = 10 * time.Second
 
 // speak goes through a dialogue, line by line:
 //
-//	expect REGEXP        wait until what has come since the last expect matches
+//	expect REGEXP        wait until the output since the last expect matches
 //	type TEXT            type the text, in which \r is the return key and \x03 is ctrl-c
 //	resize COLUMNSxROWS  change the terminal's size
 func speak(ctx context.Context, dialogue string, master console.Console, seen *transcript) error {
@@ -109,7 +109,7 @@ func typeText(master io.Writer, text string) error {
 	return err
 }
 
-// transcript is what has come out of a terminal.
+// transcript is the output of a terminal.
 type transcript struct {
 	mu   sync.Mutex
 	text string

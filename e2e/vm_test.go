@@ -18,11 +18,11 @@ var (
 	release    = flag.String("release", "trixie", "the release of Debian in them")
 )
 
-// bootTimeout bounds the boot of a machine, once its disk is there. It takes half a minute on two
+// bootTimeout bounds the boot of a machine, once its disk exists. It takes half a minute on two
 // processors that emulate, and many times that where others use them too.
 const bootTimeout = 10 * time.Minute
 
-// TestMachines runs each testdata/vm/*.txtar in a virtual machine of its own: what needs the
+// TestMachines runs each testdata/vm/*.txtar in a virtual machine of its own: scenarios that need the
 // controllers of control groups, a newer systemd, or a disk that loses power.
 func TestMachines(t *testing.T) {
 	if !*inMachines {

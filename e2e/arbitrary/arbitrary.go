@@ -36,7 +36,7 @@ type drawer struct {
 	runs bool
 	// ends is set while a job is drawn.
 	ends bool
-	// often is how likely a field is there that need not be, of 100.
+	// often is how likely an optional field is set, of 100.
 	often int
 	// odd is how likely a string is an unusual one, of 100.
 	odd int

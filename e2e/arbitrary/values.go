@@ -15,7 +15,7 @@ var needsNode = names(`platform authFile imagePullPolicy runtime runtimeClassNam
 	activeDeadlineSeconds startingDeadlineSeconds timeZone image parallelism interface io cpuset memoryNodes suspend volumeClaimTemplates
 	minReadySeconds progressDeadlineSeconds pid startWithPod runAsNonRoot`)
 
-// runnable are the usual values of what is to start on a node, where they are others.
+// runnable are the usual values of objects that are to start on a node, if they are others.
 var runnable = map[string][]any{
 	"quantity": words(`64Mi 1Gi 100M`), "cpu": words(`500m 1 2`), "pids": words(`100 1000`), "replicas": {1, 2}, "completions": {1, 2}, "env.name": words(`A B C a.b A-B é`), "limits.key": words(`memory cpu pids swap ephemeral-storage`),
 	"workingDir": words(`/ /tmp /a/b`), "user": words(`root 0 1000:1000 65534`), "mountPath": words(`/v /v/w /data /srv/x.y /mnt/a`), "soft": {1024, 4096}, "hard": {4096, 8192}, "ulimits.name": words(`nofile core`),
@@ -41,7 +41,7 @@ func words(text string) []any {
 	return values
 }
 
-// usual are the values that people write, by the name of a field, by that and the name of what it is in, or by what kind of
+// usual are the values that people write, by the name of a field, by that and the name of its parent, or by the kind of
 // value it takes.
 var usual = map[string][]any{
 	"text":     append(words(`a web x.y/z /srv 80 true app-1 UPPER é`), ""),

@@ -52,7 +52,7 @@ func (b *bed) put(files map[string]string) error {
 	return nil
 }
 
-// run runs a command. Its output goes to a file: what it leaves running may hold that open.
+// run runs a command. Its output goes to a file: processes that it leaves may hold that open.
 func (b *bed) run(ctx context.Context, args ...string) error {
 	if len(args) == 0 {
 		return nil
@@ -72,10 +72,10 @@ func (b *bed) run(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// cost is what a command took: until it was done, and of the processors until the node was quiet again.
+// cost is the cost of a command: the time until it was done, and of the processors until the node was quiet again.
 type cost struct{ wall, cpu time.Duration }
 
-// measure runs a command and says what it cost the node.
+// measure runs a command and returns its cost for the node.
 func (b *bed) measure(ctx context.Context, args ...string) (cost, error) {
 	return b.measureFunc(ctx, func() error { return b.run(ctx, args...) })
 }
@@ -102,8 +102,8 @@ const (
 	quietLimit = 3 * time.Second
 )
 
-// quiet waits until the node is quiet, so that nothing of what went before is counted with what comes,
-// and returns what it used so far.
+// quiet waits until the node is quiet, so that no earlier work is counted with the next,
+// and returns its use so far.
 func (b *bed) quiet(ctx context.Context) (time.Duration, error) {
 	limit := time.Now().Add(quietLimit)
 	ticks := time.NewTicker(quietFor)

@@ -15,11 +15,11 @@ type workload struct {
 	port int
 	// probed says that it is checked each second, by a command inside it.
 	probed bool
-	// revision makes what is wanted differ from what was.
+	// revision makes the desired state differ from the one before.
 	revision int
 }
 
-// network is what a workload has of one.
+// network is a workload's network.
 type network string
 
 const (
@@ -30,17 +30,17 @@ const (
 
 var networks = []network{none, bridge, bridgePort}
 
-// contestant is a way to run workloads. All functions return what is to be done and do nothing.
+// contestant is a way to run workloads. All functions return the commands and do nothing.
 type contestant struct {
-	// name is what figures are told apart by, title what people read.
+	// name is the name of its figures, title the one for people.
 	name, title string
 	// networks are those that it can give a workload by itself.
 	networks []network
 	// many says that it manages sets of workloads, and keeps them over a boot.
 	many bool
-	// setup is what it needs once on a node.
+	// setup prepares a node for it.
 	setup string
-	// files say what is wanted, apply makes the node so from nothing, remove makes it so that nothing of
+	// files are the desired state, apply makes the node so from nothing, remove makes it so that nothing of
 	// it is left. They are shell scripts.
 	files         func(ws []workload) map[string]string
 	apply, remove func(ws []workload) string

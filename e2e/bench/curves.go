@@ -14,7 +14,7 @@ import (
 // curve is a picture: how a figure grows with a number.
 type curve struct {
 	Measure, File, Title string
-	// prefix is what all its variants begin with; the number follows.
+	// prefix is the common prefix of all its variants; the number follows.
 	prefix string
 	by     string
 }
@@ -36,7 +36,7 @@ func curvesOf(f *findings, measure string) []curve {
 	return drawn
 }
 
-// drawCurves draws what there is into a directory.
+// drawCurves draws all curves into a directory.
 func drawCurves(f *findings, directory string) error {
 	for _, c := range curves {
 		if len(c.points(f, davit)) == 0 {

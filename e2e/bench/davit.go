@@ -47,7 +47,7 @@ func davitManifest(w workload) string {
 func marshal(o object) string {
 	text, err := json.MarshalIndent(o, "", "  ")
 	if err != nil {
-		panic(err) // objects hold what can be marshalled
+		panic(err) // objects can be marshalled
 	}
 	return string(text) + "\n"
 }

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// unit is what a figure is counted in, named as in Go's benchmarks.
+// unit is the unit of a figure, named as in Go's benchmarks.
 type unit string
 
 const (
@@ -27,7 +27,7 @@ const (
 	writes    unit = "writes"
 )
 
-// variant is a measure's name and what it was made with, "start/network=bridge".
+// variant is a measure's name and its parameters, "start/network=bridge".
 type variant string
 
 func (v variant) measure() string { name, _, _ := strings.Cut(string(v), "/"); return name }
@@ -47,7 +47,7 @@ type failure struct {
 	Why     string  `json:"why"`
 }
 
-// machine is what a measure ran on.
+// machine is the machine of a measure.
 type machine struct {
 	Date     time.Time         `json:"date"`
 	Hardware string            `json:"hardware"`
@@ -55,7 +55,7 @@ type machine struct {
 	Versions map[string]string `json:"versions"`
 }
 
-// findings are what measures found, on what. They are kept as JSON, and a later run replaces those
+// findings are the results of measures, by machine. They are kept as JSON, and a later run replaces those
 // measures that it made.
 type findings struct {
 	Series   []series           `json:"series"`
@@ -116,7 +116,7 @@ func writeLines[T any](text *strings.Builder, values []T) error {
 	return nil
 }
 
-// begin forgets what a measure found before.
+// begin forgets the earlier results of a measure.
 func (f *findings) begin(measure string, on machine) {
 	f.Series = slices.DeleteFunc(f.Series, func(s series) bool { return s.Variant.measure() == measure })
 	f.Failures = slices.DeleteFunc(f.Failures, func(x failure) bool { return x.Variant.measure() == measure })

@@ -5,18 +5,18 @@ import (
 	"math"
 )
 
-// goal is what davit wants of a figure: no more than a limit.
+// goal is davit's goal of a figure: no more than a limit.
 type goal struct {
 	title string
 	most  float64
 	form  form
-	// figure is what is compared; NaN where it was not measured.
+	// figure is the value to compare; NaN if it was not measured.
 	figure func(f *findings) float64
-	// limits says what keeps it from being reached, where that is known.
+	// limits is the reason why it is not reached, if that is known.
 	limits string
 }
 
-// What limits figures: found with perf, strace and the peers' own figures.
+// The reasons that limit figures: found with perf, strace and the peers' own figures.
 const (
 	byLibcontainer = "runc's libcontainer starts two Go processes for each container, each of which needs some 3 ms to start; it makes its mounts safely " +
 		"with 2,000 system calls, and libseccomp compiles the filter at each start, 3 ms; runc alone, which does little else, takes about as long as the whole plain service"
@@ -75,7 +75,7 @@ func against(v variant, u unit, c contestant) func(f *findings) float64 {
 	return func(f *findings) float64 { return figureOf(f, v, davit, u) / figureOf(f, v, c, u) }
 }
 
-// adds is what a start takes longer than that of a plain service.
+// adds is the time of a start beyond that of a plain service.
 func adds(f *findings, c contestant, n network) float64 {
 	return figureOf(f, variant("start/network="+n), c, wallTime) - figureOf(f, "start/network=none", plain, wallTime)
 }
@@ -117,7 +117,7 @@ func count(value float64) string { return fmt.Sprintf("%.4g", value) }
 
 func ratio(value float64) string { return fmt.Sprintf("%.2f", value) }
 
-// forms of units, and what people call them.
+// forms of units, and their names for people.
 var forms = map[unit]struct {
 	title string
 	form  form

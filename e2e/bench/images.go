@@ -86,7 +86,7 @@ type file struct {
 	text []byte
 }
 
-// fill is what a layer of the big image holds. Of each file a half cannot be compressed, as is usual of
+// fill is the content of a layer of the big image. Of each file a half cannot be compressed, as is usual of
 // programs, and no two are the same.
 func fill(layer int) []file {
 	random := rand.NewChaCha8([32]byte{byte(layer)})

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// thisMachine is what measures run on now. The peers' versions are those of the tree.
+// thisMachine is the machine that measures run on now. The peers' versions are those of the tree.
 func thisMachine(ctx context.Context, root string) (machine, error) {
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {

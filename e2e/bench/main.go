@@ -1,4 +1,4 @@
-// bench measures davit beside its peers on throwaway nodes over Debian 13, and writes what it found into
+// bench measures davit beside its peers on throwaway nodes over Debian 13, and writes the results into
 // docs/benchmarks.md.
 package main
 
@@ -68,7 +68,7 @@ func bench(ctx context.Context, rounds int, run, peers, docs string) (err error)
 		if !pattern.MatchString(m.Name) {
 			continue
 		}
-		// What was found before a failure is kept too; the page says what is missing.
+		// Results before a failure are kept too; the page names the missing ones.
 		err := errors.Join(s.measure(ctx, m, on), found.save(resultsPath(docs)))
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.Name, err)
@@ -101,7 +101,7 @@ func pick(names string) []contestant {
 	return can(func(c contestant) bool { return slices.Contains(wanted, c.name) })
 }
 
-// newKit makes what nodes are made of below a directory: the tree with the peers, davit, the workload.
+// newKit makes the material of nodes below a directory: the tree with the peers, davit, the workload.
 func newKit(ctx context.Context, directory string) (*e2e.Kit, error) {
 	installation := filepath.Join(directory, "installation")
 	kit, err := e2e.NewKit(ctx, installation)

@@ -13,7 +13,7 @@ import (
 //go:embed payload/payload.c
 var payloadSource []byte
 
-// payloadName is the name of the workload's program, which processes are told apart by.
+// payloadName is the name of the workload's program, by which its processes are found.
 const payloadName = "payload"
 
 // compilePayload compiles the workload, static, below a directory and returns its path.

@@ -104,7 +104,7 @@ func goalTable(f *findings) string {
 	return markdown(lines)
 }
 
-// missed says of goals that are missed what limits them, of those with the same limit together.
+// missed gives the reasons of goals that are missed, those with the same reason together.
 func missed(f *findings) []string {
 	var limits []string
 	figures := map[string][]string{}

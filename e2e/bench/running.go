@@ -203,7 +203,7 @@ func measureProbes(ctx context.Context, s *suite) error {
 // idleFor is a while of being left alone.
 const idleFor = 10 * time.Second
 
-// window is what a node uses in that while.
+// window is a node's use of resources in a time.
 func window(ctx context.Context, b *bed) (time.Duration, error) {
 	before, err := b.quiet(ctx)
 	if err != nil {

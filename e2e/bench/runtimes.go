@@ -6,7 +6,7 @@ import (
 	"github.com/opencontainers/runc/libcontainer/specconv"
 )
 
-// crun and runc alone: no image, no network, nobody who supervises.
+// crun and runc alone: no image, no network, no supervisor.
 var (
 	crun = runtimeNamed("crun")
 	runc = runtimeNamed("runc")
@@ -38,7 +38,7 @@ func runtimeNamed(name string) contestant {
 
 func bundle(name string) string { return "/root/bundles/" + name }
 
-// runtimeConfig is what `runc spec` writes, with the payload as the command.
+// runtimeConfig is the output of `runc spec`, with the payload as the command.
 func runtimeConfig() string {
 	spec := specconv.Example()
 	spec.Process.Terminal = false

@@ -144,7 +144,7 @@ func readyAt(w workload, c contestant) string {
 	return "systemctl is-active --quiet " + w.name + " && echo $(systemctl show -P ActiveEnterTimestampMonotonic " + w.name + ")000"
 }
 
-// told is what a contestant has to be told once a file has changed.
+// told is the command that a contestant needs once a file has changed.
 func told(c contestant, ws []workload) string {
 	switch c.name {
 	case davit.name:
@@ -185,7 +185,7 @@ func measureReconciles(ctx context.Context, s *suite) error {
 	return nil
 }
 
-// again is how a contestant is told to make the node what is wanted.
+// again is the command by which a contestant brings the node into the desired state.
 func again(c contestant, ws []workload) string {
 	if c.name == compose.name {
 		return c.apply(ws)
@@ -244,12 +244,12 @@ func pass(ctx context.Context, b *bed) (map[unit]float64, error) {
 	return values, err
 }
 
-// written tells states of davit's files and units apart.
+// written distinguishes states of davit's files and units.
 func written(ctx context.Context, b *bed) (string, error) {
 	return b.Output(ctx, "sh", "-c", `find /var/lib/davit /etc/systemd/system.attached -printf '%p %C@ %s\n' 2>/dev/null | sort | sha256sum`)
 }
 
-// measureLarge measures what else takes longer with as many workloads as there are now.
+// measureLarge measures other operations that take longer with as many workloads as there are now.
 func measureLarge(ctx context.Context, s *suite, peers []contestant) {
 	commands := map[string]string{
 		davit.name: "davit status", quadlet.name: "podman ps", plain.name: "systemctl list-units 'w*'",

@@ -14,12 +14,12 @@ import (
 type measure struct {
 	// Name picks it, and begins the names of its benchmarks.
 	Name string
-	// About is what it does, for the document.
+	// About describes it, for the document.
 	About string
 	run   func(ctx context.Context, s *suite) error
 }
 
-// suite runs measures and takes down what they find.
+// suite runs measures and records their results.
 type suite struct {
 	kit    *e2e.Kit
 	rounds int
@@ -70,7 +70,7 @@ func (s *suite) close() error {
 	return errors.Join(errs...)
 }
 
-// interleave calls a function for each contestant in each round, so that whatever else the machine does
+// interleave calls a function for each contestant in each round, so that other work of the machine
 // meets all of them. Each round begins with another one, and a first round is not counted: it warms up.
 // A contestant that fails is out, and the table says so.
 func (s *suite) interleave(of variant, rounds int, peers []contestant, f func(c contestant) (map[unit]float64, error)) {
@@ -107,7 +107,7 @@ func (s *suite) abreast(of variant, rounds int, peers []contestant, f func(c con
 	}
 }
 
-// note takes down what a contestant's round came to.
+// note records the result of a contestant's round.
 func (s *suite) note(of variant, round int, c contestant, values map[unit]float64, err error) {
 	if err != nil {
 		s.found.fail(of, c, err)
@@ -116,7 +116,7 @@ func (s *suite) note(of variant, round int, c contestant, values map[unit]float6
 	}
 }
 
-// costs are the figures of what something cost.
+// costs are the figures of a cost.
 func costs(c cost) map[unit]float64 {
 	return map[unit]float64{wallTime: float64(c.wall), cpuTime: float64(c.cpu)}
 }

@@ -18,7 +18,7 @@ import (
 // release is the Debian that the peers come from.
 const release = "trixie"
 
-// packages are the peers, with what they need beside Debian's essential packages.
+// packages are the peers, with the packages they need beside Debian's essential ones.
 var packages = []string{
 	"systemd", "systemd-sysv", "dbus", "iproute2", "iptables", "nftables", "procps", "ca-certificates",
 	"podman", "netavark", "aardvark-dns", "catatonit", "crun", "runc", "skopeo",

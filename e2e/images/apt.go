@@ -32,7 +32,7 @@ func fetchPool(ctx context.Context, scratch string) (*pool, error) {
 	if err := os.MkdirAll(archives, 0o755); err != nil {
 		return nil, err
 	}
-	// apt drops to the user _apt for downloads, who cannot write here.
+	// apt drops to the user _apt for downloads, which cannot write here.
 	args := append([]string{"-qq", "-o", "APT::Sandbox::User=root", "download"}, names...)
 	if _, err := output(ctx, archives, "apt-get", args...); err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func dependencies(stanza string) []string {
 	return names
 }
 
-// output runs a command and returns what it printed; what it said on stderr is in the error.
+// output runs a command and returns its output; its text on stderr is in the error.
 func output(ctx context.Context, dir, name string, args ...string) (string, error) {
 	var stdout, stderr bytes.Buffer
 	command := exec.CommandContext(ctx, name, args...)

@@ -117,13 +117,13 @@ func imageOf(config v1.Config, layers ...v1.Layer) (v1.Image, error) {
 	return mutate.ConfigFile(image, file)
 }
 
-// content is what one layer holds, by path.
+// content is the content of one layer, by path.
 type content struct {
 	entries map[string]entry
 	owners  map[string]int
 }
 
-// content collects what the recipe names and what that needs, without what the layers
+// content collects the files that the recipe names and their dependencies, without those that the layers
 // below have.
 func (r *recipe) content(p *pool, base map[string]entry) (*content, error) {
 	var names []string

@@ -17,7 +17,7 @@ var multiarch = map[string]string{
 	"riscv64": "riscv64-linux-gnu",
 }[runtime.GOARCH]
 
-// closure adds to a set of pool entries what they need: the targets of symbolic links, and the
+// closure adds to a set of pool entries their dependencies: the targets of symbolic links, and the
 // dynamic linker and the shared libraries of programs.
 func (p *pool) closure(names []string) (map[string]bool, error) {
 	closed := map[string]bool{}
@@ -50,7 +50,7 @@ func (p *pool) closure(names []string) (map[string]bool, error) {
 	return closed, nil
 }
 
-// needed returns what the dynamic linker would load for a program, as ld.so(8) searches. It
+// needed returns the libraries that the dynamic linker would load for a program, as ld.so(8) searches. It
 // returns nothing for a file that is no program.
 func (p *pool) needed(name string) ([]string, error) {
 	file, err := elf.Open(p.file(name))

@@ -70,7 +70,7 @@ func programLayer(dir, program string) (v1.Layer, error) {
 	}}).layer(nil)
 }
 
-// allowedImage is the program that says what it may do.
+// allowedImage is the program that prints its permissions.
 func allowedImage(dir string) (named, error) {
 	layer, err := programLayer(dir, "allowed")
 	if err != nil {

@@ -87,7 +87,7 @@ type named struct {
 	names []string
 }
 
-// cacheKey is a hash of what the images are made of: the recipes, the Debian release and
+// cacheKey is a hash of the images' inputs: the recipes, the Debian release and
 // our own programs.
 func cacheKey(dir string) (string, error) {
 	release, err := os.ReadFile("/etc/os-release")

@@ -36,7 +36,7 @@ func loggingImages(shell v1.Layer) ([]named, error) {
 	return made, nil
 }
 
-// surroundingsImage is the program that says what a container finds around it, with users and groups.
+// surroundingsImage is the program that prints a container's surroundings, with users and groups.
 func surroundingsImage(dir string, shell v1.Layer) (named, error) {
 	program, err := programLayer(dir, "surroundings")
 	if err != nil {

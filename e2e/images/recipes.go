@@ -20,7 +20,7 @@ var configFiles = map[string]string{
 	"usr/local/bin/docker-entrypoint.sh": "postgres-entrypoint.sh",
 }
 
-// recipe says what an image is made of.
+// recipe describes an image.
 type recipe struct {
 	// Name is the repository, Tags are its tags; all name the same image.
 	Name string

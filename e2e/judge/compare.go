@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// expected is what was to happen to the node: units that may be other ones, appear or go, and units that
+// expected are the expected changes of the node: units that may be other ones, appear or go, and units that
 // are the same and may have been started again.
 type expected struct {
 	changed, restarted map[string]bool
@@ -24,7 +24,7 @@ type expected struct {
 // everything stands for all units.
 const everything = "all.service"
 
-// compare says what is wrong with a node that was another one before.
+// compare returns the faults of a node that was another one before.
 func (e expected) compare(was, is *node) error {
 	var wrong []error
 	for _, name := range slices.Sorted(maps.Keys(was.Units)) {
@@ -98,7 +98,7 @@ func compareCounts(was, is *node) error {
 	return errors.Join(wrong...)
 }
 
-// What the agent may take while a fault lasts: of a processor one part in twenty, beside a pass or two; so
+// Bounds of the agent while a fault lasts: of a processor one part in twenty, beside a pass or two; so
 // much memory, in KiB; and so many lines in the journal, beside those a minute.
 const (
 	passes         = 3 * time.Second
@@ -129,7 +129,7 @@ func compareAgents(was, is *node) error {
 	return errors.Join(wrong...)
 }
 
-// idle says what davit still has to do, though a pass has ended.
+// idle returns the changes that davit still has to make, though a pass has ended.
 func idle() error {
 	output, err := exec.Command("davit", "plan", "--output=json").Output()
 	var plan struct {
@@ -141,11 +141,11 @@ func idle() error {
 	if len(plan.Actions) > 0 {
 		return fmt.Errorf("davit plan has something to do: %v", plan.Actions)
 	}
-	return nil // what it holds back is not its to do
+	return nil // a change that it holds back does not count
 }
 
-// tells looks where a secret, the text of a file, is that it has no business to be. Its places are
-// bundles and the records of running containers, which only root can read, and what containers write.
+// tells looks for a secret, the text of a file, where it must not be. Its places are
+// bundles and the records of running containers, which only root can read, and files of containers.
 func tells(file string) error {
 	if file == "" {
 		return nil

@@ -26,7 +26,7 @@ const (
 	groupsDir  = "/sys/fs/cgroup/davit.slice"
 )
 
-// node is what a node is.
+// node is the state of a node.
 type node struct {
 	// At is when one looked, Boot the kernel's id of this boot.
 	At   time.Time
@@ -35,23 +35,23 @@ type node struct {
 	Units map[string]unit
 	// Volumes are the hashes of all files in named volumes, by path.
 	Volumes map[string]string
-	// Leftovers are files that no finished write leaves, and what belongs to no unit that runs.
+	// Leftovers are files that no finished write leaves, and things that belong to no unit that runs.
 	Leftovers []string
-	// Broken is what units need and is not there, and what the storage of images has and is damaged.
+	// Broken are missing files that units need, and damaged parts of the storage of images.
 	Broken []string
 	// Links and Mounts are how many network devices and mounts there are, Groups how many control
 	// groups of davit's, Namespaces how many network namespaces, Rules how many lines of firewall
 	// rules, Launchers how many processes of davit-run.
 	Links, Mounts, Groups, Namespaces, Rules, Launchers int
-	// Jobs are what systemd still has to do.
+	// Jobs are systemd's pending jobs.
 	Jobs int
 	// Agent is the agent's process.
 	Agent process
 }
 
-// unit is one unit file, and what systemd makes of it.
+// unit is one unit file, and its state in systemd.
 type unit struct {
-	// Object is what the unit is a part of.
+	// Object is the object that the unit is a part of.
 	Object string
 	// Text and Bundle are hashes of the file, and of the configuration that it starts; Bundle is
 	// empty where there is none.
@@ -59,12 +59,12 @@ type unit struct {
 	// Active is systemd's ActiveState, PID the main process, Started when that was started, in
 	// clock ticks since boot.
 	Active, PID, Started string
-	// Versions are what the process finds out about its version, where tests put it: in its
+	// Versions are the versions that the process finds where tests put them: in its
 	// environment, its image and its configuration. A place that it does not have is left out.
 	Versions []string
 }
 
-// process is what the agent's process has taken.
+// process is the resource use of the agent's process.
 type process struct {
 	// Invocation is systemd's name of the run; empty while none runs.
 	Invocation string
@@ -201,7 +201,7 @@ func started(pid string) string {
 	return ""
 }
 
-// versions are what the process can tell of its version.
+// versions are the versions that the process can find.
 func versions(pid string) []string {
 	told := []string{}
 	environment, _ := os.ReadFile("/proc/" + pid + "/environ")
@@ -230,10 +230,10 @@ func volumes(n *node) error {
 }
 
 // temporary are the names of files and directories that are being written.
-// What is there while an image is pulled has names of its own.
+// Those of pulls have names of their own.
 var temporary = regexp.MustCompile(`^\.(davit-)?new-|^\.pulling$|/\.fetching/`)
 
-// temporaries finds what interrupted writes left.
+// temporaries finds the rest of interrupted writes.
 func temporaries(n *node) error {
 	for _, dir := range []string{unitsDir, stateDir, runDir} {
 		err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
@@ -241,7 +241,7 @@ func temporaries(n *node) error {
 			case err != nil:
 				return ignoreMissing(err)
 			case path == volumesDir, path == stateDir+"/containers":
-				return fs.SkipDir // what containers write
+				return fs.SkipDir // files of containers
 			case temporary.MatchString(entry.Name()), temporary.MatchString(path):
 				n.Leftovers = append(n.Leftovers, path)
 			}
@@ -354,7 +354,7 @@ func counts(n *node) error {
 	return nil
 }
 
-// jobs counts what systemd has to do. It comes before all else: what is found once there is nothing to do is how
+// jobs counts systemd's pending jobs. It comes before all else: the state once there is nothing to do is how
 // things stay.
 func jobs(n *node) error {
 	list, err := exec.Command("systemctl", "list-jobs", "--no-legend", "--plain").Output()
@@ -382,7 +382,7 @@ func processes(n *node) error {
 	return nil
 }
 
-// agent looks what the agent has taken since it started.
+// agent reads the resource use of the agent since it started.
 func agent(n *node) error {
 	output, err := exec.Command("systemctl", "show", "--property=InvocationID,MainPID,CPUUsageNSec", "davit.service").Output()
 	if err != nil {
@@ -405,7 +405,7 @@ func agent(n *node) error {
 			return err
 		}
 	}
-	// The journal itself may be what broke.
+	// The journal itself may be broken.
 	lines, _ := exec.Command("journalctl", "--quiet", "--output=cat", "_SYSTEMD_INVOCATION_ID="+n.Agent.Invocation).Output()
 	n.Agent.Lines = bytes.Count(lines, []byte("\n"))
 	return nil
@@ -416,7 +416,7 @@ func hash(content []byte) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// ignoreMissing forgives what has gone while one looked.
+// ignoreMissing ignores files that have gone meanwhile.
 func ignoreMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
 		return nil

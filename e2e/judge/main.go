@@ -1,11 +1,11 @@
-// judge looks what a node is and holds it against what it was before something broke. It knows from the
+// judge reads the state of a node and compares it with the one before a fault. It knows from the
 // documents alone where davit keeps things and uses none of its code, so that it does not share its
 // mistakes.
 //
-//	judge           print what the node is, as JSON, for a test to compare
-//	judge before    keep what it is
+//	judge           print the state of the node, as JSON, for a test to compare
+//	judge before    keep the state
 //	judge after [-changed UNIT,…] [-restarted UNIT,…] [-secret FILE] [-within DURATION]
-//	                fail unless the node, within that time, comes to be as it was kept, and davit has
+//	                fail unless the node, within that time, is as it was kept, and davit has
 //	                nothing left to do; units may be named that were to change, or to restart, or all
 //	judge during …  the same while the fault lasts: there may be something left to do
 package main

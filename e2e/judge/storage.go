@@ -20,14 +20,14 @@ import (
 // storageDir is where containers-storage.conf(5) has the storage.
 const storageDir = "/var/lib/containers/storage"
 
-// storedLayer is what the storage says of a layer that it has.
+// storedLayer is the storage's record of a layer that it has.
 type storedLayer struct {
 	ID         string         `json:"id"`
 	DiffDigest digest.Digest  `json:"diff-digest"`
 	Flags      map[string]any `json:"flags"`
 }
 
-// storedImage is what it says of an image.
+// storedImage is its record of an image.
 type storedImage struct {
 	ID             string                   `json:"id"`
 	Layer          string                   `json:"layer"`

@@ -15,7 +15,7 @@ import (
 // PID 1 instead of running its main function.
 const bootName = "davit-node-boot"
 
-// bootOrder is what PID 1 is told.
+// bootOrder is the configuration of PID 1.
 type bootOrder struct {
 	Hostname string
 	Group    string
@@ -51,7 +51,7 @@ func boot(order bootOrder) error {
 	}
 	environment := []string{
 		"PATH=" + defaultPath,
-		// What systemd knows a container by: it then leaves hardware alone
+		// By this variable systemd recognizes a container: it then leaves hardware alone
 		// (https://systemd.io/CONTAINER_INTERFACE).
 		"container=davit-node",
 		"NOTIFY_SOCKET=/run/host/notify",
@@ -169,7 +169,7 @@ func mountBootID() error {
 	return bind(filepath.Join(rootPath, "/run/host/boot_id"), "/proc/sys/kernel/random/boot_id", 0)
 }
 
-// protectKernel makes read-only what the kernel keeps once for the machine and the node.
+// protectKernel makes read-only the kernel's settings that the machine and the node share.
 // The network's settings belong to the node's network namespace and stay writable.
 func protectKernel() error {
 	const network = "/proc/sys/net"

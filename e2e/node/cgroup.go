@@ -57,7 +57,7 @@ func newCgroup() (*cgroup, error) {
 	return &cgroup{path: path, dir: dir}, nil
 }
 
-// enableControllers hands down what the group has been given itself.
+// enableControllers passes on the group's own controllers.
 func enableControllers(group string) error {
 	controllers, err := os.ReadFile(filepath.Join(group, "cgroup.controllers"))
 	if err != nil {
@@ -108,7 +108,7 @@ func (g *cgroup) operator() (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// cpuTime is what the processes of the group have used, with those below it. The kernel counts it
+// cpuTime is the processor time of the group's processes, with those below it. The kernel counts it
 // without the cpu controller too.
 func (g *cgroup) cpuTime() (time.Duration, error) {
 	fd, err := unix.Openat(int(g.dir.Fd()), "cpu.stat", unix.O_RDONLY|unix.O_CLOEXEC, 0)

@@ -89,7 +89,7 @@ func deviceOf(path string) (uint64, error) {
 	return stat.Dev, nil
 }
 
-// overlay mounts the node's view of directory: what it writes, over the mask, over that of
+// overlay mounts the node's view of directory: its own writes, over the mask, over that of
 // the root the node is booted over.
 func overlay(root, directory string) error {
 	disk := filepath.Join(disksPath, "disk", strings.ReplaceAll(directory, "/", "-"))

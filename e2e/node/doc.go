@@ -3,7 +3,7 @@
 // a second and with nothing to download.
 //
 // A node has its own processes, mounts, network, host name, cgroup tree, machine id and
-// disks. What it writes stays in memory and is gone with it. Its disks live through a
+// disks. Its writes stay in memory and are gone with it. Its disks live through a
 // reboot. Its mounts are shared, as those of a booted machine are, but not with the machine.
 // It shares the kernel with the machine: it is no security boundary, system settings that the
 // kernel keeps once for all namespaces are read-only in it, and it cannot set the clock.

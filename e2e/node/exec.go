@@ -82,7 +82,7 @@ func (n *Node) Run(ctx context.Context, command Command) error {
 	})
 }
 
-// Output runs a command in the node and returns what it printed, stdout and stderr
+// Output runs a command in the node and returns its output, stdout and stderr
 // together, whether it succeeded or not.
 func (n *Node) Output(ctx context.Context, args ...string) (string, error) {
 	var output bytes.Buffer

@@ -10,7 +10,7 @@ import (
 )
 
 // Put leaves a file of this content and mode at a path of the node, in one rename, so that
-// nobody there sees half of it. Missing directories are made.
+// no process there sees half of it. Missing directories are made.
 func (n *Node) Put(path string, content io.Reader, mode fs.FileMode) error {
 	err := n.current().inside(func() error { return put(path, content, mode) })
 	if err != nil {

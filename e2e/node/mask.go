@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hidden are directories of the machine that a node sees empty: what was configured or
+// hidden are directories of the machine that a node sees empty: files that were configured or
 // installed there by hand must not decide how a test ends.
 var hidden = []string{
 	"/etc/cni", "/etc/containers", "/etc/davit", "/etc/rc0.d", "/etc/rc1.d", "/etc/rc2.d",
@@ -83,7 +83,7 @@ func hide(mask, root, directory string) error {
 	return os.Chmod(path, info.Mode())
 }
 
-// maskUnits masks what the machine's packages would start at boot, save [kept].
+// maskUnits masks the units of the machine's packages that would start at boot, save [kept].
 func maskUnits(mask, root string) error {
 	var wanted []string
 	for _, path := range unitPaths {

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Config says what a node is like. The zero value is useful.
+// Config describes a node. The zero value is useful.
 type Config struct {
 	// Hostname is the node's name; the default is "node".
 	Hostname string
@@ -26,7 +26,7 @@ type Config struct {
 }
 
 // Node is a running machine. Its methods may be called concurrently, except that Reboot,
-// Crash and Close wait for nobody: commands that run meanwhile fail.
+// Crash and Close do not wait: commands that run meanwhile fail.
 type Node struct {
 	config  Config
 	machine *thread
@@ -118,8 +118,8 @@ func (n *Node) Close() error {
 	return nil
 }
 
-// Journal returns what the node's journal holds, of all boots, and what its PID 1 said on
-// the console: what a person wants to see after a failure.
+// Journal returns the content of the node's journal, of all boots, and the output of its PID 1 on
+// the console, for people after a failure.
 func (n *Node) Journal(ctx context.Context) string {
 	journal, err := n.Output(ctx, "journalctl", "--no-pager", "--output=short-precise")
 	if err != nil {
@@ -128,7 +128,7 @@ func (n *Node) Journal(ctx context.Context) string {
 	return "--- console\n" + n.console() + "--- journal\n" + journal
 }
 
-// CPUTime is what the node's processes have used of the processors since it was made, those that have
+// CPUTime is the processor time of the node's processes since it was made, those that have
 // ended too.
 func (n *Node) CPUTime() (time.Duration, error) { return n.group.cpuTime() }
 
@@ -151,7 +151,7 @@ func (n *Node) current() *power {
 	return n.power
 }
 
-// namespaces are what a node has of its own.
+// namespaces are the node's own namespaces.
 const namespaces = unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET |
 	unix.CLONE_NEWUTS | unix.CLONE_NEWIPC
 

@@ -70,7 +70,7 @@ func TestMountsAreSharedWithinANodeAlone(t *testing.T) {
 			t.Errorf("the propagation of %s is %q, want shared", path, got)
 		}
 	}
-	// A copy of the mount namespace, as a service or a container has one, gets what is mounted later.
+	// A copy of the mount namespace, as a service or a container has one, gets later mounts.
 	const script = `mkdir -p /srv/inner
 unshare --mount --propagation=slave sh -c 'touch /run/copied; until test -e /run/mounted; do sleep 0.01; done; findmnt --noheadings /srv/inner' &
 until test -e /run/copied; do sleep 0.01; done

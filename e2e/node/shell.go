@@ -34,7 +34,7 @@ func (n *Node) Shell(ctx context.Context) error {
 }
 
 // relay runs a command on a new terminal of the node and connects it with the program's own, all keys
-// of which it gets: ctrl-c interrupts what runs in the node, not this program.
+// of which it gets: ctrl-c interrupts the command in the node, not this program.
 func (n *Node) relay(ctx context.Context, command Command) (err error) {
 	outer, err := console.ConsoleFromFile(os.Stdin)
 	if err != nil {

@@ -2,9 +2,9 @@ package node
 
 import "runtime"
 
-// thread is one operating system thread that runs functions one after the other. What they
-// change of the thread itself (its mount namespace) lasts from one to the next and
-// ends with the thread, or with the program. Processes they start get the thread's end as
+// thread is one operating system thread that runs functions one after the other. Their
+// changes of the thread itself (its mount namespace) last from one to the next and
+// end with the thread, or with the program. Processes they start get the thread's end as
 // their parent's death.
 type thread struct {
 	calls chan func()

@@ -32,7 +32,7 @@ const (
 	RedirectLoop  Fault = "redirect-loop"  // each answer leads to the same address
 )
 
-// retryAfter is what [TooMany] asks for, in seconds.
+// retryAfter is the time that [TooMany] asks for, in seconds.
 const retryAfter = 3600
 
 // faults are how each is brought about; true means that the request was answered.
@@ -78,7 +78,7 @@ var faults = map[Fault]func(r *Registry, w http.ResponseWriter, request *http.Re
 	}),
 }
 
-// SetFault makes a repository misbehave from now on; "*" is all of them, and what concerns none.
+// SetFault makes a repository misbehave from now on; "*" is all of them, and requests without one.
 func (r *Registry) SetFault(repository string, fault Fault) error {
 	if _, ok := faults[fault]; !ok && fault != NoFault {
 		return fmt.Errorf("registry: no fault %q: want none or one of %v", fault, slices.Sorted(maps.Keys(faults)))
@@ -134,7 +134,7 @@ func onlyManifests(answer func(http.ResponseWriter, *http.Request, []byte)) func
 	}
 }
 
-// onlyLayers has answer serve what the registry has.
+// onlyLayers has answer serve the registry's own content.
 func onlyLayers(answer func(http.ResponseWriter, *http.Request, []byte)) func(*Registry, http.ResponseWriter, *http.Request) bool {
 	return func(r *Registry, w http.ResponseWriter, request *http.Request) bool {
 		if request.Method != http.MethodGet || !strings.Contains(request.URL.Path, "/blobs/") {

@@ -5,7 +5,7 @@
 //
 // The registry is go-containerregistry's, in the process of the caller, on listeners of a
 // node's network. So it costs the node no process, can be taken down and moved to new
-// images between two lines of a test, and can say what it was asked for.
+// images between two lines of a test, and can list its requests.
 package registry
 
 import (
@@ -113,7 +113,7 @@ func (r *Registry) Protected(user, password string) http.Handler {
 	})
 }
 
-// Requests returns what the registry was asked for since the last call, as "GET /v2/…".
+// Requests returns the requests to the registry since the last call, as "GET /v2/…".
 func (r *Registry) Requests() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 // generation is part of the cache's key; it changes when the code that makes disks does.
 const generation = "1"
 
-// packages are what a machine has beside Debian's essential ones.
+// packages are the packages of a machine beside Debian's essential ones.
 var packages = []string{
 	"systemd", "systemd-sysv", "dbus", "udev", "linux-image-cloud-amd64", "openssh-server",
 	"nftables", "iptables", "iproute2", "procps", "catatonit", "apparmor",
@@ -47,7 +47,7 @@ var (
 	}
 )
 
-// base is what machines of a release boot: a kernel, and a disk that is only read.
+// base is the base of the machines of a release: a kernel, and a disk that is only read.
 type base struct{ kernel, disk string }
 
 // Prepare makes the disk of a release unless this machine has it.

@@ -1,5 +1,5 @@
 // Package vm boots throwaway virtual machines: Debian with its own kernel and systemd, in QEMU.
-// Where the machine has no KVM, that takes most of a minute. What a [node.Node] cannot have is
+// Without KVM, that takes most of a minute. Features that a [node.Node] cannot have are
 // real there: the controllers of control groups, a kernel of its own, disks that lose power.
 //
 // A machine's disk is made once on this machine, by Debian's own tools and from the mirror that

@@ -18,7 +18,7 @@ import (
 // localLabel is the label of the file system at /usr/local.
 const localLabel = "local"
 
-// Config says what a machine is like.
+// Config describes a machine.
 type Config struct {
 	// Hostname is the machine's name.
 	Hostname string
@@ -28,12 +28,12 @@ type Config struct {
 	Local string
 	// Kernel are further arguments of the kernel.
 	Kernel []string
-	// CPUs and MemoryMiB are what it has.
+	// CPUs and MemoryMiB are its processors and memory.
 	CPUs, MemoryMiB int
 }
 
 // Machine is a running virtual machine. Its methods may be called concurrently, except that SetKernel
-// has to come alone, and Reboot, Crash and Close wait for nobody: commands that run meanwhile fail.
+// has to come alone, and Reboot, Crash and Close do not wait: commands that run meanwhile fail.
 type Machine struct {
 	config    Config
 	base      base
@@ -107,7 +107,7 @@ func (m *Machine) Reboot(ctx context.Context) error {
 // SetKernel sets the further arguments of the kernel for the boots to come.
 func (m *Machine) SetKernel(arguments ...string) { m.config.Kernel = arguments }
 
-// Kill cuts the power: what the machine has not flushed to its disk is lost.
+// Kill cuts the power: data that the machine has not flushed to its disk is lost.
 func (m *Machine) Kill() {
 	power, _ := m.current()
 	power.cut()
@@ -131,8 +131,8 @@ func (m *Machine) Close() error {
 	return os.RemoveAll(m.dir)
 }
 
-// Journal returns what the machine's journal holds, of all boots, and what the last boot said on
-// the console: what a person wants to see after a failure.
+// Journal returns the content of the machine's journal, of all boots, and the output of the last boot on
+// the console, for people after a failure.
 func (m *Machine) Journal(ctx context.Context) string {
 	journal, err := m.Output(ctx, "journalctl", "--no-pager", "--output=short-precise")
 	if err != nil {
@@ -147,7 +147,7 @@ func (m *Machine) Journal(ctx context.Context) string {
 	return "--- console\n" + m.console() + "--- journal\n" + journal
 }
 
-// console returns the text of the last boot's serial console, and what QEMU said.
+// console returns the text of the last boot's serial console, and QEMU's output.
 func (m *Machine) console() string {
 	var text strings.Builder
 	for _, name := range []string{"qemu.log", fmt.Sprintf("console-%d", m.boots)} {
@@ -176,7 +176,7 @@ func (m *Machine) powerOn(ctx context.Context) error {
 	}
 }
 
-// emulationFault is what the kernel says where it rewrites itself while another processor runs what it
+// emulationFault is the kernel's message if it rewrites itself while another processor runs the code that it
 // rewrites: QEMU that emulates several processors at once does not keep them from it, about once in thirty
 // boots of a busy machine. The machine has done nothing by then.
 const emulationFault = "Oops: int3"

@@ -99,7 +99,7 @@ func virtualizes() bool {
 // virtualization is Intel's VMX or AMD's SVM among the processor's flags.
 var virtualization = regexp.MustCompile(`(?m)^flags\s*:.* (vmx|svm)( |$)`)
 
-// freeAddress is one that nobody listens on at this moment.
+// freeAddress is one without a listener at this moment.
 func freeAddress() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -73,7 +73,7 @@ func (m *Machine) Run(ctx context.Context, command node.Command) error {
 }
 
 // takingTurns lets one writer be both of a command's outputs: SSH copies them at the same time, and a
-// [bytes.Buffer] would lose what one of them brings.
+// [bytes.Buffer] would lose the output of one of them.
 func takingTurns(turn *sync.Mutex, to io.Writer) io.Writer {
 	if to == nil {
 		return nil
@@ -120,7 +120,7 @@ func commandLine(command node.Command) string {
 
 func quote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
 
-// Output runs a command in the machine and returns what it printed, stdout and stderr together,
+// Output runs a command in the machine and returns its output, stdout and stderr together,
 // whether it succeeded or not.
 func (m *Machine) Output(ctx context.Context, args ...string) (string, error) {
 	var output bytes.Buffer
@@ -162,7 +162,7 @@ func (m *Machine) Shell(ctx context.Context) error {
 }
 
 // Put leaves a file of this content and mode at a path of the machine, in one rename, so that
-// nobody there sees half of it. Missing directories are made.
+// no process there sees half of it. Missing directories are made.
 func (m *Machine) Put(name string, content io.Reader, mode fs.FileMode) error {
 	const script = `set -e; mkdir -p "$2"; file=$(mktemp "$2/.put-XXXXXX"); cat > "$file"; chmod "$3" "$file"; mv -T "$file" "$1"`
 	var output bytes.Buffer

@@ -17,7 +17,7 @@ import (
 // prints each number before it makes the call.
 const callsCommand = "calls"
 
-// lastCall is well above what the kernel has.
+// lastCall is well above the kernel's last number.
 const lastCall = 520
 
 // patience bounds a call that waits.

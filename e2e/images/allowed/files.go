@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mounts are the mounts without the flags that take something away. What hides a file, a mount of
+// mounts are the mounts without the flags that take something away. A mount that hides a file, one of
 // /dev/null, takes all away by itself.
 func mounts() ([]string, error) {
 	text, err := os.ReadFile("/proc/self/mountinfo")

@@ -1,11 +1,11 @@
-// allowed prints what the process it runs as may do that a container's confinement could deny
-// it, one thing a line, sorted: capabilities, system calls, files of the kernel, devices, what it
-// inherits. Of two runs, the one whose lines are a part of the other's is the tighter confined.
+// allowed prints the permissions of its process that a container's confinement could take
+// away, one a line, sorted: capabilities, system calls, files of the kernel, devices, inherited
+// descriptors. Of two runs, the one whose lines are a part of the other's is the tighter confined.
 //
 //	allowed            all of it
 //	allowed devices    the devices that it can make and open, for a container with CAP_MKNOD
 //	allowed keyring    the name of its session keyring
-//	allowed wait       nothing, and waits to be told to stop
+//	allowed wait       nothing, and waits until it is stopped
 package main
 
 import (

@@ -28,7 +28,7 @@ func descriptors() ([]string, error) {
 			return nil, err
 		}
 		target, err := os.Readlink("/proc/self/fd/" + name)
-		// Its own are the directory, and what the Go runtime waits with.
+		// Its own are the directory, and the descriptors by which the Go runtime waits.
 		if err != nil || number <= 2 || number == int(dir.Fd()) || strings.HasPrefix(target, "anon_inode:[event") {
 			continue
 		}
@@ -37,7 +37,7 @@ func descriptors() ([]string, error) {
 	return lines, nil
 }
 
-// process is what the kernel says of the process itself.
+// process is the kernel's state of the process itself.
 func process() ([]string, error) {
 	status, err := statusFields()
 	if err != nil {

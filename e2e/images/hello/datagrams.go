@@ -32,7 +32,7 @@ func answerDatagrams(port string) error {
 	return nil
 }
 
-// sendDatagram sends one from a port to an address, "PORT HOST:PORT", and prints what comes back within a second.
+// sendDatagram sends one from a port to an address, "PORT HOST:PORT", and prints the answer within a second.
 func sendDatagram(path string) error {
 	port, address, _ := strings.Cut(path, " ")
 	from, err := net.ResolveUDPAddr("udp", ":"+port)

@@ -1,5 +1,5 @@
-// hello is the smallest useful workload: a web server that says who it is. It also talks to
-// Redis and PostgreSQL when it is told where they are, so that a test can see a whole
+// hello is the smallest useful workload: a web server that prints its name. It also talks to
+// Redis and PostgreSQL if it gets their addresses, so that a test can see a whole
 // application work.
 //
 //	/          hello from HOSTNAME, version VERSION
@@ -75,7 +75,7 @@ func run() error {
 	go func() {
 		defer close(drained)
 		<-ctx.Done()
-		// Who has been asked already answers; who has asked for long does not hold up the stop.
+		// Servers that were asked already answer; old requests do not delay the stop.
 		limited, cancel := context.WithTimeout(context.Background(), time.Second/2)
 		defer cancel()
 		if server.Shutdown(limited) != nil {

@@ -53,7 +53,7 @@ func serve(port string, server *http.Server) error {
 	return nil
 }
 
-// selfSigned is a certificate that nobody trusts, for no name.
+// selfSigned is a certificate without trust, for no name.
 func selfSigned() (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
