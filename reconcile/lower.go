@@ -11,6 +11,7 @@ import (
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // lowered is what one object comes to: services, and the units that group and start them.
@@ -154,7 +155,7 @@ func (l lowered) main() []string {
 	var names []string
 	for _, run := range l.containers {
 		if !run.helper && run.keep != KeepIdle {
-			names = append(names, run.name+".service")
+			names = append(names, run.unit())
 		}
 	}
 	for _, socket := range l.sockets {
