@@ -11,7 +11,6 @@ import (
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
-	"github.com/davit-project/davit/units/names"
 )
 
 // lowered is what one object comes to: services, and the units that group and start them.
