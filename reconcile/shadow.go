@@ -13,7 +13,7 @@ func (d *differ) shadowed(unit string, workload Workload) bool {
 	if current.ShadowUnread {
 		verb = "will be used, once systemd has read it,"
 	}
-	reason := fmt.Sprintf("%s %s instead of the unit file of davit, which stays unchanged: remove it to apply the manifest", current.Shadow, verb)
+	reason := fmt.Sprintf("%s %s instead of the unit file that davit wrote, which stays unchanged: remove it to apply the manifest", current.Shadow, verb)
 	d.plan.hold(Held{Object: workload.Ref.String(), Reason: reason, By: ByShadow, Intended: true})
 	d.kept[unit] = current
 	return true

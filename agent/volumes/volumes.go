@@ -194,7 +194,11 @@ func (s Store) list() (map[string]reconcile.ActualVolume, error) {
 	volumes := map[string]reconcile.ActualVolume{}
 	for _, entry := range entries {
 		var stat unix.Stat_t
-		if err := unix.Lstat(filepath.Join(s.root(), entry.Name()), &stat); err != nil {
+		err := unix.Lstat(filepath.Join(s.root(), entry.Name()), &stat)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // a launcher has filled a volume and removed its mark
+		}
+		if err != nil {
 			return nil, fmt.Errorf("list volumes: %s: %w", entry.Name(), err)
 		}
 		if stat.Mode&unix.S_IFMT == unix.S_IFDIR && checkName(entry.Name()) == nil {

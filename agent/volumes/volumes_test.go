@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units/bundle"
 )
 
 // own is a volume of whoever runs the test.
@@ -152,4 +153,35 @@ func TestRemoveTakesOnlyWhatGoesWithItsManifest(t *testing.T) {
 	if got := list(t, s); len(got) != 1 || got["stays"].Delete {
 		t.Errorf("there is %v", got)
 	}
+}
+
+// TestAListLeavesOutFilesThatVanish has marks come and go while volumes are listed.
+func TestAListLeavesOutFilesThatVanish(t *testing.T) {
+	t.Parallel()
+	s := Store{t.TempDir()}
+	if err := os.Mkdir(filepath.Join(s.root(), "data"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		mark := filepath.Join(s.root(), bundle.FreshMark+"data")
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				_ = os.WriteFile(mark, nil, 0o600)
+				_ = os.Remove(mark)
+			}
+		}
+	}()
+	for range 5000 {
+		if volumes, err := s.list(); err != nil || len(volumes) != 1 {
+			t.Errorf("got %v, %v: want data alone", volumes, err)
+			break
+		}
+	}
+	close(done)
+	<-ended
 }
