@@ -75,7 +75,7 @@ type Options struct {
 	Policy *NodePolicy
 	// RefuseUnsupported refuses the kinds that only a cluster has, where they are left out with a warning otherwise.
 	RefuseUnsupported bool
-	// ExtendedResources are the paths of the devices that a container gets for a resource such as nvidia.com/gpu, by its name.
+	// ExtendedResources are the devices that a container gets for a resource such as nvidia.com/gpu, by its name: paths and names of CDI devices.
 	ExtendedResources map[string][]string
 	// Parser is that of the node's systemd; without one, davit's own table says which settings there are.
 	Parser Parser

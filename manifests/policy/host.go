@@ -46,6 +46,13 @@ func (c *checker) opened(field, path string) {
 	}
 }
 
+// cdiDevice checks a CDI device. Its specification is a file of root's, which is trusted for what it says.
+func (c *checker) cdiDevice(field, name string) {
+	if !matchesAny(c.policy.Devices, name) {
+		c.refuse(field, "devices", "it may not use the CDI device %s", name)
+	}
+}
+
 // sshPort is the port by which nodes are administered, whether SSH runs now or not.
 const sshPort = 22
 
