@@ -251,9 +251,15 @@ func (n *Node) Resolve(set *manifests.Set) (reconcile.Desired, error) {
 	if facts.Ranges, err = n.ranges.Ranges(); err != nil {
 		return reconcile.Desired{}, err
 	}
+	inUse, err := n.portsInUse(set)
+	if err != nil {
+		return reconcile.Desired{}, err
+	}
 	input := reconcile.Input{
 		Objects:      set.Objects,
 		HostPaths:    set.HostPaths,
+		HostPorts:    set.HostPorts,
+		InUse:        inUse,
 		Images:       n.fetcher.Resolve(n.last.images),
 		NodeNetworks: nodeNetworks,
 		Node:         facts,

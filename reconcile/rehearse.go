@@ -15,6 +15,7 @@ import (
 // Rehearse resolves objects without a node, and returns those that no node can run. It assumes that each image has a command
 // and says nothing else, and that the node has the networks, runtimes, CDI devices and seccomp profiles that the objects name.
 func Rehearse(objects []manifests.Object) []manifests.Refusal {
+	objects = assignPorts(objects, nil, PortsInUse{})
 	in := Input{
 		Objects: objects, Images: map[ImageRequest]ImageResult{}, NodeNetworks: map[string]json.RawMessage{},
 		Node: Node{

@@ -23,6 +23,10 @@ type Input struct {
 	Objects []manifests.Object
 	// HostPaths are the directories that host paths may come from; none means any.
 	HostPaths []policy.HostPath
+	// HostPorts are the ports that containers may publish; none means any. InUse are those that have an owner, where
+	// [HasAutoPorts] says that they are needed.
+	HostPorts []policy.PortRange
+	InUse     PortsInUse
 	// Images are the answers to [Requests].
 	Images map[ImageRequest]ImageResult
 	// NodeNetworks are the CNI configuration lists that the node's owner installed,

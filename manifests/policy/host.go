@@ -58,6 +58,9 @@ const sshPort = 22
 
 // hostPort checks a port of the node.
 func (c *checker) hostPort(field string, port v1.ContainerPort) {
+	if port.AutoHostPort {
+		c.autoHostPort(strings.TrimSuffix(field, "hostPort")+"autoHostPort", port)
+	}
 	last := port.HostPort + max(port.EndPort-port.ContainerPort, 0)
 	if port.HostPort == 0 {
 		return
@@ -70,6 +73,14 @@ func (c *checker) hostPort(field string, port v1.ContainerPort) {
 	}
 	if !slices.ContainsFunc(c.policy.HostPorts, func(r PortRange) bool { return r.Min <= port.HostPort && last <= r.Max }) {
 		c.refuse(field, "hostPorts", "it may not publish port %d of the node", port.HostPort)
+	}
+}
+
+// autoHostPort checks that there are ports which davit may choose from.
+func (c *checker) autoHostPort(field string, port v1.ContainerPort) {
+	allowed := func(r PortRange) bool { return r.Min <= v1.MaxAutoHostPort && v1.MinAutoHostPort <= r.Max }
+	if (c.confines() || len(c.policy.HostPorts) > 0) && !slices.ContainsFunc(c.policy.HostPorts, allowed) {
+		c.refuse(field, "hostPorts", "it may not publish a port of the node from %d to %d", v1.MinAutoHostPort, v1.MaxAutoHostPort)
 	}
 }
 

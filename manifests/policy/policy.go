@@ -53,7 +53,8 @@ type Policy struct {
 	// Transports are the permitted image transports of containers-transports(5). The default is
 	// docker, under privileged all.
 	Transports []string `json:"transports,omitempty"`
-	// HostPorts are the ports of the node that containers may publish.
+	// HostPorts are the ports of the node that containers may publish. For autoHostPort davit chooses one of those from 30000
+	// to 32767.
 	HostPorts []PortRange `json:"hostPorts,omitempty"`
 	// Capabilities are the capabilities that containers may add, without CAP_.
 	Capabilities []string `json:"capabilities,omitempty"`
