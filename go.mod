@@ -44,6 +44,8 @@ require (
 	k8s.io/apimachinery v0.37.2
 	sigs.k8s.io/kustomize/api v0.21.2 // v0.21.3 wants Go 1.27
 	sigs.k8s.io/kustomize/kyaml v0.21.2
+	tags.cncf.io/container-device-interface v1.1.2
+	tags.cncf.io/container-device-interface/specs-go v1.1.1
 )
 
 require (

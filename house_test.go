@@ -48,6 +48,7 @@ var arrows = map[string][]string{
 	"agent/volumes":       {"agent/disk", "agent/untrusted", "reconcile", "units/bundle"},
 	"agent/bundles":       {"agent/disk", "units/bundle", "units/names"},
 	"agent/transfer":      {"agent/untrusted"},
+	"agent/cdi":           {"reconcile"},
 	"agent/usage":         {"agent/untrusted"},
 	"agent":               {"agent", "reconcile", "units", "manifests"},
 	"agent/cmd/davit-run": {"agent/launch", "agent/terminal"},

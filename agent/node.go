@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/bundles"
+	"github.com/davit-project/davit/agent/cdi"
 	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/agent/fetch"
 	"github.com/davit-project/davit/agent/generations"
@@ -59,6 +60,7 @@ type Node struct {
 		images   []reconcile.ImageRequest
 		runtimes []string
 		bridges  []string
+		devices  []string
 
 		input    reconcile.Input
 		desired  reconcile.Desired
@@ -223,6 +225,7 @@ func (n *Node) requests(set *manifests.Set) {
 	if n.last.set != set {
 		n.last.set, n.last.images = set, reconcile.Requests(set.Objects)
 		n.last.runtimes, n.last.bridges = reconcile.Runtimes(set.Objects), reconcile.Bridges(set.Objects)
+		n.last.devices = reconcile.CDIDevices(set.Objects)
 	}
 }
 
@@ -239,15 +242,24 @@ func (n *Node) Resolve(set *manifests.Set) (reconcile.Desired, error) {
 	}
 	n.requests(set)
 	facts.Runtimes = runtimes(n.last.runtimes)
+	if facts.CDI, err = cdi.Find(n.last.devices, cdi.Dirs); err != nil {
+		return reconcile.Desired{}, err
+	}
 	if facts.Devices, err = networks.Foreign(n.last.bridges); err != nil {
 		return reconcile.Desired{}, err
 	}
 	if facts.Ranges, err = n.ranges.Ranges(); err != nil {
 		return reconcile.Desired{}, err
 	}
+	inUse, err := n.portsInUse(set)
+	if err != nil {
+		return reconcile.Desired{}, err
+	}
 	input := reconcile.Input{
 		Objects:      set.Objects,
 		HostPaths:    set.HostPaths,
+		HostPorts:    set.HostPorts,
+		InUse:        inUse,
 		Images:       n.fetcher.Resolve(n.last.images),
 		NodeNetworks: nodeNetworks,
 		Node:         facts,

@@ -48,7 +48,9 @@ type ObjectReport struct {
 	Since   *time.Time      `json:"since,omitempty"`
 	Image   string          `json:"image,omitempty"`
 	Digest  string          `json:"digest,omitempty"`
-	Source  string          `json:"source,omitempty"`
+	// Ports are those that it publishes on the node.
+	Ports  []bundle.Port `json:"ports,omitempty"`
+	Source string        `json:"source,omitempty"`
 	// Ready is what the readiness probe comes to; nil where there is none, and where nobody makes
 	// it because the agent does not run.
 	Ready *bool `json:"ready,omitempty"`
@@ -274,6 +276,7 @@ func reportUnit(unit string, workload reconcile.ActualWorkload, state units.Stat
 	}
 	if workload.Bundle != nil {
 		report.Image, report.Digest = workload.Bundle.Image.Reference, workload.Bundle.Image.Digest
+		report.Ports = workload.Bundle.Network.Ports
 		report.Probed = workload.Bundle.Health.Readiness != nil
 		report.readiness(workload.Bundle)
 		if full, ok := health.FullQuota(workload.Bundle); ok && state.MainPID != 0 {

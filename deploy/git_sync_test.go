@@ -3,11 +3,14 @@ package deploy
 import (
 	"bytes"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
+	"net/http/cgi"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -285,4 +288,71 @@ func TestGitSyncWaitsNoLongerThanItsBound(t *testing.T) {
 	if took := time.Since(began); err == nil || took > time.Minute {
 		t.Errorf("%v after %s\n%s", err, took, output)
 	}
+}
+
+// TestGitSyncGoesByAProxyAndTrustsACA has a server whose certificate an authority of the file signed, behind a proxy, which the
+// variables of git-sync.env name.
+func TestGitSyncGoesByAProxyAndTrustsACA(t *testing.T) {
+	t.Parallel()
+	dir, _ := repository(t)
+	server := httptest.NewTLSServer(gitServer(t, dir))
+	defer server.Close()
+	asked := make(chan string, 16)
+	proxy := httptest.NewServer(tunnel(asked))
+	defer proxy.Close()
+	ca := filepath.Join(t.TempDir(), "ca.crt")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := os.WriteFile(ca, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	url := server.URL + "/.git"
+	without := []string{"https_proxy=", "HTTPS_PROXY=", "no_proxy=", "NO_PROXY="}
+	if output, err := sync(t, filepath.Join(t.TempDir(), "state"), url, append(without, "https_proxy="+proxy.URL)...); err == nil || !strings.Contains(output, "certificate") {
+		t.Errorf("without the authority: %v\n%s", err, output)
+	}
+	state := filepath.Join(t.TempDir(), "state")
+	if output, err := sync(t, state, url, append(without, "https_proxy="+proxy.URL, "GIT_SSL_CAINFO="+ca)...); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	if got := read(t, filepath.Join(state, "current", "a.yaml")); got != "one" {
+		t.Errorf("got %q", got)
+	}
+	close(asked)
+	if host := <-asked; host != strings.TrimPrefix(server.URL, "https://") {
+		t.Errorf("the proxy was asked for %q", host)
+	}
+}
+
+// gitServer serves the repositories below a directory.
+func gitServer(t *testing.T, dir string) http.Handler {
+	t.Helper()
+	path, err := exec.Command("git", "--exec-path").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &cgi.Handler{
+		Path: filepath.Join(strings.TrimSpace(string(path)), "git-http-backend"), Env: []string{"GIT_PROJECT_ROOT=" + dir, "GIT_HTTP_EXPORT_ALL=1"},
+		Stderr: io.Discard,
+	}
+}
+
+// tunnel is a proxy for TLS, which reports the servers that it is asked for.
+func tunnel(asked chan<- string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.Host
+		server, err := net.Dial("tcp", r.Host)
+		if err != nil || r.Method != http.MethodConnect {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		defer server.Close()
+		w.WriteHeader(http.StatusOK)
+		client, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer client.Close()
+		go func() { _, _ = io.Copy(server, client) }()
+		_, _ = io.Copy(client, server)
+	})
 }

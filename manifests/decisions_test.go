@@ -22,6 +22,7 @@ var refused = map[string]string{
 	"EnvVarSource.hostEnv":                              spec("env: [{name: A, valueFrom: {hostEnv: {name: TOKEN}}}]"),
 	"EnvFile.path":                                      spec("envFiles: [{path: /etc/shadow}]"),
 	"ContainerPort.hostPort":                            spec("ports: [{containerPort: 80, hostPort: 22}]"),
+	"ContainerPort.autoHostPort":                        spec("ports: [{containerPort: 80, autoHostPort: true}]"),
 	"Socket.listenStream":                               spec("sockets: [{name: a, listenStream: 22}]"),
 	"Socket.listenDatagram":                             spec("sockets: [{name: a, listenDatagram: /run/a}]"),
 	"VolumeMount.mountPropagation":                      spec("volumes: [{name: v, emptyDir: {}}]", "volumeMounts: [{name: v, mountPath: /v, mountPropagation: Bidirectional}]"),

@@ -113,8 +113,11 @@ func (d *document) extendedResources(tree any) map[string][]string {
 		for i, item := range paths {
 			path, _ := item.(string)
 			at := fmt.Sprintf("%s[%d]", field, i)
-			if !strings.HasPrefix(path, "/dev/") || !d.absolute(at, path) {
-				d.report(d.nodeAt(at), at, fmt.Sprintf("%q: want a device below /dev", path), "")
+			switch device := (v1.Device{Path: path}); {
+			case device.IsCDI():
+				d.checkCDIName(at, path)
+			case !strings.HasPrefix(path, "/dev/") || !d.absolute(at, path):
+				d.report(d.nodeAt(at), at, fmt.Sprintf("%q: want a device below /dev, or the name of a CDI device such as nvidia.com/gpu=0", path), "")
 			}
 			resources[name] = append(resources[name], path)
 		}

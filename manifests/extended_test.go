@@ -15,7 +15,7 @@ import (
 func TestExtendedResourcesAreDevices(t *testing.T) {
 	t.Parallel()
 	const resources = "resources: {limits: {nvidia.com/gpu: 1, memory: 1Gi}, requests: {nvidia.com/gpu: 1}}"
-	config, err := ParseConfig(File{Path: "config.yaml", Text: []byte("extendedResources: {nvidia.com/gpu: [/dev/nvidia0, /dev/nvidiactl]}")})
+	config, err := ParseConfig(File{Path: "config.yaml", Text: []byte("extendedResources: {nvidia.com/gpu: [/dev/nvidia0, nvidia.com/gpu=0]}")})
 	if len(err) > 0 {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func TestExtendedResourcesAreDevices(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		container := set.Objects[0].Object.(*v1.Pod).Spec.Containers[0]
-		want := []v1.Device{{Path: "/dev/nvidia0"}, {Path: "/dev/nvidiactl"}}
+		want := []v1.Device{{Path: "/dev/nvidia0"}, {Path: "nvidia.com/gpu=0"}}
 		if diff := cmp.Diff(want, container.Devices) + cmp.Diff(v1.ResourceList{"memory": "1Gi"}, container.Resources.Limits); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
@@ -48,8 +48,9 @@ func TestExtendedResourcesOfANode(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"extendedResources: {gpu: [/dev/a]}":               `config.yaml:1:26: extendedResources.gpu: "gpu": want a name with a domain, such as nvidia.com/gpu`,
-		"extendedResources: {a.b/c: [/etc/shadow]}":        `config.yaml:1:29: extendedResources.a.b/c[0]: "/etc/shadow": want a device below /dev`,
+		"extendedResources: {a.b/c: [/etc/shadow]}":        `config.yaml:1:29: extendedResources.a.b/c[0]: "/etc/shadow": want a device below /dev, or the name of a CDI device such as nvidia.com/gpu=0`,
 		"extendedResources: {a.b/c: [/dev/../etc/shadow]}": `config.yaml:1:29: extendedResources.a.b/c[0]: "/dev/../etc/shadow": want an absolute path without . and ..`,
+		"extendedResources: {a.b/c: [a.b/c=]}":             `config.yaml:1:29: extendedResources.a.b/c[0]: "a.b/c=": want the name of a CDI device such as nvidia.com/gpu=0`,
 		"proxy: {httpProxy: 'proxy.lan:3128'}":             `config.yaml:1:20: proxy.httpProxy: want a URL such as http://proxy.lan:3128, with one of http, https, socks5, socks5h`,
 		"proxy: {httpsProxy: 'http:///x'}":                 `config.yaml:1:21: proxy.httpsProxy: want a URL such as http://proxy.lan:3128, with one of http, https, socks5, socks5h`,
 		"proxy: {noProxy: [a]}":                            `config.yaml:1:18: proxy.noProxy: want a string, got a list`,

@@ -51,7 +51,6 @@ func TestKubernetesErrorsPoint(t *testing.T) {
 		{"apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: a}\n  dat: {}\n", `app.yaml:7:3: dat: unknown field (did you mean "data"?)`},
 		{"apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: a}\nspec: {schedule: '* * *', jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}}}\n", `app.yaml:4:18: spec.schedule: "* * *": expected exactly 5 fields, found 3: [* * *]`},
 		{kubeService("selector: {app: web}", "ports: [{port: 80, targetPort: web}]"), `app.yaml:13:34: spec.ports[0].targetPort: no container of Pod/web has the port "web"`},
-		{kubeService("type: NodePort", "selector: {app: web}", "ports: [{port: 80, targetPort: http}]"), `app.yaml:14:11: spec.ports[0].nodePort: davit picks no port of the node (write one)`},
 		{kubeService("type: ExternalName", "externalName: a.example"), `app.yaml:12:9: spec.type: davit has no services of type ExternalName`},
 		{kubeService("ports: [{port: 80}]", "loadBalancerSourceRanges: [10.0.0.0/8]"), `app.yaml:13:29: spec.loadBalancerSourceRanges: davit cannot honour this field (davit filters no addresses: use the node's firewall)`},
 	} {
@@ -97,6 +96,10 @@ func TestServicesNameAndPublish(t *testing.T) {
 	}
 	if port := pod.Spec.Containers[0].Ports[0]; port.HostPort != 30080 || port.ContainerPort != 8080 {
 		t.Errorf("got %+v", port)
+	}
+	chosen := loadText(kubeService("type: NodePort", "selector: {app: web}", "ports: [{port: 80, targetPort: http}]"))
+	if port := chosen.Objects[0].Object.(*v1.Pod).Spec.Containers[0].Ports[0]; chosen.Diagnostics.Err() != nil || port.HostPort != 0 || !port.AutoHostPort {
+		t.Errorf("got %+v, %v", port, chosen.Diagnostics)
 	}
 	if warnings := loadText(kubeService("selector: {app: other}", "ports: [{port: 80}]")).Warnings; len(warnings) != 1 || warnings[0].Message != "selects no pod" {
 		t.Errorf("got %v", warnings)

@@ -45,6 +45,8 @@ type Set struct {
 	// HostPaths are the directories that the node's policy lets host paths come from; none means
 	// any.
 	HostPaths []policy.HostPath
+	// HostPorts are the ports of the node that its policy lets containers publish; none means any.
+	HostPorts []policy.PortRange
 	// Diagnostics are all that is wrong in all files, sorted by place.
 	Diagnostics Diagnostics
 	// Warnings are what was left out of documents that are right, sorted likewise.
@@ -75,7 +77,7 @@ type Options struct {
 	Policy *NodePolicy
 	// RefuseUnsupported refuses the kinds that only a cluster has, where they are left out with a warning otherwise.
 	RefuseUnsupported bool
-	// ExtendedResources are the paths of the devices that a container gets for a resource such as nvidia.com/gpu, by its name.
+	// ExtendedResources are the devices that a container gets for a resource such as nvidia.com/gpu, by its name: paths and names of CDI devices.
 	ExtendedResources map[string][]string
 	// Parser is that of the node's systemd; without one, davit's own table says which settings there are.
 	Parser Parser
@@ -168,7 +170,7 @@ func (s *Set) take(documents []*document, readers map[string]string, options Opt
 	checkReaders(here, readers, options.Policy)
 	checkSettings(here, options.Parser)
 	if options.Policy != nil {
-		s.HostPaths = options.Policy.BoundedHostPaths()
+		s.HostPaths, s.HostPorts = options.Policy.BoundedHostPaths(), options.Policy.HostPorts
 	}
 	checkReferences(here, documents)
 	rehearse(here, options.Rehearse)

@@ -131,7 +131,7 @@ type Config struct {
 	MinReadySeconds *int32
 	// RefuseUnsupported is set where the kinds that only a cluster has are errors.
 	RefuseUnsupported bool
-	// ExtendedResources are the paths of the devices of resources such as nvidia.com/gpu, by their names.
+	// ExtendedResources are the paths, or the names as CDI devices, of the devices of resources such as nvidia.com/gpu, by their names.
 	ExtendedResources map[string][]string
 	// Proxy are the proxies of davit and of containers.
 	Proxy Proxy

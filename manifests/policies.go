@@ -89,6 +89,11 @@ func (d *document) checkPolicyFile(p *policy.Policy) {
 	for i, name := range p.Runtimes {
 		d.checkRuntime(fmt.Sprintf("runtimes[%d]", i), name)
 	}
+	for i, name := range p.Devices {
+		if kind, isKind := strings.CutSuffix(name, "*"); !isKind || kind == "" {
+			d.checkCDIName(fmt.Sprintf("devices[%d]", i), name)
+		}
+	}
 	for i, name := range p.Capabilities {
 		d.checkCapability(fmt.Sprintf("capabilities[%d]", i), name)
 	}

@@ -209,6 +209,7 @@ subnets: [10.20.0.0/16, "2001:db8::/32"]
 interfaces: [br-*]
 hostIDs: [{min: 1000, max: 1999}]
 hostEnv: [SITE, KIOSK_*]
+devices: [nvidia.com/gpu=*, acme.example/reader=front]
 `
 
 func TestPolicySays(t *testing.T) {
@@ -235,8 +236,11 @@ func TestPolicySays(t *testing.T) {
 		container("volumes: [{name: v, hostPath: {path: /srv/data}}]", "volumeMounts: [{name: v, mountPath: /v}]"):                   "/srv/data of the node has /srv/data/pub in it, which may be mounted read-only alone",
 		container("volumes: [{name: v, hostPath: {path: /srv/data}}]", "volumeMounts: [{name: v, mountPath: /v, readOnly: true}]"):   "",
 		container("devices: [{path: /dev/ttyUSB0}]"):                                                                                 "spec.devices[0].path: refused by policy baseline: it may not use /dev/ttyUSB0 of the node",
+		container("devices: [{path: nvidia.com/gpu=all}, {path: acme.example/reader=front}]"):                                        "",
+		container("devices: [{path: acme.example/reader=back}]"):                                                                     "spec.devices[0].path: refused by policy baseline: it may not use the CDI device acme.example/reader=back (devices of policy.yaml:21:10)",
 		container("envFiles: [{path: /root/x.env}]"):                                                                                 "it may not use /root/x.env of the node",
 		container("authFile: /root/auth.json"):                                                                                       "it may not use /root/auth.json of the node",
+		container("ports: [{containerPort: 80, autoHostPort: true}]"):                                                                "spec.ports[0].autoHostPort: refused by policy baseline: it may not publish a port of the node from 30000 to 32767 (hostPorts of policy.yaml:10:12)",
 		container("sockets: [{name: a, listenStream: 8099}]"):                                                                        "",
 		container("sockets: [{name: a, listenStream: '127.0.0.1:22'}]"):                                                              "spec.sockets[0].listenStream: refused by policy baseline: it may not publish port 22 of the node",
 		container("sockets: [{name: a, listenDatagram: /run/other.sock}]"):                                                           "spec.sockets[0].listenDatagram: refused by policy baseline: it may not use /run/other.sock of the node",
@@ -315,6 +319,8 @@ func TestPolicyFilesThatAreWrong(t *testing.T) {
 		head + "hostIDs: [{min: 5, max: 4294967295}]\n":                `policy.yaml:4:11: hostIDs[0]: want min at most max, from 0 to 4294967294`,
 		head + "subnets: [10.0.0.1/8]\n":                               `policy.yaml:4:11: subnets[0]: "10.0.0.1/8": want a prefix such as 10.20.0.0/16`,
 		head + "runtimes: [../crun]\n":                                 `policy.yaml:4:12: runtimes[0]: "../crun": want the name of a program such as crun, or its absolute path`,
+		head + "devices: ['*']\n":                                      `policy.yaml:4:11: devices[0]: "*": want the name of a CDI device such as nvidia.com/gpu=0`,
+		head + "devices: [/dev/fuse]\n":                                `policy.yaml:4:11: devices[0]: "/dev/fuse": want the name of a CDI device such as nvidia.com/gpu=0`,
 		head + "capabilities: [ROOT]\n":                                `policy.yaml:4:16: capabilities[0]: "ROOT": want a capability such as NET_ADMIN, or ALL`,
 	} {
 		_, diagnostics := ParsePolicy(File{Path: "policy.yaml", Text: []byte(text)})

@@ -200,12 +200,28 @@ func (d *document) checkPort(field string, port v1.ContainerPort, sandbox v1.San
 	if port.HostIP != "" && !isAddress(port.HostIP) {
 		d.errorf(field+".hostIP", "%q is not an IP address", port.HostIP)
 	}
+	if port.AutoHostPort {
+		d.checkAutoHostPort(field+".autoHostPort", port, sandbox)
+	}
 	switch {
 	case port.HostPort == 0:
 	case sandbox.HostNetwork && port.HostPort != port.ContainerPort:
 		d.errorf(field+".hostPort", "with hostNetwork a port is the node's already: leave hostPort out")
 	case len(sandbox.Networks) == 1 && sandbox.Networks[0].Name == "none":
 		d.errorf(field+".hostPort", "network none has no ports to publish")
+	}
+}
+
+func (d *document) checkAutoHostPort(field string, port v1.ContainerPort, sandbox v1.SandboxFields) {
+	switch {
+	case port.HostPort != 0:
+		d.errorf(field, "there is hostPort already")
+	case port.EndPort != 0:
+		d.errorf(field, "a range needs hostPort")
+	case sandbox.HostNetwork:
+		d.errorf(field, "with hostNetwork a port is the node's already: leave autoHostPort out")
+	case len(sandbox.Networks) == 1 && sandbox.Networks[0].Name == "none":
+		d.errorf(field, "network none has no ports to publish")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
+	"tags.cncf.io/container-device-interface/pkg/parser"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
@@ -153,6 +154,10 @@ var devicePermissions = regexp.MustCompile(`^(r|w|m|rw|rm|wm|rwm)$`)
 func (d *document) checkDevices(at string, devices []v1.Device) {
 	for i, device := range devices {
 		field := fmt.Sprintf("%s.devices[%d]", at, i)
+		if device.IsCDI() {
+			d.checkCDIDevice(field, device)
+			continue
+		}
 		if d.absolute(field+".path", device.Path) && (!below("/dev", device.Path) || device.Path == "/dev") {
 			d.errorf(field+".path", "%q: want a device below /dev", device.Path)
 		}
@@ -162,5 +167,23 @@ func (d *document) checkDevices(at string, devices []v1.Device) {
 		if device.Permissions != "" && !devicePermissions.MatchString(device.Permissions) {
 			d.errorf(field+".permissions", "%q: want r, w and m, in this order", device.Permissions)
 		}
+	}
+}
+
+// checkCDIDevice checks a device whose specification on the node says where it appears and what may be done with it.
+func (d *document) checkCDIDevice(field string, device v1.Device) {
+	d.checkCDIName(field+".path", device.Path)
+	for name, value := range map[string]string{"containerPath": device.ContainerPath, "permissions": device.Permissions} {
+		if value != "" {
+			d.errorf(field+"."+name, "the CDI specification of %s says this: leave it out", device.Path)
+		}
+	}
+}
+
+// checkCDIName checks the name of a CDI device
+// (https://github.com/cncf-tags/container-device-interface/blob/v1.1.0/SPEC.md#kind).
+func (d *document) checkCDIName(field, name string) {
+	if !parser.IsQualifiedName(name) {
+		d.errorf(field, "%q: want the name of a CDI device such as nvidia.com/gpu=0", name)
 	}
 }

@@ -184,6 +184,9 @@ func systemMounts(run runnable) ([]specs.Mount, error) {
 func (r *resolver) devicesOf(declared []v1.Device) []bundle.Device {
 	var devices []bundle.Device
 	for _, device := range declared {
+		if device.IsCDI() {
+			continue
+		}
 		writable, _ := r.hostRoot(device.Path, true)
 		devices = append(devices, bundle.Device{
 			Path:          device.Path,

@@ -75,6 +75,9 @@ func (r *resolver) encodeOwned(sum hash.Hash, name string) {
 	if program, ok := r.in.Node.Runtimes[name]; ok {
 		encode(sum, program)
 	}
+	if device, ok := r.in.Node.CDI[name]; ok {
+		encode(sum, device)
+	}
 	if profile, ok := r.in.Node.SeccompProfiles[name]; ok {
 		encode(sum, profile)
 	}

@@ -30,6 +30,7 @@ type resolution struct {
 
 // Resolve is [Resolve] of an input.
 func (m *Memory) Resolve(in Input) Desired {
+	in.Objects = assignPorts(in.Objects, in.HostPorts, in.InUse)
 	r := newResolver(in)
 	r.networks()
 	r.volumes()

@@ -59,6 +59,9 @@ func (r *resolver) attach(spec v1.SandboxFields, published []v1.ContainerPort, n
 	case len(spec.Networks) == 1 && spec.Networks[0].Name == noNetwork:
 		return bundle.Network{Mode: bundle.NetworkNone}, nil, nil
 	}
+	if err := checkAssigned(published); err != nil {
+		return bundle.Network{}, nil, err
+	}
 	wanted := spec.Networks
 	if len(wanted) == 0 {
 		wanted = []v1.NetworkAttachment{{Name: defaultNetwork}}

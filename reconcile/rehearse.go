@@ -13,13 +13,15 @@ import (
 )
 
 // Rehearse resolves objects without a node, and returns those that no node can run. It assumes that each image has a command
-// and says nothing else, and that the node has the networks, runtimes and seccomp profiles that the objects name.
+// and says nothing else, and that the node has the networks, runtimes, CDI devices and seccomp profiles that the objects name.
 func Rehearse(objects []manifests.Object) []manifests.Refusal {
+	objects = assignPorts(objects, nil, PortsInUse{})
 	in := Input{
 		Objects: objects, Images: map[ImageRequest]ImageResult{}, NodeNetworks: map[string]json.RawMessage{},
 		Node: Node{
 			Launcher: "/usr/local/libexec/davit/davit-run", StorageRoot: "/var/lib/containers/storage", Architecture: "amd64",
 			Hostname: "node", Systemd: systemdRestartMode, Runtimes: map[string]string{}, SeccompProfiles: map[string][]byte{},
+			CDI: map[string]CDIDevice{},
 		},
 	}
 	for _, request := range Requests(objects) {
@@ -71,6 +73,9 @@ func (in *Input) assume(run runnable) {
 	}
 	if profile := run.SecurityContext.SeccompProfile; profile.Type == v1.SeccompLocalhost {
 		in.Node.SeccompProfiles[profile.LocalhostProfile] = []byte("{}")
+	}
+	for _, device := range run.Devices {
+		in.Node.CDI[device.Path] = CDIDevice{}
 	}
 	for _, attachment := range run.Networks {
 		in.NodeNetworks[attachment.Name] = json.RawMessage(`{"cniVersion": "1.0.0", "name": "assumed", "plugins": [{"type": "assumed"}]}`)

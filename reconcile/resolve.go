@@ -23,6 +23,10 @@ type Input struct {
 	Objects []manifests.Object
 	// HostPaths are the directories that host paths may come from; none means any.
 	HostPaths []policy.HostPath
+	// HostPorts are the ports that containers may publish; none means any. InUse are those that have an owner, where
+	// [HasAutoPorts] says that they are needed.
+	HostPorts []policy.PortRange
+	InUse     PortsInUse
 	// Images are the answers to [Requests].
 	Images map[ImageRequest]ImageResult
 	// NodeNetworks are the CNI configuration lists that the node's owner installed,
@@ -65,6 +69,8 @@ type Node struct {
 	DefaultSeccomp *seccomp.Seccomp
 	// SeccompProfiles are the node's own, in JSON, by path below /etc/davit/seccomp.
 	SeccompProfiles map[string][]byte
+	// CDI are the devices of [CDIDevices], by name.
+	CDI map[string]CDIDevice
 	// Ranges are the addresses that the node uses itself.
 	Ranges []Range
 	// Devices are those of [Bridges] that the node has and davit did not make.
@@ -192,10 +198,16 @@ func (r *resolver) container(run runnable, source manifests.Position) error {
 	if err := checkEnding(run); err != nil {
 		return err
 	}
+	edits, err := r.cdiEdits(run)
+	if err != nil {
+		return in(PartNode, err)
+	}
+	environment.edit(edits.Env)
 	storage, err := r.mount(run, image, environment)
 	if err != nil {
 		return in(PartVolume, err)
 	}
+	storage.edit(edits.Mounts)
 	spec, err := r.ociSpec(run, image, environment, storage.mounts)
 	if err != nil {
 		return err
@@ -207,7 +219,9 @@ func (r *resolver) container(run runnable, source manifests.Position) error {
 	if ok {
 		storage.files = append(storage.files, secrets)
 	}
+	editSpec(spec, edits)
 	b := &bundle.Bundle{Spec: spec, Launch: r.launchOf(run, image, environment, storage)}
+	b.Devices = append(b.Devices, cdiNodes(edits)...)
 	b.Network = network
 	b.Network.Keep = keepsNetwork(run, b)
 	if b.Runtime, err = r.runtime(run.Runtime); err != nil {

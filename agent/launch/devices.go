@@ -36,6 +36,9 @@ func (r *run) addDevices() error {
 // addDevice adds a device, or those of a directory. What is opened is what the container gets: another one may write there, and
 // exchange it after any look.
 func (r *run) addDevice(want bundle.Device) error {
+	if want.Node.IsWhole() && r.users == nil {
+		return r.grant(nil, r.described(specs.LinuxDevice{}, want.Node), want)
+	}
 	found, err := untrusted.Handle(want.Path)
 	if err != nil {
 		return err
@@ -45,7 +48,7 @@ func (r *run) addDevice(want bundle.Device) error {
 	switch {
 	case err != nil:
 		return err
-	case !info.IsDir():
+	case !info.IsDir() || want.Node != nil:
 		return r.allow(found, want)
 	case want.Single:
 		return errors.New("it is a directory that a container may write: name the devices in it, and allow each by hostPaths of the policy")
@@ -103,15 +106,47 @@ func addEntry(dir *os.File, name string, add func(device *os.File, name string) 
 	}
 }
 
-// allow makes one device in the container and lets it be used.
+// allow lets the container use the device of a handle.
 func (r *run) allow(found *os.File, want bundle.Device) error {
 	device, err := describeDevice(found)
 	if err != nil {
 		return err
 	}
-	r.Spec.Linux.Resources.Devices = append(r.Spec.Linux.Resources.Devices, specs.LinuxDeviceCgroup{
-		Allow: true, Type: device.Type, Major: &device.Major, Minor: &device.Minor, Access: want.Permissions,
-	})
+	if node := want.Node; node != nil {
+		if node.Type != "" && node.Type != device.Type {
+			return fmt.Errorf("it is of type %s: its specification says %s", device.Type, node.Type)
+		}
+		device = r.described(device, node)
+	}
+	return r.grant(found, device, want)
+}
+
+// described is a device as its specification says.
+func (r *run) described(device specs.LinuxDevice, node *bundle.DeviceNode) specs.LinuxDevice {
+	if node.IsWhole() {
+		device.Type, device.Major, device.Minor = node.Type, node.Major, node.Minor
+	}
+	if node.Mode != nil {
+		mode := os.FileMode(*node.Mode)
+		device.FileMode = &mode
+	}
+	device.UID, device.GID = &r.account.uid, &r.account.gid
+	if node.UID != nil {
+		device.UID = node.UID
+	}
+	if node.GID != nil {
+		device.GID = node.GID
+	}
+	return device
+}
+
+// grant makes a device in the container and lets it be used.
+func (r *run) grant(found *os.File, device specs.LinuxDevice, want bundle.Device) error {
+	if want.Permissions != "" && device.Type != "p" {
+		r.Spec.Linux.Resources.Devices = append(r.Spec.Linux.Resources.Devices, specs.LinuxDeviceCgroup{
+			Allow: true, Type: device.Type, Major: &device.Major, Minor: &device.Minor, Access: want.Permissions,
+		})
+	}
 	return r.show(found, device, want.ContainerPath)
 }
 

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,6 +70,45 @@ func TestADirectoryOfDevicesThatAContainerMayWriteIsRefused(t *testing.T) {
 		err := r.addDevice(bundle.Device{Path: path, ContainerPath: "/dev/some", Permissions: "rw", Single: true})
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", path, err, want)
+		}
+	}
+}
+
+// TestCDIDevicesAreAsTheirSpecificationSays has devices of the node, and one that the node need not have.
+func TestCDIDevicesAreAsTheirSpecificationSays(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		want          bundle.Device
+		device        string
+		uid, gid      uint32
+		access, fails string
+	}{
+		"as the node has it": {bundle.Device{Path: "/dev/zero", Permissions: "rw", Node: &bundle.DeviceNode{}}, "c 1:5 666", 1000, 100, "rw", ""},
+		"with an owner": {
+			bundle.Device{Path: "/dev/zero", Node: &bundle.DeviceNode{Type: "c", Mode: new(uint32(0o640)), UID: new(uint32(0)), GID: new(uint32(44))}}, "c 1:5 640", 0, 44, "", "",
+		},
+		"without the node": {
+			bundle.Device{Path: "/dev/nothing", Permissions: "rwm", Node: &bundle.DeviceNode{Type: "c", Major: 10, Minor: 229, Mode: new(uint32(0o600))}}, "c 10:229 600", 1000, 100, "rwm", "",
+		},
+		"of another type": {bundle.Device{Path: "/dev/zero", Node: &bundle.DeviceNode{Type: "b"}}, "", 0, 0, "", "it is of type c: its specification says b"},
+		"not there":       {bundle.Device{Path: "/dev/nothing", Node: &bundle.DeviceNode{Type: "c"}}, "", 0, 0, "", "no such file"},
+		"a directory":     {bundle.Device{Path: "/dev", Node: &bundle.DeviceNode{}}, "", 0, 0, "", "it is not a device"},
+	} {
+		r := &run{Bundle: &bundle.Bundle{Spec: &specs.Spec{Linux: &specs.Linux{Resources: &specs.LinuxResources{}}}}, account: account{uid: 1000, gid: 100}}
+		test.want.ContainerPath = "/dev/some"
+		if err := r.addDevice(test.want); err != nil || test.fails != "" {
+			if err == nil || test.fails == "" || !strings.Contains(err.Error(), test.fails) {
+				t.Errorf("%s: %v, want %q", name, err, test.fails)
+			}
+			continue
+		}
+		got, access := r.Spec.Linux.Devices[0], ""
+		for _, rule := range r.Spec.Linux.Resources.Devices {
+			access += rule.Access
+		}
+		text := fmt.Sprintf("%s %d:%d %o", got.Type, got.Major, got.Minor, *got.FileMode)
+		if text != test.device || *got.UID != test.uid || *got.GID != test.gid || access != test.access || got.Path != "/dev/some" {
+			t.Errorf("%s: %s of %d:%d, access %q", name, text, *got.UID, *got.GID, access)
 		}
 	}
 }

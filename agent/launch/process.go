@@ -36,6 +36,9 @@ type libcontainerRuntime struct{ id string }
 
 func (l libcontainerRuntime) create(spec *specs.Spec, out *output) (created, error) {
 	config, err := convert(bundle.RuntimeID(l.id), spec)
+	if err == nil && spec.Hooks != nil {
+		err = l.showBundle(config, spec)
+	}
 	if err != nil {
 		return created{}, err
 	}
@@ -70,6 +73,18 @@ func (l libcontainerRuntime) create(spec *specs.Spec, out *output) (created, err
 	}
 	made.terminal, err = receiveFile(outer)
 	return made, err
+}
+
+// bundleLabel begins the label that says which bundle hooks find in the container's state (libcontainer/utils.Annotations).
+const bundleLabel = "bundle="
+
+// showBundle writes the complete configuration where hooks look for it: they find the root file system by it
+// (https://github.com/opencontainers/runtime-spec/blob/v1.3.0/runtime.md#state).
+func (l libcontainerRuntime) showBundle(config *configs.Config, spec *specs.Spec) error {
+	shown := commandRuntime{id: l.id}
+	config.Labels = slices.DeleteFunc(config.Labels, func(label string) bool { return strings.HasPrefix(label, bundleLabel) })
+	config.Labels = append(config.Labels, bundleLabel+shown.dir())
+	return shown.writeBundle(spec)
 }
 
 func (l libcontainerRuntime) pid() (int, error) {

@@ -185,16 +185,17 @@ func (s *Service) publish(c *conversion, pod *v1.Pod, port ServicePort, path str
 		return
 	case s.Type == loadBalancer:
 		host = int32(port.Port)
-	case host == 0:
-		c.errorf(path+".nodePort", "write one", "davit picks no port of the node")
-		return
 	}
-	if inside != nil && (inside.HostPort == 0 || inside.HostPort == host) {
-		inside.HostPort = host
-		return
+	isAuto := host == 0
+	if inside != nil {
+		isFree := inside.HostPort == 0 && !inside.AutoHostPort
+		if isFree || inside.HostPort == host && inside.AutoHostPort == isAuto {
+			inside.HostPort, inside.AutoHostPort = host, isAuto
+			return
+		}
 	}
 	first := &pod.Spec.Containers[0]
-	first.Ports = append(first.Ports, v1.ContainerPort{ContainerPort: target, HostPort: host, Protocol: port.Protocol})
+	first.Ports = append(first.Ports, v1.ContainerPort{ContainerPort: target, HostPort: host, AutoHostPort: isAuto, Protocol: port.Protocol})
 }
 
 // target is the container's port, and its declaration where there is one.

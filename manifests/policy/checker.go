@@ -147,6 +147,10 @@ func (c *checker) container(at string, spec v1.ContainerFields, context v1.Conta
 	}
 	for i, device := range spec.Devices {
 		field := fmt.Sprintf("%s.devices[%d].path", at, i)
+		if device.IsCDI() {
+			c.cdiDevice(field, device.Path)
+			continue
+		}
 		c.hostPath(field, device.Path, false)
 		c.opened(field, device.Path)
 	}

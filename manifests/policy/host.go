@@ -46,11 +46,21 @@ func (c *checker) opened(field, path string) {
 	}
 }
 
+// cdiDevice checks a CDI device. Its specification is a file of root's, which is trusted for what it says.
+func (c *checker) cdiDevice(field, name string) {
+	if !matchesAny(c.policy.Devices, name) {
+		c.refuse(field, "devices", "it may not use the CDI device %s", name)
+	}
+}
+
 // sshPort is the port by which nodes are administered, whether SSH runs now or not.
 const sshPort = 22
 
 // hostPort checks a port of the node.
 func (c *checker) hostPort(field string, port v1.ContainerPort) {
+	if port.AutoHostPort {
+		c.autoHostPort(strings.TrimSuffix(field, "hostPort")+"autoHostPort", port)
+	}
 	last := port.HostPort + max(port.EndPort-port.ContainerPort, 0)
 	if port.HostPort == 0 {
 		return
@@ -63,6 +73,14 @@ func (c *checker) hostPort(field string, port v1.ContainerPort) {
 	}
 	if !slices.ContainsFunc(c.policy.HostPorts, func(r PortRange) bool { return r.Min <= port.HostPort && last <= r.Max }) {
 		c.refuse(field, "hostPorts", "it may not publish port %d of the node", port.HostPort)
+	}
+}
+
+// autoHostPort checks that there are ports which davit may choose from.
+func (c *checker) autoHostPort(field string, port v1.ContainerPort) {
+	allowed := func(r PortRange) bool { return r.Min <= v1.MaxAutoHostPort && v1.MinAutoHostPort <= r.Max }
+	if (c.confines() || len(c.policy.HostPorts) > 0) && !slices.ContainsFunc(c.policy.HostPorts, allowed) {
+		c.refuse(field, "hostPorts", "it may not publish a port of the node from %d to %d", v1.MinAutoHostPort, v1.MaxAutoHostPort)
 	}
 }
 

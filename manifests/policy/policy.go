@@ -39,6 +39,9 @@ type Policy struct {
 	// HostPaths are directories of the node from which volumes, devices and environment files may
 	// come. If a path is in several of them, the innermost decides. Their paths have no symbolic links.
 	HostPaths []HostPath `json:"hostPaths,omitempty"`
+	// Devices are names of CDI devices that containers may use, such as nvidia.com/gpu=0; a name may end in *. Such a
+	// device brings what its specification in /etc/cdi or /var/run/cdi says: devices, files and hooks of the node.
+	Devices []string `json:"devices,omitempty"`
 	// HostIDs are the ids of the node's users and groups that a userNamespace may map.
 	HostIDs []IDRange `json:"hostIDs,omitempty"`
 	// HostEnv are the variables of the environment of the node's systemd that env may take; a name may end in *.
@@ -50,7 +53,8 @@ type Policy struct {
 	// Transports are the permitted image transports of containers-transports(5). The default is
 	// docker, under privileged all.
 	Transports []string `json:"transports,omitempty"`
-	// HostPorts are the ports of the node that containers may publish.
+	// HostPorts are the ports of the node that containers may publish. For autoHostPort davit chooses one of those from 30000
+	// to 32767.
 	HostPorts []PortRange `json:"hostPorts,omitempty"`
 	// Capabilities are the capabilities that containers may add, without CAP_.
 	Capabilities []string `json:"capabilities,omitempty"`

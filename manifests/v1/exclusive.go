@@ -53,6 +53,9 @@ func (c ContainerFields) exclusive(volumes []PodVolume) (field, reason string) {
 		if port.HostPort != 0 {
 			return fmt.Sprintf("ports[%d].hostPort", i), "a port of the node can be had once"
 		}
+		if port.AutoHostPort {
+			return fmt.Sprintf("ports[%d].autoHostPort", i), "a port of the node can be had once"
+		}
 	}
 	if len(c.Sockets) > 0 {
 		return "sockets", "the node's sockets can be had once"

@@ -14,11 +14,21 @@ type ContainerPort struct {
 	EndPort int32 `json:"endPort,omitempty"`
 	// HostPort is the port on the node; without it the port is only documented.
 	HostPort int32 `json:"hostPort,omitempty"`
+	// AutoHostPort publishes the port on a port of the node that davit chooses, from 30000 to 32767. The object keeps it;
+	// davit status shows it.
+	AutoHostPort bool `json:"autoHostPort,omitempty"`
 	// HostIP is the node's address to publish on, IPv4 or IPv6; the default is all.
 	HostIP string `json:"hostIP,omitempty"`
 	// Protocol is TCP (the default), UDP or SCTP.
 	Protocol string `json:"protocol,omitempty" enum:"TCP,UDP,SCTP"`
 }
+
+// MinAutoHostPort and MaxAutoHostPort bound the ports that davit chooses for autoHostPort. They are those of Kubernetes' node ports,
+// and the kernel gives none of them to clients (ip_local_port_range in Linux' ip-sysctl.rst begins with 32768).
+const (
+	MinAutoHostPort int32 = 30000
+	MaxAutoHostPort int32 = 32767
+)
 
 // Ulimit is a limit of setrlimit(2).
 type Ulimit struct {

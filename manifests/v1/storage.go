@@ -3,6 +3,7 @@ package v1
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // VolumeMount mounts a volume into the container.
@@ -192,8 +193,8 @@ type ImageVolume struct {
 
 // Device is a device of the node.
 type Device struct {
-	// Path is the device's on the node: /dev/ttyUSB0, or a directory of devices such as
-	// /dev/snd.
+	// Path is the device's on the node: /dev/ttyUSB0, a directory of devices such as /dev/snd, or the name of
+	// a CDI device, VENDOR/CLASS=NAME such as nvidia.com/gpu=0.
 	Path string `json:"path"`
 	// ContainerPath is where it appears in the container; the default is path.
 	ContainerPath string `json:"containerPath,omitempty"`
@@ -202,3 +203,6 @@ type Device struct {
 	// Optional lets the container start without the device.
 	Optional bool `json:"optional,omitempty"`
 }
+
+// IsCDI reports whether the path is the name of a device of the Container Device Interface, which has a domain and no path.
+func (d Device) IsCDI() bool { return !strings.HasPrefix(d.Path, "/") && strings.Contains(d.Path, "=") }

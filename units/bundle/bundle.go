@@ -307,6 +307,25 @@ type Device struct {
 	Optional      bool   `json:"optional,omitempty"`
 	// Single refuses a directory: containers may write into it.
 	Single bool `json:"single,omitempty"`
+	// Node is set for a device of the Container Device Interface; then empty Permissions allow nothing.
+	Node *DeviceNode `json:"node,omitempty"`
+}
+
+// DeviceNode is how a device of the Container Device Interface appears in the container. What is not set is as the device at
+// the path is, but for the owner, which is the container's user.
+type DeviceNode struct {
+	// Type is b, c or p.
+	Type  string  `json:"type,omitempty"`
+	Major int64   `json:"major,omitempty"`
+	Minor int64   `json:"minor,omitempty"`
+	Mode  *uint32 `json:"mode,omitempty"`
+	UID   *uint32 `json:"uid,omitempty"`
+	GID   *uint32 `json:"gid,omitempty"`
+}
+
+// IsWhole reports whether the device needs no path of the node to be made.
+func (n *DeviceNode) IsWhole() bool {
+	return n != nil && (n.Type == "p" || n.Type != "" && n.Major != 0)
 }
 
 // Reload is a signal to the container's main process, or a command in the container.

@@ -13,9 +13,9 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// readCurrent reads where the links lead: the names of the bundles' directories, by id. left are the links of interrupted
+// Current reads where the links lead: the names of the bundles' directories, by id. left are the links of interrupted
 // writes.
-func readCurrent() (current map[string]string, left []string, err error) {
+func Current() (current map[string]string, left []string, err error) {
 	entries, err := os.ReadDir(bundle.CurrentDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, fmt.Errorf("read which bundles units start: %w", err)

@@ -66,7 +66,7 @@ func (f *Files) List() (map[string]units.Own, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list units: %w", err)
 	}
-	current, left, err := readCurrent()
+	current, left, err := Current()
 	if err != nil {
 		return nil, err
 	}

@@ -40,11 +40,16 @@ their ports.`,
 
 func printPorts(w io.Writer, published []bundle.Port) error {
 	for _, port := range published {
-		first, last := int(port.ContainerPort), int(port.ContainerPort+port.Last()-port.HostPort)
-		address := net.JoinHostPort(cmp.Or(port.HostIP, "0.0.0.0"), span(int(port.HostPort), int(port.Last())))
-		printLine(w, "%s/%s -> %s", span(first, last), port.Protocol, address)
+		printLine(w, "%s", publishedAs(port))
 	}
 	return nil
+}
+
+// publishedAs is a published port for people: "80/tcp -> 0.0.0.0:8080".
+func publishedAs(port bundle.Port) string {
+	first, last := int(port.ContainerPort), int(port.ContainerPort+port.Last()-port.HostPort)
+	address := net.JoinHostPort(cmp.Or(port.HostIP, "0.0.0.0"), span(int(port.HostPort), int(port.Last())))
+	return fmt.Sprintf("%s/%s -> %s", span(first, last), port.Protocol, address)
 }
 
 // span is a port, or a range of ports: "9000-9099".

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,7 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/davit-project/davit/agent"
+	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units/bundle"
 )
 
 func statusCommand(s *settings) *cobra.Command {
@@ -43,6 +46,9 @@ func printReport(w io.Writer, report agent.Report) error {
 	table := newTable(w, "OBJECT", "STATE", "READY", "RESTARTS", "GENERATION", "AGE", "IMAGE", "WHY")
 	for _, object := range report.Objects {
 		table.row(subject(object), object.State, ready(object), object.Restarts, generation(object), since(object.Since), image(object), reason(object))
+		for _, port := range chosenPorts(object.Ports) {
+			table.row("  port", publishedAs(port), "", "", "", "", "", "")
+		}
 		for _, run := range object.Runs {
 			table.row("  run", runState(run), "", "", "", since(&run.Started), "", "")
 		}
@@ -72,6 +78,13 @@ func printReport(w io.Writer, report agent.Report) error {
 		}
 	}
 	return nil
+}
+
+// chosenPorts are those from which davit chooses for autoHostPort: no manifest says them.
+func chosenPorts(published []bundle.Port) []bundle.Port {
+	return slices.DeleteFunc(slices.Clone(published), func(port bundle.Port) bool {
+		return port.HostPort < v1.MinAutoHostPort || port.HostPort > v1.MaxAutoHostPort
+	})
 }
 
 // subject is the object, and the unit where it has others, or has none yet.
