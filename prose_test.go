@@ -67,7 +67,7 @@ func readProse(t *testing.T) map[string]*prose {
 		switch {
 		case err != nil:
 			return err
-		case path == "build" || path == ".git":
+		case entry.IsDir() && (path == "build" || path == ".git"): // .git of a worktree is a file
 			return fs.SkipDir
 		case filepath.Ext(path) == ".md":
 			text, err := os.ReadFile(path)

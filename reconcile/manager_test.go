@@ -419,8 +419,13 @@ func (m *manager) begin(u *loadedUnit) bool {
 	return true
 }
 
-// start starts a unit.
+// start starts a unit. A unit that was masked after its job was queued does not start (unit_start in systemd's unit.c: a unit
+// that is not loaded is refused).
 func (m *manager) start(u *loadedUnit) {
+	if u.masked {
+		m.fail(u)
+		return
+	}
 	for _, bound := range u.settings["BindsTo"] {
 		if slices.Contains(u.settings["After"], bound) && m.unit(bound).active != "active" {
 			m.fail(u)

@@ -68,7 +68,8 @@ func check(running []*bundle.Bundle) *checker {
 			continue
 		}
 		if !exists(bundle.RunningBundle(b.ID)) {
-			if exists(bundle.RecordFile(b.ID)) { // otherwise it has ended, or all that was recorded is lost
+			// Otherwise it has ended, which may leave the record of a network for the next start, or all records are lost.
+			if exists(bundle.RecordFile(b.ID)) && !hasNoProcess(b) {
 				c.note(b.ID, "the record of which bundle it runs is gone")
 			}
 			continue

@@ -135,8 +135,11 @@ func (c container) hasEnded() bool {
 // hasFinished reports whether a container has run to its end and was cleaned up. The link to its bundle then stays until
 // the unit stops, but there is no record and no known process.
 func hasFinished(b *bundle.Bundle) bool {
-	return b.Spec.Process != nil && !exists(bundle.RecordFile(b.ID)) && processOf(b) == 0
+	return !exists(bundle.RecordFile(b.ID)) && hasNoProcess(b)
 }
+
+// hasNoProcess reports whether no process of a container is known: it has ended, and its launcher has cleaned up.
+func hasNoProcess(b *bundle.Bundle) bool { return b.Spec.Process != nil && processOf(b) == 0 }
 
 // processOf is a container's first process, as its runtime has recorded it; 0 where it has not.
 func processOf(b *bundle.Bundle) int {

@@ -211,6 +211,18 @@ func TestWhatOthersRemoveIsFoundAndMadeAgain(t *testing.T) {
 	}
 }
 
+func TestAContainerThatCrashedAndKeepsItsNetworkIsNoDrift(t *testing.T) {
+	if !inOwnNode(t) {
+		return
+	}
+	web := standUp(t, "web")
+	web.Spec.Process = new(specs.Process) // its runtime has no record of it any more
+	sh(t, "rm /run/davit/containers/web/bundle")
+	if faults, err := drift.Check([]*bundle.Bundle{web}); err != nil || len(faults) > 0 {
+		t.Errorf("found %v, %v", faults, err)
+	}
+}
+
 func TestReadyContainersComeFirstAfterRulesWereFlushed(t *testing.T) {
 	if !inOwnNode(t) {
 		return
