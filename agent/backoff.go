@@ -3,11 +3,11 @@ package agent
 import (
 	"context"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // stateNow asks systemd for a unit, as [whileItWaits] has it.
@@ -19,11 +19,11 @@ func (n *Node) stateNow(ctx context.Context, unit string) (units.State, error) {
 // whileItWaits is the state of a unit as systemd has it where it waits itself before it starts the unit again. From
 // 252 to 253 the launcher waits, and to systemd that is a part of the start.
 func whileItWaits(unit string, state units.State, now time.Time) units.State {
-	if state.ActiveState != "activating" || state.SubState != "start" {
+	if state.ActiveState != names.Activating || state.SubState != names.Start {
 		return state
 	}
 	// The launcher removes the file when it goes on.
-	if _, err := os.Lstat(bundle.BackOffFile(strings.TrimSuffix(unit, ".service"))); err != nil {
+	if _, err := os.Lstat(bundle.BackOffFile(names.ID(unit))); err != nil {
 		return state
 	}
 	run := lastRun(unit)
@@ -45,7 +45,7 @@ func isHeldUp(state units.State, run bundle.LastRun, now time.Time) bool {
 
 // waiting is the state of a unit from the end of a run until the next one begins.
 func waiting(state units.State, run bundle.LastRun) units.State {
-	state.SubState, state.Result, state.Invocation = "auto-restart", run.Result, run.Invocation
+	state.SubState, state.Result, state.Invocation = names.AutoRestart, run.Result, run.Invocation
 	state.HasJob, state.Job, state.MainPID, state.StatusText = false, "", 0, ""
 	state.RestartDelay = run.Next.Sub(moment(state.Since))
 	return state

@@ -12,6 +12,7 @@ import (
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // calm is how long a container has to run before its earlier restarts no longer count.
@@ -47,7 +48,7 @@ func (c *changedUnits) take() (map[string]bool, error) {
 			return nil, fmt.Errorf("find units that ended: %w", err)
 		}
 		for _, run := range ended {
-			taken[run.Name()+".service"] = true
+			taken[names.Service(run.Name())] = true
 		}
 	}
 	c.changed, c.missed = nil, false
@@ -79,5 +80,5 @@ func (n *Node) forgetRestarts(ctx context.Context, heard *changedUnits, actual r
 
 // hasCalmedDown reports whether a unit's restarts count no more.
 func hasCalmedDown(state units.State, now time.Time) bool {
-	return state.Restarts > 0 && state.ActiveState == "active" && now.Sub(time.UnixMicro(int64(state.Since))) >= calm
+	return state.Restarts > 0 && state.ActiveState == names.Active && now.Sub(time.UnixMicro(int64(state.Since))) >= calm
 }

@@ -12,6 +12,7 @@ import (
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // explainer walks from an object, or one of its units, to what keeps it.
@@ -328,7 +329,7 @@ func (w *explainer) missing(row *ObjectReport) string {
 		}
 		for object := range w.problems {
 			_, name, _ := strings.Cut(object, "/")
-			if object != row.Object && slices.Contains([]string{name + ".service", name + "-pod.service", name + ".target"}, needed) {
+			if object != row.Object && slices.Contains([]string{names.Service(name), names.Service(names.Pod(name, "")), names.Target(name)}, needed) {
 				return object
 			}
 		}
@@ -358,13 +359,13 @@ func (w *explainer) ofRun(row *ObjectReport) []Cause {
 	case row.isLooping():
 		cause.Stage, cause.Reason = StageRun, reasonEnded
 		cause.Message = w.withWords(row, fmt.Sprintf("the container exits successfully every time%s. A Container is expected to keep running: use restartPolicy OnFailure or Never, or a Job", row.soFar()))
-	case row.state.ActiveState == "failed" || row.state.SubState == "auto-restart":
+	case row.state.ActiveState == names.Failed || row.state.SubState.Restarting():
 		cause.Stage, cause.Reason = StageRun, reasonOf(row)
 		cause.Message = w.withWords(row, fmt.Sprintf("%s is %s (%s)", row.name(), row.State, row.state.Result)+row.soFar())
 		if text, ok := systemdStatus[row.state.ExitStatus]; ok && row.state.Result == "exit-code" {
 			cause.Stage, cause.Reason, cause.Message = StageStart, reasonStart, text+row.soFar()
 		}
-	case row.state.ActiveState == "activating" && row.Status != "":
+	case row.state.ActiveState == names.Activating && row.Status != "":
 		cause.Stage, cause.Reason = StageProbe, reasonNotReady
 		cause.Message = fmt.Sprintf("%s is not ready: %s", row.name(), row.Status)
 	default:
@@ -427,7 +428,7 @@ func reasonOf(row *ObjectReport) string {
 }
 
 // name is the unit's, for people.
-func (r *ObjectReport) name() string { return strings.TrimSuffix(r.Unit, ".service") }
+func (r *ObjectReport) name() string { return names.ID(r.Unit) }
 
 // soFar says how often systemd has tried.
 func (r *ObjectReport) soFar() string {
@@ -461,7 +462,7 @@ func (r *ObjectReport) inTime() string {
 
 // isActive reports whether the unit runs, or holds what it made.
 func (r *ObjectReport) isActive() bool {
-	return r.state.ActiveState == "active" || r.state.ActiveState == "reloading"
+	return r.state.ActiveState.Up()
 }
 
 // isStoppedByHand reports whether an operator wants it down: how its last run ended says nothing then.
@@ -485,7 +486,7 @@ func (r *ObjectReport) lastRun(now time.Time) *bundle.LastRun {
 		}
 	case run.Invocation == r.state.Invocation:
 		return run
-	case r.state.SubState != "auto-restart" && r.state.ActiveState != "failed" && run.Result != "signal" && !run.Asked:
+	case !r.state.SubState.Restarting() && r.state.ActiveState != names.Failed && run.Result != "signal" && !run.Asked:
 		return run // the next one begins; what was stopped to be started again says nothing, though it had to be killed
 	}
 	return nil
@@ -493,5 +494,5 @@ func (r *ObjectReport) lastRun(now time.Time) *bundle.LastRun {
 
 // isLooping reports whether systemd starts it again and again though nothing goes wrong.
 func (r *ObjectReport) isLooping() bool {
-	return r.Restarts > 0 && r.state.SubState == "auto-restart" && r.state.Result == "success"
+	return r.Restarts > 0 && r.state.SubState.Restarting() && r.state.Result == "success"
 }

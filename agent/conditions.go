@@ -12,6 +12,7 @@ import (
 	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // Condition is an aspect of a workload, in the form that Kubernetes' objects have
@@ -141,9 +142,9 @@ func (w *explainer) ready(row *ObjectReport) (status ConditionStatus, reason str
 		return ConditionFalse, reasonNotReady
 	case row.isActive():
 		return ConditionTrue, reasonRunning
-	case row.state.ActiveState == "inactive" && (keep == reconcile.KeepIdle || keep == reconcile.KeepApart):
+	case row.state.ActiveState == names.Inactive && (keep == reconcile.KeepIdle || keep == reconcile.KeepApart):
 		return ConditionTrue, reasonIdle
-	case row.state.ActiveState == "inactive" && keep == reconcile.KeepStarted && row.LastRun != nil:
+	case row.state.ActiveState == names.Inactive && keep == reconcile.KeepStarted && row.LastRun != nil:
 		return ConditionTrue, reasonEnded
 	default:
 		return ConditionFalse, reasonPending

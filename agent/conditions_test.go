@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ func micros(second int64) uint64 { return uint64(at(second).UnixMicro()) }
 // explained explains one row of Container/web.
 func explained(row *ObjectReport, plan reconcile.Plan, desired reconcile.Desired) *explainer {
 	row.Object, row.Unit = "Container/web", "web.service"
-	row.State = row.state.ActiveState + " (" + row.state.SubState + ")"
+	row.State = fmt.Sprintf("%s (%s)", row.state.ActiveState, row.state.SubState)
 	if desired.Workloads == nil {
 		desired.Workloads = map[string]reconcile.Workload{"web.service": {Ref: v1.Ref{Kind: "Container", Name: "web"}}}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/davit-project/davit/agent/drift"
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // damage is what is known of what others have removed of what launchers made for containers that run. To look costs a
@@ -114,7 +115,7 @@ func running(workloads map[string]reconcile.ActualWorkload) []*bundle.Bundle {
 		if workload.RunningDir != workload.BundleDir {
 			b = workload.Running
 		}
-		isUp := workload.RunningDir != "" || workload.Active == "active"
+		isUp := workload.RunningDir != "" || workload.Active == names.Active
 		if workload.RunningDir == "" {
 			b = workload.Bundle // the record of which it runs may be gone
 		}
@@ -136,10 +137,10 @@ func (n *Node) noteDamage(workloads map[string]reconcile.ActualWorkload) {
 	now := n.damage.look(workloads)
 	n.unchecked = now.err
 	for id, missing := range now.missing {
-		unit := id + ".service"
+		unit := names.Service(id)
 		workload, own := workloads[unit]
-		isUp := workload.Active == "active" || workload.Active == "reloading" || workload.Active == "activating"
-		if own && isUp && workload.Sub != "auto-restart" && workload.Job != "stop" && workload.Job != "restart" {
+		isUp := workload.Active.Up() || workload.Active == names.Activating
+		if own && isUp && !workload.Sub.Restarting() && workload.Job != "stop" && workload.Job != "restart" {
 			workload.Missing = strings.Join(missing, ", ")
 			workloads[unit] = workload
 		}
@@ -152,5 +153,5 @@ type repairs struct{ node *Node }
 
 // Repair implements [reconcile.Repairs].
 func (r repairs) Repair(ctx context.Context, unit string) error {
-	return r.node.mends.begin(ctx, strings.TrimSuffix(unit, ".service"))
+	return r.node.mends.begin(ctx, names.ID(unit))
 }

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/davit-project/davit/agent/bundles"
 	"github.com/davit-project/davit/agent/nat"
@@ -15,6 +14,7 @@ import (
 	"github.com/davit-project/davit/agent/volumes"
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 	"github.com/davit-project/davit/units/systemd"
 )
 
@@ -57,7 +57,7 @@ func (s services) ReloadUnit(ctx context.Context, name string) error {
 // begin queues a job that ends with the unit up. The restarts of an earlier version do not count for
 // the one that begins now.
 func (s services) begin(ctx context.Context, name, verb string, queue func(context.Context, string) error) error {
-	if current, exists := s.actual.Workloads[name]; exists && current.Active != "active" && current.Started {
+	if current, exists := s.actual.Workloads[name]; exists && current.Active != names.Active && current.Started {
 		if err := s.node.Systemd.ForgetRestarts(ctx, name); err != nil {
 			return err
 		}
@@ -85,7 +85,7 @@ type unitFiles struct {
 // RemoveUnit implements [reconcile.UnitFiles].
 func (u unitFiles) RemoveUnit(ctx context.Context, name string) error {
 	// One that waited for its next start when it was stopped has no clean-up of its own.
-	id, service := strings.CutSuffix(name, ".service")
+	id, service := names.CutService(name)
 	if _, err := os.Lstat(filepath.Join(bundle.AttachmentsDir, id)); service && err == nil {
 		if err := u.node.cleanUps.begin(ctx, id); err != nil {
 			return err

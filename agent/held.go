@@ -5,11 +5,11 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // letGoWithin is more than the launcher takes from when it has told systemd of a container until it lets that
@@ -22,8 +22,8 @@ const letGoWithin = time.Second
 func (n *Node) restartHeld(ctx context.Context, actual reconcile.Actual) (restarted []string, fresh bool, err error) {
 	var failures []error
 	for unit, workload := range actual.Workloads {
-		id, service := strings.CutSuffix(unit, ".service")
-		if !service || workload.Active != "active" {
+		id, service := names.CutService(unit)
+		if !service || workload.Active != names.Active {
 			continue
 		}
 		if _, err := os.Lstat(bundle.WaitFIFO(id)); errors.Is(err, fs.ErrNotExist) {
@@ -35,7 +35,7 @@ func (n *Node) restartHeld(ctx context.Context, actual reconcile.Actual) (restar
 		state, err := n.Systemd.Running(ctx, unit)
 		switch up := time.Since(time.UnixMicro(int64(state.Entered))); {
 		case err != nil:
-		case state.ActiveState != "active":
+		case state.ActiveState != names.Active:
 		case up < letGoWithin:
 			fresh = true
 		default:

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"maps"
-	"strings"
 	"sync"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/names"
 )
 
 // knownStates are what systemd told of units that were not heard to change since. To hear of changes is the
@@ -75,7 +75,7 @@ func (n *Node) statesOf(ctx context.Context, workloads map[string]reconcile.Actu
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(statesAtOnce)
 	for unit, workload := range workloads {
-		if strings.HasSuffix(unit, ".slice") {
+		if names.IsSlice(unit) {
 			continue
 		}
 		group.Go(func() error {
@@ -101,12 +101,12 @@ func isAs(unit string, observed reconcile.ActualWorkload) func(units.State) bool
 // of others.
 func (n *Node) stateOf(ctx context.Context, unit string, workload reconcile.ActualWorkload) (units.State, error) {
 	switch workload.Active {
-	case "active":
+	case names.Active:
 		if state, err := n.Systemd.Running(ctx, unit); err != nil || state.ActiveState == workload.Active {
 			return state, err
 		}
-	case "inactive":
-		if started, err := n.Systemd.HasStarted(ctx, unit); err != nil || !started && workload.Sub == "dead" {
+	case names.Inactive:
+		if started, err := n.Systemd.HasStarted(ctx, unit); err != nil || !started && workload.Sub == names.Dead {
 			return units.State{LoadState: "loaded", ActiveState: workload.Active, SubState: workload.Sub, Result: "success"}, err
 		}
 	}

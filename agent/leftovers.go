@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 	"github.com/davit-project/davit/units/systemd"
 )
 
@@ -33,7 +33,7 @@ func (n *Node) cleanUpStopped(ctx context.Context, actual reconcile.Actual) erro
 	}
 	var failures []error
 	for id := range ids {
-		if own, ok := actual.Workloads[id+".service"]; ok && !isDown(own.Active) {
+		if own, ok := actual.Workloads[names.Service(id)]; ok && !own.Active.Down() {
 			continue
 		}
 		if err := n.cleanUps.begin(ctx, id); err != nil && !errors.As(err, new(reconcile.Waiting)) {
@@ -109,7 +109,7 @@ func (c *cleanUps) after(ctx context.Context, id string) error {
 	if down, err := c.isDown(ctx, id); !down || err != nil {
 		return err
 	}
-	name := "davit-cleanup-" + strings.ReplaceAll(id, "@", ".") + ".service"
+	name := names.Service("davit-cleanup-" + bundle.RuntimeID(id))
 	_, err := c.systemd.RunCommand(ctx, name, "Clean-up after "+id, []string{c.launcher, "cleanup", id}, cleanUpTimeout)
 	if err == nil {
 		return nil
@@ -122,9 +122,6 @@ func (c *cleanUps) after(ctx context.Context, id string) error {
 }
 
 func (c *cleanUps) isDown(ctx context.Context, id string) (bool, error) {
-	state, err := c.systemd.State(ctx, id+".service")
-	return isDown(state.ActiveState), err
+	state, err := c.systemd.State(ctx, names.Service(id))
+	return state.ActiveState.Down(), err
 }
-
-// isDown reports whether a unit in this state is down, and is not about to start again.
-func isDown(active string) bool { return active == "inactive" || active == "failed" }

@@ -11,6 +11,7 @@ import (
 	"github.com/davit-project/davit/agent/cgroup"
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 	"github.com/davit-project/davit/units/systemd"
 )
 
@@ -58,12 +59,12 @@ func (n *Node) followLimits(ctx context.Context, before limits, plan reconcile.P
 	}
 	written, all := plan.Written(), !before.followed() || before.dropIns != now.dropIns
 	for unit := range written {
-		all = all || strings.HasSuffix(unit, ".slice")
+		all = all || names.IsSlice(unit)
 	}
 	applied := map[string]bool{}
 	var failures []error
 	for _, entry := range entries {
-		if unit := entry.Name() + ".service"; all || written[unit] {
+		if unit := names.Service(entry.Name()); all || written[unit] {
 			failures = append(failures, n.followLimitsOf(ctx, unit, applied))
 		}
 	}
@@ -87,7 +88,7 @@ func (n *Node) followLimitsOf(ctx context.Context, unit string, applied map[stri
 			continue
 		}
 		// The kernel's tree names some units with a '_' before, see cg_escape in systemd.
-		if strings.HasSuffix(name, ".service") {
+		if names.IsService(name) {
 			name = unit
 		}
 		if err := n.Systemd.ApplyLimits(ctx, name); err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units/names"
 	"github.com/davit-project/davit/units/systemd"
 )
 
@@ -142,7 +143,7 @@ func (m *mends) mend(ctx context.Context, ids []string) map[string]error {
 }
 
 // mendUnit is another for each process: an agent and davit apply may mend at the same time.
-var mendUnit = fmt.Sprintf("davit-mend-%d.service", os.Getpid())
+var mendUnit = names.Service(fmt.Sprintf("davit-mend-%d", os.Getpid()))
 
 // mendAtOnce bounds the containers of one launcher: [systemd.Manager.RunCommand] reads a line of 500 bytes about each.
 const mendAtOnce = 200

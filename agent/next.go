@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/units/names"
 )
 
 // Next is what happens next about a workload that is not as it should be.
@@ -61,14 +62,14 @@ var until = map[reconcile.Holder]string{
 func (w *explainer) next(row *ObjectReport) *Next {
 	action, planned := w.planned(row)
 	switch state := row.state; {
-	case state.SubState == "auto-restart":
+	case state.SubState.Restarting():
 		return &Next{BySystemd, "restarts it", later(state.Since, state.RestartDelay)}
-	case state.ActiveState == "activating":
+	case state.ActiveState == names.Activating:
 		if limit := later(state.Since, state.StartTimeout); limit != nil {
 			return &Next{BySystemd, "gives up on this start", limit}
 		}
 		return &Next{BySystemd, "waits for its start", nil}
-	case state.ActiveState == "deactivating":
+	case state.ActiveState == names.Deactivating:
 		return &Next{BySystemd, "kills its remaining processes", later(state.Since, state.StopTimeout)}
 	case len(row.Causes) == 0 && !planned:
 		return nil
@@ -83,7 +84,7 @@ func (w *explainer) next(row *ObjectReport) *Next {
 		}
 	}
 	blocker, blocked := w.blocked[row.Unit]
-	over := row.state.ActiveState == "failed" && !planned && len(w.problems[row.Object]) == 0 // since the agent wrote what it awaits
+	over := row.state.ActiveState == names.Failed && !planned && len(w.problems[row.Object]) == 0 // since the agent wrote what it awaits
 	switch waits := w.upcoming.Objects[row.Object]; {
 	case waits.For != "" && !over:
 		if waits.Failed {

@@ -26,6 +26,7 @@ import (
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 	"github.com/davit-project/davit/units/systemd"
 )
 
@@ -125,8 +126,8 @@ func (n *Node) workloads(
 		workload.Active, workload.Sub, workload.Result = state.ActiveState, state.SubState, state.Result
 		workload.Job, workload.Restarts = state.Job, int(state.Restarts)
 		workload.Since, workload.Begun, workload.Left = moment(state.Since), moment(state.Started), moment(state.Left)
-		workload.Started = state.Started != 0 || state.ActiveState == "active"
-		workload.Asked = workload.Active == "failed" && workload.Bundle != nil && wasAsked(name, state)
+		workload.Started = state.Started != 0 || state.ActiveState == names.Active
+		workload.Asked = workload.Active == names.Failed && workload.Bundle != nil && wasAsked(name, state)
 		if _, asked := judged[workload.Ref.String()]; asked && workload.Bundle != nil {
 			run, err := n.run(ctx, name, workload, state)
 			if err != nil {
@@ -191,7 +192,7 @@ func (n *Node) noteQueued(desired reconcile.Desired, workloads map[string]reconc
 	queued := map[string]time.Time{}
 	for unit, workload := range workloads {
 		since, known := n.queued[unit]
-		waits := workload.Job != "" && workload.Active != "activating"
+		waits := workload.Job != "" && workload.Active != names.Activating
 		if !waits || !known && workload.Run == nil || reconcile.Precedes(desired.Workload(unit), workload, workloads) != "" {
 			continue
 		}
@@ -214,7 +215,7 @@ func (n *Node) onDisk(files map[string]units.Own, desired reconcile.Desired) (ma
 	}
 	workloads := make(map[string]reconcile.ActualWorkload, len(files))
 	for name, own := range files {
-		running := dirs[strings.TrimSuffix(name, ".service")]
+		running := dirs[names.ID(name)]
 		dir := ""
 		if own.Bundle != "" {
 			dir = filepath.Base(own.Bundle)
@@ -268,7 +269,7 @@ func (n *Node) states(
 		group.Go(func() error {
 			// Of what is up less may be known.
 			isCurrent := func(known units.State) bool {
-				return asked.heard && !pending && !isShadowed(name) && listed.ActiveState != "active" &&
+				return asked.heard && !pending && !isShadowed(name) && listed.ActiveState != names.Active &&
 					known.ActiveState == listed.ActiveState && known.SubState == listed.SubState && known.HasJob == listed.HasJob
 			}
 			state, err := n.known.get(name, isCurrent, func() (units.State, error) { return n.Systemd.State(ctx, name) })
@@ -291,12 +292,12 @@ func (n *Node) states(
 // how a service has ended that only others start, and that waits for them.
 func isPlain(name string, state units.State, keep reconcile.Keep) bool {
 	switch {
-	case state.LoadState != "loaded" || state.HasJob || strings.HasSuffix(name, ".slice"):
+	case state.LoadState != "loaded" || state.HasJob || names.IsSlice(name):
 		return false
-	case state.ActiveState == "inactive":
-		return (keep == reconcile.KeepIdle || keep == reconcile.KeepApart) && state.SubState == "dead"
+	case state.ActiveState == names.Inactive:
+		return (keep == reconcile.KeepIdle || keep == reconcile.KeepApart) && state.SubState == names.Dead
 	default:
-		return state.ActiveState == "active"
+		return state.ActiveState == names.Active
 	}
 }
 
@@ -369,21 +370,21 @@ func bundleFrom(recorded, id string) string {
 
 // foreign finds the desired units whose names others have.
 func (n *Node) foreign(ctx context.Context, desired reconcile.Desired, actual reconcile.Actual) (map[string]string, error) {
-	var names []string
+	var missing []string
 	for name := range desired.Workloads {
 		if _, own := actual.Workloads[name]; !own {
-			names = append(names, name)
+			missing = append(missing, name)
 		}
 	}
-	if len(names) > 0 { // in most passes there are none
+	if len(missing) > 0 { // in most passes there are none
 		running, err := runningDirs()
 		if err != nil {
 			return nil, err
 		}
 		// A container that davit started may still run although its unit file was removed.
-		names = slices.DeleteFunc(names, func(name string) bool { return running[strings.TrimSuffix(name, ".service")] != "" })
+		missing = slices.DeleteFunc(missing, func(name string) bool { return running[names.ID(name)] != "" })
 	}
-	return n.Systemd.Foreign(ctx, names)
+	return n.Systemd.Foreign(ctx, missing)
 }
 
 // noteListeners notes which programs of the node listen on ports that units are to publish, or publish already.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/names"
 )
 
 func TestTheTimeOfAQueuedStartBeginsWithWhatNothingPrecedes(t *testing.T) {
@@ -30,12 +31,12 @@ func TestTheTimeOfAQueuedStartBeginsWithWhatNothingPrecedes(t *testing.T) {
 		{"another start", 90, "inactive", "start", true, "active", begin.Add(90 * time.Second)},
 		{"which begins", 91, "activating", "start", true, "active", time.Time{}},
 	} {
-		db := reconcile.ActualWorkload{Active: look.active, Job: look.job}
+		db := reconcile.ActualWorkload{Active: names.ActiveState(look.active), Job: look.job}
 		if look.judged {
 			db.Run = &reconcile.Run{}
 		}
 		n.noteQueued(desired, map[string]reconcile.ActualWorkload{
-			"db.service": db, "web.service": {Active: look.web, UnitText: "[Unit]\nAfter=db.service\n"},
+			"db.service": db, "web.service": {Active: names.ActiveState(look.web), UnitText: "[Unit]\nAfter=db.service\n"},
 		}, begin.Add(time.Duration(look.second)*time.Second))
 		if look.judged && !db.Run.Queued.Equal(look.want) {
 			t.Errorf("%s: queued since %v, want %v", look.name, db.Run.Queued, look.want)

@@ -15,6 +15,7 @@ import (
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // Report is what davit status shows.
@@ -100,7 +101,7 @@ func (r *Report) addRuns(ctx context.Context, shown map[string]runLimits) error 
 	for i := range r.Objects {
 		row := &r.Objects[i]
 		row.Runs = runs[row.Unit]
-		if row.state.SubState == "auto-restart" { // to systemd a launcher that waits has begun a run
+		if row.state.SubState.Restarting() { // to systemd a launcher that waits has begun a run
 			row.Runs = slices.DeleteFunc(row.Runs, func(run Run) bool { return run.Ended == nil })
 		}
 	}
@@ -184,7 +185,7 @@ func (v *view) updated(object string) UpdateResult {
 func (n *Node) rows(ctx context.Context, v *view) ([]ObjectReport, error) {
 	rows := []ObjectReport{}
 	for unit, workload := range v.desired.Workloads {
-		if _, exists := v.actual.Workloads[unit]; !exists && !strings.HasSuffix(unit, ".slice") {
+		if _, exists := v.actual.Workloads[unit]; !exists && !names.IsSlice(unit) {
 			rows = append(rows, reportAbsent(unit, workload, v.actual))
 		}
 	}
@@ -264,7 +265,7 @@ func reportUnit(unit string, workload reconcile.ActualWorkload, state units.Stat
 	if state.Result != "success" {
 		report.Result = state.Result
 	}
-	if state.ActiveState == "failed" {
+	if state.ActiveState == names.Failed {
 		report.State = fmt.Sprintf("failed (%s)", state.Result)
 	}
 	if state.Since > 0 {

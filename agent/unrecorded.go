@@ -5,17 +5,17 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // unrecorded are the units that run although nothing below /run/davit says so: it was emptied meanwhile.
 func unrecorded(actual reconcile.Actual) map[string]bool {
 	units := map[string]bool{}
 	for unit, workload := range actual.Workloads {
-		if workload.Active == "active" && workload.Bundle != nil && workload.RunningDir == "" {
+		if workload.Active == names.Active && workload.Bundle != nil && workload.RunningDir == "" {
 			units[unit] = true
 		}
 	}
@@ -25,14 +25,14 @@ func unrecorded(actual reconcile.Actual) map[string]bool {
 // isUnrecorded looks again: a unit may have started or stopped between the look at systemd and that at the records.
 func (n *Node) isUnrecorded(ctx context.Context, unit string) bool {
 	before, err := n.stateNow(ctx, unit)
-	if err != nil || before.ActiveState != "active" {
+	if err != nil || before.ActiveState != names.Active {
 		return false
 	}
-	if _, err := os.Lstat(bundle.RunningBundle(strings.TrimSuffix(unit, ".service"))); err == nil {
+	if _, err := os.Lstat(bundle.RunningBundle(names.ID(unit))); err == nil {
 		return false
 	}
 	after, err := n.stateNow(ctx, unit)
-	return err == nil && after.ActiveState == "active" && after.Invocation == before.Invocation
+	return err == nil && after.ActiveState == names.Active && after.Invocation == before.Invocation
 }
 
 // noteUnrecorded warns of them, once each.

@@ -6,6 +6,7 @@ import (
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // Actual is what a node is, read from systemd and the disk on every pass.
@@ -59,7 +60,7 @@ func (v Volume) actual(current ActualVolume) ActualVolume {
 // unprovided reports whether the unit failed because the launcher could not give its container what it
 // needs: nothing of the container has run.
 func (w ActualWorkload) unprovided() bool {
-	if w.Active != "failed" || w.Job != "" || w.Run == nil || w.Run.Last == nil || w.Run.Last.Failure == nil {
+	if w.Active != names.Failed || w.Job != "" || w.Run == nil || w.Run.Last == nil || w.Run.Last.Failure == nil {
 		return false
 	}
 	switch w.Run.Last.Failure.Stage {
@@ -97,7 +98,9 @@ type ActualWorkload struct {
 	Shadow       string
 	ShadowUnread bool
 	// Active, Sub and Result are systemd's ActiveState, SubState and Result.
-	Active, Sub, Result string
+	Active names.ActiveState
+	Sub    names.SubState
+	Result string
 	// Job is the type of systemd's job for the unit, "start", "stop", "restart", …; empty for none.
 	Job string
 	// Since is when Active last changed, Begun when its last start began, Left when it last ceased to be active.

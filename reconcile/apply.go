@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // Drivers are what [Apply] acts through.
@@ -230,7 +231,7 @@ func (a *applier) do(ctx context.Context, action Action) error {
 	case MakeVolume:
 		return a.drivers.Volumes.EnsureVolume(ctx, target, a.desired.Volumes[target])
 	case WriteBundle:
-		return a.drivers.Bundles.EnsureBundle(ctx, target, a.desired.Workload(bundle.IDOf(target)+".service").Bundle)
+		return a.drivers.Bundles.EnsureBundle(ctx, target, a.desired.Workload(names.Service(bundle.IDOf(target))).Bundle)
 	case RecallJob:
 		return a.drivers.Bundles.RecallJob(ctx, target)
 	case RetireJob:

@@ -3,6 +3,8 @@ package reconcile
 import (
 	"fmt"
 	"slices"
+
+	"github.com/davit-project/davit/units/names"
 )
 
 // Blocker is a unit that does not run, and keeps another one from running.
@@ -105,11 +107,11 @@ func (d *differ) blocksAs(needed string, seen []string) (Blocker, bool) {
 	case !exists:
 		object := d.objectOf(needed)
 		return Blocker{object, needed, "not on the node yet"}, object != ""
-	case state.Active == "active" || state.Active == "reloading" || d.completed(d.desired.Workloads[needed]):
+	case state.Active.Up() || d.completed(d.desired.Workloads[needed]):
 		return Blocker{}, false
 	case d.heldByOperator(needed).By != "":
 		return Blocker{state.Ref.String(), needed, "stopped by an operator"}, true
-	case state.Active == "failed" && state.Job == "", state.Sub == "auto-restart":
+	case state.Active == names.Failed && state.Job == "", state.Sub.Restarting():
 		return Blocker{state.Ref.String(), needed, state.condition()}, true
 	default:
 		return d.blocks(needed, seen)
@@ -135,7 +137,7 @@ func (d *differ) blocker(unit string, seen []string) string {
 	}
 	for _, needed := range slices.Concat(workload.Unit.Dependencies.Requires, workload.Unit.Dependencies.BindsTo) {
 		state, exists := d.actual.Workloads[needed]
-		if !exists || state.Active == "active" || d.completed(d.desired.Workloads[needed]) {
+		if !exists || state.Active == names.Active || d.completed(d.desired.Workloads[needed]) {
 			continue
 		}
 		if root := d.blocker(needed, append(seen, unit)); root != "" {
@@ -154,6 +156,6 @@ func (w ActualWorkload) condition() string {
 	case w.Sub != "":
 		return fmt.Sprintf("%s (%s)", w.Active, w.Sub)
 	default:
-		return w.Active
+		return string(w.Active)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // A job's record says that it has ended well, and does not run again. It is of the object as that is now: one that
@@ -110,7 +111,7 @@ func (d *differ) retire() {
 // isOver reports whether nothing has a job's version, which is not wanted, after the plan, and the actions that see
 // to it.
 func (d *differ) isOver(dir string) (after []string, over bool) {
-	unit := bundle.IDOf(dir) + ".service"
+	unit := names.Service(bundle.IDOf(dir))
 	current, exists := d.actual.Workloads[unit]
 	workload, wanted := d.desired.Workloads[unit]
 	switch {

@@ -3,6 +3,8 @@ package reconcile
 import (
 	"fmt"
 	"slices"
+
+	"github.com/davit-project/davit/units/names"
 )
 
 // restartDependents adds what a restart takes along: systemd stops and starts again what
@@ -96,12 +98,12 @@ func waitsFor(c change, byUnit map[string]change) []string {
 }
 
 func (w ActualWorkload) running() bool {
-	return w.Active == "active" || w.Active == "activating" || w.Active == "reloading"
+	return w.Active == names.Active || w.Active == names.Activating || w.Active == names.Reloading
 }
 
 // down reports whether the unit has stopped, and systemd is not about to start it.
 func (w ActualWorkload) down() bool {
-	return (w.Active == "inactive" || w.Active == "failed" || w.Active == "") && w.Job == ""
+	return (w.Active.Down() || w.Active == "") && w.Job == ""
 }
 
 // arriving reports whether systemd has a job for the unit that ends with what its unit file says, which

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/davit-project/davit/units/names"
 )
 
 // pod is a Pod manifest of two containers, with further lines of the pod's.
@@ -74,7 +76,7 @@ func TestAStartWaitsForTheFilesOfWhatItStartsAlong(t *testing.T) {
 			n.mustApply(t, resolve(t, web+container("db"), command))
 			for unit, active := range map[string]string{"db.service": test.active, "web.service": "inactive"} {
 				current := n.actual.Workloads[unit]
-				current.Active, current.Started = active, false
+				current.Active, current.Started = names.ActiveState(active), false
 				n.actual.Workloads[unit] = current
 			}
 			plan := Diff(resolve(t, web+container("db", "args: [x]"), command), n.actual, Options{})

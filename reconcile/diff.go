@@ -11,6 +11,7 @@ import (
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // Options are the guards of a [Diff].
@@ -281,13 +282,13 @@ func (d *differ) activity(unit string, workload Workload, current ActualWorkload
 		return "", "" // davit did not ask for the stop: what becomes of the unit is decided when it has ended
 	case current.arriving(workload, d.isOwed(unit, workload)) && !(runsOn && current.Job == "start"):
 		return "", "" // systemd is about to start it as it is wanted
-	case d.isOwed(unit, workload) && running && current.Active != "active":
+	case d.isOwed(unit, workload) && running && current.Active != names.Active:
 		return Restart, cmp.Or(write, "its file is written, and it was not started since")
 	case d.isOwed(unit, workload) && !running:
 		return Start, cmp.Or(write, "its file is written, and it was not started since")
 	case reloads(workload, current):
 		return ReloadUnit, cmp.Or(write, "its files changed")
-	case workload.Restored && current.Active == "active" && current.Run != nil && current.Run.ReloadFailed:
+	case workload.Restored && current.Active == names.Active && current.Run != nil && current.Run.ReloadFailed:
 		return Restart, cmp.Or(write, "its last reload failed, so it may have files of the version that was rolled back")
 	case running && current.RunningDir != "" && current.RunningDir != workload.BundleDir:
 		return Restart, cmp.Or(write, outdated(workload, current))
@@ -297,7 +298,7 @@ func (d *differ) activity(unit string, workload Workload, current ActualWorkload
 		return Restart, cmp.Or(write, "its file is written, and it was not restarted since")
 	case running:
 		return "", ""
-	case current.Active == "deactivating" && !replaced:
+	case current.Active == names.Deactivating && !replaced:
 		return "", "" // systemd decides what comes of it: another start, or none; the next look shows
 	case workload.Keep == KeepIdle:
 		return "", ""
@@ -305,7 +306,7 @@ func (d *differ) activity(unit string, workload Workload, current ActualWorkload
 		return Start, write
 	case d.completed(workload):
 		return "", "" // a job runs once
-	case current.Result == "start-limit-hit" || workload.Unit != nil && workload.Unit.MaxRestarts >= 0 && current.Active == "failed":
+	case current.Result == "start-limit-hit" || workload.Unit != nil && workload.Unit.MaxRestarts >= 0 && current.Active == names.Failed:
 		return "", "" // systemd gave up, as the manifest asked: status tells
 	case current.unprovided():
 		return Start, "its image, a volume or a network was not available"

@@ -6,6 +6,7 @@ import (
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // diskLimits are the bounds of what a container writes to the disk: one for all of it, and those of single empty directories.
@@ -16,7 +17,7 @@ func (r *resolver) diskLimits(run runnable) ([]bundle.DiskLimit, error) {
 	}
 	restarts := ""
 	if run.sandbox != "" && restartOf(run.ContainerSpec) == restartAlways {
-		restarts = run.sandbox + ".service"
+		restarts = names.Service(run.sandbox)
 	}
 	var limits []bundle.DiskLimit
 	add := func(field string, amount v1.Quantity, layer bool, names ...string) error {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/names"
 )
 
 // Ended reports whether an action that was begun has ended, and with which error: the start or the stop of
@@ -30,7 +31,7 @@ func Ended(action Action, desired Desired, actual Actual) (ended bool, err error
 		return true, nil
 	case !current.down():
 		return false, nil
-	case workload.Keep != KeepRunning && current.Active == "inactive" && current.Started && current.Result == "success":
+	case workload.Keep != KeepRunning && current.Active == names.Inactive && current.Started && current.Result == "success":
 		return true, nil
 	}
 	d := &differ{desired: desired, actual: actual}
@@ -40,7 +41,7 @@ func Ended(action Action, desired Desired, actual Actual) (ended bool, err error
 	if blocker, blocked := d.blocks(action.Target, nil); blocked {
 		return true, fmt.Errorf("%w: %s", units.ErrDependency, blocker)
 	}
-	if current.Active == "failed" {
+	if current.Active == names.Failed {
 		return true, errors.New("it failed" + current.ending())
 	}
 	return true, fmt.Errorf("it is %s", current.condition())

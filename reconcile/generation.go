@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/names"
 )
 
 // Generation is one revision of what the node is to be, kept to compare with and to go back to. Objects
@@ -305,7 +306,7 @@ func (g *Generation) TryAgain(desired Desired, actual Actual) bool {
 	for unit, workload := range desired.Workloads {
 		current := actual.Workloads[unit]
 		object := workload.Ref.String()
-		down := current.Active == "failed" && current.Job == "" || current.Sub == "auto-restart"
+		down := current.Active == names.Failed && current.Job == "" || current.Sub.Restarting()
 		if failed[object] == "" || versions[object] != g.Objects[object] || workload.Unit == nil || workload.Keep != KeepRunning || workload.Unit.MaxRestarts >= 0 || !down {
 			continue
 		}

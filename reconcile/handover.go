@@ -2,9 +2,9 @@ package reconcile
 
 import (
 	"slices"
-	"strings"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/units/names"
 )
 
 // isAnothers reports whether the unit's file on the node is of another object than the one that is to have it, as
@@ -15,7 +15,7 @@ func (w ActualWorkload) isAnothers(workload Workload) bool { return w.Ref != wor
 // settings of its own object, before the file changes. A slice has no process; the units in it stop by themselves.
 func (d *differ) takeOver(c change, current ActualWorkload) change {
 	c.write = "was " + current.Ref.String()
-	c.yields = !current.down() && !strings.HasSuffix(c.unit, ".slice")
+	c.yields = !current.down() && !names.IsSlice(c.unit)
 	if d.starts(c.workload) {
 		c.verb, c.why = Start, c.write
 	}

@@ -9,6 +9,7 @@ import (
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // defaultBackoffLimit is Kubernetes' for jobs.
@@ -138,7 +139,7 @@ func lowerCronJob(object *v1.CronJob) (lowered, error) {
 		unit = all.triggers[0].Name
 	}
 	all.timers = append(all.timers, units.Timer{
-		Head:       units.Head{Name: name + ".timer", WantedBy: []string{units.Timers}},
+		Head:       units.Head{Name: names.Timer(name), WantedBy: []string{units.Timers}},
 		Unit:       unit,
 		OnCalendar: events,
 		Persistent: true,

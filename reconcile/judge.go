@@ -8,6 +8,7 @@ import (
 
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // Run is what is known of how a unit runs, beyond its state. It is read of units that are judged.
@@ -120,7 +121,7 @@ func Judge(desired Desired, actual Actual, objects map[string]string, now time.T
 	for _, unit := range sortedKeys(desired.Spares) {
 		workload, current := desired.Spares[unit], actual.Workloads[unit]
 		_, asked := objects[workload.Ref.String()]
-		if asked && workload.Unit != nil && (current.running() || current.Active == "failed") { // it stands in now
+		if asked && workload.Unit != nil && (current.running() || current.Active == names.Failed) { // it stands in now
 			note(unit, workload)
 		}
 	}
@@ -163,7 +164,7 @@ func judge(workload Workload, current ActualWorkload, actual Actual, now time.Ti
 		return Verdict{Progress: Starting, Reason: "its unit is not written yet", Idle: true}
 	case workload.Keep == KeepIdle, workload.Keep == KeepApart:
 		return Verdict{Progress: Confirmed}
-	case completed && (current.Active == "activating" || current.Active == "deactivating"):
+	case completed && (current.Active == names.Activating || current.Active == names.Deactivating):
 		return Verdict{Progress: Starting, Reason: "it has completed, and its unit is ending"} // the record comes before the clean-up
 	case completed:
 		return Verdict{Progress: Confirmed}
@@ -182,9 +183,9 @@ func judge(workload Workload, current ActualWorkload, actual Actual, now time.Ti
 // judgeGroup judges a unit without a process.
 func judgeGroup(current ActualWorkload) Verdict {
 	switch current.Active {
-	case "active":
+	case names.Active:
 		return Verdict{Progress: Confirmed}
-	case "failed":
+	case names.Failed:
 		return Verdict{Progress: Broken, Reason: "it failed (" + current.Result + ")"}
 	default:
 		return Verdict{Progress: Starting, Reason: "it is " + current.condition(), Idle: current.down()}
@@ -199,13 +200,13 @@ func judgeJob(workload Workload, current ActualWorkload) Verdict {
 		run = *current.Run
 	}
 	switch {
-	case current.Active == "active", current.Active == "inactive" && current.Started && current.Job == "" && current.Result == "success":
+	case current.Active == names.Active, current.Active == names.Inactive && current.Started && current.Job == "" && current.Result == "success":
 		return Verdict{Progress: Confirmed}
 	case current.Asked && current.Job == "":
 		return Verdict{Progress: Starting, Reason: "it was stopped", Idle: true}
-	case current.Active == "failed" && current.Job == "":
+	case current.Active == names.Failed && current.Job == "":
 		return Verdict{Progress: Broken, Reason: "it failed" + current.ending()}
-	case workload.Unit.Role == units.RoleOneshot && (run.Restarts > 0 || current.Sub == "auto-restart" && !run.EndedBefore) && !current.killed(run):
+	case workload.Unit.Role == units.RoleOneshot && (run.Restarts > 0 || current.Sub.Restarting() && !run.EndedBefore) && !current.killed(run):
 		return Verdict{Progress: Broken, Reason: "it ended" + current.ending()}
 	default:
 		return Verdict{Progress: Starting, Reason: "it is " + current.condition(), Idle: current.down()}
@@ -218,31 +219,31 @@ func judgeService(workload Workload, current ActualWorkload, actual Actual, now 
 	if current.Run != nil {
 		run = *current.Run
 	}
-	isUp := current.Active == "active" || current.Active == "reloading"
+	isUp := current.Active.Up()
 	switch {
 	case run.dead() && !isUp:
 		return Verdict{Progress: Broken, Reason: run.Last.Failure.Error}
 	case current.queued():
 		return judgeQueued(workload, current, run, actual, now)
-	case current.Active == "deactivating":
+	case current.Active == names.Deactivating:
 		return Verdict{Progress: Starting, Reason: "it is stopping"}
-	case current.Active == "inactive" && workload.Keep == KeepRunning:
+	case current.Active == names.Inactive && workload.Keep == KeepRunning:
 		return Verdict{Progress: Starting, Reason: "it is " + current.condition(), Idle: true}
 	case workload.Unit.Reload && run.ReloadFailed:
 		return Verdict{Progress: Broken, Reason: "its reload failed"}
 	case current.Asked && current.Job == "":
 		return Verdict{Progress: Starting, Reason: "it was stopped", Idle: true}
-	case run.Before && (current.Active == "failed" || current.Sub == "auto-restart"), run.EndedBefore && current.Sub == "auto-restart":
+	case run.Before && (current.Active == names.Failed || current.Sub.Restarting()), run.EndedBefore && current.Sub.Restarting():
 		return Verdict{Progress: Starting, Reason: "it has not started yet", Idle: current.down()}
-	case current.Active == "failed" && !current.killed(run):
+	case current.Active == names.Failed && !current.killed(run):
 		return Verdict{Progress: Broken, Reason: "it failed" + current.ending()}
 	case isUp:
 		return judgeUp(workload, current, run, now)
-	case current.Active == "inactive" && current.Started && current.Result == "success":
+	case current.Active == names.Inactive && current.Started && current.Result == "success":
 		return Verdict{Progress: Confirmed}
-	case run.Restarts > 0 && !current.killed(run), current.Sub == "auto-restart" && !current.killed(run):
+	case run.Restarts > 0 && !current.killed(run), current.Sub.Restarting() && !current.killed(run):
 		return Verdict{Progress: Broken, Reason: "it ended" + current.ending()}
-	case current.Active == "activating" && current.Sub != "auto-restart":
+	case current.Active == names.Activating && !current.Sub.Restarting():
 		return judgeStart(workload, current, run, now)
 	default:
 		return Verdict{Progress: Starting, Reason: "it is " + current.condition(), Idle: current.down()}
@@ -252,8 +253,8 @@ func judgeService(workload Workload, current ActualWorkload, actual Actual, now 
 // queued reports whether systemd has a job for the unit and has not come to its start. One that waits for its
 // next try is said to be activating.
 func (w ActualWorkload) queued() bool {
-	starting := w.Active == "activating" && w.Sub != "auto-restart"
-	return w.Job != "" && w.Job != "reload" && !starting && w.Active != "reloading"
+	starting := w.Active == names.Activating && !w.Sub.Restarting()
+	return w.Job != "" && w.Job != "reload" && !starting && w.Active != names.Reloading
 }
 
 // judgeQueued judges a unit whose start has not begun. Its deadline counts from when the start could have begun: what
@@ -291,7 +292,7 @@ func judgeStart(workload Workload, current ActualWorkload, run Run, now time.Tim
 
 // judgeUp judges a unit that is up.
 func judgeUp(workload Workload, current ActualWorkload, run Run, now time.Time) Verdict {
-	if current.Job != "" || current.Active == "reloading" {
+	if current.Job != "" || current.Active == names.Reloading {
 		return judgeReload(workload, current, run, now)
 	}
 	if current.RunningDir != "" && current.RunningDir != workload.BundleDir {

@@ -7,6 +7,7 @@ import (
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 func TestJudgeUnitsThatAreToComplete(t *testing.T) {
@@ -36,7 +37,7 @@ func TestJudgeUnitsThatAreToComplete(t *testing.T) {
 				Ref: ref, Unit: &units.Unit{Role: test.role}, UnitText: "text", Keep: KeepStarted,
 			}}}
 			actual := Actual{Workloads: map[string]ActualWorkload{"app.service": {
-				Ref: ref, UnitText: "text", Active: test.active, Sub: test.sub, Started: true, Run: &test.run,
+				Ref: ref, UnitText: "text", Active: names.ActiveState(test.active), Sub: names.SubState(test.sub), Started: true, Run: &test.run,
 			}}}
 			verdict := Judge(desired, actual, map[string]string{ref.String(): ""}, time.Now())[ref.String()]
 			if verdict.Progress != test.want {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // judged is a unit of one container as it is seen, and what its version comes to.
@@ -140,7 +141,7 @@ func TestAJobIsDoneWhenItsUnitHasEnded(t *testing.T) {
 	workload := desired.Workloads["once.service"]
 	actual := Actual{Completed: map[string]time.Time{workload.BundleDir: time.Unix(9_000, 0)}}
 	for active, want := range map[string]Progress{"activating": Starting, "deactivating": Starting, "inactive": Confirmed, "failed": Confirmed} {
-		current := ActualWorkload{Ref: workload.Ref, UnitText: workload.UnitText, BundleDir: workload.BundleDir, Active: active, Result: "success", Started: true}
+		current := ActualWorkload{Ref: workload.Ref, UnitText: workload.UnitText, BundleDir: workload.BundleDir, Active: names.ActiveState(active), Result: "success", Started: true}
 		got := judge(workload, current, actual, time.Unix(10_000, 0))
 		if got.Progress != want || got.Idle {
 			t.Errorf("%s: got %+v, want %s", active, got, want)
@@ -169,7 +170,7 @@ func TestAVersionIsNotJudgedByTheRunBefore(t *testing.T) {
 			run.Since(began, workload.BundleDir)
 			current := ActualWorkload{
 				Ref: workload.Ref, UnitText: workload.UnitText, BundleDir: workload.BundleDir,
-				Active: test.active, Sub: test.sub, Result: "exit-code", Started: true, Run: &run,
+				Active: names.ActiveState(test.active), Sub: names.SubState(test.sub), Result: "exit-code", Started: true, Run: &run,
 			}
 			if got := judge(workload, current, Actual{}, began.Add(time.Minute)); got.Progress != test.want {
 				t.Errorf("got %v, want %s", got, test.want)

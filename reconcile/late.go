@@ -3,6 +3,8 @@ package reconcile
 import (
 	"fmt"
 	"slices"
+
+	"github.com/davit-project/davit/units/names"
 )
 
 // imagesOf are the keys of the images that a workload needs.
@@ -75,7 +77,7 @@ func (d *differ) stopsFor(key string, ordered []change) []string {
 // usedStill says which of the units that wait for an image is still stopping; "" for none.
 func (d *differ) usedStill(key string) string {
 	for _, unit := range sortedKeys(d.desired.Workloads) {
-		if d.actual.Workloads[unit].Active == "deactivating" && slices.Contains(imagesOf(d.desired.Workloads[unit]), key) {
+		if d.actual.Workloads[unit].Active == names.Deactivating && slices.Contains(imagesOf(d.desired.Workloads[unit]), key) {
 			return unit + " is stopping"
 		}
 	}

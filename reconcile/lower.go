@@ -154,7 +154,7 @@ func (l lowered) main() []string {
 	var names []string
 	for _, run := range l.containers {
 		if !run.helper && run.keep != KeepIdle {
-			names = append(names, run.name+".service")
+			names = append(names, run.unit())
 		}
 	}
 	for _, socket := range l.sockets {

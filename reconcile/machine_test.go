@@ -12,6 +12,7 @@ import (
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // machine is a simulated node with the simulated systemd, observed as the agent observes a node.
@@ -158,7 +159,7 @@ func (m *machine) seen(name, text string, whole bool, desired Desired, judged ma
 	u := m.manager.unit(name)
 	own := ownOf(text)
 	kind, object, _ := strings.Cut(own.Object, "/")
-	w := ActualWorkload{SourcePath: own.SourcePath, UnitText: text, RunningDir: u.running, NeedReload: onDisk(u.text) != onDisk(text) && !u.masked, Active: u.active, Sub: u.sub, Result: u.result}
+	w := ActualWorkload{SourcePath: own.SourcePath, UnitText: text, RunningDir: u.running, NeedReload: onDisk(u.text) != onDisk(text) && !u.masked, Active: names.ActiveState(u.active), Sub: names.SubState(u.sub), Result: u.result}
 	w.Ref.Kind, w.Ref.Name = kind, object
 	if own.Bundle != "" {
 		w.BundleDir = filepath.Base(own.Bundle)

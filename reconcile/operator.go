@@ -6,6 +6,7 @@ import (
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/names"
 )
 
 // heldByOperator is what the node's operator did to a unit that davit does not undo: to the unit itself, or to
@@ -34,7 +35,7 @@ func (d *differ) operatorHold(unit string) Held {
 		return Held{Reason: "unit is masked: systemctl unmask " + unit + " to let it run", By: ByMask}
 	case exists && current.isAnothers(workload): // what was done to the one object says nothing of the other
 		return Held{}
-	case current.Active == "active" || current.Active == "reloading" || current.Job != "":
+	case current.Active.Up() || current.Job != "":
 		return Held{}
 	}
 	if whole := d.heldWhole(unit, workload); whole.By != "" {
@@ -118,9 +119,9 @@ func (w ActualWorkload) stopped(workload Workload) bool {
 	always := units.RestartsAlways(w.UnitText)
 	ended := slices.Contains([]string{"exit-code", "signal", "core-dump", "timeout"}, w.Result)
 	switch {
-	case w.Active == "failed" && (w.Asked || always):
+	case w.Active == names.Failed && (w.Asked || always):
 		return ended
-	case w.Active == "failed":
+	case w.Active == names.Failed:
 		return false
 	case workload.Unit == nil:
 		return true
@@ -149,7 +150,7 @@ func (d *differ) stoppedAlong(unit string) bool {
 		if !exists {
 			return d.actual.Foreign[name] == "" // what was never davit's has stopped nothing
 		}
-		if other.Active == "active" && !other.Since.IsZero() && other.Since.Before(current.stopBegan()) {
+		if other.Active == names.Active && !other.Since.IsZero() && other.Since.Before(current.stopBegan()) {
 			return false // it has been up since before
 		}
 		if other.Restarts > 1 { // only its last end is known, and one before may have stopped this unit

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/davit-project/davit/units/names"
 )
 
 // TestAnInterruptedPassIsNobodysDoing enables and starts a unit that a pass wrote and did not get to
@@ -73,7 +75,7 @@ func TestWhatStopsAlongIsStartedAgain(t *testing.T) {
 			n.mustApply(t, desired)
 			web, db := n.actual.Workloads["web.service"], n.actual.Workloads["db.service"]
 			web.Active, web.RunningDir, web.Begun, web.Left, web.Since = "inactive", "", at.Add(-300*time.Millisecond), at.Add(-100*time.Millisecond), at
-			db.Active, db.Left, db.Restarts = test.active, test.left, test.restarts
+			db.Active, db.Left, db.Restarts = names.ActiveState(test.active), test.left, test.restarts
 			n.actual.Workloads["web.service"], n.actual.Workloads["db.service"] = web, db
 			if got := Diff(desired, n.actual, Options{}).Actions; len(got) != test.want {
 				t.Errorf("got %v, want %d actions", got, test.want)
@@ -113,7 +115,7 @@ func TestWhatIsStoppingIsLeftToSystemd(t *testing.T) {
 	n.mustApply(t, desired)
 	for active, want := range map[string]int{"deactivating": 0, "failed": 1} {
 		web := n.actual.Workloads["web.service"]
-		web.Active, web.Result, web.RunningDir, web.Started = active, "oom-kill", "", true
+		web.Active, web.Result, web.RunningDir, web.Started = names.ActiveState(active), "oom-kill", "", true
 		n.actual.Workloads["web.service"] = web
 		if got := Diff(desired, n.actual, Options{}).Actions; len(got) != want {
 			t.Errorf("%s: got %v, want %d actions", active, got, want)
@@ -142,7 +144,7 @@ func TestAStopThatGoesOnIsLeftAlone(t *testing.T) {
 			n.mustApply(t, desired)
 			one, whole := n.actual.Workloads["app-one.service"], n.actual.Workloads["app-pod.service"]
 			one.Active, one.RunningDir, one.Begun, one.Left, one.Since = "inactive", "", at.Add(-time.Hour), at, at.Add(time.Millisecond)
-			whole.Active, whole.Job, whole.Left = test.active, test.job, at.Add(10*time.Millisecond)
+			whole.Active, whole.Job, whole.Left = names.ActiveState(test.active), test.job, at.Add(10*time.Millisecond)
 			n.actual.Workloads["app-one.service"], n.actual.Workloads["app-pod.service"] = one, whole
 			if got := Diff(desired, n.actual, Options{}).Actions; len(got) != test.want {
 				t.Errorf("got %v, want %d actions", got, test.want)

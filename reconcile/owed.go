@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/davit-project/davit/units/names"
 )
 
 // Owe notes the units that a plan stops, or whose files it writes in order to start them. One that goes may
@@ -134,7 +136,7 @@ func (g *Generation) Arrived(desired Desired, actual Actual) {
 			g.ranOn(unit, workload, current)
 			continue
 		}
-		starting := current.Job == "start" && current.Active == "activating" && !current.queued() && current.arriving(workload, true)
+		starting := current.Job == "start" && current.Active == names.Activating && !current.queued() && current.arriving(workload, true)
 		if _, exists := actual.Workloads[unit]; exists && (starting || current.settled(workload) || g.cameAndWent(unit, current)) {
 			g.acquit(unit)
 		}
@@ -152,8 +154,8 @@ func (g *Generation) ranOn(unit string, workload Workload, current ActualWorkloa
 	if restarts > 0 { // systemd may have started it again before it read the file
 		written = written.Add(boundGap)
 	}
-	isNew := begun.After(written) && current.Sub != "auto-restart" // that is no start yet
-	isStopped := current.Job == "stop" || current.Active == "inactive" || current.stopped(workload)
+	isNew := begun.After(written) && !current.Sub.Restarting() // that is no start yet
+	isStopped := current.Job == "stop" || current.Active == names.Inactive || current.stopped(workload)
 	if isNew || isStopped {
 		g.acquit(unit)
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/davit-project/davit/units/names"
 )
 
 // Plan is what [Diff] found to do: actions in an order in which they could be done one
@@ -113,10 +115,10 @@ func (a Action) Subject() string {
 // where the unit has its name.
 func Subject(object, unit string) string {
 	_, name, _ := strings.Cut(object, "/")
-	if unit == name+".service" {
+	if unit == names.Service(name) {
 		return object
 	}
-	return fmt.Sprintf("%s (%s)", object, strings.TrimSuffix(unit, ".service"))
+	return fmt.Sprintf("%s (%s)", object, names.ID(unit))
 }
 
 // Verb is what an action does.

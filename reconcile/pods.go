@@ -8,6 +8,7 @@ import (
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/names"
 )
 
 // instance is one of the pods that an object asks for.
@@ -50,7 +51,7 @@ func lowerPod(pod *v1.Pod) (lowered, error) {
 	if *spec.Replicas == 0 {
 		return all, nil
 	}
-	target := units.Target{Head: units.Head{Name: name + ".target", WantedBy: []string{units.MultiUser}}}
+	target := units.Target{Head: units.Head{Name: names.Target(name), WantedBy: []string{units.MultiUser}}}
 	replica := func(number int32) instance {
 		return instance{
 			ref: pod.Ref(), meta: pod.Metadata, spec: claimsOf(spec, number), at: "spec",
@@ -283,4 +284,4 @@ func mergeSecurity(pod v1.PodSecurityContext, container v1.ContainerSecurityCont
 	return merged
 }
 
-func (r runnable) unit() string { return r.name + ".service" }
+func (r runnable) unit() string { return names.Service(r.name) }

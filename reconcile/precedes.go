@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"slices"
 	"strings"
+
+	"github.com/davit-project/davit/units/names"
 )
 
 // Precedes says what systemd does before it starts a unit for which it has a job; "" for nothing that is known here. It
@@ -13,11 +15,11 @@ func Precedes(workload Workload, current ActualWorkload, workloads map[string]Ac
 	if workload.Unit == nil {
 		return ""
 	}
-	if current.Active == "deactivating" {
+	if current.Active == names.Deactivating {
 		return "it is stopping"
 	}
 	for _, before := range workload.Unit.Dependencies.After {
-		if other := workloads[before]; other.Job != "" || other.Active == "activating" || other.Active == "deactivating" {
+		if other := workloads[before]; other.Job != "" || other.Active == names.Activating || other.Active == names.Deactivating {
 			return "it waits for " + before
 		}
 	}
@@ -36,7 +38,7 @@ func Precedes(workload Workload, current ActualWorkload, workloads map[string]Ac
 
 // stops reports whether systemd stops the unit, or is about to. A restart becomes a start once the unit has stopped.
 func (w ActualWorkload) stops() bool {
-	return w.Active == "deactivating" || w.Job == "stop" || w.Job == "restart"
+	return w.Active == names.Deactivating || w.Job == "stop" || w.Job == "restart"
 }
 
 // orderedAfter are the units that a unit file orders its unit after.

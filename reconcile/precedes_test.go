@@ -3,6 +3,8 @@ package reconcile
 import (
 	"testing"
 	"time"
+
+	"github.com/davit-project/davit/units/names"
 )
 
 // TestAQueuedStartIsJudgedFromWhenItCouldBegin has the start of db queued for longer than its deadline.
@@ -28,7 +30,7 @@ func TestAQueuedStartIsJudgedFromWhenItCouldBegin(t *testing.T) {
 			desired := resolve(t, container("db", "updatePolicy: {progressDeadlineSeconds: 8}")+container("web", "dependsOn: [{name: db}]")+container("other"), command)
 			db, other := n.actual.Workloads["db.service"], n.actual.Workloads[test.unit]
 			db.Active, db.Job, db.Run = "inactive", "start", &Run{Queued: now.Add(-25 * time.Second)}
-			other.Active, other.Job = test.active, test.job
+			other.Active, other.Job = names.ActiveState(test.active), test.job
 			n.actual.Workloads["db.service"], n.actual.Workloads[test.unit] = db, other
 			if got := Judge(desired, n.actual, map[string]string{"Container/db": ""}, now)["Container/db"]; got.Progress != test.want {
 				t.Errorf("it is %s (%s), want %s", got.Progress, got.Reason, test.want)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // prune plans the removal of what nothing uses any more. With removals held back, everything stays.
@@ -32,7 +33,7 @@ func (d *differ) usesUnknown() bool {
 	for _, current := range d.actual.Workloads {
 		unread := current.BundleDir != "" && current.Bundle == nil ||
 			current.RunningDir != "" && current.RunningDir != current.BundleDir && current.Running == nil
-		leaves := current.Active == "deactivating" && current.RunningDir == ""
+		leaves := current.Active == names.Deactivating && current.RunningDir == ""
 		d.plan.PruneLater = d.plan.PruneLater || leaves
 		unknown = unknown || unread || leaves
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // reloads reports whether a container takes a change with a reload: it says what that is, and nothing
@@ -17,7 +18,7 @@ func reloads(workload Workload, current ActualWorkload) bool {
 	if workload.Unit == nil || !workload.Unit.Reload || workload.Bundle == nil || current.Bundle == nil {
 		return false
 	}
-	if current.Active != "active" || current.RunningDir != current.BundleDir || current.BundleDir == workload.BundleDir {
+	if current.Active != names.Active || current.RunningDir != current.BundleDir || current.BundleDir == workload.BundleDir {
 		return false
 	}
 	text := strings.ReplaceAll(units.WithoutSignature(current.UnitText), bundle.Path(current.BundleDir), bundle.Path(workload.BundleDir))

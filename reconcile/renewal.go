@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 const networkChanged = "configuration changed"
@@ -87,7 +88,7 @@ func (d *differ) leaves(name string) string {
 	for _, unit := range sortedKeys(d.actual.Workloads) {
 		current := d.actual.Workloads[unit]
 		_, kept := d.kept[unit]
-		if !kept && current.Active == "deactivating" && d.stops[unit] == "" && slices.Contains(d.networksOf(change{unit: unit}), name) {
+		if !kept && current.Active == names.Deactivating && d.stops[unit] == "" && slices.Contains(d.networksOf(change{unit: unit}), name) {
 			return unit + " is stopping"
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+
+	"github.com/davit-project/davit/units/names"
 )
 
 // instanceOf is where a unit's name has the number of its replica.
@@ -132,5 +134,5 @@ func (d *differ) progress(workload Workload, current ActualWorkload) Progress {
 
 // settled reports whether the unit is up as it is wanted, and systemd has nothing to do about it.
 func (w ActualWorkload) settled(workload Workload) bool {
-	return w.Active == "active" && w.Job == "" && (w.RunningDir == "" || w.RunningDir == workload.BundleDir)
+	return w.Active == names.Active && w.Job == "" && (w.RunningDir == "" || w.RunningDir == workload.BundleDir)
 }

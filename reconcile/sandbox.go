@@ -11,6 +11,7 @@ import (
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // sandbox is what the containers of a pod share: <pod>-pod.service. It keeps the network, the
@@ -36,12 +37,12 @@ type sandbox struct {
 	v1.SandboxFields
 }
 
-func (s sandbox) unit() string { return s.name + ".service" }
+func (s sandbox) unit() string { return names.Service(s.name) }
 
 // sandbox is what the containers of an instance share.
 func (i instance) sandbox() sandbox {
 	box := sandbox{
-		ref: i.ref, at: i.at, name: i.name + "-pod" + i.number, hostname: i.hostname,
+		ref: i.ref, at: i.at, name: names.Pod(i.name, i.number), hostname: i.hostname,
 		names:           slices.Compact(append([]string{i.hostname}, i.names...)),
 		sysctls:         i.spec.SecurityContext.Sysctls,
 		fsGroup:         value(i.spec.SecurityContext.FSGroup),

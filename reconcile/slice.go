@@ -3,12 +3,12 @@ package reconcile
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/names"
 )
 
 // slice is the slice of a pod: it bounds its containers together. Where there are several, it is
@@ -20,12 +20,8 @@ func (i instance) slice() (units.Slice, error) {
 	return units.Slice{Head: units.Head{Name: i.sliceName()}, Resources: resources}, err
 }
 
-// sliceName is davit-<pod>.slice. A '-' would put it into another pod's slice (systemd.slice(5)),
-// and slices have no instances; no object's name has a '_' or a dot.
-func (i instance) sliceName() string {
-	number := strings.Replace(i.number, "@", ".", 1)
-	return "davit-" + strings.ReplaceAll(i.name, "-", "_") + number + ".slice"
-}
+// sliceName is davit-<pod>.slice.
+func (i instance) sliceName() string { return names.Slice(i.name, i.number) }
 
 // requests are the pod's own, or what its containers that run together request: they share what
 // their slice gets. A resource that one of them does not request has systemd's default.

@@ -3,6 +3,7 @@ package reconcile
 import (
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/names"
 )
 
 // listen gives a container its socket unit, <unit>.socket, which starts it on demand. The service
@@ -12,7 +13,7 @@ func (l *lowered) listen(run *runnable) {
 		return
 	}
 	socket := units.Socket{
-		Head:    units.Head{Name: run.name + ".socket", WantedBy: []string{units.Sockets}},
+		Head:    units.Head{Name: names.Socket(run.name), WantedBy: []string{units.Sockets}},
 		Service: run.unit(),
 	}
 	for _, declared := range run.Sockets {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/units/names"
 )
 
 // surgeOf is how many spares a workload has, so that some answer while others are restarted.
@@ -126,7 +127,7 @@ func (d *differ) moves(object string) bool {
 func (d *differ) called(c change) change {
 	current, exists := d.actual.Workloads[c.unit]
 	c.called = true
-	if exists && current.Active == "active" && current.Job == "" {
+	if exists && current.Active == names.Active && current.Job == "" {
 		return c
 	}
 	c.verb, c.why = Start, "stands in while "+c.workload.Ref.String()+" is restarted"

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/units/names"
 )
 
 // One change may give things from one object to another: a port of the node, an address, a directory that one
@@ -137,7 +138,7 @@ func (d *differ) findLeaving() []string {
 	var found []string
 	for unit, current := range d.actual.Workloads {
 		_, kept := d.kept[unit]
-		leaves := current.Active == "deactivating" || current.Job == "restart" || current.Job == "stop"
+		leaves := current.Active == names.Deactivating || current.Job == "restart" || current.Job == "stop"
 		if leaves && !kept && len(d.gives(unit)) > 0 {
 			found = append(found, unit)
 		}

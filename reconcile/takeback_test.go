@@ -59,7 +59,7 @@ func (s *story) check(when string, want map[string]string) {
 	s.t.Helper()
 	for name, args := range want {
 		current := s.actual.Workloads[name+".service"]
-		got := current.Active
+		got := string(current.Active)
 		if current.Bundle != nil && (current.RunningDir == current.BundleDir || got != "active") {
 			got = strings.Join(current.Bundle.Spec.Process.Args, " ")
 		}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/davit-project/davit/units/names"
 )
 
 // waiting are a plan's actions that wait for something outside of it: the action, and for what.
@@ -38,7 +40,7 @@ func TestADependantWaitsForWhatHasFailed(t *testing.T) {
 	n.mustApply(t, desired)
 	for unit, active := range map[string]string{"migrate.service": "failed", "app.service": "inactive"} {
 		current := n.actual.Workloads[unit]
-		current.Active, current.Result, current.RunningDir, current.Started = active, "exit-code", "", active == "failed"
+		current.Active, current.Result, current.RunningDir, current.Started = names.ActiveState(active), "exit-code", "", active == "failed"
 		n.actual.Workloads[unit] = current
 	}
 	plan := Diff(desired, n.actual, Options{})

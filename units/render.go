@@ -213,7 +213,7 @@ func (r *renderer) serviceSection(u Unit) {
 	r.set(section, "TimeoutStopSec", literal, strconv.FormatInt(u.stopTimeout(), 10))
 	// A container's line that begins with <0> would go to every terminal of the node (ForwardToWall= of journald.conf(5)).
 	r.set(section, levelPrefixSetting, literal, "no")
-	r.set(section, "SyslogIdentifier", text, cmp.Or(u.LogTag, strings.TrimSuffix(u.Name, ".service")))
+	r.set(section, "SyslogIdentifier", text, cmp.Or(u.LogTag, names.ID(u.Name)))
 	if limit := u.LogRateLimit; limit != nil {
 		r.set(section, "LogRateLimitIntervalSec", literal, strconv.FormatInt(limit.Seconds, 10))
 		r.set(section, "LogRateLimitBurst", literal, strconv.FormatInt(limit.Burst, 10))
@@ -257,7 +257,7 @@ func (r *renderer) restartDelay(u Unit) {
 // the main process and exits, its cgroup below the unit's own, its mounts private.
 func (r *renderer) launch(u Unit) {
 	const section = "Service"
-	id := strings.TrimSuffix(u.Name, ".service")
+	id := names.ID(u.Name)
 	r.serviceType(u)
 	access := "main"
 	if u.HoldsStart {

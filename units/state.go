@@ -3,6 +3,8 @@ package units
 import (
 	"errors"
 	"time"
+
+	"github.com/davit-project/davit/units/names"
 )
 
 // State is what systemd knows of a unit. The words are systemd's.
@@ -15,8 +17,10 @@ type State struct {
 	UnitFileState string
 	// NeedDaemonReload is set when the file changed since systemd read it.
 	NeedDaemonReload bool
-	// ActiveState, SubState and Result tell what it does and how it last ended.
-	ActiveState, SubState, Result string
+	// ActiveState and SubState say whether it runs, Result how it last ended.
+	ActiveState names.ActiveState
+	SubState    names.SubState
+	Result      string
 	// ControlGroup is the unit's control group below the root of the tree; empty while it has none.
 	ControlGroup string
 	// HasJob is set while systemd has something to do about it. Job is the job's type, "start", "stop",

@@ -20,7 +20,7 @@ func ensure(t *testing.T, s Store, name, text string) {
 	}
 }
 
-func names(t *testing.T, s Store) []string {
+func namesOf(t *testing.T, s Store) []string {
 	t.Helper()
 	found, err := s.list()
 	if err != nil {
@@ -78,8 +78,8 @@ func TestABundleThatIsThereIsNotRewritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !os.SameFile(before, after) || len(names(t, s)) != 1 {
-		t.Errorf("the bundle was written again: %q", names(t, s))
+	if !os.SameFile(before, after) || len(namesOf(t, s)) != 1 {
+		t.Errorf("the bundle was written again: %q", namesOf(t, s))
 	}
 }
 
@@ -107,7 +107,7 @@ func TestADamagedBundleIsReplaced(t *testing.T) {
 			t.Errorf("%s: got %q (%v), want it whole", damage, got, err)
 		}
 	}
-	if diff := cmp.Diff([]string{name}, names(t, s)); diff != "" {
+	if diff := cmp.Diff([]string{name}, namesOf(t, s)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -118,7 +118,7 @@ func TestWhatAnInterruptedWriteLeftIsListedAndRemoved(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(s.dir, left), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{left}, names(t, s)); diff != "" {
+	if diff := cmp.Diff([]string{left}, namesOf(t, s)); diff != "" {
 		t.Fatal(diff)
 	}
 	for range 2 {
@@ -126,7 +126,7 @@ func TestWhatAnInterruptedWriteLeftIsListedAndRemoved(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if found := names(t, s); len(found) > 0 {
+	if found := namesOf(t, s); len(found) > 0 {
 		t.Errorf("%q is still there", found)
 	}
 }
@@ -143,13 +143,13 @@ func TestNamesThatLeadElsewhereAreRefused(t *testing.T) {
 			t.Errorf("%q was written", name)
 		}
 	}
-	if len(names(t, s)) != 1 {
-		t.Errorf("got %q, want the one bundle", names(t, s))
+	if len(namesOf(t, s)) != 1 {
+		t.Errorf("got %q, want the one bundle", namesOf(t, s))
 	}
 }
 
 func TestNoBundlesIsNoError(t *testing.T) {
-	if found := names(t, Store{filepath.Join(t.TempDir(), "missing")}); len(found) > 0 {
+	if found := namesOf(t, Store{filepath.Join(t.TempDir(), "missing")}); len(found) > 0 {
 		t.Errorf("got %q", found)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // AdministersNetwork reports whether a container, or any container of a sandbox, may change the network that it has. Of
@@ -30,10 +31,10 @@ func ofPod(unitsDir, runningDir, sandbox string) []*bundle.Bundle {
 	for _, file := range files {
 		unit, err := os.ReadFile(file)
 		// The unit of a container names that of its sandbox.
-		if err != nil || !bytes.Contains(unit, []byte(sandbox+".service")) {
+		if err != nil || !bytes.Contains(unit, []byte(names.Service(sandbox))) {
 			continue
 		}
-		running := filepath.Join(runningDir, strings.TrimSuffix(filepath.Base(file), ".service"))
+		running := filepath.Join(runningDir, names.ID(filepath.Base(file)))
 		for _, dir := range []string{startedBy(string(unit)), running} {
 			if b := decode(filepath.Join(dir, bundle.ConfigFile)); b != nil && b.Sandbox == sandbox {
 				found = append(found, b)

@@ -24,6 +24,7 @@ import (
 	"github.com/davit-project/davit/agent/usage"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // Systemd is the part of systemd that the monitor needs.
@@ -145,7 +146,7 @@ func (m *Monitor) follow(ctx context.Context, changes <-chan string) {
 				continue // one of the monitor's own, which systemd forgets at once
 			}
 			m.changed(name)
-			switch id, service := strings.CutSuffix(name, ".service"); {
+			switch id, service := names.CutService(name); {
 			case name == "":
 				m.lookAtAll(ctx)
 			case service:
@@ -174,7 +175,7 @@ func (m *Monitor) lookAtAll(ctx context.Context) {
 func (m *Monitor) lookAt(ctx context.Context, id string) {
 	state, b, err := m.read(ctx, id)
 	if err != nil && ctx.Err() == nil {
-		m.log.Warn("not probed", "unit", id+".service", "error", err)
+		m.log.Warn("not probed", "unit", names.Service(id), "error", err)
 	}
 	current := m.watched[id]
 	switch {
@@ -211,7 +212,7 @@ func (m *Monitor) read(ctx context.Context, id string) (units.State, *bundle.Bun
 		m.unprobed[id] = file
 		return units.State{}, nil, nil
 	}
-	state, err := m.systemd.State(ctx, id+".service")
+	state, err := m.systemd.State(ctx, names.Service(id))
 	return state, b, err
 }
 
@@ -227,15 +228,15 @@ func isUp(state units.State) bool {
 	switch {
 	case state.MainPID == 0:
 		return false
-	case state.ActiveState == "active" || state.ActiveState == "reloading":
+	case state.ActiveState.Up():
 		return true
 	default:
-		return runsToItsEnd(state) && state.ActiveState == "activating" && state.SubState == "start"
+		return runsToItsEnd(state) && state.ActiveState == names.Activating && state.SubState == names.Start
 	}
 }
 
 // isEnding reports whether a unit has been asked to stop.
-func isEnding(state units.State) bool { return state.ActiveState == "deactivating" }
+func isEnding(state units.State) bool { return state.ActiveState == names.Deactivating }
 
 func runsToItsEnd(state units.State) bool { return state.Type == "oneshot" }
 
@@ -275,7 +276,7 @@ func (m *Monitor) stopAll() {
 
 // command has systemd run the check of a probe, see [systemd.Manager.RunCommand].
 func (m *Monitor) command(ctx context.Context, id, probe string, timeout time.Duration) error {
-	name := fmt.Sprintf(checkPrefix+"%s-%s.service", strings.ReplaceAll(id, "@", "."), probe)
+	name := names.Service(fmt.Sprintf(checkPrefix+"%s-%s", bundle.RuntimeID(id), probe))
 	said, err := m.systemd.RunCommand(ctx, name, "Check of "+id, []string{m.launcher, "check", id, probe}, timeout+commandGrace)
 	if err == nil && said != "" {
 		err = errors.New(said)

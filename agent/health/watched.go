@@ -16,6 +16,7 @@ import (
 	"github.com/davit-project/davit/agent/probe"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // watched is one run of a container.
@@ -42,7 +43,7 @@ func (w *watched) isOf(state units.State) bool {
 	return w.invocation == state.Invocation && w.pid == int(state.MainPID) && w.up == isUp(state) && w.ending == isEnding(state)
 }
 
-func (w *watched) unit() string { return w.ID + ".service" }
+func (w *watched) unit() string { return names.Service(w.ID) }
 
 // run makes the container's checks until the context ends or there are none to be made.
 func (w *watched) run(ctx context.Context) error {
@@ -189,7 +190,7 @@ func (w *watched) killLater(ctx context.Context, grace time.Duration) {
 		return
 	}
 	state, err := w.monitor.systemd.State(ctx, w.unit())
-	if err == nil && state.Invocation == w.invocation && int(state.MainPID) == w.pid && state.ActiveState == "deactivating" {
+	if err == nil && state.Invocation == w.invocation && int(state.MainPID) == w.pid && state.ActiveState == names.Deactivating {
 		err = w.monitor.systemd.KillUnit(ctx, w.unit())
 	}
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // A container that keeps ending starts again later each time, up to a bound. systemd does that from version 254 on.
@@ -33,7 +34,7 @@ const maxDelaySetting = "RestartMaxDelaySec="
 
 // longestDelay is the bound of the launcher's wait before the unit's next start; 0 where it does not wait.
 func longestDelay(id string) time.Duration {
-	file, err := os.Open(filepath.Join(bundle.UnitsDir, id+".service"))
+	file, err := os.Open(filepath.Join(bundle.UnitsDir, names.Service(id)))
 	if err != nil {
 		return 0
 	}
@@ -93,7 +94,7 @@ type settings struct {
 }
 
 func settingsOf(ctx context.Context, id string) (s settings, err error) {
-	unit, err := openUnit(ctx, id+".service")
+	unit, err := openUnit(ctx, names.Service(id))
 	if err != nil {
 		return s, err
 	}

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+
+	"github.com/davit-project/davit/units/names"
 )
 
 // Beside starts the first of the units that does not run, beside those that do. When all run, it
@@ -29,7 +31,7 @@ func Beside(ctx context.Context, units []string) error {
 // free is the index of the first unit that does not run, by their states; -1 is none. One that waits
 // to be tried again is activating, and runs.
 func free(states []string) int {
-	return slices.IndexFunc(states, func(state string) bool { return state == "inactive" || state == "failed" })
+	return slices.IndexFunc(states, func(state string) bool { return names.ActiveState(state).Down() })
 }
 
 func systemctl(ctx context.Context, args ...string) (string, error) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // findCgroup finds the control group of the unit, in which this process must be: the container's
@@ -33,7 +34,7 @@ func unitGroup(id string) (unit string, below bool, err error) {
 	unit, below = strings.CutSuffix(strings.TrimSuffix(group, "/"+controlGroup), "/"+bundle.LauncherGroup)
 	// systemd puts a '_' before names that the kernel could take for one of its own, such as
 	// devices.service (cg_escape in systemd's src/basic/cgroup-util.c).
-	if strings.TrimPrefix(path.Base(unit), "_") != id+".service" {
+	if strings.TrimPrefix(path.Base(unit), "_") != names.Service(id) {
 		return "", false, fmt.Errorf("this process runs in %s, not in %s.service: containers are started by systemctl start %s", group, id, id)
 	}
 	return unit, below, nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // End notes how a container's run has ended, which systemd tells ExecStopPost= in its environment
@@ -64,7 +65,7 @@ func cleanUpStopped(ctx context.Context, id string) error {
 	if err := lockRecord(id); err != nil {
 		return err
 	}
-	unit, err := openUnit(ctx, id+".service")
+	unit, err := openUnit(ctx, names.Service(id))
 	if err != nil {
 		return err
 	}
@@ -73,7 +74,7 @@ func cleanUpStopped(ctx context.Context, id string) error {
 	if err := unit.read("ActiveState", &state); err != nil {
 		return err
 	}
-	if state != "inactive" && state != "failed" {
+	if !names.ActiveState(state).Down() {
 		return fmt.Errorf("clean up: %s is %s: systemctl stop %s cleans up too", id, state, id)
 	}
 	return errors.Join(cleanUp(ctx, id, never), untrusted.RemoveAll(bundle.BackOffFile(id)))

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // A container that crashes finds its network as it was when it starts again, as one of a pod does. Its
@@ -43,7 +44,7 @@ func jobOf(ctx context.Context, id string) string {
 }
 
 func readJob(ctx context.Context, id string) (string, error) {
-	unit, err := openUnit(ctx, id+".service")
+	unit, err := openUnit(ctx, names.Service(id))
 	if err != nil {
 		return "", err
 	}

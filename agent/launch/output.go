@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // output is where a container's standard output goes when that is not the journal's own
@@ -118,7 +119,7 @@ func awaitCopier(id string) error {
 	}
 	defer unix.Close(fd)
 	// The number may be another process's by now.
-	if cgroup, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid)); err != nil || !strings.Contains(string(cgroup), id+".service") {
+	if cgroup, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid)); err != nil || !strings.Contains(string(cgroup), names.Service(id)) {
 		return nil
 	}
 	_, err = endsWithin(fd, copierPatience)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // Listener is a socket of the node to which others connect or send.
@@ -280,7 +281,7 @@ func unitOf(pid int) string {
 	}
 	_, path, _ := strings.Cut(strings.TrimSpace(string(text)), "::")
 	for part := range strings.SplitSeq(path, "/") {
-		if strings.HasSuffix(part, ".service") || strings.HasSuffix(part, ".scope") {
+		if names.IsService(part) || strings.HasSuffix(part, ".scope") {
 			return part
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // readCurrent reads where the links lead: the names of the bundles' directories, by id. left are the links of interrupted
@@ -35,7 +36,7 @@ func readCurrent() (current map[string]string, left []string, err error) {
 
 // hasCurrent reports whether there is a link of a unit, wherever it leads.
 func hasCurrent(name string) bool {
-	_, err := os.Readlink(bundle.CurrentBundle(strings.TrimSuffix(name, ".service")))
+	_, err := os.Readlink(bundle.CurrentBundle(names.ID(name)))
 	return err == nil
 }
 
@@ -46,7 +47,7 @@ func setCurrent(name, text string) error {
 	if err != nil || own.Bundle == "" {
 		return err
 	}
-	link := bundle.CurrentBundle(strings.TrimSuffix(name, ".service"))
+	link := bundle.CurrentBundle(names.ID(name))
 	if target, err := os.Readlink(link); err == nil && target == own.Bundle {
 		return syncDir(bundle.CurrentDir) // an interrupted call may not have
 	}
@@ -68,7 +69,7 @@ func setCurrent(name, text string) error {
 
 // removeCurrent removes the link of a unit, durably: what systemd still knows of the unit starts nothing any more.
 func removeCurrent(name string) error {
-	err := os.Remove(bundle.CurrentBundle(strings.TrimSuffix(name, ".service")))
+	err := os.Remove(bundle.CurrentBundle(names.ID(name)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -3,10 +3,10 @@ package systemd
 import (
 	"context"
 	"path/filepath"
-	"strings"
 
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 // Foreign says of unit names whose they are when they are taken by units that are not davit's: the file that such a
@@ -40,7 +40,7 @@ func (s *Manager) Foreign(ctx context.Context, names []string) (map[string]strin
 }
 
 // isFree reports whether there is no unit.
-func isFree(s units.State) bool { return s.LoadState == "not-found" && s.ActiveState == "inactive" }
+func isFree(s units.State) bool { return s.LoadState == "not-found" && s.ActiveState == names.Inactive }
 
 // foreignOwner is the file that a unit comes from, or its load state, if it is not davit's; empty if it is, or if there is no
 // unit.
@@ -50,7 +50,7 @@ func foreignOwner(name string, s units.State) string {
 		return ""
 	case s.FragmentPath != "":
 		return s.FragmentPath
-	case strings.HasSuffix(name, ".slice"):
+	case names.IsSlice(name):
 		return "" // systemd makes up a slice that has no file
 	default:
 		return s.LoadState

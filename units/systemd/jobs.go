@@ -10,6 +10,7 @@ import (
 	godbus "github.com/godbus/dbus/v5"
 
 	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/names"
 )
 
 // StartUnit starts the unit and waits until systemd's job has ended.
@@ -152,8 +153,8 @@ func (s *Manager) outcome(ctx context.Context, verb, name string) error {
 
 // after says whether the unit is as it is to be after a job.
 func after(verb, name string, s units.State) error {
-	ended := s.ActiveState == "inactive" && s.Result == "success" // as a oneshot does
-	if verb == "stop" && s.ActiveState != "active" || s.ActiveState == "active" || verb != "stop" && ended {
+	ended := s.ActiveState == names.Inactive && s.Result == "success" // as a oneshot does
+	if verb == "stop" && s.ActiveState != names.Active || s.ActiveState == names.Active || verb != "stop" && ended {
 		return nil
 	}
 	return fmt.Errorf("%s %s: the unit is %s (%s): see journalctl -u %s", verb, name, s.ActiveState, s.Result, name)

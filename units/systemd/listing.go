@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/names"
 )
 
 // listing has the states of units that systemd has listed over a connection, as long as they do not change. systemd sends
@@ -33,7 +34,9 @@ type listedState struct {
 }
 
 func (s listedState) state() units.State {
-	return units.State{LoadState: s.load, ActiveState: s.active, SubState: s.sub, HasJob: s.job != "", Job: s.job}
+	return units.State{
+		LoadState: s.load, ActiveState: names.ActiveState(s.active), SubState: names.SubState(s.sub), HasJob: s.job != "", Job: s.job,
+	}
 }
 
 // listingLife bounds how long a state is used without a new list: a signal may be lost.

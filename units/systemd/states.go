@@ -12,6 +12,7 @@ import (
 	"github.com/coreos/go-systemd/v22/dbus"
 
 	"github.com/davit-project/davit/units"
+	"github.com/davit-project/davit/units/names"
 )
 
 // State asks systemd for one unit, in one round trip. A unit that nobody has is not an
@@ -26,15 +27,17 @@ func (s *Manager) State(ctx context.Context, name string) (units.State, error) {
 		return units.State{}, fmt.Errorf("ask systemd for %s: %w", name, because(ctx, err))
 	}
 	var state units.State
+	var active, sub string
 	for property, field := range map[string]*string{
 		"LoadState": &state.LoadState, "FragmentPath": &state.FragmentPath, "UnitFileState": &state.UnitFileState,
-		"ActiveState": &state.ActiveState, "SubState": &state.SubState, "Result": &state.Result,
+		"ActiveState": &active, "SubState": &sub, "Result": &state.Result,
 		"ControlGroup": &state.ControlGroup,
 		"Type":         &state.Type, "StatusText": &state.StatusText,
 	} {
 		value, _ := p[property].(string)
 		*field = alone(value)
 	}
+	state.ActiveState, state.SubState = names.ActiveState(active), names.SubState(sub)
 	state.NeedDaemonReload, _ = p["NeedDaemonReload"].(bool)
 	state.HasJob = hasJob(p["Job"])
 	state.MainPID, _ = p["MainPID"].(uint32)
@@ -71,22 +74,23 @@ func (s *Manager) Running(ctx context.Context, name string) (units.State, error)
 	}
 	state := units.State{LoadState: "loaded", Result: "success"}
 	var invocation []byte
+	var active, sub string
 	err = read(ctx, conn.GetUnitPropertyContext, name, []property{
 		{"InvocationID", &invocation}, {"StateChangeTimestamp", &state.Since}, {"InactiveExitTimestamp", &state.Started},
 		{"ActiveEnterTimestamp", &state.Entered}, {"ActiveExitTimestamp", &state.Left},
 	})
-	if err == nil && strings.HasSuffix(name, ".service") {
+	if err == nil && names.IsService(name) {
 		err = read(ctx, conn.GetServicePropertyContext, name, []property{
 			{"MainPID", &state.MainPID}, {"NRestarts", &state.Restarts}, {"StatusText", &state.StatusText},
 		})
 	}
 	if err == nil { // last, so that they are of after the rest
-		err = read(ctx, conn.GetUnitPropertyContext, name, []property{{"SubState", &state.SubState}, {"ActiveState", &state.ActiveState}})
+		err = read(ctx, conn.GetUnitPropertyContext, name, []property{{"SubState", &sub}, {"ActiveState", &active}})
 	}
 	if err != nil {
 		return units.State{}, err
 	}
-	state.SubState, state.ActiveState, state.StatusText = alone(state.SubState), alone(state.ActiveState), alone(state.StatusText)
+	state.ActiveState, state.SubState, state.StatusText = names.ActiveState(alone(active)), names.SubState(alone(sub)), alone(state.StatusText)
 	state.Invocation = hex.EncodeToString(invocation)
 	return state, nil
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 )
 
 func attachCommand() *cobra.Command {
@@ -38,7 +39,7 @@ ctrl-c.`,
 				return fmt.Errorf("%s has no terminal, and its output goes nowhere: its manifest says logging: {driver: none}", args[0])
 			}
 			printLine(cmd.ErrOrStderr(), "davit: %s has no terminal: its output follows, its standard input is empty", args[0])
-			command := []string{"journalctl", "--unit", unit.ID + ".service", "--output", "cat", "--follow", "--lines", "0"}
+			command := []string{"journalctl", "--unit", names.Service(unit.ID), "--output", "cat", "--follow", "--lines", "0"}
 			return showJournal(cmd, command, false)
 		},
 	}

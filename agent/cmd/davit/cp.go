@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/davit-project/davit/agent/transfer"
+	"github.com/davit-project/davit/units/names"
 	"github.com/davit-project/davit/units/systemd"
 )
 
@@ -119,7 +120,7 @@ func openPlace(ctx context.Context, name string) (*transfer.Place, error) {
 		return nil, err
 	}
 	defer systemd.Close()
-	state, err := systemd.State(ctx, unit.ID+".service")
+	state, err := systemd.State(ctx, names.Service(unit.ID))
 	if err != nil {
 		return nil, err
 	}

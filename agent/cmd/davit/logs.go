@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/davit-project/davit/agent/terminal"
+	"github.com/davit-project/davit/units/names"
 )
 
 // logsFlags are logs' own.
@@ -39,7 +39,7 @@ On a terminal, davit escapes control characters: a container could write command
 		ValidArgsFunction: completeNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, err := find(args[0])
-			gone := strings.TrimSuffix(args[0], ".service")
+			gone := names.ID(args[0])
 			if err != nil && hasEntries(gone) {
 				found, err = []ownUnit{{ID: gone}}, nil
 			}
@@ -51,7 +51,7 @@ On a terminal, davit escapes control characters: a container could write command
 				return err
 			}
 			for _, unit := range found {
-				command = append(command, "--unit", unit.ID+".service")
+				command = append(command, "--unit", names.Service(unit.ID))
 			}
 			return showJournal(cmd, command, f.raw)
 		},

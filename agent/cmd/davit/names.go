@@ -13,6 +13,7 @@ import (
 
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/units/bundle"
+	"github.com/davit-project/davit/units/names"
 	"github.com/davit-project/davit/units/systemd"
 )
 
@@ -53,7 +54,7 @@ func ownUnits() ([]ownUnit, error) {
 		if own.Bundle == "" {
 			continue // a timer, or a target
 		}
-		unit := ownUnit{ID: strings.TrimSuffix(name, ".service"), Object: own.Object, Sandbox: own.Sandbox}
+		unit := ownUnit{ID: names.ID(name), Object: own.Object, Sandbox: own.Sandbox}
 		_, err = os.Stat(runningConfig(unit.ID))
 		unit.Running = err == nil // only root can see that
 		found = append(found, unit)
@@ -79,7 +80,7 @@ func (u ownUnit) bundle() (*bundle.Bundle, error) {
 // container as POD/CONTAINER, or of an object, whose containers are all meant. POD@2 is the
 // second replica.
 func matching(name string, all []ownUnit) []ownUnit {
-	name = strings.TrimSuffix(name, ".service")
+	name = names.ID(name)
 	for _, unit := range all {
 		if unit.ID == name {
 			return []ownUnit{unit}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/davit-project/davit/agent/terminal"
 	"github.com/davit-project/davit/agent/usage"
+	"github.com/davit-project/davit/units/names"
 	"github.com/davit-project/davit/units/systemd"
 )
 
@@ -141,7 +142,7 @@ func (m *meter) sample(ctx context.Context, id string) (usage.Sample, error) {
 			return sample, err
 		}
 	}
-	state, err := m.systemd.State(ctx, id+".service")
+	state, err := m.systemd.State(ctx, names.Service(id))
 	if err != nil {
 		return usage.Sample{}, err
 	}
