@@ -120,6 +120,12 @@ func TestTheLauncherStaysSmall(t *testing.T) {
 // davit is a fifth larger.
 func TestDavitLinksNoTemplates(t *testing.T) {
 	t.Parallel()
+	linksNone(t, "./agent/cmd/davit", releaseTags(t), []string{"html/template", "golang.org/x/net/trace"})
+}
+
+// releaseTags are the build tags of the Makefile.
+func releaseTags(t *testing.T) string {
+	t.Helper()
 	makefile, err := os.ReadFile("Makefile")
 	if err != nil {
 		t.Fatal(err)
@@ -128,7 +134,20 @@ func TestDavitLinksNoTemplates(t *testing.T) {
 	if tags == nil {
 		t.Fatal("Makefile names no tags")
 	}
-	linksNone(t, "./agent/cmd/davit", string(tags[1]), []string{"html/template", "golang.org/x/net/trace"})
+	return string(tags[1])
+}
+
+// TestDavitCompilesForOtherSystems compiles the commands that need no node, and all packages below them, for the systems of
+// the people who write manifests.
+func TestDavitCompilesForOtherSystems(t *testing.T) {
+	t.Parallel()
+	for _, system := range []string{"darwin", "windows"} {
+		command := exec.Command("go", "list", "-export", "-tags="+releaseTags(t), "./agent/cmd/davit")
+		command.Env = append(os.Environ(), "GOOS="+system, "CGO_ENABLED=0")
+		if output, err := command.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", system, err, output)
+		}
+	}
 }
 
 // linksNone checks that a program links no package whose path contains one of the texts.

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"go.podman.io/common/pkg/seccomp"
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/bundles"
@@ -78,7 +79,7 @@ type Node struct {
 func (n *Node) Configure(config manifests.Config) {
 	n.keep = cmp.Or(config.Generations, generations.DefaultKeep)
 	n.keepBytes = cmp.Or(config.GenerationsSize, generations.DefaultKeepBytes)
-	n.facts.MinReadySeconds, n.facts.Proxy = config.MinReadySeconds, config.Proxy
+	n.facts.MinReadySeconds, n.facts.Proxy = config.MinReadySeconds, reconcile.Proxy(config.Proxy)
 	n.images.UseProxy(config.Proxy.HTTP, config.Proxy.HTTPS, config.Proxy.No)
 }
 
@@ -126,6 +127,7 @@ func Open(ctx context.Context, patience fetch.Options) (*Node, error) {
 		fetcher: fetch.New(store, patience),
 		facts: reconcile.Node{
 			Launcher: launcher, StorageRoot: root, Architecture: runtime.GOARCH, Hostname: hostname, Systemd: version, Zone: time.Local,
+			DefaultSeccomp: seccomp.DefaultProfile(),
 		},
 		plugins: []string{bundle.UserPluginDir, filepath.Join(filepath.Dir(launcher), "cni")},
 	}

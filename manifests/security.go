@@ -3,6 +3,7 @@ package manifests
 import (
 	"fmt"
 	"math"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -51,7 +52,7 @@ func (d *document) checkSeccomp(field string, profile v1.SeccompProfile) {
 	switch localhost := profile.Type == v1.SeccompLocalhost; {
 	case localhost != (profile.LocalhostProfile != ""):
 		d.errorf(field+".localhostProfile", "goes with type Localhost, and only with it")
-	case localhost && (!filepath.IsLocal(profile.LocalhostProfile) || filepath.Clean(profile.LocalhostProfile) != profile.LocalhostProfile):
+	case localhost && (!filepath.IsLocal(profile.LocalhostProfile) || path.Clean(profile.LocalhostProfile) != profile.LocalhostProfile):
 		d.errorf(field+".localhostProfile", "%q: want the path of a file below /etc/davit/seccomp", profile.LocalhostProfile)
 	}
 }

@@ -1,7 +1,7 @@
 package reconcile
 
 import (
-	"path/filepath"
+	"path"
 	"slices"
 	"strings"
 
@@ -81,12 +81,12 @@ func nodePath(b *bundle.Bundle, source string) string {
 		if volume == "" {
 			return ""
 		}
-		return filepath.Join(volume, b.SubPaths[i].Path)
+		return path.Join(volume, b.SubPaths[i].Path)
 	}
 	if i, ok := bundle.HostIndex(source); ok && i < len(b.HostPaths) {
 		return b.HostPaths[i].Path
 	}
-	if !filepath.IsAbs(source) {
+	if !path.IsAbs(source) {
 		return ""
 	}
 	return source

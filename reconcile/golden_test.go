@@ -110,7 +110,7 @@ func renderBundle(t *testing.T, b *bundle.Bundle) string {
 	filter := "its own"
 	if linux.Seccomp == nil {
 		filter = "none"
-	} else if reflect.DeepEqual(linux.Seccomp, defaultFilter(spec.Process.Capabilities.Bounding, testNode.Architecture)) {
+	} else if reflect.DeepEqual(linux.Seccomp, defaultFilter(testNode.DefaultSeccomp, spec.Process.Capabilities.Bounding, testNode.Architecture)) {
 		filter = "default"
 		linux.Seccomp = nil
 	}

@@ -2,7 +2,7 @@ package reconcile
 
 import (
 	"fmt"
-	"path/filepath"
+	"path"
 	"slices"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
@@ -34,7 +34,7 @@ func (d *differ) holdVolumes() {
 			d.holdBack(Held{
 				Object: c.workload.Ref.String(), By: ByVolume,
 				Reason: fmt.Sprintf("Volume/%s is no longer a named volume, and its containers would not see the data in %s: confirm with davit apply --confirm-prune",
-					name, filepath.Join(bundle.VolumesDir, name)),
+					name, path.Join(bundle.VolumesDir, name)),
 			}, c.workload.Ref)
 		}
 	}

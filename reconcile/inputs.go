@@ -46,7 +46,7 @@ func (r *resolver) noteInputs(object manifests.Object, made resolution) resoluti
 func (r *resolver) inputs(object manifests.Object, manifest map[string]any, words, images []string) string {
 	node, sum := r.in.Node, sha256.New()
 	encode(sum, object.Ref(), r.kept[object.Ref()], images, manifest["spec"], node.Launcher, node.StorageRoot, node.Architecture, r.hostRoots())
-	if node.Proxy != (manifests.Proxy{}) {
+	if node.Proxy != (Proxy{}) {
 		encode(sum, node.Proxy)
 	}
 	shown := func(word string) bool {

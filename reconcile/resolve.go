@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"go.podman.io/common/pkg/seccomp"
 
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/manifests/policy"
@@ -58,7 +59,10 @@ type Node struct {
 	// does not say; nil means the default.
 	MinReadySeconds *int32
 	// Proxy are the node's proxies.
-	Proxy manifests.Proxy
+	Proxy Proxy
+	// DefaultSeccomp is the profile of Podman, from which that of containers without one of their own follows; nil only for
+	// objects that are not to run.
+	DefaultSeccomp *seccomp.Seccomp
 	// SeccompProfiles are the node's own, in JSON, by path below /etc/davit/seccomp.
 	SeccompProfiles map[string][]byte
 	// Ranges are the addresses that the node uses itself.

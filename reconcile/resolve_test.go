@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
+	"go.podman.io/common/pkg/seccomp"
 
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/manifests/policy"
@@ -46,6 +47,7 @@ func resolved(objects []manifests.Object, config imagespec.ImageConfig) map[Imag
 var testNode = Node{
 	Launcher: "/usr/local/libexec/davit/davit-run", StorageRoot: "/var/lib/containers/storage", Architecture: "amd64", Hostname: "node", Systemd: 252,
 	Runtimes:        map[string]string{"crun": "/usr/bin/crun"},
+	DefaultSeccomp:  seccomp.DefaultProfile(),
 	SeccompProfiles: map[string][]byte{"profiles/audit.json": []byte(`{"defaultAction": "SCMP_ACT_LOG"}`), "strict.json": []byte(`{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW"}]}`)},
 }
 

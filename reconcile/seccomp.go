@@ -3,6 +3,7 @@ package reconcile
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,19 +47,22 @@ func (r *resolver) seccomp(context v1.SecurityContext, capabilities []string) (*
 		if r.rehearses {
 			return nil, nil
 		}
-		return r.usualFilter(capabilities), nil
+		return r.usualFilter(capabilities)
 	}
 }
 
 // usualFilter is the filter of containers that ask for none: one for all with the same capabilities.
-func (r *resolver) usualFilter(capabilities []string) *specs.LinuxSeccomp {
+func (r *resolver) usualFilter(capabilities []string) (*specs.LinuxSeccomp, error) {
+	if r.in.Node.DefaultSeccomp == nil {
+		return nil, errors.New("the node has no default seccomp profile")
+	}
 	key := strings.Join(capabilities, " ")
 	filter, ok := r.filters[key]
 	if !ok {
-		filter = defaultFilter(capabilities, r.in.Node.Architecture)
+		filter = defaultFilter(r.in.Node.DefaultSeccomp, capabilities, r.in.Node.Architecture)
 		r.filters[key] = filter
 	}
-	return filter
+	return filter, nil
 }
 
 // filterOf is the kind of filter that a container gets.
@@ -89,8 +93,8 @@ var refused = []struct {
 // defaultFilter is what Podman's default profile and Docker's both let through. Docker's keeps a
 // container from making user namespaces, in which it would have every capability against the
 // kernel's less tried code.
-func defaultFilter(capabilities []string, architecture string) *specs.LinuxSeccomp {
-	filter := seccompFilter(seccomp.DefaultProfile(), capabilities, architecture)
+func defaultFilter(profile *seccomp.Seccomp, capabilities []string, architecture string) *specs.LinuxSeccomp {
+	filter := seccompFilter(profile, capabilities, architecture)
 	held := func(name string) bool { return slices.Contains(capabilities, name) }
 	drop := []string{"socket"}
 	for _, rule := range refused {

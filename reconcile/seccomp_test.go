@@ -30,7 +30,7 @@ func TestSeccompFollowsCapabilities(t *testing.T) {
 		"none":      {nil, []string{"read", "clone"}, []string{"chroot", "mount"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			filter := defaultFilter(test.capabilities, "amd64")
+			filter := defaultFilter(testNode.DefaultSeccomp, test.capabilities, "amd64")
 			for _, call := range test.allowed {
 				if len(allowedCall(filter, call)) == 0 {
 					t.Errorf("%s is denied", call)
@@ -47,7 +47,7 @@ func TestSeccompFollowsCapabilities(t *testing.T) {
 
 func TestDefaultFilterRefusesSomeAddressFamilies(t *testing.T) {
 	families := func(capabilities ...string) (allowed []uint64) {
-		for _, rule := range allowedCall(defaultFilter(capabilities, "amd64"), "socket") {
+		for _, rule := range allowedCall(defaultFilter(testNode.DefaultSeccomp, capabilities, "amd64"), "socket") {
 			first := rule.Args[0]
 			for family := range uint64(46) {
 				if first.Op == specs.OpEqualTo && family == first.Value && len(rule.Args) == 1 ||
@@ -72,7 +72,7 @@ func TestDefaultFilterRefusesSomeAddressFamilies(t *testing.T) {
 
 func TestDefaultFilterKeepsCloneFromMakingNamespaces(t *testing.T) {
 	for architecture, want := range map[string]uint{"amd64": 0, "arm64": 0, "s390x": 1} {
-		rules := allowedCall(defaultFilter(defaultCapabilities, architecture), "clone")
+		rules := allowedCall(defaultFilter(testNode.DefaultSeccomp, defaultCapabilities, architecture), "clone")
 		if len(rules) != 1 || len(rules[0].Args) != 1 || rules[0].Args[0].Index != want || rules[0].Args[0].Op != specs.OpMaskedEqual {
 			t.Errorf("%s: got %v, want the flags in argument %d masked", architecture, rules, want)
 		}

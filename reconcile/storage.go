@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -76,7 +77,7 @@ func (r *resolver) mount(run runnable, image Image, environment *environment) (s
 		}
 	}
 	if zone := run.TimeZone; zone != "" {
-		s.mounts = append(s.mounts, bind(filepath.Join("/usr/share/zoneinfo", zone), v1.VolumeMount{MountPath: "/etc/localtime", ReadOnly: true}))
+		s.mounts = append(s.mounts, bind(path.Join("/usr/share/zoneinfo", zone), v1.VolumeMount{MountPath: "/etc/localtime", ReadOnly: true}))
 	}
 	if run.SecurityContext.ReadOnlyRootFilesystem {
 		if err := s.openImageVolumes(image); err != nil {
@@ -106,8 +107,8 @@ func (s *storage) openImageVolumes(image Image) error {
 	if len(declared) > maxImageVolumes {
 		return fmt.Errorf("image %s declares %d volumes: davit takes at most %d", image.Reference, len(declared), maxImageVolumes)
 	}
-	for _, path := range declared {
-		dir := filepath.Clean("/" + path)
+	for _, volume := range declared {
+		dir := path.Clean("/" + volume)
 		covered := slices.ContainsFunc(s.mounts, func(mount specs.Mount) bool { return isBelow(dir, mount.Destination) })
 		if dir == "/" || covered || underKernelTree(dir) {
 			continue
@@ -119,9 +120,9 @@ func (s *storage) openImageVolumes(image Image) error {
 }
 
 // isBelow reports whether a path is a directory or lies in it.
-func isBelow(path, dir string) bool {
-	dir = filepath.Clean(dir)
-	return path == dir || strings.HasPrefix(path, dir+"/")
+func isBelow(file, dir string) bool {
+	dir = path.Clean(dir)
+	return file == dir || strings.HasPrefix(file, dir+"/")
 }
 
 // byDepth orders mounts so that none hides another one that lies below it, whatever the order in the manifest: a runtime
@@ -130,7 +131,7 @@ func isBelow(path, dir string) bool {
 func byDepth(a, b specs.Mount) int { return cmp.Compare(depth(a.Destination), depth(b.Destination)) }
 
 // depth is how many directories lead to a path.
-func depth(path string) int { return strings.Count(filepath.Clean(path), "/") }
+func depth(file string) int { return strings.Count(path.Clean(file), "/") }
 
 // volume is a volume of any origin: a Volume object, or one of the container's own.
 type volume struct {
@@ -196,7 +197,7 @@ func (r *resolver) addMount(s *storage, run runnable, mount v1.VolumeMount, from
 			return err
 		}
 	default:
-		source = filepath.Join(bundle.VolumesDir, from.name)
+		source = path.Join(bundle.VolumesDir, from.name)
 		s.volumes = append(s.volumes, from.name)
 	}
 	if subPath != "" {
@@ -278,7 +279,7 @@ func (s *storage) addFiles(mount v1.VolumeMount, tree fileTree, subPath string, 
 	}
 	dir := bundle.VolumePath(mount.Name)
 	for _, file := range tree.files {
-		file.Path = filepath.Join(dir, file.Path)
+		file.Path = path.Join(dir, file.Path)
 		if !slices.ContainsFunc(s.files, func(other bundle.File) bool { return other.Path == file.Path }) {
 			s.files = append(s.files, file)
 		}
@@ -291,7 +292,7 @@ func (s *storage) addFiles(mount v1.VolumeMount, tree fileTree, subPath string, 
 		})
 		return nil
 	}
-	source := filepath.Join(dir, subPath)
+	source := path.Join(dir, subPath)
 	if subPath != "" && !slices.ContainsFunc(s.files, func(file bundle.File) bool {
 		return isBelow(file.Path, source)
 	}) {

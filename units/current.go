@@ -1,7 +1,7 @@
 package units
 
 import (
-	"path/filepath"
+	"path"
 	"regexp"
 	"strings"
 
@@ -41,7 +41,7 @@ func withLinks(text string) string {
 func WithBundles(text string, current map[string]string) string {
 	return inCommands(text, func(command string) string {
 		return currentPath.ReplaceAllStringFunc(command, func(link string) string {
-			if dirName, ok := current[filepath.Base(link)]; ok {
+			if dirName, ok := current[path.Base(link)]; ok {
 				return bundle.Path(dirName)
 			}
 			return link

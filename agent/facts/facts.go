@@ -11,8 +11,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 
 	"github.com/davit-project/davit/manifests"
 )
@@ -61,7 +60,7 @@ const maxConfig = 1 << 20
 
 // ReadConfig reads a configuration file; check may refuse it. The default one may be missing.
 func ReadConfig(path string, check func(*os.File) error) (manifests.Config, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) && path == DefaultConfig {
 		return manifests.Config{}, nil
 	}
@@ -82,22 +81,6 @@ func ReadConfig(path string, check func(*os.File) error) (manifests.Config, erro
 
 // Anyone accepts a file whoever wrote it.
 func Anyone(*os.File) error { return nil }
-
-func trusted(file *os.File) error {
-	var stat unix.Stat_t
-	if err := unix.Fstat(int(file.Fd()), &stat); err != nil {
-		return err
-	}
-	switch {
-	case stat.Mode&unix.S_IFMT != unix.S_IFREG:
-		return errors.New("not a regular file")
-	case stat.Uid != 0 && int(stat.Uid) != os.Geteuid():
-		return fmt.Errorf("belongs to user %d: chown root", stat.Uid)
-	case stat.Mode&(unix.S_IWGRP|unix.S_IWOTH) != 0:
-		return errors.New("others may write it: chmod go-w")
-	}
-	return nil
-}
 
 // collect reads facts from a root directory. A missing file is an unknown fact; a file
 // that cannot be read is an error.

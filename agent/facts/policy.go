@@ -7,8 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/manifests/policy"
@@ -42,7 +41,7 @@ func ReadPolicy(path string, check func(*os.File) error) (*manifests.NodePolicy,
 	if slices.Contains(presets, policy.Preset(path)) {
 		return manifests.PresetPolicy(policy.Preset(path), "--policy "+path), nil
 	}
-	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) && path == DefaultPolicy {
 		return nil, nil
 	}

@@ -1,7 +1,7 @@
 package policy
 
 import (
-	"path/filepath"
+	slash "path"
 	"slices"
 	"strings"
 
@@ -41,7 +41,7 @@ func (c *checker) innermost(path string) (innermost HostPath, ok bool) {
 // opened checks a path that systemd, davit or the launcher opens by its name: links on its way lead anywhere, so no container may be
 // able to put one there.
 func (c *checker) opened(field, path string) {
-	if dir, ok := c.innermost(filepath.Dir(path)); c.confines() && ok && !dir.ReadOnly {
+	if dir, ok := c.innermost(slash.Dir(path)); c.confines() && ok && !dir.ReadOnly {
 		c.refuse(field, "hostPaths", "a container that can write %s of the node could put a link in the place of %s", dir.Path, path)
 	}
 }
@@ -102,7 +102,7 @@ func (c *checker) image(field, reference string) {
 	}
 	if path, _, _ := strings.Cut(rest, ":"); slices.Contains(inFiles, transport) && path != "" {
 		if transport == "dir" || transport == "oci" { // files in a directory
-			path = filepath.Join(path, imageFile)
+			path = slash.Join(path, imageFile)
 		}
 		c.opened(field, path)
 	}

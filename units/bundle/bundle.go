@@ -13,7 +13,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
-	"path/filepath"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -428,4 +428,4 @@ func IDOf(dirName string) string {
 }
 
 // Path is where the bundle of this directory name lies on the node.
-func Path(dirName string) string { return filepath.Join(BundlesDir, dirName) }
+func Path(dirName string) string { return path.Join(BundlesDir, dirName) }

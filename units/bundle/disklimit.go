@@ -2,7 +2,7 @@ package bundle
 
 import (
 	"fmt"
-	"path/filepath"
+	"path"
 	"slices"
 )
 
@@ -103,4 +103,4 @@ func (l *Launch) QuotaOwner(limit DiskLimit) string {
 }
 
 // WritableDir is where the writable layer of a running container lies.
-func WritableDir(id string) string { return filepath.Join(ContainersDir, id, "writable") }
+func WritableDir(id string) string { return path.Join(ContainersDir, id, "writable") }

@@ -3,7 +3,7 @@ package bundle
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"path/filepath"
+	"path"
 	"strings"
 )
 
@@ -36,7 +36,7 @@ func NewFile(path string, content []byte, mode uint32) File {
 }
 
 // VolumePath is where the files of a volume lie in a bundle.
-func VolumePath(volume string) string { return filepath.Join(volumesDir, volume) }
+func VolumePath(volume string) string { return path.Join(volumesDir, volume) }
 
 // ownScheme marks the mounts whose source is in the bundle.
 const ownScheme = "bundle:"

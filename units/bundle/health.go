@@ -1,7 +1,7 @@
 package bundle
 
 import (
-	"path/filepath"
+	"path"
 	"time"
 )
 
@@ -13,7 +13,7 @@ const HealthDir = RunDir + "/health"
 const HealthLock = HealthDir + "/lock"
 
 // HealthFile is where the record of a container lies.
-func HealthFile(id string) string { return filepath.Join(HealthDir, id+".json") }
+func HealthFile(id string) string { return path.Join(HealthDir, id+".json") }
 
 // HealthRecord is the result of the probes of a running container.
 type HealthRecord struct {

@@ -1,7 +1,7 @@
 package bundle
 
 import (
-	"path/filepath"
+	"path"
 	"time"
 )
 
@@ -73,10 +73,10 @@ func (r LastRun) String() string {
 }
 
 // LastRunFile is where the last run of a container is noted, as JSON.
-func LastRunFile(id string) string { return filepath.Join(LastRunsDir, id) }
+func LastRunFile(id string) string { return path.Join(LastRunsDir, id) }
 
 // FailureFile is where the launcher leaves its [Failure] for the note of the end of the run.
-func FailureFile(id string) string { return filepath.Join(LastRunsDir, "."+id) }
+func FailureFile(id string) string { return path.Join(LastRunsDir, "."+id) }
 
 // Calm is how long a container has to run before its earlier restarts no longer count, as in Kubernetes
 // (https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy).
@@ -84,4 +84,4 @@ const Calm = 10 * time.Minute
 
 // BackOffFile says, from the end of a run until the next one begins, that this one is to wait, and for how long: see
 // the launcher's backoff.c.
-func BackOffFile(id string) string { return filepath.Join(BackOffDir, id) }
+func BackOffFile(id string) string { return path.Join(BackOffDir, id) }

@@ -1,7 +1,7 @@
 package bundle
 
 import (
-	"path/filepath"
+	"path"
 	"strings"
 )
 
@@ -75,45 +75,45 @@ const (
 // NetworkLock is the file a network's ADD and DEL lock shared, and its garbage
 // collection exclusively: CNI forbids that they overlap
 // (https://www.cni.dev/docs/spec/#gc-clean-up-any-stale-resources).
-func NetworkLock(network string) string { return filepath.Join(NetworksDir, network, "lock") }
+func NetworkLock(network string) string { return path.Join(NetworksDir, network, "lock") }
 
 // NetworkRecordFile is where the record of a network lies.
 func NetworkRecordFile(network string) string {
-	return filepath.Join(NetworkRecordsDir, network+".json")
+	return path.Join(NetworkRecordsDir, network+".json")
 }
 
 // CurrentBundle is the link of a unit to the bundle that it starts, by the container's id.
-func CurrentBundle(id string) string { return filepath.Join(CurrentDir, id) }
+func CurrentBundle(id string) string { return path.Join(CurrentDir, id) }
 
 // CompletedFile exists when the bundle of this directory name must not run again.
-func CompletedFile(dirName string) string { return filepath.Join(CompletedDir, dirName) }
+func CompletedFile(dirName string) string { return path.Join(CompletedDir, dirName) }
 
 // PutAside ends the name of a record in [CompletedDir] that does not count now: no object has the version.
 const PutAside = ".put-aside"
 
 // SandboxFile is a file of a running sandbox: a namespace of that name, which is pinned there.
-func SandboxFile(id, name string) string { return filepath.Join(AttachmentsDir, id, name) }
+func SandboxFile(id, name string) string { return path.Join(AttachmentsDir, id, name) }
 
 // AddressFile has the first address of a running container or sandbox; one that is attached to no
 // network has no such file.
-func AddressFile(id string) string { return filepath.Join(AttachmentsDir, id, "address") }
+func AddressFile(id string) string { return path.Join(AttachmentsDir, id, "address") }
 
 // RecordFile is the configuration that a container or sandbox was started with, for its clean-up. Launchers lock
 // it while they start the container, and while they clean up after it.
-func RecordFile(id string) string { return filepath.Join(AttachmentsDir, id, ConfigFile) }
+func RecordFile(id string) string { return path.Join(AttachmentsDir, id, ConfigFile) }
 
 // EmptyDirPath is where an [EmptyDir] of a running container or sandbox lies.
-func EmptyDirPath(id, name string) string { return filepath.Join(ContainersDir, id, "volumes", name) }
+func EmptyDirPath(id, name string) string { return path.Join(ContainersDir, id, "volumes", name) }
 
 // EtcFile is where one of [EtcFiles] of a running container or sandbox lies. The container may write to it: it lies where
 // the writable layer does, because a file in RunDir could fill a file system that the whole node needs.
-func EtcFile(id, name string) string { return filepath.Join(ContainersDir, id, name) }
+func EtcFile(id, name string) string { return path.Join(ContainersDir, id, name) }
 
 // MemberFile has the addresses of a container that is attached to networks, and its names for its neighbours.
-func MemberFile(id string) string { return filepath.Join(MembersDir, id) }
+func MemberFile(id string) string { return path.Join(MembersDir, id) }
 
 // FreshVolume marks a volume that davit has made and that no container has had: the first one fills it from its image.
-func FreshVolume(name string) string { return filepath.Join(VolumesDir, FreshMark+name) }
+func FreshVolume(name string) string { return path.Join(VolumesDir, FreshMark+name) }
 
 // FreshMark begins the name of that mark. No volume's name begins with a dot.
 const FreshMark = ".fresh-"
@@ -121,7 +121,7 @@ const FreshMark = ".fresh-"
 // RunningBundle is the symbolic link that names the bundle a container was started
 // from. It exists while the container runs, and has its version if a unit was
 // rewritten and not restarted.
-func RunningBundle(id string) string { return filepath.Join(AttachmentsDir, id, "bundle") }
+func RunningBundle(id string) string { return path.Join(AttachmentsDir, id, "bundle") }
 
 // RuntimeID is a container's id for libcontainer and CNI, which know no @. No object's name has a dot.
 func RuntimeID(id string) string { return strings.ReplaceAll(id, "@", ".") }
@@ -131,4 +131,4 @@ func FromRuntimeID(id string) string { return strings.ReplaceAll(id, ".", "@") }
 
 // WaitFIFO is where libcontainer keeps a created container's process waiting (execFifoFilename of runc's
 // libcontainer): a process that opens it lets the waiting one go on. It is gone then.
-func WaitFIFO(id string) string { return filepath.Join(RuntimeDir, RuntimeID(id), "exec.fifo") }
+func WaitFIFO(id string) string { return path.Join(RuntimeDir, RuntimeID(id), "exec.fifo") }

@@ -3,7 +3,7 @@ package bundle
 import (
 	"encoding/json"
 	"fmt"
-	"path/filepath"
+	"path"
 )
 
 // Rootfs is the record of an image whose layers lie in the node's storage, whole and
@@ -40,7 +40,7 @@ type RootfsName struct {
 }
 
 // RootfsPath is where the record of the image id lies.
-func RootfsPath(imageID string) string { return filepath.Join(RootfsDir, imageID+".json") }
+func RootfsPath(imageID string) string { return path.Join(RootfsDir, imageID+".json") }
 
 // Encode returns the record's text.
 func (r *Rootfs) Encode() ([]byte, error) {

@@ -10,12 +10,10 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"syscall"
 
-	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
-	"github.com/davit-project/davit/agent/images"
 	"github.com/davit-project/davit/agent/terminal"
 )
 
@@ -23,14 +21,10 @@ import (
 var version = "devel"
 
 func main() {
-	// The storage library runs this program again to unpack layers; then it is not davit.
-	if images.Init() {
-		return
-	}
-	if status, done := supervise(os.Args[1:]); done {
+	if status, done := begin(os.Args[1:]); done {
 		os.Exit(status)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	root := rootCommand()
 	setOutput(root, terminal.NewWriter(os.Stdout), terminal.NewWriter(os.Stderr))
 	err := root.ExecuteContext(ctx)
@@ -43,7 +37,7 @@ func setOutput(root *cobra.Command, out, errs *terminal.Writer) {
 	root.SetOut(out)
 	root.SetErr(errs)
 	log.SetOutput(errs)
-	logrus.SetOutput(errs)
+	setLibraryOutput(errs)
 }
 
 // printError prints each of the errors that were joined in a line.

@@ -40,12 +40,8 @@ runs the containers. No davit process is needed while they run.`,
 	flags.StringVar(&s.policy, "policy", facts.DefaultPolicy, "the policy for manifests: a file, or privileged, baseline or restricted")
 	flags.StringVar(&s.owner, "owner", "", "a user beside root whose manifests count, such as davit-git")
 	flags.StringVarP(&s.output, "output", "o", "text", "how to print: text, json or yaml")
-	root.AddCommand(
-		agentCommand(&s), applyCommand(&s), planCommand(&s), statusCommand(&s), whyCommand(&s), validateCommand(&s),
-		historyCommand(&s), diffCommand(&s), rollbackCommand(&s), suspendCommand(&s), resumeCommand(&s),
-		renderCommand(&s), explainCommand(), schemaCommand(), logsCommand(&s), execCommand(), attachCommand(),
-		cpCommand(), topCommand(&s), portCommand(&s), versionCommand(&s),
-	)
+	root.AddCommand(validateCommand(&s), explainCommand(), schemaCommand(), versionCommand(&s))
+	root.AddCommand(nodeCommands(&s)...)
 	return root
 }
 
