@@ -24,26 +24,6 @@ import (
 // Each member of a network has the lines of all in its /etc/hosts. What a start costs must hardly grow
 // with their number, so the lines are worked out once, and each file gets what is different in them.
 
-// member is a container as its neighbours see it. Its file in [bundle.MembersDir] is what counts.
-type member struct {
-	ID string `json:"id"`
-	// Hostname is what the container calls itself.
-	Hostname string `json:"hostname"`
-	// Networks are its endpoints, by network.
-	Networks map[string]endpoint `json:"networks"`
-	// Base is the part of its /etc/hosts that no neighbour changes, which comes first.
-	Base string `json:"base"`
-	// Unready is set for a replica that is not ready yet, or that is about to stop: it gives its
-	// names up to those that are ready.
-	Unready bool `json:"unready,omitempty"`
-}
-
-// endpoint is what a container is called and where it is on one network.
-type endpoint struct {
-	Names     []string `json:"names"`
-	Addresses []string `json:"addresses"`
-}
-
 // neighbours are the members of a network, in the order in which they came. They are on record in
 // [bundle.NamesDir], so that nobody has to read all members' files; without the record they are.
 type neighbours []neighbour
@@ -51,7 +31,7 @@ type neighbours []neighbour
 // neighbour is what others need to know of a member.
 type neighbour struct {
 	ID string `json:"id"`
-	endpoint
+	bundle.Endpoint
 	Unready bool `json:"unready,omitempty"`
 	// Base is how long that part of its /etc/hosts is, in bytes; -1 for one whose file is written as a whole: it is
 	// on other networks too, whose lines come between, or it did not let its file be written the last time.
@@ -75,18 +55,18 @@ func baseHosts(b *bundle.Bundle) string {
 }
 
 // ownHosts are the lines for a host name that neighbours do not know its container by.
-func ownHosts(m member) string {
+func ownHosts(m bundle.Member) string {
 	var text strings.Builder
 	for _, network := range slices.Sorted(maps.Keys(m.Networks)) {
 		if end := m.Networks[network]; m.Hostname != "" && !slices.Contains(end.Names, m.Hostname) {
-			writeLines(&text, endpoint{[]string{m.Hostname}, end.Addresses})
+			writeLines(&text, bundle.Endpoint{Names: []string{m.Hostname}, Addresses: end.Addresses})
 		}
 	}
 	return text.String()
 }
 
 // join makes a container that starts known to its networks.
-func join(m member, base string) error {
+func join(m bundle.Member, base string) error {
 	m.Base = base + ownHosts(m)
 	unlock, err := disk.Lock(namesLock, unix.LOCK_EX)
 	if err != nil {
@@ -177,7 +157,7 @@ func leave(id string) error {
 
 // publish writes a member's file, tells its neighbours, and returns the lines of all its networks. The
 // caller holds namesLock.
-func publish(m member) (lines string, err error) {
+func publish(m bundle.Member) (lines string, err error) {
 	text, err := json.Marshal(m)
 	if err != nil {
 		return "", err
@@ -258,12 +238,12 @@ func rewriteHosts(id string) error {
 }
 
 // asNeighbour is a member as those of one of its networks need to know it.
-func asNeighbour(m member, network string) neighbour {
+func asNeighbour(m bundle.Member, network string) neighbour {
 	base := len(m.Base)
 	if len(m.Networks) > 1 {
 		base = -1
 	}
-	return neighbour{ID: m.ID, endpoint: m.Networks[network], Unready: m.Unready, Base: base}
+	return neighbour{ID: m.ID, Endpoint: m.Networks[network], Unready: m.Unready, Base: base}
 }
 
 // without is the neighbours without one.
@@ -291,7 +271,7 @@ func (all neighbours) lines() string {
 	}
 	var text strings.Builder
 	for _, n := range all {
-		end := n.endpoint
+		end := n.Endpoint
 		if n.Unready {
 			end.Names = slices.DeleteFunc(slices.Clone(end.Names), func(name string) bool { return answered[name] })
 		}
@@ -300,7 +280,7 @@ func (all neighbours) lines() string {
 	return text.String()
 }
 
-func writeLines(text *strings.Builder, e endpoint) {
+func writeLines(text *strings.Builder, e bundle.Endpoint) {
 	if len(e.Names) == 0 {
 		return
 	}
@@ -373,12 +353,12 @@ func readNeighbours(network string) (all neighbours, exact bool, err error) {
 	return all, false, err
 }
 
-func readMembers() ([]member, error) {
+func readMembers() ([]bundle.Member, error) {
 	entries, err := os.ReadDir(bundle.MembersDir)
 	if err != nil {
 		return nil, err
 	}
-	var members []member
+	var members []bundle.Member
 	for _, entry := range entries {
 		m, err := readMember(filepath.Join(bundle.MembersDir, entry.Name()))
 		if err != nil {
@@ -394,20 +374,17 @@ func readMembers() ([]member, error) {
 // readMember reads a member's file. A launcher that was killed may have left half a file:
 // that is the zero member, which has no neighbours; its container is not up, and its next
 // start writes the file again.
-func readMember(path string) (member, error) {
+func readMember(path string) (bundle.Member, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return member{}, err
+		return bundle.Member{}, err
 	}
-	var m member
-	if json.Unmarshal(text, &m) != nil || m.ID != filepath.Base(path) {
-		return member{}, nil
-	}
+	m, _ := bundle.DecodeMember(filepath.Base(path), text)
 	return m, nil
 }
 
 // writeAllHosts writes a running member's /etc/hosts.
-func writeAllHosts(m member) error {
+func writeAllHosts(m bundle.Member) error {
 	text, err := allHosts(m)
 	if err != nil {
 		return err
@@ -416,7 +393,7 @@ func writeAllHosts(m member) error {
 }
 
 // allHosts is a member's /etc/hosts: its own lines, then those of each network's members.
-func allHosts(m member) (string, error) {
+func allHosts(m bundle.Member) (string, error) {
 	text := m.Base
 	for _, network := range slices.Sorted(maps.Keys(m.Networks)) {
 		all, _, err := readNeighbours(network)

@@ -98,8 +98,8 @@ func TestLinksOfAnImageStayInside(t *testing.T) {
 
 func TestNeighboursAreNamedInTheOrderInWhichTheyCame(t *testing.T) {
 	t.Parallel()
-	web := neighbour{ID: "web", endpoint: endpoint{[]string{"web", "www"}, []string{"10.0.0.2", "fd00::2"}}}
-	db := neighbour{ID: "db", endpoint: endpoint{[]string{"db"}, []string{"10.0.0.3"}}}
+	web := neighbour{ID: "web", Endpoint: bundle.Endpoint{Names: []string{"web", "www"}, Addresses: []string{"10.0.0.2", "fd00::2"}}}
+	db := neighbour{ID: "db", Endpoint: bundle.Endpoint{Names: []string{"db"}, Addresses: []string{"10.0.0.3"}}}
 	all := neighbours{}.with(web).with(db)
 	want := "10.0.0.2\tweb www\nfd00::2\tweb www\n10.0.0.3\tdb\n"
 	if diff := cmp.Diff(want, all.lines()); diff != "" {
@@ -116,8 +116,8 @@ func TestNeighboursAreNamedInTheOrderInWhichTheyCame(t *testing.T) {
 
 func TestAHostNameThatNeighboursDoNotKnowIsTheContainersOwn(t *testing.T) {
 	t.Parallel()
-	web := member{ID: "web", Hostname: "frontend", Networks: map[string]endpoint{
-		"app": {[]string{"web", "www"}, []string{"10.0.0.2", "fd00::2"}}, "back": {[]string{"web", "frontend"}, []string{"10.1.0.3"}},
+	web := bundle.Member{ID: "web", Hostname: "frontend", Networks: map[string]bundle.Endpoint{
+		"app": {Names: []string{"web", "www"}, Addresses: []string{"10.0.0.2", "fd00::2"}}, "back": {Names: []string{"web", "frontend"}, Addresses: []string{"10.1.0.3"}},
 	}}
 	if diff := cmp.Diff("10.0.0.2\tfrontend\nfd00::2\tfrontend\n", ownHosts(web)); diff != "" {
 		t.Error(diff)
@@ -127,7 +127,7 @@ func TestAHostNameThatNeighboursDoNotKnowIsTheContainersOwn(t *testing.T) {
 func TestUnreadyReplicasLeaveTheirNamesToReadyOnes(t *testing.T) {
 	t.Parallel()
 	replica := func(id, address string, unready bool) neighbour {
-		return neighbour{ID: id, Unready: unready, endpoint: endpoint{[]string{id, "web"}, []string{address}}}
+		return neighbour{ID: id, Unready: unready, Endpoint: bundle.Endpoint{Names: []string{id, "web"}, Addresses: []string{address}}}
 	}
 	for name, test := range map[string]struct {
 		all  neighbours

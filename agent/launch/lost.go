@@ -85,12 +85,12 @@ func unmountBelow(dirs ...string) error {
 // restoreMembers makes members again of containers that run without a record, as far as the kernel knows them, and
 // returns those of a network. Their own /etc/hosts stay as they are until they start again: what else is in them is
 // on record nowhere. The caller holds namesLock.
-func restoreMembers(network string) ([]member, error) {
+func restoreMembers(network string) ([]bundle.Member, error) {
 	ports, err := bridge.Ports()
 	if err != nil {
 		return nil, err
 	}
-	var restored []member
+	var restored []bundle.Member
 	for _, port := range ports {
 		id := bundle.FromRuntimeID(port.Container)
 		if !isID(id) {
@@ -110,19 +110,19 @@ func restoreMembers(network string) ([]member, error) {
 }
 
 // memberAt is the member that a container of a bundle is on a network, with the addresses of its port there.
-func memberAt(b *bundle.Bundle, port bridge.Port, network string) (member, bool) {
+func memberAt(b *bundle.Bundle, port bridge.Port, network string) (bundle.Member, bool) {
 	for i, attachment := range b.Network.Attachments {
 		own, ok, err := bundle.DecodeBridgeNetwork(attachment.Conflist)
 		if err != nil || !ok || attachment.Network != network || own.Device != port.Device || interfaceName(i) != port.Interface {
 			continue
 		}
-		end := endpoint{Names: attachment.Names}
+		end := bundle.Endpoint{Names: attachment.Names}
 		for _, address := range port.Addresses {
 			end.Addresses = append(end.Addresses, address.String())
 		}
-		m := member{ID: b.ID, Hostname: b.Spec.Hostname, Networks: map[string]endpoint{network: end}}
+		m := bundle.Member{ID: b.ID, Hostname: b.Spec.Hostname, Networks: map[string]bundle.Endpoint{network: end}}
 		m.Base = baseHosts(b) + ownHosts(m)
 		return m, true
 	}
-	return member{}, false
+	return bundle.Member{}, false
 }

@@ -28,9 +28,9 @@ func TestAMemberIsMadeOfItsBundleAndOfItsPort(t *testing.T) {
 	addresses := []netip.Addr{netip.MustParseAddr("10.50.0.7")}
 	port := bridge.Port{Device: "dv-shop", Container: "web", Interface: "eth1", Addresses: addresses}
 	got, ok := memberAt(b, port, "shop")
-	want := member{
+	want := bundle.Member{
 		ID: "web", Hostname: "web", Base: baseHosts(b),
-		Networks: map[string]endpoint{"shop": {Names: []string{"web", "www"}, Addresses: []string{"10.50.0.7"}}},
+		Networks: map[string]bundle.Endpoint{"shop": {Names: []string{"web", "www"}, Addresses: []string{"10.50.0.7"}}},
 	}
 	if diff := cmp.Diff(want, got); !ok || diff != "" {
 		t.Errorf("%v, %s", ok, diff)

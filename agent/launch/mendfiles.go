@@ -60,7 +60,7 @@ func writeLost(b *bundle.Bundle, name string) error {
 }
 
 // writeAddress records the first address of a container.
-func writeAddress(b *bundle.Bundle, own member) error {
+func writeAddress(b *bundle.Bundle, own bundle.Member) error {
 	for _, attachment := range b.Network.Attachments {
 		if addresses := own.Networks[attachment.Network].Addresses; len(addresses) > 0 {
 			return os.WriteFile(bundle.AddressFile(b.ID), []byte(addresses[0]), 0o600)

@@ -19,7 +19,7 @@ import (
 // connected is a running container or sandbox, while its connections to davit's networks are repaired.
 type connected struct {
 	*bundle.Bundle
-	member    member
+	member    bundle.Member
 	namespace string // the path of its network namespace
 	// administers is set if its processes may change what is in there.
 	administers bool
@@ -128,10 +128,10 @@ func namespaceOf(b *bundle.Bundle) (string, error) {
 
 // ensureMember leaves the record of a container's names and addresses. The container's /etc/hosts stays the same file,
 // which the container has mounted.
-func ensureMember(b *bundle.Bundle) (member, error) {
+func ensureMember(b *bundle.Bundle) (bundle.Member, error) {
 	unlock, err := disk.Lock(namesLock, unix.LOCK_EX)
 	if err != nil {
-		return member{}, err
+		return bundle.Member{}, err
 	}
 	defer unlock()
 	own, err := readMember(bundle.MemberFile(b.ID))
@@ -139,7 +139,7 @@ func ensureMember(b *bundle.Bundle) (member, error) {
 		return own, nil
 	}
 	if own, err = lostMember(b); err != nil {
-		return member{}, err
+		return bundle.Member{}, err
 	}
 	_, err = publish(own)
 	return own, err
@@ -147,23 +147,23 @@ func ensureMember(b *bundle.Bundle) (member, error) {
 
 // lostMember is the member that a running container is, by what its neighbours have on record, or else by its ports of
 // bridges. Where it is on a foreign network may not be known.
-func lostMember(b *bundle.Bundle) (member, error) {
+func lostMember(b *bundle.Bundle) (bundle.Member, error) {
 	ports, err := bridge.Ports()
 	if err != nil {
-		return member{}, err
+		return bundle.Member{}, err
 	}
 	ports = slices.DeleteFunc(ports, func(port bridge.Port) bool { return port.Container != bundle.RuntimeID(b.ID) })
-	lost := member{ID: b.ID, Hostname: b.Spec.Hostname, Networks: map[string]endpoint{}}
+	lost := bundle.Member{ID: b.ID, Hostname: b.Spec.Hostname, Networks: map[string]bundle.Endpoint{}}
 	for _, attachment := range b.Network.Attachments {
 		known := lastKnown(b, attachment, ports)
 		_, isOwn, err := bundle.DecodeBridgeNetwork(attachment.Conflist)
 		if err != nil {
-			return member{}, err
+			return bundle.Member{}, err
 		}
 		if isOwn && len(known.Addresses) == 0 {
-			return member{}, errors.New("the record of its addresses is gone, and so are its devices: run systemctl restart " + b.ID)
+			return bundle.Member{}, errors.New("the record of its addresses is gone, and so are its devices: run systemctl restart " + b.ID)
 		}
-		lost.Networks[attachment.Network], lost.Unready = known.endpoint, lost.Unready || known.Unready
+		lost.Networks[attachment.Network], lost.Unready = known.Endpoint, lost.Unready || known.Unready
 	}
 	lost.Base = baseHosts(b) + ownHosts(lost)
 	return lost, nil
@@ -177,8 +177,8 @@ func lastKnown(b *bundle.Bundle, attachment bundle.Attachment, ports []bridge.Po
 	}
 	for _, port := range ports {
 		if m, ok := memberAt(b, port, attachment.Network); ok {
-			return neighbour{endpoint: m.Networks[attachment.Network]}
+			return neighbour{Endpoint: m.Networks[attachment.Network]}
 		}
 	}
-	return neighbour{endpoint: endpoint{Names: attachment.Names}}
+	return neighbour{Endpoint: bundle.Endpoint{Names: attachment.Names}}
 }

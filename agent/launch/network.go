@@ -38,8 +38,8 @@ func (r *run) connect(ctx context.Context) error {
 			return fmt.Errorf("make a network namespace: %w", err)
 		}
 	}
-	member := member{
-		ID: r.ID, Hostname: r.Spec.Hostname, Networks: map[string]endpoint{},
+	member := bundle.Member{
+		ID: r.ID, Hostname: r.Spec.Hostname, Networks: map[string]bundle.Endpoint{},
 		Unready: r.Replica && r.Health.HoldsStart(),
 	}
 	for i, attachment := range r.Network.Attachments {
@@ -48,7 +48,7 @@ func (r *run) connect(ctx context.Context) error {
 			return fmt.Errorf("attach to network %s: %w", attachment.Network, err)
 		}
 		r.addresses = append(r.addresses, addresses...)
-		member.Networks[attachment.Network] = endpoint{Names: attachment.Names, Addresses: addresses}
+		member.Networks[attachment.Network] = bundle.Endpoint{Names: attachment.Names, Addresses: addresses}
 	}
 	if len(r.addresses) > 0 {
 		if err := os.WriteFile(bundle.AddressFile(r.ID), []byte(r.addresses[0]), 0o600); err != nil {
