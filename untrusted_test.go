@@ -37,37 +37,42 @@ var seenByContainer = []string{`"hosts"`, `"hostname"`, `"resolv.conf"`}
 
 // nodesOwn are functions that open other paths of the node's, with whose they are. A container can change none of them.
 var nodesOwn = map[string]string{
-	"agent/launch.loaded":          "a file of the kernel's",
-	"agent/launch.leaveUnitGroup":  "a control group",
-	"agent/launch.readMember":      "a record below /run/davit",
-	"agent/launch.record":          "a record below /run/davit",
-	"agent/launch.outputNamedIn":   "the bundle, which is root's and never rewritten",
-	"agent/launch.forgetRun":       "the container's directory, which is root's",
-	"agent/launch.takeFailure":     "a record below /run/davit",
-	"agent/launch.stillWaits":      "a record below /run/davit",
-	"agent/launch.writeNote":       "a record below /run/davit",
-	"agent/launch.created":         "the runtime's own directory",
-	"agent/launch.explain":         "the runtime's own directory",
-	"agent/launch.Signal":          "the runtime's own directory",
-	"agent/launch.keptHooks":       "the runtime's own directory",
-	"agent/launch.group":           "the runtime's own directory",
-	"agent/launch.fillInitLayer":   "a layer below /var/lib/davit that no container can write to",
-	"agent/launch.setUpNamespaces": "a file of the kernel's",
-	"agent/launch.pin":             "the container's directory, which is root's",
-	"agent/launch.isFreshVolume":   "a volume's directory itself, which no container can exchange",
-	"agent/launch.moveInto":        "a copy beside the volumes that no container has",
-	"agent/launch.unmapOwners":     "a copy beside the volumes that no container has",
-	"agent/launch.syncTree":        "a copy beside the volumes that no container has",
-	"agent/launch.stage":           "the container's directory, which is root's",
-	"agent/launch.readRange":       "the container's directory, which is root's",
-	"agent/launch.subordinate":     "/etc/subuid and /etc/subgid",
-	"agent/resolver.read":          "the node's resolv.conf, without waiting",
-	"agent/transfer.Container":     "what the kernel says of a process",
-	"agent/transfer.readIDs":       "what the kernel says of a process",
-	"agent/usage.readFile":         "a file of the kernel's",
-	"agent/usage.countProcesses":   "the kernel's control groups",
-	"agent/volumes.openDir":        "the directory of a volume, which is in one of root's",
-	"agent/volumes.list":           "the directory of all volumes, which is root's",
+	"agent/launch/confine.loaded":          "a file of the kernel's",
+	"agent/launch/runtime.Leave":           "a control group",
+	"agent/launch/network.readMember":      "a record below /run/davit",
+	"agent/launch/network.record":          "a record below /run/davit",
+	"agent/launch/stdio.outputNamedIn":     "the bundle, which is root's and never rewritten",
+	"agent/launch/record.ForgetRun":        "the container's directory, which is root's",
+	"agent/launch/record.TakeFailure":      "a record below /run/davit",
+	"agent/launch/cleanup.stillWaits":      "a record below /run/davit",
+	"agent/launch/record.WriteNote":        "a record below /run/davit",
+	"agent/launch/runtime.created":         "the runtime's own directory",
+	"agent/launch/runtime.explain":         "the runtime's own directory",
+	"agent/launch/runtime.Signal":          "the runtime's own directory",
+	"agent/launch/runtime.keptHooks":       "the runtime's own directory",
+	"agent/launch/runtime.group":           "the runtime's own directory",
+	"agent/launch/rootfs.fillInitLayer":    "a layer below /var/lib/davit that no container can write to",
+	"agent/launch/namespaces.setUp":        "a file of the kernel's",
+	"agent/launch/namespaces.Pin":          "the container's directory, which is root's",
+	"agent/launch/rootfs.isFreshVolume":    "a volume's directory itself, which no container can exchange",
+	"agent/launch/rootfs.moveInto":         "a copy beside the volumes that no container has",
+	"agent/launch/rootfs.unmapOwners":      "a copy beside the volumes that no container has",
+	"agent/launch/rootfs.syncTree":         "a copy beside the volumes that no container has",
+	"agent/launch/rootfs.stage":            "the container's directory, which is root's",
+	"agent/launch/namespaces.readRange":    "the container's directory, which is root's",
+	"agent/launch/namespaces.subordinate":  "/etc/subuid and /etc/subgid",
+	"agent/launch/confine.ForbidLingering": "a control group",
+	"agent/launch/testnode.Root":           "a test's directory",
+	"agent/launch/testnode.Lease":          "a test's directory",
+	"agent/launch/mend.writeLost":          "by rootfs.WriteFile, which uses agent/untrusted",
+	"agent/launch/start.create":            "nothing: these calls of stdio and runtime make a container",
+	"agent/resolver.read":                  "the node's resolv.conf, without waiting",
+	"agent/transfer.Container":             "what the kernel says of a process",
+	"agent/transfer.readIDs":               "what the kernel says of a process",
+	"agent/usage.readFile":                 "a file of the kernel's",
+	"agent/usage.countProcesses":           "the kernel's control groups",
+	"agent/volumes.openDir":                "the directory of a volume, which is in one of root's",
+	"agent/volumes.list":                   "the directory of all volumes, which is root's",
 }
 
 func TestContainersFilesAreOpenedInOneWay(t *testing.T) {
@@ -104,7 +109,7 @@ func TestOpeningIsFound(t *testing.T) {
 	t.Parallel()
 	for call, found := range map[string]bool{
 		`os.Open(path)`: true,
-		`os.OpenFile(ownFile(id, "hosts"), os.O_WRONLY, 0)`:              true,
+		`os.OpenFile(record.File(id, "hosts"), os.O_WRONLY, 0)`:          true,
 		`os.ReadFile(fmt.Sprintf("/proc/%d/root/etc/passwd", pid))`:      true,
 		`os.ReadFile(fmt.Sprintf("/proc/self/fd/%d", n))`:                true,
 		`unix.Open(path, unix.O_RDONLY, 0)`:                              true,
@@ -117,7 +122,7 @@ func TestOpeningIsFound(t *testing.T) {
 		`pathrs.OpenInRoot(root, path)`:                                  false,
 		`os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))`:               false,
 		`os.ReadFile(filepath.Join("/sys/class/net", device, "mtu"))`:    false,
-		`os.ReadFile(ownFile(id, environmentFile))`:                      false,
+		`os.ReadFile(record.File(id, environmentFile))`:                  false,
 		`os.ReadFile(bundle.AddressFile(id))`:                            false,
 		`os.OpenFile(path, unix.O_PATH, 0)`:                              false,
 		`unix.Openat(int(dir.Fd()), name, unix.O_PATH, 0)`:               false,
@@ -257,6 +262,9 @@ func isNodes(call *ast.CallExpr) bool {
 	return mentions(path, isNodePath)
 }
 
+// nodeNames are names of other packages with paths of the node's own.
+var nodeNames = []string{"os.DevNull", "record.File", "runtime.GroupRoot"}
+
 // isNodePath reports whether an expression begins a path of the node's own: a literal, a name of package bundle, which
 // has those of davit's state, or a container's own directory.
 func isNodePath(e ast.Expr) bool {
@@ -268,9 +276,7 @@ func isNodePath(e ast.Expr) bool {
 		return slices.ContainsFunc(nodePaths, begins) && !slices.ContainsFunc(notNode, holds)
 	case *ast.SelectorExpr:
 		of, ok := e.X.(*ast.Ident)
-		return ok && (of.Name == "bundle" || of.Name == "os" && e.Sel.Name == "DevNull")
-	case *ast.Ident:
-		return e.Name == "ownFile" || e.Name == "cgroupRoot"
+		return ok && (of.Name == "bundle" || slices.Contains(nodeNames, of.Name+"."+e.Sel.Name))
 	}
 	return false
 }

@@ -58,16 +58,21 @@ func read(b *bundle.Bundle) (container, error) {
 			return container{}, err
 		}
 		if own {
-			one.attached = append(one.attached, attachment{network, fmt.Sprintf("eth%d", i), within(network, m.Networks[has.Network].Addresses)})
+			addresses := within(network, m.Networks[has.Network].Addresses)
+			one.attached = append(one.attached, attachment{network, fmt.Sprintf("eth%d", i), addresses})
 		}
 	}
 	return one, nil
 }
 
 // within are addresses with the lengths of the subnets that they are of.
-func within(network bundle.BridgeNetwork, addresses []netip.Addr) []netip.Prefix {
+func within(network bundle.BridgeNetwork, addresses []string) []netip.Prefix {
 	var found []netip.Prefix
-	for _, address := range addresses {
+	for _, text := range addresses {
+		address, err := netip.ParseAddr(text)
+		if err != nil {
+			continue // in no subnet
+		}
 		for _, subnet := range network.Subnets {
 			if subnet.Subnet.Contains(address) {
 				found = append(found, netip.PrefixFrom(address, subnet.Subnet.Bits()))
@@ -77,21 +82,15 @@ func within(network bundle.BridgeNetwork, addresses []netip.Addr) []netip.Prefix
 	return found
 }
 
-// member is the launchers' record of a container's networks.
-type member struct {
-	Networks map[string]struct{ Addresses []netip.Addr }
-	Unready  bool
-}
-
-// readMember reads it. Half of a record is none.
-func readMember(id string) (member, error) {
+// readMember reads the record of a container's networks. Half of a record is none.
+func readMember(id string) (bundle.Member, error) {
 	text, err := os.ReadFile(bundle.MemberFile(id))
 	if err != nil {
-		return member{}, err
+		return bundle.Member{}, err
 	}
-	var m member
-	if json.Unmarshal(text, &m) != nil {
-		return member{}, fs.ErrNotExist
+	m, ok := bundle.DecodeMember(id, text)
+	if !ok {
+		return bundle.Member{}, fs.ErrNotExist
 	}
 	return m, nil
 }

@@ -100,12 +100,11 @@ func usedAddresses() (map[netip.Addr]bool, error) {
 		}
 	}
 	for _, file := range files {
-		var member struct {
-			Networks map[string]struct{ Addresses []string }
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has left
 		}
-		if err := readJSON(file, &member); err != nil {
-			continue // it has left, or a launcher was killed half-way
-		}
+		member, _ := bundle.DecodeMember(filepath.Base(file), text) // a launcher that was killed may have left half a file
 		for _, endpoint := range member.Networks {
 			for _, text := range endpoint.Addresses {
 				if address, err := netip.ParseAddr(text); err == nil {

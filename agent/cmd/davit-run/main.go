@@ -14,7 +14,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"runtime"
+	goruntime "runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -22,7 +22,13 @@ import (
 
 	"github.com/sirupsen/logrus"
 
-	"github.com/davit-project/davit/agent/launch"
+	"github.com/davit-project/davit/agent/launch/cleanup"
+	"github.com/davit-project/davit/agent/launch/exec"
+	"github.com/davit-project/davit/agent/launch/lifecycle"
+	"github.com/davit-project/davit/agent/launch/mend"
+	"github.com/davit-project/davit/agent/launch/runtime"
+	"github.com/davit-project/davit/agent/launch/schedule"
+	"github.com/davit-project/davit/agent/launch/start"
 	"github.com/davit-project/davit/agent/terminal"
 )
 
@@ -74,9 +80,9 @@ func init() {
 	// A start ends before it has used up the memory that a collection of its garbage would give back.
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(memoryLimit)
-	runtime.LockOSThread()
+	goruntime.LockOSThread()
 	if len(os.Args) > 1 && os.Args[1] == "init" {
-		launch.Init()
+		runtime.Init()
 	}
 }
 
@@ -98,46 +104,46 @@ func main() {
 func run(ctx context.Context, args []string) (int, error) {
 	switch {
 	case len(args) == 2 && args[0] == "start" && strings.Contains(args[1], "/"):
-		return 0, launch.Start(ctx, args[1])
+		return 0, start.Container(ctx, args[1])
 	case len(args) == 2 && args[0] == "sandbox":
-		return 0, launch.StartSandbox(ctx, args[1])
+		return 0, start.Sandbox(ctx, args[1])
 	case len(args) == 2 && args[0] == "ready":
-		return 0, launch.Ready(ctx, args[1])
+		return 0, lifecycle.Ready(ctx, args[1])
 	case len(args) == 3 && args[0] == "prestop":
 		grace, err := seconds(args[2])
 		if err != nil {
 			return 0, err
 		}
-		return 0, launch.PreStop(ctx, args[1], grace)
+		return 0, lifecycle.PreStop(ctx, args[1], grace)
 	case len(args) == 2 && args[0] == "expire":
 		within, err := time.ParseDuration(args[1])
 		if err != nil {
 			return 0, err
 		}
-		return 0, launch.Expire(within)
+		return 0, lifecycle.Expire(within)
 	case len(args) == 3 && args[0] == "explain":
 		pid, err := strconv.Atoi(args[2])
 		if err != nil {
 			return 0, err
 		}
-		return 0, launch.Explain(args[1], pid)
+		return 0, start.Explain(args[1], pid)
 	case len(args) == 3 && args[0] == "check":
 		return 0, check(ctx, args[1], args[2])
 	case len(args) == 2 && args[0] == "due":
 		return due(ctx, args[1])
 	case len(args) > 1 && args[0] == "beside":
-		return 0, launch.Beside(ctx, args[1:])
+		return 0, schedule.Overlap(ctx, args[1:])
 	case len(args) == 2 && args[0] == "finish":
-		return 0, launch.Finish(ctx, args[1])
+		return 0, cleanup.Finish(ctx, args[1])
 	case len(args) == 2 && args[0] == "cleanup":
-		return 0, launch.End(ctx, args[1], time.Now())
+		return 0, cleanup.End(ctx, args[1], time.Now())
 	case len(args) > 1 && args[0] == "mend":
-		printFailures(args[1:], launch.Mend(args[1:]))
+		printFailures(args[1:], mend.All(args[1:]))
 		return 0, nil
 	case len(args) == 3 && args[0] == "reload":
-		return 0, launch.Reload(args[1], args[2])
+		return 0, lifecycle.Reload(args[1], args[2])
 	case len(args) > 1 && args[0] == "exec":
-		return exec(args[1:])
+		return execIn(args[1:])
 	case len(args) > 1 && args[0] == "attach":
 		return 0, attach(args[1:])
 	case len(args) == 1 && args[0] == "version":
@@ -162,7 +168,7 @@ func printFailures(ids []string, failures map[string]error) {
 
 // check prints why a check has failed: the caller needs the fact that it was made.
 func check(ctx context.Context, id, probe string) error {
-	if err := launch.Check(ctx, id, probe); err != nil {
+	if err := exec.Check(ctx, id, probe); err != nil {
 		fmt.Println(err)
 	}
 	return nil
@@ -178,7 +184,7 @@ func seconds(text string) (time.Duration, error) {
 
 // due is an ExecCondition=: status 1 skips the start, 255 fails it (systemd.service(5)).
 func due(ctx context.Context, dir string) (int, error) {
-	due, err := launch.Due(ctx, dir, time.Now())
+	due, err := schedule.Due(ctx, dir, time.Now())
 	switch {
 	case err != nil:
 		fmt.Fprintln(messages, "davit-run:", err)
@@ -191,8 +197,8 @@ func due(ctx context.Context, dir string) (int, error) {
 	}
 }
 
-func exec(args []string) (int, error) {
-	var options launch.ExecOptions
+func execIn(args []string) (int, error) {
+	var options exec.Options
 	flags := flag.NewFlagSet("davit-run exec", flag.ContinueOnError)
 	flags.BoolVar(&options.Interactive, "interactive", false, "pass standard input on")
 	flags.BoolVar(&options.Terminal, "tty", false, "give the command a terminal")
@@ -204,13 +210,13 @@ func exec(args []string) (int, error) {
 		return nil
 	})
 	if err := flags.Parse(args); err != nil {
-		return launch.StatusError, err
+		return exec.StatusError, err
 	}
 	if flags.NArg() < 3 || flags.Arg(1) != "--" {
-		return launch.StatusError, errors.New("exec: want the name of a container, -- and a command")
+		return exec.StatusError, errors.New("exec: want the name of a container, -- and a command")
 	}
 	options.Args = flags.Args()[2:]
-	return launch.Exec(flags.Arg(0), options)
+	return exec.Run(flags.Arg(0), options)
 }
 
 func attach(args []string) error {
@@ -223,12 +229,12 @@ func attach(args []string) error {
 	if flags.NArg() != 1 {
 		return errors.New("attach: want the name of a container")
 	}
-	return launch.Attach(flags.Arg(0), keys)
+	return exec.Attach(flags.Arg(0), keys)
 }
 
 func detachKeys(flags *flag.FlagSet, keys *[]byte) {
 	flags.Func("detach-keys", "keys that leave the terminal, such as ctrl-p,ctrl-q", func(text string) (err error) {
-		*keys, err = launch.DetachKeys(text)
+		*keys, err = exec.DetachKeys(text)
 		return err
 	})
 }

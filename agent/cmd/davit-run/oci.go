@@ -11,7 +11,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/sirupsen/logrus"
 
-	"github.com/davit-project/davit/agent/launch"
+	"github.com/davit-project/davit/agent/launch/runtime"
 	"github.com/davit-project/davit/agent/terminal"
 )
 
@@ -20,7 +20,7 @@ import (
 func runOCI(args []string) error {
 	logrus.SetLevel(logrus.WarnLevel) // the specification wants warnings
 	flags := flagsOf("davit-run")
-	root := flags.String("root", launch.OCIRoot, "")
+	root := flags.String("root", runtime.OCIRoot, "")
 	logFile := flags.String("log", "", "")
 	logFormat := flags.String("log-format", "text", "")
 	showVersion := flags.Bool("version", false, "")
@@ -31,7 +31,7 @@ func runOCI(args []string) error {
 		fmt.Printf("davit-run version %s\nspec: %s\n", version, specs.Version)
 		return nil
 	}
-	err := ociCommand(launch.OCI{Root: *root}, flags.Args())
+	err := ociCommand(runtime.OCI{Root: *root}, flags.Args())
 	if err == nil || *logFile == "" {
 		return err
 	}
@@ -47,12 +47,12 @@ func flagsOf(name string) *flag.FlagSet {
 	return flags
 }
 
-func ociCommand(oci launch.OCI, args []string) error {
+func ociCommand(oci runtime.OCI, args []string) error {
 	if len(args) == 0 {
 		return errUsage
 	}
 	flags := flagsOf(args[0])
-	var create launch.OCICreate
+	var create runtime.OCICreate
 	force := false
 	switch args[0] {
 	case "create":
@@ -93,7 +93,7 @@ func ociCommand(oci launch.OCI, args []string) error {
 	}
 }
 
-func printState(oci launch.OCI, id string) error {
+func printState(oci runtime.OCI, id string) error {
 	state, err := oci.State(id)
 	if err != nil {
 		return err

@@ -1,0 +1,52 @@
+// Package mend restores what other programs have removed of what launchers made for running containers, without
+// restarting them. It finds out nothing about what is missing: each step leaves what is there, and makes the rest.
+package mend
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/davit-project/davit/agent/launch/network"
+	"github.com/davit-project/davit/agent/launch/record"
+	"github.com/davit-project/davit/agent/terminal"
+)
+
+// messages is where the reasons go why a container is left out.
+var messages = terminal.NewWriter(os.Stderr)
+
+// All restores what others have removed of what launchers made for running containers, without restarting them:
+// records, files of /etc, mounts of a sandbox, devices, addresses, routes, leases and nftables rules. It returns, by
+// container, why something cannot be restored. It leaves out a container that its launcher is starting or cleaning up
+// after.
+func All(ids []string) map[string]error {
+	failures := map[string]error{}
+	var networks network.Repair
+	for _, id := range ids {
+		err := one(id, &networks)
+		if errors.Is(err, errChanging) {
+			fmt.Fprintf(messages, "davit-run: %s: %v\n", id, err)
+		} else if err != nil {
+			failures[id] = err
+		}
+	}
+	networks.Rules(failures)
+	return failures
+}
+
+// one mends one container, except for its rules.
+func one(id string, networks *network.Repair) error {
+	b, err := holdRecord(id)
+	if b == nil || err != nil {
+		return err
+	}
+	if b.Sandbox != "" {
+		return nil // what else it has is the sandbox's
+	}
+	lost := lostFiles(b)
+	var failures []error
+	if record.IsSandbox(b) {
+		failures = append(failures, mendSandbox(b))
+	}
+	return errors.Join(append(failures, networks.Connect(b, namespaceOf), mendFiles(b, lost))...)
+}

@@ -1,0 +1,89 @@
+package rootfs
+
+import (
+	"errors"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/agent/launch/namespaces"
+)
+
+// MoveMountBeneath is MOVE_MOUNT_BENEATH of move_mount(2), since Linux 6.5.
+const moveMountBeneath = 0x200
+
+// ReplaceMount puts tree, which is mounted nowhere yet, in the place of the mount that target is the root of, in the
+// mount namespace of a process. open opens what is there.
+//
+// Nothing stays below it: the kernel unmounts what is mounted on a directory that is removed in another mount
+// namespace (rmdir(2)), as that of an earlier bundle is in time, and files mounted over it would go with it.
+func ReplaceMount(tree, target *os.File, pid int, open func() (*os.File, error)) error {
+	err := replaceBeneath(tree, target, pid)
+	if errors.Is(err, unix.EINVAL) { // the kernel does not know it
+		return replaceAfter(tree, target, pid, open)
+	}
+	return err
+}
+
+// replaceBeneath replaces a mount so that the process sees one or the other at any moment.
+func replaceBeneath(tree, target *os.File, pid int) error {
+	return namespaces.InMounts(pid, func(files *os.File) error {
+		if err := MoveMount(tree, target, moveMountBeneath); err != nil {
+			return err
+		}
+		return unmount(files, target)
+	})
+}
+
+// replaceAfter replaces a mount on kernels before Linux 6.5. For a moment the process sees neither of the two.
+func replaceAfter(tree, target *os.File, pid int, open func() (*os.File, error)) error {
+	err := namespaces.InMounts(pid, func(files *os.File) error { return unmount(files, target) })
+	if err != nil {
+		return err
+	}
+	place, err := open()
+	if err != nil {
+		return err
+	}
+	defer place.Close()
+	return namespaces.InMounts(pid, func(*os.File) error { return MoveMount(tree, place, 0) })
+}
+
+// MoveMount moves a mount that is nowhere yet to target.
+func MoveMount(tree, target *os.File, flags int) error {
+	const empty = unix.MOVE_MOUNT_F_EMPTY_PATH | unix.MOVE_MOUNT_T_EMPTY_PATH
+	return os.NewSyscallError("move_mount", unix.MoveMount(int(tree.Fd()), "", int(target.Fd()), "", empty|flags))
+}
+
+// unmount unmounts the mount that target is the root of, whatever is mounted there. files is the directory of this
+// process's open files.
+func unmount(files, target *os.File) error {
+	if err := unix.Fchdir(int(files.Fd())); err != nil {
+		return os.NewSyscallError("fchdir", err)
+	}
+	return os.NewSyscallError("umount", unix.Unmount(strconv.Itoa(int(target.Fd())), unix.MNT_DETACH))
+}
+
+// ReadOnlyTree is a mount of a path that is nowhere yet, with the options of all files that a bundle
+// brings along.
+func ReadOnlyTree(path string) (*os.File, error) {
+	return Tree(path, unix.MountAttr{
+		Attr_set:    unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV,
+		Propagation: unix.MS_PRIVATE,
+	})
+}
+
+// Tree is a mount of a path that is nowhere yet.
+func Tree(path string, attributes unix.MountAttr) (*os.File, error) {
+	fd, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
+	if err != nil {
+		return nil, os.NewSyscallError("open_tree", err)
+	}
+	tree := os.NewFile(uintptr(fd), path)
+	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, &attributes); err != nil {
+		tree.Close()
+		return nil, os.NewSyscallError("mount_setattr", err)
+	}
+	return tree, nil
+}
