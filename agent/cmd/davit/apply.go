@@ -60,7 +60,7 @@ on stderr names the cause.`,
 	return cmd
 }
 
-// waitFlags are those of every command that changes what runs.
+// waitFlags are the flags of every command that changes workloads.
 func waitFlags(cmd *cobra.Command, f *applyFlags) {
 	cmd.Flags().BoolVar(&f.wait, "wait", false, "wait until each change is confirmed, or does not work")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", defaultTimeout, "give up after this long")
@@ -90,7 +90,7 @@ func decide(ctx context.Context, progress io.Writer, decide func() error) error 
 	return decide()
 }
 
-// run makes the node what its manifests say, after decision has been taken; nil for none.
+// run brings the node into the state of its manifests, after decision has been taken; nil for none.
 func (s *settings) run(cmd *cobra.Command, f applyFlags, decision func(*agent.Node, source) error) error {
 	ctx, cancel := context.WithTimeoutCause(cmd.Context(), f.timeout, fmt.Errorf("not done after %s", f.timeout))
 	defer cancel()
@@ -174,7 +174,7 @@ func (s *settings) eventWriter(cmd *cobra.Command) io.Writer {
 	return io.Discard
 }
 
-// outcome is what apply prints as data.
+// outcome is the output of apply as data.
 type outcome struct {
 	Changed   int              `json:"changed"`
 	Unchanged int              `json:"unchanged"`
@@ -198,8 +198,8 @@ type result struct {
 	Error  string           `json:"error,omitempty"`
 }
 
-// planned takes a plan down: the change's, or a later one of it, which has what is left to do, or what
-// takes it back.
+// planned records a plan: the change's, or a later one of it, with the rest of its actions, or with those that
+// roll it back.
 func (o *outcome) planned(plan reconcile.Plan) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -290,8 +290,8 @@ func (o *outcome) withWarnings(err error, w io.Writer) error {
 	return nil
 }
 
-// failure is what did not work, each object or action in a line, the objects that were changed first; nil where all
-// did.
+// failure is the error of failed objects and actions, each in a line, the objects that were changed first; nil for
+// none.
 func (o *outcome) failure() error {
 	var failures []error
 	unchanged := func(f agent.Failure) int {

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"davit": main})
 }
 
-// TestCommands runs what needs no node: testdata/*.txtar.
+// TestCommands runs commands that need no node: testdata/*.txtar.
 func TestCommands(t *testing.T) {
 	t.Parallel()
 	examples, err := filepath.Abs("../../../examples")
@@ -45,7 +45,7 @@ func TestCommands(t *testing.T) {
 	})
 }
 
-// TestDocumentedCommandsAreRun keeps the documents to what the script of their name runs.
+// TestDocumentedCommandsAreRun checks that the script of a document's name runs its commands.
 func TestDocumentedCommandsAreRun(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"fleet", "kubernetes", "policy"} {
@@ -120,7 +120,7 @@ func TestACauseIsPrintedOnce(t *testing.T) {
 	}
 }
 
-// The first line on stderr names the cause of what was asked for.
+// The first line on stderr names the cause.
 func TestTheCauseComesFirst(t *testing.T) {
 	t.Parallel()
 	o := &outcome{

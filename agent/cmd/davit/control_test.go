@@ -41,7 +41,7 @@ type filler struct {
 	random *rand.Rand
 }
 
-// words are those of a type that decide what is printed.
+// words are the strings of a type that decide the output.
 var words = map[reflect.Type]string{reflect.TypeFor[reconcile.GenerationState](): string(reconcile.Applying)}
 
 func (f filler) chance() bool { return f.random == nil || f.random.IntN(4) > 0 }
@@ -108,14 +108,14 @@ func filled[T any](f filler) *T {
 	return value
 }
 
-// output is what a command prints, in a format.
+// output is the output of a command, in a format.
 type output struct {
 	text string
 	// lines is set if no foreign text may pass for a line that davit printed.
 	lines bool
 }
 
-// printer runs what commands print with.
+// printer is the part of a command that prints.
 type printer struct {
 	t       *testing.T
 	printed map[string]output
@@ -132,7 +132,7 @@ func (p printer) show(command string, data any, print func(w io.Writer) error) {
 	}
 }
 
-// raw runs what prints.
+// raw runs print without escapes.
 func (p printer) raw(name string, lines bool, print func(w io.Writer) error) {
 	p.t.Helper()
 	var to bytes.Buffer
@@ -143,7 +143,7 @@ func (p printer) raw(name string, lines bool, print func(w io.Writer) error) {
 	p.printed[name] = output{to.String(), lines}
 }
 
-// printed is what each command prints that prints texts of others, by command and format.
+// printed is the output of each command that prints texts of others, by command and format.
 func printed(t *testing.T, f filler) map[string]output {
 	t.Helper()
 	p := printer{t, map[string]output{}}
@@ -215,7 +215,7 @@ func (p printer) validate(f filler) {
 	})
 }
 
-// colours are what davit itself says to a terminal.
+// colours are the escapes that davit itself writes to a terminal.
 var colours = regexp.MustCompile("\x1b\\[(1|31|0)m")
 
 func (p printer) errors(f filler) {
@@ -296,7 +296,7 @@ func TestTextsReachTheOutput(t *testing.T) {
 	}
 }
 
-// owns are the commands that print no texts of others, with what they do instead.
+// owns are the commands that print no texts of others, with the reason.
 var owns = map[string]string{
 	"logs": "runs journalctl: TestLogsAreEscaped", "exec": "becomes the command", "attach": "becomes the terminal, or logs", "rollback": "applies", "resume": "applies",
 	"suspend": "prints errors alone", "explain": "prints davit's own words", "schema": "prints davit's own words", "version": "prints davit's own words",
@@ -329,7 +329,7 @@ func TestLogsAreEscaped(t *testing.T) {
 	}
 }
 
-// TestLibrariesPrintThroughTheEscapingWriter is about what they log of registries, images and connections.
+// TestLibrariesPrintThroughTheEscapingWriter is about their log lines on registries, images and connections.
 func TestLibrariesPrintThroughTheEscapingWriter(t *testing.T) {
 	defer log.SetOutput(log.Writer())
 	defer logrus.SetOutput(logrus.StandardLogger().Out)
@@ -343,7 +343,7 @@ func TestLibrariesPrintThroughTheEscapingWriter(t *testing.T) {
 	}
 }
 
-// TestDataIsExact reads the texts back from what the terminal does not obey.
+// TestDataIsExact reads the texts back from the escaped output.
 func TestDataIsExact(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
@@ -417,11 +417,11 @@ func TestCommandsPrintThroughTheEscapingWriters(t *testing.T) {
 	}
 }
 
-// TestTheLauncherPrintsThroughTheEscapingWriters is the same for what the launcher prints, whose standard output and error
+// TestTheLauncherPrintsThroughTheEscapingWriters is the same for the output of the launcher, whose standard output and error
 // are otherwise the container's.
 func TestTheLauncherPrintsThroughTheEscapingWriters(t *testing.T) {
 	t.Parallel()
-	for _, pattern := range []string{"../davit-run/*.go", "../../launch/*.go"} {
+	for _, pattern := range []string{"../davit-run/*.go", "../../launch/*/*.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
 			t.Fatal(pattern, err)
@@ -438,7 +438,7 @@ func TestTheLauncherPrintsThroughTheEscapingWriters(t *testing.T) {
 	}
 }
 
-// printsRaw finds what prints past them.
+// printsRaw finds calls that print past them.
 var printsRaw = regexp.MustCompile(`(fmt\.Fprint\w*|json\.NewEncoder)\(os\.Std(out|err)\b.*`)
 
 // writes are the uses of the process's own standard output and error in a file, by function.

@@ -46,7 +46,7 @@ container, even if the container changes its files meanwhile.`,
 			select {
 			case err = <-done:
 			case <-cmd.Context().Done():
-				// It ends with this process: nobody can cancel a read from a terminal.
+				// It ends with this process: a read from a terminal cannot be cancelled.
 				err = context.Cause(cmd.Context())
 			}
 			if err != nil {
@@ -59,7 +59,7 @@ container, even if the container changes its files meanwhile.`,
 	return cmd
 }
 
-// reportSkipped prints what is not copied.
+// reportSkipped prints the paths that are not copied.
 func reportSkipped(w io.Writer) func(name, why string) {
 	return func(name, why string) { printLine(w, "davit: skipped %s: %s", name, why) }
 }

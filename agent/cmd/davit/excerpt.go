@@ -37,7 +37,7 @@ func newExcerpts(w io.Writer, files []manifests.File) *excerpts {
 }
 
 var (
-	// lineBreak is what YAML 1.1 counts as one.
+	// lineBreak is a line break of YAML 1.1.
 	lineBreak     = regexp.MustCompile("\r\n|[\r\n\u0085\u2028\u2029]")
 	documentStart = regexp.MustCompile(`^---(\s|$)`)
 	// kindSecret finds the kind however it is written: quoted, in braces, on a line of its
@@ -46,7 +46,7 @@ var (
 )
 
 // linesToShow splits a file into lines and empties those of documents of kind Secret: of a
-// file that is not YAML no diagnostic says what it points at.
+// file that is not YAML no diagnostic shows a line.
 func linesToShow(text []byte) [][]rune {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	lines := lineBreak.Split(string(bytes.ToValidUTF8(text, []byte("\ufffd"))), -1)
@@ -88,7 +88,7 @@ func (e *excerpts) print(diagnostics manifests.Diagnostics) {
 	}
 }
 
-// What is shown of a long line: so many characters before the column, and in all.
+// The length of the excerpt of a long line: so many characters before the column, and in all.
 const (
 	excerptBefore = 40
 	excerptLength = 72
@@ -113,7 +113,7 @@ func excerpt(characters []rune, column int) (shown, caret string) {
 	return before + after, strings.Repeat(" ", runewidth.StringWidth(before)) + "^"
 }
 
-// visible makes a tab one space, so that the caret's place is known, and escapes what a
+// visible makes a tab one space, so that the caret's place is known, and escapes characters that a
 // terminal would obey.
 func visible(characters []rune) string {
 	return manifests.Printable(strings.ReplaceAll(string(characters), "\t", " "))

@@ -58,7 +58,7 @@ if it could not be executed, 127 if it was not found, 125 for an error in davit.
 	return cmd
 }
 
-// execStatus tells an error of davit's own from the command's exit status.
+// execStatus distinguishes an error of davit itself from the command's exit status.
 const execStatus = 125
 
 func addDetachKeys(cmd *cobra.Command, keys *string) {
@@ -101,7 +101,7 @@ func (f execFlags) exec(name string, command []string) error {
 	return becomeLauncher(append(append(options, unit.ID, "--"), command...))
 }
 
-// becomeLauncher replaces this process by davit-run, which links what starts processes in
+// becomeLauncher replaces this process by davit-run, which can start processes in
 // containers.
 func becomeLauncher(args []string) error {
 	launcher, err := agent.Launcher()

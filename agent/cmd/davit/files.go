@@ -29,7 +29,7 @@ func readFiles(paths []string) ([]manifests.File, error) {
 	return files, nil
 }
 
-// reader reads what one argument names.
+// reader reads the files of one argument.
 type reader struct {
 	root       string
 	files      []manifests.File

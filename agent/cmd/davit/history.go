@@ -57,7 +57,7 @@ func stateOf(g reconcile.Generation) string {
 // short is a commit as git shows it.
 func short(revision string) string { return revision[:min(len(revision), 12)] }
 
-// noteOf says what is to be known of a generation in a line.
+// noteOf is the note on a generation, in a line.
 func noteOf(g reconcile.Generation) string {
 	for _, reasons := range []map[string]string{g.Failed, g.Unconfirmed} {
 		for _, object := range slices.Sorted(maps.Keys(reasons)) {

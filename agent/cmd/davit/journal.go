@@ -24,8 +24,8 @@ func newLog() *slog.Logger {
 	return slog.New(slog.NewTextHandler(terminal.NewWriter(os.Stderr), &slog.HandlerOptions{ReplaceAttr: withoutTime}))
 }
 
-// journalHandler sends each line to the journal by its own protocol. A line about a unit is one of that
-// unit's too: journalctl --unit=web shows what root says of it (systemd.journal-fields(7),
+// journalHandler sends each line to the journal by its own protocol. A line about a unit also belongs to that
+// unit: journalctl --unit=web shows messages of root about it (systemd.journal-fields(7),
 // OBJECT_SYSTEMD_UNIT=).
 type journalHandler struct {
 	attributes []slog.Attr
@@ -84,7 +84,7 @@ func priorityOf(level slog.Level) journal.Priority {
 	}
 }
 
-// withoutTime leaves out what the journal has already.
+// withoutTime leaves out the time, which the journal adds.
 func withoutTime(groups []string, attribute slog.Attr) slog.Attr {
 	if len(groups) == 0 && attribute.Key == slog.TimeKey {
 		return slog.Attr{}

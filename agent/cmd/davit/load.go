@@ -33,7 +33,7 @@ func (s *settings) ownerID() (int, error) {
 // source is the manifest directory as it was read once.
 type source struct {
 	set *manifests.Set
-	// guard is what it lets a plan remove.
+	// guard bounds the removals of a plan.
 	guard agent.Guard
 	// config is the node's.
 	config manifests.Config

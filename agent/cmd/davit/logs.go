@@ -68,7 +68,7 @@ On a terminal, davit escapes control characters: a container could write command
 	return cmd
 }
 
-// showJournal runs journalctl, and escapes what it prints on a terminal.
+// showJournal runs journalctl, and escapes its output on a terminal.
 func showJournal(cmd *cobra.Command, command []string, raw bool) error {
 	out := cmd.OutOrStdout()
 	if !terminal.Is(out) {
@@ -82,7 +82,7 @@ func showJournal(cmd *cobra.Command, command []string, raw bool) error {
 	return runEscaped(cmd.Context(), command, out, cmd.ErrOrStderr())
 }
 
-// runEscaped runs a command, and escapes what it prints.
+// runEscaped runs a command, and escapes its output.
 func runEscaped(ctx context.Context, command []string, out, errs io.Writer) error {
 	escaped := exec.CommandContext(ctx, command[0], command[1:]...)
 	escaping := terminal.NewWriter(terminal.Raw(out))

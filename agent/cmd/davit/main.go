@@ -32,7 +32,7 @@ func main() {
 	os.Exit(exitStatus(root.ErrOrStderr(), err))
 }
 
-// setOutput has all that is printed escaped, also what the libraries log about registries and images.
+// setOutput has all output escaped, also the log of the libraries for registries and images.
 func setOutput(root *cobra.Command, out, errs *terminal.Writer) {
 	root.SetOut(out)
 	root.SetErr(errs)
@@ -76,7 +76,7 @@ type statusError struct {
 	status int
 }
 
-// exitStatus prints an error, and returns what davit ends with because of it.
+// exitStatus prints an error, and returns davit's exit status for it.
 func exitStatus(w io.Writer, err error) int {
 	var exit exitError
 	var own statusError

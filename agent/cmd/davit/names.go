@@ -19,7 +19,7 @@ import (
 	"github.com/davit-project/davit/units/systemd"
 )
 
-// ownUnit is a unit of davit's that has a bundle: a container, or the sandbox of a pod.
+// ownUnit is a davit unit that has a bundle: a container, or the sandbox of a pod.
 type ownUnit struct {
 	// ID is the unit's name without ".service".
 	ID string
@@ -34,7 +34,7 @@ type ownUnit struct {
 // runs reports whether its container runs.
 func (u ownUnit) runs() bool { return u.Running && !u.Sandbox }
 
-// number is what a replica's name ends in, "@2".
+// number is the end of a replica's name, "@2".
 func (u ownUnit) number() string { return numberOf(u.ID) }
 
 func numberOf(name string) string {
@@ -64,12 +64,12 @@ func ownUnits() ([]ownUnit, error) {
 	return found, nil
 }
 
-// runningConfig is the configuration of what runs.
+// runningConfig is the configuration of the running container.
 func runningConfig(id string) string {
 	return filepath.Join(bundle.AttachmentsDir, id, bundle.ConfigFile)
 }
 
-// bundle reads what runs.
+// bundle reads the running version.
 func (u ownUnit) bundle() (*bundle.Bundle, error) {
 	text, err := os.ReadFile(runningConfig(u.ID))
 	if err != nil {

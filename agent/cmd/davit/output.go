@@ -80,7 +80,7 @@ func toYAML(data any) (string, error) {
 	return escapeQuoted(text.String()), err
 }
 
-// restyle has YAML look like it does by hand. Texts with what a terminal does not show are in double quotes, where there
+// restyle has YAML look as people write it. Texts with characters that a terminal does not show are in double quotes, where there
 // are escapes.
 func restyle(node *yaml.Node) {
 	node.Style = 0
@@ -92,7 +92,7 @@ func restyle(node *yaml.Node) {
 	}
 }
 
-// escapeQuoted escapes what a terminal does not show, all of which is in double quotes.
+// escapeQuoted escapes characters that a terminal does not show, all of which are in double quotes.
 func escapeQuoted(text string) string {
 	var escaped strings.Builder
 	for _, r := range text {

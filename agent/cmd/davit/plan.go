@@ -54,10 +54,10 @@ func reportDiagnostics(w io.Writer, diagnostics manifests.Diagnostics) {
 	}
 }
 
-// planned is what plan prints as data.
+// planned is the output of plan as data.
 type planned struct {
 	reconcile.Plan
-	// Exposures are what changed objects ask of the host.
+	// Exposures are the requests of changed objects to the host.
 	Exposures []exposure `json:"exposures,omitempty"`
 }
 

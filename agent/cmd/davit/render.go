@@ -70,7 +70,7 @@ With --hostname, --label and --set, davit prints the results for a node with tho
 	return cmd
 }
 
-// rendering is what one object becomes.
+// rendering is the result of rendering one object.
 type rendering struct {
 	// Object is the object as it was resolved for the node: overlays merged, variables replaced,
 	// Kubernetes' kinds turned into davit's.
@@ -79,7 +79,7 @@ type rendering struct {
 	Bundle json.RawMessage `json:"bundle"`
 }
 
-// render renders what objects were resolved to, by unit.
+// render renders the resolved objects, by unit.
 func render(set *manifests.Set, desired reconcile.Desired) (map[string]rendering, error) {
 	objects := map[v1.Ref]v1.Object{}
 	for _, object := range set.Objects {

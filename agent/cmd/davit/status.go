@@ -110,8 +110,8 @@ func image(object agent.ObjectReport) string {
 	return object.Image + "@" + short(strings.TrimPrefix(object.Digest, "sha256:"))
 }
 
-// reason is why a workload is not as it should be, and what happens next; otherwise what it says of
-// itself.
+// reason is why a workload is not in its desired state, and the next step; otherwise its own
+// status text.
 func reason(object agent.ObjectReport) string {
 	var parts []string
 	if len(object.Causes) > 0 {
@@ -125,7 +125,7 @@ func reason(object agent.ObjectReport) string {
 	return strings.Join(parts, "; ")
 }
 
-// causesFor is the root, and before it what the object itself waits for where the root is another one's.
+// causesFor is the root cause, and before it the one that the object itself waits for if the root is another object's.
 func causesFor(object agent.ObjectReport) string {
 	root := object.Causes[0]
 	text := string(root.Stage) + ": " + root.Message
@@ -135,7 +135,7 @@ func causesFor(object agent.ObjectReport) string {
 	return text
 }
 
-// ready is what the readiness probe comes to: unknown when the agent, which makes it, is not there.
+// ready is the state of the readiness probe: unknown without the agent, which makes it.
 func ready(object agent.ObjectReport) string {
 	switch {
 	case !object.Probed:

@@ -65,7 +65,7 @@ On a terminal davit redraws the table every interval, until you type q. Elsewher
 	return cmd
 }
 
-// minInterval keeps the measuring from being what is measured.
+// minInterval keeps the measuring from being a large part of the use.
 const minInterval = 100 * time.Millisecond
 
 func isTerminal(file *os.File) bool { return term.IsTerminal(int(file.Fd())) }
@@ -75,7 +75,7 @@ type meter struct {
 	systemd *systemd.Manager
 	// names are those that a person wants to see; none means all.
 	names []string
-	// cgroups are the units' cgroups, by unit, and before what they had used when last asked.
+	// cgroups are the units' cgroups, by unit, and before their use at the last question.
 	cgroups map[string]string
 	before  map[string]usage.Sample
 }
@@ -87,7 +87,7 @@ type measured struct {
 	usage.Rates
 }
 
-// measure measures since the last time, who uses most of the processors first.
+// measure measures since the last time, the largest users of the processors first.
 func (m *meter) measure(ctx context.Context) ([]measured, error) {
 	wanted, err := m.wanted()
 	if err != nil {
@@ -232,7 +232,7 @@ func (m *meter) watch(ctx context.Context, interval time.Duration) error {
 	}
 }
 
-// readKeys passes on what is typed; it ends with this process.
+// readKeys passes on the keys; it ends with this process.
 func readKeys(keys chan<- byte) {
 	key := make([]byte, 1)
 	for {

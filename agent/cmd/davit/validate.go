@@ -57,7 +57,7 @@ objects of that node, with its variables.`,
 	return cmd
 }
 
-// validation is what validate prints as data.
+// validation is the output of validate as data.
 type validation struct {
 	Valid       bool                  `json:"valid"`
 	Objects     []string              `json:"objects"`
