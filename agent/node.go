@@ -21,6 +21,7 @@ import (
 	"github.com/davit-project/davit/agent/bundles"
 	"github.com/davit-project/davit/agent/cdi"
 	"github.com/davit-project/davit/agent/disk"
+	"github.com/davit-project/davit/agent/facts"
 	"github.com/davit-project/davit/agent/fetch"
 	"github.com/davit-project/davit/agent/generations"
 	"github.com/davit-project/davit/agent/images"
@@ -129,7 +130,8 @@ func Open(ctx context.Context, patience fetch.Options) (*Node, error) {
 		fetcher: fetch.New(store, patience),
 		facts: reconcile.Node{
 			Launcher: launcher, StorageRoot: root, Architecture: runtime.GOARCH, Hostname: hostname, Systemd: version, Zone: time.Local,
-			DefaultSeccomp: seccomp.DefaultProfile(),
+			DefaultSeccomp:    seccomp.DefaultProfile(),
+			RecursiveReadOnly: facts.RecursiveReadOnly(),
 		},
 		plugins: []string{bundle.UserPluginDir, filepath.Join(filepath.Dir(launcher), "cni")},
 	}

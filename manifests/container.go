@@ -38,6 +38,7 @@ func (d *document) checkFields(at string, spec v1.ContainerFields, sandbox v1.Sa
 	}
 	d.checkSockets(at, spec, sandbox)
 	d.checkMounts(at, spec.VolumeMounts)
+	d.checkRootMounts(at, spec.VolumeMounts, sandbox.Volumes)
 	d.checkDevices(at, spec.Devices)
 	d.checkResources(at+".resources", spec.Resources)
 	if adjustment := spec.OOMScoreAdj; adjustment != nil && (*adjustment < -1000 || *adjustment > 1000) {
@@ -82,6 +83,9 @@ func (d *document) checkRootfs(at string, spec v1.ContainerFields) {
 		d.errorf(at+".command", "missing: a directory says no command to run")
 	}
 	d.checkHostTree(field, spec.Rootfs)
+	if spec.Rootfs == "/" {
+		d.errorf(field, "the node's root cannot be a container's root file system")
+	}
 }
 
 // maxLogTag is the longest tag of log lines, in bytes.

@@ -139,7 +139,7 @@ var harmless = []struct {
 	}},
 	{"it is a place inside, in the container's own mount namespace", []string{"VolumeMount.mountPath", "KeyPath.path"}},
 	{"it takes rights away", []string{
-		"VolumeMount.readOnly", "ClaimVolume.readOnly", "SandboxFields.hostUsers", "ContainerSecurityContext.readOnlyRootFilesystem",
+		"VolumeMount.readOnly", "VolumeMount.recursiveReadOnly", "ClaimVolume.readOnly", "SandboxFields.hostUsers", "ContainerSecurityContext.readOnlyRootFilesystem",
 		"ContainerSecurityContext.maskedPaths", "NetworkSpec.internal",
 	}},
 	{"it is opened below the volume, and links lead nowhere out of that", []string{"VolumeMount.subPath", "VolumeMount.subPathExpr"}},

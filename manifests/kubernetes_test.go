@@ -40,7 +40,7 @@ func TestKubernetesErrorsPoint(t *testing.T) {
 		{kubeContainer("resources: {limits: {gpu: 1}}"), `app.yaml:8:31: spec.template.spec.containers[0].resources.limits.gpu: unknown resource: want cpu, memory, hugepages-2Mi, hugepages-1Gi, or a limit of swap, pids or ephemeral-storage`},
 		{kubeContainer("livenessProbe: {httpGet: {port: web}}"), `app.yaml:8:37: spec.template.spec.containers[0].livenessProbe.httpGet.port: the container has no port "web"`},
 		{kubeContainer("env: [{name: A, valueFrom: {fileKeyRef: {key: a, path: b, volumeName: c}}}]"), `app.yaml:8:45: spec.template.spec.containers[0].env[0].valueFrom.fileKeyRef: davit cannot honour this field`},
-		{kubeContainer("volumeMounts: [{name: v, mountPath: /v, recursiveReadOnly: Enabled}]"), `app.yaml:8:64: spec.template.spec.containers[0].volumeMounts[0].recursiveReadOnly: davit cannot honour this field (read-only mounts are not recursive)`},
+		{kubeContainer("volumeMounts: [{name: v, mountPath: /v, bindMountOptions: [nodev]}]"), `app.yaml:8:63: spec.template.spec.containers[0].volumeMounts[0].bindMountOptions: davit cannot honour this field (mounts are nosuid and nodev)`},
 		{"apiVersion: v1\nkind: Pod\nmetadata: {generateName: a-}\nspec: {containers: []}\n", `app.yaml:3:26: metadata.generateName: davit makes up no names (write name)`},
 		{"apiVersion: apps/v2\nkind: Deployment\n", `app.yaml:1:13: apiVersion: unknown apiVersion "apps/v2" (did you mean "apps/v1"?)`},
 		{"apiVersion: networking.k8s.io/v1\nkind: Ingress\n", `app.yaml:2:7: kind: davit has no Ingress (publish a port with hostPort or a Service of type LoadBalancer, or run a proxy as a Container)`},

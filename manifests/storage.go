@@ -5,6 +5,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -123,6 +124,7 @@ func (d *document) checkMounts(at string, mounts []v1.VolumeMount) {
 		field := fmt.Sprintf("%s.volumeMounts[%d]", at, i)
 		d.checkName(field+".name", mount.Name)
 		d.checkSubPath(field, mount)
+		d.checkRecursive(field, mount)
 		if !d.absolute(field+".mountPath", mount.MountPath) || !d.checkPath(field+".mountPath", mount.MountPath, maxPathInside) {
 			continue
 		}
@@ -133,6 +135,40 @@ func (d *document) checkMounts(at string, mounts []v1.VolumeMount) {
 			if earlier.MountPath == mount.MountPath {
 				d.errorf(field+".mountPath", "%s has a volume already", mount.MountPath)
 			}
+		}
+	}
+}
+
+// checkRecursive checks recursiveReadOnly as the API server does
+// (https://github.com/kubernetes/enhancements/tree/master/keps/sig-node/3857-rro-mounts).
+func (d *document) checkRecursive(field string, mount v1.VolumeMount) {
+	field += ".recursiveReadOnly"
+	switch {
+	case mount.RecursiveReadOnly == "" || mount.RecursiveReadOnly == v1.RecursiveReadOnlyDisabled:
+	case !mount.ReadOnly:
+		d.errorf(field, "%s is for a mount that is read-only: add readOnly: true", mount.RecursiveReadOnly)
+	case mount.MountPropagation != "" && mount.MountPropagation != "None":
+		d.errorf(field, "mounts that mountPropagation: %s brings later are as they are on the node: leave one of the two out", mount.MountPropagation)
+	}
+}
+
+// checkRootMounts checks how the node's root is mounted: davit's own directories are below it.
+func (d *document) checkRootMounts(at string, mounts []v1.VolumeMount, volumes []v1.PodVolume) {
+	for i, mount := range mounts {
+		isRoot := slices.ContainsFunc(volumes, func(volume v1.PodVolume) bool {
+			return volume.Name == mount.Name && volume.HostPath != nil && volume.HostPath.Path == "/"
+		})
+		field := fmt.Sprintf("%s.volumeMounts[%d]", at, i)
+		switch {
+		case !isRoot:
+		case !mount.ReadOnly:
+			d.errorf(field+".name", "the node's root is mounted read-only only: add readOnly: true")
+		case mount.RecursiveReadOnly == v1.RecursiveReadOnlyDisabled:
+			d.errorf(field+".recursiveReadOnly", "mounts below the node's root would be writable: leave it out")
+		case mount.MountPropagation == "Bidirectional":
+			d.errorf(field+".mountPropagation", "the container could mount over the node's root: want None or HostToContainer")
+		case mount.SubPath != "" || mount.SubPathExpr != "":
+			d.errorf(field+".name", "a path in the node's root is a hostPath itself: leave subPath out")
 		}
 	}
 }

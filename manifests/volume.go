@@ -13,6 +13,9 @@ func (d *document) checkVolume(spec v1.VolumeSpec) {
 		d.errorf("spec", "want at most one of hostPath and emptyDir")
 	}
 	d.checkVolumeSource("spec", spec.HostPath, spec.EmptyDir)
+	if spec.HostPath != nil && spec.HostPath.Path == "/" {
+		d.errorf("spec.hostPath.path", "the node's root cannot be a Volume: add it to spec.volumes of the workload, and mount it with readOnly: true")
+	}
 	if spec.EmptyDir != nil && spec.EmptyDir.IsHugePages() {
 		d.errorf("spec.emptyDir.medium", "huge pages are bounded by the workloads that use them: want such a volume in spec.volumes of the Container or Pod")
 	}
@@ -32,9 +35,9 @@ func (d *document) checkVolume(spec v1.VolumeSpec) {
 	}
 }
 
-// ownTrees belong to davit and the image storage: a container that could write there
+// OwnTrees belong to davit and the image storage: a container that could write there
 // would decide what the node runs.
-var ownTrees = []string{
+var OwnTrees = []string{
 	"/run/davit", "/var/run/davit", "/var/lib/davit", "/run/systemd/private", "/run/containers/storage", "/var/lib/containers/storage",
 }
 
@@ -43,16 +46,13 @@ func (d *document) checkHostTree(field, path string) {
 	if !d.nodePath(field, path) {
 		return
 	}
-	for _, tree := range ownTrees {
+	for _, tree := range OwnTrees {
 		if below(tree, path) || below(path, tree) && path != "/" {
 			d.errorf(field, "%s would open %s to the container", path, tree)
 		}
 	}
 	if path != "/proc" && below("/proc", path) {
 		d.errorf(field, "%s may lead to any file of the node", path)
-	}
-	if path == "/" {
-		d.errorf(field, "the node's root cannot be a volume")
 	}
 }
 

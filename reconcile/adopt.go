@@ -90,7 +90,7 @@ func sameContainers(desired Desired, onDisk map[string]Rendered, bundleOf func(d
 
 // sameContainer reports whether a bundle of a davit that did not sign is for the same container as one of today. Since then
 // volumes are mounted in another order, containers have settings of their network beyond those of the manifest, jobs
-// make up for what their time zone skips, and a range of ports is one entry.
+// make up for what their time zone skips, a range of ports is one entry, and read-only mounts are recursive.
 func sameContainer(before, now *bundle.Bundle) bool {
 	if before == nil || before.Spec == nil || now == nil || now.Spec == nil {
 		return false
@@ -117,6 +117,9 @@ func asBeforeSignatures(b bundle.Bundle) *bundle.Bundle {
 		spec.Linux = &linux
 	}
 	spec.Mounts = slices.Clone(spec.Mounts)
+	for i, mount := range spec.Mounts {
+		spec.Mounts[i].Options = slices.DeleteFunc(slices.Clone(mount.Options), isRecursive)
+	}
 	slices.SortStableFunc(spec.Mounts, byDepth)
 	b.Network.Ports = bundle.Split(b.Network.Ports)
 	b.Spec, b.Due.Events = &spec, slices.DeleteFunc(slices.Clone(b.Due.Events), madeUp.MatchString)

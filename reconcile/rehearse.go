@@ -20,7 +20,7 @@ func Rehearse(objects []manifests.Object) []manifests.Refusal {
 		Objects: objects, Images: map[ImageRequest]ImageResult{}, NodeNetworks: map[string]json.RawMessage{},
 		Node: Node{
 			Launcher: "/usr/local/libexec/davit/davit-run", StorageRoot: "/var/lib/containers/storage", Architecture: "amd64",
-			Hostname: "node", Systemd: systemdRestartMode, Runtimes: map[string]string{}, SeccompProfiles: map[string][]byte{},
+			Hostname: "node", Systemd: systemdRestartMode, RecursiveReadOnly: true, Runtimes: map[string]string{}, SeccompProfiles: map[string][]byte{},
 			CDI: map[string]CDIDevice{},
 		},
 	}

@@ -54,6 +54,9 @@ type Node struct {
 	Hostname string
 	// Systemd is the version of the node's systemd, such as 252: some settings came later.
 	Systemd int
+	// RecursiveReadOnly reports whether the kernel changes options of a mount and of all mounts below it
+	// (mount_setattr(2), Linux 5.12).
+	RecursiveReadOnly bool
 	// Runtimes are the programs of the OCI runtimes that manifests name and the node has,
 	// absolute paths by the manifests' names.
 	Runtimes map[string]string
@@ -208,7 +211,7 @@ func (r *resolver) container(run runnable, source manifests.Position) error {
 		return in(PartVolume, err)
 	}
 	storage.edit(edits.Mounts)
-	spec, err := r.ociSpec(run, image, environment, storage.mounts)
+	spec, err := r.ociSpec(run, image, environment, storage)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func resolved(objects []manifests.Object, config imagespec.ImageConfig) map[Imag
 }
 
 var testNode = Node{
-	Launcher: "/usr/local/libexec/davit/davit-run", StorageRoot: "/var/lib/containers/storage", Architecture: "amd64", Hostname: "node", Systemd: 252,
+	Launcher: "/usr/local/libexec/davit/davit-run", StorageRoot: "/var/lib/containers/storage", Architecture: "amd64", Hostname: "node", Systemd: 252, RecursiveReadOnly: true,
 	Runtimes:        map[string]string{"crun": "/usr/bin/crun"},
 	DefaultSeccomp:  seccomp.DefaultProfile(),
 	SeccompProfiles: map[string][]byte{"profiles/audit.json": []byte(`{"defaultAction": "SCMP_ACT_LOG"}`), "strict.json": []byte(`{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW"}]}`)},

@@ -14,7 +14,7 @@ import (
 
 // ociSpec renders a container as an OCI configuration
 // (https://github.com/opencontainers/runtime-spec/blob/v1.3.0/config.md).
-func (r *resolver) ociSpec(run runnable, image Image, environment *environment, volumes []specs.Mount) (*specs.Spec, error) {
+func (r *resolver) ociSpec(run runnable, image Image, environment *environment, storage storage) (*specs.Spec, error) {
 	process, err := process(run, image, environment)
 	if err != nil {
 		return nil, err
@@ -29,10 +29,10 @@ func (r *resolver) ociSpec(run runnable, image Image, environment *environment, 
 		Process:  process,
 		Root:     &specs.Root{Path: "rootfs", Readonly: context.ReadOnlyRootFilesystem},
 		Hostname: hostnameOf(run.SandboxFields, run.hostname),
-		Mounts:   append(mounts, volumes...),
+		Mounts:   append(mounts, storage.mounts...),
 		Linux: &specs.Linux{
 			Namespaces:    namespaces(run.SandboxFields),
-			MaskedPaths:   append(guarded(maskedPaths, context), context.MaskedPaths...),
+			MaskedPaths:   slices.Concat(guarded(maskedPaths, context), context.MaskedPaths, storage.masked),
 			ReadonlyPaths: guarded(readonlyPaths, context),
 			Sysctl:        sysctls(context.Sysctls, run.SandboxFields),
 			// Nothing but what the runtime allows every container: /dev/null and the like.

@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/davit-project/davit/manifests"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -28,6 +29,7 @@ type storage struct {
 	hostDirs  []string // host paths that must be mounted before the unit starts
 	volumes   []string // named volumes
 	limits    []bundle.DiskLimit
+	masked    []string // paths that the container does not see
 }
 
 // volumes makes the declared named volumes desired and remembers all declared volumes.
@@ -204,8 +206,44 @@ func (r *resolver) addMount(s *storage, run runnable, mount v1.VolumeMount, from
 		s.subPaths = append(s.subPaths, bundle.SubPath{Volume: source, Path: subPath})
 		source = bundle.SubPathSource(len(s.subPaths) - 1)
 	}
-	s.mounts = append(s.mounts, bind(source, mount))
+	bound := bind(source, mount)
+	if bound.Options, err = r.recursively(bound.Options, mount); err != nil {
+		return err
+	}
+	s.mounts = append(s.mounts, bound)
+	if from.HostPath != nil && from.HostPath.Path == "/" {
+		s.masked = append(s.masked, r.ownTrees(mount.MountPath)...)
+	}
 	return nil
+}
+
+// recursiveOptions make the mounts below a bind mount read-only, too, and give no way to devices and set-id programs of
+// the node (https://github.com/opencontainers/runtime-spec/blob/v1.3.0/config.md#linux-mount-options).
+var recursiveOptions = []string{"rro", "rnosuid", "rnodev"}
+
+func isRecursive(option string) bool { return slices.Contains(recursiveOptions, option) }
+
+// recursively adds the recursive options to those of a bind mount that is read-only.
+func (r *resolver) recursively(options []string, mount v1.VolumeMount) ([]string, error) {
+	switch {
+	case !mount.ReadOnly, mount.RecursiveReadOnly == v1.RecursiveReadOnlyDisabled:
+		return options, nil
+	case r.in.Node.RecursiveReadOnly:
+		return append(options, recursiveOptions...), nil
+	case mount.RecursiveReadOnly == v1.RecursiveReadOnlyEnabled:
+		return nil, errors.New("recursiveReadOnly: Enabled needs Linux 5.12 or later on the node")
+	}
+	return options, nil
+}
+
+// ownTrees are the directories and sockets in the node's root, mounted at a path, that no container sees.
+func (r *resolver) ownTrees(root string) []string {
+	var paths []string
+	for _, tree := range append(slices.Clone(manifests.OwnTrees), r.in.Node.StorageRoot) {
+		paths = append(paths, filepath.Join(root, tree))
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
 }
 
 // addEmptyDir has the launcher make a directory. It mounts huge pages itself, because no user

@@ -9,7 +9,7 @@ import (
 
 // Format is the number of the way in which unit files and bundles are rendered. It is raised with each change that
 // renders the same manifest in another way.
-const Format = 5
+const Format = 6
 
 // Settings of a signature, at the end of the section [X-Davit]: the format, and the sum of all text before the sum.
 const (

@@ -360,7 +360,6 @@ var (
 		"ephemeral": {treatment: yes},
 	}
 	volumeMount = map[string]field{
-		"recursiveReadOnly": {no, "read-only mounts are not recursive", []any{"Disabled", "IfPossible"}},
-		"bindMountOptions":  {no, "mounts are nosuid and nodev", nil},
+		"bindMountOptions": {no, "mounts are nosuid and nodev", nil},
 	}
 )

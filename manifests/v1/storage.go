@@ -14,6 +14,10 @@ type VolumeMount struct {
 	MountPath string `json:"mountPath"`
 	// ReadOnly mounts it read-only; the default is read-write.
 	ReadOnly bool `json:"readOnly,omitempty"`
+	// RecursiveReadOnly says whether readOnly also applies to the mounts below the volume: IfPossible (the
+	// default) applies it if the node's kernel can (Linux 5.12), Enabled requires that, and Disabled leaves
+	// them as they are on the node. A mount that mountPropagation brings later is as it is on the node.
+	RecursiveReadOnly string `json:"recursiveReadOnly,omitempty" enum:"Disabled,IfPossible,Enabled"`
 	// SubPath mounts a file or directory inside the volume instead of its root.
 	SubPath string `json:"subPath,omitempty"`
 	// SubPathExpr is a subPath in which $(NAME) stands for a variable of env.
@@ -22,6 +26,12 @@ type VolumeMount struct {
 	// Kubernetes.
 	MountPropagation string `json:"mountPropagation,omitempty" enum:"None,HostToContainer,Bidirectional"`
 }
+
+// The values of VolumeMount.RecursiveReadOnly that davit treats apart.
+const (
+	RecursiveReadOnlyDisabled = "Disabled"
+	RecursiveReadOnlyEnabled  = "Enabled"
+)
 
 // PodVolume is a volume that belongs to one Container or Pod. Exactly one source is
 // required.
