@@ -82,14 +82,17 @@ func (g Guard) diff(desired reconcile.Desired, actual reconcile.Actual, options 
 // removals counts the objects that a plan removes altogether, and those that are on the node. What becomes of another
 // kind under its name has not vanished.
 func removals(plan reconcile.Plan, desired reconcile.Desired, actual reconcile.Actual) (removed, all int) {
-	objects, gone := map[string]bool{}, map[string]bool{}
+	objects, gone := make(map[v1.Ref]bool, len(actual.Workloads)), map[string]bool{}
 	for _, workload := range actual.Workloads {
-		objects[workload.Ref.String()] = true
+		objects[workload.Ref] = true
 	}
 	for _, action := range plan.Actions {
 		if action.Verb == reconcile.RemoveUnit {
 			gone[action.Object] = true
 		}
+	}
+	if len(gone) == 0 {
+		return 0, len(objects)
 	}
 	for _, workload := range desired.Workloads {
 		delete(gone, workload.Ref.String())

@@ -129,22 +129,21 @@ func asBeforeSignatures(b bundle.Bundle) *bundle.Bundle {
 // AppliedInputs are what the objects on the disk were rendered from: the inputs of those that are as they are
 // desired, and for the others what is known of them.
 func AppliedInputs(desired Desired, onDisk map[string]Rendered, known map[string]string) map[string]string {
-	inputs := map[string]string{}
+	inputs := make(map[string]string, len(known))
 	for _, unit := range onDisk {
 		if before := known[unit.Object]; before != "" {
 			inputs[unit.Object] = before
 		}
 	}
-	current, differing := map[string]string{}, map[string]bool{}
+	current, differing := make(map[v1.Ref]string, len(desired.Workloads)), map[v1.Ref]bool{}
 	for unit, workload := range desired.Workloads {
-		object := workload.Ref.String()
-		if current[object] = workload.Inputs; onDisk[unit].Text != workload.UnitText {
-			differing[object] = true
+		if current[workload.Ref] = workload.Inputs; onDisk[unit].Text != workload.UnitText {
+			differing[workload.Ref] = true
 		}
 	}
-	for object, now := range current {
-		if now != "" && !differing[object] {
-			inputs[object] = now
+	for ref, now := range current {
+		if now != "" && !differing[ref] {
+			inputs[ref.String()] = now
 		}
 	}
 	return inputs

@@ -65,7 +65,7 @@ func (u Unsettled) keeps(current ActualWorkload) bool {
 func Diff(desired Desired, actual Actual, options Options) Plan {
 	d := &differ{
 		desired: desired, actual: actual, options: options,
-		kept: map[string]ActualWorkload{}, bundles: map[string]bool{}, operator: map[string]Held{},
+		kept: map[string]ActualWorkload{}, bundles: make(map[string]bool, len(actual.Bundles)), operator: make(map[string]Held, len(desired.Workloads)),
 	}
 	for _, dir := range actual.Bundles {
 		d.bundles[dir] = true

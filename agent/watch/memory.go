@@ -71,7 +71,7 @@ func (m *memory) note(path string, info fs.FileInfo, c content) {
 
 func (m *memory) keep(path string, r remembered) {
 	if m.now == nil {
-		m.now = map[string]remembered{}
+		m.now = make(map[string]remembered, len(m.before))
 	}
 	m.now[path] = r
 }

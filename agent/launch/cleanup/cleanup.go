@@ -2,8 +2,8 @@
 // last lines of their output, the mounts of a sandbox, the networks, the quotas, the directories, the record. It also
 // notes how a run ended, and from that how long the next start waits.
 //
-// A clean-up is safe to repeat and goes on past a step that fails. What it undoes is what the record names; without a
-// record, what the kernel and the bundles on disk name.
+// A clean-up is safe to repeat and goes on past a step that fails. It undoes the run that the record names; without a
+// record, the mounts of the kernel and the bundles on disk show which runs there were.
 package cleanup
 
 import (
@@ -31,20 +31,20 @@ import (
 // messages is where warnings go that are no errors. They contain names of containers and answers of runtimes.
 var messages = terminal.NewWriter(os.Stderr)
 
-// CleanUp removes all that a container left on the node: what a start made, finished or
+// CleanUp removes all leftovers of a container on the node, of a start that finished or
 // not. With nothing to remove it does nothing.
 func CleanUp(ctx context.Context, id string) error {
 	if !record.IsID(id) {
 		return fmt.Errorf("clean up: %q is not the id of a container", id)
 	}
-	// A start that was given up has been killed; it ends when what it is just doing is done.
+	// A start that was given up has been killed; it ends with its current system call.
 	if err := record.Lock(id); err != nil {
 		return fmt.Errorf("clean up %s: %w", id, err)
 	}
 	return cleanUp(ctx, id, never)
 }
 
-// BeforeStart undoes what an earlier run may have left, except a network that the next run uses: keepNetwork says so. The
+// BeforeStart undoes an earlier run, except a network that the next run uses: keepNetwork says so. The
 // caller has locked the record. A failure is reported and does not keep the container from starting, unless a process of
 // the earlier run is alive: a CNI plugin that cannot delete would keep the container down for ever. It is asked again when
 // this run has ended.
@@ -70,7 +70,7 @@ type cleaning struct {
 	lost bool
 	// keepsNetwork is whether the network stays as it is for the next run, with the record of how to undo it.
 	keepsNetwork func() bool
-	// unpublished takes back the ports, once; what it returns completes that.
+	// unpublished takes back the ports, once; finish completes that.
 	unpublished func() (finish func() error, err error)
 }
 
@@ -86,7 +86,7 @@ func cleanUp(ctx context.Context, id string, keeps func(*bundle.Bundle) bool) er
 	failures = append(failures, quota.Release(bundle.ContainersDir, rootfs.ProjectsFile(id)), removeDirs(id))
 	finish, unpublishErr := c.unpublished()
 	failures = append(failures, unpublishErr, finish())
-	// The record of what to undo goes last, and only when all of it was undone.
+	// The record goes last, and only when all of the run was undone.
 	err := errors.Join(failures...)
 	if err == nil {
 		err = c.forget()
@@ -97,7 +97,7 @@ func cleanUp(ctx context.Context, id string, keeps func(*bundle.Bundle) bool) er
 	return nil
 }
 
-// begin finds what there is to undo.
+// begin finds the runs to undo.
 func begin(id string, keeps func(*bundle.Bundle) bool) *cleaning {
 	c := &cleaning{id: id}
 	b, err := record.ReadBundle(filepath.Join(bundle.AttachmentsDir, id))
@@ -120,7 +120,7 @@ func begin(id string, keeps func(*bundle.Bundle) bool) *cleaning {
 	return c
 }
 
-// leaveNetworks releases what sandboxes pinned, and disconnects from networks, or has a network that stays wait for the
+// leaveNetworks releases the mounts of sandboxes, and disconnects from networks, or has a network that stays wait for the
 // next run.
 func (c *cleaning) leaveNetworks(ctx context.Context) error {
 	var failures []error
@@ -149,7 +149,7 @@ func removeDirs(id string) error {
 	return errors.Join(removed, health, mounts)
 }
 
-// forget removes the record, or what is in it of the run alone.
+// forget removes the record, or the part of it that is of the run alone.
 func (c *cleaning) forget() error {
 	if c.keepsNetwork() {
 		return record.ForgetRun(c.id)

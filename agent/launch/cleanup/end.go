@@ -18,9 +18,9 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// End notes how a container's run has ended, which systemd tells ExecStopPost= in its environment
+// End notes how a container's run has ended, which ExecStopPost= has in its environment
 // (systemd.exec(5)), and cleans up after it. A container that crashed and is about to start again keeps its
-// network. Who calls it by hand has to stop the unit first.
+// network. A person who calls it has to stop the unit first.
 func End(ctx context.Context, id string, now time.Time) error {
 	if !record.IsID(id) {
 		return fmt.Errorf("clean up: %q is not the id of a container", id)
@@ -103,7 +103,7 @@ func recordedPorts(id string) []bundle.Port {
 	return b.Network.Ports
 }
 
-// noteEnd writes the note, and returns what kept the run from starting. before is the note of the run before, or nil.
+// noteEnd writes the note, and returns the failure that kept the run from starting. before is the note of the run before, or nil.
 func noteEnd(id string, run bundle.LastRun, before *bundle.LastRun) (*bundle.Failure, error) {
 	failure, err := record.TakeFailure(id)
 	if err != nil {

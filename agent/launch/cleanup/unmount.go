@@ -30,7 +30,7 @@ func unmountBelow(dirs ...string) error {
 	return errors.Join(failures...)
 }
 
-// releaseSandbox unmounts what a sandbox has mounted; the kernel takes the namespaces apart once
+// releaseSandbox unmounts the mounts of a sandbox; the kernel takes the namespaces apart once
 // the last process has left them.
 func releaseSandbox(b *bundle.Bundle) error {
 	var mounts []string

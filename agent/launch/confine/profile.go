@@ -1,7 +1,7 @@
-// Package confine chooses what a container's processes may do: AppArmor profile, SELinux labels, capabilities, system
+// Package confine chooses the confinement of a container's processes: AppArmor profile, SELinux labels, capabilities, system
 // calls, hidden files, socket options.
 //
-// A bundle declares the confinement, and the node decides what is possible: which profiles are loaded, which
+// A bundle declares the confinement, and the node decides which of it is possible: which profiles are loaded, which
 // capabilities exist, which architectures the image has programs for. The package knows nothing of how root file
 // systems and networks are made.
 package confine

@@ -18,7 +18,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// checkOutput is how much of what a check's command says is told.
+// checkOutput is how many bytes of a check's output are kept.
 const checkOutput = 512
 
 // Command runs a command of a check in a container, which succeeds with exit status 0. The error of any other has the
@@ -31,7 +31,7 @@ func Command(ctx context.Context, b *bundle.Bundle, args []string) error {
 // what the command has left running may hold the pipe open for ever.
 const leftOpen = time.Second
 
-// withLastLine adds the last line of what run writes to its error.
+// withLastLine adds the last line of run's output to its error.
 func withLastLine(run func(output *os.File) error) error {
 	reader, writer, err := os.Pipe()
 	if err != nil {
@@ -104,7 +104,7 @@ func RunCommand(ctx context.Context, b *bundle.Bundle, args []string, stdout, st
 }
 
 // Check makes one check of the named probe of a running container, whose check is a command. Its
-// error is what the check has come to.
+// error is the result of the check.
 func Check(ctx context.Context, id, name string) error {
 	b, err := record.ReadRunning(id)
 	if err != nil {

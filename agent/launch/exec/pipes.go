@@ -67,7 +67,7 @@ func runOnPipes(container runtime.Container, process *specs.Process, interactive
 	return running.status, err
 }
 
-// relay copies what comes out of a pipe.
+// relay copies the content of a pipe.
 type relay struct {
 	from, to *os.File
 	done     chan error
@@ -78,7 +78,7 @@ func (r *relay) copy() error {
 	return err
 }
 
-// finish copies what is in the pipe once its process has ended, and no more: processes that have
+// finish copies the rest of the pipe once its process has ended, and no more: processes that have
 // inherited the other end may write for ever.
 func (r *relay) finish() error {
 	if err := r.from.SetReadDeadline(time.Now()); err != nil {

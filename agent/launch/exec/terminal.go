@@ -137,7 +137,7 @@ func (h *host) addReturns() error {
 // restore leaves the terminal as it was.
 func (h *host) restore() {
 	if h.before != nil {
-		// There is nobody left to tell.
+		// No caller is left for the error.
 		_ = term.RestoreTerminal(os.Stdin.Fd(), h.before)
 	}
 }

@@ -1,8 +1,8 @@
 // Package handover gives a container that waits to the process that systemd started, which reports it to systemd and
-// lets it run. That process has no Go runtime: what it does is in the C files.
+// lets it run. That process has no Go runtime: its code is in the C files.
 //
 // A constructor in handover.c forks before the Go runtime is up, so the package is in effect as soon as a program links
-// it. It knows neither how a container is made nor what is on record of it.
+// it. It knows neither how a container is made nor its record.
 package handover
 
 // extern int davit_message_fd;
@@ -23,7 +23,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// Container is a created container, with what the process that systemd started needs to let it run.
+// Container is a created container, with all that the process that systemd started needs to let it run.
 type Container struct {
 	// PID is the container's first process, which waits.
 	PID int
@@ -84,11 +84,11 @@ func namedState(pid int) string { return fmt.Sprintf("MAINPID=%d", pid) }
 const (
 	// askEvery is the time between two requests for time, each of which gives a minute (LAUNCH_TIMEOUT of handover.c).
 	askEvery = 10 * time.Second
-	// maxRequests bounds what takes its time to half an hour.
+	// maxRequests bounds such work to half an hour.
 	maxRequests = 180
 )
 
-// WithTime does something that may take longer than what bounds a start, and ends: a copy or a removal of many files. A start is
+// WithTime does work that may take longer than the bound of a start, and ends: a copy or a removal of many files. A start is
 // given up otherwise, and never succeeds.
 func WithTime(do func() error) error {
 	if C.davit_message_fd < 0 {

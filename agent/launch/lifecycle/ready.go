@@ -1,4 +1,4 @@
-// Package lifecycle has what a unit does with a container that runs: it waits until the container is ready
+// Package lifecycle has the steps that a unit takes with a running container: it waits until the container is ready
 // (ExecStartPost=), reloads it (ExecReload=), and gives it its grace period (ExecStop=).
 package lifecycle
 

@@ -1,6 +1,6 @@
 // Package namespaces makes the kernel's namespaces for containers and sandboxes, and pins those of sandboxes.
 //
-// It knows the kernel, and which ids of the node are taken. It knows nothing of what is in the namespaces: mounts, network
+// It knows the kernel, and which ids of the node are taken. It knows nothing of their content: mounts, network
 // devices, processes.
 package namespaces
 

@@ -1,7 +1,7 @@
 // Package network attaches containers and sandboxes to networks, and has them find each other by name.
 //
 // A network is a CNI configuration list. Networks that davit defines are set up here, by agent/bridge and agent/nat, and
-// all others by their CNI plugins. What a start connects, [Disconnect] takes away, and [Repair] restores. The package
+// all others by their CNI plugins. [Disconnect] undoes [Connect], and [Repair] restores missing parts of it. The package
 // knows nothing of images and processes.
 package network
 
@@ -25,7 +25,7 @@ import (
 // messages is where warnings go that are no errors. They contain names of containers and answers of plugins.
 var messages = terminal.NewWriter(os.Stderr)
 
-// Network is what a container has of its networks.
+// Network is the connection of a container to its networks.
 type Network struct {
 	Namespace
 	// Addresses are those on all networks, in order.
@@ -33,7 +33,7 @@ type Network struct {
 }
 
 // Connect attaches a container to its networks and writes its /etc/hosts. If the path of the namespace is empty it makes
-// one. A container of a pod gets what its sandbox has.
+// one. A container of a pod gets the addresses of its sandbox.
 func Connect(ctx context.Context, b *bundle.Bundle, namespace Namespace) (network Network, err error) {
 	network.Namespace = namespace
 	switch {

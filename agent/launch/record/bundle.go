@@ -69,8 +69,8 @@ func Shared(b *bundle.Bundle) string {
 // IsSandbox reports whether a bundle is that of a sandbox, which runs nothing.
 func IsSandbox(b *bundle.Bundle) bool { return b.Spec.Process == nil }
 
-// BundlesOf are the bundles that the node has of a container, the newest first. What cannot be read has nothing to
-// say.
+// BundlesOf are the bundles that the node has of a container, the newest first. Those that cannot be read are left
+// out.
 func BundlesOf(id string) []*bundle.Bundle {
 	entries, err := os.ReadDir(bundle.BundlesDir)
 	if err != nil {

@@ -68,7 +68,7 @@ func WriteNote(path string, text []byte) error {
 	return os.WriteFile(path, text, 0o600)
 }
 
-// TakeFailure returns what the run left, once; nil where it left nothing.
+// TakeFailure returns and removes the failure that the run left; nil if it left none.
 func TakeFailure(id string) (*bundle.Failure, error) {
 	path := bundle.FailureFile(id)
 	text, err := os.ReadFile(path)

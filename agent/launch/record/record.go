@@ -1,4 +1,4 @@
-// Package record has what the launchers write down of each container below /run/davit: the configuration that it was
+// Package record reads and writes the records that launchers keep of each container below /run/davit: the configuration that it was
 // started with, the bundle that it runs, why a start failed and how the last run ended.
 //
 // Every command of the launcher begins with a record, because each is another process. The package knows files only: no
@@ -37,12 +37,12 @@ func Lock(id string) error {
 	}
 }
 
-// File is a file of what is on record of a container, which it cannot change.
+// File is a file of the record of a container, which the container cannot change.
 func File(id, name string) string {
 	return filepath.Join(bundle.AttachmentsDir, id, name)
 }
 
-// ForgetRun removes what is on record of a run except what to undo and where its network is, which the next run
+// ForgetRun removes the record of a run except its configuration and the place of its network, which the next run
 // replaces.
 func ForgetRun(id string) error {
 	own := filepath.Join(bundle.AttachmentsDir, id)
@@ -78,7 +78,7 @@ func HasLeft(id string) bool {
 	})
 }
 
-// IsAt reports whether an open file is still what is at a path.
+// IsAt reports whether an open file is still the one at a path.
 func IsAt(fd int, path string) bool {
 	var open, named unix.Stat_t
 	return unix.Fstat(fd, &open) == nil && unix.Lstat(path, &named) == nil && open.Dev == named.Dev && open.Ino == named.Ino

@@ -1,7 +1,7 @@
 // Package rootfs builds the file system of a container: the layers of its image, the files of /etc, volumes, paths of the
 // node, devices.
 //
-// Every path that a container can change is opened below its root and mounted by what was opened, so that a link leads
+// Every path that a container can change is opened below its root and mounted by its descriptor, so that a link leads
 // nowhere else. All mounts are in the unit's private mount namespace, so they end with the container and the node never
 // sees them. The package knows nothing of networks and of processes.
 package rootfs

@@ -94,7 +94,7 @@ func (c commandRuntime) writeBundle(spec *specs.Spec) error {
 	return disk.WriteFile(filepath.Join(c.dir(), bundle.ConfigFile), text, 0o600)
 }
 
-// created reads what the runtime has made.
+// created reads the result of the runtime.
 func (c commandRuntime) created(console *net.UnixListener) (Created, error) {
 	text, err := os.ReadFile(filepath.Join(c.dir(), commandPidFile))
 	if err != nil {
@@ -171,7 +171,7 @@ func (c commandRuntime) Exec(process *specs.Process, with Streams) (Process, *os
 	}
 	defer inner.Close()
 	command.Stdin, command.Stdout, command.Stderr = inner, inner, inner
-	command.SysProcAttr.Setctty = true // it is told of changes of size
+	command.SysProcAttr.Setctty = true // it gets a signal when the size changes
 	if err := command.Start(); err != nil {
 		outer.Close()
 		return nil, nil, err

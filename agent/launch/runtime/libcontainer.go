@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	// The init function of nsenter is what makes a child of this program the container's
+	// The init function of nsenter makes a child of this program the container's
 	// first process; devices adds device rules to libcontainer's cgroup manager.
 	_ "github.com/opencontainers/cgroups/devices"
 	_ "github.com/opencontainers/runc/libcontainer/nsenter"

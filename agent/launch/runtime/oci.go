@@ -33,7 +33,7 @@ type OCI struct {
 // OCIRoot is the usual one.
 const OCIRoot = bundle.RunDir + "/oci"
 
-// OCICreate is what a create is told beside the container's id.
+// OCICreate has the options of a create.
 type OCICreate struct {
 	// Bundle is the bundle's directory.
 	Bundle string
@@ -76,7 +76,7 @@ func (o OCI) Create(id string, options OCICreate) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			// Whether it lives or not, nobody is told of it.
+			// No caller learns whether it lives.
 			_ = container.Signal(unix.SIGKILL)
 			err = errors.Join(err, container.Destroy())
 		}
@@ -100,7 +100,7 @@ func (o OCI) Create(id string, options OCICreate) (err error) {
 	return disk.WriteFile(pidFile, []byte(strconv.Itoa(pid)), 0o644)
 }
 
-// readPlainBundle reads and checks what a bundle says, and makes it this process's working
+// readPlainBundle reads and checks a bundle's configuration, and makes it this process's working
 // directory, which the root filesystem's path may be relative to.
 func readPlainBundle(dir string) (*specs.Spec, error) {
 	if err := os.Chdir(dir); err != nil {
@@ -198,7 +198,7 @@ func awaitProgram(pid int, before string, limit time.Duration) error {
 	return nil
 }
 
-// executable is what a process runs; empty when it has ended.
+// executable is the program of a process; empty when it has ended.
 func executable(pid int) string {
 	path, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
 	if err != nil {

@@ -1,7 +1,7 @@
 // Package runtime makes containers of complete OCI configurations: with libcontainer, in this process, or with another
 // OCI runtime of the node, as a command. With [OCI] it is itself a runtime for plain bundles.
 //
-// It knows OCI configurations and control groups. It knows nothing of what completes a configuration: images, volumes,
+// It knows OCI configurations and control groups. It knows nothing of the parts that complete a configuration: images, volumes,
 // networks, users.
 package runtime
 
@@ -28,12 +28,12 @@ type Container interface {
 	// Exec starts another process in it, on these streams or on a terminal, whose outer side it
 	// returns then.
 	Exec(process *specs.Process, with Streams) (Process, *os.File, error)
-	// Remove kills its processes, and removes what the runtime knows of it. It is safe to
+	// Remove kills its processes, and removes the runtime's record of it. It is safe to
 	// repeat.
 	Remove() error
 }
 
-// Output is where the standard output of a container goes, and what else its first process inherits.
+// Output is where the standard output of a container goes, and the sockets that its first process inherits.
 type Output struct {
 	// Stdout and Stderr are used if the container has no terminal.
 	Stdout, Stderr *os.File

@@ -17,7 +17,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// create creates the container, whose first process waits, and returns what is to be copied of its output.
+// create creates the container, whose first process waits, and returns the parts of its output to be copied.
 func create(p parts, inherited inherited) (runtime.Created, stdio.Copied, error) {
 	b := p.run.Bundle
 	if err := completeSpec(p); err != nil {
@@ -39,7 +39,7 @@ func create(p parts, inherited inherited) (runtime.Created, stdio.Copied, error)
 	return container, output, err
 }
 
-// completeSpec completes the bundle's OCI configuration with what exists only now.
+// completeSpec completes the bundle's OCI configuration with the paths of this start.
 func completeSpec(p parts) error {
 	spec := p.run.Spec
 	spec.Root.Path = p.root.Path

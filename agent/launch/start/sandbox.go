@@ -13,7 +13,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// Sandbox makes what the containers of a pod share: namespaces, network, files of /etc and
+// Sandbox makes the parts that the containers of a pod share: namespaces, network, files of /etc and
 // empty directories. The namespaces are pinned by mounts, so no process has to keep them; but a
 // process namespace needs one, which becomes the unit's main process. [cleanup.End] undoes all of it.
 func Sandbox(ctx context.Context, path string) error { return begin(ctx, path, startSandbox) }

@@ -1,5 +1,5 @@
 // Package start starts containers and the sandboxes of pods: it has the order of the steps, and each step is a package of
-// its own. What a step makes is a value that later steps take, so the types show most of the order.
+// its own. Each step returns a value that later steps take, so the types show most of the order.
 //
 // It is on the way of every start, and works when no other part of davit is there: it must never know registries, storage
 // libraries, manifests or Kubernetes. Package cleanup undoes the steps in the reverse order.
@@ -24,11 +24,11 @@ import (
 )
 
 // Container runs the container of the bundle at path as the main process of the unit that this process runs in, and
-// returns when the process that systemd started has what it needs to report that. What a failed start leaves behind is
+// returns when the process that systemd started can report that. The leftovers of a failed start are
 // removed by [cleanup.End], which the unit's ExecStopPost= calls, and by the next start.
 func Container(ctx context.Context, path string) error { return begin(ctx, path, start) }
 
-// begin starts the bundle at a path, and leaves a note of what keeps it from starting.
+// begin starts the bundle at a path, and leaves a note of the error of a start that fails.
 func begin(ctx context.Context, path string, start func(context.Context, record.Run) error) error {
 	dir, id := record.BundleAt(path)
 	b, text, err := record.ReadConfig(dir)
@@ -48,7 +48,7 @@ func start(ctx context.Context, run record.Run) error {
 	if err != nil {
 		return err
 	}
-	// Earlier run. Its record names what to undo, and this run's record takes its place.
+	// Earlier run. Its record is undone before this run's record takes its place.
 	namespace, err := undoEarlierRun(ctx, run)
 	if err != nil {
 		return err
@@ -95,7 +95,7 @@ func start(ctx context.Context, run record.Run) error {
 	return handOver(made, container, output, inherited.notify)
 }
 
-// parts are what the steps before the container have made.
+// parts are the results of the steps before the container.
 type parts struct {
 	run     record.Run
 	group   runtime.Group
@@ -105,7 +105,7 @@ type parts struct {
 	sockets []*os.File
 }
 
-// undoEarlierRun undoes what an earlier run may have left, except a network namespace that is still good.
+// undoEarlierRun undoes an earlier run, except a network namespace that is still good.
 func undoEarlierRun(ctx context.Context, run record.Run) (network.Namespace, error) {
 	if err := record.Lock(run.ID); err != nil {
 		return network.Namespace{}, err
@@ -130,7 +130,7 @@ func claim(run record.Run, group runtime.Group) ([]*os.File, error) {
 
 // buildRoot makes the user namespace and mounts the root file system, whose files have its ids.
 func buildRoot(run record.Run, labels confine.Labels) (*namespaces.Set, *rootfs.Root, error) {
-	// First what needs no mount, and fails most often.
+	// First the checks that need no mount: they fail most often.
 	if err := rootfs.CheckHostPaths(run.Bundle); err != nil {
 		return nil, nil, record.At(bundle.StageVolume, err)
 	}
@@ -148,7 +148,7 @@ func buildRoot(run record.Run, labels confine.Labels) (*namespaces.Set, *rootfs.
 	return set, root, record.At(bundle.StageImage, err)
 }
 
-// connect connects the container, or finds what it shares with its pod, and writes its files of /etc.
+// connect connects the container, or finds the addresses of its pod, and writes its files of /etc.
 func connect(ctx context.Context, b *bundle.Bundle, set *namespaces.Set, namespace network.Namespace) (network.Network, error) {
 	if set.Network != "" { // it belongs to the users
 		namespace = network.Namespace{Path: set.Network}
@@ -160,9 +160,9 @@ func connect(ctx context.Context, b *bundle.Bundle, set *namespaces.Set, namespa
 	return net, rootfs.WriteFiles(b)
 }
 
-// inherited is what the container's process gets beside its description.
+// inherited are the results of the description that the container's process does not have in it.
 type inherited struct {
-	// openedByName is what may open standard output by name; empty for nothing.
+	// openedByName says which part may open standard output by name; empty for none.
 	openedByName string
 	// notify is the socket on which the container reports its state, or nil.
 	notify *os.File

@@ -11,8 +11,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// OpenedByName says what in a container names standard output, and so may open it by name; empty for nothing. image is
-// what the record of its image says of that. Otherwise the arguments, variables and mounted files count. A program cannot
+// OpenedByName says which part of a container names standard output, and so may open it by name; empty for none. image is
+// the answer that the record of its image has. Otherwise the arguments, variables and mounted files count. A program cannot
 // open a socket by name.
 func OpenedByName(run record.Run, image string) (string, error) {
 	b := run.Bundle

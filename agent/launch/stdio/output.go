@@ -1,7 +1,7 @@
 // Package stdio has where the standard output of a container goes: to the journal's socket, or through a pipe or a
 // terminal that the unit's first process copies to it.
 //
-// It opens them, and waits for their last lines. What copies has no Go runtime: copier.c of agent/launch/handover.
+// It opens them, and waits for their last lines. The process that copies has no Go runtime: copier.c of agent/launch/handover.
 package stdio
 
 import (
@@ -30,14 +30,14 @@ type Output struct {
 	copied Copied
 }
 
-// Copied is what the unit's first process copies to the journal, and a socket for those who want to follow it; nil if
+// Copied is the output that the unit's first process copies to the journal, and a socket for those who want to follow it; nil if
 // there is none.
 type Copied struct {
 	From, Listener *os.File
 }
 
-// Open opens a container's standard output and error. Sockets are what it gets beside them. openedByName is what
-// [OpenedByName] says of the container.
+// Open opens a container's standard output and error. It inherits the sockets too. openedByName is the
+// result of [OpenedByName].
 func Open(b *bundle.Bundle, sockets []*os.File, openedByName string) (*Output, error) {
 	var err error
 	o := &Output{Output: runtime.Output{Stdout: os.Stdout, Stderr: os.Stderr, Sockets: sockets}}
@@ -72,7 +72,7 @@ func Pipe() (from, inside *os.File, err error) {
 // Width and Height are the size of a terminal that no person looks at: programs fold their lines at it.
 const Width, Height = 80, 24
 
-// Created closes the container's side and returns what is to be copied, once the container has been created. terminal is
+// Created closes the container's side and returns the files to be copied, once the container has been created. terminal is
 // its terminal, or nil.
 func (o *Output) Created(id string, terminal *os.File) (Copied, error) {
 	if o.inside != nil {
@@ -107,8 +107,8 @@ func (c Copied) Record(id string) error {
 // copierPatience bounds how long a stop waits for the last lines.
 const copierPatience = 5 * time.Second
 
-// AwaitCopier waits until what the container has written last is in the journal: systemd kills
-// what is left of the unit once the clean-up has ended.
+// AwaitCopier waits until the container's last output is in the journal: systemd kills
+// the remaining processes of the unit once the clean-up has ended.
 func AwaitCopier(id string) error {
 	text, err := os.ReadFile(record.File(id, copierFile))
 	if errors.Is(err, fs.ErrNotExist) {
