@@ -78,7 +78,7 @@ type Node struct {
 func (n *Node) Configure(config manifests.Config) {
 	n.keep = cmp.Or(config.Generations, generations.DefaultKeep)
 	n.keepBytes = cmp.Or(config.GenerationsSize, generations.DefaultKeepBytes)
-	n.facts.MinReadySeconds, n.facts.Proxy = config.MinReadySeconds, config.Proxy
+	n.facts.MinReadySeconds, n.facts.Proxy = config.MinReadySeconds, reconcile.Proxy(config.Proxy)
 	n.images.UseProxy(config.Proxy.HTTP, config.Proxy.HTTPS, config.Proxy.No)
 }
 

@@ -3,9 +3,15 @@ package reconcile
 import (
 	"net/url"
 	"strings"
-
-	"github.com/davit-project/davit/manifests"
 )
+
+// Proxy are the proxies of a node; an empty one is none.
+type Proxy struct {
+	// HTTP, HTTPS and FTP are URLs, No the hosts that are reached without a proxy, as the variables of these names have them.
+	HTTP, HTTPS, FTP, No string
+	// AllContainers gives them to the containers whose manifests do not say.
+	AllContainers bool
+}
 
 // proxyVariable is a variable that names a proxy.
 type proxyVariable struct {
@@ -15,7 +21,7 @@ type proxyVariable struct {
 
 // proxiesOf are the proxies that a container is given. Programs read them in upper or in lower case, as Podman and Docker give them. A
 // URL with a password is a secret.
-func proxiesOf(run runnable, proxy manifests.Proxy) []proxyVariable {
+func proxiesOf(run runnable, proxy Proxy) []proxyVariable {
 	if wanted := run.HTTPProxy; wanted == nil && !proxy.AllContainers || wanted != nil && !*wanted {
 		return nil
 	}

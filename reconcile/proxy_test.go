@@ -8,20 +8,19 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/units/bundle"
 )
 
 // TestContainersHaveTheNodesProxies has who gets them, what wins over them, and that a password is no part of the bundle's configuration.
 func TestContainersHaveTheNodesProxies(t *testing.T) {
 	t.Parallel()
-	given := manifests.Proxy{HTTP: "http://proxy.lan:3128", No: "localhost,.lan"}
+	given := Proxy{HTTP: "http://proxy.lan:3128", No: "localhost,.lan"}
 	all := given
 	all.AllContainers = true
-	secret := manifests.Proxy{HTTPS: "http://user:word@proxy.lan:3128"}
+	secret := Proxy{HTTPS: "http://user:word@proxy.lan:3128"}
 	variables := []string{"HTTP_PROXY=http://proxy.lan:3128", "NO_PROXY=localhost,.lan", "http_proxy=http://proxy.lan:3128", "no_proxy=localhost,.lan"}
 	for name, test := range map[string]struct {
-		proxy   manifests.Proxy
+		proxy   Proxy
 		spec    string
 		want    []string
 		secrets []string
@@ -30,7 +29,7 @@ func TestContainersHaveTheNodesProxies(t *testing.T) {
 		"the manifest asks":        {given, "httpProxy: true", variables, nil},
 		"all have them":            {all, "hostname: a", variables, nil},
 		"the manifest declines":    {all, "httpProxy: false", []string{"HTTP_PROXY=of-the-image"}, nil},
-		"there is none":            {manifests.Proxy{}, "httpProxy: true", []string{"HTTP_PROXY=of-the-image"}, nil},
+		"there is none":            {Proxy{}, "httpProxy: true", []string{"HTTP_PROXY=of-the-image"}, nil},
 		"the manifest has its own": {given, "httpProxy: true\n  env: [{name: NO_PROXY, value: mine}]", []string{variables[0], "NO_PROXY=mine", variables[2], variables[3]}, nil},
 		"a URL with a password":    {secret, "httpProxy: true", []string{"HTTP_PROXY=of-the-image"}, []string{"HTTPS_PROXY=http://user:word@proxy.lan:3128", "https_proxy=http://user:word@proxy.lan:3128"}},
 	} {
