@@ -26,7 +26,8 @@ var arrows = map[string][]string{
 	"units/signals":           {},
 	"units":                   {"units/bundle", "units/names"},
 	"units/systemd":           {"units", "units/bundle", "units/bus", "units/names"},
-	"reconcile":               {"manifests", "units"},
+	"manifests/object":        {"manifests/v1"},
+	"reconcile":               {"manifests/object", "manifests/policy", "manifests/v1", "units"},
 	"agent/disk":              {},
 	"agent/untrusted":         {},
 	"agent/terminal":          {},
@@ -131,6 +132,15 @@ func TestTheLauncherStaysSmall(t *testing.T) {
 	t.Parallel()
 	unwanted := []string{"go.podman.io/", "yaml", "k8s.io/", "github.com/google/go-containerregistry", module + "reconcile", module + "manifests"}
 	linksNone(t, "./agent/cmd/davit-run", "seccomp", unwanted)
+}
+
+// TestTheCoreStaysLight keeps the loader of manifests, systemd and the network out of the decisions: they are values in and
+// values out on any system.
+func TestTheCoreStaysLight(t *testing.T) {
+	t.Parallel()
+	for _, room := range []string{"./reconcile", "./units", "./manifests/object"} {
+		linksNone(t, room, releaseTags(t), []string{"net/http", "dbus", "kustomize", "yaml", module + "agent", module + "units/systemd"})
+	}
 }
 
 // TestDavitLinksNoTemplates keeps out packages that call methods by name: with them the linker drops no exported method, and

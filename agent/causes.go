@@ -9,6 +9,7 @@ import (
 
 	"github.com/davit-project/davit/agent/health"
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units/bundle"
@@ -27,8 +28,8 @@ type explainer struct {
 
 	rows        map[string][]*ObjectReport // by object
 	units       map[string]*ObjectReport   // by unit
-	diagnostics map[string]manifests.Diagnostics
-	unnamed     manifests.Diagnostics // of documents that cannot be read so far
+	diagnostics map[string]object.Diagnostics
+	unnamed     object.Diagnostics // of documents that cannot be read so far
 	leftOut     map[string]string
 	waiting     map[string]v1.Ref
 	problems    map[string][]reconcile.Problem
@@ -40,7 +41,7 @@ type explainer struct {
 func newExplainer(set *manifests.Set, v *view, plan reconcile.Plan, now time.Time) *explainer {
 	w := &explainer{
 		view: v, now: now, watched: health.Watched(), upcoming: readUpcoming(), blocked: reconcile.Blocked(v.desired, v.actual),
-		rows: map[string][]*ObjectReport{}, units: map[string]*ObjectReport{}, diagnostics: map[string]manifests.Diagnostics{},
+		rows: map[string][]*ObjectReport{}, units: map[string]*ObjectReport{}, diagnostics: map[string]object.Diagnostics{},
 		leftOut: map[string]string{}, waiting: map[string]v1.Ref{},
 		problems: map[string][]reconcile.Problem{}, held: map[string][]reconcile.Held{}, actions: map[string][]reconcile.Action{}, seen: map[string]bool{},
 	}
@@ -172,7 +173,7 @@ func (w *explainer) ofManifest(object string) []Cause {
 	return causes
 }
 
-func causeOfDiagnostic(object string, d manifests.Diagnostic) Cause {
+func causeOfDiagnostic(object string, d object.Diagnostic) Cause {
 	cause := Cause{Stage: StageValidation, Object: object, Reason: reasonInvalid, Message: d.String()}
 	if d.Denied {
 		cause.Stage, cause.Reason = StagePolicy, reasonDenied

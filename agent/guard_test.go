@@ -9,6 +9,7 @@ import (
 
 	"github.com/davit-project/davit/agent/watch"
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
 )
@@ -17,7 +18,7 @@ import (
 func TestNothingIsRemovedByAnIncompleteSet(t *testing.T) {
 	t.Parallel()
 	const good = "apiVersion: davit/v1\nkind: Volume\nmetadata: {name: a}\n"
-	problem := manifests.Diagnostics{{Message: "not readable"}}
+	problem := object.Diagnostics{{Message: "not readable"}}
 	for name, test := range map[string]struct {
 		tree watch.Tree
 		text string

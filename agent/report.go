@@ -11,6 +11,7 @@ import (
 
 	"github.com/davit-project/davit/agent/health"
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units"
@@ -20,8 +21,8 @@ import (
 
 // Report is what davit status shows.
 type Report struct {
-	Objects     []ObjectReport        `json:"objects"`
-	Diagnostics manifests.Diagnostics `json:"diagnostics"`
+	Objects     []ObjectReport     `json:"objects"`
+	Diagnostics object.Diagnostics `json:"diagnostics"`
 	// Orphans are the named volumes that no manifest has any more.
 	Orphans []string `json:"orphans"`
 	// Held is what holds the whole node back, as a rollback does.

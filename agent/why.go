@@ -151,7 +151,10 @@ func (n *Node) Why(ctx context.Context, set *manifests.Set, guard Guard, object 
 			explanation.Plan = append(explanation.Plan, action)
 		}
 	}
-	known := slices.ContainsFunc(set.Objects, func(o manifests.Object) bool { return o.Ref().String() == object })
+	known := false
+	for _, each := range set.Objects {
+		known = known || each.Ref().String() == object
+	}
 	if !known && len(explanation.Units) == 0 && len(explanation.Causes) == 0 {
 		return explanation, ErrNoObject
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 
 	"github.com/davit-project/davit/manifests/kube"
+	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -36,7 +37,7 @@ func (d *document) ref() (v1.Ref, bool) {
 }
 
 // blame is what is wrong with the document, by the name of its object.
-func (d *document) blame() Diagnostics {
+func (d *document) blame() object.Diagnostics {
 	ref, ok := d.ref()
 	if !ok {
 		return d.diagnostics

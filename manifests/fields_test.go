@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/davit-project/davit/manifests/object"
 )
 
 // TestFieldsAreChecked has a wrong value for each field that can have one; want is the
@@ -352,7 +354,7 @@ func TestObjectsClash(t *testing.T) {
 		},
 	} {
 		set := Load([]File{{Path: "a.yaml", Text: []byte(test.a)}, {Path: "b.yaml", Text: []byte(test.b)}}, Options{})
-		if !slices.ContainsFunc(set.Diagnostics, func(d Diagnostic) bool { return d.String() == test.want }) {
+		if !slices.ContainsFunc(set.Diagnostics, func(d object.Diagnostic) bool { return d.String() == test.want }) {
 			t.Errorf("got  %s\nwant %s", set.Diagnostics, test.want)
 		}
 	}

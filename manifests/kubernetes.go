@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/davit-project/davit/manifests/kube"
+	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -47,8 +48,8 @@ func (d *document) reportAll(problems []kube.Problem) {
 	for _, problem := range problems {
 		node := d.nodeAt(problem.Path)
 		if problem.Warning {
-			d.warnings = append(d.warnings, Diagnostic{
-				Position: d.position(node), Path: problem.Path, Message: problem.Message, Hint: problem.Hint, Severity: SeverityWarning,
+			d.warnings = append(d.warnings, object.Diagnostic{
+				Position: d.position(node), Path: problem.Path, Message: problem.Message, Hint: problem.Hint, Severity: object.SeverityWarning,
 			})
 			continue
 		}
@@ -74,8 +75,8 @@ func (d *document) clusterOnly(version, kind *yaml.Node, refuse bool) bool {
 	if refuse {
 		d.report(kind, "kind", "davit has no "+kind.Value, reason)
 	} else {
-		d.warnings = append(d.warnings, Diagnostic{
-			Position: d.position(kind), Path: "kind", Message: "davit has no " + kind.Value + ", and leaves it out: " + reason, Severity: SeverityWarning,
+		d.warnings = append(d.warnings, object.Diagnostic{
+			Position: d.position(kind), Path: "kind", Message: "davit has no " + kind.Value + ", and leaves it out: " + reason, Severity: object.SeverityWarning,
 		})
 	}
 	return true
@@ -253,8 +254,8 @@ func (d *document) limitSurge() {
 	}
 	for _, path := range surgePaths {
 		if node, asked := d.nodes[path]; asked {
-			d.warnings = append(d.warnings, Diagnostic{
-				Position: d.position(node), Path: path, Message: "is ignored: " + reason, Severity: SeverityWarning,
+			d.warnings = append(d.warnings, object.Diagnostic{
+				Position: d.position(node), Path: path, Message: "is ignored: " + reason, Severity: object.SeverityWarning,
 			})
 		}
 	}

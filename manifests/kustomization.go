@@ -8,6 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/davit-project/davit/manifests/kustomize"
+	"github.com/davit-project/davit/manifests/object"
 )
 
 // KustomizationNames are the file names that make a folder, and all below it, one that is
@@ -66,14 +67,14 @@ func (k kustomizations) applying(node *Node) kustomize.Files {
 }
 
 // build returns what a kustomization comes to, each document at the place it is from.
-func (k kustomizations) build(name string) ([]*document, Diagnostics) {
+func (k kustomizations) build(name string) ([]*document, object.Diagnostics) {
 	built, problem := kustomize.Build(k.files, name)
 	if problem != nil {
-		at := Position{k.paths[problem.File], problem.Line, problem.Column}
-		return nil, Diagnostics{{Position: at, Message: problem.Message, Hint: problem.Hint}}
+		at := object.Position{File: k.paths[problem.File], Line: problem.Line, Column: problem.Column}
+		return nil, object.Diagnostics{{Position: at, Message: problem.Message, Hint: problem.Hint}}
 	}
 	var documents []*document
-	var diagnostics Diagnostics
+	var diagnostics object.Diagnostics
 	for _, each := range built {
 		origin := k.paths[each.Origin]
 		parsed, wrong := parse(File{Path: origin, Text: each.Text})

@@ -6,10 +6,10 @@
 package manifests
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/davit-project/davit/manifests/kustomize"
+	"github.com/davit-project/davit/manifests/object"
 	"github.com/davit-project/davit/manifests/policy"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
@@ -27,17 +27,10 @@ type File struct {
 	Readers string
 }
 
-// Object is one valid document.
-type Object struct {
-	v1.Object
-	// Source is where the document begins.
-	Source Position
-}
-
 // Set is what a set of files came to.
 type Set struct {
 	// Objects are the valid documents, sorted by kind and name.
-	Objects []Object
+	Objects []object.Object
 	// LeftOut are those that are not meant for the node, sorted likewise.
 	LeftOut []LeftOut
 	// Waiting are those that have no error themselves, but need one that has, sorted likewise.
@@ -48,14 +41,14 @@ type Set struct {
 	// HostPorts are the ports of the node that its policy lets containers publish; none means any.
 	HostPorts []policy.PortRange
 	// Diagnostics are all that is wrong in all files, sorted by place.
-	Diagnostics Diagnostics
+	Diagnostics object.Diagnostics
 	// Warnings are what was left out of documents that are right, sorted likewise.
-	Warnings Diagnostics
+	Warnings object.Diagnostics
 }
 
 // Waiting is a valid document that stays out of a set because another one has an error.
 type Waiting struct {
-	Object
+	object.Object
 	// Needs is the object that has it.
 	Needs v1.Ref
 }
@@ -65,7 +58,7 @@ type Waiting struct {
 func (s *Set) Complete() bool { return len(s.Diagnostics) == 0 }
 
 // All are the diagnostics and the warnings, by place.
-func (s *Set) All() Diagnostics { return slices.Concat(s.Diagnostics, s.Warnings).sorted() }
+func (s *Set) All() object.Diagnostics { return slices.Concat(s.Diagnostics, s.Warnings).Sorted() }
 
 // Options say what a set is loaded for.
 type Options struct {
@@ -82,7 +75,7 @@ type Options struct {
 	// Parser is that of the node's systemd; without one, davit's own table says which settings there are.
 	Parser Parser
 	// Rehearse returns which of the valid objects no node can run, and why; nil takes all of them.
-	Rehearse func([]Object) []Refusal
+	Rehearse func([]object.Object) []object.Refusal
 }
 
 // Load decodes and validates all files. It never stops at an error: one bad document
@@ -118,7 +111,7 @@ func (s *Set) parse(files []File, node *Node) layers {
 	for _, file := range files {
 		l, err := layerOf(file.Name)
 		if err != nil {
-			s.Diagnostics = append(s.Diagnostics, Diagnostic{Position: Position{file.Path, 1, 1}, Message: err.Error()})
+			s.Diagnostics = append(s.Diagnostics, object.Diagnostic{Position: object.Position{File: file.Path, Line: 1, Column: 1}, Message: err.Error()})
 			continue
 		}
 		if node != nil && !l.appliesTo(node) {
@@ -132,7 +125,7 @@ func (s *Set) parse(files []File, node *Node) layers {
 		l, err := layerOf(name)
 		documents, diagnostics := kustomized.build(name)
 		if err != nil {
-			diagnostics = Diagnostics{{Position: Position{kustomized.paths[name], 1, 1}, Message: err.Error()}}
+			diagnostics = object.Diagnostics{{Position: object.Position{File: kustomized.paths[name], Line: 1, Column: 1}, Message: err.Error()}}
 		}
 		s.Diagnostics = append(s.Diagnostics, diagnostics...)
 		parsed[l] = append(parsed[l], documents...)
@@ -152,7 +145,7 @@ func (s *Set) take(documents []*document, readers map[string]string, options Opt
 			d.limitSurge()
 			d.takeExtended(Options{})
 			d.validate()
-			s.LeftOut = append(s.LeftOut, LeftOut{Object{d.object, d.position(d.root)}, reason})
+			s.LeftOut = append(s.LeftOut, LeftOut{object.Object{Object: d.object, Source: d.position(d.root)}, reason})
 			continue
 		}
 		here = append(here, d)
@@ -182,9 +175,9 @@ func (s *Set) take(documents []*document, readers map[string]string, options Opt
 		switch {
 		case len(d.diagnostics) > 0:
 		case d.needs != v1.Ref{}:
-			s.Waiting = append(s.Waiting, Waiting{Object{d.object, d.position(d.root)}, d.needs})
+			s.Waiting = append(s.Waiting, Waiting{object.Object{Object: d.object, Source: d.position(d.root)}, d.needs})
 		default:
-			s.Objects = append(s.Objects, Object{d.object, d.position(d.root)})
+			s.Objects = append(s.Objects, object.Object{Object: d.object, Source: d.position(d.root)})
 		}
 	}
 }
@@ -202,25 +195,10 @@ func decodeAll(documents []*document, options Options) []*document {
 
 // sort also takes out what several views say alike.
 func (s *Set) sort() {
-	s.Diagnostics, s.Warnings = s.Diagnostics.sorted(), s.Warnings.sorted()
-	slices.SortStableFunc(s.Objects, Object.compare)
-	s.Objects = slices.CompactFunc(s.Objects, func(a, b Object) bool { return a.compare(b) == 0 })
-	slices.SortStableFunc(s.Waiting, func(a, b Waiting) int { return a.Object.compare(b.Object) })
-	slices.SortStableFunc(s.LeftOut, func(a, b LeftOut) int { return a.Object.compare(b.Object) })
-	s.LeftOut = slices.CompactFunc(s.LeftOut, func(a, b LeftOut) bool { return a.Object.compare(b.Object) == 0 })
-}
-
-func (d Diagnostics) sorted() Diagnostics {
-	said := map[Diagnostic]bool{}
-	once := slices.DeleteFunc(d, func(d Diagnostic) bool {
-		again := said[d]
-		said[d] = true
-		return again
-	})
-	slices.SortStableFunc(once, func(a, b Diagnostic) int { return a.Position.compare(b.Position) })
-	return once
-}
-
-func (o Object) compare(other Object) int {
-	return cmp.Or(compareRefs(o.Ref(), other.Ref()), o.Source.compare(other.Source))
+	s.Diagnostics, s.Warnings = s.Diagnostics.Sorted(), s.Warnings.Sorted()
+	slices.SortStableFunc(s.Objects, object.Object.Compare)
+	s.Objects = slices.CompactFunc(s.Objects, func(a, b object.Object) bool { return a.Compare(b) == 0 })
+	slices.SortStableFunc(s.Waiting, func(a, b Waiting) int { return a.Object.Compare(b.Object) })
+	slices.SortStableFunc(s.LeftOut, func(a, b LeftOut) int { return a.Object.Compare(b.Object) })
+	s.LeftOut = slices.CompactFunc(s.LeftOut, func(a, b LeftOut) bool { return a.Object.Compare(b.Object) == 0 })
 }

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -165,7 +166,7 @@ type configFile struct {
 
 // ParseConfig reads a node's configuration, as strictly as a manifest. An empty file is an
 // empty configuration.
-func ParseConfig(file File) (Config, Diagnostics) {
+func ParseConfig(file File) (Config, object.Diagnostics) {
 	config := Config{Labels: map[string]string{}, Variables: map[string]Variable{}}
 	documents, diagnostics := parse(file)
 	if len(diagnostics) > 0 || len(documents) == 0 {

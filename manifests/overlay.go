@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 
 	"github.com/davit-project/davit/manifests/kube"
+	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -86,7 +87,7 @@ func (s *stack) addOne(d *document, id identity) {
 		s.append(d, id)
 	case directive != nil && directive.Value == "delete" && len(d.diagnostics) == 0:
 		at := d.position(d.root)
-		s.deleted = append(s.deleted, LeftOut{Object{deleted{v1.Ref{Kind: id.kind, Name: id.name}}, at}, "deleted by " + at.String()})
+		s.deleted = append(s.deleted, LeftOut{object.Object{Object: deleted{v1.Ref{Kind: id.kind, Name: id.name}}, Source: at}, "deleted by " + at.String()})
 		s.documents = slices.Delete(s.documents, lower, lower+1)
 		s.reindex()
 	case namespaces(s.documents[lower], d):
@@ -175,7 +176,7 @@ func (d *document) patchedBy(patch *document) *document {
 		}
 	}
 	if err != nil {
-		merged.diagnostics = append(merged.diagnostics, Diagnostic{
+		merged.diagnostics = append(merged.diagnostics, object.Diagnostic{
 			Position: patch.position(patch.root), Message: fmt.Sprintf("cannot be merged into %s: %v", d.position(d.root), err),
 		})
 	}
@@ -204,7 +205,7 @@ func (d *document) side(report *document) side {
 	check.checkKeys(check.root, "")
 	report.diagnostics = append(report.diagnostics, check.diagnostics...)
 	if d.root.Kind != yaml.MappingNode {
-		report.diagnostics = append(report.diagnostics, Diagnostic{Position: d.position(d.root), Message: errNoMapping.Error()})
+		report.diagnostics = append(report.diagnostics, object.Diagnostic{Position: d.position(d.root), Message: errNoMapping.Error()})
 	}
 	return side{d, d.root, plain(d.root)}
 }
@@ -224,7 +225,7 @@ func (d *document) checkKeys(node *yaml.Node, path string) {
 
 // checkMergeKeys reports elements of lists that lack what they would be merged by: the library
 // would only print them.
-func (d *document) checkMergeKeys(schema strategicpatch.LookupPatchMeta) Diagnostics {
+func (d *document) checkMergeKeys(schema strategicpatch.LookupPatchMeta) object.Diagnostics {
 	check := d.fresh()
 	check.diagnostics = nil
 	check.elementsHaveKeys(check.root, "", schema, "")

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/davit-project/davit/manifests/object"
 	"github.com/davit-project/davit/manifests/policy"
 )
 
@@ -17,7 +18,7 @@ type NodePolicy struct {
 	// Reason says why there is a preset alone and no file.
 	Reason string
 
-	lines map[string]Position // by field of the policy
+	lines map[string]object.Position // by field of the policy
 }
 
 // PresetPolicy is a preset alone; reason says why it holds.
@@ -27,13 +28,13 @@ func PresetPolicy(preset policy.Preset, reason string) *NodePolicy {
 
 // ParsePolicy reads a node's policy, as strictly as a manifest. A policy that is wrong, or says
 // nothing, is an error: it must not come to mean that everything is allowed.
-func ParsePolicy(file File) (*NodePolicy, Diagnostics) {
+func ParsePolicy(file File) (*NodePolicy, object.Diagnostics) {
 	documents, diagnostics := parse(file)
 	if len(diagnostics) > 0 {
 		return nil, diagnostics
 	}
 	if len(documents) != 1 {
-		return nil, Diagnostics{{Position: Position{file.Path, 1, 1}, Message: fmt.Sprintf("want one document, got %d", len(documents))}}
+		return nil, object.Diagnostics{{Position: object.Position{File: file.Path, Line: 1, Column: 1}, Message: fmt.Sprintf("want one document, got %d", len(documents))}}
 	}
 	d := documents[0]
 	parsed := &policy.Policy{}
@@ -41,7 +42,7 @@ func ParsePolicy(file File) (*NodePolicy, Diagnostics) {
 		d.decodeInto(parsed)
 		d.checkPolicyFile(parsed)
 	}
-	lines := map[string]Position{}
+	lines := map[string]object.Position{}
 	for field, node := range d.nodes {
 		lines[field] = d.position(node)
 	}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/davit-project/davit/manifests/object"
 	"github.com/davit-project/davit/manifests/policy"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
@@ -35,8 +36,8 @@ func (d *document) checkReader(file, reader string, nodePolicy *NodePolicy) {
 	}
 	const hint = "chmod 600 the file, or chmod 700 the directory"
 	if nodePolicy == nil || nodePolicy.Preset != policy.Restricted {
-		d.warnings = append(d.warnings, Diagnostic{
-			Position: d.position(d.root), Message: message, Hint: hint, Severity: SeverityWarning, Confidential: true,
+		d.warnings = append(d.warnings, object.Diagnostic{
+			Position: d.position(d.root), Message: message, Hint: hint, Severity: object.SeverityWarning, Confidential: true,
 		})
 		return
 	}

@@ -3,22 +3,13 @@ package manifests
 import (
 	"slices"
 
+	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
-// Refusal says why no node can run an object that is valid by itself.
-type Refusal struct {
-	Ref v1.Ref
-	// Field is the path in the object, or empty for all of it.
-	Field string
-	Err   error
-	// Conflict is set where the reason is another object that cannot be on the same node.
-	Conflict bool
-}
-
 // rehearse reports the objects that no node can run. If several objects of one name are for different nodes, one of them takes
 // part at a time, and conflicts between objects are not reported: no node may get both.
-func rehearse(documents []*document, check func([]Object) []Refusal) {
+func rehearse(documents []*document, check func([]object.Object) []object.Refusal) {
 	if check == nil {
 		return
 	}
@@ -32,16 +23,16 @@ func rehearse(documents []*document, check func([]Object) []Refusal) {
 		most, apart = max(most, len(variants[ref])), apart || d.elsewhere
 	}
 	for round := range most {
-		var objects []Object
+		var objects []object.Object
 		picked := map[v1.Ref]*document{}
 		for _, d := range documents {
 			same := variants[d.object.Ref()]
 			if len(same) > 0 && same[min(round, len(same)-1)] == d {
 				picked[d.object.Ref()] = d
-				objects = append(objects, Object{d.object, d.position(d.root)})
+				objects = append(objects, object.Object{Object: d.object, Source: d.position(d.root)})
 			}
 		}
-		slices.SortStableFunc(objects, Object.compare)
+		slices.SortStableFunc(objects, object.Object.Compare)
 		for _, refusal := range check(objects) {
 			// What needs a document with an error has been held back because of that.
 			if d := picked[refusal.Ref]; d != nil && d.needs == (v1.Ref{}) && !(refusal.Conflict && apart) {

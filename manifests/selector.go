@@ -5,13 +5,14 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
 // LeftOut is a valid document that is deliberately no part of a set: what it describes may
 // be removed from the node.
 type LeftOut struct {
-	Object
+	object.Object
 	// Reason says why.
 	Reason string
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/davit-project/davit/manifests/object"
 )
 
 // renderFirst is what to do about a template.
@@ -29,9 +31,9 @@ var (
 
 // syntaxError says what is wrong with a file that is not YAML, in the words of what people
 // get wrong most.
-func syntaxError(file File, err error) Diagnostic {
+func syntaxError(file File, err error) object.Diagnostic {
 	line, message := splitSyntaxError(err)
-	d := Diagnostic{Message: "not YAML: " + message}
+	d := object.Diagnostic{Message: "not YAML: " + message}
 	text := string(file.Text)
 	tab := tabNear(text, line)
 	switch {
@@ -49,7 +51,7 @@ func syntaxError(file File, err error) Diagnostic {
 	case strings.Contains(message, "mapping values are not allowed"):
 		d.Hint = "indent fields of one mapping alike, and quote a value with a colon in it"
 	}
-	d.Position = Position{file.Path, line, firstColumn(lineAt(text, line))}
+	d.Position = object.Position{File: file.Path, Line: line, Column: firstColumn(lineAt(text, line))}
 	return d
 }
 

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -63,8 +64,8 @@ func (d *document) errorHint(field, hint, format string, args ...any) {
 // warn reports what does not keep the document from being an object.
 func (d *document) warn(field, message string) {
 	field = d.sourcePath(field)
-	d.warnings = append(d.warnings, Diagnostic{
-		Position: d.position(d.nodeAt(field)), Path: field, Message: message, Severity: SeverityWarning,
+	d.warnings = append(d.warnings, object.Diagnostic{
+		Position: d.position(d.nodeAt(field)), Path: field, Message: message, Severity: object.SeverityWarning,
 	})
 }
 

@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"github.com/davit-project/davit/manifests/policy"
 	"regexp"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
@@ -35,18 +36,12 @@ func (d *document) checkVolume(spec v1.VolumeSpec) {
 	}
 }
 
-// OwnTrees belong to davit and the image storage: a container that could write there
-// would decide what the node runs.
-var OwnTrees = []string{
-	"/run/davit", "/var/run/davit", "/var/lib/davit", "/run/systemd/private", "/run/containers/storage", "/var/lib/containers/storage",
-}
-
 // checkHostTree checks a path of the node that a container sees whole.
 func (d *document) checkHostTree(field, path string) {
 	if !d.nodePath(field, path) {
 		return
 	}
-	for _, tree := range OwnTrees {
+	for _, tree := range policy.OwnTrees {
 		if below(tree, path) || below(path, tree) && path != "/" {
 			d.errorf(field, "%s would open %s to the container", path, tree)
 		}

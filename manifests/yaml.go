@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/davit-project/davit/manifests/kube"
+	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -28,7 +29,7 @@ type document struct {
 	root        *yaml.Node
 	object      v1.Object
 	nodes       map[string]*yaml.Node // by field path
-	diagnostics Diagnostics
+	diagnostics object.Diagnostics
 	// needs is an object with an error, which keeps this one out of the set too.
 	needs v1.Ref
 
@@ -46,13 +47,13 @@ type document struct {
 	claim      *kube.Claim
 	about      v1.ObjectMeta // of what becomes no object
 	granted    []grant
-	warnings   Diagnostics
+	warnings   object.Diagnostics
 }
 
 // parse splits a file into documents. Empty documents are left out.
-func parse(file File) ([]*document, Diagnostics) {
-	broken := func(line int, message string) Diagnostics {
-		return Diagnostics{{Position: Position{file.Path, line, 1}, Message: message}}
+func parse(file File) ([]*document, object.Diagnostics) {
+	broken := func(line int, message string) object.Diagnostics {
+		return object.Diagnostics{{Position: object.Position{File: file.Path, Line: line, Column: 1}, Message: message}}
 	}
 	if len(file.Text) > maxFileSize {
 		return nil, broken(1, fmt.Sprintf("%d bytes are more than a manifest may have (%d)", len(file.Text), maxFileSize))
@@ -69,7 +70,7 @@ func parse(file File) ([]*document, Diagnostics) {
 			return documents, nil
 		}
 		if err != nil {
-			return nil, Diagnostics{syntaxError(file, err)}
+			return nil, object.Diagnostics{syntaxError(file, err)}
 		}
 		if len(documents) == maxDocuments {
 			return nil, broken(node.Line, fmt.Sprintf("more than %d documents in one file", maxDocuments))
@@ -135,15 +136,15 @@ func (d *document) checkYAML() {
 	}
 }
 
-func (d *document) position(node *yaml.Node) Position {
-	return Position{d.fileOf(node), max(node.Line, 1), max(node.Column, 1)}
+func (d *document) position(node *yaml.Node) object.Position {
+	return object.Position{File: d.fileOf(node), Line: max(node.Line, 1), Column: max(node.Column, 1)}
 }
 
 func (d *document) report(node *yaml.Node, path, message, hint string) {
 	if d.open[node] {
 		return
 	}
-	d.diagnostics = append(d.diagnostics, Diagnostic{
+	d.diagnostics = append(d.diagnostics, object.Diagnostic{
 		Position: d.position(node), Path: path, Message: message, Hint: hint, Confidential: d.secret(),
 	})
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/davit-project/davit/e2e/arbitrary"
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -56,7 +57,7 @@ func TestWhatIsAcceptedCanBeRun(t *testing.T) {
 }
 
 // renderedUnits are the files of the units that objects come to on a node which has what they name, by unit.
-func renderedUnits(t *rapid.T, objects []manifests.Object, manifest string) map[string]string {
+func renderedUnits(t *rapid.T, objects []object.Object, manifest string) map[string]string {
 	in := Input{Objects: objects, Images: resolved(objects, command), Node: testNode, NodeNetworks: map[string]json.RawMessage{"lan": json.RawMessage("{}")}}
 	in.Node.Launcher = "/usr/bin/true" // one that systemd finds
 	in.Node.Runtimes = map[string]string{"crun": "/usr/bin/crun", "/usr/bin/runc": "/usr/bin/runc"}

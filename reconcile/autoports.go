@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 	"github.com/davit-project/davit/manifests/policy"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units/bundle"
@@ -22,9 +22,9 @@ type PortsInUse struct {
 }
 
 // HasAutoPorts reports whether an object has a port that davit is to choose: only then [PortsInUse] are needed.
-func HasAutoPorts(objects []manifests.Object) bool {
-	return slices.ContainsFunc(objects, func(object manifests.Object) bool {
-		return slices.ContainsFunc(portLists(object.Object), func(ports []v1.ContainerPort) bool { return slices.ContainsFunc(ports, isAuto) })
+func HasAutoPorts(objects []object.Object) bool {
+	return slices.ContainsFunc(objects, func(one object.Object) bool {
+		return slices.ContainsFunc(portLists(one.Object), func(ports []v1.ContainerPort) bool { return slices.ContainsFunc(ports, isAuto) })
 	})
 }
 
@@ -33,7 +33,7 @@ func isAuto(port v1.ContainerPort) bool { return port.AutoHostPort }
 // assignPorts returns the objects with a port of the node for each autoHostPort. An object keeps the port that its bundle on the
 // node publishes, so no file has to remember it. Otherwise the port follows from the object's name: a node that has lost all of its
 // state chooses the same again, unless the port has another owner by then. A port that remains 0 has none left to choose.
-func assignPorts(objects []manifests.Object, allowed []policy.PortRange, used PortsInUse) []manifests.Object {
+func assignPorts(objects []object.Object, allowed []policy.PortRange, used PortsInUse) []object.Object {
 	if !HasAutoPorts(objects) {
 		return objects
 	}
@@ -44,11 +44,11 @@ func assignPorts(objects []manifests.Object, allowed []policy.PortRange, used Po
 }
 
 // assign returns the objects with what a function says of each port that has no number yet.
-func (c *portChooser) assign(objects []manifests.Object, choose func(object string, port v1.ContainerPort) int32) []manifests.Object {
+func (c *portChooser) assign(objects []object.Object, choose func(object string, port v1.ContainerPort) int32) []object.Object {
 	assigned := slices.Clone(objects)
-	for i, object := range assigned {
-		if HasAutoPorts([]manifests.Object{object}) {
-			assigned[i].Object = withPorts(object.Object, func(port v1.ContainerPort) int32 { return choose(object.Ref().String(), port) })
+	for i, one := range assigned {
+		if HasAutoPorts([]object.Object{one}) {
+			assigned[i].Object = withPorts(one.Object, func(port v1.ContainerPort) int32 { return choose(one.Ref().String(), port) })
 		}
 	}
 	return assigned
@@ -66,7 +66,7 @@ type portKey struct {
 	number   int32
 }
 
-func newPortChooser(objects []manifests.Object, allowed []policy.PortRange, used PortsInUse) *portChooser {
+func newPortChooser(objects []object.Object, allowed []policy.PortRange, used PortsInUse) *portChooser {
 	c := &portChooser{published: used.Published, taken: map[portKey]bool{}}
 	for number := v1.MinAutoHostPort; number <= v1.MaxAutoHostPort; number++ {
 		if len(allowed) == 0 || slices.ContainsFunc(allowed, func(r policy.PortRange) bool { return r.Min <= number && number <= r.Max }) {

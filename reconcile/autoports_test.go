@@ -8,7 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 	"github.com/davit-project/davit/manifests/policy"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units/bundle"
@@ -17,7 +17,7 @@ import (
 const autoPort = "ports: [{containerPort: 80, autoHostPort: true}]"
 
 // assignedTo are the ports of the node that objects have, by object, as "30123/tcp".
-func assignedTo(objects []manifests.Object) map[string][]string {
+func assignedTo(objects []object.Object) map[string][]string {
 	found := map[string][]string{}
 	for _, object := range objects {
 		for _, list := range portLists(object.Object) {
@@ -30,7 +30,7 @@ func assignedTo(objects []manifests.Object) map[string][]string {
 }
 
 // published is what assigned objects come to on the node.
-func publishedBy(objects []manifests.Object) map[string][]bundle.Port {
+func publishedBy(objects []object.Object) map[string][]bundle.Port {
 	found := map[string][]bundle.Port{}
 	for _, object := range objects {
 		for _, list := range portLists(object.Object) {

@@ -11,7 +11,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	cdi "tags.cncf.io/container-device-interface/specs-go"
 
-	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -27,11 +27,11 @@ type CDIDevice struct {
 
 // CDIDevices returns the names of the CDI devices that the objects use, each once. Finding their specifications is the edge's
 // work.
-func CDIDevices(objects []manifests.Object) []string {
+func CDIDevices(objects []object.Object) []string {
 	named := map[string]bool{}
-	for _, object := range objects {
-		// What cannot run is a problem that Resolve reports.
-		l, _ := lower(object.Object)
+	for _, one := range objects {
+		// Resolve reports objects that cannot run.
+		l, _ := lower(one.Object)
 		for _, run := range l.containers {
 			for _, device := range run.Devices {
 				if device.IsCDI() {

@@ -8,7 +8,7 @@ import (
 
 	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
@@ -179,7 +179,7 @@ type Update struct {
 type Problem struct {
 	Ref v1.Ref
 	// Source is where its manifest begins, Part what of it cannot be had.
-	Source manifests.Position
+	Source object.Position
 	Part   Part
 	Err    error
 	// Units are the units that the object would have.

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 )
 
 // shapes are objects of one name: each kind, and what else decides which units it has. main and side are the names
@@ -94,7 +95,7 @@ func TestEveryKindComesBackWhileItStops(t *testing.T) {
 				t.Parallel()
 				s := newSimulation()
 				old, next := load(t, shapes[from]), load(t, shapes[to])
-				advance := func(objects []manifests.Object, digest string, seconds int) {
+				advance := func(objects []object.Object, digest string, seconds int) {
 					for range seconds {
 						s.pass(objects, digest)
 						s.tick()
@@ -245,7 +246,7 @@ func drawKinds(t *rapid.T, kinds map[string]string) {
 }
 
 // loadKinds loads objects, each of the kind that has its name.
-func loadKinds(t *rapid.T, kinds map[string]string) ([]manifests.Object, string) {
+func loadKinds(t *rapid.T, kinds map[string]string) ([]object.Object, string) {
 	text := ""
 	for _, name := range sortedKeys(kinds) {
 		one := strings.ReplaceAll(shapes[kinds[name]], "name: x}", "name: "+name+"}")
@@ -272,7 +273,7 @@ func TestKindsConverge(t *testing.T) {
 			n := len(unit) + int((dir + "0")[len(dir)])
 			return behaviour{start: time.Duration(n%3) * time.Second, stop: time.Duration(n%7) * time.Second}
 		}
-		var objects []manifests.Object
+		var objects []object.Object
 		var digest string
 		advance := func(seconds int) {
 			for range seconds {

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 )
 
 // draft is one container as a history draws it, and what its version does.
@@ -49,7 +50,7 @@ type chronicle struct {
 	t         *rapid.T
 	drafts    map[string]draft
 	behaviors map[string]behaviour // by bundle
-	objects   []manifests.Object
+	objects   []object.Object
 	digest    string
 	down      map[string]bool            // registries that do not answer, by container
 	confirmed map[string]map[string]bool // bundles that were confirmed, by unit
@@ -275,7 +276,7 @@ func TestMutationsStopNoService(t *testing.T) {
 	s.behave = func(unit, dir string) behaviour {
 		return behaviour{broken: dir != "" && base.Workloads[unit].BundleDir != dir}
 	}
-	settle := func(objects []manifests.Object, digest string) {
+	settle := func(objects []object.Object, digest string) {
 		for range 4 {
 			s.pass(objects, digest)
 			s.tick()
@@ -302,7 +303,7 @@ func TestMutationsStopNoService(t *testing.T) {
 }
 
 // loadWhatCanBe loads what of a text can be read.
-func loadWhatCanBe(text string) []manifests.Object {
+func loadWhatCanBe(text string) []object.Object {
 	return manifests.Load([]manifests.File{{Path: "/app.yaml", Text: []byte(text)}}, manifests.Options{}).Objects
 }
 

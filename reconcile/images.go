@@ -3,14 +3,14 @@ package reconcile
 import (
 	"strings"
 
-	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
 // Requests returns the images that the objects ask for, each once, in the order in
 // which they are first asked for. Resolving them is the edge's work; [Resolve] takes
 // the answers.
-func Requests(objects []manifests.Object) []ImageRequest {
+func Requests(objects []object.Object) []ImageRequest {
 	byName := imageObjects(objects)
 	var requests []ImageRequest
 	seen := map[ImageRequest]bool{}
@@ -101,7 +101,7 @@ var pathTransports = map[string]bool{
 	"oci": true, "oci-archive": true, "docker-archive": true, "dir": true, "containers-storage": true,
 }
 
-func imageObjects(objects []manifests.Object) map[string]*v1.Image {
+func imageObjects(objects []object.Object) map[string]*v1.Image {
 	images := map[string]*v1.Image{}
 	for _, object := range objects {
 		if image, ok := object.Object.(*v1.Image); ok {

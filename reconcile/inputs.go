@@ -10,13 +10,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
 // noteInputs notes with the workloads of an object what it was rendered from. It comes last: only then networks are
 // known.
-func (r *resolver) noteInputs(object manifests.Object, made resolution) resolution {
+func (r *resolver) noteInputs(object object.Object, made resolution) resolution {
 	var images []string
 	for _, workloads := range []map[string]Workload{made.workloads, made.spares} {
 		for _, workload := range workloads {
@@ -43,7 +43,7 @@ func (r *resolver) noteInputs(object manifests.Object, made resolution) resoluti
 // inputs identifies all that an object's units are rendered from, whatever the way of rendering: its manifest, its
 // images, and what it names of the other manifests and of the node. The version of systemd is left out: what was
 // written for an older one works with a newer one.
-func (r *resolver) inputs(object manifests.Object, manifest map[string]any, words, images []string) string {
+func (r *resolver) inputs(object object.Object, manifest map[string]any, words, images []string) string {
 	node, sum := r.in.Node, sha256.New()
 	encode(sum, object.Ref(), r.kept[object.Ref()], images, manifest["spec"], node.Launcher, node.StorageRoot, node.Architecture, r.hostRoots())
 	if node.Proxy != (Proxy{}) {
@@ -84,7 +84,7 @@ func (r *resolver) encodeOwned(sum hash.Hash, name string) {
 }
 
 // encodeOther adds what an object holds for those that name it.
-func (r *resolver) encodeOther(sum hash.Hash, object manifests.Object) {
+func (r *resolver) encodeOther(sum hash.Hash, object object.Object) {
 	encode(sum, object.Ref())
 	switch declared := object.Object.(type) {
 	case *v1.Config:
@@ -100,7 +100,7 @@ func (r *resolver) encodeOther(sum hash.Hash, object manifests.Object) {
 }
 
 // fieldsOf is an object as the document that it was.
-func fieldsOf(object manifests.Object) map[string]any {
+func fieldsOf(object object.Object) map[string]any {
 	var fields map[string]any
 	text, err := json.Marshal(object.Object)
 	if err == nil {

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
@@ -213,7 +213,7 @@ func (r *resolver) claimUnit(unit string, ref v1.Ref) error {
 }
 
 // lower makes desired what one object comes to, all of it or nothing.
-func (r *resolver) lower(object manifests.Object) error {
+func (r *resolver) lower(object object.Object) error {
 	l, err := lower(object.Object)
 	if job, ok := object.Object.(*v1.CronJob); ok && err == nil {
 		err = r.makeUp(&l, job.Spec)
@@ -233,7 +233,7 @@ func (r *resolver) lower(object manifests.Object) error {
 }
 
 // parts makes desired what one object comes to, as far as that can be resolved.
-func (r *resolver) parts(l lowered, object manifests.Object) error {
+func (r *resolver) parts(l lowered, object object.Object) error {
 	for _, step := range []func() error{
 		func() error { return each(l.sandboxes, func(s sandbox) error { return r.sandbox(s, object.Source) }) },
 		func() error {
@@ -265,7 +265,7 @@ func (r *resolver) withdraw(ref v1.Ref) {
 }
 
 // groups makes the units desired that have no process of their own.
-func (r *resolver) groups(l lowered, object manifests.Object) error {
+func (r *resolver) groups(l lowered, object object.Object) error {
 	for _, slice := range l.slices {
 		r.describe(&slice.Head, object)
 		text, err := units.RenderSlice(slice)
@@ -309,13 +309,13 @@ func (r *resolver) groups(l lowered, object manifests.Object) error {
 	return nil
 }
 
-func (r *resolver) describe(head *units.Head, object manifests.Object) {
+func (r *resolver) describe(head *units.Head, object object.Object) {
 	head.SourcePath, head.Description = object.Source.File, object.Ref().String()
 	head.Stamp = r.stamp(object.Ref())
 }
 
 // group makes one desired, unless it could not be rendered.
-func (r *resolver) group(unit string, workload Workload, err error, object manifests.Object) error {
+func (r *resolver) group(unit string, workload Workload, err error, object object.Object) error {
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
 	"github.com/davit-project/davit/units/names"
@@ -220,7 +220,7 @@ func later(a, b time.Time) time.Time {
 }
 
 // rest has passes follow each other until nothing happens any more. It reports whether that came about.
-func (m *machine) rest(objects []manifests.Object, digest string) bool {
+func (m *machine) rest(objects []object.Object, digest string) bool {
 	for quiet := 0; quiet < 4; quiet++ {
 		if m.passes++; m.passes > 200 {
 			return false

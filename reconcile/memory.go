@@ -5,7 +5,7 @@ import (
 	"reflect"
 	"slices"
 
-	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -81,8 +81,8 @@ func (m *Memory) unchanged(in Input) map[v1.Ref]resolution {
 }
 
 // namesOfChanged are the names of the objects that are not the same in both lists.
-func namesOfChanged(before, now []manifests.Object) map[string]bool {
-	names, earlier := map[string]bool{}, make(map[v1.Ref]manifests.Object, len(before))
+func namesOfChanged(before, now []object.Object) map[string]bool {
+	names, earlier := map[string]bool{}, make(map[v1.Ref]object.Object, len(before))
 	for _, object := range before {
 		earlier[object.Ref()] = object
 	}
@@ -130,7 +130,7 @@ func (r *resolver) again(before resolution, ref v1.Ref) bool {
 }
 
 // anew resolves an object, and notes what of other objects that took.
-func (r *resolver) anew(object manifests.Object) (resolution, error) {
+func (r *resolver) anew(object object.Object) (resolution, error) {
 	r.made = resolution{
 		images: map[ImageRequest]Image{}, networks: map[string]Network{}, workloads: map[string]Workload{}, spares: map[string]Workload{},
 	}

@@ -12,18 +12,18 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
 // goldenObjects are the versions that the golden manifests have of each object.
-func goldenObjects(t *testing.T) map[v1.Ref][]manifests.Object {
+func goldenObjects(t *testing.T) map[v1.Ref][]object.Object {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join("testdata", "manifests", "*.yaml"))
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no manifests: %v", err)
 	}
-	versions := map[v1.Ref][]manifests.Object{}
+	versions := map[v1.Ref][]object.Object{}
 	for _, path := range paths {
 		text, err := os.ReadFile(path)
 		if err != nil {
@@ -43,7 +43,7 @@ func TestAMemoryResolvesTheSame(t *testing.T) {
 	refs := slices.SortedFunc(maps.Keys(versions), compareByName)
 	rapid.Check(t, func(t *rapid.T) {
 		var memory Memory
-		objects, node := map[v1.Ref]manifests.Object{}, testNode
+		objects, node := map[v1.Ref]object.Object{}, testNode
 		for range rapid.IntRange(1, 12).Draw(t, "steps") {
 			for range rapid.IntRange(1, 8).Draw(t, "edits") {
 				ref := rapid.SampledFrom(refs).Draw(t, "object")
@@ -67,8 +67,8 @@ func TestAMemoryResolvesTheSame(t *testing.T) {
 
 func compareByName(a, b v1.Ref) int { return cmp.Compare(a.String(), b.String()) }
 
-func objectsOf(byRef map[v1.Ref]manifests.Object) []manifests.Object {
-	return slices.SortedFunc(maps.Values(byRef), func(a, b manifests.Object) int { return compareByName(a.Ref(), b.Ref()) })
+func objectsOf(byRef map[v1.Ref]object.Object) []object.Object {
+	return slices.SortedFunc(maps.Values(byRef), func(a, b object.Object) int { return compareByName(a.Ref(), b.Ref()) })
 }
 
 func reportDifference(t *rapid.T, got, want Desired) {

@@ -7,14 +7,14 @@ import (
 
 	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units/bundle"
 )
 
 // Rehearse resolves objects without a node, and returns those that no node can run. It assumes that each image has a command
 // and says nothing else, and that the node has the networks, runtimes, CDI devices and seccomp profiles that the objects name.
-func Rehearse(objects []manifests.Object) []manifests.Refusal {
+func Rehearse(objects []object.Object) []object.Refusal {
 	objects = assignPorts(objects, nil, PortsInUse{})
 	in := Input{
 		Objects: objects, Images: map[ImageRequest]ImageResult{}, NodeNetworks: map[string]json.RawMessage{},
@@ -47,11 +47,11 @@ func Rehearse(objects []manifests.Object) []manifests.Refusal {
 		clear(r.desired.Workloads)
 		clear(r.desired.Spares)
 	}
-	var refusals []manifests.Refusal
+	var refusals []object.Refusal
 	for _, problem := range r.desired.Problems {
 		field, cause := fieldOf(problem.Err)
 		_, conflict := errors.AsType[conflictError](problem.Err)
-		refusals = append(refusals, manifests.Refusal{Ref: problem.Ref, Field: field, Err: cause, Conflict: conflict})
+		refusals = append(refusals, object.Refusal{Ref: problem.Ref, Field: field, Err: cause, Conflict: conflict})
 	}
 	return refusals
 }

@@ -6,10 +6,11 @@ import (
 	"testing"
 
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 )
 
 // validated is what davit validate says of manifests.
-func validated(text string) manifests.Diagnostics {
+func validated(text string) object.Diagnostics {
 	return manifests.Load([]manifests.File{{Path: "app.yaml", Text: []byte(text)}}, manifests.Options{Rehearse: Rehearse}).Diagnostics
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"go.podman.io/common/pkg/seccomp"
 
-	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 	"github.com/davit-project/davit/manifests/policy"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units"
@@ -20,7 +20,7 @@ import (
 // Input is all that [Resolve] looks at.
 type Input struct {
 	// Objects are the validated manifests.
-	Objects []manifests.Object
+	Objects []object.Object
 	// HostPaths are the directories that host paths may come from; none means any.
 	HostPaths []policy.HostPath
 	// HostPorts are the ports that containers may publish; none means any. InUse are those that have an owner, where
@@ -97,7 +97,7 @@ func newResolver(in Input) *resolver {
 		filters: map[string]*specs.LinuxSeccomp{},
 		skips:   map[string]skip{},
 		lowered: map[v1.Ref]lowered{},
-		byName:  map[string][]manifests.Object{},
+		byName:  map[string][]object.Object{},
 		desired: Desired{
 			Images:    map[string]Image{},
 			Networks:  map[string]Network{},
@@ -126,7 +126,7 @@ type resolver struct {
 	secrets    map[string]contents
 	owners     map[string]v1.Ref              // by unit name
 	lowered    map[v1.Ref]lowered             // what was asked for of other objects
-	byName     map[string][]manifests.Object  // the objects of each name
+	byName     map[string][]object.Object     // the objects of each name
 	made       resolution                     // of the object that is resolved
 	claimed    []Network                      // the networks whose devices and subnets are taken
 	filters    map[string]*specs.LinuxSeccomp // the usual ones, by the capabilities that they are for
@@ -135,7 +135,7 @@ type resolver struct {
 	desired    Desired
 }
 
-func (r *resolver) object(object manifests.Object) error {
+func (r *resolver) object(object object.Object) error {
 	if image, ok := object.Object.(*v1.Image); ok {
 		_, err := r.image(imageRequest(image.Spec))
 		return err
@@ -143,7 +143,7 @@ func (r *resolver) object(object manifests.Object) error {
 	return r.lower(object)
 }
 
-func (r *resolver) problem(object manifests.Object, err error) {
+func (r *resolver) problem(object object.Object, err error) {
 	part := PartManifest
 	if e, ok := errors.AsType[partError](err); ok {
 		part = e.part
@@ -179,7 +179,7 @@ func (r *resolver) imageOf(run runnable) (Image, error) {
 }
 
 // container resolves one container to a bundle and a unit.
-func (r *resolver) container(run runnable, source manifests.Position) error {
+func (r *resolver) container(run runnable, source object.Position) error {
 	if err := r.claimUnit(run.unit(), run.ref); err != nil {
 		return at("name", err)
 	}
@@ -315,7 +315,7 @@ func (r *resolver) stamp(ref v1.Ref) units.Stamp {
 var outputs = map[string]string{v1.LogPipe: bundle.OutputPipe, v1.LogNone: bundle.OutputNone}
 
 // workload renders the bundle and the unit that starts it, and makes them desired.
-func (r *resolver) workload(w Workload, source manifests.Position) error {
+func (r *resolver) workload(w Workload, source object.Position) error {
 	var text []byte
 	var err error
 	if !r.rehearses {

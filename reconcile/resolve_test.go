@@ -12,6 +12,7 @@ import (
 	"go.podman.io/common/pkg/seccomp"
 
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 	"github.com/davit-project/davit/manifests/policy"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units/bundle"
@@ -20,7 +21,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 // load returns the objects of a manifest, which must be right.
-func load(t *testing.T, text string) []manifests.Object {
+func load(t *testing.T, text string) []object.Object {
 	t.Helper()
 	set := manifests.Load([]manifests.File{{Path: "/etc/davit/manifests/app.yaml", Text: []byte(text)}}, manifests.Options{})
 	if err := set.Diagnostics.Err(); err != nil {
@@ -31,7 +32,7 @@ func load(t *testing.T, text string) []manifests.Object {
 
 // resolved answers every request with an image of the same configuration, its id and
 // digest made from the reference.
-func resolved(objects []manifests.Object, config imagespec.ImageConfig) map[ImageRequest]ImageResult {
+func resolved(objects []object.Object, config imagespec.ImageConfig) map[ImageRequest]ImageResult {
 	results := map[ImageRequest]ImageResult{}
 	for _, request := range Requests(objects) {
 		id := strings.Repeat("0", 64-len(request.Reference)%10) + strings.Repeat("a", len(request.Reference)%10)

@@ -5,12 +5,12 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 )
 
 // Runtimes returns the OCI runtimes that the objects name, each once. Finding their programs is
 // the edge's work.
-func Runtimes(objects []manifests.Object) []string {
+func Runtimes(objects []object.Object) []string {
 	named := map[string]bool{}
 	for _, object := range objects {
 		// What cannot run is a problem that Resolve reports.

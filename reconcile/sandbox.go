@@ -7,7 +7,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
@@ -68,7 +68,7 @@ func (i instance) sandbox() sandbox {
 }
 
 // sandbox makes a sandbox desired.
-func (r *resolver) sandbox(box sandbox, source manifests.Position) error {
+func (r *resolver) sandbox(box sandbox, source object.Position) error {
 	if err := r.claimUnit(box.unit(), box.ref); err != nil {
 		return err
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 )
 
 // simulation is a node in memory on which time passes: registries may not answer, and starts and stops
@@ -159,7 +159,7 @@ func (s *simulation) tick() {
 }
 
 // desire resolves what registries answer of.
-func (s *simulation) desire(objects []manifests.Object) Desired {
+func (s *simulation) desire(objects []object.Object) Desired {
 	images := resolved(objects, command)
 	for request := range images {
 		if !s.available(request.Reference) {
@@ -170,7 +170,7 @@ func (s *simulation) desire(objects []manifests.Object) Desired {
 }
 
 // wanted is what is desired of manifests; where registries always answer the same, it is worked out once.
-func (s *simulation) wanted(objects []manifests.Object, digest string) Desired {
+func (s *simulation) wanted(objects []object.Object, digest string) Desired {
 	if s.last.digest != digest || !s.steady {
 		s.last.digest, s.last.desired = digest, s.desire(objects)
 	}
@@ -179,7 +179,7 @@ func (s *simulation) wanted(objects []manifests.Object, digest string) Desired {
 
 // pass makes the node what the manifests say, as far as that is possible now. It returns what is left
 // to do.
-func (s *simulation) pass(objects []manifests.Object, digest string) Plan {
+func (s *simulation) pass(objects []object.Object, digest string) Plan {
 	for range 3 {
 		wanted := s.wanted(objects, digest)
 		s.quarantine = Lasting(s.quarantine, wanted, s.hold == "")

@@ -13,7 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/policy"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -239,7 +239,7 @@ func (r *resolver) recursively(options []string, mount v1.VolumeMount) ([]string
 // ownTrees are the directories and sockets in the node's root, mounted at a path, that no container sees.
 func (r *resolver) ownTrees(root string) []string {
 	var paths []string
-	for _, tree := range append(slices.Clone(manifests.OwnTrees), r.in.Node.StorageRoot) {
+	for _, tree := range append(slices.Clone(policy.OwnTrees), r.in.Node.StorageRoot) {
 		paths = append(paths, filepath.Join(root, tree))
 	}
 	slices.Sort(paths)

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -29,7 +29,7 @@ func (r Range) text() string {
 
 // Bridges returns the names of the devices that the networks of the objects have or would have, each once. Whether the
 // node has devices of these names that davit did not make is for the edge to find out.
-func Bridges(objects []manifests.Object) []string {
+func Bridges(objects []object.Object) []string {
 	named := map[string]bool{bridgeName(defaultNetwork, ""): true}
 	for _, object := range objects {
 		if declared, ok := object.Object.(*v1.Network); ok && len(declared.Spec.Plugins) == 0 {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 )
 
 const together = "updatePolicy: {minReadySeconds: 2, progressDeadlineSeconds: 5, atomic: Set}"
@@ -16,7 +17,7 @@ const together = "updatePolicy: {minReadySeconds: 2, progressDeadlineSeconds: 5,
 type story struct {
 	*simulation
 	t       *testing.T
-	objects []manifests.Object
+	objects []object.Object
 	text    string
 	never   map[string]bool // bundles that are never ready
 }

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 )
 
 // Bounds of a directory, so that a mistaken or hostile one costs an error.
@@ -33,7 +34,7 @@ type Tree struct {
 	// Files are the manifests, sorted by path.
 	Files []manifests.File
 	// Problems are manifests that could not be read.
-	Problems manifests.Diagnostics
+	Problems object.Diagnostics
 	// Fingerprint changes when a file's name or content does.
 	Fingerprint string
 	// Unfinished is set if the tree may be being written: one of the files is open for writing, the
@@ -71,8 +72,8 @@ func treeOf(entries []entry, writable string) Tree {
 		tree.Unfinished = tree.Unfinished || e.written
 		switch {
 		case e.problem != "":
-			tree.Problems = append(tree.Problems, manifests.Diagnostic{
-				Position: manifests.Position{File: e.file.Path, Line: 1, Column: 1}, Message: e.problem,
+			tree.Problems = append(tree.Problems, object.Diagnostic{
+				Position: object.Position{File: e.file.Path, Line: 1, Column: 1}, Message: e.problem,
 			})
 		case !seen[e.file.Name]:
 			seen[e.file.Name] = true

@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 )
 
 // TestNothingIsLost deletes each leaf of the complete examples, one after another: what the files become, or what davit
@@ -149,7 +150,7 @@ func remove(value any, leaf path) any {
 
 // isSaid reports whether davit warns of the leaf, or of a field around it.
 func isSaid(set *manifests.Set, document int, leaf path) bool {
-	return slices.ContainsFunc(set.Warnings, func(warning manifests.Diagnostic) bool {
+	return slices.ContainsFunc(set.Warnings, func(warning object.Diagnostic) bool {
 		rest, below := strings.CutPrefix(leaf.String(), warning.Path)
 		return warning.File == nameOf(document) && warning.Path != "" && below && (rest == "" || strings.ContainsRune(".[", rune(rest[0])))
 	})

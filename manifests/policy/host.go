@@ -169,3 +169,9 @@ func (c *checker) name(ref v1.Ref) {
 		c.refuse("metadata.name", "preset", "%s.service is a name of the system's", ref.Name)
 	}
 }
+
+// OwnTrees belong to davit and the image storage: a container that could write there
+// would decide what the node runs.
+var OwnTrees = []string{
+	"/run/davit", "/var/run/davit", "/var/lib/davit", "/run/systemd/private", "/run/containers/storage", "/var/lib/containers/storage",
+}

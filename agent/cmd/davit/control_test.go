@@ -30,6 +30,7 @@ import (
 	"github.com/davit-project/davit/agent/images"
 	"github.com/davit-project/davit/agent/terminal"
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/units/bundle"
@@ -195,9 +196,9 @@ func (p printer) apply(f filler) {
 }
 
 func (p printer) validate(f filler) {
-	diagnostics := append(*filled[manifests.Diagnostics](f), *filled[manifests.Diagnostic](filler{text: f.text}))
+	diagnostics := append(*filled[object.Diagnostics](f), *filled[object.Diagnostic](filler{text: f.text}))
 	last := &diagnostics[len(diagnostics)-1]
-	last.Position, last.Confidential = manifests.Position{File: f.text, Line: 1, Column: 1}, false
+	last.Position, last.Confidential = object.Position{File: f.text, Line: 1, Column: 1}, false
 	files := []manifests.File{{Path: f.text, Text: []byte("a: " + f.text + "\nb\nc")}}
 	p.show("validate", diagnostics, func(w io.Writer) error {
 		newExcerpts(w, files).print(diagnostics)

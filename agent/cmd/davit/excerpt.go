@@ -12,6 +12,7 @@ import (
 
 	"github.com/davit-project/davit/agent/terminal"
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 )
 
 // excerpts prints diagnostics with the lines they point at.
@@ -69,9 +70,9 @@ func linesToShow(text []byte) [][]rune {
 
 // print writes each diagnostic as one line, and below it the line of the file with a caret
 // under the column.
-func (e *excerpts) print(diagnostics manifests.Diagnostics) {
+func (e *excerpts) print(diagnostics object.Diagnostics) {
 	for _, d := range diagnostics {
-		fmt.Fprintf(e.w, "%s: %s\n", e.paint(bold, manifests.Printable(d.Position.String())), d.Text())
+		fmt.Fprintf(e.w, "%s: %s\n", e.paint(bold, object.Printable(d.Position.String())), d.Text())
 		if d.Confidential {
 			continue
 		}
@@ -116,7 +117,7 @@ func excerpt(characters []rune, column int) (shown, caret string) {
 // visible makes a tab one space, so that the caret's place is known, and escapes characters that a
 // terminal would obey.
 func visible(characters []rune) string {
-	return manifests.Printable(strings.ReplaceAll(string(characters), "\t", " "))
+	return object.Printable(strings.ReplaceAll(string(characters), "\t", " "))
 }
 
 // The colours of a terminal (ECMA-48, Select Graphic Rendition).

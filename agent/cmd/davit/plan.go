@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/davit-project/davit/agent"
-	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 	"github.com/davit-project/davit/manifests/policy"
 	"github.com/davit-project/davit/reconcile"
 )
@@ -48,7 +48,7 @@ func (s *settings) plan(cmd *cobra.Command, node *agent.Node, from source) error
 	return nil
 }
 
-func reportDiagnostics(w io.Writer, diagnostics manifests.Diagnostics) {
+func reportDiagnostics(w io.Writer, diagnostics object.Diagnostics) {
 	for _, diagnostic := range diagnostics {
 		printLine(w, "%s", diagnostic)
 	}
@@ -68,7 +68,7 @@ type exposure struct {
 	Message string `json:"message"`
 }
 
-func exposuresOf(plan reconcile.Plan, objects []manifests.Object) []exposure {
+func exposuresOf(plan reconcile.Plan, objects []object.Object) []exposure {
 	var exposures []exposure
 	for _, object := range objects {
 		name := object.Ref().String()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/davit-project/davit/agent/facts"
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 	"github.com/davit-project/davit/reconcile"
 )
 
@@ -59,10 +60,10 @@ objects of that node, with its variables.`,
 
 // validation is the output of validate as data.
 type validation struct {
-	Valid       bool                  `json:"valid"`
-	Objects     []string              `json:"objects"`
-	LeftOut     []leftOut             `json:"leftOut"`
-	Diagnostics manifests.Diagnostics `json:"diagnostics"`
+	Valid       bool               `json:"valid"`
+	Objects     []string           `json:"objects"`
+	LeftOut     []leftOut          `json:"leftOut"`
+	Diagnostics object.Diagnostics `json:"diagnostics"`
 }
 
 // leftOut is an object that the node does not get.
@@ -76,7 +77,7 @@ func (s *settings) printValidation(cmd *cobra.Command, files []manifests.File, s
 	if s.output == "github" {
 		return validity(set, printAnnotations(cmd.OutOrStdout(), set.All()))
 	}
-	result := validation{Valid: set.Complete(), Objects: []string{}, LeftOut: []leftOut{}, Diagnostics: manifests.Diagnostics{}}
+	result := validation{Valid: set.Complete(), Objects: []string{}, LeftOut: []leftOut{}, Diagnostics: object.Diagnostics{}}
 	result.Diagnostics = append(result.Diagnostics, set.All()...)
 	for _, object := range set.Objects {
 		result.Objects = append(result.Objects, object.Ref().String())
@@ -113,10 +114,10 @@ var (
 )
 
 // printAnnotations prints diagnostics so that GitHub shows them beside the lines they mean.
-func printAnnotations(w io.Writer, diagnostics manifests.Diagnostics) error {
+func printAnnotations(w io.Writer, diagnostics object.Diagnostics) error {
 	for _, d := range diagnostics {
 		command := "error"
-		if d.Severity == manifests.SeverityWarning {
+		if d.Severity == object.SeverityWarning {
 			command = "warning"
 		}
 		err := printLine(w, "::%s file=%s,line=%d,col=%d::%s",

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/object"
 )
 
 func TestExcerpt(t *testing.T) {
@@ -67,7 +68,7 @@ func TestErrorsInColour(t *testing.T) {
 	t.Parallel()
 	var printed bytes.Buffer
 	e := excerpts{w: &printed, colour: true, texts: map[string][]byte{"a.yaml": []byte("b: c\n")}, lines: map[string][][]rune{}}
-	e.print(manifests.Diagnostics{{Position: manifests.Position{File: "a.yaml", Line: 1, Column: 4}, Message: "no"}})
+	e.print(object.Diagnostics{{Position: object.Position{File: "a.yaml", Line: 1, Column: 4}, Message: "no"}})
 	want := "\x1b[1ma.yaml:1:4\x1b[0m: no\n     1 | b: c\n       | \x1b[31m   ^\x1b[0m\n"
 	if diff := cmp.Diff(want, printed.String()); diff != "" {
 		t.Error(diff)

@@ -1,30 +1,15 @@
-package manifests
+package object
 
 import (
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	v1 "github.com/davit-project/davit/manifests/v1"
 )
-
-// Position is a place in a file; lines and columns count from 1.
-type Position struct {
-	File   string `json:"file"`
-	Line   int    `json:"line"`
-	Column int    `json:"column"`
-}
-
-// String returns "web.yaml:12:7".
-func (p Position) String() string { return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column) }
-
-func (p Position) compare(other Position) int {
-	return cmp.Or(cmp.Compare(p.File, other.File), cmp.Compare(p.Line, other.Line), cmp.Compare(p.Column, other.Column))
-}
 
 // Diagnostic is one thing that is wrong.
 type Diagnostic struct {
@@ -98,6 +83,18 @@ func Printable(text string) string {
 // Diagnostics are several.
 type Diagnostics []Diagnostic
 
+// Sorted returns the diagnostics by place, each once.
+func (d Diagnostics) Sorted() Diagnostics {
+	said := map[Diagnostic]bool{}
+	once := slices.DeleteFunc(d, func(d Diagnostic) bool {
+		again := said[d]
+		said[d] = true
+		return again
+	})
+	slices.SortStableFunc(once, func(a, b Diagnostic) int { return a.Position.Compare(b.Position) })
+	return once
+}
+
 // Err returns the diagnostics as one error, a line each; nil when there are none.
 func (d Diagnostics) Err() error {
 	errs := make([]error, 0, len(d))
@@ -105,8 +102,4 @@ func (d Diagnostics) Err() error {
 		errs = append(errs, errors.New(diagnostic.String()))
 	}
 	return errors.Join(errs...)
-}
-
-func compareRefs(a, b v1.Ref) int {
-	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 }
