@@ -4,31 +4,63 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// prepareMapped makes the writable layer the users' own, and mounts the init layer, whose path it
-// returns, and a /proc with nothing over it, without which the kernel lets no other be mounted in a
-// user namespace (mount_too_revealing in its fs/namespace.c): the node's may have something. The
-// writable layer cannot be mapped: overlayfs works in it as root of the node, who has no id there.
+// prepareMapped makes the writable layer the users' own, and mounts the init layer, whose path it returns. The writable layer
+// cannot be mapped: overlayfs works in it as root of the node, who has no id there.
 func (r *Root) prepareMapped(upper string) (string, error) {
 	own := filepath.Join(bundle.ContainersDir, r.ID)
 	uid, gid := r.users.Root()
 	if err := os.Chown(upper, uid, gid); err != nil {
 		return "", err
 	}
-	kernel := filepath.Join(own, "proc")
-	if err := os.Mkdir(kernel, 0o755); err != nil {
+	if err := revealKernel(own); err != nil {
 		return "", err
 	}
-	if err := unix.Mount("proc", kernel, "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
-		return "", fmt.Errorf("mount a proc file system: %w", err)
+	if err := r.followKernel(); err != nil {
+		return "", err
 	}
 	first := filepath.Join(own, "init")
 	return first, r.mountMapped(initLayerDir, first)
+}
+
+// revealKernel mounts a /proc and a /sys below a directory that have nothing over them. The kernel mounts them in a user
+// namespace only where it sees such ones (mount_too_revealing in its fs/namespace.c), and the node's own may have parts
+// hidden, for example where the node is a container.
+func revealKernel(dir string) error {
+	for _, kind := range []string{"proc", "sysfs"} {
+		target := filepath.Join(dir, kind)
+		if err := os.Mkdir(target, 0o755); err != nil {
+			return err
+		}
+		if err := unix.Mount(kind, target, kind, unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+			return fmt.Errorf("mount a %s file system: %w", kind, err)
+		}
+	}
+	return nil
+}
+
+// followKernel has the users mount /sys read-only where the node has it so, as in a container: the kernel gives a user
+// namespace no more than that (mount_too_revealing).
+func (r *Root) followKernel() error {
+	var node unix.Statfs_t
+	if err := unix.Statfs("/sys", &node); err != nil {
+		return &os.PathError{Op: "statfs", Path: "/sys", Err: err}
+	}
+	if node.Flags&unix.ST_RDONLY == 0 {
+		return nil
+	}
+	for _, mount := range r.Spec.Mounts {
+		if writable := slices.Index(mount.Options, "rw"); mount.Type == "sysfs" && writable >= 0 {
+			mount.Options[writable] = "ro"
+		}
+	}
+	return nil
 }
 
 // mountMapped mounts a directory at a new one with its files' owners mapped.
