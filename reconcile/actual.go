@@ -57,9 +57,9 @@ func (v Volume) actual(current ActualVolume) ActualVolume {
 	return ActualVolume{v.UID, v.GID, v.Mode, v.Delete}
 }
 
-// unprovided reports whether the unit failed because the launcher could not give its container what it
+// LacksParts reports whether the unit failed because the launcher could not give its container what it
 // needs: nothing of the container has run.
-func (w ActualWorkload) unprovided() bool {
+func (w ActualWorkload) LacksParts() bool {
 	if w.Active != names.Failed || w.Job != "" || w.Run == nil || w.Run.Last == nil || w.Run.Last.Failure == nil {
 		return false
 	}

@@ -27,7 +27,7 @@ func Blocked(desired Desired, actual Actual) map[string]Blocker {
 	for unit := range desired.Workloads {
 		if root := d.blocker(unit, nil); root != "" {
 			state := actual.Workloads[root]
-			blocked[unit] = Blocker{state.Ref.String(), root, state.condition()}
+			blocked[unit] = Blocker{state.Ref.String(), root, state.Condition()}
 		}
 	}
 	return blocked
@@ -62,7 +62,7 @@ func (d *differ) needsMasked(unit string, seen []string) (Blocker, bool) {
 		return Blocker{}, false
 	}
 	for _, needed := range slices.Concat(workload.Unit.Dependencies.Requires, workload.Unit.Dependencies.BindsTo) {
-		if state := d.actual.Workloads[needed]; state.isMasked() {
+		if state := d.actual.Workloads[needed]; state.IsMasked() {
 			return Blocker{state.Ref.String(), needed, "masked"}, true
 		}
 		if blocker, is := d.needsMasked(needed, append(seen, unit)); is {
@@ -112,7 +112,7 @@ func (d *differ) blocksAs(needed string, seen []string) (Blocker, bool) {
 	case d.heldByOperator(needed).By != "":
 		return Blocker{state.Ref.String(), needed, "stopped by an operator"}, true
 	case state.Active == names.Failed && state.Job == "", state.Sub.Restarting():
-		return Blocker{state.Ref.String(), needed, state.condition()}, true
+		return Blocker{state.Ref.String(), needed, state.Condition()}, true
 	default:
 		return d.blocks(needed, seen)
 	}
@@ -132,7 +132,7 @@ func (d *differ) objectOf(unit string) string {
 // units that wait for this one, should they go round in a circle.
 func (d *differ) blocker(unit string, seen []string) string {
 	workload := d.desired.Workloads[unit]
-	if workload.Unit == nil || d.actual.Workloads[unit].running() || slices.Contains(seen, unit) {
+	if workload.Unit == nil || d.actual.Workloads[unit].IsRunning() || slices.Contains(seen, unit) {
 		return ""
 	}
 	for _, needed := range slices.Concat(workload.Unit.Dependencies.Requires, workload.Unit.Dependencies.BindsTo) {
@@ -146,16 +146,4 @@ func (d *differ) blocker(unit string, seen []string) string {
 		return needed
 	}
 	return ""
-}
-
-// condition is a unit's state for people, in systemd's words.
-func (w ActualWorkload) condition() string {
-	switch {
-	case w.Result != "" && w.Result != "success":
-		return fmt.Sprintf("%s (%s)", w.Active, w.Result)
-	case w.Sub != "":
-		return fmt.Sprintf("%s (%s)", w.Active, w.Sub)
-	default:
-		return string(w.Active)
-	}
 }

@@ -1,5 +1,10 @@
 package reconcile
 
+import (
+	"maps"
+	"slices"
+)
+
 // Difference is what one generation has otherwise than another.
 type Difference struct {
 	Object string `json:"object"`
@@ -19,7 +24,7 @@ func Compare(before, after Desired) []Difference {
 	for unit := range after.Workloads {
 		units[unit] = true
 	}
-	for _, unit := range sortedKeys(units) {
+	for _, unit := range slices.Sorted(maps.Keys(units)) {
 		old, was := before.Workloads[unit]
 		workload, is := after.Workloads[unit]
 		difference := Difference{Object: workload.Ref.String(), Unit: unit}

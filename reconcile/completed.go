@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -64,7 +65,7 @@ func (d *differ) recall() {
 	if len(d.actual.PutAside) == 0 {
 		return
 	}
-	for _, unit := range sortedKeys(d.desired.Workloads) {
+	for _, unit := range slices.Sorted(maps.Keys(d.desired.Workloads)) {
 		workload := d.desired.Workloads[unit]
 		_, current := d.actual.Completed[workload.BundleDir]
 		if current || !d.completed(workload) {
@@ -91,7 +92,7 @@ func (d *differ) retire() {
 			kept[dir] = true
 		}
 	}
-	for _, dir := range sortedKeys(d.actual.Completed) {
+	for _, dir := range slices.Sorted(maps.Keys(d.actual.Completed)) {
 		after, over := d.isOver(dir)
 		switch {
 		case wanted[dir] || !over:
@@ -101,7 +102,7 @@ func (d *differ) retire() {
 			d.plan.add(Action{Verb: ForgetJob, Object: dir, Target: dir, Reason: "its job is gone", Needs: after})
 		}
 	}
-	for _, dir := range sortedKeys(d.actual.PutAside) {
+	for _, dir := range slices.Sorted(maps.Keys(d.actual.PutAside)) {
 		if !wanted[dir] && !kept[dir] && d.options.HoldPrune == "" {
 			d.plan.add(Action{Verb: ForgetJob, Object: dir, Target: dir, Reason: "its job is gone"})
 		}

@@ -139,10 +139,6 @@ func namespaces(shared v1.SandboxFields) []specs.LinuxNamespace {
 	return namespaces
 }
 
-// mappedMount makes the owners of a mount's files those that they are inside
-// (https://github.com/opencontainers/runtime-spec/blob/v1.3.0/config.md#posix-platform-mounts).
-const mappedMount = "ridmap"
-
 // defaultShmSize is Docker's and Podman's.
 const defaultShmSize = "64Mi"
 

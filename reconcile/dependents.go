@@ -2,9 +2,8 @@ package reconcile
 
 import (
 	"fmt"
+	"maps"
 	"slices"
-
-	"github.com/davit-project/davit/units/names"
 )
 
 // restartDependents adds what a restart takes along: systemd stops and starts again what
@@ -14,14 +13,14 @@ func (d *differ) restartDependents() {
 	with := map[string]string{}
 	for again := true; again; {
 		again = false
-		for _, unit := range sortedKeys(d.desired.Workloads) {
+		for _, unit := range slices.Sorted(maps.Keys(d.desired.Workloads)) {
 			cause, current := d.restartedBy(d.desired.Workloads[unit], with), d.actual.Workloads[unit]
-			if cause != "" && with[unit] == "" && current.running() && !current.isMasked() { // of what is masked systemd knows no dependencies
+			if cause != "" && with[unit] == "" && current.IsRunning() && !current.IsMasked() { // of what is masked systemd knows no dependencies
 				with[unit], again = cause, true
 			}
 		}
 	}
-	for _, unit := range sortedKeys(with) {
+	for _, unit := range slices.Sorted(maps.Keys(with)) {
 		reason := fmt.Sprintf("%s is restarted", with[unit])
 		i := slices.IndexFunc(d.changes, func(c change) bool { return c.unit == unit })
 		if i < 0 {
@@ -75,7 +74,7 @@ func (d *differ) inOrder() []change {
 		}
 		ordered = append(ordered, c)
 	}
-	for _, unit := range sortedKeys(byUnit) {
+	for _, unit := range slices.Sorted(maps.Keys(byUnit)) {
 		visit(unit)
 	}
 	return ordered
@@ -95,31 +94,4 @@ func waitsFor(c change, byUnit map[string]change) []string {
 	})
 	slices.Sort(before)
 	return before
-}
-
-func (w ActualWorkload) running() bool {
-	return w.Active == names.Active || w.Active == names.Activating || w.Active == names.Reloading
-}
-
-// down reports whether the unit has stopped, and systemd is not about to start it.
-func (w ActualWorkload) down() bool {
-	return (w.Active.Down() || w.Active == "") && w.Job == ""
-}
-
-// arriving reports whether systemd has a job for the unit that ends with what its unit file says, which
-// is what is wanted. Where davit has to start the unit still, the job was begun before, and is no try that systemd
-// makes by itself of what has failed.
-func (w ActualWorkload) arriving(workload Workload, owed bool) bool {
-	if w.UnitText != workload.UnitText || w.NeedReload {
-		return false
-	}
-	switch w.Job {
-	case "restart", "try-restart", "reload", "reload-or-start", "try-reload":
-		return true
-	case "start":
-		retries := w.Run != nil && w.Run.Restarts > 0
-		return !owed || w.RunningDir == workload.BundleDir && !retries
-	default:
-		return false
-	}
 }

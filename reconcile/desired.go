@@ -197,19 +197,3 @@ const (
 	PartVolume   Part = "volume"
 	PartNode     Part = "node" // the node lacks what it asks for
 )
-
-// partError is an error with the part that it lies in.
-type partError struct {
-	part Part
-	error
-}
-
-func (e partError) Unwrap() error { return e.error }
-
-// in gives an error its part; nil stays nil.
-func in(part Part, err error) error {
-	if err == nil {
-		return nil
-	}
-	return partError{part, err}
-}

@@ -152,7 +152,7 @@ func (d *differ) decide() {
 		blocked[problem.Ref.String()] = problem
 		d.plan.hold(Held{Object: problem.Ref.String(), Reason: problem.Err.Error(), By: ByProblem})
 	}
-	for _, unit := range sortedKeys(d.desired.Workloads) {
+	for _, unit := range slices.Sorted(maps.Keys(d.desired.Workloads)) {
 		workload := d.desired.Workloads[unit]
 		if d.expired(workload) {
 			continue
@@ -191,8 +191,8 @@ func (d *differ) decide() {
 
 // leave sorts the units that are not wanted into those that go and those that stay.
 func (d *differ) leave(blocked map[string]Problem) {
-	for _, unit := range sortedKeys(d.actual.Workloads) {
-		if workload, ok := d.desired.Workloads[unit]; ok && !d.expired(workload) || isSpare(unit) {
+	for _, unit := range slices.Sorted(maps.Keys(d.actual.Workloads)) {
+		if workload, ok := d.desired.Workloads[unit]; ok && !d.expired(workload) || isSurge(unit) {
 			continue
 		}
 		current := d.actual.Workloads[unit]
@@ -250,10 +250,10 @@ func (d *differ) compare(unit string, workload Workload) change {
 		c.write = "the unit is not enabled yet"
 	}
 	switch {
-	case isHeld && current.isAnothers(workload):
+	case isHeld && current.IsOfAnother(workload):
 		c.write = "" // it is masked, and what runs goes on
 	case isHeld:
-	case current.isAnothers(workload):
+	case current.IsOfAnother(workload):
 		return d.takeOver(c, current)
 	default:
 		c.verb, c.why = d.activity(unit, workload, current, c.write)
@@ -268,7 +268,7 @@ func (d *differ) starts(workload Workload) bool {
 
 // activity decides whether a workload must be started or restarted, and why.
 func (d *differ) activity(unit string, workload Workload, current ActualWorkload, write string) (Verb, string) {
-	running := current.running()
+	running := current.IsRunning()
 	// What runs may be of the wanted version while the unit file is of another one that was never
 	// started: then the file has nothing to tell of it.
 	unstarted := current.RunningDir == workload.BundleDir && current.BundleDir != workload.BundleDir
@@ -280,7 +280,7 @@ func (d *differ) activity(unit string, workload Workload, current ActualWorkload
 		return "", ""
 	case workload.Keep == KeepRunning && d.isStopping(unit, workload):
 		return "", "" // davit did not ask for the stop: what becomes of the unit is decided when it has ended
-	case current.arriving(workload, d.isOwed(unit, workload)) && !(runsOn && current.Job == "start"):
+	case current.IsArriving(workload, d.isOwed(unit, workload)) && !(runsOn && current.Job == "start"):
 		return "", "" // systemd is about to start it as it is wanted
 	case d.isOwed(unit, workload) && running && current.Active != names.Active:
 		return Restart, cmp.Or(write, "its file is written, and it was not started since")
@@ -308,7 +308,7 @@ func (d *differ) activity(unit string, workload Workload, current ActualWorkload
 		return "", "" // a job runs once
 	case current.Result == "start-limit-hit" || workload.Unit != nil && workload.Unit.MaxRestarts >= 0 && current.Active == names.Failed:
 		return "", "" // systemd gave up, as the manifest asked: status tells
-	case current.unprovided():
+	case current.LacksParts():
 		return Start, "its image, a volume or a network was not available"
 	case workload.Keep == KeepRunning:
 		return Start, fmt.Sprintf("not running: %s (%s)", current.Active, current.Result)
@@ -330,7 +330,7 @@ func outdated(workload Workload, current ActualWorkload) string {
 // fetch plans what workloads need before anything running is touched.
 func (d *differ) fetch() {
 	d.fetched, d.required = map[string]string{}, map[string][]string{}
-	for _, key := range sortedKeys(d.desired.Images) {
+	for _, key := range slices.Sorted(maps.Keys(d.desired.Images)) {
 		image := d.desired.Images[key]
 		if slices.Contains(d.actual.Images[image.ID], key) {
 			continue
@@ -344,7 +344,7 @@ func (d *differ) fetch() {
 			Reason: fmt.Sprintf("%s is not on the node", shortDigest(image.Digest)),
 		})
 	}
-	for _, name := range sortedKeys(d.desired.Networks) {
+	for _, name := range slices.Sorted(maps.Keys(d.desired.Networks)) {
 		network := d.desired.Networks[name]
 		current, exists := d.actual.Networks[name]
 		action := Action{Verb: MakeNetwork, Object: network.Ref.String(), Target: name, Reason: "not on the node yet"}
@@ -357,7 +357,7 @@ func (d *differ) fetch() {
 		}
 		d.fetched["network "+name] = d.plan.add(action)
 	}
-	for _, name := range sortedKeys(d.desired.Volumes) {
+	for _, name := range slices.Sorted(maps.Keys(d.desired.Volumes)) {
 		volume := d.desired.Volumes[name]
 		current, exists := d.actual.Volumes[name]
 		reason := "not on the node yet"
@@ -443,7 +443,7 @@ func (d *differ) requirementsOf(w Workload) []string {
 
 // removal says why a unit goes.
 func (d *differ) removal(unit string) string {
-	if isSpare(unit) {
+	if isSurge(unit) {
 		return "nothing is restarted any more"
 	}
 	if _, ok := d.desired.Workloads[unit]; ok {
@@ -466,8 +466,4 @@ func volumeOf(path string) string {
 	}
 	name, _, _ := strings.Cut(below, "/")
 	return name
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	return slices.Sorted(maps.Keys(m))
 }

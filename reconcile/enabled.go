@@ -4,8 +4,8 @@ package reconcile
 // systemd refuses to enable a masked unit. A unit that an interrupted pass has written and not enabled does not count.
 func (d *differ) isDisabled(unit string, workload Workload) bool {
 	current, exists := d.actual.Workloads[unit]
-	isLeft := current.Enabled == "disabled" || current.isMasked()
-	return exists && isLeft && !current.isAnothers(workload) && !d.halfWritten(unit, workload, current)
+	isLeft := current.Enabled == "disabled" || current.IsMasked()
+	return exists && isLeft && !current.IsOfAnother(workload) && !d.halfWritten(unit, workload, current)
 }
 
 // holdDisabled notes that a unit which an operator has disabled is not enabled. All else about it goes on.

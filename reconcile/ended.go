@@ -17,19 +17,19 @@ func Ended(action Action, desired Desired, actual Actual) (ended bool, err error
 	}
 	current, exists := actual.Workloads[action.Target]
 	if action.Verb == Repair {
-		return !exists || current.down() || current.Missing == "", nil
+		return !exists || current.IsDown() || current.Missing == "", nil
 	}
 	if action.Verb == Stop {
-		return !exists || current.down(), nil
+		return !exists || current.IsDown(), nil
 	}
 	workload := desired.Workload(action.Target)
 	_, completed := actual.Completed[workload.BundleDir]
 	switch {
 	case !exists || workload.UnitText == "" || workload.UnitText != current.UnitText, completed:
 		return true, nil
-	case current.settled(workload):
+	case current.IsSettled(workload):
 		return true, nil
-	case !current.down():
+	case !current.IsDown():
 		return false, nil
 	case workload.Keep != KeepRunning && current.Active == names.Inactive && current.Started && current.Result == "success":
 		return true, nil
@@ -42,9 +42,9 @@ func Ended(action Action, desired Desired, actual Actual) (ended bool, err error
 		return true, fmt.Errorf("%w: %s", units.ErrDependency, blocker)
 	}
 	if current.Active == names.Failed {
-		return true, errors.New("it failed" + current.ending())
+		return true, errors.New("it failed" + current.Ending())
 	}
-	return true, fmt.Errorf("it is %s", current.condition())
+	return true, fmt.Errorf("it is %s", current.Condition())
 }
 
 // fetched reports whether an image is there, or gone, as an action was to leave it.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -89,7 +90,7 @@ func (r *resolver) addAll(e *environment, source v1.EnvFromSource) error {
 	if !ok && !ref.Optional {
 		return fmt.Errorf("there is no %s %q", kind, ref.Name)
 	}
-	for _, key := range sortedKeys(data) {
+	for _, key := range slices.Sorted(maps.Keys(data)) {
 		if strings.Contains(key, "=") {
 			continue
 		}

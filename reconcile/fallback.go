@@ -36,7 +36,7 @@ func fallbacks(desired Desired, quarantine map[string]Quarantined, kept []Genera
 	}
 	versions := Versions(desired)
 	var fallbacks []fallback
-	objects := sortedKeys(quarantine)
+	objects := slices.Sorted(maps.Keys(quarantine))
 	slices.SortStableFunc(objects, func(a, b string) int { // the cause comes first
 		return cmp.Compare(min(len(quarantine[a].With), 1), min(len(quarantine[b].With), 1))
 	})
@@ -60,7 +60,7 @@ func Settle(desired Desired, quarantine map[string]Quarantined, kept []Generatio
 	waiting := waitingIn(desired, kept)
 	for _, number := range slices.Sorted(maps.Keys(waiting)) {
 		if before, err := earlier(number); err == nil {
-			maps.DeleteFunc(waiting[number], func(object string, _ bool) bool { return before.lost(object) != "" })
+			maps.DeleteFunc(waiting[number], func(object string, _ bool) bool { return lostBundle(before, object) != "" })
 			desired = fallBack(desired, waiting[number], before)
 		}
 	}
@@ -68,7 +68,7 @@ func Settle(desired Desired, quarantine map[string]Quarantined, kept []Generatio
 	var failures []error
 	for _, fallback := range fallbacks(desired, quarantine, kept) {
 		before, err := earlier(fallback.Generation)
-		if dir := before.lost(fallback.Object); err == nil && dir != "" {
+		if dir := lostBundle(before, fallback.Object); err == nil && dir != "" {
 			err = fmt.Errorf("generation %d: %s: its bundle %s is not on the disk any more", fallback.Generation, fallback.Object, dir)
 		}
 		if err != nil {
@@ -120,9 +120,9 @@ func lastGood(object string, not Version, kept []Generation) (number int, ok boo
 	return number, ok
 }
 
-// lost is the directory of a bundle that an object had and that is no longer on the disk as it was; "" for none.
-func (d Desired) lost(object string) string {
-	for _, workload := range d.all() {
+// lostBundle is the directory of a bundle that an object had and that is no longer on the disk as it was; "" for none.
+func lostBundle(desired Desired, object string) string {
+	for _, workload := range desired.all() {
 		if workload.Ref.String() == object && workload.BundleDir != "" && workload.Bundle == nil {
 			return workload.BundleDir
 		}
@@ -145,7 +145,7 @@ func fallBack(desired Desired, objects map[string]bool, earlier Desired) Desired
 			if objects[workload.Ref.String()] {
 				workload.Restored = true
 				kind.to[unit] = workload
-				desired.bring(workload, earlier)
+				bring(desired, workload, earlier)
 			}
 		}
 	}
@@ -162,26 +162,26 @@ func Restore(earlier Desired) Desired {
 	return earlier
 }
 
-// bring adds what a workload needs. Networks and volumes that the manifests still have are as they
+// bring adds to a desired state what a workload needs. Networks and volumes that the manifests still have are as they
 // say; the workload's name says which.
-func (d *Desired) bring(workload Workload, from Desired) {
+func bring(desired Desired, workload Workload, from Desired) {
 	if workload.Bundle != nil {
 		for _, image := range workload.Bundle.Images() {
 			key := Image{Image: image}.Key()
 			if wanted, ok := from.Images[key]; ok {
-				d.Images[key] = wanted
+				desired.Images[key] = wanted
 			}
 		}
 	}
 	for _, name := range workload.Networks {
 		// A network of the node's own is in neither.
-		if network, ok := from.Networks[name]; ok && d.Networks[name].Conflist == nil {
-			d.Networks[name] = network
+		if network, ok := from.Networks[name]; ok && desired.Networks[name].Conflist == nil {
+			desired.Networks[name] = network
 		}
 	}
 	for _, name := range workload.Volumes {
-		if _, ok := d.Volumes[name]; !ok {
-			d.Volumes[name] = from.Volumes[name]
+		if _, ok := desired.Volumes[name]; !ok {
+			desired.Volumes[name] = from.Volumes[name]
 		}
 	}
 }

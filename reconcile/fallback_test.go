@@ -11,8 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-const webObject = "Container/web"
-
 // history makes generations of one object, the newest one first, from the versions it had, the oldest
 // one first; one that ends in '!' failed, one that ends in '?' was not shown to work.
 func history(versions ...string) []Generation {

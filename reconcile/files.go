@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"slices"
 	"strconv"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
@@ -94,7 +95,7 @@ func (t *fileTree) add(name string, content []byte, mode v1.FileMode) error {
 // addKeys adds a file for each item, or for each key when there are no items.
 func (t *fileTree) addKeys(data contents, kind, name string, items []v1.KeyPath, optional bool) error {
 	if items == nil {
-		for _, key := range sortedKeys(data) {
+		for _, key := range slices.Sorted(maps.Keys(data)) {
 			items = append(items, v1.KeyPath{Key: key, Path: key})
 		}
 	}

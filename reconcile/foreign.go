@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -18,7 +19,7 @@ func (d *differ) foreign(unit string, workload Workload) string {
 	}
 	extra := workload.Unit.Extra
 	for _, section := range []map[string][]string{extra.Unit, extra.Service, extra.Install} {
-		for _, setting := range sortedKeys(section) {
+		for _, setting := range slices.Sorted(maps.Keys(section)) {
 			if named := d.foreignIn(section[setting]); len(named) > 0 {
 				return fmt.Sprintf("%s=%s names a unit that is not davit's, %s: rename the object of that name", setting, named[0], d.actual.Foreign[named[0]])
 			}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -82,7 +81,7 @@ type Version string
 // Versions are those of the desired workloads, by object.
 func Versions(desired Desired) map[string]Version {
 	hashes := map[string]*strings.Builder{}
-	for _, unit := range sortedKeys(desired.Workloads) {
+	for _, unit := range slices.Sorted(maps.Keys(desired.Workloads)) {
 		workload := desired.Workloads[unit]
 		object := workload.Ref.String()
 		if hashes[object] == nil {
@@ -96,20 +95,6 @@ func Versions(desired Desired) map[string]Version {
 		versions[object] = Version(hex.EncodeToString(sum[:8]))
 	}
 	return versions
-}
-
-// sourceLine names a manifest in a unit file, as davit writes it now or did before.
-var sourceLine = regexp.MustCompile(`^(SourcePath=|Source=|Documentation=file:)`)
-
-// withoutSource is a unit file's text without the path of the manifest it came from.
-func withoutSource(text string) string {
-	var lines []string
-	for line := range strings.Lines(text) {
-		if !sourceLine.MatchString(line) {
-			lines = append(lines, line)
-		}
-	}
-	return strings.Join(lines, "")
 }
 
 // NewGeneration is the generation that applies what is desired. digest tells it from others.
@@ -291,9 +276,6 @@ func (g *Generation) Record(event Event) {
 		set(&g.Unconfirmed, object, event.Err.Error())
 	}
 }
-
-// ended reports whether the action was tried, and is not under way any more.
-func (e Event) ended() bool { return e.Status == Done || e.Status == Failed }
 
 // TryAgain has the units of objects started again that failed as they are desired, are to run whatever happens and are
 // down, or wait for systemd's next try. It reports whether there are any.

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -62,15 +63,15 @@ func render(t *testing.T, desired Desired) string {
 	for _, problem := range desired.Problems {
 		t.Errorf("%s: %v", problem.Ref, problem.Err)
 	}
-	for _, name := range sortedKeys(desired.Networks) {
+	for _, name := range slices.Sorted(maps.Keys(desired.Networks)) {
 		network := desired.Networks[name]
 		fmt.Fprintf(&text, "-- network %s, bridge %q --\n%s\n", name, network.Bridge, network.Conflist)
 	}
-	for _, name := range sortedKeys(desired.Volumes) {
+	for _, name := range slices.Sorted(maps.Keys(desired.Volumes)) {
 		volume := desired.Volumes[name]
 		fmt.Fprintf(&text, "-- volume %s, owner %d:%d, mode %04o --\n", name, volume.UID, volume.GID, volume.Mode)
 	}
-	for _, name := range sortedKeys(desired.Workloads) {
+	for _, name := range slices.Sorted(maps.Keys(desired.Workloads)) {
 		workload := desired.Workloads[name]
 		fmt.Fprintf(&text, "-- %s --\n%s", name, units.OnDisk(workload.UnitText))
 		if workload.Bundle == nil {
@@ -81,7 +82,7 @@ func render(t *testing.T, desired Desired) string {
 			fmt.Fprintf(&text, "-- %s of the bundle, owner %d:%d, mode %04o --\n%s\n", file.Path, file.UID, file.GID, file.Mode, file.Content)
 		}
 	}
-	for _, name := range sortedKeys(desired.Spares) {
+	for _, name := range slices.Sorted(maps.Keys(desired.Spares)) {
 		fmt.Fprintf(&text, "-- %s, a spare --\n%s", name, units.OnDisk(desired.Spares[name].UnitText))
 	}
 	return text.String()

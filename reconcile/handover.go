@@ -1,21 +1,18 @@
 package reconcile
 
 import (
+	"maps"
 	"slices"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units/names"
 )
 
-// isAnothers reports whether the unit's file on the node is of another object than the one that is to have it, as
-// when a Container becomes a CronJob of its name.
-func (w ActualWorkload) isAnothers(workload Workload) bool { return w.Ref != workload.Ref }
-
 // takeOver plans the change of a unit whose file belongs to another object. The running process stops with the
 // settings of its own object, before the file changes. A slice has no process; the units in it stop by themselves.
 func (d *differ) takeOver(c change, current ActualWorkload) change {
 	c.write = "was " + current.Ref.String()
-	c.yields = !current.down() && !names.IsSlice(c.unit)
+	c.yields = !current.IsDown() && !names.IsSlice(c.unit)
 	if d.starts(c.workload) {
 		c.verb, c.why = Start, c.write
 	}
@@ -32,12 +29,12 @@ func (d *differ) yield() {
 		current := d.actual.Workloads[c.unit]
 		stop := d.plan.add(Action{
 			Verb: Stop, Object: current.Ref.String(), Target: c.unit, Reason: "becomes " + c.workload.Ref.String(),
-			Needs: d.requirements(c.workload), Waits: current.stopping(c.unit),
+			Needs: d.requirements(c.workload), Waits: current.Stopping(c.unit),
 		})
 		d.yielded[c.unit] = stop
 		d.yields[c.workload.Ref] = append(d.yields[c.workload.Ref], stop)
 	}
-	for _, unit := range sortedKeys(d.stops) {
+	for _, unit := range slices.Sorted(maps.Keys(d.stops)) {
 		for _, next := range d.replacedBy(d.actual.Workloads[unit].Ref) {
 			if !slices.Contains(d.yields[next.workload.Ref], d.stops[unit]) {
 				d.yields[next.workload.Ref] = append(d.yields[next.workload.Ref], d.stops[unit])

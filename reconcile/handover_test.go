@@ -3,6 +3,7 @@ package reconcile
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -61,8 +62,8 @@ func cronJobOf(pod, policy string) string {
 // runs or is there after that, and of the second all that davit starts.
 func TestEveryKindFollowsEveryOther(t *testing.T) {
 	t.Parallel()
-	for _, from := range sortedKeys(shapes) {
-		for _, to := range sortedKeys(shapes) {
+	for _, from := range slices.Sorted(maps.Keys(shapes)) {
+		for _, to := range slices.Sorted(maps.Keys(shapes)) {
 			if from == to {
 				continue
 			}
@@ -86,8 +87,8 @@ func TestEveryKindFollowsEveryOther(t *testing.T) {
 // its units, and not an operator.
 func TestEveryKindComesBackWhileItStops(t *testing.T) {
 	t.Parallel()
-	for _, from := range sortedKeys(shapes) {
-		for _, to := range sortedKeys(shapes) {
+	for _, from := range slices.Sorted(maps.Keys(shapes)) {
+		for _, to := range slices.Sorted(maps.Keys(shapes)) {
 			if from == to {
 				continue
 			}
@@ -106,7 +107,7 @@ func TestEveryKindComesBackWhileItStops(t *testing.T) {
 				advance(old, "old again", 30)
 				for unit, workload := range s.desire(old).Workloads {
 					starts := workload.Keep == KeepRunning || workload.Keep == KeepStarted
-					if current := s.actual.Workloads[unit]; starts && !current.settled(workload) {
+					if current := s.actual.Workloads[unit]; starts && !current.IsSettled(workload) {
 						t.Errorf("%s is %s, runs %q: %v", unit, current.Active, current.RunningDir, services(s.calls))
 					}
 				}
@@ -125,14 +126,14 @@ func checkTaken(t *testing.T, n *node, old, desired Desired) {
 			t.Errorf("%s is there still", unit)
 		case current.Ref != workload.Ref:
 			t.Errorf("%s is of %s", unit, current.Ref)
-		case (workload.Keep == KeepRunning || workload.Keep == KeepStarted) && (!current.running() || current.RunningDir != workload.BundleDir):
+		case (workload.Keep == KeepRunning || workload.Keep == KeepStarted) && (!current.IsRunning() || current.RunningDir != workload.BundleDir):
 			t.Errorf("%s is %s, runs %s, wanted %s", unit, current.Active, current.RunningDir, workload.BundleDir)
 		case current.RunningDir != workload.BundleDir && current.RunningDir != "" && old.Workloads[unit].Ref != workload.Ref:
 			t.Errorf("%s runs %s", unit, current.RunningDir)
 		}
 	}
 	if len(n.actual.Workloads) != len(desired.Workloads) {
-		t.Errorf("there are %v", sortedKeys(n.actual.Workloads))
+		t.Errorf("there are %v", slices.Sorted(maps.Keys(n.actual.Workloads)))
 	}
 	for unit, workload := range desired.Workloads {
 		stop, write := slices.Index(n.calls, "stop "+unit), slices.Index(n.calls, "unit "+unit)
@@ -225,7 +226,7 @@ func TestAnObjectStaysUntilItsSuccessorIsPossible(t *testing.T) {
 			}
 			n.fail, n.actual.Foreign = map[string]error{}, nil
 			n.mustApply(t, Resolve(Input{Objects: objects, Images: resolved(objects, command), Node: testNode}))
-			if diff := cmp.Diff([]string{"x-main.service"}, sortedKeys(n.actual.Workloads)); diff != "" {
+			if diff := cmp.Diff([]string{"x-main.service"}, slices.Sorted(maps.Keys(n.actual.Workloads))); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -234,7 +235,7 @@ func TestAnObjectStaysUntilItsSuccessorIsPossible(t *testing.T) {
 
 // drawKinds draws which kind each name has, or that it has none.
 func drawKinds(t *rapid.T, kinds map[string]string) {
-	drawn := slices.DeleteFunc(sortedKeys(shapes), func(kind string) bool { return kind == "Container of sockets" }) // one may listen
+	drawn := slices.DeleteFunc(slices.Sorted(maps.Keys(shapes)), func(kind string) bool { return kind == "Container of sockets" }) // one may listen
 	for _, name := range []string{"x", "y", "z"} {
 		switch i := rapid.IntRange(-len(drawn), len(drawn)).Draw(t, "kind of "+name); {
 		case i == 0:
@@ -248,7 +249,7 @@ func drawKinds(t *rapid.T, kinds map[string]string) {
 // loadKinds loads objects, each of the kind that has its name.
 func loadKinds(t *rapid.T, kinds map[string]string) ([]object.Object, string) {
 	text := ""
-	for _, name := range sortedKeys(kinds) {
+	for _, name := range slices.Sorted(maps.Keys(kinds)) {
 		one := strings.ReplaceAll(shapes[kinds[name]], "name: x}", "name: "+name+"}")
 		text += strings.TrimSuffix(one, "---\n") + "---\n"
 	}
@@ -289,9 +290,9 @@ func TestKindsConverge(t *testing.T) {
 			objects, digest = loadKinds(t, kinds)
 			advance(rapid.SampledFrom([]int{0, 1, 2, 5, 20}).Draw(t, "seconds"))
 			wanted := s.wanted(objects, digest).Workloads
-			for _, unit := range sortedKeys(s.actual.Workloads) {
+			for _, unit := range slices.Sorted(maps.Keys(s.actual.Workloads)) {
 				current := s.actual.Workloads[unit]
-				if desired := wanted[unit]; current.down() && desired.Keep == KeepApart && desired.Ref == current.Ref && !current.NeedReload && rapid.Bool().Draw(t, "run of "+unit) {
+				if desired := wanted[unit]; current.IsDown() && desired.Keep == KeepApart && desired.Ref == current.Ref && !current.NeedReload && rapid.Bool().Draw(t, "run of "+unit) {
 					s.begin(unit, &current)
 					s.actual.Workloads[unit] = current
 				}
@@ -301,7 +302,7 @@ func TestKindsConverge(t *testing.T) {
 		desired := s.desire(objects)
 		for unit, workload := range desired.Workloads {
 			current := s.actual.Workloads[unit]
-			if starts := workload.Keep == KeepRunning || workload.Keep == KeepStarted; starts && !current.settled(workload) || current.Ref != workload.Ref {
+			if starts := workload.Keep == KeepRunning || workload.Keep == KeepStarted; starts && !current.IsSettled(workload) || current.Ref != workload.Ref {
 				t.Fatalf("%s of %s is %s %s, runs %q, wanted %s", unit, current.Ref, current.Active, current.Job, current.RunningDir, workload.BundleDir)
 			}
 		}
@@ -309,7 +310,7 @@ func TestKindsConverge(t *testing.T) {
 			t.Fatalf("there is still to do: %v", verbs(rest))
 		}
 		if len(s.actual.Workloads) != len(desired.Workloads) {
-			t.Fatalf("there are %v", sortedKeys(s.actual.Workloads))
+			t.Fatalf("there are %v", slices.Sorted(maps.Keys(s.actual.Workloads)))
 		}
 	})
 }
@@ -317,13 +318,13 @@ func TestKindsConverge(t *testing.T) {
 // namesakes says which two objects of one name run at once; "" for none.
 func (s *simulation) namesakes() string {
 	runs := map[string]string{}
-	for _, unit := range sortedKeys(s.actual.Workloads) {
+	for _, unit := range slices.Sorted(maps.Keys(s.actual.Workloads)) {
 		current := s.actual.Workloads[unit]
 		b := current.Bundle
 		if current.RunningDir != current.BundleDir {
 			b = current.Running
 		}
-		if current.RunningDir == "" || current.down() || b == nil {
+		if current.RunningDir == "" || current.IsDown() || b == nil {
 			continue
 		}
 		_, name, _ := strings.Cut(b.Object, "/")

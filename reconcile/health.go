@@ -60,7 +60,7 @@ func onFailure(run runnable) string {
 	case runsToItsEnd(run.role):
 		// A restart by name would be a run that no backoffLimit counts.
 		return bundle.OnFailureKill
-	case restartOf(run.ContainerSpec) == restartNever:
+	case restartOf(run.ContainerSpec) == RestartNever:
 		return bundle.OnFailureStop
 	default:
 		return action

@@ -69,7 +69,7 @@ func newChronicle(t *rapid.T) *chronicle {
 // edit writes the manifests of the drafts.
 func (h *chronicle) edit() {
 	text := ""
-	for _, name := range sortedKeys(h.drafts) {
+	for _, name := range slices.Sorted(maps.Keys(h.drafts)) {
 		text += h.drafts[name].text(name)
 	}
 	set := manifests.Load([]manifests.File{{Path: "/app.yaml", Text: []byte(text)}}, manifests.Options{})
@@ -143,7 +143,7 @@ func (h *chronicle) checkEdited(unit string) {
 	switch {
 	case !wanted && exists:
 		h.t.Fatalf("%s is still there: %s %s", unit, current.Active, current.Job)
-	case wanted && !behaves.broken && !behaves.neverReady && !current.settled(workload):
+	case wanted && !behaves.broken && !behaves.neverReady && !current.IsSettled(workload):
 		h.t.Fatalf("%s is %s %s %s, wanted %s", unit, current.Active, current.Job, current.RunningDir, workload.BundleDir)
 	}
 }
@@ -186,7 +186,7 @@ func TestHistoriesConverge(t *testing.T) {
 		for unit, workload := range h.whole().Workloads {
 			current, behaves := h.actual.Workloads[unit], h.behaviors[workload.BundleDir]
 			switch works := !behaves.broken && !behaves.neverReady; {
-			case works && !current.settled(workload):
+			case works && !current.IsSettled(workload):
 				t.Fatalf("%s works and is %s %s: %v", unit, current.Active, current.RunningDir, h.kept[0].Failed)
 			case !works && len(h.confirmed[unit]) > 0 && !h.confirmed[unit][current.RunningDir]:
 				t.Fatalf("%s worked as %v and is %s %s: %v", unit, h.confirmed[unit], current.Active, current.RunningDir, h.kept[0].Failed)

@@ -8,24 +8,6 @@ import (
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
-// DockerConfig is what Docker's configuration of an image has beside OCI's, as far as it says something to a container
-// that runs (https://github.com/moby/docker-image-spec/blob/v1.3.1/specs-go/v1/image.go).
-type DockerConfig struct {
-	Healthcheck *Healthcheck `json:"Healthcheck,omitempty"`
-	// Shell runs the command of a health check that is written as for a shell.
-	Shell []string `json:"Shell,omitempty"`
-}
-
-// Healthcheck is an image's HEALTHCHECK.
-type Healthcheck struct {
-	// Test is ["NONE"], ["CMD", PROGRAM, ARGUMENT…] or ["CMD-SHELL", COMMAND].
-	Test []string `json:"Test,omitempty"`
-	// Interval and Timeout are 30 s where they are 0, Retries is 3.
-	Interval time.Duration `json:"Interval,omitempty"`
-	Timeout  time.Duration `json:"Timeout,omitempty"`
-	Retries  int           `json:"Retries,omitempty"`
-}
-
 // Docker's defaults (https://docs.docker.com/reference/dockerfile/#healthcheck).
 const (
 	healthcheckInterval = 30 * time.Second
@@ -33,8 +15,8 @@ const (
 	healthcheckRetries  = 3
 )
 
-// command is what a health check runs; nil for none.
-func (c DockerConfig) command() []string {
+// healthCommand is what a health check runs; nil for none.
+func healthCommand(c DockerConfig) []string {
 	if c.Healthcheck == nil || len(c.Healthcheck.Test) < 2 {
 		return nil
 	}
@@ -52,16 +34,16 @@ func (c DockerConfig) command() []string {
 	}
 }
 
-// probe is the health check as a probe. What Docker calls the start period needs nothing: a start waits for its container
+// healthProbe is the health check as a probe. What Docker calls the start period needs nothing: a start waits for its container
 // to be ready for as long as that takes.
-func (c DockerConfig) probe() *v1.Probe {
+func healthProbe(c DockerConfig) *v1.Probe {
 	check := c.Healthcheck
 	retries := check.Retries
 	if retries <= 0 {
 		retries = healthcheckRetries
 	}
 	return &v1.Probe{
-		Handler:          v1.Handler{Exec: &v1.ExecAction{Command: c.command()}},
+		Handler:          v1.Handler{Exec: &v1.ExecAction{Command: healthCommand(c)}},
 		PeriodSeconds:    wholeSeconds(check.Interval, healthcheckInterval),
 		TimeoutSeconds:   wholeSeconds(check.Timeout, healthcheckTimeout),
 		FailureThreshold: int32(min(retries, maxHealthcheck)),
@@ -83,14 +65,14 @@ func wholeSeconds(value, usual time.Duration) int32 {
 // ignored, that is noted.
 func (r *resolver) healthcheck(run runnable, image Image) runnable {
 	declared := run.ReadinessProbe != nil || run.LivenessProbe != nil || run.StartupProbe != nil
-	if image.Docker.command() == nil || declared || runsToItsEnd(run.role) || run.Notify == v1.NotifyContainer {
+	if healthCommand(image.Docker) == nil || declared || runsToItsEnd(run.role) || run.Notify == v1.NotifyContainer {
 		return run
 	}
 	switch run.ImageHealthcheck {
 	case v1.HealthcheckReadiness:
-		run.ReadinessProbe = image.Docker.probe()
+		run.ReadinessProbe = healthProbe(image.Docker)
 	case v1.HealthcheckBoth:
-		run.ReadinessProbe, run.LivenessProbe = image.Docker.probe(), image.Docker.probe()
+		run.ReadinessProbe, run.LivenessProbe = healthProbe(image.Docker), healthProbe(image.Docker)
 	case "":
 		r.made.notice = fmt.Sprintf("the HEALTHCHECK of image %s is ignored: write imageHealthcheck, or a probe (docs/health.md)", image.Reference)
 		r.desired.Notices[run.ref] = r.made.notice

@@ -3,65 +3,13 @@ package reconcile
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/davit-project/davit/units"
-	"github.com/davit-project/davit/units/bundle"
 	"github.com/davit-project/davit/units/names"
 )
-
-// Run is what is known of how a unit runs, beyond its state. It is read of units that are judged.
-type Run struct {
-	// Invocation tells this start of the unit from all others.
-	Invocation string
-	// Begun is when systemd began to start it, Entered when it was up.
-	Begun, Entered time.Time
-	// Before is set when that start was made before the version that is judged began, EndedBefore when the run that
-	// ended last was of another version.
-	Before, EndedBefore bool
-	// Queued is since when systemd has a job for it that nothing precedes, as far as is known, and has not come to
-	// its start; zero where that is not so.
-	Queued time.Time
-	// ReloadFailed is set when its last reload failed.
-	ReloadFailed bool
-	// Restarts counts how often systemd restarted it by itself since davit or an operator started it.
-	Restarts int
-	// Ready is what its readiness probe says; nil where none is made.
-	Ready *Readiness
-	// Last is how it last ended; nil where it has not since the node booted.
-	Last *bundle.LastRun
-}
-
-// Since leaves out how runs of another version ended: before this one began, or from another bundle. systemd may
-// restart a unit by itself between the change of its file and the restart that davit asks for, and the run before
-// may end in its own way while it is stopped for that. No time before this version began counts against it.
-func (r *Run) Since(began time.Time, bundleDir string) {
-	if !r.Begun.IsZero() && r.Begun.Before(began) {
-		r.Begun, r.Before = began, true
-	}
-	last := r.Last
-	isBefore := last != nil && (last.At.Before(began) || last.Bundle != "" && last.Bundle != bundleDir)
-	// A run whose end could not be noted was another one than that.
-	r.EndedBefore = isBefore && (last.Invocation == r.Invocation || r.Invocation == "")
-	if last == nil || isBefore {
-		r.Last, r.Restarts = nil, 0
-	}
-}
-
-// dead reports whether the agent ended the last run: its liveness probe failed, or it wrote too much. A restart that it asks for
-// is not one of those that systemd counts.
-func (r Run) dead() bool {
-	return r.Last != nil && r.Last.Failure.IsOfRun()
-}
-
-// Readiness is what the readiness probe of a unit that is up says.
-type Readiness struct {
-	Ready bool
-	// Since is since when, Reason why it is not ready.
-	Since  time.Time
-	Reason string
-}
 
 // Progress is how far the change of an object has come.
 type Progress string
@@ -102,7 +50,7 @@ type Verdict struct {
 func Judge(desired Desired, actual Actual, objects map[string]string, now time.Time) map[string]Verdict {
 	verdicts := map[string]Verdict{}
 	note := func(unit string, workload Workload) {
-		verdict := judge(workload, actual.Workloads[unit], actual, now)
+		verdict := judgeUnit(workload, actual.Workloads[unit], actual, now)
 		verdict.Unit = unit
 		object := workload.Ref.String()
 		known, ok := verdicts[object]
@@ -113,15 +61,15 @@ func Judge(desired Desired, actual Actual, objects map[string]string, now time.T
 		verdict.Due = due
 		verdicts[object] = verdict
 	}
-	for _, unit := range sortedKeys(desired.Workloads) {
+	for _, unit := range slices.Sorted(maps.Keys(desired.Workloads)) {
 		if _, asked := objects[desired.Workloads[unit].Ref.String()]; asked {
 			note(unit, desired.Workloads[unit])
 		}
 	}
-	for _, unit := range sortedKeys(desired.Spares) {
+	for _, unit := range slices.Sorted(maps.Keys(desired.Spares)) {
 		workload, current := desired.Spares[unit], actual.Workloads[unit]
 		_, asked := objects[workload.Ref.String()]
-		if asked && workload.Unit != nil && (current.running() || current.Active == names.Failed) { // it stands in now
+		if asked && workload.Unit != nil && (current.IsRunning() || current.Active == names.Failed) { // it stands in now
 			note(unit, workload)
 		}
 	}
@@ -154,8 +102,8 @@ func (v Verdict) before(other Verdict) bool {
 	}
 }
 
-// judge says how far one unit has come.
-func judge(workload Workload, current ActualWorkload, actual Actual, now time.Time) Verdict {
+// judgeUnit says how far one unit has come.
+func judgeUnit(workload Workload, current ActualWorkload, actual Actual, now time.Time) Verdict {
 	_, completed := actual.Completed[workload.BundleDir]
 	switch {
 	case completed && workload.TTL != nil && current.UnitText == "": // it has gone with its time
@@ -168,7 +116,7 @@ func judge(workload Workload, current ActualWorkload, actual Actual, now time.Ti
 		return Verdict{Progress: Starting, Reason: "it has completed, and its unit is ending"} // the record comes before the clean-up
 	case completed:
 		return Verdict{Progress: Confirmed}
-	case current.isMasked() && current.down():
+	case current.IsMasked() && current.IsDown():
 		// systemd runs no clean-up for a masked unit, so it is not known whether the unit was asked to stop.
 		return Verdict{Progress: Starting, Reason: "it is masked", Idle: true}
 	case workload.Unit == nil || workload.Unit.Role == units.RoleSandbox:
@@ -188,7 +136,7 @@ func judgeGroup(current ActualWorkload) Verdict {
 	case names.Failed:
 		return Verdict{Progress: Broken, Reason: "it failed (" + current.Result + ")"}
 	default:
-		return Verdict{Progress: Starting, Reason: "it is " + current.condition(), Idle: current.down()}
+		return Verdict{Progress: Starting, Reason: "it is " + current.Condition(), Idle: current.IsDown()}
 	}
 }
 
@@ -205,11 +153,11 @@ func judgeJob(workload Workload, current ActualWorkload) Verdict {
 	case current.Asked && current.Job == "":
 		return Verdict{Progress: Starting, Reason: "it was stopped", Idle: true}
 	case current.Active == names.Failed && current.Job == "":
-		return Verdict{Progress: Broken, Reason: "it failed" + current.ending()}
-	case workload.Unit.Role == units.RoleOneshot && (run.Restarts > 0 || current.Sub.Restarting() && !run.EndedBefore) && !current.killed(run):
-		return Verdict{Progress: Broken, Reason: "it ended" + current.ending()}
+		return Verdict{Progress: Broken, Reason: "it failed" + current.Ending()}
+	case workload.Unit.Role == units.RoleOneshot && (run.Restarts > 0 || current.Sub.Restarting() && !run.EndedBefore) && !current.WasKilled(run):
+		return Verdict{Progress: Broken, Reason: "it ended" + current.Ending()}
 	default:
-		return Verdict{Progress: Starting, Reason: "it is " + current.condition(), Idle: current.down()}
+		return Verdict{Progress: Starting, Reason: "it is " + current.Condition(), Idle: current.IsDown()}
 	}
 }
 
@@ -223,38 +171,31 @@ func judgeService(workload Workload, current ActualWorkload, actual Actual, now 
 	switch {
 	case run.dead() && !isUp:
 		return Verdict{Progress: Broken, Reason: run.Last.Failure.Error}
-	case current.queued():
+	case current.IsQueued():
 		return judgeQueued(workload, current, run, actual, now)
 	case current.Active == names.Deactivating:
 		return Verdict{Progress: Starting, Reason: "it is stopping"}
 	case current.Active == names.Inactive && workload.Keep == KeepRunning:
-		return Verdict{Progress: Starting, Reason: "it is " + current.condition(), Idle: true}
+		return Verdict{Progress: Starting, Reason: "it is " + current.Condition(), Idle: true}
 	case workload.Unit.Reload && run.ReloadFailed:
 		return Verdict{Progress: Broken, Reason: "its reload failed"}
 	case current.Asked && current.Job == "":
 		return Verdict{Progress: Starting, Reason: "it was stopped", Idle: true}
 	case run.Before && (current.Active == names.Failed || current.Sub.Restarting()), run.EndedBefore && current.Sub.Restarting():
-		return Verdict{Progress: Starting, Reason: "it has not started yet", Idle: current.down()}
-	case current.Active == names.Failed && !current.killed(run):
-		return Verdict{Progress: Broken, Reason: "it failed" + current.ending()}
+		return Verdict{Progress: Starting, Reason: "it has not started yet", Idle: current.IsDown()}
+	case current.Active == names.Failed && !current.WasKilled(run):
+		return Verdict{Progress: Broken, Reason: "it failed" + current.Ending()}
 	case isUp:
 		return judgeUp(workload, current, run, now)
 	case current.Active == names.Inactive && current.Started && current.Result == "success":
 		return Verdict{Progress: Confirmed}
-	case run.Restarts > 0 && !current.killed(run), current.Sub.Restarting() && !current.killed(run):
-		return Verdict{Progress: Broken, Reason: "it ended" + current.ending()}
+	case run.Restarts > 0 && !current.WasKilled(run), current.Sub.Restarting() && !current.WasKilled(run):
+		return Verdict{Progress: Broken, Reason: "it ended" + current.Ending()}
 	case current.Active == names.Activating && !current.Sub.Restarting():
 		return judgeStart(workload, current, run, now)
 	default:
-		return Verdict{Progress: Starting, Reason: "it is " + current.condition(), Idle: current.down()}
+		return Verdict{Progress: Starting, Reason: "it is " + current.Condition(), Idle: current.IsDown()}
 	}
-}
-
-// queued reports whether systemd has a job for the unit and has not come to its start. One that waits for its
-// next try is said to be activating.
-func (w ActualWorkload) queued() bool {
-	starting := w.Active == names.Activating && !w.Sub.Restarting()
-	return w.Job != "" && w.Job != "reload" && !starting && w.Active != names.Reloading
 }
 
 // judgeQueued judges a unit whose start has not begun. Its deadline counts from when the start could have begun: what
@@ -311,8 +252,8 @@ func judgeUp(workload Workload, current ActualWorkload, run Run, now time.Time) 
 		return Verdict{Progress: Confirmed}
 	case run.dead():
 		return Verdict{Progress: Broken, Reason: run.Last.Failure.Error}
-	case run.Restarts > 0 && !current.killed(run):
-		return Verdict{Progress: Broken, Reason: "it ended soon after its start" + current.ending()}
+	case run.Restarts > 0 && !current.WasKilled(run):
+		return Verdict{Progress: Broken, Reason: "it ended soon after its start" + current.Ending()}
 	default:
 		return Verdict{Progress: OnProbation, Reason: "it is ready, but not yet for " + workload.Update.Soak.String(), Until: until}
 	}
@@ -340,34 +281,4 @@ func judgeUnready(workload Workload, run Run, now time.Time) Verdict {
 		return Verdict{Progress: Starting, Reason: "it is not ready: " + run.Ready.Reason, Until: until}
 	}
 	return Verdict{Progress: Broken, Reason: fmt.Sprintf("not ready for %s within %s: %s", workload.Update.Soak, limit, run.Ready.Reason)}
-}
-
-// maxKills is how often a process may be killed from outside on probation before that counts against
-// its version: something on the node kills it each time.
-const maxKills = 3
-
-// killed reports whether the unit ended because something else killed its process: by SIGKILL or a
-// signal that asks to end, which the kernel keeps from the first process of a PID namespace unless they
-// come from outside (pid_namespaces(7)). It is not so where davit itself ended it, for its liveness, or
-// the kernel, for its memory.
-func (w ActualWorkload) killed(run Run) bool {
-	last := run.Last
-	if last == nil || last.Failure != nil || last.Result != "signal" || run.Restarts > maxKills {
-		return false
-	}
-	return slices.Contains([]string{"KILL", "TERM", "INT", "HUP", "QUIT"}, last.Exit)
-}
-
-// ending says how the unit last ended, for people: " (exit-code 3)".
-func (w ActualWorkload) ending() string {
-	switch {
-	case w.Run != nil && w.Run.Last != nil && w.Run.Last.Result != "success":
-		return " (" + w.Run.Last.String() + ")"
-	case w.Result != "" && w.Result != "success":
-		return " (" + w.Result + ")"
-	case w.Run != nil && w.Run.Last != nil:
-		return " (with success: a Container is expected to keep running)"
-	default:
-		return ""
-	}
 }

@@ -142,7 +142,7 @@ func TestAJobIsDoneWhenItsUnitHasEnded(t *testing.T) {
 	actual := Actual{Completed: map[string]time.Time{workload.BundleDir: time.Unix(9_000, 0)}}
 	for active, want := range map[string]Progress{"activating": Starting, "deactivating": Starting, "inactive": Confirmed, "failed": Confirmed} {
 		current := ActualWorkload{Ref: workload.Ref, UnitText: workload.UnitText, BundleDir: workload.BundleDir, Active: names.ActiveState(active), Result: "success", Started: true}
-		got := judge(workload, current, actual, time.Unix(10_000, 0))
+		got := judgeUnit(workload, current, actual, time.Unix(10_000, 0))
 		if got.Progress != want || got.Idle {
 			t.Errorf("%s: got %+v, want %s", active, got, want)
 		}
@@ -172,7 +172,7 @@ func TestAVersionIsNotJudgedByTheRunBefore(t *testing.T) {
 				Ref: workload.Ref, UnitText: workload.UnitText, BundleDir: workload.BundleDir,
 				Active: names.ActiveState(test.active), Sub: names.SubState(test.sub), Result: "exit-code", Started: true, Run: &run,
 			}
-			if got := judge(workload, current, Actual{}, began.Add(time.Minute)); got.Progress != test.want {
+			if got := judgeUnit(workload, current, Actual{}, began.Add(time.Minute)); got.Progress != test.want {
 				t.Errorf("got %v, want %s", got, test.want)
 			}
 		})

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/davit-project/davit/units/names"
@@ -49,7 +50,7 @@ func (d *differ) pullLate(ordered []change) {
 	}
 	var deletes []string
 	outdated := d.outdated(ordered)
-	for _, id := range sortedKeys(outdated) {
+	for _, id := range slices.Sorted(maps.Keys(outdated)) {
 		deletes = append(deletes, d.plan.add(Action{
 			Verb: DeleteImage, Object: shortDigest("sha256:" + id), Target: id, Reason: "makes room for its next version", Needs: outdated[id],
 		}))
@@ -76,7 +77,7 @@ func (d *differ) stopsFor(key string, ordered []change) []string {
 
 // usedStill says which of the units that wait for an image is still stopping; "" for none.
 func (d *differ) usedStill(key string) string {
-	for _, unit := range sortedKeys(d.desired.Workloads) {
+	for _, unit := range slices.Sorted(maps.Keys(d.desired.Workloads)) {
 		if d.actual.Workloads[unit].Active == names.Deactivating && slices.Contains(imagesOf(d.desired.Workloads[unit]), key) {
 			return unit + " is stopping"
 		}

@@ -167,7 +167,7 @@ func (l lowered) main() []string {
 // again each time that it starts a dependant, also when that has crashed: davit and [Install] start it alone.
 func (l lowered) runsOnce(unit string) bool {
 	return slices.ContainsFunc(l.containers, func(run runnable) bool {
-		return run.unit() == unit && (run.role == units.RoleJob || restartOf(run.ContainerSpec) == restartNever)
+		return run.unit() == unit && (run.role == units.RoleJob || restartOf(run.ContainerSpec) == RestartNever)
 	})
 }
 

@@ -141,7 +141,7 @@ func (m *manager) reload() {
 	for name := range m.files {
 		m.unit(name)
 	}
-	for _, name := range sortedKeys(m.loaded) {
+	for _, name := range slices.Sorted(maps.Keys(m.loaded)) {
 		m.read(m.loaded[name])
 	}
 	m.forget()
@@ -187,7 +187,7 @@ func (u *loadedUnit) requires() []string {
 
 // wantedBy are the units that the unit starts, and goes on without.
 func (m *manager) wantedBy(u *loadedUnit) []string {
-	return slices.Concat(u.settings["Wants"], sortedKeys(m.wants[u.name]))
+	return slices.Concat(u.settings["Wants"], slices.Sorted(maps.Keys(m.wants[u.name])))
 }
 
 // isAfter reports whether the one unit is ordered after the other. A target is ordered after what it wants.
@@ -243,7 +243,7 @@ func (m *manager) ask(by origin, verb, name string) error {
 	if err := m.pull(t.jobs, pulled, "", verb, name); err != nil {
 		return err
 	}
-	for _, unit := range sortedKeys(t.jobs) {
+	for _, unit := range slices.Sorted(maps.Keys(t.jobs)) {
 		if job := t.jobs[unit]; unit != name && m.isRedundant(m.unit(unit), job) {
 			dropJob(t.jobs, pulled, unit)
 		}
@@ -258,7 +258,7 @@ func (m *manager) ask(by origin, verb, name string) error {
 		}
 	}
 	m.noted(t)
-	for _, unit := range sortedKeys(t.jobs) {
+	for _, unit := range slices.Sorted(maps.Keys(t.jobs)) {
 		m.install(m.unit(unit), t.jobs[unit])
 	}
 	m.settle()
@@ -306,7 +306,7 @@ func (m *manager) pull(jobs map[string]string, pulled map[string]map[string]bool
 	if verb == "start" {
 		return nil
 	}
-	for _, other := range sortedKeys(m.loaded) {
+	for _, other := range slices.Sorted(maps.Keys(m.loaded)) {
 		dependent := m.loaded[other]
 		if !dependent.stopsWith(name) {
 			continue
@@ -373,7 +373,7 @@ func (m *manager) install(u *loadedUnit, verb string) {
 func (m *manager) settle() {
 	for again := true; again; {
 		again = false
-		for _, name := range sortedKeys(m.loaded) {
+		for _, name := range slices.Sorted(maps.Keys(m.loaded)) {
 			u := m.loaded[name]
 			if u.job != nil && !u.job.begun && m.isRunnable(u) && m.begin(u) {
 				again = true
@@ -451,7 +451,7 @@ func (m *manager) start(u *loadedUnit) {
 // fail ends a unit's start because what it requires did not start, and those of what requires it.
 func (m *manager) fail(u *loadedUnit) {
 	u.job = nil
-	for _, name := range sortedKeys(m.loaded) {
+	for _, name := range slices.Sorted(maps.Keys(m.loaded)) {
 		other := m.loaded[name]
 		if other.job != nil && other.job.verb == "start" && slices.Contains(other.requires(), u.name) {
 			m.fail(other)
@@ -512,7 +512,7 @@ func (m *manager) enter(u *loadedUnit, active, sub string) {
 	if !isDown(active) {
 		return
 	}
-	for _, name := range sortedKeys(m.loaded) {
+	for _, name := range slices.Sorted(maps.Keys(m.loaded)) {
 		if bound := m.loaded[name]; slices.Contains(bound.settings["BindsTo"], u.name) && !isDown(bound.active) && bound.job == nil {
 			_ = m.ask(bySystemd, "stop", name)
 		}
@@ -577,7 +577,7 @@ func (m *manager) advance(d time.Duration) {
 	end := m.now.Add(d)
 	for {
 		var next *loadedUnit
-		for _, name := range sortedKeys(m.loaded) {
+		for _, name := range slices.Sorted(maps.Keys(m.loaded)) {
 			if u := m.loaded[name]; !u.until.IsZero() && !u.until.After(end) && (next == nil || u.until.Before(next.until)) {
 				next = u
 			}
@@ -613,7 +613,7 @@ func (m *manager) boot() {
 	clear(m.loaded)
 	m.reload()
 	for _, target := range []string{units.Timers, units.Sockets, units.MultiUser} {
-		for _, name := range sortedKeys(m.wants[target]) {
+		for _, name := range slices.Sorted(maps.Keys(m.wants[target])) {
 			_ = m.ask(byBoot, "start", name)
 		}
 	}

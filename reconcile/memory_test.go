@@ -73,7 +73,7 @@ func objectsOf(byRef map[v1.Ref]object.Object) []object.Object {
 
 func reportDifference(t *rapid.T, got, want Desired) {
 	t.Helper()
-	for _, unit := range sortedKeys(maps.Collect(want.all())) {
+	for _, unit := range slices.Sorted(maps.Keys(maps.Collect(want.all()))) {
 		if !reflect.DeepEqual(got.Workload(unit), want.Workload(unit)) {
 			t.Errorf("%s:\ngot  %+v\nwant %+v", unit, got.Workload(unit), want.Workload(unit))
 		}
@@ -82,7 +82,7 @@ func reportDifference(t *rapid.T, got, want Desired) {
 		t.Errorf("problems:\ngot  %+v\nwant %+v", got.Problems, want.Problems)
 	}
 	if !reflect.DeepEqual(got.Images, want.Images) {
-		t.Errorf("images:\ngot  %v\nwant %v", sortedKeys(got.Images), sortedKeys(want.Images))
+		t.Errorf("images:\ngot  %v\nwant %v", slices.Sorted(maps.Keys(got.Images)), slices.Sorted(maps.Keys(want.Images)))
 	}
 	if !reflect.DeepEqual(got.Networks, want.Networks) {
 		t.Errorf("networks:\ngot  %v\nwant %v", got.Networks, want.Networks)

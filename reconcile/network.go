@@ -115,7 +115,7 @@ func keepsNetwork(run runnable, b *bundle.Bundle) bool {
 
 // restartsAfterCrashes reports whether systemd starts a container again however often it crashes.
 func restartsAfterCrashes(run runnable) bool {
-	if restartOf(run.ContainerSpec) == restartNever || run.MaxRestarts != nil {
+	if restartOf(run.ContainerSpec) == RestartNever || run.MaxRestarts != nil {
 		return false
 	}
 	for _, settings := range []v1.UnitSection{run.Unit, run.Service} {

@@ -31,9 +31,9 @@ func (d *differ) operatorHold(unit string) Held {
 	workload := d.desired.Workloads[unit]
 	current, exists := d.actual.Workloads[unit]
 	switch {
-	case current.isMasked():
+	case current.IsMasked():
 		return Held{Reason: "unit is masked: systemctl unmask " + unit + " to let it run", By: ByMask}
-	case exists && current.isAnothers(workload): // what was done to the one object says nothing of the other
+	case exists && current.IsOfAnother(workload): // what was done to the one object says nothing of the other
 		return Held{}
 	case current.Active.Up() || current.Job != "":
 		return Held{}
@@ -48,23 +48,19 @@ func (d *differ) operatorHold(unit string) Held {
 		return Held{}
 	case current.Enabled == "disabled" && d.wouldStart(workload, current):
 		return Held{Reason: "unit is disabled: systemctl enable --now " + unit + " to let it run", By: ByDisable}
-	case current.Started && current.stopped(workload) && !d.renews(workload, current) && !d.stoppedAlong(unit):
+	case current.Started && current.WasStopped(workload) && !d.renews(workload, current) && !d.stoppedAlong(unit):
 		return Held{Reason: "stopped by an operator: systemctl start " + unit + " to let it run", By: ByStop}
 	default:
 		return Held{}
 	}
 }
 
-func (w ActualWorkload) isMasked() bool {
-	return w.Enabled == "masked" || w.Enabled == "masked-runtime"
-}
-
 // wouldStart reports whether davit would start a unit that is down if it were enabled.
 func (d *differ) wouldStart(workload Workload, current ActualWorkload) bool {
 	if workload.Keep == KeepRunning {
-		return current.stopped(workload)
+		return current.WasStopped(workload)
 	}
-	return current.down() && !d.completed(workload) && (!current.Started || d.renews(workload, current))
+	return current.IsDown() && !d.completed(workload) && (!current.Started || d.renews(workload, current))
 }
 
 // heldWhole is what the operator did to a unit of the same object that this one is a part of, as a container is of
@@ -73,7 +69,7 @@ func (d *differ) wouldStart(workload Workload, current ActualWorkload) bool {
 func (d *differ) heldWhole(unit string, workload Workload) Held {
 	for _, whole := range workload.Needs() {
 		state, exists := d.actual.Workloads[whole]
-		if exists && state.down() && d.desired.Workloads[whole].Ref == workload.Ref && !d.ranWithout(unit, state) {
+		if exists && state.IsDown() && d.desired.Workloads[whole].Ref == workload.Ref && !d.ranWithout(unit, state) {
 			if held := d.heldByOperator(whole); held.By != "" {
 				return held
 			}
@@ -109,36 +105,9 @@ func (d *differ) isDisabledSince(unit string, current ActualWorkload) bool {
 	return known && current.Enabled == "disabled" && current.Since.Before(at)
 }
 
-// stopped reports whether a unit is down because it was asked to stop. Nothing else stops what has no
-// process, or stays active after its process ended; of a container that systemd always starts again (Restart= of
-// systemd.service(5)) the process may then have ended in any way. Of any other the launcher notes it.
-func (w ActualWorkload) stopped(workload Workload) bool {
-	if !w.down() {
-		return false
-	}
-	always := units.RestartsAlways(w.UnitText)
-	ended := slices.Contains([]string{"exit-code", "signal", "core-dump", "timeout"}, w.Result)
-	switch {
-	case w.Active == names.Failed && (w.Asked || always):
-		return ended
-	case w.Active == names.Failed:
-		return false
-	case workload.Unit == nil:
-		return true
-	case workload.Unit.Role == units.RoleContainer:
-		return always && workload.Keep == KeepRunning
-	default:
-		return workload.Unit.Role != units.RoleJob && workload.Unit.Role != units.RoleTask
-	}
-}
-
-// Bounds of the time between the stops of two units of which one cannot be without the other. systemd stops the
-// dependent first and the other one at once after it; where the other one ends by itself, it stops the dependent as
-// soon as it comes to that.
-const (
-	stopGap  = 50 * time.Millisecond
-	boundGap = time.Second
-)
+// stopGap bounds the time between the stops of two units of which one requires the other: systemd stops the dependent
+// first and the other one at once after it.
+const stopGap = 50 * time.Millisecond
 
 // stoppedAlong reports whether a unit stopped because one did that it cannot be without, and that the operator does
 // not hold. systemd does not say who asked for a stop; but the two then stopped together. A unit that was stopped
@@ -150,13 +119,13 @@ func (d *differ) stoppedAlong(unit string) bool {
 		if !exists {
 			return d.actual.Foreign[name] == "" // what was never davit's has stopped nothing
 		}
-		if other.Active == names.Active && !other.Since.IsZero() && other.Since.Before(current.stopBegan()) {
+		if other.Active == names.Active && !other.Since.IsZero() && other.Since.Before(current.StopBegan()) {
 			return false // it has been up since before
 		}
 		if other.Restarts > 1 { // only its last end is known, and one before may have stopped this unit
 			return true
 		}
-		began := current.stopBegan().Add(-boundGap)
+		began := current.StopBegan().Add(-BoundGap)
 		if began.Before(current.Begun) { // what stopped before a unit was started did not stop it
 			began = current.Begun
 		}
@@ -172,27 +141,6 @@ func (d *differ) isStopping(unit string, workload Workload) bool {
 	})
 }
 
-// stopBegan is when the last stop of a unit that is down began: when it was no longer active, or if it never was
-// then, at the earliest when its start began.
-func (w ActualWorkload) stopBegan() time.Time {
-	if w.Left.After(w.Begun) {
-		return w.Left
-	}
-	return w.Begun
-}
-
-// lastStop is when the last stop of a unit began and ended, whether it runs again or not; zero where it has not stopped.
-func (w ActualWorkload) lastStop() (began, ended time.Time) {
-	switch {
-	case w.down():
-		return w.stopBegan(), w.Since
-	case w.Ended.Before(w.Left): // it is still stopping
-		return w.Left, time.Time{}
-	default:
-		return w.Left, w.Ended
-	}
-}
-
 // stopEnded is when the last of the units had stopped that stopped with this one and cannot be without the unit of
 // the name: systemd stops that one after all of them.
 func (d *differ) stopEnded(name string, current ActualWorkload) time.Time {
@@ -201,7 +149,7 @@ func (d *differ) stopEnded(name string, current ActualWorkload) time.Time {
 		again = false
 		for _, unit := range d.dependentsOf(name) {
 			other := d.actual.Workloads[unit]
-			if began, end := other.lastStop(); !began.After(ended.Add(stopGap)) && end.After(ended) {
+			if began, end := other.LastStop(); !began.After(ended.Add(stopGap)) && end.After(ended) {
 				ended, again = end, true
 			}
 		}
@@ -233,4 +181,10 @@ func (d *differ) suspended(ref v1.Ref, unit string) bool {
 	}
 	d.plan.hold(Held{Object: ref.String(), Reason: reason, By: BySuspension, Intended: true})
 	return true
+}
+
+// HeldByOperator is what the node's operator did to a unit that davit does not undo; its By is empty for nothing.
+func HeldByOperator(desired Desired, actual Actual, options Options, unit string) Held {
+	d := &differ{desired: desired, actual: actual, options: options}
+	return d.heldByOperator(unit)
 }

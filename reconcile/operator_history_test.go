@@ -124,13 +124,13 @@ func newTale(t *rapid.T) *tale {
 func (h *tale) edit() {
 	wanted := Desired{Images: map[string]Image{}, Networks: map[string]Network{}, Volumes: map[string]Volume{}, Workloads: map[string]Workload{}, Spares: map[string]Workload{}}
 	texts := map[string]string{}
-	for _, name := range sortedKeys(h.versions) {
+	for _, name := range slices.Sorted(maps.Keys(h.versions)) {
 		part := strings.ReplaceAll(parts[name], "VERSION", fmt.Sprintf("v%d", h.versions[name]))
 		group := cmp.Or(dependencies[name], name)
 		texts[group] = strings.ReplaceAll(part, "REPLICAS", fmt.Sprint(h.replicas)) + texts[group]
 	}
 	digest := ""
-	for _, group := range sortedKeys(texts) {
+	for _, group := range slices.Sorted(maps.Keys(texts)) {
 		digest += texts[group]
 		of := h.resolve(texts[group])
 		maps.Copy(wanted.Images, of.Images)
@@ -170,7 +170,7 @@ func draw[T any](h *tale, label string, from ...T) T { return rapid.SampledFrom(
 
 // step is one operation.
 func (h *tale) step() {
-	names := append(slices.DeleteFunc(sortedKeys(h.manager.files), isSpare), rootSlice)
+	names := append(slices.DeleteFunc(slices.Sorted(maps.Keys(h.manager.files)), isSurge), rootSlice)
 	name := draw(h, "unit", names...)
 	switch operation := draw(h, "operation", "stop", "stop", "stop", "start", "start", "restart", "mask", "unmask", "disable", "enable", "kill", "edit", "edit", "edit", "scale", "boot", "touch"); operation {
 	case "stop", "start", "restart":
@@ -201,7 +201,7 @@ func (h *tale) step() {
 	case "kill":
 		h.kill(name)
 	case "edit":
-		h.change(draw(h, "part", sortedKeys(parts)...))
+		h.change(draw(h, "part", slices.Sorted(maps.Keys(parts))...))
 	case "scale":
 		h.replicas = draw(h, "replicas", 2, 3, 4)
 		h.tell("scale %d", h.replicas)
@@ -281,7 +281,7 @@ func (h *tale) fail(format string, args ...any) {
 // judge compares the node with what is to run.
 func (h *tale) judge() {
 	desired := h.last.desired
-	for _, unit := range sortedKeys(desired.Workloads) {
+	for _, unit := range slices.Sorted(maps.Keys(desired.Workloads)) {
 		workload, u := desired.Workloads[unit], h.manager.unit(unit)
 		if workload.Keep != KeepRunning && workload.Keep != KeepStarted {
 			continue

@@ -10,8 +10,7 @@ import (
 
 // heldBy is what holds a unit.
 func heldBy(desired Desired, actual Actual, options Options, unit string) Holder {
-	d := &differ{desired: desired, actual: actual, options: options}
-	return d.heldByOperator(unit).By
+	return HeldByOperator(desired, actual, options, unit).By
 }
 
 // TestAStopWhileAnUpdateWaitsIsOne stops a container whose new image is being pulled, and a replica that waits for its
@@ -271,7 +270,7 @@ func TestAUnitWhoseFileFailedIsOwed(t *testing.T) {
 	g := NewGeneration(1, desired, "", time.Now())
 	g.Owe(plan, desired, Actual{}, time.Now())
 	g.Record(Event{Action: plan.Actions[0], Status: Failed, Err: errors.New("no space left on device")})
-	g.Record(Event{Action: plan.Actions[1], Status: Skipped, Err: errSkipped})
+	g.Record(Event{Action: plan.Actions[1], Status: Skipped, Err: errors.New("skipped")})
 	g.Forgo()
 	if _, owed := g.Owed["web.service"]; !owed {
 		t.Error("davit does not owe the start of the unit")

@@ -190,7 +190,7 @@ func (h host) stops(unit string, into map[string]bool) {
 // starts are the units that systemd starts with one: those that it requires or wants. One that is up starts no other.
 func (h host) starts(unit string, into map[string]bool) {
 	workload, exists := h.desired.Workloads[unit]
-	if into[unit] || !exists || len(into) > 0 && h.actual.Workloads[unit].running() {
+	if into[unit] || !exists || len(into) > 0 && h.actual.Workloads[unit].IsRunning() {
 		return
 	}
 	into[unit] = true
@@ -218,27 +218,27 @@ func (h *host) stop(patterns ...string) {
 		}
 	}
 	for name := range all {
-		isPart := slices.ContainsFunc(sortedKeys(asked), func(unit string) bool {
+		isPart := slices.ContainsFunc(slices.Sorted(maps.Keys(asked)), func(unit string) bool {
 			stopped := map[string]bool{}
 			h.stops(unit, stopped)
 			return unit != name && stopped[name] && h.desired.Workloads[unit].Ref == h.desired.Workloads[name].Ref
 		})
-		isStopped := asked[name] && h.actual.Workloads[name].running() // what is down already is not stopped
+		isStopped := asked[name] && h.actual.Workloads[name].IsRunning() // what is down already is not stopped
 		if !has(h.withheld, name) && (isStopped || isPart) {
 			h.withheld[name] = isPart
 		}
 	}
 	for left := len(all); len(all) > 0; left-- {
-		for _, name := range sortedKeys(all) {
+		for _, name := range slices.Sorted(maps.Keys(all)) {
 			dependents := map[string]bool{}
 			h.stops(name, dependents)
 			delete(dependents, name)
-			if slices.ContainsFunc(sortedKeys(dependents), func(other string) bool { return all[other] }) {
+			if slices.ContainsFunc(slices.Sorted(maps.Keys(dependents)), func(other string) bool { return all[other] }) {
 				continue
 			}
 			delete(all, name)
 			current := h.actual.Workloads[name]
-			if current.running() {
+			if current.IsRunning() {
 				current.Left, h.now = h.now, h.now.Add(time.Millisecond)
 				current.Active, current.RunningDir, current.Since = "inactive", "", h.now
 				h.actual.Workloads[name] = current
@@ -269,7 +269,7 @@ func (h *host) start(names ...string) {
 			}
 		}
 		current := h.actual.Workloads[name]
-		if !current.running() {
+		if !current.IsRunning() {
 			current.Active, current.Started, current.Begun, current.Since = "active", true, h.now, h.now
 			current.RunningDir = current.BundleDir
 			h.actual.Workloads[name] = current
@@ -291,7 +291,7 @@ func (h *host) pass(desired Desired, options Options) []string {
 		for name := range started {
 			unit := desired.Workloads[action.Target].Unit
 			wanted := unit != nil && slices.Contains(unit.Dependencies.Wants, name) // systemd starts it with the unit
-			if has(h.withheld, name) && !wanted && !h.actual.Workloads[name].running() {
+			if has(h.withheld, name) && !wanted && !h.actual.Workloads[name].IsRunning() {
 				undone = append(undone, action.ID+" starts "+name)
 			}
 		}
@@ -462,9 +462,8 @@ func TestWhatEndsAStop(t *testing.T) {
 			h := newHost(t, desired)
 			h.stop(test.stop...)
 			h.start(test.start...)
-			d := &differ{desired: desired, actual: h.actual}
 			for unit := range desired.Workloads {
-				if held := d.heldByOperator(unit).By != ""; held != has(h.withheld, unit) {
+				if held := HeldByOperator(desired, h.actual, Options{}, unit).By != ""; held != has(h.withheld, unit) {
 					t.Errorf("%s is held: %t", unit, held)
 				}
 			}
@@ -492,7 +491,7 @@ func TestNoPlanStartsWhatAnOperatorStopped(t *testing.T) {
 		desired := versions[0]
 		h := newHost(t, desired)
 		for step := range rapid.IntRange(1, 8).Draw(draw, "steps") {
-			chosen := rapid.SliceOfNDistinct(rapid.SampledFrom(sortedKeys(desired.Workloads)), 1, 3, rapid.ID[string]).Draw(draw, fmt.Sprint("units ", step))
+			chosen := rapid.SliceOfNDistinct(rapid.SampledFrom(slices.Sorted(maps.Keys(desired.Workloads))), 1, 3, rapid.ID[string]).Draw(draw, fmt.Sprint("units ", step))
 			switch rapid.IntRange(0, 2).Draw(draw, fmt.Sprint("step ", step)) {
 			case 0:
 				h.start(chosen...)

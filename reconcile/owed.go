@@ -26,7 +26,7 @@ func (g *Generation) Owe(plan Plan, desired Desired, actual Actual, now time.Tim
 		if _, known := owed[unit]; !known {
 			g.Foreseen[unit] = begins
 		}
-		if _, known := since[unit]; !known || actual.Workloads[unit].running() {
+		if _, known := since[unit]; !known || actual.Workloads[unit].IsRunning() {
 			since[unit] = now
 		}
 		if owed[unit] == "" {
@@ -58,7 +58,7 @@ func (g *Generation) noteRunning(owed map[string]string, plan Plan, desired Desi
 			delete(owed, unit) // what runs is as the file says then
 		case object != "":
 			running[unit] = object
-		case written[unit] && begun[unit] && !wasOwed && workload.Keep == KeepRunning && actual.Workloads[unit].running():
+		case written[unit] && begun[unit] && !wasOwed && workload.Keep == KeepRunning && actual.Workloads[unit].IsRunning():
 			running[unit] = workload.Ref.String()
 		}
 	}
@@ -136,8 +136,8 @@ func (g *Generation) Arrived(desired Desired, actual Actual) {
 			g.ranOn(unit, workload, current)
 			continue
 		}
-		starting := current.Job == "start" && current.Active == names.Activating && !current.queued() && current.arriving(workload, true)
-		if _, exists := actual.Workloads[unit]; exists && (starting || current.settled(workload) || g.cameAndWent(unit, current)) {
+		starting := current.Job == "start" && current.Active == names.Activating && !current.IsQueued() && current.IsArriving(workload, true)
+		if _, exists := actual.Workloads[unit]; exists && (starting || current.IsSettled(workload) || g.cameAndWent(unit, current)) {
 			g.acquit(unit)
 		}
 	}
@@ -152,10 +152,10 @@ func (g *Generation) ranOn(unit string, workload Workload, current ActualWorkloa
 	}
 	written := g.OwedAt[unit]
 	if restarts > 0 { // systemd may have started it again before it read the file
-		written = written.Add(boundGap)
+		written = written.Add(BoundGap)
 	}
 	isNew := begun.After(written) && !current.Sub.Restarting() // that is no start yet
-	isStopped := current.Job == "stop" || current.Active == names.Inactive || current.stopped(workload)
+	isStopped := current.Job == "stop" || current.Active == names.Inactive || current.WasStopped(workload)
 	if isNew || isStopped {
 		g.acquit(unit)
 	}
@@ -165,7 +165,7 @@ func (g *Generation) ranOn(unit string, workload Workload, current ActualWorkloa
 // down again: that was another stop. One that systemd started again while davit began to stop it is none.
 func (g *Generation) cameAndWent(unit string, current ActualWorkload) bool {
 	since, known := g.OwedAt[unit]
-	return known && current.Started && current.down() && current.Begun.After(since.Add(boundGap))
+	return known && current.Started && current.IsDown() && current.Begun.After(since.Add(BoundGap))
 }
 
 // Excuses reports whether a verdict says nothing of an object's version: davit has stopped the unit, or is to start it

@@ -36,11 +36,6 @@ func Precedes(workload Workload, current ActualWorkload, workloads map[string]Ac
 	return ""
 }
 
-// stops reports whether systemd stops the unit, or is about to. A restart becomes a start once the unit has stopped.
-func (w ActualWorkload) stops() bool {
-	return w.Active == names.Deactivating || w.Job == "stop" || w.Job == "restart"
-}
-
 // orderedAfter are the units that a unit file orders its unit after.
 func orderedAfter(text string) []string {
 	var names []string

@@ -1,7 +1,7 @@
 package reconcile
 
 import (
-	"iter"
+	"maps"
 	"slices"
 
 	"github.com/davit-project/davit/units/bundle"
@@ -19,7 +19,7 @@ func (d *differ) prune() {
 		d.pruneVolumes(used, freed)
 	}
 	d.pruneBundles(used, freed)
-	for _, id := range sortedKeys(d.actual.Images) {
+	for _, id := range slices.Sorted(maps.Keys(d.actual.Images)) {
 		if !used.images[id] && !freed.images.held(id) {
 			d.plan.add(Action{Verb: ReleaseImage, Object: shortDigest("sha256:" + id), Target: id, Reason: notUsed, Needs: freed.images[id]})
 		}
@@ -43,7 +43,7 @@ func (d *differ) usesUnknown() bool {
 const notUsed = "nothing uses it any more"
 
 func (d *differ) pruneNetworks(used things, freed freeing) {
-	for _, name := range sortedKeys(d.actual.Networks) {
+	for _, name := range slices.Sorted(maps.Keys(d.actual.Networks)) {
 		if !used.networks[name] && !freed.networks.held(name) {
 			d.plan.add(Action{Verb: RemoveNetwork, Object: "Network/" + name, Target: name, Reason: notUsed, Needs: freed.networks[name]})
 		}
@@ -55,7 +55,7 @@ func (d *differ) pruneVolumes(used things, freed freeing) {
 	if d.options.Restored {
 		return
 	}
-	for _, name := range sortedKeys(d.actual.Volumes) {
+	for _, name := range slices.Sorted(maps.Keys(d.actual.Volumes)) {
 		_, wanted := d.desired.Volumes[name]
 		if wanted || d.options.Volumes[name] || !d.actual.Volumes[name].Delete || used.volumes[name] || freed.volumes.held(name) {
 			continue
@@ -104,7 +104,7 @@ func (d *differ) uses() things {
 	for _, current := range d.kept {
 		used.bundles[current.BundleDir] = true
 		used.bundles[current.RunningDir] = true
-		for b := range current.bundles() {
+		for b := range current.Bundles() {
 			used.add(b)
 		}
 	}
@@ -121,17 +121,6 @@ func (t things) add(b *bundle.Bundle) {
 	}
 	for _, attachment := range b.Network.Attachments {
 		t.networks[attachment.Network] = true
-	}
-}
-
-// bundles are what its unit file names and what it runs.
-func (w ActualWorkload) bundles() iter.Seq[*bundle.Bundle] {
-	return func(yield func(*bundle.Bundle) bool) {
-		if w.Bundle == nil || yield(w.Bundle) {
-			if w.Running != nil {
-				yield(w.Running)
-			}
-		}
 	}
 }
 
@@ -199,7 +188,7 @@ func (d *differ) freedBy(unit string) (file, run string) {
 		return id, id
 	case c.verb != "":
 		run = c.begin()
-	case c.yields, d.actual.Workloads[unit].down():
+	case c.yields, d.actual.Workloads[unit].IsDown():
 		run = d.written[unit]
 	}
 	return d.written[unit], run

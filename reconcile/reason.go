@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -117,7 +118,7 @@ func changedNames(want, have []string) []string {
 		}
 		delete(values, name)
 	}
-	return append(names, sortedKeys(values)...)
+	return append(names, slices.Sorted(maps.Keys(values))...)
 }
 
 // shortDigest shortens "sha256:0123…" to 12 digits for people.

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/davit-project/davit/units/bundle"
@@ -46,7 +47,7 @@ func (d *differ) stopHalted(ordered []change) {
 func (d *differ) stopsOn(name string) []string {
 	var stops []string
 	for _, of := range []map[string]string{d.stops, d.yielded, d.halted} {
-		for _, unit := range sortedKeys(of) {
+		for _, unit := range slices.Sorted(maps.Keys(of)) {
 			if slices.Contains(d.networksLeft(unit), name) {
 				stops = append(stops, of[unit])
 			}
@@ -58,7 +59,7 @@ func (d *differ) stopsOn(name string) []string {
 // networksOf are the networks that a unit is attached to, and those that it will be.
 func (d *differ) networksOf(c change) []string {
 	names := slices.Clone(c.workload.Networks)
-	for b := range d.actual.Workloads[c.unit].bundles() {
+	for b := range d.actual.Workloads[c.unit].Bundles() {
 		for _, attachment := range b.Network.Attachments {
 			names = append(names, attachment.Network)
 		}
@@ -85,7 +86,7 @@ func (d *differ) networkChanges(name string) bool {
 // leaves says which unit is still about to leave a network that changes, though this plan does not stop
 // it; "" for none.
 func (d *differ) leaves(name string) string {
-	for _, unit := range sortedKeys(d.actual.Workloads) {
+	for _, unit := range slices.Sorted(maps.Keys(d.actual.Workloads)) {
 		current := d.actual.Workloads[unit]
 		_, kept := d.kept[unit]
 		if !kept && current.Active == names.Deactivating && d.stops[unit] == "" && slices.Contains(d.networksOf(change{unit: unit}), name) {
@@ -121,9 +122,9 @@ func (d *differ) stays(name string) string {
 		if !errors.As(problem.Err, new(Waiting)) && !errors.As(problem.Err, new(Retry)) {
 			continue
 		}
-		for _, unit := range sortedKeys(d.actual.Workloads) {
+		for _, unit := range slices.Sorted(maps.Keys(d.actual.Workloads)) {
 			current := d.actual.Workloads[unit]
-			if current.Ref == problem.Ref && !current.down() && slices.Contains(d.networksOf(change{unit: unit}), name) {
+			if current.Ref == problem.Ref && !current.IsDown() && slices.Contains(d.networksOf(change{unit: unit}), name) {
 				return "waits for " + Subject(problem.Ref.String(), unit) + ", which is on the network: " + problem.Err.Error()
 			}
 		}

@@ -1,5 +1,10 @@
 package reconcile
 
+import (
+	"maps"
+	"slices"
+)
+
 // repair plans to re-create what others have removed of what launchers made for units that are up. A unit that stops or
 // restarts in this plan needs no repair.
 func (d *differ) repair() {
@@ -7,7 +12,7 @@ func (d *differ) repair() {
 	for _, action := range d.plan.Actions {
 		replaced[action.Target] = replaced[action.Target] || action.RunsOn()
 	}
-	for _, unit := range sortedKeys(d.actual.Workloads) {
+	for _, unit := range slices.Sorted(maps.Keys(d.actual.Workloads)) {
 		current := d.actual.Workloads[unit]
 		object := current.Ref.String()
 		_, suspended := d.options.Suspended[object]

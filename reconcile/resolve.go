@@ -338,3 +338,19 @@ func (r *resolver) workload(w Workload, source object.Position) error {
 	r.desired.Workloads[unit.Name] = w
 	return nil
 }
+
+// partError is an error with the part that it lies in.
+type partError struct {
+	part Part
+	error
+}
+
+func (e partError) Unwrap() error { return e.error }
+
+// in gives an error its part; nil stays nil.
+func in(part Part, err error) error {
+	if err == nil {
+		return nil
+	}
+	return partError{part, err}
+}

@@ -2,11 +2,10 @@ package reconcile
 
 import (
 	"cmp"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
-
-	"github.com/davit-project/davit/units/names"
 )
 
 // instanceOf is where a unit's name has the number of its replica.
@@ -47,7 +46,7 @@ func (d *differ) replicas(changes []change) map[string]*replicaSet {
 	for _, c := range changes {
 		byUnit[c.unit] = c
 	}
-	for _, unit := range sortedKeys(d.desired.Workloads) {
+	for _, unit := range slices.Sorted(maps.Keys(d.desired.Workloads)) {
 		match := instanceOf.FindStringSubmatch(unit)
 		workload, current := d.desired.Workloads[unit], d.actual.Workloads[unit]
 		if match == nil || workload.Update.AtOnce == 0 {
@@ -55,11 +54,11 @@ func (d *differ) replicas(changes []change) map[string]*replicaSet {
 		}
 		c, changed := byUnit[unit]
 		switch {
-		case changed && (c.halt || !current.running()):
+		case changed && (c.halt || !current.IsRunning()):
 			continue // a new one takes no place, and one that was stopped has none
 		case changed && d.isRefused(c):
 			continue // it runs on until an operator unmasks what it needs
-		case !changed && (current.down() || d.proved(workload, current) || d.heldByOperator(unit).By != ""):
+		case !changed && (current.IsDown() || d.proved(workload, current) || d.heldByOperator(unit).By != ""):
 			continue // what an operator masked runs on as it is
 		}
 		number, _ := strconv.Atoi(match[1]) // digits
@@ -125,14 +124,9 @@ type turn struct {
 // before, and so has one that runs on although its file had been changed.
 func (d *differ) proved(workload Workload, current ActualWorkload) bool {
 	isJudged := current.Run != nil && current.UnitText == workload.UnitText
-	return current.settled(workload) && (!isJudged || d.progress(workload, current) == Confirmed)
+	return current.IsSettled(workload) && (!isJudged || d.progress(workload, current) == Confirmed)
 }
 
 func (d *differ) progress(workload Workload, current ActualWorkload) Progress {
-	return judge(workload, current, d.actual, d.options.Now).Progress
-}
-
-// settled reports whether the unit is up as it is wanted, and systemd has nothing to do about it.
-func (w ActualWorkload) settled(workload Workload) bool {
-	return w.Active == names.Active && w.Job == "" && (w.RunningDir == "" || w.RunningDir == workload.BundleDir)
+	return judgeUnit(workload, current, d.actual, d.options.Now).Progress
 }

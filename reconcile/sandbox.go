@@ -104,7 +104,7 @@ func (r *resolver) sandbox(box sandbox, source object.Position) error {
 		StopWhenUnneeded:  box.whileNeeded,
 		RequiresMountsFor: []string{bundle.StateDir},
 		LogFields:         map[string]string{"CONTAINER_NAME": box.name},
-		Restart:           restartNever,
+		Restart:           RestartNever,
 		MaxRestarts:       -1,
 		KillSignal:        "SIGTERM",
 		StopSeconds:       defaultGracePeriod,

@@ -104,9 +104,9 @@ func (s *simulation) queue(verb, name string) error {
 		return nil
 	case verb == "start":
 		s.begin(name, &current)
-	case current.down() && verb == "restart":
+	case current.IsDown() && verb == "restart":
 		s.begin(name, &current)
-	case current.down():
+	case current.IsDown():
 		return nil
 	default:
 		current.Active, current.Sub, current.Job = "deactivating", "stop", verb
@@ -291,7 +291,7 @@ func (s *simulation) judge(desired Desired) bool {
 
 // runs reports whether a unit is up in the version that is desired.
 func (s *simulation) runs(unit string, desired Desired) bool {
-	return s.actual.Workloads[unit].settled(desired.Workloads[unit])
+	return s.actual.Workloads[unit].IsSettled(desired.Workloads[unit])
 }
 
 func TestSimulationMakesAContainerRun(t *testing.T) {

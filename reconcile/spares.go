@@ -1,90 +1,11 @@
 package reconcile
 
 import (
-	"fmt"
-	"regexp"
+	"maps"
 	"slices"
-	"strings"
 
-	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/units/names"
 )
-
-// surgeOf is how many spares a workload has, so that some answer while others are restarted.
-func surgeOf(policy v1.UpdatePolicy) int {
-	if policy.MaxSurge == nil {
-		return 0
-	}
-	return int(*policy.MaxSurge)
-}
-
-// withSpares lowers a pod that is alone, and those that stand in for it.
-func (i instance) withSpares() (lowered, error) {
-	count := surgeOf(i.spec.UpdatePolicy)
-	i.replica = count > 0
-	all, err := i.lower()
-	if err != nil {
-		return lowered{}, err
-	}
-	for n := range count {
-		spare, err := i.spare(n).lower()
-		if err != nil {
-			return lowered{}, err
-		}
-		all.spares = append(all.spares, spare)
-	}
-	return all, nil
-}
-
-// spare is what stands in for an instance. Nothing but davit starts it.
-func (i instance) spare(n int) instance {
-	number := spareNumber(n)
-	i.single = strings.TrimSuffix(i.single, i.number) + number
-	i.number, i.replica = number, true
-	i.service.wantedBy = nil
-	return i
-}
-
-func spareNumber(n int) string { return fmt.Sprintf("@surge%d", n+1) }
-
-// spareName is where the name of a unit that stands in for others has its number: web@surge1.service, and
-// davit-web.surge1.slice.
-var spareName = regexp.MustCompile(`[@.]surge\d+\.(service|slice)$`)
-
-// isSpare reports whether a unit has the name of one that stands in for others.
-func isSpare(unit string) bool { return spareName.MatchString(unit) }
-
-// spares are what stands in for a Container.
-func (run runnable) spares() []lowered {
-	var spares []lowered
-	for n := range surgeOf(run.UpdatePolicy) {
-		spare := run
-		spare.name += spareNumber(n)
-		spare.wantedBy = nil
-		spares = append(spares, lowered{containers: []runnable{spare}})
-	}
-	return spares
-}
-
-// setAside makes spares of the workloads that an instance has come to.
-func (r *resolver) setAside(l lowered) {
-	var names []string
-	for _, box := range l.sandboxes {
-		names = append(names, box.unit())
-	}
-	for _, run := range l.containers {
-		names = append(names, run.unit())
-	}
-	for _, slice := range l.slices {
-		names = append(names, slice.Name)
-	}
-	for _, unit := range names {
-		if workload, ok := r.desired.Workloads[unit]; ok {
-			delete(r.desired.Workloads, unit)
-			r.desired.Spares[unit] = workload
-		}
-	}
-}
 
 // callSpares adds the spares of what is restarted, and sees that those of the rest are at hand.
 func (d *differ) callSpares() {
@@ -92,7 +13,7 @@ func (d *differ) callSpares() {
 	for _, c := range d.changes {
 		restarted[c.workload.Ref.String()] = restarted[c.workload.Ref.String()] || c.verb == Restart
 	}
-	for _, unit := range sortedKeys(d.desired.Spares) {
+	for _, unit := range slices.Sorted(maps.Keys(d.desired.Spares)) {
 		workload := d.desired.Spares[unit]
 		object := workload.Ref.String()
 		if d.options.Suspended[object] != "" || d.foreign(unit, workload) != "" {
@@ -103,7 +24,7 @@ func (d *differ) callSpares() {
 		case d.options.Unwatched:
 		case restarted[object]:
 			c = d.called(c)
-		case d.actual.Workloads[unit].running() && d.moves(object):
+		case d.actual.Workloads[unit].IsRunning() && d.moves(object):
 			c.called = true
 		}
 		if c.called || workload.BundleDir != "" && !d.staged(unit, workload) {
@@ -115,7 +36,7 @@ func (d *differ) callSpares() {
 // moves reports whether something of an object is not up as it is wanted, or is about to change.
 func (d *differ) moves(object string) bool {
 	for unit, workload := range d.desired.Workloads {
-		if workload.Ref.String() == object && workload.Keep == KeepRunning && !d.actual.Workloads[unit].settled(workload) && d.heldByOperator(unit).By == "" {
+		if workload.Ref.String() == object && workload.Keep == KeepRunning && !d.actual.Workloads[unit].IsSettled(workload) && d.heldByOperator(unit).By == "" {
 			return true
 		}
 	}
@@ -137,7 +58,7 @@ func (d *differ) called(c change) change {
 	case current.UnitText != c.workload.UnitText:
 		c.write = differences(c.workload, current)
 	}
-	if current.running() && current.RunningDir != "" && current.RunningDir != c.workload.BundleDir {
+	if current.IsRunning() && current.RunningDir != "" && current.RunningDir != c.workload.BundleDir {
 		c.verb = Restart
 	}
 	return c
@@ -150,8 +71,8 @@ func (d *differ) isCalled(unit string) bool {
 
 // leaveSpares has the spares go that do not stand in now.
 func (d *differ) leaveSpares() {
-	for _, unit := range sortedKeys(d.actual.Workloads) {
-		if isSpare(unit) && !d.isCalled(unit) && !d.suspended(d.actual.Workloads[unit].Ref, unit) {
+	for _, unit := range slices.Sorted(maps.Keys(d.actual.Workloads)) {
+		if isSurge(unit) && !d.isCalled(unit) && !d.suspended(d.actual.Workloads[unit].Ref, unit) {
 			d.removals = append(d.removals, unit)
 		}
 	}

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -53,7 +54,7 @@ func (s *standing) note(t transaction) {
 		s.stop(t)
 		return
 	}
-	started := sortedKeys(t.jobs)
+	started := slices.Sorted(maps.Keys(t.jobs))
 	for _, unit := range started {
 		u := s.manager.unit(unit)
 		if t.jobs[unit] == "restart" && !isDown(u.active) {
@@ -88,7 +89,7 @@ func (s *standing) start(unit string) {
 }
 
 func (s *standing) blurDependents(needed string) {
-	for _, unit := range sortedKeys(s.manager.loaded) {
+	for _, unit := range slices.Sorted(maps.Keys(s.manager.loaded)) {
 		if u := s.manager.loaded[unit]; unit != needed && s.isStopping(u) && s.stopsWith(u, needed, nil) {
 			s.unsure[unit] = true
 		}
@@ -161,8 +162,8 @@ const oneStop = 5 * time.Second
 
 // stop notes what is stopped.
 func (s *standing) stop(t transaction) {
-	for _, unit := range sortedKeys(t.jobs) {
-		if isSpare(unit) {
+	for _, unit := range slices.Sorted(maps.Keys(t.jobs)) {
+		if isSurge(unit) {
 			continue // davit has it come and go
 		}
 		u := s.manager.unit(unit)
@@ -188,7 +189,7 @@ func (s *standing) stop(t transaction) {
 	if t.by == byOperator {
 		s.stopParts(t.jobs)
 	}
-	for _, unit := range sortedKeys(t.jobs) {
+	for _, unit := range slices.Sorted(maps.Keys(t.jobs)) {
 		for other := range t.jobs {
 			if t.by == byOperator && s.unsure[other] && unit != other && s.stopsWith(s.manager.unit(unit), other, nil) {
 				s.unsure[unit] = true
@@ -230,7 +231,7 @@ func (s *standing) stopOne(t transaction, u *loadedUnit) {
 // blur notes that those units may have stopped with one that they cannot be without, which the operator stopped just
 // before.
 func (s *standing) blur(needed string) {
-	for _, unit := range sortedKeys(s.withheld) {
+	for _, unit := range slices.Sorted(maps.Keys(s.withheld)) {
 		if u := s.manager.unit(unit); unit != needed && s.isStopping(u) && s.stopsWith(u, needed, nil) {
 			s.unsure[unit] = true
 		}
@@ -244,7 +245,7 @@ func (s *standing) cover(by origin, needed string) {
 	if by == byDavit || again.active != "active" || again.left.IsZero() {
 		return
 	}
-	for _, unit := range sortedKeys(s.manager.loaded) {
+	for _, unit := range slices.Sorted(maps.Keys(s.manager.loaded)) {
 		u := s.manager.loaded[unit]
 		_, withheld := s.withheld[unit]
 		isAlong := isDown(u.active) && again.left.Sub(u.left).Abs() < oneStop

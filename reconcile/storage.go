@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -105,7 +106,7 @@ const maxImageVolumes = 64
 // not: what is written there goes with the run, as all that is written into the root file system. Where the manifest
 // mounts something it is as the manifest says.
 func (s *storage) openImageVolumes(image Image) error {
-	declared := sortedKeys(image.Config.Volumes)
+	declared := slices.Sorted(maps.Keys(image.Config.Volumes))
 	if len(declared) > maxImageVolumes {
 		return fmt.Errorf("image %s declares %d volumes: davit takes at most %d", image.Reference, len(declared), maxImageVolumes)
 	}

@@ -55,7 +55,7 @@ func (d *differ) gives(unit string) []claim {
 func (d *differ) has(unit string) []claim {
 	current := d.actual.Workloads[unit]
 	switch {
-	case current.down():
+	case current.IsDown():
 		return nil
 	case current.RunningDir == current.BundleDir:
 		return claims(current.Bundle, current.UnitText)

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -98,13 +99,13 @@ func (s *simulation) shared() []string {
 		user string
 	}
 	var uses []use
-	for _, unit := range sortedKeys(s.actual.Workloads) {
+	for _, unit := range slices.Sorted(maps.Keys(s.actual.Workloads)) {
 		current := s.actual.Workloads[unit]
 		runs := current.Bundle
 		if current.RunningDir != current.BundleDir {
 			runs = current.Running
 		}
-		if current.RunningDir == "" || current.down() {
+		if current.RunningDir == "" || current.IsDown() {
 			continue
 		}
 		for _, claim := range claims(runs, "") {

@@ -53,8 +53,8 @@ func (d *differ) remove() {
 		current := d.actual.Workloads[unit]
 		object, reason := current.Ref.String(), d.removal(unit)
 		var needs []string
-		if !current.down() {
-			stop := Action{Verb: Stop, Object: object, Target: unit, Reason: reason, Waits: current.stopping(unit)}
+		if !current.IsDown() {
+			stop := Action{Verb: Stop, Object: object, Target: unit, Reason: reason, Waits: current.Stopping(unit)}
 			for _, next := range d.replacedBy(current.Ref) {
 				stop.Needs = append(stop.Needs, d.requirements(next.workload)...)
 			}
@@ -63,14 +63,6 @@ func (d *differ) remove() {
 		}
 		d.files = append(d.files, d.plan.add(Action{Verb: RemoveUnit, Object: object, Target: unit, Reason: reason, Needs: needs}))
 	}
-}
-
-// stopping says that systemd stops the unit already; "" where it does not.
-func (w ActualWorkload) stopping(unit string) string {
-	if w.Job != "stop" {
-		return ""
-	}
-	return unit + " is stopping"
 }
 
 func (d *differ) write() {
@@ -174,7 +166,7 @@ func (d *differ) precededBy(c change) []string {
 				continue
 			}
 			before = append(before, other)
-			if !d.actual.Workloads[other].running() {
+			if !d.actual.Workloads[other].IsRunning() {
 				visit(d.desired.Workload(other))
 			}
 		}
@@ -205,7 +197,7 @@ func (d *differ) startsAlone(c change) []string {
 	along := slices.Concat(dependencies.Wants, dependencies.Requires, dependencies.BindsTo)
 	var after []string
 	for _, other := range d.changes {
-		isOnce := other.workload.Unit != nil && (other.workload.Unit.Restart == restartNever || other.workload.Unit.Role == units.RoleJob)
+		isOnce := other.workload.Unit != nil && (other.workload.Unit.Restart == RestartNever || other.workload.Unit.Role == units.RoleJob)
 		isBefore := isOnce && slices.Contains(dependencies.After, other.unit) && !slices.Contains(along, other.unit)
 		if isBefore && (other.verb == Start || other.verb == Restart) {
 			after = append(after, other.begin())
@@ -272,7 +264,7 @@ func (d *differ) writtenFor(unit string, seen []string) []string {
 	}
 	var needs []string
 	for _, needed := range slices.Concat(workload.Unit.Dependencies.Requires, workload.Unit.Dependencies.BindsTo) {
-		if d.actual.Workloads[needed].running() {
+		if d.actual.Workloads[needed].IsRunning() {
 			continue
 		}
 		if id, ok := d.written[needed]; ok {

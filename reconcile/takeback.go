@@ -21,11 +21,11 @@ func TakeBack(desired Desired, quarantine map[string]Quarantined, kept []Generat
 		return versions[object] != failed.Version || quarantine[object].Version == failed.Version
 	})
 	together := members(desired)
-	for _, failed := range sortedKeys(bad) {
+	for _, failed := range slices.Sorted(maps.Keys(bad)) {
 		if !together[failed] {
 			continue
 		}
-		for _, member := range sortedKeys(together) {
+		for _, member := range slices.Sorted(maps.Keys(together)) {
 			if _, known := bad[member]; known || !changedWith(member, failed, versions[member], kept) {
 				continue
 			}

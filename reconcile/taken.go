@@ -3,6 +3,7 @@ package reconcile
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -78,7 +79,7 @@ func (d *differ) outstays(c change, staying map[string][]v1.Ref) (before v1.Ref,
 func (d *differ) staying() map[string][]v1.Ref {
 	found := map[string][]v1.Ref{}
 	for _, current := range d.kept {
-		if name := current.Ref.Name; !current.down() && !slices.Contains(found[name], current.Ref) {
+		if name := current.Ref.Name; !current.IsDown() && !slices.Contains(found[name], current.Ref) {
 			found[name] = append(found[name], current.Ref)
 		}
 	}
@@ -95,12 +96,12 @@ type publisher struct {
 // publishers are the units that publish ports.
 func (d *differ) publishers() portIndex {
 	found := portIndex{}
-	for _, unit := range sortedKeys(d.actual.Workloads) {
+	for _, unit := range slices.Sorted(maps.Keys(d.actual.Workloads)) {
 		current := d.actual.Workloads[unit]
-		if current.down() {
+		if current.IsDown() {
 			continue
 		}
-		for b := range current.bundles() {
+		for b := range current.Bundles() {
 			for _, port := range portsOf(b) {
 				found.add(publisher{unit, current.Ref, port})
 			}

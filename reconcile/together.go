@@ -52,7 +52,7 @@ func (d *differ) findTogether() {
 	for _, unit := range d.removals {
 		current := d.actual.Workloads[unit]
 		for _, next := range d.replacedBy(current.Ref) {
-			if !current.down() {
+			if !current.IsDown() {
 				d.joinOn(next.workload.Ref.String(), change{unit: unit})
 			}
 		}

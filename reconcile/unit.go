@@ -75,12 +75,12 @@ func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal signals.Sig
 		unit.LogRateLimit = &units.LogRateLimit{Seconds: limit.IntervalSeconds, Burst: int64(limit.Burst)}
 	}
 	if run.role == units.RoleOneshot || run.role == units.RoleJob || run.role == units.RoleTask {
-		unit.RestartDirect = r.in.Node.Systemd >= systemdRestartMode && unit.Restart != restartNever
+		unit.RestartDirect = r.in.Node.Systemd >= systemdRestartMode && unit.Restart != RestartNever
 		if !unit.RestartDirect {
 			unit.StartAfterwards = run.startAfterwards
 		}
 	}
-	if unit.Restart != restartNever {
+	if unit.Restart != RestartNever {
 		unit.RestartMaxDelay, unit.RestartSteps = restartMaxDelay, r.in.Node.Systemd >= systemdRestartSteps
 	}
 	if run.retryPeriod > 0 {
@@ -132,7 +132,6 @@ func (r *resolver) dependenciesOf(declared v1.SandboxFields) (units.Dependencies
 const (
 	restartAlways    = "always"
 	restartOnFailure = "on-failure"
-	restartNever     = "no"
 )
 
 // The versions of systemd that settings came with.
@@ -151,7 +150,7 @@ func restartOf(spec v1.ContainerSpec) string {
 	case spec.RestartPolicy == v1.RestartOnFailure, spec.RestartPolicy == "" && len(spec.Sockets) > 0:
 		return restartOnFailure
 	case spec.RestartPolicy == v1.RestartNever, spec.RestartPolicy == "" && spec.Oneshot:
-		return restartNever
+		return RestartNever
 	default:
 		return restartAlways
 	}
