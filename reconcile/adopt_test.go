@@ -38,7 +38,7 @@ func renderedOtherwise(desired Desired, format int) Desired {
 }
 
 // onDisk are the units of a node, as a later davit finds them.
-func (n *node) onDisk() map[string]Rendered {
+func renderedOn(n *node) map[string]Rendered {
 	rendered := map[string]Rendered{}
 	for unit, workload := range n.actual.Workloads {
 		rendered[unit] = Rendered{workload.Ref.String(), workload.UnitText, workload.BundleDir}
@@ -52,7 +52,7 @@ func upgraded(t *testing.T, manifests string, format int) (n *node, inputs map[s
 	n = newNode()
 	applied := renderedOtherwise(resolve(t, manifests, command), format)
 	n.mustApply(t, applied)
-	return n, AppliedInputs(applied, n.onDisk(), nil)
+	return n, AppliedInputs(applied, renderedOn(n), nil)
 }
 
 func whole(string) *bundle.Bundle { return &bundle.Bundle{} }
@@ -109,7 +109,7 @@ func TestWhatIsOnlyRenderedOtherwiseIsNoChange(t *testing.T) {
 			if test.bundleOf != nil {
 				bundleOf = test.bundleOf
 			}
-			adopted := Adopt(resolve(t, test.manifests, command), n.onDisk(), inputs, bundleOf)
+			adopted := Adopt(resolve(t, test.manifests, command), renderedOn(n), inputs, bundleOf)
 			got := []string{}
 			for _, action := range verbs(Diff(adopted, n.actual, Options{})) {
 				if !strings.HasPrefix(action, "remove-bundle ") {
@@ -128,7 +128,7 @@ func TestUnitsOfAnObjectAreKeptTogether(t *testing.T) {
 	t.Parallel()
 	const pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: app}\nspec: {containers: [{name: a, image: example.com/app:1}, {name: b, image: example.com/app:1}]}\n"
 	n, inputs := upgraded(t, pod, units.Format+1)
-	gone := n.onDisk()
+	gone := renderedOn(n)
 	delete(gone, "app-a.service")
 	desired := resolve(t, pod, command)
 	for unit, workload := range Adopt(desired, gone, inputs, whole).Workloads {
@@ -143,18 +143,18 @@ func TestAppliedInputs(t *testing.T) {
 	n := newNode()
 	before := resolve(t, container("web")+container("db"), command)
 	n.mustApply(t, before)
-	known := AppliedInputs(before, n.onDisk(), nil)
+	known := AppliedInputs(before, renderedOn(n), nil)
 	web, db := before.Workloads["web.service"].Inputs, before.Workloads["db.service"].Inputs
 	if web == "" || web == db || known["Container/web"] != web || known["Container/db"] != db {
 		t.Fatalf("got %v", known)
 	}
 	after := resolve(t, container("web", "user: '7'"), command) // and no db, which is still there
-	known = AppliedInputs(after, n.onDisk(), known)
+	known = AppliedInputs(after, renderedOn(n), known)
 	if known["Container/web"] != web || known["Container/db"] != db {
 		t.Errorf("before the change: %v", known)
 	}
 	n.mustApply(t, after)
-	known = AppliedInputs(after, n.onDisk(), known)
+	known = AppliedInputs(after, renderedOn(n), known)
 	if len(known) != 1 || known["Container/web"] != after.Workloads["web.service"].Inputs {
 		t.Errorf("after the change: %v", known)
 	}
@@ -203,7 +203,7 @@ func TestUnitsWithoutASignatureAreKept(t *testing.T) {
 			}
 			n := newNode()
 			n.mustApply(t, before)
-			kept := Adopt(desired, n.onDisk(), nil, func(dir string) *bundle.Bundle { return bundles[dir] })
+			kept := Adopt(desired, renderedOn(n), nil, func(dir string) *bundle.Bundle { return bundles[dir] })
 			if plan := Diff(kept, n.actual, Options{}); !plan.Empty() {
 				t.Errorf("plan %v", verbs(plan))
 			}

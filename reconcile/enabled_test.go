@@ -11,7 +11,7 @@ func TestAnEditEnablesNoUnitThatAnOperatorDisabled(t *testing.T) {
 	t.Parallel()
 	n := newNode()
 	n.mustApply(t, resolve(t, container("web")+container("other"), command))
-	n.change("web.service", func(w *ActualWorkload) { w.Enabled = "disabled" })
+	changeWorkload(n, "web.service", func(w *ActualWorkload) { w.Enabled = "disabled" })
 	changed := resolve(t, container("web", "service: {Nice: 5}")+container("other", "service: {Nice: 5}"), command)
 	plan := Diff(changed, n.actual, Options{})
 	if !slices.Contains(verbs(plan), "restart Container/web") {
@@ -50,7 +50,7 @@ func TestAUnitThatWasNeverEnabledIs(t *testing.T) {
 	n := newNode()
 	desired := resolve(t, container("web"), command)
 	n.mustApply(t, desired)
-	n.change("web.service", func(w *ActualWorkload) {
+	changeWorkload(n, "web.service", func(w *ActualWorkload) {
 		w.Active, w.Enabled, w.Started, w.RunningDir = "inactive", "disabled", false, ""
 	})
 	for _, action := range Diff(desired, n.actual, Options{Owed: map[string]string{"web.service": ""}}).Actions {

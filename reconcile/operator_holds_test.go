@@ -212,8 +212,8 @@ func TestAPartThatRanBesideWhatIsMaskedStartsAgain(t *testing.T) {
 			n := newNode()
 			desired := resolve(t, strings.TrimSuffix(operated, "---\n"), command)
 			n.mustApply(t, desired)
-			n.change("web.target", func(w *ActualWorkload) { w.Active, w.Enabled, w.Since = "inactive", "masked", test.masked })
-			n.change("web@1.service", func(w *ActualWorkload) { w.Active, w.RunningDir, w.Since = "inactive", "", test.down })
+			changeWorkload(n, "web.target", func(w *ActualWorkload) { w.Active, w.Enabled, w.Since = "inactive", "masked", test.masked })
+			changeWorkload(n, "web@1.service", func(w *ActualWorkload) { w.Active, w.RunningDir, w.Since = "inactive", "", test.down })
 			options := Options{Owed: map[string]string{"web@1.service": ""}, OwedAt: map[string]time.Time{"web@1.service": stopped}}
 			if by := heldBy(desired, n.actual, options, "web@1.service"); by != test.want {
 				t.Errorf("it is held by %q", by)

@@ -14,12 +14,12 @@ func damaged(t *testing.T, missing string) (*node, Desired) {
 	n := newNode()
 	desired := resolve(t, container("web")+container("other"), command)
 	n.mustApply(t, desired)
-	n.change("web.service", func(w *ActualWorkload) { w.Missing = missing })
+	changeWorkload(n, "web.service", func(w *ActualWorkload) { w.Missing = missing })
 	return n, desired
 }
 
 // change changes what a unit of the node is.
-func (n *node) change(unit string, change func(*ActualWorkload)) {
+func changeWorkload(n *node, unit string, change func(*ActualWorkload)) {
 	current := n.actual.Workloads[unit]
 	change(&current)
 	n.actual.Workloads[unit] = current
@@ -70,7 +70,7 @@ func TestARepairHasEndedWhenNothingIsMissing(t *testing.T) {
 	if ended, err := Ended(repair, desired, n.actual); ended || err != nil {
 		t.Errorf("ended %v, %v", ended, err)
 	}
-	n.change("web.service", func(w *ActualWorkload) { w.Missing = "" })
+	changeWorkload(n, "web.service", func(w *ActualWorkload) { w.Missing = "" })
 	if ended, err := Ended(repair, desired, n.actual); !ended || err != nil {
 		t.Errorf("ended %v, %v", ended, err)
 	}

@@ -12,7 +12,7 @@ func TestAUnitFileOfTheOperatorsIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	n := newNode()
 	n.mustApply(t, resolve(t, container("web")+container("other"), command))
-	n.change("web.service", func(w *ActualWorkload) { w.Shadow = "/etc/systemd/system/web.service" })
+	changeWorkload(n, "web.service", func(w *ActualWorkload) { w.Shadow = "/etc/systemd/system/web.service" })
 	changed := resolve(t, container("web", "hostname: changed")+container("other", "hostname: changed"), command)
 	before := n.actual.Workloads["web.service"].BundleDir
 	plan := n.mustApply(t, changed)
@@ -24,7 +24,7 @@ func TestAUnitFileOfTheOperatorsIsLeftAlone(t *testing.T) {
 	if len(plan.Held) != 1 || plan.Held[0].By != ByShadow || !strings.Contains(plan.Held[0].Reason, "/etc/systemd/system/web.service is used instead") {
 		t.Errorf("held %v", plan.Held)
 	}
-	n.change("web.service", func(w *ActualWorkload) { w.Shadow = "" })
+	changeWorkload(n, "web.service", func(w *ActualWorkload) { w.Shadow = "" })
 	if got := verbs(Diff(changed, n.actual, Options{})); !slices.Contains(got, "restart Container/web") {
 		t.Errorf("without it, it plans %v", got)
 	}
