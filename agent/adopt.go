@@ -4,7 +4,7 @@ import (
 	"maps"
 	"path/filepath"
 
-	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/resolve"
 	"github.com/davit-project/davit/units"
 )
 
@@ -12,18 +12,18 @@ import (
 func (n *Node) adopt(v *view, files map[string]units.Own) error {
 	rendered := renderedUnits(files)
 	known, err := n.renderedFrom()
-	v.inputs = reconcile.AppliedInputs(v.desired, rendered, known)
+	v.inputs = resolve.AppliedInputs(v.desired, rendered, known)
 	if !n.Refresh {
-		v.desired = reconcile.Adopt(v.desired, rendered, known, n.bundles.Read)
+		v.desired = resolve.Adopt(v.desired, rendered, known, n.bundles.Read)
 	}
 	return err
 }
 
 // renderedUnits are the unit files as the core looks at them.
-func renderedUnits(files map[string]units.Own) map[string]reconcile.Rendered {
-	rendered := make(map[string]reconcile.Rendered, len(files))
+func renderedUnits(files map[string]units.Own) map[string]resolve.Rendered {
+	rendered := make(map[string]resolve.Rendered, len(files))
 	for name, own := range files {
-		unit := reconcile.Rendered{Object: own.Object, Text: own.Text}
+		unit := resolve.Rendered{Object: own.Object, Text: own.Text}
 		if own.Bundle != "" {
 			unit.BundleDir = filepath.Base(own.Bundle)
 		}

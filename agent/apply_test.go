@@ -5,28 +5,29 @@ import (
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/history"
 )
 
 func TestAVersionThatFailedHasEndedWhoeverSawIt(t *testing.T) {
 	t.Parallel()
 	const object = "Container/web"
 	desired := reconcile.Desired{Workloads: map[string]reconcile.Workload{"web.service": {Ref: v1.Ref{Kind: "Container", Name: "web"}, UnitText: "two"}}}
-	version := reconcile.Versions(desired)[object]
+	version := history.Versions(desired)[object]
 	start := reconcile.Action{Verb: reconcile.Start, Object: object, Target: "web.service"}
 	stop := reconcile.Action{Verb: reconcile.Stop, Object: object, Target: "web.service"}
 	for name, test := range map[string]struct {
 		action reconcile.Action
-		newest reconcile.Generation
+		newest history.Generation
 		want   bool
 	}{
-		"it is starting": {start, reconcile.Generation{Objects: map[string]reconcile.Version{object: version}}, false},
-		"another process recorded that it failed": {start, reconcile.Generation{Objects: map[string]reconcile.Version{object: version}, Failed: map[string]string{object: "not ready"}}, true},
-		"the version before failed":               {start, reconcile.Generation{Objects: map[string]reconcile.Version{object: "before"}, Failed: map[string]string{object: "not ready"}}, false},
-		"it failed, and is being stopped":         {stop, reconcile.Generation{Objects: map[string]reconcile.Version{object: version}, Failed: map[string]string{object: "not ready"}}, false},
+		"it is starting": {start, history.Generation{Objects: map[string]history.Version{object: version}}, false},
+		"another process recorded that it failed": {start, history.Generation{Objects: map[string]history.Version{object: version}, Failed: map[string]string{object: "not ready"}}, true},
+		"the version before failed":               {start, history.Generation{Objects: map[string]history.Version{object: "before"}, Failed: map[string]string{object: "not ready"}}, false},
+		"it failed, and is being stopped":         {stop, history.Generation{Objects: map[string]history.Version{object: version}, Failed: map[string]string{object: "not ready"}}, false},
 	} {
 		r := &reconciler{flights: map[string]flight{"web.service": {test.action}}, watched: true}
 		result := Result{
-			view: &view{desired: desired, kept: []reconcile.Generation{test.newest}},
+			view: &view{desired: desired, kept: []history.Generation{test.newest}},
 		}
 		if got := r.ended(result, true); got != test.want {
 			t.Errorf("%s: ended is %t", name, got)

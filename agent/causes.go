@@ -12,6 +12,7 @@ import (
 	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
 	"github.com/davit-project/davit/units/bundle"
 	"github.com/davit-project/davit/units/names"
 )
@@ -22,7 +23,7 @@ type explainer struct {
 	now      time.Time
 	watched  bool     // an agent runs
 	upcoming upcoming // what it knows
-	blocked  map[string]reconcile.Blocker
+	blocked  map[string]diff.Blocker
 	// said is what a unit said last; nil where nobody asks for that.
 	said func(unit string) string
 
@@ -40,7 +41,7 @@ type explainer struct {
 
 func newExplainer(set *manifests.Set, v *view, plan reconcile.Plan, now time.Time) *explainer {
 	w := &explainer{
-		view: v, now: now, watched: health.Watched(), upcoming: readUpcoming(), blocked: reconcile.Blocked(v.desired, v.actual),
+		view: v, now: now, watched: health.Watched(), upcoming: readUpcoming(), blocked: diff.Blocked(v.desired, v.actual),
 		rows: map[string][]*ObjectReport{}, units: map[string]*ObjectReport{}, diagnostics: map[string]object.Diagnostics{},
 		leftOut: map[string]string{}, waiting: map[string]v1.Ref{},
 		problems: map[string][]reconcile.Problem{}, held: map[string][]reconcile.Held{}, actions: map[string][]reconcile.Action{}, seen: map[string]bool{},

@@ -3,7 +3,7 @@ package agent
 import (
 	"testing"
 
-	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/history"
 )
 
 // A pass forgets what hindered a change when it tries again, and a failed pull waits for its next try.
@@ -11,7 +11,7 @@ func TestAFailedTryIsACauseUntilTheNextOne(t *testing.T) {
 	t.Parallel()
 	const object = "Container/web"
 	w := &explainer{
-		view:     &view{kept: []reconcile.Generation{{}}},
+		view:     &view{kept: []history.Generation{{}}},
 		upcoming: upcoming{map[string]awaited{object: {For: "image example.com/app:2: the connection was closed", Failed: true}}},
 	}
 	want := Cause{Stage: StageImage, Object: object, Reason: reasonImage, Message: "example.com/app:2: the connection was closed"}

@@ -8,14 +8,15 @@ import (
 
 	"github.com/davit-project/davit/agent/generations"
 	"github.com/davit-project/davit/manifests"
-	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/history"
 )
 
 // History returns the generations that are kept, the newest one first.
-func (n *Node) History() ([]reconcile.Generation, error) { return n.generations.List() }
+func (n *Node) History() ([]history.Generation, error) { return n.generations.List() }
 
 // Compare says what an object has in one generation and not in another.
-func (n *Node) Compare(before, after int) ([]reconcile.Difference, error) {
+func (n *Node) Compare(before, after int) ([]diff.Difference, error) {
 	old, err := n.wholeEarlier(before)
 	if err != nil {
 		return nil, err
@@ -24,7 +25,7 @@ func (n *Node) Compare(before, after int) ([]reconcile.Difference, error) {
 	if err != nil {
 		return nil, err
 	}
-	return reconcile.Compare(old, changed), nil
+	return diff.Compare(old, changed), nil
 }
 
 // RollBack decides that the node be as a generation was, until the manifests change; 0 means the
@@ -34,10 +35,10 @@ func (n *Node) RollBack(set *manifests.Set, number int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if back, ok := reconcile.Back(kept); ok && number == 0 {
+	if back, ok := history.Back(kept); ok && number == 0 {
 		number = back.Number
 	}
-	if !slices.ContainsFunc(kept, func(g reconcile.Generation) bool { return g.Number == number }) {
+	if !slices.ContainsFunc(kept, func(g history.Generation) bool { return g.Number == number }) {
 		return 0, fmt.Errorf("there is no such generation to go back to: see davit history")
 	}
 	if _, err := n.wholeEarlier(number); err != nil {

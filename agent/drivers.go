@@ -13,6 +13,7 @@ import (
 	"github.com/davit-project/davit/agent/networks"
 	"github.com/davit-project/davit/agent/volumes"
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/apply"
 	"github.com/davit-project/davit/units/bundle"
 	"github.com/davit-project/davit/units/names"
 	"github.com/davit-project/davit/units/systemd"
@@ -20,8 +21,8 @@ import (
 
 // drivers are what a plan is carried out with. watched is set when later passes follow up on what it
 // begins.
-func (n *Node) drivers(actual reconcile.Actual, watched bool) reconcile.Drivers {
-	return reconcile.Drivers{
+func (n *Node) drivers(actual reconcile.Actual, watched bool) apply.Drivers {
+	return apply.Drivers{
 		Images:    n.fetcher,
 		Networks:  networks.Store{PluginDirs: n.plugins, RemoveMasquerade: nat.Remove},
 		Volumes:   volumes.Store{},

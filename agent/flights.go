@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
 	"github.com/davit-project/davit/units"
 )
 
@@ -68,7 +69,7 @@ func (r *reconciler) note(event reconcile.Event) {
 func (r *reconciler) land(ctx context.Context, v *view, pass Pass) {
 	for _, unit := range slices.Sorted(maps.Keys(r.flights)) {
 		action := r.flights[unit].action
-		switch ended, err := reconcile.Ended(action, v.desired, v.actual); {
+		switch ended, err := diff.Ended(action, v.desired, v.actual); {
 		case !ended:
 		case err != nil && action.With != "":
 			delete(r.flights, unit) // systemd did not start it along: a plan does

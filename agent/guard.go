@@ -8,6 +8,7 @@ import (
 	"github.com/davit-project/davit/manifests"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
 )
 
 // Guard says what a plan may remove.
@@ -19,7 +20,7 @@ type Guard struct {
 	// ReportDrift is set when drift is only told, not put right.
 	ReportDrift bool
 	// Unsettled is what may not be removed because of manifests that keep changing.
-	Unsettled reconcile.Unsettled
+	Unsettled diff.Unsettled
 	// Limit is how many percent of the workloads may go at once unconfirmed; 0 means the default.
 	Limit int
 }
@@ -48,7 +49,7 @@ func GuardFor(tree watch.Tree, set *manifests.Set) Guard {
 // keepUnsettled holds back the removal of what manifests that keep changing bring, had before they began to change, or
 // may have again when they rest.
 func (g *Guard) keepUnsettled(verdict watch.Verdict, now watch.Tree, options manifests.Options) {
-	g.Unsettled = reconcile.Unsettled{Sources: map[string]bool{}, Objects: map[string]bool{}}
+	g.Unsettled = diff.Unsettled{Sources: map[string]bool{}, Objects: map[string]bool{}}
 	for _, path := range verdict.Unsettled {
 		g.Unsettled.Sources[path] = true
 	}
@@ -68,15 +69,15 @@ func (g *Guard) keepUnsettled(verdict watch.Verdict, now watch.Tree, options man
 	}
 }
 
-func (g Guard) diff(desired reconcile.Desired, actual reconcile.Actual, options reconcile.Options) reconcile.Plan {
+func (g Guard) diff(desired reconcile.Desired, actual reconcile.Actual, options diff.Options) reconcile.Plan {
 	options.HoldPrune, options.Confirmed, options.Unsettled = g.Hold, g.Confirmed, g.Unsettled
-	plan := reconcile.Diff(desired, actual, options)
+	plan := diff.Diff(desired, actual, options)
 	removed, all := removals(plan, desired, actual)
 	if g.Confirmed || removed <= massPrune || removed*100 <= all*cmp.Or(g.Limit, defaultLimit) {
 		return plan
 	}
 	options.HoldPrune = fmt.Sprintf("%d of %d workloads would be removed at once: confirm with davit apply --confirm-prune", removed, all)
-	return reconcile.Diff(desired, actual, options)
+	return diff.Diff(desired, actual, options)
 }
 
 // removals counts the objects that a plan removes altogether, and those that are on the node. What becomes of another

@@ -12,6 +12,7 @@ import (
 	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
 )
 
 // fault: a file is cut at any byte
@@ -63,7 +64,7 @@ func TestManyRemovalsAtOnceNeedAWord(t *testing.T) {
 				actual.Bundles = []string{""}
 			}
 		}
-		plan := Guard{Confirmed: test.confirmed}.diff(desired, actual, reconcile.Options{})
+		plan := Guard{Confirmed: test.confirmed}.diff(desired, actual, diff.Options{})
 		held := len(plan.Held) > 0 && strings.Contains(plan.Held[0].Reason, "confirm")
 		if held != test.held {
 			t.Errorf("%s: held %v, want %v", name, plan.Held, test.held)
@@ -83,7 +84,7 @@ func TestWhatBecomesOfAnotherKindHasNotVanished(t *testing.T) {
 		}
 		desired.Workloads[name+"-main.service"] = reconcile.Workload{Ref: v1.Ref{Kind: v1.KindPod, Name: name}}
 	}
-	if plan := (Guard{}).diff(desired, actual, reconcile.Options{}); len(plan.Held) > 0 {
+	if plan := (Guard{}).diff(desired, actual, diff.Options{}); len(plan.Held) > 0 {
 		t.Errorf("held: %v", plan.Held)
 	}
 }
@@ -120,7 +121,7 @@ func TestWhatMayHaveMovedIsNotRemoved(t *testing.T) {
 			var guard Guard
 			test.verdict.Unsettled = []string{"/m/changing.yaml"}
 			guard.keepUnsettled(test.verdict, test.now, manifests.Options{})
-			want := reconcile.Unsettled{Sources: map[string]bool{"/m/changing.yaml": true}, Objects: test.want}
+			want := diff.Unsettled{Sources: map[string]bool{"/m/changing.yaml": true}, Objects: test.want}
 			if diff := cmp.Diff(want, guard.Unsettled); diff != "" || (guard.Hold != "") != test.held {
 				t.Errorf("held %q, %s", guard.Hold, diff)
 			}

@@ -28,6 +28,7 @@ import (
 	"github.com/davit-project/davit/agent/networks"
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/resolve"
 	"github.com/davit-project/davit/units/bundle"
 	"github.com/davit-project/davit/units/systemd"
 )
@@ -43,7 +44,7 @@ type Node struct {
 	mends    mends
 	// unchecked is why running containers cannot be checked; nil if they can.
 	unchecked error
-	facts     reconcile.Node
+	facts     resolve.Node
 	plugins   []string
 	files     systemd.Files
 	bundles   bundles.Cache
@@ -63,9 +64,9 @@ type Node struct {
 		bridges  []string
 		devices  []string
 
-		input    reconcile.Input
+		input    resolve.Input
 		desired  reconcile.Desired
-		resolved reconcile.Memory
+		resolved resolve.Memory
 
 		inputs map[string]string // what the objects on the disk were rendered from; nil for not read
 
@@ -82,7 +83,7 @@ type Node struct {
 func (n *Node) Configure(config manifests.Config) {
 	n.keep = cmp.Or(config.Generations, generations.DefaultKeep)
 	n.keepBytes = cmp.Or(config.GenerationsSize, generations.DefaultKeepBytes)
-	n.facts.MinReadySeconds, n.facts.Proxy = config.MinReadySeconds, reconcile.Proxy(config.Proxy)
+	n.facts.MinReadySeconds, n.facts.Proxy = config.MinReadySeconds, resolve.Proxy(config.Proxy)
 	n.images.UseProxy(config.Proxy.HTTP, config.Proxy.HTTPS, config.Proxy.No)
 }
 
@@ -128,7 +129,7 @@ func Open(ctx context.Context, patience fetch.Options) (*Node, error) {
 		Systemd: systemd,
 		images:  store,
 		fetcher: fetch.New(store, patience),
-		facts: reconcile.Node{
+		facts: resolve.Node{
 			Launcher: launcher, StorageRoot: root, Architecture: runtime.GOARCH, Hostname: hostname, Systemd: version, Zone: time.Local,
 			DefaultSeccomp:    seccomp.DefaultProfile(),
 			RecursiveReadOnly: facts.RecursiveReadOnly(),
@@ -225,9 +226,9 @@ func (n *Node) AskRegistries(ctx context.Context, set *manifests.Set) {
 // requests works out what the manifests ask for, unless they are those of the last time.
 func (n *Node) requests(set *manifests.Set) {
 	if n.last.set != set {
-		n.last.set, n.last.images = set, reconcile.Requests(set.Objects)
-		n.last.runtimes, n.last.bridges = reconcile.Runtimes(set.Objects), reconcile.Bridges(set.Objects)
-		n.last.devices = reconcile.CDIDevices(set.Objects)
+		n.last.set, n.last.images = set, resolve.Requests(set.Objects)
+		n.last.runtimes, n.last.bridges = resolve.Runtimes(set.Objects), resolve.Bridges(set.Objects)
+		n.last.devices = resolve.CDIDevices(set.Objects)
 	}
 }
 
@@ -257,7 +258,7 @@ func (n *Node) Resolve(set *manifests.Set) (reconcile.Desired, error) {
 	if err != nil {
 		return reconcile.Desired{}, err
 	}
-	input := reconcile.Input{
+	input := resolve.Input{
 		Objects:      set.Objects,
 		HostPaths:    set.HostPaths,
 		HostPorts:    set.HostPorts,

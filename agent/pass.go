@@ -17,6 +17,8 @@ import (
 	"github.com/davit-project/davit/agent/networks"
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/apply"
+	"github.com/davit-project/davit/reconcile/history"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -44,7 +46,7 @@ type Result struct {
 	// Broken are those of them of which that was found out now.
 	Broken []Failure
 	// Changing are the objects whose change goes on, and how far it is.
-	Changing map[string]reconcile.Verdict
+	Changing map[string]history.Verdict
 	// Warning is what of the history cannot be read, and is as if it were not there; nil for nothing.
 	Warning error
 	// Housekeeping is what could not be tidied up; nil for nothing.
@@ -179,9 +181,9 @@ func (r *reconciler) judge(ctx context.Context, v *view, pass Pass, broken *[]Fa
 		verdict := v.verdicts[object]
 		switch {
 		case newest.Excuses(object, verdict):
-		case verdict.Progress == reconcile.Confirmed:
+		case verdict.Progress == history.Confirmed:
 			newest.Confirm(object)
-		case verdict.Progress == reconcile.Broken && newest.Failed[object] == "":
+		case verdict.Progress == history.Broken && newest.Failed[object] == "":
 			reason := r.node.withCause(ctx, v, verdict.Unit, fmt.Errorf("%s: %s", verdict.Unit, verdict.Reason))
 			newest.Fail(object, reason.Error())
 			r.crash(object, reason, pass)
@@ -193,7 +195,7 @@ func (r *reconciler) judge(ctx context.Context, v *view, pass Pass, broken *[]Fa
 
 // write writes the newest generation down where that says otherwise now, and decides before what of it is
 // taken back: that follows from what it says, whenever it came to say so. It reports whether that is anything.
-func (r *reconciler) write(v *view, newest reconcile.Generation) (again bool, err error) {
+func (r *reconciler) write(v *view, newest history.Generation) (again bool, err error) {
 	newest.Settle()
 	changed := !newest.Same(v.kept[0])
 	v.kept[0] = newest
@@ -251,7 +253,7 @@ func (r *reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *R
 	if err != nil {
 		return false, err
 	}
-	_ = reconcile.Apply(ctx, plan, v.desired, n.drivers(v.actual, r.watched), func(event reconcile.Event) {
+	_ = apply.Apply(ctx, plan, v.desired, n.drivers(v.actual, r.watched), func(event reconcile.Event) {
 		failpoint(string(event.Status) + " " + event.Action.ID)
 		generation.Record(event)
 		r.note(event)
@@ -297,13 +299,13 @@ func wantedKeys(desired reconcile.Desired) map[string]bool {
 
 // begin writes down what is about to be applied, before anything is: a pass that is interrupted is known
 // to have been.
-func (n *Node) begin(v *view, plan reconcile.Plan, pass Pass) (reconcile.Generation, error) {
+func (n *Node) begin(v *view, plan reconcile.Plan, pass Pass) (history.Generation, error) {
 	manifests, err := n.digest(v.set)
 	if err != nil {
-		return reconcile.Generation{}, err
+		return history.Generation{}, err
 	}
 	origin := generations.Origin{Revision: pass.Revision, Manifests: manifests, Note: v.note()}
-	prepare := func(generation *reconcile.Generation) {
+	prepare := func(generation *history.Generation) {
 		generation.Retry(plan)
 		generation.Owe(plan, v.desired, v.actual, time.Now())
 		generation.Settle()
@@ -325,10 +327,10 @@ func (n *Node) begin(v *view, plan reconcile.Plan, pass Pass) (reconcile.Generat
 
 // supersede notes that a generation will not be carried out any further.
 func (n *Node) supersede(v *view, number int) error {
-	if len(v.kept) == 0 || v.kept[0].Number == number || v.kept[0].State != reconcile.Applying {
+	if len(v.kept) == 0 || v.kept[0].Number == number || v.kept[0].State != history.Applying {
 		return nil
 	}
-	v.kept[0].State = reconcile.Superseded
+	v.kept[0].State = history.Superseded
 	return n.generations.Finish(v.kept[0])
 }
 
@@ -352,9 +354,9 @@ func (r *reconciler) conclude(result *Result) {
 	if len(v.kept) > 0 {
 		r.newest = v.kept[0].Number
 	}
-	r.due, result.Changing = r.retries.next(result.plan), map[string]reconcile.Verdict{}
+	r.due, result.Changing = r.retries.next(result.plan), map[string]history.Verdict{}
 	for object, verdict := range v.verdicts {
-		if verdict.Progress == reconcile.Starting || verdict.Progress == reconcile.OnProbation {
+		if verdict.Progress == history.Starting || verdict.Progress == history.OnProbation {
 			result.Changing[object] = verdict
 			r.dueAt(verdict.Due)
 		}

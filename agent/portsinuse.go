@@ -7,15 +7,15 @@ import (
 	"github.com/davit-project/davit/agent/listeners"
 	"github.com/davit-project/davit/manifests"
 	v1 "github.com/davit-project/davit/manifests/v1"
-	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/resolve"
 	"github.com/davit-project/davit/units/bundle"
 	"github.com/davit-project/davit/units/systemd"
 )
 
 // portsInUse reads which ports of the node have an owner, if davit is to choose one.
-func (n *Node) portsInUse(set *manifests.Set) (reconcile.PortsInUse, error) {
-	used := reconcile.PortsInUse{}
-	if !reconcile.HasAutoPorts(set.Objects) {
+func (n *Node) portsInUse(set *manifests.Set) (resolve.PortsInUse, error) {
+	used := resolve.PortsInUse{}
+	if !resolve.HasAutoPorts(set.Objects) {
 		return used, nil
 	}
 	current, _, err := systemd.Current()

@@ -14,6 +14,7 @@ import (
 	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/history"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
 	"github.com/davit-project/davit/units/names"
@@ -145,7 +146,7 @@ func (n *Node) reportOn(ctx context.Context, set *manifests.Set, v *view, plan r
 	remembered := readMemory()
 	for i := range report.Objects {
 		row := &report.Objects[i]
-		if generation, ok := reconcile.BroughtBy(row.Object, v.kept); ok {
+		if generation, ok := history.BroughtBy(row.Object, v.kept); ok {
 			row.Generation, row.Revision, row.brought = generation.Number, generation.Revision, generation.Began
 		}
 		row.Update = v.updated(row.Object)

@@ -4,7 +4,7 @@ import (
 	"maps"
 	"time"
 
-	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/history"
 )
 
 // takeBack decides what of the newest generation is to be as it was before. It reports whether that is
@@ -13,11 +13,11 @@ func (n *Node) takeBack(v *view) (bool, error) {
 	if v.pinned {
 		return false, nil // an operator rolled back to this version
 	}
-	bad := reconcile.TakeBack(v.desired, v.decided.Quarantine, v.kept, time.Now())
+	bad := history.TakeBack(v.desired, v.decided.Quarantine, v.kept, time.Now())
 	if len(bad) == 0 {
 		return false, nil
 	}
-	quarantine := map[string]reconcile.Quarantined{}
+	quarantine := map[string]history.Quarantined{}
 	maps.Copy(quarantine, v.decided.Quarantine)
 	maps.Copy(quarantine, bad)
 	return true, n.generations.SetQuarantine(quarantine)

@@ -10,6 +10,7 @@ import (
 	"github.com/davit-project/davit/agent/generations"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/history"
 )
 
 const web = "Container/web"
@@ -27,7 +28,7 @@ func attempted(t *testing.T) (store generations.Store, dir string) {
 	dir = t.TempDir()
 	store = generations.In(dir)
 	for _, text := range []string{"one", "two"} {
-		_, err := store.Begin(list(t, store), version(text), generations.Origin{Manifests: text}, time.Unix(1, 0), func(g *reconcile.Generation) {
+		_, err := store.Begin(list(t, store), version(text), generations.Origin{Manifests: text}, time.Unix(1, 0), func(g *history.Generation) {
 			if text == "one" {
 				g.Confirm(web)
 				g.Settle()
@@ -40,7 +41,7 @@ func attempted(t *testing.T) (store generations.Store, dir string) {
 	return store, dir
 }
 
-func list(t *testing.T, store generations.Store) []reconcile.Generation {
+func list(t *testing.T, store generations.Store) []history.Generation {
 	t.Helper()
 	kept, err := store.List()
 	if err != nil {
@@ -112,7 +113,7 @@ func TestResumeForgetsThatAVersionFailed(t *testing.T) {
 		if err := n.Resume(object); err != nil {
 			t.Fatal(err)
 		}
-		if resumed := list(t, store)[0]; len(resumed.Failed) > 0 || resumed.State != reconcile.Applying {
+		if resumed := list(t, store)[0]; len(resumed.Failed) > 0 || resumed.State != history.Applying {
 			t.Errorf("resumed %q: %s, failed %v", object, resumed.State, resumed.Failed)
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/davit-project/davit/manifests"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/history"
 	"github.com/davit-project/davit/units"
 )
 
@@ -18,7 +20,7 @@ import (
 type view struct {
 	desired reconcile.Desired
 	actual  reconcile.Actual
-	kept    []reconcile.Generation
+	kept    []history.Generation
 	decided generations.Decisions
 	// set is the manifests. stale is set when a rollback was for others, lapsed when versions are no longer in
 	// quarantine that were.
@@ -30,7 +32,7 @@ type view struct {
 	// inputs are what the objects on the disk were rendered from.
 	inputs map[string]string
 	// verdicts say of the objects that are not confirmed how far their changes have come.
-	verdicts map[string]reconcile.Verdict
+	verdicts map[string]history.Verdict
 	// keep is how many generations there may be, with the next one.
 	keep int
 	// warning is what of the history could not be read.
@@ -64,11 +66,11 @@ func (n *Node) observe(ctx context.Context, v *view, files map[string]units.Own,
 		return err
 	}
 	for unit, workload := range v.actual.Workloads {
-		if brought, ok := reconcile.BroughtBy(workload.Ref.String(), v.kept); ok && workload.Run != nil {
+		if brought, ok := history.BroughtBy(workload.Ref.String(), v.kept); ok && workload.Run != nil {
 			workload.Run.Since(brought.Began, v.desired.Workload(unit).BundleDir)
 		}
 	}
-	v.verdicts = reconcile.Judge(v.desired, v.actual, judged, time.Now())
+	v.verdicts = history.Judge(v.desired, v.actual, judged, time.Now())
 	return nil
 }
 
@@ -78,7 +80,7 @@ func (v *view) unconfirmed() map[string]string {
 	if len(v.kept) == 0 || len(v.kept[0].Unconfirmed)+len(v.kept[0].Failed) == 0 {
 		return nil
 	}
-	newest, versions, judged := v.kept[0], reconcile.Versions(v.desired), map[string]string{}
+	newest, versions, judged := v.kept[0], history.Versions(v.desired), map[string]string{}
 	for _, reasons := range []map[string]string{newest.Unconfirmed, newest.Failed} {
 		for object, reason := range reasons {
 			if versions[object] == newest.Objects[object] {
@@ -95,7 +97,7 @@ func (v *view) failed() map[string]string {
 	if len(v.kept) == 0 || len(v.kept[0].Failed) == 0 {
 		return failed
 	}
-	versions := reconcile.Versions(v.desired)
+	versions := history.Versions(v.desired)
 	for object, reason := range v.kept[0].Failed {
 		if versions[object] == v.kept[0].Objects[object] {
 			failed[object] = reason
@@ -114,10 +116,10 @@ func (n *Node) settle(v *view) error {
 	if v.desired, err = n.Resolve(v.set); err != nil {
 		return err
 	}
-	lasting := reconcile.Lasting(v.decided.Quarantine, v.desired, v.set.Complete())
+	lasting := history.Lasting(v.decided.Quarantine, v.desired, v.set.Complete())
 	v.lapsed, v.decided.Quarantine = len(lasting) < len(v.decided.Quarantine), lasting
 	var failures []error
-	v.desired, v.held, failures = reconcile.Settle(v.desired, v.decided.Quarantine, v.kept, n.earlier)
+	v.desired, v.held, failures = history.Settle(v.desired, v.decided.Quarantine, v.kept, n.earlier)
 	v.warning = errors.Join(append(failures, v.warning)...)
 	return nil
 }
@@ -142,7 +144,7 @@ func (n *Node) settlePinned(v *view) error {
 		return nil
 	}
 	n.fetcher.Resolve(nil)
-	v.desired, v.pinned = reconcile.Restore(earlier), true
+	v.desired, v.pinned = history.Restore(earlier), true
 	v.held = append(v.held, reconcile.Held{
 		Object:   fmt.Sprintf("generation %d", pin.Generation),
 		Reason:   "rolled back to it by hand: until the manifests change, or davit resume",
@@ -190,7 +192,7 @@ func (n *Node) planFor(v *view, guard Guard, watched bool) (reconcile.Plan, erro
 	if v.pinned {
 		guard = Guard{Confirmed: true} // what the generation lacks is to go
 	}
-	options := reconcile.Options{
+	options := diff.Options{
 		Now: time.Now(), Kept: v.kept, Held: v.held, Suspended: v.suspended(), Unwatched: !watched, Restored: v.pinned, Volumes: volumesOf(v.set),
 	}
 	if len(v.kept) > 0 {
@@ -228,7 +230,7 @@ func (n *Node) planFor(v *view, guard Guard, watched bool) (reconcile.Plan, erro
 
 // spared are the generations that are kept beyond those that there may be: what is gone back to.
 func (v *view) spared() map[int]bool {
-	spared := reconcile.LastConfirmed(v.kept, v.actual)
+	spared := history.LastConfirmed(v.kept, v.actual)
 	if pin := v.decided.Pin; pin != nil {
 		spared[pin.Generation] = true
 	}
@@ -253,7 +255,7 @@ func volumesOf(set *manifests.Set) map[string]bool {
 }
 
 // keepBeside is how many of the generations can be kept beside the one that is wanted.
-func (n *Node) keepBeside(v *view, kept []reconcile.Generation) int {
+func (n *Node) keepBeside(v *view, kept []history.Generation) int {
 	var wanted []string
 	for _, image := range v.desired.Images {
 		wanted = append(wanted, image.ID)
@@ -266,8 +268,8 @@ func (n *Node) keepBeside(v *view, kept []reconcile.Generation) int {
 }
 
 // applied are the versions in which objects were last applied and worked.
-func (v *view) applied() map[string]reconcile.Version {
-	applied := map[string]reconcile.Version{}
+func (v *view) applied() map[string]history.Version {
+	applied := map[string]history.Version{}
 	if len(v.kept) > 0 {
 		for object, version := range v.kept[0].Objects {
 			if v.kept[0].Works(object) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/history"
 )
 
 // Explanation is why an object is as it is.
@@ -142,7 +143,7 @@ func (n *Node) Why(ctx context.Context, set *manifests.Set, guard Guard, object 
 			explanation.Units = append(explanation.Units, unit)
 		}
 	}
-	if generation, ok := reconcile.BroughtBy(object, v.kept); ok {
+	if generation, ok := history.BroughtBy(object, v.kept); ok {
 		explanation.Generation, explanation.Revision = generation.Number, generation.Revision
 		explanation.Update = v.updated(object)
 	}

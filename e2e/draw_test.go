@@ -10,7 +10,7 @@ import (
 
 	"github.com/davit-project/davit/e2e/arbitrary"
 	"github.com/davit-project/davit/manifests"
-	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/resolve"
 )
 
 var drawSeed = flag.Uint64("draw-seed", 1, "which workloads the scenarios' command draw draws")
@@ -32,7 +32,7 @@ func runDraw(_ context.Context, s scene, args []string) error {
 	for seed := *drawSeed; drawn < wanted; seed++ {
 		name := fmt.Sprintf("w%d", drawn)
 		text := []byte(arbitrary.Runnable(seed, name, RegistryAddress+"/busybox:1"))
-		set := manifests.Load([]manifests.File{{Path: name + ".yaml", Text: text}}, manifests.Options{Rehearse: reconcile.Rehearse})
+		set := manifests.Load([]manifests.File{{Path: name + ".yaml", Text: text}}, manifests.Options{Rehearse: resolve.Rehearse})
 		if !set.Complete() {
 			continue
 		}

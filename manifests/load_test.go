@@ -273,7 +273,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add(good)
 	f.Add("a: &a [*a]")
 	f.Add("\x00\t- !!map {? [a] : b}")
-	manifests, err := filepath.Glob("../reconcile/testdata/manifests/*.yaml")
+	manifests, err := filepath.Glob("../reconcile/resolve/testdata/manifests/*.yaml")
 	if err != nil || len(manifests) == 0 {
 		f.Fatalf("no manifests: %v", err)
 	}

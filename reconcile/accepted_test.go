@@ -1,4 +1,4 @@
-package reconcile
+package reconcile_test
 
 import (
 	"encoding/json"
@@ -15,6 +15,8 @@ import (
 	"github.com/davit-project/davit/e2e/arbitrary"
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/manifests/object"
+	"github.com/davit-project/davit/reconcile/reconciletest"
+	"github.com/davit-project/davit/reconcile/resolve"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -39,7 +41,7 @@ func TestWhatIsAcceptedCanBeRun(t *testing.T) {
 		for n := range uint64(max(*drawnSets/checks, 1)) {
 			text := arbitrary.Set(seed+n, fmt.Sprintf("w%d", n), drawnImages)
 			drawn++
-			set := manifests.Load([]manifests.File{{Path: "/etc/davit/manifests/app.yaml", Text: []byte(text)}}, manifests.Options{Rehearse: Rehearse})
+			set := manifests.Load([]manifests.File{{Path: "/etc/davit/manifests/app.yaml", Text: []byte(text)}}, manifests.Options{Rehearse: resolve.Rehearse})
 			if !set.Complete() {
 				continue
 			}
@@ -58,16 +60,16 @@ func TestWhatIsAcceptedCanBeRun(t *testing.T) {
 
 // renderedUnits are the files of the units that objects come to on a node which has what they name, by unit.
 func renderedUnits(t *rapid.T, objects []object.Object, manifest string) map[string]string {
-	in := Input{Objects: objects, Images: resolved(objects, command), Node: testNode, NodeNetworks: map[string]json.RawMessage{"lan": json.RawMessage("{}")}}
+	in := resolve.Input{Objects: objects, Images: reconciletest.Resolved(objects, reconciletest.Command), Node: reconciletest.TestNode, NodeNetworks: map[string]json.RawMessage{"lan": json.RawMessage("{}")}}
 	in.Node.Launcher = "/usr/bin/true" // one that systemd finds
 	in.Node.Runtimes = map[string]string{"crun": "/usr/bin/crun", "/usr/bin/runc": "/usr/bin/runc"}
 	in.Node.SeccompProfiles = map[string][]byte{"a.json": []byte("{}"), "profiles/b.json": []byte("{}")}
-	desired := Resolve(in)
+	desired := resolve.Resolve(in)
 	for _, problem := range desired.Problems {
 		t.Fatalf("validate takes what is a problem on a node: %s: %v\n%s", problem.Ref, problem.Err, manifest)
 	}
 	texts := map[string]string{}
-	for name, workload := range desired.all() {
+	for name, workload := range desired.All() {
 		own, err := units.ParseOwn(workload.UnitText)
 		if err != nil || own.Object != workload.Ref.String() || own.SourcePath != "/etc/davit/manifests/app.yaml" {
 			t.Fatalf("%s is read back as %+v: %v\n%s", name, own, err, manifest)

@@ -48,8 +48,8 @@ type ActualVolume struct {
 	Delete bool
 }
 
-// actual is what the volume has to be on the node, where it is now as current.
-func (v Volume) actual(current ActualVolume) ActualVolume {
+// Actual is what the volume has to be on the node, where it is now as current.
+func (v Volume) Actual(current ActualVolume) ActualVolume {
 	if v.Filled { // owner and mode are its image's, or what its containers made of them
 		current.Delete = v.Delete
 		return current

@@ -1,20 +1,23 @@
-package reconcile
+package reconcile_test
 
 import (
 	"testing"
 
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/reconciletest"
 	"github.com/google/go-cmp/cmp"
 )
 
 func TestWhatBlocksAUnit(t *testing.T) {
 	t.Parallel()
-	chain := container("db") + container("cache", "dependsOn: [{name: db, condition: Ready}]") +
-		container("web", "dependsOn: [{name: cache, condition: Ready}, {name: other}]") + container("other")
-	running, stopped := ActualWorkload{Active: "active"}, ActualWorkload{Active: "inactive", Sub: "dead"}
-	failed := ActualWorkload{Active: "failed", Sub: "failed", Result: "exit-code"}
-	starting := ActualWorkload{Active: "activating", Sub: "start-post", Result: "success"}
+	chain := reconciletest.Container("db") + reconciletest.Container("cache", "dependsOn: [{name: db, condition: Ready}]") +
+		reconciletest.Container("web", "dependsOn: [{name: cache, condition: Ready}, {name: other}]") + reconciletest.Container("other")
+	running, stopped := reconcile.ActualWorkload{Active: "active"}, reconcile.ActualWorkload{Active: "inactive", Sub: "dead"}
+	failed := reconcile.ActualWorkload{Active: "failed", Sub: "failed", Result: "exit-code"}
+	starting := reconcile.ActualWorkload{Active: "activating", Sub: "start-post", Result: "success"}
 	for name, test := range map[string]struct {
-		db, cache, web ActualWorkload
+		db, cache, web reconcile.ActualWorkload
 		want           map[string]string
 	}{
 		"all run":             {running, running, running, map[string]string{}},
@@ -27,8 +30,8 @@ func TestWhatBlocksAUnit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			desired := resolve(t, chain, command)
-			actual := Actual{Workloads: map[string]ActualWorkload{
+			desired := reconciletest.Resolve(t, chain, reconciletest.Command)
+			actual := reconcile.Actual{Workloads: map[string]reconcile.ActualWorkload{
 				"db.service": test.db, "cache.service": test.cache, "web.service": test.web, "other.service": stopped,
 			}}
 			for unit, workload := range actual.Workloads {
@@ -36,7 +39,7 @@ func TestWhatBlocksAUnit(t *testing.T) {
 				actual.Workloads[unit] = workload
 			}
 			got := map[string]string{}
-			for unit, blocker := range Blocked(desired, actual) {
+			for unit, blocker := range diff.Blocked(desired, actual) {
 				got[unit] = blocker.String()
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {

@@ -1,6 +1,10 @@
-package reconcile
+package reconcile_test
 
 import (
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/reconciletest"
+	"github.com/davit-project/davit/reconcile/resolve"
 	"slices"
 	"strings"
 	"testing"
@@ -10,30 +14,32 @@ import (
 func TestAChainWaitsForItsFirstLink(t *testing.T) {
 	t.Parallel()
 	for _, condition := range []string{"Started", "Ready"} {
-		objects := load(t, strings.Replace(container("c"), "app:1", "db:1", 1)+
-			container("b", "dependsOn: [{name: c, condition: "+condition+"}]")+container("a", "dependsOn: [{name: b, condition: "+condition+"}]"))
-		for what, hangs := range map[string]func(n *node, images map[ImageRequest]ImageResult){
-			"the answer about its image": func(_ *node, images map[ImageRequest]ImageResult) {
+		objects := reconciletest.Load(t, strings.Replace(reconciletest.Container("c"), "app:1", "db:1", 1)+
+			reconciletest.Container("b", "dependsOn: [{name: c, condition: "+condition+"}]")+reconciletest.Container("a", "dependsOn: [{name: b, condition: "+condition+"}]"))
+		for what, hangs := range map[string]func(n *reconciletest.Node, images map[reconcile.ImageRequest]resolve.ImageResult){
+			"the answer about its image": func(_ *reconciletest.Node, images map[reconcile.ImageRequest]resolve.ImageResult) {
 				for request := range images {
 					if request.Reference == "example.com/db:1" {
-						images[request] = ImageResult{Err: Waiting{For: "answer of a registry"}}
+						images[request] = resolve.ImageResult{Err: reconcile.Waiting{For: "answer of a registry"}}
 					}
 				}
 			},
-			"its pull": func(n *node, _ map[ImageRequest]ImageResult) { n.fail["pull example.com/db:1"] = Waiting{For: "pull"} },
+			"its pull": func(n *reconciletest.Node, _ map[reconcile.ImageRequest]resolve.ImageResult) {
+				n.Fail["pull example.com/db:1"] = reconcile.Waiting{For: "pull"}
+			},
 		} {
 			t.Run(condition+", "+what, func(t *testing.T) {
 				t.Parallel()
-				n, images := newNode(), resolved(objects, command)
+				n, images := reconciletest.NewNode(), reconciletest.Resolved(objects, reconciletest.Command)
 				hangs(n, images)
 				for range 2 {
-					_, calls, err := n.apply(t, Resolve(Input{Objects: objects, Images: images, Node: testNode}), Options{})
+					_, calls, err := n.Apply(t, resolve.Resolve(resolve.Input{Objects: objects, Images: images, Node: reconciletest.TestNode}), diff.Options{})
 					if got := services(calls); err != nil || len(got) > 0 {
 						t.Errorf("%v, %v", got, err)
 					}
 				}
-				clear(n.fail)
-				_, calls, err := n.apply(t, Resolve(Input{Objects: objects, Images: resolved(objects, command), Node: testNode}), Options{})
+				clear(n.Fail)
+				_, calls, err := n.Apply(t, resolve.Resolve(resolve.Input{Objects: objects, Images: reconciletest.Resolved(objects, reconciletest.Command), Node: reconciletest.TestNode}), diff.Options{})
 				got := services(calls)
 				slices.Sort(got)
 				if err != nil || !slices.Equal(got, []string{"start a", "start b", "start c"}) {

@@ -1,6 +1,10 @@
-package reconcile
+package reconcile_test
 
 import (
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/history"
+	"github.com/davit-project/davit/reconcile/reconciletest"
 	"slices"
 	"strings"
 	"testing"
@@ -9,33 +13,33 @@ import (
 
 // jobNode is a node with a job, of which generations keep every version that there was.
 type jobNode struct {
-	*node
-	kept []Generation
+	*reconciletest.Node
+	kept []history.Generation
 	now  time.Time
 }
 
 func newJobNode() *jobNode {
-	return &jobNode{node: newNode(), now: time.Date(2026, time.January, 2, 3, 4, 5, 0, time.UTC)}
+	return &jobNode{Node: reconciletest.NewNode(), now: time.Date(2026, time.January, 2, 3, 4, 5, 0, time.UTC)}
 }
 
 // ran applies what is desired, lets what was started end well, and reports whether the job's unit was started.
-func (n *jobNode) ran(t *testing.T, desired Desired, options Options) bool {
+func (n *jobNode) ran(t *testing.T, desired reconcile.Desired, options diff.Options) bool {
 	t.Helper()
 	n.now = n.now.Add(time.Hour)
-	n.kept = slices.Insert(n.kept, 0, NewGeneration(len(n.kept)+1, desired, "", n.now))
+	n.kept = slices.Insert(n.kept, 0, history.NewGeneration(len(n.kept)+1, desired, "", n.now))
 	options.Kept, options.Now = n.kept, n.now
-	_, calls, err := n.apply(t, desired, options)
+	_, calls, err := n.Apply(t, desired, options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rest := Diff(desired, n.actual, options); !rest.Empty() {
-		t.Errorf("a second apply would still do %v", verbs(rest))
+	if rest := diff.Diff(desired, n.Actual, options); !rest.Empty() {
+		t.Errorf("a second apply would still do %v", reconciletest.Verbs(rest))
 	}
-	for unit, current := range n.actual.Workloads {
+	for unit, current := range n.Actual.Workloads {
 		if current.Active == "active" {
 			current.Active, current.RunningDir = "inactive", ""
-			n.actual.Workloads[unit] = current
-			n.actual.Completed[current.BundleDir] = n.now
+			n.Actual.Workloads[unit] = current
+			n.Actual.Completed[current.BundleDir] = n.now
 		}
 	}
 	return slices.Contains(calls, "start job.service")
@@ -50,34 +54,34 @@ func TestAJobsRecordIsOfTheObjectAsItIs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			first := resolve(t, text, command)
-			second := resolve(t, strings.Replace(text, "name: a,", "name: a, args: [second],", 1), command)
-			none := resolve(t, container("other"), command)
-			held := Options{HoldPrune: "a manifest has errors"}
+			first := reconciletest.Resolve(t, text, reconciletest.Command)
+			second := reconciletest.Resolve(t, strings.Replace(text, "name: a,", "name: a, args: [second],", 1), reconciletest.Command)
+			none := reconciletest.Resolve(t, reconciletest.Container("other"), reconciletest.Command)
+			held := diff.Options{HoldPrune: "a manifest has errors"}
 			n := newJobNode()
 			for i, step := range []struct {
 				what    string
-				desired Desired
-				options Options
+				desired reconcile.Desired
+				options diff.Options
 				runs    bool
 			}{
-				{"the first version", first, Options{}, true},
-				{"the same", first, Options{}, false},
-				{"a changed one", second, Options{}, true},
-				{"changed back", first, Options{}, true},
-				{"deleted", none, Options{}, false},
-				{"added again", first, Options{}, true},
+				{"the first version", first, diff.Options{}, true},
+				{"the same", first, diff.Options{}, false},
+				{"a changed one", second, diff.Options{}, true},
+				{"changed back", first, diff.Options{}, true},
+				{"deleted", none, diff.Options{}, false},
+				{"added again", first, diff.Options{}, true},
 				{"missing while another manifest has an error", none, held, false},
-				{"there again", first, Options{}, false},
+				{"there again", first, diff.Options{}, false},
 				{"changed while another manifest has an error", second, held, true},
 				{"changed back then", first, held, true},
-				{"changed", second, Options{}, true},
-				{"rolled back", Restore(first), Options{Restored: true}, false},
-				{"resumed", second, Options{}, false},
-				{"rolled back to before it was there", Restore(none), Options{Restored: true}, false},
-				{"resumed", second, Options{}, false},
-				{"another version that is to fail", first, Options{}, true},
-				{"taken back", fallBack(first, map[string]bool{"Job/job": true}, second), Options{}, false},
+				{"changed", second, diff.Options{}, true},
+				{"rolled back", history.Restore(first), diff.Options{Restored: true}, false},
+				{"resumed", second, diff.Options{}, false},
+				{"rolled back to before it was there", history.Restore(none), diff.Options{Restored: true}, false},
+				{"resumed", second, diff.Options{}, false},
+				{"another version that is to fail", first, diff.Options{}, true},
+				{"taken back", history.FallBack(first, map[string]bool{"Job/job": true}, second), diff.Options{}, false},
 			} {
 				if got := n.ran(t, step.desired, step.options); got != step.runs {
 					t.Errorf("%d, %s: runs %v, want %v", i, step.what, got, step.runs)
@@ -91,15 +95,15 @@ func TestAJobsRecordIsOfTheObjectAsItIs(t *testing.T) {
 func TestARecordGoesWithTheLastGenerationThatHasIt(t *testing.T) {
 	t.Parallel()
 	n := newJobNode()
-	n.ran(t, resolve(t, job, command), Options{})
-	none := resolve(t, container("other"), command)
-	n.ran(t, none, Options{})
-	if len(n.actual.Completed) > 1 || len(n.actual.PutAside) != 1 {
-		t.Errorf("deleted, with a generation that has it: %v %v", n.actual.Completed, n.actual.PutAside)
+	n.ran(t, reconciletest.Resolve(t, job, reconciletest.Command), diff.Options{})
+	none := reconciletest.Resolve(t, reconciletest.Container("other"), reconciletest.Command)
+	n.ran(t, none, diff.Options{})
+	if len(n.Actual.Completed) > 1 || len(n.Actual.PutAside) != 1 {
+		t.Errorf("deleted, with a generation that has it: %v %v", n.Actual.Completed, n.Actual.PutAside)
 	}
 	n.kept = nil
-	n.ran(t, none, Options{})
-	if len(n.actual.PutAside) > 0 {
-		t.Errorf("without one: %v", n.actual.PutAside)
+	n.ran(t, none, diff.Options{})
+	if len(n.Actual.PutAside) > 0 {
+		t.Errorf("without one: %v", n.Actual.PutAside)
 	}
 }

@@ -42,8 +42,8 @@ func (d Desired) Workload(unit string) Workload {
 	return d.Workloads[unit]
 }
 
-// all are the workloads and the spares, by unit name.
-func (d Desired) all() iter.Seq2[string, Workload] {
+// All are the workloads and the spares, by unit name.
+func (d Desired) All() iter.Seq2[string, Workload] {
 	return func(yield func(string, Workload) bool) {
 		for _, workloads := range []map[string]Workload{d.Workloads, d.Spares} {
 			for unit, workload := range workloads {

@@ -11,8 +11,8 @@ type Event struct {
 	Err error
 }
 
-// ended reports whether the action was tried, and is not under way any more.
-func (e Event) ended() bool { return e.Status == Done || e.Status == Failed }
+// Ended reports whether the action was tried, and is not under way any more.
+func (e Event) Ended() bool { return e.Status == Done || e.Status == Failed }
 
 // The statuses of an action.
 const (

@@ -1,4 +1,4 @@
-package reconcile
+package reconcile_test
 
 import (
 	"errors"
@@ -14,18 +14,22 @@ import (
 
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/manifests/object"
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/reconciletest"
+	"github.com/davit-project/davit/reconcile/resolve"
 )
 
 // shapes are objects of one name: each kind, and what else decides which units it has. main and side are the names
 // of containers in all of them, so that pods of several have units in common.
 var shapes = map[string]string{
-	"Container":              container("x"),
-	"Container, Recreate":    container("x", "updatePolicy: {strategy: Recreate}"),
-	"oneshot Container":      container("x", "oneshot: true"),
-	"Container of sockets":   container("x", "sockets: [{name: http, listenStream: 8080}]"),
-	"Pod":                    header + "Pod\nmetadata: {name: x}\nspec: {" + oneContainer + "}\n",
-	"Pod of two":             header + "Pod\nmetadata: {name: x}\nspec: {" + twoContainers + "}\n",
-	"Pod with one on demand": header + "Pod\nmetadata: {name: x}\nspec: {containers: [{name: main, image: 'example.com/app:1'}, {name: side, image: 'example.com/app:1', startWithPod: false}]}\n",
+	"Container":              reconciletest.Container("x"),
+	"Container, Recreate":    reconciletest.Container("x", "updatePolicy: {strategy: Recreate}"),
+	"oneshot Container":      reconciletest.Container("x", "oneshot: true"),
+	"Container of sockets":   reconciletest.Container("x", "sockets: [{name: http, listenStream: 8080}]"),
+	"Pod":                    reconciletest.Header + "Pod\nmetadata: {name: x}\nspec: {" + oneContainer + "}\n",
+	"Pod of two":             reconciletest.Header + "Pod\nmetadata: {name: x}\nspec: {" + twoContainers + "}\n",
+	"Pod with one on demand": reconciletest.Header + "Pod\nmetadata: {name: x}\nspec: {containers: [{name: main, image: 'example.com/app:1'}, {name: side, image: 'example.com/app:1', startWithPod: false}]}\n",
 	"Deployment":             workloadOf("Deployment", "replicas: 2, "),
 	"Deployment, Recreate":   workloadOf("Deployment", "replicas: 2, strategy: {type: Recreate}, "),
 	"StatefulSet":            workloadOf("StatefulSet", "replicas: 2, serviceName: x, "),
@@ -69,14 +73,14 @@ func TestEveryKindFollowsEveryOther(t *testing.T) {
 			}
 			t.Run(from+" becomes "+to, func(t *testing.T) {
 				t.Parallel()
-				n := newNode()
-				old, next := resolve(t, shapes[from], command), resolve(t, shapes[to], command)
-				n.mustApply(t, old)
-				for name, current := range n.actual.Workloads { // runs of a CronJob, and what sockets start
+				n := reconciletest.NewNode()
+				old, next := reconciletest.Resolve(t, shapes[from], reconciletest.Command), reconciletest.Resolve(t, shapes[to], reconciletest.Command)
+				n.MustApply(t, old)
+				for name, current := range n.Actual.Workloads { // runs of a CronJob, and what sockets start
 					current.Active, current.RunningDir, current.Started = "active", current.BundleDir, true
-					n.actual.Workloads[name] = current
+					n.Actual.Workloads[name] = current
 				}
-				n.mustApply(t, next)
+				n.MustApply(t, next)
 				checkTaken(t, n, old, next)
 			})
 		}
@@ -95,7 +99,7 @@ func TestEveryKindComesBackWhileItStops(t *testing.T) {
 			t.Run(from+" was to become "+to, func(t *testing.T) {
 				t.Parallel()
 				s := newSimulation()
-				old, next := load(t, shapes[from]), load(t, shapes[to])
+				old, next := reconciletest.Load(t, shapes[from]), reconciletest.Load(t, shapes[to])
 				advance := func(objects []object.Object, digest string, seconds int) {
 					for range seconds {
 						s.pass(objects, digest)
@@ -106,9 +110,9 @@ func TestEveryKindComesBackWhileItStops(t *testing.T) {
 				advance(next, "next", 1)
 				advance(old, "old again", 30)
 				for unit, workload := range s.desire(old).Workloads {
-					starts := workload.Keep == KeepRunning || workload.Keep == KeepStarted
-					if current := s.actual.Workloads[unit]; starts && !current.IsSettled(workload) {
-						t.Errorf("%s is %s, runs %q: %v", unit, current.Active, current.RunningDir, services(s.calls))
+					starts := workload.Keep == reconcile.KeepRunning || workload.Keep == reconcile.KeepStarted
+					if current := s.Actual.Workloads[unit]; starts && !current.IsSettled(workload) {
+						t.Errorf("%s is %s, runs %q: %v", unit, current.Active, current.RunningDir, services(s.Calls))
 					}
 				}
 			})
@@ -117,32 +121,32 @@ func TestEveryKindComesBackWhileItStops(t *testing.T) {
 }
 
 // checkTaken checks that a node has what is desired, and nothing of what was before.
-func checkTaken(t *testing.T, n *node, old, desired Desired) {
+func checkTaken(t *testing.T, n *reconciletest.Node, old, desired reconcile.Desired) {
 	t.Helper()
-	for unit, current := range n.actual.Workloads {
+	for unit, current := range n.Actual.Workloads {
 		workload, wanted := desired.Workloads[unit]
 		switch {
 		case !wanted:
 			t.Errorf("%s is there still", unit)
 		case current.Ref != workload.Ref:
 			t.Errorf("%s is of %s", unit, current.Ref)
-		case (workload.Keep == KeepRunning || workload.Keep == KeepStarted) && (!current.IsRunning() || current.RunningDir != workload.BundleDir):
+		case (workload.Keep == reconcile.KeepRunning || workload.Keep == reconcile.KeepStarted) && (!current.IsRunning() || current.RunningDir != workload.BundleDir):
 			t.Errorf("%s is %s, runs %s, wanted %s", unit, current.Active, current.RunningDir, workload.BundleDir)
 		case current.RunningDir != workload.BundleDir && current.RunningDir != "" && old.Workloads[unit].Ref != workload.Ref:
 			t.Errorf("%s runs %s", unit, current.RunningDir)
 		}
 	}
-	if len(n.actual.Workloads) != len(desired.Workloads) {
-		t.Errorf("there are %v", slices.Sorted(maps.Keys(n.actual.Workloads)))
+	if len(n.Actual.Workloads) != len(desired.Workloads) {
+		t.Errorf("there are %v", slices.Sorted(maps.Keys(n.Actual.Workloads)))
 	}
 	for unit, workload := range desired.Workloads {
-		stop, write := slices.Index(n.calls, "stop "+unit), slices.Index(n.calls, "unit "+unit)
+		stop, write := slices.Index(n.Calls, "stop "+unit), slices.Index(n.Calls, "unit "+unit)
 		if before := old.Workloads[unit].Ref; before != workload.Ref && before.Name != "" && !strings.HasSuffix(unit, ".slice") && (stop < 0 || stop > write) {
-			t.Errorf("%s did not stop as what it was before its file was written: %v", unit, n.calls)
+			t.Errorf("%s did not stop as what it was before its file was written: %v", unit, n.Calls)
 		}
 	}
-	if rest := Diff(desired, n.actual, Options{}); !rest.Empty() {
-		t.Errorf("a second apply would still do %v", verbs(rest))
+	if rest := diff.Diff(desired, n.Actual, diff.Options{}); !rest.Empty() {
+		t.Errorf("a second apply would still do %v", reconciletest.Verbs(rest))
 	}
 }
 
@@ -150,13 +154,13 @@ func checkTaken(t *testing.T, n *node, old, desired Desired) {
 // timer is in place before.
 func TestAUnitOfAnotherObjectStopsFirst(t *testing.T) {
 	t.Parallel()
-	n := newNode()
-	n.mustApply(t, resolve(t, shapes["Container"], command))
-	desired := resolve(t, shapes["CronJob"], command)
-	current := n.actual.Workloads["x.service"]
+	n := reconciletest.NewNode()
+	n.MustApply(t, reconciletest.Resolve(t, shapes["Container"], reconciletest.Command))
+	desired := reconciletest.Resolve(t, shapes["CronJob"], reconciletest.Command)
+	current := n.Actual.Workloads["x.service"]
 	current.Active, current.Job = "deactivating", "stop"
-	n.actual.Workloads["x.service"] = current
-	_, calls, err := n.apply(t, desired, Options{})
+	n.Actual.Workloads["x.service"] = current
+	_, calls, err := n.Apply(t, desired, diff.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,8 +170,8 @@ func TestAUnitOfAnotherObjectStopsFirst(t *testing.T) {
 		}
 	}
 	current.Active, current.Job, current.RunningDir = "inactive", "", ""
-	n.actual.Workloads["x.service"] = current
-	_, calls, err = n.apply(t, desired, Options{})
+	n.Actual.Workloads["x.service"] = current
+	_, calls, err = n.Apply(t, desired, diff.Options{})
 	if err != nil || !slices.Contains(calls, "unit x.service") || !slices.Contains(calls, "start x.timer") || slices.Contains(calls, "start x.service") {
 		t.Errorf("once it has stopped: %v %v", calls, err)
 	}
@@ -176,13 +180,13 @@ func TestAUnitOfAnotherObjectStopsFirst(t *testing.T) {
 // TestAStopByHandIsOfOneObject starts what takes the place of an object that an operator stopped.
 func TestAStopByHandIsOfOneObject(t *testing.T) {
 	t.Parallel()
-	n := newNode()
-	n.mustApply(t, resolve(t, header+"Pod\nmetadata: {name: a}\nspec: {containers: [{name: b, image: 'example.com/app:1'}]}\n", command))
-	current := n.actual.Workloads["a-b.service"]
+	n := reconciletest.NewNode()
+	n.MustApply(t, reconciletest.Resolve(t, reconciletest.Header+"Pod\nmetadata: {name: a}\nspec: {containers: [{name: b, image: 'example.com/app:1'}]}\n", reconciletest.Command))
+	current := n.Actual.Workloads["a-b.service"]
 	current.Active, current.RunningDir = "inactive", ""
-	n.actual.Workloads["a-b.service"] = current
-	n.mustApply(t, resolve(t, container("a-b"), command))
-	if current := n.actual.Workloads["a-b.service"]; current.Active != "active" || current.Ref.Kind != "Container" {
+	n.Actual.Workloads["a-b.service"] = current
+	n.MustApply(t, reconciletest.Resolve(t, reconciletest.Container("a-b"), reconciletest.Command))
+	if current := n.Actual.Workloads["a-b.service"]; current.Active != "active" || current.Ref.Kind != "Container" {
 		t.Errorf("it is %s of %s", current.Active, current.Ref)
 	}
 }
@@ -191,13 +195,13 @@ func TestAStopByHandIsOfOneObject(t *testing.T) {
 // resolved or pulled, and while a unit that is not davit's has the name of the Pod's.
 func TestAnObjectStaysUntilItsSuccessorIsPossible(t *testing.T) {
 	t.Parallel()
-	objects := load(t, shapes["Pod"])
-	unresolved := resolved(objects, command)
+	objects := reconciletest.Load(t, shapes["Pod"])
+	unresolved := reconciletest.Resolved(objects, reconciletest.Command)
 	for request := range unresolved {
-		unresolved[request] = ImageResult{Err: errors.New("no answer")}
+		unresolved[request] = resolve.ImageResult{Err: errors.New("no answer")}
 	}
 	for name, test := range map[string]struct {
-		images  map[ImageRequest]ImageResult
+		images  map[reconcile.ImageRequest]resolve.ImageResult
 		foreign map[string]string
 		fail    map[string]error
 	}{
@@ -207,26 +211,26 @@ func TestAnObjectStaysUntilItsSuccessorIsPossible(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := newNode()
-			n.mustApply(t, resolve(t, shapes["Container"], command))
+			n := reconciletest.NewNode()
+			n.MustApply(t, reconciletest.Resolve(t, shapes["Container"], reconciletest.Command))
 			images := test.images
 			if images == nil {
-				images = resolved(objects, command)
+				images = reconciletest.Resolved(objects, reconciletest.Command)
 			}
-			desired := Resolve(Input{Objects: objects, Images: images, Node: testNode})
-			if n.actual.Foreign = test.foreign; test.fail != nil {
-				n.fail["bundle "+desired.Workloads["x-main.service"].BundleDir] = errors.New("no space")
+			desired := resolve.Resolve(resolve.Input{Objects: objects, Images: images, Node: reconciletest.TestNode})
+			if n.Actual.Foreign = test.foreign; test.fail != nil {
+				n.Fail["bundle "+desired.Workloads["x-main.service"].BundleDir] = errors.New("no space")
 			}
-			plan, calls, _ := n.apply(t, desired, Options{})
-			if n.actual.Workloads["x.service"].Active != "active" {
+			plan, calls, _ := n.Apply(t, desired, diff.Options{})
+			if n.Actual.Workloads["x.service"].Active != "active" {
 				t.Errorf("the container was stopped: %v", calls)
 			}
-			if len(n.fail) == 0 && !slices.ContainsFunc(plan.Held, func(h Held) bool { return h.Object == "Container/x" && strings.Contains(h.Reason, "Pod/x") }) {
+			if len(n.Fail) == 0 && !slices.ContainsFunc(plan.Held, func(h reconcile.Held) bool { return h.Object == "Container/x" && strings.Contains(h.Reason, "Pod/x") }) {
 				t.Errorf("nothing says so: %v", plan.Held)
 			}
-			n.fail, n.actual.Foreign = map[string]error{}, nil
-			n.mustApply(t, Resolve(Input{Objects: objects, Images: resolved(objects, command), Node: testNode}))
-			if diff := cmp.Diff([]string{"x-main.service"}, slices.Sorted(maps.Keys(n.actual.Workloads))); diff != "" {
+			n.Fail, n.Actual.Foreign = map[string]error{}, nil
+			n.MustApply(t, resolve.Resolve(resolve.Input{Objects: objects, Images: reconciletest.Resolved(objects, reconciletest.Command), Node: reconciletest.TestNode}))
+			if diff := cmp.Diff([]string{"x-main.service"}, slices.Sorted(maps.Keys(n.Actual.Workloads))); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -280,7 +284,7 @@ func TestKindsConverge(t *testing.T) {
 			for range seconds {
 				s.pass(objects, digest)
 				if both := s.namesakes(); both != "" {
-					t.Fatalf("%s, after %v", both, services(s.calls))
+					t.Fatalf("%s, after %v", both, services(s.Calls))
 				}
 				s.tick()
 			}
@@ -290,27 +294,27 @@ func TestKindsConverge(t *testing.T) {
 			objects, digest = loadKinds(t, kinds)
 			advance(rapid.SampledFrom([]int{0, 1, 2, 5, 20}).Draw(t, "seconds"))
 			wanted := s.wanted(objects, digest).Workloads
-			for _, unit := range slices.Sorted(maps.Keys(s.actual.Workloads)) {
-				current := s.actual.Workloads[unit]
-				if desired := wanted[unit]; current.IsDown() && desired.Keep == KeepApart && desired.Ref == current.Ref && !current.NeedReload && rapid.Bool().Draw(t, "run of "+unit) {
+			for _, unit := range slices.Sorted(maps.Keys(s.Actual.Workloads)) {
+				current := s.Actual.Workloads[unit]
+				if desired := wanted[unit]; current.IsDown() && desired.Keep == reconcile.KeepApart && desired.Ref == current.Ref && !current.NeedReload && rapid.Bool().Draw(t, "run of "+unit) {
 					s.begin(unit, &current)
-					s.actual.Workloads[unit] = current
+					s.Actual.Workloads[unit] = current
 				}
 			}
 		}
 		advance(60)
 		desired := s.desire(objects)
 		for unit, workload := range desired.Workloads {
-			current := s.actual.Workloads[unit]
-			if starts := workload.Keep == KeepRunning || workload.Keep == KeepStarted; starts && !current.IsSettled(workload) || current.Ref != workload.Ref {
+			current := s.Actual.Workloads[unit]
+			if starts := workload.Keep == reconcile.KeepRunning || workload.Keep == reconcile.KeepStarted; starts && !current.IsSettled(workload) || current.Ref != workload.Ref {
 				t.Fatalf("%s of %s is %s %s, runs %q, wanted %s", unit, current.Ref, current.Active, current.Job, current.RunningDir, workload.BundleDir)
 			}
 		}
 		if rest := s.pass(objects, digest); !rest.Empty() {
-			t.Fatalf("there is still to do: %v", verbs(rest))
+			t.Fatalf("there is still to do: %v", reconciletest.Verbs(rest))
 		}
-		if len(s.actual.Workloads) != len(desired.Workloads) {
-			t.Fatalf("there are %v", slices.Sorted(maps.Keys(s.actual.Workloads)))
+		if len(s.Actual.Workloads) != len(desired.Workloads) {
+			t.Fatalf("there are %v", slices.Sorted(maps.Keys(s.Actual.Workloads)))
 		}
 	})
 }
@@ -318,8 +322,8 @@ func TestKindsConverge(t *testing.T) {
 // namesakes says which two objects of one name run at once; "" for none.
 func (s *simulation) namesakes() string {
 	runs := map[string]string{}
-	for _, unit := range slices.Sorted(maps.Keys(s.actual.Workloads)) {
-		current := s.actual.Workloads[unit]
+	for _, unit := range slices.Sorted(maps.Keys(s.Actual.Workloads)) {
+		current := s.Actual.Workloads[unit]
 		b := current.Bundle
 		if current.RunningDir != current.BundleDir {
 			b = current.Running

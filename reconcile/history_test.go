@@ -1,4 +1,4 @@
-package reconcile
+package reconcile_test
 
 import (
 	"flag"
@@ -14,6 +14,10 @@ import (
 
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/manifests/object"
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/history"
+	"github.com/davit-project/davit/reconcile/reconciletest"
+	"github.com/davit-project/davit/reconcile/resolve"
 )
 
 // draft is one container as a history draws it, and what its version does.
@@ -24,7 +28,7 @@ type draft struct {
 
 // text is its manifest. Versions of the same number are the same.
 func (d draft) text(name string) string {
-	return strings.Replace(container(name, "hostNetwork: true", fmt.Sprintf("args: ['%d']", d.version)),
+	return strings.Replace(reconciletest.Container(name, "hostNetwork: true", fmt.Sprintf("args: ['%d']", d.version)),
 		"example.com/app:1", fmt.Sprintf("%s.example.com/app:%d", name, d.version), 1)
 }
 
@@ -83,8 +87,8 @@ func (h *chronicle) edit() {
 }
 
 // whole is what is desired when all registries answer.
-func (h *chronicle) whole() Desired {
-	return Resolve(Input{Objects: h.objects, Images: resolved(h.objects, command), Node: testNode})
+func (h *chronicle) whole() reconcile.Desired {
+	return resolve.Resolve(resolve.Input{Objects: h.objects, Images: reconciletest.Resolved(h.objects, reconciletest.Command), Node: reconciletest.TestNode})
 }
 
 // advance lets seconds pass, with a pass after each at first, and seldom later.
@@ -115,17 +119,17 @@ func TestNoObjectWaitsForAnother(t *testing.T) {
 			for _, other := range names {
 				h.down[other] = other != name && rapid.IntRange(0, 2).Draw(t, other+" is down") == 0
 			}
-			stop := h.behave("", h.actual.Workloads[name+".service"].RunningDir).stop
+			stop := h.behave("", h.Actual.Workloads[name+".service"].RunningDir).stop
 			if rapid.IntRange(0, 5).Draw(t, "remove") == 0 {
 				delete(h.drafts, name)
 			} else {
 				h.drafts[name] = drawDraft(t, name, version)
 			}
 			h.edit()
-			before, unit := len(h.calls), name+".service"
+			before, unit := len(h.Calls), name+".service"
 			h.advance(int((stop+h.drafts[name].start)/time.Second) + 4)
 			h.checkEdited(unit)
-			for _, call := range h.calls[before:] {
+			for _, call := range h.Calls[before:] {
 				if verb, target, _ := strings.Cut(call, " "); (verb == "restart" || verb == "stop") && target != unit && !h.mayMove(target) {
 					t.Fatalf("%s for an edit of %s", call, name)
 				}
@@ -137,7 +141,7 @@ func TestNoObjectWaitsForAnother(t *testing.T) {
 // checkEdited checks that an edit has reached the node.
 func (h *chronicle) checkEdited(unit string) {
 	h.t.Helper()
-	current, exists := h.actual.Workloads[unit]
+	current, exists := h.Actual.Workloads[unit]
 	workload, wanted := h.whole().Workloads[unit]
 	behaves := h.behaviors[workload.BundleDir]
 	switch {
@@ -155,7 +159,7 @@ func (h *chronicle) mayMove(unit string) bool {
 	workload, wanted := h.whole().Workloads[unit]
 	behaves := h.behaviors[workload.BundleDir]
 	return !wanted || behaves.broken || behaves.neverReady || h.kept[0].Unconfirmed[object] != "" || len(h.kept[0].Waiting) > 0 ||
-		slices.ContainsFunc(h.kept[1:], func(g Generation) bool { return slices.Contains(g.Waiting, object) })
+		slices.ContainsFunc(h.kept[1:], func(g history.Generation) bool { return slices.Contains(g.Waiting, object) })
 }
 
 // TestHistoriesConverge walks through random histories of manifests, of which some versions do not work,
@@ -184,7 +188,7 @@ func TestHistoriesConverge(t *testing.T) {
 		clear(h.down)
 		h.advance(300)
 		for unit, workload := range h.whole().Workloads {
-			current, behaves := h.actual.Workloads[unit], h.behaviors[workload.BundleDir]
+			current, behaves := h.Actual.Workloads[unit], h.behaviors[workload.BundleDir]
 			switch works := !behaves.broken && !behaves.neverReady; {
 			case works && !current.IsSettled(workload):
 				t.Fatalf("%s works and is %s %s: %v", unit, current.Active, current.RunningDir, h.kept[0].Failed)
@@ -193,10 +197,10 @@ func TestHistoriesConverge(t *testing.T) {
 			}
 		}
 		if rest := h.pass(h.objects, h.digest); !rest.Empty() {
-			t.Fatalf("there is still to do: %v", verbs(rest))
+			t.Fatalf("there is still to do: %v", reconciletest.Verbs(rest))
 		}
-		if len(h.actual.Workloads) != len(h.whole().Workloads) {
-			t.Fatalf("there are %v", slices.Sorted(maps.Keys(h.actual.Workloads)))
+		if len(h.Actual.Workloads) != len(h.whole().Workloads) {
+			t.Fatalf("there are %v", slices.Sorted(maps.Keys(h.Actual.Workloads)))
 		}
 	})
 }
@@ -205,11 +209,11 @@ func TestHistoriesConverge(t *testing.T) {
 func (h *chronicle) noteConfirmed() {
 	confirmed := h.confirmed
 	for unit := range confirmed {
-		if _, exists := h.actual.Workloads[unit]; !exists {
+		if _, exists := h.Actual.Workloads[unit]; !exists {
 			delete(confirmed, unit)
 		}
 	}
-	for unit, current := range h.actual.Workloads {
+	for unit, current := range h.Actual.Workloads {
 		object := current.Ref.String()
 		if len(h.kept) == 0 || !h.kept[0].Works(object) || current.RunningDir == "" || current.RunningDir != h.states[h.kept[0].Number].Workloads[unit].BundleDir {
 			continue
@@ -225,13 +229,13 @@ func (h *chronicle) noteConfirmed() {
 func application() string {
 	var text strings.Builder
 	for i := range 12 {
-		text.WriteString(container(fmt.Sprintf("app-%d", i), fmt.Sprintf("env: [{name: NUMBER, value: '%d'}]", i), "args: [serve]"))
+		text.WriteString(reconciletest.Container(fmt.Sprintf("app-%d", i), fmt.Sprintf("env: [{name: NUMBER, value: '%d'}]", i), "args: [serve]"))
 	}
-	text.WriteString(container("web", "ports: [{containerPort: 80, hostPort: 8080}]", "dependsOn: [{name: app-1, condition: Ready}]"))
-	text.WriteString(container("db", "volumeMounts: [{name: data, mountPath: /data}]", "networks: [{name: lab}]"))
-	text.WriteString(header + "Volume\nmetadata: {name: data}\n---\n")
-	text.WriteString(header + "Network\nmetadata: {name: lab}\nspec: {subnets: [{subnet: 10.77.0.0/24}]}\n---\n")
-	text.WriteString(header + "Pod\nmetadata: {name: pod}\nspec:\n  containers:\n  - {name: a, image: example.com/app:1}\n  - {name: b, image: example.com/app:1}\n")
+	text.WriteString(reconciletest.Container("web", "ports: [{containerPort: 80, hostPort: 8080}]", "dependsOn: [{name: app-1, condition: Ready}]"))
+	text.WriteString(reconciletest.Container("db", "volumeMounts: [{name: data, mountPath: /data}]", "networks: [{name: lab}]"))
+	text.WriteString(reconciletest.Header + "Volume\nmetadata: {name: data}\n---\n")
+	text.WriteString(reconciletest.Header + "Network\nmetadata: {name: lab}\nspec: {subnets: [{subnet: 10.77.0.0/24}]}\n---\n")
+	text.WriteString(reconciletest.Header + "Pod\nmetadata: {name: pod}\nspec:\n  containers:\n  - {name: a, image: example.com/app:1}\n  - {name: b, image: example.com/app:1}\n")
 	return text.String()
 }
 
@@ -308,10 +312,10 @@ func loadWhatCanBe(text string) []object.Object {
 }
 
 // stopped lists those units of a state that do not run as it has them, and are not about to.
-func (s *simulation) stopped(state Desired) []string {
+func (s *simulation) stopped(state reconcile.Desired) []string {
 	var stopped []string
 	for unit, workload := range state.Workloads {
-		current := s.actual.Workloads[unit]
+		current := s.Actual.Workloads[unit]
 		if workload.Bundle != nil && (current.Active != "active" || current.RunningDir != workload.BundleDir) {
 			stopped = append(stopped, fmt.Sprintf("%s is %s %s", unit, current.Active, current.RunningDir))
 		}

@@ -1,4 +1,4 @@
-package reconcile
+package reconcile_test
 
 import (
 	"errors"
@@ -6,32 +6,37 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/history"
+	"github.com/davit-project/davit/reconcile/reconciletest"
+	"github.com/davit-project/davit/reconcile/resolve"
 	"github.com/google/go-cmp/cmp"
 )
 
 // withImage resolves text with its image in another version.
-func withImage(t *testing.T, text, digit string) Desired {
+func withImage(t *testing.T, text, digit string) reconcile.Desired {
 	t.Helper()
-	objects := load(t, text)
-	images := resolved(objects, command)
+	objects := reconciletest.Load(t, text)
+	images := reconciletest.Resolved(objects, reconciletest.Command)
 	for request, result := range images {
 		result.Image.Digest, result.Image.ID = "sha256:"+strings.Repeat(digit, 64), strings.Repeat(digit, 64)
 		images[request] = result
 	}
-	return Resolve(Input{Objects: objects, Images: images, Node: testNode})
+	return resolve.Resolve(resolve.Input{Objects: objects, Images: images, Node: reconciletest.TestNode})
 }
 
 // withNewImage applies a new image to two containers of one manifest and returns what was called for.
-func withNewImage(t *testing.T, strategy string, kept []Generation, fail ...string) (*node, []string, error) {
+func withNewImage(t *testing.T, strategy string, kept []history.Generation, fail ...string) (*reconciletest.Node, []string, error) {
 	t.Helper()
 	policy := "updatePolicy: {strategy: " + strategy + "}"
-	text := container("web", policy) + container("other", policy)
-	n := newNode()
-	n.mustApply(t, withImage(t, text, "a"))
+	text := reconciletest.Container("web", policy) + reconciletest.Container("other", policy)
+	n := reconciletest.NewNode()
+	n.MustApply(t, withImage(t, text, "a"))
 	for _, call := range fail {
-		n.fail[call] = errors.New("failed")
+		n.Fail[call] = errors.New("failed")
 	}
-	_, calls, err := n.apply(t, withImage(t, text, "b"), Options{Kept: kept})
+	_, calls, err := n.Apply(t, withImage(t, text, "b"), diff.Options{Kept: kept})
 	return n, slices.DeleteFunc(calls, func(call string) bool {
 		verb, _, _ := strings.Cut(call, " ")
 		return !slices.Contains([]string{"stop", "start", "restart", "pull", "delete-image", "release"}, verb)
@@ -41,7 +46,7 @@ func withNewImage(t *testing.T, strategy string, kept []Generation, fail ...stri
 func TestImagesAreFetchedWhenTheStrategySaysSo(t *testing.T) {
 	t.Parallel()
 	old := strings.Repeat("a", 64)
-	kept := []Generation{{Number: 1, Images: []string{old}}}
+	kept := []history.Generation{{Number: 1, Images: []string{old}}}
 	for strategy, want := range map[string][]string{
 		"RollingUpdate":  {"pull example.com/app:1", "restart other.service", "restart web.service"},
 		"StopThenPull":   {"stop other.service", "stop web.service", "pull example.com/app:1", "start other.service", "start web.service"},
@@ -67,7 +72,7 @@ func TestImagesAreFetchedWhenTheStrategySaysSo(t *testing.T) {
 func TestAnImageThatRunsIsNotDeleted(t *testing.T) {
 	t.Parallel()
 	n, calls, err := withNewImage(t, "DeleteThenPull", nil, "stop web.service")
-	if err == nil || n.actual.Images[strings.Repeat("a", 64)] == nil {
+	if err == nil || n.Actual.Images[strings.Repeat("a", 64)] == nil {
 		t.Errorf("%v: %v", err, calls)
 	}
 }

@@ -1,4 +1,4 @@
-package reconcile
+package reconcile_test
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/davit-project/davit/manifests/object"
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/history"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
 	"github.com/davit-project/davit/units/names"
@@ -39,9 +41,9 @@ func newMachine() *machine {
 func (m *machine) EnsureUnit(_ context.Context, name, text string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.calls = append(m.calls, "write "+name)
+	m.Calls = append(m.Calls, "write "+name)
 	m.manager.files[name] = text
-	workload := m.desired.Workload(name)
+	workload := m.Desired.Workload(name)
 	m.contents[workload.BundleDir] = workload.Bundle
 	return nil
 }
@@ -87,36 +89,36 @@ func (m *machine) StopUnit(_ context.Context, name string) error { return m.requ
 func (m *machine) request(verb, name string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	current := m.actual.Workloads[name]
+	current := m.Actual.Workloads[name]
 	if verb != "stop" && current.Active != "active" && current.Started {
 		m.manager.resetFailed(name)
 	}
-	if dir := m.desired.Workload(name).BundleDir; verb != "stop" && dir != "" && !slices.Contains(m.actual.Bundles, dir) {
+	if dir := m.Desired.Workload(name).BundleDir; verb != "stop" && dir != "" && !slices.Contains(m.Actual.Bundles, dir) {
 		return fmt.Errorf("%s %s: %s is not there", verb, name, dir)
 	}
 	if err := m.manager.check(verb, name); err != nil {
 		return err
 	}
 	m.requests = append(m.requests, request{verb, name})
-	return Waiting{For: verb + " of " + name}
+	return reconcile.Waiting{For: verb + " of " + name}
 }
 
 // carryOut makes the requests of a pass.
-func (m *machine) carryOut(plan Plan) {
+func (m *machine) carryOut(plan reconcile.Plan) {
 	position := map[request]int{}
 	for i, action := range plan.Actions {
 		position[request{string(action.Verb), action.Target}] = i
 	}
 	slices.SortFunc(m.requests, func(a, b request) int { return position[a] - position[b] })
 	for _, r := range m.requests {
-		m.calls = append(m.calls, r.verb+" "+r.unit)
+		m.Calls = append(m.Calls, r.verb+" "+r.unit)
 		_ = m.manager.ask(byDavit, r.verb, r.unit) // a request before this one may have changed what is possible
 	}
 	m.requests = nil
 }
 
 // look reads the node as the agent does: of units that are plain nothing but that.
-func (m *machine) look(desired Desired) {
+func (m *machine) look(desired reconcile.Desired) {
 	m.now = m.manager.now
 	files, pending := m.manager.files, false
 	for name, text := range files {
@@ -141,30 +143,30 @@ func (m *machine) look(desired Desired) {
 	}
 	judged := map[string]bool{}
 	if len(m.kept) > 0 && len(m.kept[0].Unconfirmed)+len(m.kept[0].Failed) > 0 { // to tell versions takes a while
-		versions := Versions(desired)
+		versions := history.Versions(desired)
 		for _, reasons := range []map[string]string{m.kept[0].Unconfirmed, m.kept[0].Failed} {
 			for object := range reasons {
 				judged[object] = versions[object] == m.kept[0].Objects[object]
 			}
 		}
 	}
-	m.actual.Workloads, m.actual.Foreign = map[string]ActualWorkload{}, map[string]string{}
+	m.Actual.Workloads, m.Actual.Foreign = map[string]reconcile.ActualWorkload{}, map[string]string{}
 	for name, text := range files {
-		m.actual.Workloads[name] = m.seen(name, text, unplain[name], desired, judged)
+		m.Actual.Workloads[name] = m.seen(name, text, unplain[name], desired, judged)
 	}
 	for name := range desired.Workloads {
 		if _, own := files[name]; !own && m.manager.masks[name] {
-			m.actual.Foreign[name] = "/etc/systemd/system/" + name
+			m.Actual.Foreign[name] = "/etc/systemd/system/" + name
 		}
 	}
 }
 
 // seen is what the agent reads of a unit.
-func (m *machine) seen(name, text string, whole bool, desired Desired, judged map[string]bool) ActualWorkload {
+func (m *machine) seen(name, text string, whole bool, desired reconcile.Desired, judged map[string]bool) reconcile.ActualWorkload {
 	u := m.manager.unit(name)
 	own := ownOf(text)
 	kind, object, _ := strings.Cut(own.Object, "/")
-	w := ActualWorkload{SourcePath: own.SourcePath, UnitText: text, RunningDir: u.running, NeedReload: onDisk(u.text) != onDisk(text) && !u.masked, Active: names.ActiveState(u.active), Sub: names.SubState(u.sub), Result: u.result}
+	w := reconcile.ActualWorkload{SourcePath: own.SourcePath, UnitText: text, RunningDir: u.running, NeedReload: onDisk(u.text) != onDisk(text) && !u.masked, Active: names.ActiveState(u.active), Sub: names.SubState(u.sub), Result: u.result}
 	w.Ref.Kind, w.Ref.Name = kind, object
 	if own.Bundle != "" {
 		w.BundleDir = filepath.Base(own.Bundle)
@@ -185,8 +187,8 @@ func (m *machine) seen(name, text string, whole bool, desired Desired, judged ma
 	}
 	w.Asked = u.active == "failed" && u.asked
 	if judged[own.Object] && w.Bundle != nil {
-		w.Run = &Run{Restarts: u.restarts, Begun: u.begun, Entered: later(u.entered, u.since), Last: u.last}
-		if brought, ok := BroughtBy(own.Object, m.kept); ok {
+		w.Run = &reconcile.Run{Restarts: u.restarts, Begun: u.begun, Entered: later(u.entered, u.since), Last: u.last}
+		if brought, ok := history.BroughtBy(own.Object, m.kept); ok {
 			w.Run.Since(brought.Began, desired.Workload(name).BundleDir)
 		}
 	}
@@ -230,9 +232,9 @@ func (m *machine) rest(objects []object.Object, digest string) bool {
 		if m.passes++; m.passes > 200 {
 			return false
 		}
-		calls := len(m.calls)
+		calls := len(m.Calls)
 		m.pass(objects, digest)
-		if len(m.calls) > calls || m.manager.isBusy() {
+		if len(m.Calls) > calls || m.manager.isBusy() {
 			quiet = 0
 		}
 		m.manager.advance(time.Second)

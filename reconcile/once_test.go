@@ -1,33 +1,35 @@
-package reconcile
+package reconcile_test
 
 import (
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/reconciletest"
 	"github.com/davit-project/davit/units"
 )
 
 // TestADependantStartsNothingAlongThatRunsOnce orders it after what it depends on in any case.
 func TestADependantStartsNothingAlongThatRunsOnce(t *testing.T) {
 	t.Parallel()
-	const job = header + "Job\nmetadata: {name: db}\nspec: {backoffLimit: 0, template: {spec: {restartPolicy: Never, containers: [{name: db, image: example.com/app:1}]}}}\n---\n"
+	const job = reconciletest.Header + "Job\nmetadata: {name: db}\nspec: {backoffLimit: 0, template: {spec: {restartPolicy: Never, containers: [{name: db, image: example.com/app:1}]}}}\n---\n"
 	const dependant = "dependsOn: [{name: db}]"
 	for name, test := range map[string]struct {
 		text  string
 		along bool
 	}{
-		"a container":                      {container("db") + container("web", dependant), true},
-		"a container that runs once":       {container("db", "restartPolicy: Never") + container("web", dependant), false},
-		"a oneshot":                        {container("db", "oneshot: true") + container("web", dependant), false},
-		"a oneshot that runs once":         {container("db", "oneshot: true", "restartPolicy: Never") + container("web", dependant), false},
-		"a oneshot that is tried again":    {container("db", "oneshot: true", "restartPolicy: OnFailure") + container("web", dependant), true},
-		"a job":                            {job + container("web", "dependsOn: [{kind: Job, name: db}]"), false},
-		"a oneshot that has to have ended": {container("db", "oneshot: true") + container("web", "dependsOn: [{name: db, condition: Completed}]"), true},
+		"a container":                      {reconciletest.Container("db") + reconciletest.Container("web", dependant), true},
+		"a container that runs once":       {reconciletest.Container("db", "restartPolicy: Never") + reconciletest.Container("web", dependant), false},
+		"a oneshot":                        {reconciletest.Container("db", "oneshot: true") + reconciletest.Container("web", dependant), false},
+		"a oneshot that runs once":         {reconciletest.Container("db", "oneshot: true", "restartPolicy: Never") + reconciletest.Container("web", dependant), false},
+		"a oneshot that is tried again":    {reconciletest.Container("db", "oneshot: true", "restartPolicy: OnFailure") + reconciletest.Container("web", dependant), true},
+		"a job":                            {job + reconciletest.Container("web", "dependsOn: [{kind: Job, name: db}]"), false},
+		"a oneshot that has to have ended": {reconciletest.Container("db", "oneshot: true") + reconciletest.Container("web", "dependsOn: [{name: db, condition: Completed}]"), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			desired := resolve(t, test.text, command)
+			desired := reconciletest.Resolve(t, test.text, reconciletest.Command)
 			if len(desired.Problems) > 0 {
 				t.Fatal(desired.Problems)
 			}
@@ -49,8 +51,8 @@ func TestADependantStartsNothingAlongThatRunsOnce(t *testing.T) {
 // TestADependantStartsAfterWhatRunsOnce has systemd know of both starts, in their order.
 func TestADependantStartsAfterWhatRunsOnce(t *testing.T) {
 	t.Parallel()
-	text := container("db", "oneshot: true") + container("web", "dependsOn: [{name: db}]")
-	plan := Diff(resolve(t, text, command), newNode().actual, Options{})
+	text := reconciletest.Container("db", "oneshot: true") + reconciletest.Container("web", "dependsOn: [{name: db}]")
+	plan := diff.Diff(reconciletest.Resolve(t, text, reconciletest.Command), reconciletest.NewNode().Actual, diff.Options{})
 	if got := action(t, plan, "start web.service").After; !slices.Contains(got, "start db.service") {
 		t.Errorf("web starts after %v", got)
 	}
@@ -62,10 +64,10 @@ func TestADependantStartsAfterWhatRunsOnce(t *testing.T) {
 		return behaviour{start: time.Second}
 	}
 	for range 3 {
-		s.pass(load(t, text), "one")
+		s.pass(reconciletest.Load(t, text), "one")
 		s.tick()
 	}
-	if got := services(s.calls); !slices.Equal(got, []string{"start db", "start web"}) {
+	if got := services(s.Calls); !slices.Equal(got, []string{"start db", "start web"}) {
 		t.Errorf("it does %v, want web queued while db runs", got)
 	}
 }

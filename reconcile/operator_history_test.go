@@ -1,4 +1,4 @@
-package reconcile
+package reconcile_test
 
 import (
 	"cmp"
@@ -14,6 +14,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/reconciletest"
 )
 
 var operations = flag.Int("operations", 10, "how many operations there are in a history of an operator")
@@ -69,11 +72,11 @@ spec:
   jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: "example.com/app:1", args: [VERSION]}]}}}}
 ---
 `,
-	"db":    container("db", "args: [VERSION]"),
-	"front": container("front", "args: [VERSION]", "dependsOn: [{name: db, condition: Ready}]"),
-	"cache": container("cache", "args: [VERSION]"),
-	"user":  container("user", "args: [VERSION]", "dependsOn: [{name: cache, condition: Started}]"),
-	"other": container("other", "args: [VERSION]"),
+	"db":    reconciletest.Container("db", "args: [VERSION]"),
+	"front": reconciletest.Container("front", "args: [VERSION]", "dependsOn: [{name: db, condition: Ready}]"),
+	"cache": reconciletest.Container("cache", "args: [VERSION]"),
+	"user":  reconciletest.Container("user", "args: [VERSION]", "dependsOn: [{name: cache, condition: Started}]"),
+	"other": reconciletest.Container("other", "args: [VERSION]"),
 }
 
 // dependencies are the parts that others need.
@@ -122,7 +125,7 @@ func newTale(t *rapid.T) *tale {
 // edit writes the manifests, and works out what is desired of them: of each part once in all histories, since parts that
 // need each other are one.
 func (h *tale) edit() {
-	wanted := Desired{Images: map[string]Image{}, Networks: map[string]Network{}, Volumes: map[string]Volume{}, Workloads: map[string]Workload{}, Spares: map[string]Workload{}}
+	wanted := reconcile.Desired{Images: map[string]reconcile.Image{}, Networks: map[string]reconcile.Network{}, Volumes: map[string]reconcile.Volume{}, Workloads: map[string]reconcile.Workload{}, Spares: map[string]reconcile.Workload{}}
 	texts := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(h.versions)) {
 		part := strings.ReplaceAll(parts[name], "VERSION", fmt.Sprintf("v%d", h.versions[name]))
@@ -144,9 +147,9 @@ func (h *tale) edit() {
 // resolvedTexts are what is desired of manifests, by their texts.
 var resolvedTexts sync.Map
 
-func (h *tale) resolve(text string) Desired {
+func (h *tale) resolve(text string) reconcile.Desired {
 	if known, ok := resolvedTexts.Load(text); ok {
-		return known.(Desired)
+		return known.(reconcile.Desired)
 	}
 	set := manifests.Load([]manifests.File{{Path: "/app.yaml", Text: []byte(text)}}, manifests.Options{})
 	if err := set.Diagnostics.Err(); err != nil {
@@ -158,7 +161,7 @@ func (h *tale) resolve(text string) Desired {
 }
 
 // makePass makes a pass.
-func (h *tale) makePass() Plan { return h.pass(nil, h.last.digest) }
+func (h *tale) makePass() reconcile.Plan { return h.pass(nil, h.last.digest) }
 
 // tell notes what happens, for whoever reads of a history that fails.
 func (h *tale) tell(format string, args ...any) {
@@ -170,7 +173,7 @@ func draw[T any](h *tale, label string, from ...T) T { return rapid.SampledFrom(
 
 // step is one operation.
 func (h *tale) step() {
-	names := append(slices.DeleteFunc(slices.Sorted(maps.Keys(h.manager.files)), isSurge), rootSlice)
+	names := append(slices.DeleteFunc(slices.Sorted(maps.Keys(h.manager.files)), reconcile.IsSurge), rootSlice)
 	name := draw(h, "unit", names...)
 	switch operation := draw(h, "operation", "stop", "stop", "stop", "start", "start", "restart", "mask", "unmask", "disable", "enable", "kill", "edit", "edit", "edit", "scale", "boot", "touch"); operation {
 	case "stop", "start", "restart":
@@ -221,7 +224,7 @@ func (h *tale) step() {
 // kill kills the process of a container that systemd starts again.
 func (h *tale) kill(name string) {
 	u := h.manager.unit(name)
-	if !slices.Contains(u.settings["Restart"], "always") && !u.masked || u.restarts >= maxKills || strings.Contains(name, "-pod") {
+	if !slices.Contains(u.settings["Restart"], "always") && !u.masked || u.restarts >= reconcile.MaxKills || strings.Contains(name, "-pod") {
 		return
 	}
 	h.tell("kill %s", name)
@@ -260,9 +263,9 @@ func (h *tale) change(name string) {
 func (h *tale) wait() {
 	for range draw(h, "passes", 0, 0, 1, 2, 5) {
 		h.manager.advance(time.Duration(draw(h, "milliseconds", 0, 1, 30, 400, 2_000, 20_000)) * time.Millisecond)
-		calls := len(h.calls)
+		calls := len(h.Calls)
 		h.makePass()
-		h.tell("pass %v", services(h.calls[calls:]))
+		h.tell("pass %v", services(h.Calls[calls:]))
 		h.check()
 	}
 	h.manager.advance(time.Duration(draw(h, "milliseconds", 0, 1, 30, 400, 2_000, 20_000)) * time.Millisecond)
@@ -283,14 +286,14 @@ func (h *tale) judge() {
 	desired := h.last.desired
 	for _, unit := range slices.Sorted(maps.Keys(desired.Workloads)) {
 		workload, u := desired.Workloads[unit], h.manager.unit(unit)
-		if workload.Keep != KeepRunning && workload.Keep != KeepStarted {
+		if workload.Keep != reconcile.KeepRunning && workload.Keep != reconcile.KeepStarted {
 			continue
 		}
 		want := h.standing.verdict(unit, desired, nil)
 		isRunning, isPossible := u.active == "active", h.manager.check("restart", unit) == nil // nothing that it requires is masked
 		switch {
 		case want == isUp && !isRunning && isPossible, want == isHeld && isRunning:
-			h.fail("%s is %s (%s), and is to be %s; held: %v", unit, u.active, u.sub, want, Diff(desired, h.actual, Options{}).Held)
+			h.fail("%s is %s (%s), and is to be %s; held: %v", unit, u.active, u.sub, want, diff.Diff(desired, h.Actual, diff.Options{}).Held)
 		case isRunning && u.running != workload.BundleDir && isPossible:
 			h.fail("%s runs %s, wanted %s: %v", unit, u.running, workload.BundleDir, h.kept[0].Failed)
 		}
@@ -318,7 +321,7 @@ func TestHistoriesOfAnOperator(t *testing.T) {
 		rested := h.rest(nil, h.last.digest)
 		h.check()
 		if !rested {
-			h.fail("does not come to rest: %v, %v", verbs(h.makePass()), h.kept[0].Owed)
+			h.fail("does not come to rest: %v, %v", reconciletest.Verbs(h.makePass()), h.kept[0].Owed)
 		}
 		h.judge()
 	})

@@ -1,7 +1,11 @@
-package reconcile
+package reconcile_test
 
 import (
 	"errors"
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/history"
+	"github.com/davit-project/davit/reconcile/reconciletest"
 	"slices"
 	"strings"
 	"testing"
@@ -9,8 +13,8 @@ import (
 )
 
 // heldBy is what holds a unit.
-func heldBy(desired Desired, actual Actual, options Options, unit string) Holder {
-	return HeldByOperator(desired, actual, options, unit).By
+func heldBy(desired reconcile.Desired, actual reconcile.Actual, options diff.Options, unit string) reconcile.Holder {
+	return diff.HeldByOperator(desired, actual, options, unit).By
 }
 
 // TestAStopWhileAnUpdateWaitsIsOne stops a container whose new image is being pulled, and a replica that waits for its
@@ -20,7 +24,7 @@ func TestAStopWhileAnUpdateWaitsIsOne(t *testing.T) {
 	const replicas = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: 3\n  minReadySeconds: 5\n  selector: {matchLabels: {app: web}}\n" +
 		"  template:\n    metadata: {labels: {app: web}}\n    spec: {containers: [{name: c, image: 'example.com/app:1'}]}\n"
 	for name, test := range map[string]struct{ text, unit string }{
-		"the image is pulled":    {container("web"), "web.service"},
+		"the image is pulled":    {reconciletest.Container("web"), "web.service"},
 		"it waits for its turn":  {replicas, "web@3.service"},
 		"it waits for two turns": {replicas, "web@2.service"},
 	} {
@@ -30,7 +34,7 @@ func TestAStopWhileAnUpdateWaitsIsOne(t *testing.T) {
 			s.available = func(reference string) bool { return reference == "example.com/app:1" || pulls }
 			run := func(text, digest string, passes int) {
 				for range passes {
-					s.last.digest, s.last.desired = digest, resolve(t, text, command)
+					s.last.digest, s.last.desired = digest, reconciletest.Resolve(t, text, reconciletest.Command)
 					s.steady = true
 					s.pass(nil, digest)
 					s.tick()
@@ -40,15 +44,15 @@ func TestAStopWhileAnUpdateWaitsIsOne(t *testing.T) {
 			pulls = name != "the image is pulled"
 			edited := strings.Replace(test.text, "app:1", "app:22", 1)
 			run(edited, "two", 3)
-			web := s.actual.Workloads[test.unit]
+			web := s.Actual.Workloads[test.unit]
 			if web.Active != "active" || web.RunningDir == s.last.desired.Workloads[test.unit].BundleDir {
 				t.Fatalf("%s is %s, runs %s", test.unit, web.Active, web.RunningDir)
 			}
 			web.Active, web.Sub, web.RunningDir, web.Running, web.Left, web.Since = "inactive", "dead", "", nil, s.now, s.now
-			s.actual.Workloads[test.unit] = web
+			s.Actual.Workloads[test.unit] = web
 			pulls = true
 			run(edited, "two", 40)
-			if web := s.actual.Workloads[test.unit]; web.Active != "inactive" || heldBy(s.last.desired, s.actual, Options{Owed: s.kept[0].Owed}, test.unit) != ByStop {
+			if web := s.Actual.Workloads[test.unit]; web.Active != "inactive" || heldBy(s.last.desired, s.Actual, diff.Options{Owed: s.kept[0].Owed}, test.unit) != reconcile.ByStop {
 				t.Errorf("%s is %s, owed: %v", test.unit, web.Active, s.kept[0].Owed)
 			}
 		})
@@ -62,7 +66,7 @@ func TestAMaskIsNoFailureOfWhatRequiresIt(t *testing.T) {
 	const needs = "dependsOn: [{name: %, condition: Ready}]"
 	on := func(name string) string { return strings.Replace(needs, "%", name, 1) }
 	chain := func(version string) string {
-		return container("a", "args: ["+version+"]") + container("b", on("a")) + container("c", on("b"), "args: ["+version+"]") + container("d", "args: ["+version+"]")
+		return reconciletest.Container("a", "args: ["+version+"]") + reconciletest.Container("b", on("a")) + reconciletest.Container("c", on("b"), "args: ["+version+"]") + reconciletest.Container("d", "args: ["+version+"]")
 	}
 	for name, test := range map[string]struct {
 		masked string
@@ -79,17 +83,17 @@ func TestAMaskIsNoFailureOfWhatRequiresIt(t *testing.T) {
 			text := func(version string) string { return chain(version) }
 			if test.masked == "e.service" {
 				text = func(version string) string {
-					return container("e") + container("a", "args: ["+version+"]") + container("b", "dependsOn: [{name: a, condition: Ready}, {name: e, condition: Ready}]")
+					return reconciletest.Container("e") + reconciletest.Container("a", "args: ["+version+"]") + reconciletest.Container("b", "dependsOn: [{name: a, condition: Ready}, {name: e, condition: Ready}]")
 				}
 			}
-			n := newNode()
-			n.mustApply(t, resolve(t, text("one"), command))
-			current := n.actual.Workloads[test.masked]
+			n := reconciletest.NewNode()
+			n.MustApply(t, reconciletest.Resolve(t, text("one"), reconciletest.Command))
+			current := n.Actual.Workloads[test.masked]
 			current.Enabled = "masked"
-			n.actual.Workloads[test.masked] = current
-			plan := Diff(resolve(t, text("two"), command), n.actual, Options{})
+			n.Actual.Workloads[test.masked] = current
+			plan := diff.Diff(reconciletest.Resolve(t, text("two"), reconciletest.Command), n.Actual, diff.Options{})
 			for _, action := range plan.Actions {
-				if !action.Verb.begins() {
+				if !action.Verb.Begins() {
 					continue
 				}
 				if action.Target == test.masked {
@@ -111,12 +115,12 @@ func TestAMaskIsNoFailureOfWhatRequiresIt(t *testing.T) {
 func TestAFileIsWrittenAndNotEnabled(t *testing.T) {
 	t.Parallel()
 	for enabled, want := range map[string]bool{"enabled": false, "": false, "disabled": true, "masked": true, "masked-runtime": true} {
-		n := newNode()
-		n.mustApply(t, resolve(t, container("web"), command))
-		web := n.actual.Workloads["web.service"]
+		n := reconciletest.NewNode()
+		n.MustApply(t, reconciletest.Resolve(t, reconciletest.Container("web"), reconciletest.Command))
+		web := n.Actual.Workloads["web.service"]
 		web.Enabled = enabled
-		n.actual.Workloads["web.service"] = web
-		plan := Diff(resolve(t, container("web", "args: [other]"), command), n.actual, Options{})
+		n.Actual.Workloads["web.service"] = web
+		plan := diff.Diff(reconciletest.Resolve(t, reconciletest.Container("web", "args: [other]"), reconciletest.Command), n.Actual, diff.Options{})
 		if got := action(t, plan, "write-unit web.service").Disabled; got != want {
 			t.Errorf("%q: got %t", enabled, got)
 		}
@@ -134,14 +138,14 @@ func TestAStopBesideWhatCrashed(t *testing.T) {
 		"it has been up since before the stop": {at.Add(-time.Hour), 0},
 		"it has crashed again since":           {at.Add(time.Hour), 1},
 	} {
-		n := newNode()
-		desired := resolve(t, container("db")+container("web", "dependsOn: [{name: db, condition: Ready}]"), command)
-		n.mustApply(t, desired)
-		web, db := n.actual.Workloads["web.service"], n.actual.Workloads["db.service"]
+		n := reconciletest.NewNode()
+		desired := reconciletest.Resolve(t, reconciletest.Container("db")+reconciletest.Container("web", "dependsOn: [{name: db, condition: Ready}]"), reconciletest.Command)
+		n.MustApply(t, desired)
+		web, db := n.Actual.Workloads["web.service"], n.Actual.Workloads["db.service"]
 		web.Active, web.RunningDir, web.Begun, web.Left, web.Since = "inactive", "", at.Add(-time.Minute), at, at
 		db.Restarts, db.Left, db.Since = 2, test.since.Add(-time.Second), test.since
-		n.actual.Workloads["web.service"], n.actual.Workloads["db.service"] = web, db
-		if got := Diff(desired, n.actual, Options{}).Actions; len(got) != test.want {
+		n.Actual.Workloads["web.service"], n.Actual.Workloads["db.service"] = web, db
+		if got := diff.Diff(desired, n.Actual, diff.Options{}).Actions; len(got) != test.want {
 			t.Errorf("%s: got %v, want %d actions", name, got, test.want)
 		}
 	}
@@ -161,17 +165,17 @@ func TestAnEditedFileRunsNothingAgain(t *testing.T) {
 		"the manifest changed":              {false, "two", true},
 		"the file and the manifest changed": {true, "two", true},
 	} {
-		n := newNode()
-		n.mustApply(t, resolve(t, container("web", oneshot, "args: [one]"), command))
-		web := n.actual.Workloads["web.service"]
+		n := reconciletest.NewNode()
+		n.MustApply(t, reconciletest.Resolve(t, reconciletest.Container("web", oneshot, "args: [one]"), reconciletest.Command))
+		web := n.Actual.Workloads["web.service"]
 		web.Active, web.RunningDir = "inactive", ""
 		if test.edit {
 			web.UnitText = strings.Replace(web.UnitText, "\n[Service]\n", "\n[Service]\nNice=3\n", 1)
 		}
-		n.actual.Workloads["web.service"] = web
-		plan := Diff(resolve(t, container("web", oneshot, "args: ["+test.version+"]"), command), n.actual, Options{})
-		if starts := slices.ContainsFunc(plan.Actions, func(a Action) bool { return a.Verb.begins() }); starts != test.want {
-			t.Errorf("%s: planned are %v", name, verbs(plan))
+		n.Actual.Workloads["web.service"] = web
+		plan := diff.Diff(reconciletest.Resolve(t, reconciletest.Container("web", oneshot, "args: ["+test.version+"]"), reconciletest.Command), n.Actual, diff.Options{})
+		if starts := slices.ContainsFunc(plan.Actions, func(a reconcile.Action) bool { return a.Verb.Begins() }); starts != test.want {
+			t.Errorf("%s: planned are %v", name, reconciletest.Verbs(plan))
 		}
 		action(t, plan, "write-unit web.service")
 	}
@@ -181,14 +185,14 @@ func TestAnEditedFileRunsNothingAgain(t *testing.T) {
 // target was there.
 func TestAPartOfWhatIsMaskedMayBeStopped(t *testing.T) {
 	t.Parallel()
-	n := newNode()
-	desired := resolve(t, strings.TrimSuffix(operated, "---\n"), command)
-	n.actual.Foreign["web.target"] = "/etc/systemd/system/web.target"
-	n.mustApply(t, desired)
-	web := n.actual.Workloads["web@1.service"]
+	n := reconciletest.NewNode()
+	desired := reconciletest.Resolve(t, strings.TrimSuffix(operated, "---\n"), reconciletest.Command)
+	n.Actual.Foreign["web.target"] = "/etc/systemd/system/web.target"
+	n.MustApply(t, desired)
+	web := n.Actual.Workloads["web@1.service"]
 	web.Active, web.RunningDir = "inactive", ""
-	n.actual.Workloads["web@1.service"] = web
-	if by := heldBy(desired, n.actual, Options{}, "web@1.service"); by != ByStop {
+	n.Actual.Workloads["web@1.service"] = web
+	if by := heldBy(desired, n.Actual, diff.Options{}, "web@1.service"); by != reconcile.ByStop {
 		t.Errorf("web@1 is held by %q", by)
 	}
 }
@@ -200,22 +204,22 @@ func TestAPartThatRanBesideWhatIsMaskedStartsAgain(t *testing.T) {
 	stopped := time.Unix(2000, 0)
 	for name, test := range map[string]struct {
 		masked, down time.Time
-		want         Holder
+		want         reconcile.Holder
 	}{
 		"masked while it ran":             {stopped.Add(-time.Minute), stopped.Add(time.Second), ""},
-		"masked after davit's stop of it": {stopped.Add(time.Minute), stopped.Add(time.Second), ByMask},
-		"stopped with the whole":          {stopped.Add(-time.Minute), stopped.Add(-time.Minute), ByMask},
-		"new":                             {stopped.Add(-time.Minute), time.Time{}, ByMask},
+		"masked after davit's stop of it": {stopped.Add(time.Minute), stopped.Add(time.Second), reconcile.ByMask},
+		"stopped with the whole":          {stopped.Add(-time.Minute), stopped.Add(-time.Minute), reconcile.ByMask},
+		"new":                             {stopped.Add(-time.Minute), time.Time{}, reconcile.ByMask},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := newNode()
-			desired := resolve(t, strings.TrimSuffix(operated, "---\n"), command)
-			n.mustApply(t, desired)
-			changeWorkload(n, "web.target", func(w *ActualWorkload) { w.Active, w.Enabled, w.Since = "inactive", "masked", test.masked })
-			changeWorkload(n, "web@1.service", func(w *ActualWorkload) { w.Active, w.RunningDir, w.Since = "inactive", "", test.down })
-			options := Options{Owed: map[string]string{"web@1.service": ""}, OwedAt: map[string]time.Time{"web@1.service": stopped}}
-			if by := heldBy(desired, n.actual, options, "web@1.service"); by != test.want {
+			n := reconciletest.NewNode()
+			desired := reconciletest.Resolve(t, strings.TrimSuffix(operated, "---\n"), reconciletest.Command)
+			n.MustApply(t, desired)
+			changeWorkload(n, "web.target", func(w *reconcile.ActualWorkload) { w.Active, w.Enabled, w.Since = "inactive", "masked", test.masked })
+			changeWorkload(n, "web@1.service", func(w *reconcile.ActualWorkload) { w.Active, w.RunningDir, w.Since = "inactive", "", test.down })
+			options := diff.Options{Owed: map[string]string{"web@1.service": ""}, OwedAt: map[string]time.Time{"web@1.service": stopped}}
+			if by := heldBy(desired, n.Actual, options, "web@1.service"); by != test.want {
 				t.Errorf("it is held by %q", by)
 			}
 		})
@@ -226,18 +230,18 @@ func TestAPartThatRanBesideWhatIsMaskedStartsAgain(t *testing.T) {
 // as if an operator had stopped it.
 func TestAStartThatSystemdDidNotTakeIsOwed(t *testing.T) {
 	t.Parallel()
-	n := newNode()
-	desired := resolve(t, container("web"), command)
-	n.mustApply(t, desired)
-	start := Action{Verb: Start, Object: webObject, Target: "web.service"}
-	g := NewGeneration(1, desired, "", time.Now())
-	g.Record(Event{Action: start, Status: Begun})
-	g.Record(Event{Action: start, Status: Failed, Err: errors.New("systemd has other jobs")})
-	web := n.actual.Workloads["web.service"]
+	n := reconciletest.NewNode()
+	desired := reconciletest.Resolve(t, reconciletest.Container("web"), reconciletest.Command)
+	n.MustApply(t, desired)
+	start := reconcile.Action{Verb: reconcile.Start, Object: reconciletest.WebObject, Target: "web.service"}
+	g := history.NewGeneration(1, desired, "", time.Now())
+	g.Record(reconcile.Event{Action: start, Status: reconcile.Begun})
+	g.Record(reconcile.Event{Action: start, Status: reconcile.Failed, Err: errors.New("systemd has other jobs")})
+	web := n.Actual.Workloads["web.service"]
 	web.Active, web.RunningDir, web.Result = "inactive", "", "success"
-	n.actual.Workloads["web.service"] = web
-	if plan := Diff(desired, n.actual, Options{Owed: g.Owed}); len(plan.Actions) != 1 || plan.Actions[0].Verb != Start {
-		t.Errorf("planned are %v", verbs(plan))
+	n.Actual.Workloads["web.service"] = web
+	if plan := diff.Diff(desired, n.Actual, diff.Options{Owed: g.Owed}); len(plan.Actions) != 1 || plan.Actions[0].Verb != reconcile.Start {
+		t.Errorf("planned are %v", reconciletest.Verbs(plan))
 	}
 }
 
@@ -245,14 +249,14 @@ func TestAStartThatSystemdDidNotTakeIsOwed(t *testing.T) {
 // and enabling it.
 func TestAUnitThatIsNotEnabledYetIsNobodysDoing(t *testing.T) {
 	t.Parallel()
-	desired := resolve(t, container("web"), command)
-	plan := Plan{Actions: []Action{{Verb: WriteUnit, Object: webObject, Target: "web.service"}}}
-	g := NewGeneration(1, desired, "", time.Now())
-	g.Owe(plan, desired, Actual{}, time.Now())
+	desired := reconciletest.Resolve(t, reconciletest.Container("web"), reconciletest.Command)
+	plan := reconcile.Plan{Actions: []reconcile.Action{{Verb: reconcile.WriteUnit, Object: reconciletest.WebObject, Target: "web.service"}}}
+	g := history.NewGeneration(1, desired, "", time.Now())
+	g.Owe(plan, desired, reconcile.Actual{}, time.Now())
 	if _, noted := g.Owed["web.service"]; !noted {
 		t.Error("nothing says that the unit is to be enabled")
 	}
-	g.Record(Event{Action: plan.Actions[0], Status: Done})
+	g.Record(reconcile.Event{Action: plan.Actions[0], Status: reconcile.Done})
 	g.Forgo()
 	if len(g.Owed) > 0 {
 		t.Errorf("once the pass has ended, davit owes %v", g.Owed)
@@ -263,14 +267,14 @@ func TestAUnitThatIsNotEnabledYetIsNobodysDoing(t *testing.T) {
 // has disabled it.
 func TestAUnitWhoseFileFailedIsOwed(t *testing.T) {
 	t.Parallel()
-	desired := resolve(t, container("web"), command)
-	plan := Plan{Actions: []Action{
-		{Verb: WriteUnit, Object: webObject, Target: "web.service"}, {Verb: Start, Object: webObject, Target: "web.service"},
+	desired := reconciletest.Resolve(t, reconciletest.Container("web"), reconciletest.Command)
+	plan := reconcile.Plan{Actions: []reconcile.Action{
+		{Verb: reconcile.WriteUnit, Object: reconciletest.WebObject, Target: "web.service"}, {Verb: reconcile.Start, Object: reconciletest.WebObject, Target: "web.service"},
 	}}
-	g := NewGeneration(1, desired, "", time.Now())
-	g.Owe(plan, desired, Actual{}, time.Now())
-	g.Record(Event{Action: plan.Actions[0], Status: Failed, Err: errors.New("no space left on device")})
-	g.Record(Event{Action: plan.Actions[1], Status: Skipped, Err: errors.New("skipped")})
+	g := history.NewGeneration(1, desired, "", time.Now())
+	g.Owe(plan, desired, reconcile.Actual{}, time.Now())
+	g.Record(reconcile.Event{Action: plan.Actions[0], Status: reconcile.Failed, Err: errors.New("no space left on device")})
+	g.Record(reconcile.Event{Action: plan.Actions[1], Status: reconcile.Skipped, Err: errors.New("skipped")})
 	g.Forgo()
 	if _, owed := g.Owed["web.service"]; !owed {
 		t.Error("davit does not owe the start of the unit")
@@ -281,8 +285,8 @@ func TestAUnitWhoseFileFailedIsOwed(t *testing.T) {
 func TestWhatABootStartedIsOwedNoMore(t *testing.T) {
 	t.Parallel()
 	at := time.Now()
-	desired := resolve(t, container("web"), command)
-	plan := Plan{Actions: []Action{{Verb: Stop, Object: webObject, Target: "web.service"}}}
+	desired := reconciletest.Resolve(t, reconciletest.Container("web"), reconciletest.Command)
+	plan := reconcile.Plan{Actions: []reconcile.Action{{Verb: reconcile.Stop, Object: reconciletest.WebObject, Target: "web.service"}}}
 	for name, test := range map[string]struct {
 		begun time.Time
 		owed  bool
@@ -291,16 +295,16 @@ func TestWhatABootStartedIsOwedNoMore(t *testing.T) {
 		"systemd started it again while davit began": {at.Add(time.Millisecond), true},
 		"it was started since":                       {at.Add(time.Minute), false},
 	} {
-		n := newNode()
-		n.mustApply(t, desired)
-		g := NewGeneration(1, desired, "", at)
-		g.Owe(plan, desired, n.actual, at)
-		g.Record(Event{Action: plan.Actions[0], Status: Begun})
+		n := reconciletest.NewNode()
+		n.MustApply(t, desired)
+		g := history.NewGeneration(1, desired, "", at)
+		g.Owe(plan, desired, n.Actual, at)
+		g.Record(reconcile.Event{Action: plan.Actions[0], Status: reconcile.Begun})
 		g.Forgo()
-		web := n.actual.Workloads["web.service"]
+		web := n.Actual.Workloads["web.service"]
 		web.Active, web.RunningDir, web.Begun = "inactive", "", test.begun
-		n.actual.Workloads["web.service"] = web
-		g.Arrived(desired, n.actual)
+		n.Actual.Workloads["web.service"] = web
+		g.Arrived(desired, n.Actual)
 		if _, owed := g.Owed["web.service"]; owed != test.owed {
 			t.Errorf("%s: owed: %t", name, owed)
 		}
@@ -316,15 +320,15 @@ func TestAMaskedReplicaTakesNoTurn(t *testing.T) {
 		"web@1.service":     {web, "web@surge1.service", "web@2.service"},
 		"duo-pod@1.service": {duo, "duo-a@surge1.service", "duo-a@2.service"},
 	} {
-		n := newNode()
-		n.mustApply(t, resolve(t, operated, command))
-		current := n.actual.Workloads[masked]
+		n := reconciletest.NewNode()
+		n.MustApply(t, reconciletest.Resolve(t, operated, reconciletest.Command))
+		current := n.Actual.Workloads[masked]
 		current.Enabled = "masked"
-		n.actual.Workloads[masked] = current
-		edited := resolve(t, strings.Replace(operated, test.container, strings.Replace(test.container, "}", ", args: [new]}", 1), 1), command)
-		n.fail["start "+test.surge], n.fail["restart "+test.next] = errors.New("later"), errors.New("later")
-		_, _, _ = n.apply(t, edited, Options{})
-		restart := action(t, Diff(edited, n.actual, Options{}), "restart "+test.next)
+		n.Actual.Workloads[masked] = current
+		edited := reconciletest.Resolve(t, strings.Replace(operated, test.container, strings.Replace(test.container, "}", ", args: [new]}", 1), 1), reconciletest.Command)
+		n.Fail["start "+test.surge], n.Fail["restart "+test.next] = errors.New("later"), errors.New("later")
+		_, _, _ = n.Apply(t, edited, diff.Options{})
+		restart := action(t, diff.Diff(edited, n.Actual, diff.Options{}), "restart "+test.next)
 		if waits := slices.ContainsFunc(restart.Needs, func(id string) bool { return strings.HasPrefix(id, "restart ") }); waits || restart.Waits != "" {
 			t.Errorf("%s waits for %v, %s", test.next, restart.Needs, restart.Waits)
 		}

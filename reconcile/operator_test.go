@@ -1,4 +1,4 @@
-package reconcile
+package reconcile_test
 
 import (
 	"context"
@@ -12,6 +12,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/apply"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/reconciletest"
 	"github.com/davit-project/davit/units/names"
 )
 
@@ -21,25 +25,25 @@ func TestAnInterruptedPassIsNobodysDoing(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		owed, started bool
-		want          []Verb
+		want          []reconcile.Verb
 	}{
-		"disabled by somebody":                 {false, false, []Verb{}},
-		"written and not enabled":              {true, false, []Verb{WriteUnit, Reload, Start}},
-		"disabled by somebody while it ran on": {false, true, []Verb{}},
+		"disabled by somebody":                 {false, false, []reconcile.Verb{}},
+		"written and not enabled":              {true, false, []reconcile.Verb{reconcile.WriteUnit, reconcile.Reload, reconcile.Start}},
+		"disabled by somebody while it ran on": {false, true, []reconcile.Verb{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := newNode()
-			desired := resolve(t, container("web"), command)
-			n.mustApply(t, desired)
-			workload := n.actual.Workloads["web.service"]
+			n := reconciletest.NewNode()
+			desired := reconciletest.Resolve(t, reconciletest.Container("web"), reconciletest.Command)
+			n.MustApply(t, desired)
+			workload := n.Actual.Workloads["web.service"]
 			workload.Active, workload.Enabled, workload.Started, workload.RunningDir = "inactive", "disabled", test.started, ""
-			n.actual.Workloads["web.service"] = workload
+			n.Actual.Workloads["web.service"] = workload
 			var owed map[string]string
 			if test.owed {
 				owed = map[string]string{"web.service": ""}
 			}
-			got := verbs(Diff(desired, n.actual, Options{Owed: owed}))
+			got := reconciletest.Verbs(diff.Diff(desired, n.Actual, diff.Options{Owed: owed}))
 			if len(got) != len(test.want) {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
@@ -70,14 +74,14 @@ func TestWhatStopsAlongIsStartedAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := newNode()
-			desired := resolve(t, container("db")+container("web", "dependsOn: [{name: db, condition: Ready}]"), command)
-			n.mustApply(t, desired)
-			web, db := n.actual.Workloads["web.service"], n.actual.Workloads["db.service"]
+			n := reconciletest.NewNode()
+			desired := reconciletest.Resolve(t, reconciletest.Container("db")+reconciletest.Container("web", "dependsOn: [{name: db, condition: Ready}]"), reconciletest.Command)
+			n.MustApply(t, desired)
+			web, db := n.Actual.Workloads["web.service"], n.Actual.Workloads["db.service"]
 			web.Active, web.RunningDir, web.Begun, web.Left, web.Since = "inactive", "", at.Add(-300*time.Millisecond), at.Add(-100*time.Millisecond), at
 			db.Active, db.Left, db.Restarts = names.ActiveState(test.active), test.left, test.restarts
-			n.actual.Workloads["web.service"], n.actual.Workloads["db.service"] = web, db
-			if got := Diff(desired, n.actual, Options{}).Actions; len(got) != test.want {
+			n.Actual.Workloads["web.service"], n.Actual.Workloads["db.service"] = web, db
+			if got := diff.Diff(desired, n.Actual, diff.Options{}).Actions; len(got) != test.want {
 				t.Errorf("got %v, want %d actions", got, test.want)
 			}
 		})
@@ -99,10 +103,10 @@ func TestADependentThatStopsSoonerStillStoppedAlong(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := newNode()
-			desired := resolve(t, container("db")+container("fast", needs)+container("slow", needs), command)
-			n.mustApply(t, desired)
-			fast, slow, db := n.actual.Workloads["fast.service"], n.actual.Workloads["slow.service"], n.actual.Workloads["db.service"]
+			n := reconciletest.NewNode()
+			desired := reconciletest.Resolve(t, reconciletest.Container("db")+reconciletest.Container("fast", needs)+reconciletest.Container("slow", needs), reconciletest.Command)
+			n.MustApply(t, desired)
+			fast, slow, db := n.Actual.Workloads["fast.service"], n.Actual.Workloads["slow.service"], n.Actual.Workloads["db.service"]
 			fast.Active, fast.RunningDir, fast.Left, fast.Since = "inactive", "", at, at.Add(time.Millisecond)
 			slow.Active, slow.Left, slow.Ended = test.slowIs, at, at.Add(9*time.Second)
 			slow.Since = slow.Ended
@@ -110,8 +114,8 @@ func TestADependentThatStopsSoonerStillStoppedAlong(t *testing.T) {
 				slow.RunningDir = ""
 			}
 			db.Left = at.Add(9*time.Second + time.Millisecond)
-			n.actual.Workloads["fast.service"], n.actual.Workloads["slow.service"], n.actual.Workloads["db.service"] = fast, slow, db
-			if diff := cmp.Diff(test.want, verbs(Diff(desired, n.actual, Options{}))); diff != "" {
+			n.Actual.Workloads["fast.service"], n.Actual.Workloads["slow.service"], n.Actual.Workloads["db.service"] = fast, slow, db
+			if diff := cmp.Diff(test.want, reconciletest.Verbs(diff.Diff(desired, n.Actual, diff.Options{}))); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -122,14 +126,14 @@ func TestADependentThatStopsSoonerStillStoppedAlong(t *testing.T) {
 // comes of it: a start then would hide that it ended, and how often.
 func TestWhatIsStoppingIsLeftToSystemd(t *testing.T) {
 	t.Parallel()
-	n := newNode()
-	desired := resolve(t, container("web"), command)
-	n.mustApply(t, desired)
+	n := reconciletest.NewNode()
+	desired := reconciletest.Resolve(t, reconciletest.Container("web"), reconciletest.Command)
+	n.MustApply(t, desired)
 	for active, want := range map[string]int{"deactivating": 0, "failed": 1} {
-		web := n.actual.Workloads["web.service"]
+		web := n.Actual.Workloads["web.service"]
 		web.Active, web.Result, web.RunningDir, web.Started = names.ActiveState(active), "oom-kill", "", true
-		n.actual.Workloads["web.service"] = web
-		if got := Diff(desired, n.actual, Options{}).Actions; len(got) != want {
+		n.Actual.Workloads["web.service"] = web
+		if got := diff.Diff(desired, n.Actual, diff.Options{}).Actions; len(got) != want {
 			t.Errorf("%s: got %v, want %d actions", active, got, want)
 		}
 	}
@@ -151,14 +155,14 @@ func TestAStopThatGoesOnIsLeftAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := newNode()
-			desired := resolve(t, pod, command)
-			n.mustApply(t, desired)
-			one, whole := n.actual.Workloads["app-one.service"], n.actual.Workloads["app-pod.service"]
+			n := reconciletest.NewNode()
+			desired := reconciletest.Resolve(t, pod, reconciletest.Command)
+			n.MustApply(t, desired)
+			one, whole := n.Actual.Workloads["app-one.service"], n.Actual.Workloads["app-pod.service"]
 			one.Active, one.RunningDir, one.Begun, one.Left, one.Since = "inactive", "", at.Add(-time.Hour), at, at.Add(time.Millisecond)
 			whole.Active, whole.Job, whole.Left = names.ActiveState(test.active), test.job, at.Add(10*time.Millisecond)
-			n.actual.Workloads["app-one.service"], n.actual.Workloads["app-pod.service"] = one, whole
-			if got := Diff(desired, n.actual, Options{}).Actions; len(got) != test.want {
+			n.Actual.Workloads["app-one.service"], n.Actual.Workloads["app-pod.service"] = one, whole
+			if got := diff.Diff(desired, n.Actual, diff.Options{}).Actions; len(got) != test.want {
 				t.Errorf("got %v, want %d actions", got, test.want)
 			}
 		})
@@ -167,7 +171,7 @@ func TestAStopThatGoesOnIsLeftAlone(t *testing.T) {
 
 // host is a node whose operator starts and stops units by hand, as systemd carries that out.
 type host struct {
-	*node
+	*reconciletest.Node
 	now time.Time
 	// withheld are the units that the operator stopped, or that are parts of those, and did not start since: true if
 	// the unit stopped as a part of another one.
@@ -180,7 +184,7 @@ func (h host) stops(unit string, into map[string]bool) {
 		return
 	}
 	into[unit] = true
-	for name, workload := range h.desired.Workloads {
+	for name, workload := range h.Desired.Workloads {
 		if slices.Contains(workload.Needs(), unit) || strings.Contains(workload.UnitText, "\nSlice="+unit+"\n") {
 			h.stops(name, into)
 		}
@@ -189,12 +193,12 @@ func (h host) stops(unit string, into map[string]bool) {
 
 // starts are the units that systemd starts with one: those that it requires or wants. One that is up starts no other.
 func (h host) starts(unit string, into map[string]bool) {
-	workload, exists := h.desired.Workloads[unit]
-	if into[unit] || !exists || len(into) > 0 && h.actual.Workloads[unit].IsRunning() {
+	workload, exists := h.Desired.Workloads[unit]
+	if into[unit] || !exists || len(into) > 0 && h.Actual.Workloads[unit].IsRunning() {
 		return
 	}
 	into[unit] = true
-	for name, other := range h.desired.Workloads {
+	for name, other := range h.Desired.Workloads {
 		if strings.Contains(other.UnitText, "\nWantedBy="+unit+"\n") {
 			h.starts(name, into)
 		}
@@ -211,7 +215,7 @@ func (h host) starts(unit string, into map[string]bool) {
 func (h *host) stop(patterns ...string) {
 	h.now = h.now.Add(time.Minute)
 	asked, all := map[string]bool{}, map[string]bool{}
-	for name := range h.desired.Workloads {
+	for name := range h.Desired.Workloads {
 		if slices.Contains(patterns, name) {
 			asked[name] = true
 			h.stops(name, all)
@@ -221,9 +225,9 @@ func (h *host) stop(patterns ...string) {
 		isPart := slices.ContainsFunc(slices.Sorted(maps.Keys(asked)), func(unit string) bool {
 			stopped := map[string]bool{}
 			h.stops(unit, stopped)
-			return unit != name && stopped[name] && h.desired.Workloads[unit].Ref == h.desired.Workloads[name].Ref
+			return unit != name && stopped[name] && h.Desired.Workloads[unit].Ref == h.Desired.Workloads[name].Ref
 		})
-		isStopped := asked[name] && h.actual.Workloads[name].IsRunning() // what is down already is not stopped
+		isStopped := asked[name] && h.Actual.Workloads[name].IsRunning() // what is down already is not stopped
 		if !has(h.withheld, name) && (isStopped || isPart) {
 			h.withheld[name] = isPart
 		}
@@ -237,11 +241,11 @@ func (h *host) stop(patterns ...string) {
 				continue
 			}
 			delete(all, name)
-			current := h.actual.Workloads[name]
+			current := h.Actual.Workloads[name]
 			if current.IsRunning() {
 				current.Left, h.now = h.now, h.now.Add(time.Millisecond)
 				current.Active, current.RunningDir, current.Since = "inactive", "", h.now
-				h.actual.Workloads[name] = current
+				h.Actual.Workloads[name] = current
 			}
 		}
 		if left < -100 {
@@ -268,22 +272,22 @@ func (h *host) start(names ...string) {
 				delete(h.withheld, part)
 			}
 		}
-		current := h.actual.Workloads[name]
+		current := h.Actual.Workloads[name]
 		if !current.IsRunning() {
 			current.Active, current.Started, current.Begun, current.Since = "active", true, h.now, h.now
 			current.RunningDir = current.BundleDir
-			h.actual.Workloads[name] = current
+			h.Actual.Workloads[name] = current
 		}
 	}
 }
 
 // pass makes a pass about manifests. It returns the units that it started although the operator stopped them.
-func (h *host) pass(desired Desired, options Options) []string {
-	h.desired = desired
-	plan := Diff(desired, h.actual, options)
+func (h *host) pass(desired reconcile.Desired, options diff.Options) []string {
+	h.Desired = desired
+	plan := diff.Diff(desired, h.Actual, options)
 	var undone []string
 	for _, action := range plan.Actions {
-		if !action.Verb.begins() || action.Waits != "" {
+		if !action.Verb.Begins() || action.Waits != "" {
 			continue
 		}
 		started := map[string]bool{}
@@ -291,20 +295,20 @@ func (h *host) pass(desired Desired, options Options) []string {
 		for name := range started {
 			unit := desired.Workloads[action.Target].Unit
 			wanted := unit != nil && slices.Contains(unit.Dependencies.Wants, name) // systemd starts it with the unit
-			if has(h.withheld, name) && !wanted && !h.actual.Workloads[name].IsRunning() {
+			if has(h.withheld, name) && !wanted && !h.Actual.Workloads[name].IsRunning() {
 				undone = append(undone, action.ID+" starts "+name)
 			}
 		}
 	}
-	_ = Apply(context.Background(), plan, desired, h.drivers(), func(Event) {})
-	for name, current := range h.actual.Workloads {
+	_ = apply.Apply(context.Background(), plan, desired, h.Drivers(), func(reconcile.Event) {})
+	for name, current := range h.Actual.Workloads {
 		if current.Active == "active" && current.Begun.IsZero() {
 			current.Begun, current.Since = h.now, h.now
-			h.actual.Workloads[name] = current
+			h.Actual.Workloads[name] = current
 		}
 	}
 	for name := range h.withheld {
-		if _, exists := h.actual.Workloads[name]; !exists {
+		if _, exists := h.Actual.Workloads[name]; !exists {
 			delete(h.withheld, name)
 		}
 	}
@@ -362,12 +366,12 @@ spec:
 ---
 `
 
-func newHost(t *testing.T, desired Desired) *host {
+func newHost(t *testing.T, desired reconcile.Desired) *host {
 	t.Helper()
-	h := &host{node: newNode(), now: time.Unix(1_000_000, 0), withheld: map[string]bool{}}
-	h.pass(desired, Options{})
-	if plan := Diff(desired, h.actual, Options{}); !plan.Empty() {
-		t.Fatalf("does not converge: %v", verbs(plan))
+	h := &host{Node: reconciletest.NewNode(), now: time.Unix(1_000_000, 0), withheld: map[string]bool{}}
+	h.pass(desired, diff.Options{})
+	if plan := diff.Diff(desired, h.Actual, diff.Options{}); !plan.Empty() {
+		t.Fatalf("does not converge: %v", reconciletest.Verbs(plan))
 	}
 	return h
 }
@@ -375,7 +379,7 @@ func newHost(t *testing.T, desired Desired) *host {
 // TestAStopIsLeftAlone stops units as an operator does, and edits other objects, or the same.
 func TestAStopIsLeftAlone(t *testing.T) {
 	t.Parallel()
-	text := operated + container("db") + container("front", "dependsOn: [{name: db, condition: Ready}]")
+	text := operated + reconciletest.Container("db") + reconciletest.Container("front", "dependsOn: [{name: db, condition: Ready}]")
 	const one, three = `{name: one, image: "example.com/app:1"}`, `{name: three, image: "example.com/app:1"}`
 	for name, test := range map[string]struct {
 		stop [][]string
@@ -410,28 +414,30 @@ func TestAStopIsLeftAlone(t *testing.T) {
 			return strings.Replace(text, `{name: c, image: "example.com/app:1"}`, `{name: c, image: "example.com/app:1", args: [new]}`, 1)
 		}, "systemctl start web.target"},
 		"a container that others need": {[][]string{{"db.service"}}, func(text string) string {
-			return text + container("late", "dependsOn: [{name: db, condition: Ready}]")
+			return text + reconciletest.Container("late", "dependsOn: [{name: db, condition: Ready}]")
 		}, "systemctl start db.service"},
 	} {
 		for _, unwatched := range []bool{false, true} {
 			t.Run(fmt.Sprint(name, " unwatched ", unwatched), func(t *testing.T) {
 				t.Parallel()
-				desired := resolve(t, text, command)
+				desired := reconciletest.Resolve(t, text, reconciletest.Command)
 				h := newHost(t, desired)
 				for _, units := range test.stop {
 					h.stop(units...)
 				}
-				options := Options{Unwatched: unwatched}
-				plan := Diff(desired, h.actual, options)
-				if !slices.ContainsFunc(plan.Held, func(held Held) bool { return held.By == ByStop && strings.Contains(held.Reason, test.held) }) {
+				options := diff.Options{Unwatched: unwatched}
+				plan := diff.Diff(desired, h.Actual, options)
+				if !slices.ContainsFunc(plan.Held, func(held reconcile.Held) bool {
+					return held.By == reconcile.ByStop && strings.Contains(held.Reason, test.held)
+				}) {
 					t.Errorf("held: %+v, want %s", plan.Held, test.held)
 				}
-				edited := text + container("other")
+				edited := text + reconciletest.Container("other")
 				if test.edit != nil {
 					edited = test.edit(edited)
 				}
 				for range 3 {
-					if undone := h.pass(resolve(t, edited, command), options); len(undone) > 0 {
+					if undone := h.pass(reconciletest.Resolve(t, edited, reconciletest.Command), options); len(undone) > 0 {
 						t.Fatal(undone)
 					}
 				}
@@ -458,20 +464,20 @@ func TestWhatEndsAStop(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			desired := resolve(t, operated, command)
+			desired := reconciletest.Resolve(t, operated, reconciletest.Command)
 			h := newHost(t, desired)
 			h.stop(test.stop...)
 			h.start(test.start...)
 			for unit := range desired.Workloads {
-				if held := HeldByOperator(desired, h.actual, Options{}, unit).By != ""; held != has(h.withheld, unit) {
+				if held := diff.HeldByOperator(desired, h.Actual, diff.Options{}, unit).By != ""; held != has(h.withheld, unit) {
 					t.Errorf("%s is held: %t", unit, held)
 				}
 			}
 			if test.held != "" && !has(h.withheld, test.held) {
 				t.Errorf("%s is not held: %v", test.held, h.withheld)
 			}
-			if plan := Diff(desired, h.actual, Options{}); !plan.Empty() || h.actual.Workloads[test.runs].Active != "active" {
-				t.Errorf("%s is %s, and planned are %v", test.runs, h.actual.Workloads[test.runs].Active, verbs(plan))
+			if plan := diff.Diff(desired, h.Actual, diff.Options{}); !plan.Empty() || h.Actual.Workloads[test.runs].Active != "active" {
+				t.Errorf("%s is %s, and planned are %v", test.runs, h.Actual.Workloads[test.runs].Active, reconciletest.Verbs(plan))
 			}
 		})
 	}
@@ -482,10 +488,10 @@ func TestWhatEndsAStop(t *testing.T) {
 // fault: an operator starts and stops units in any order while manifests change | no pass starts the stopped units
 func TestNoPlanStartsWhatAnOperatorStopped(t *testing.T) {
 	t.Parallel()
-	var versions []Desired
+	var versions []reconcile.Desired
 	for edits := range 6 {
-		text := operated + container("db") + container("front", "dependsOn: [{name: db, condition: Ready}]") + container("other", fmt.Sprintf("args: ['%d']", edits))
-		versions = append(versions, resolve(t, strings.Replace(text, "replicas: 3", fmt.Sprintf("replicas: %d", 3+edits%3), 1), command))
+		text := operated + reconciletest.Container("db") + reconciletest.Container("front", "dependsOn: [{name: db, condition: Ready}]") + reconciletest.Container("other", fmt.Sprintf("args: ['%d']", edits))
+		versions = append(versions, reconciletest.Resolve(t, strings.Replace(text, "replicas: 3", fmt.Sprintf("replicas: %d", 3+edits%3), 1), reconciletest.Command))
 	}
 	rapid.Check(t, func(draw *rapid.T) {
 		desired := versions[0]
@@ -500,7 +506,7 @@ func TestNoPlanStartsWhatAnOperatorStopped(t *testing.T) {
 			}
 			desired = versions[rapid.IntRange(0, len(versions)-1).Draw(draw, fmt.Sprint("edit ", step))]
 			unwatched := rapid.Bool().Draw(draw, fmt.Sprint("unwatched ", step))
-			if undone := h.pass(desired, Options{Unwatched: unwatched}); len(undone) > 0 {
+			if undone := h.pass(desired, diff.Options{Unwatched: unwatched}); len(undone) > 0 {
 				draw.Fatalf("%v", undone)
 			}
 		}

@@ -1,6 +1,10 @@
-package reconcile
+package reconcile_test
 
 import (
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/history"
+	"github.com/davit-project/davit/reconcile/reconciletest"
 	"slices"
 	"strings"
 	"testing"
@@ -13,25 +17,25 @@ func TestATimerThatComesBackWhileItStopsIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"CronJob", "CronJob, Allow", "Deployment"} {
 		s := newSimulation()
-		with, without := load(t, shapes[kind]+"---\n"+container("stay")), load(t, container("stay"))
+		with, without := reconciletest.Load(t, shapes[kind]+"---\n"+reconciletest.Container("stay")), reconciletest.Load(t, reconciletest.Container("stay"))
 		for range 10 {
 			s.pass(with, "with")
 			s.tick()
 		}
 		s.pass(without, "without")
 		s.tick()
-		s.calls = nil
+		s.Calls = nil
 		for range 10 {
 			s.pass(with, "with")
 			s.tick()
 		}
 		desired := s.desire(with)
 		for unit, workload := range desired.Workloads {
-			if workload.Keep == KeepRunning && !s.runs(unit, desired) {
-				t.Errorf("%s: %s is %s", kind, unit, s.actual.Workloads[unit].Active)
+			if workload.Keep == reconcile.KeepRunning && !s.runs(unit, desired) {
+				t.Errorf("%s: %s is %s", kind, unit, s.Actual.Workloads[unit].Active)
 			}
-			if workload.Keep == KeepApart || workload.Keep == KeepIdle {
-				if slices.Contains(s.calls, "start "+unit) {
+			if workload.Keep == reconcile.KeepApart || workload.Keep == reconcile.KeepIdle {
+				if slices.Contains(s.Calls, "start "+unit) {
 					t.Errorf("%s: %s is started", kind, unit)
 				}
 			}
@@ -51,13 +55,13 @@ func TestASettingOfTheUnitWaitsForItsTurn(t *testing.T) {
 		text  string
 		units []string
 	}{
-		"a surge instance":  {container("web", surge), []string{"web.service"}},
+		"a surge instance":  {reconciletest.Container("web", surge), []string{"web.service"}},
 		"a replica's turns": {replicas, []string{"web@1.service", "web@2.service", "web@3.service"}},
 	} {
 		s := newSimulation()
 		s.steady = true
 		run := func(edit func(string) string, digest string) {
-			desired := resolve(t, test.text, command)
+			desired := reconciletest.Resolve(t, test.text, reconciletest.Command)
 			for _, unit := range test.units {
 				workload := desired.Workloads[unit]
 				workload.UnitText = edit(workload.UnitText)
@@ -70,14 +74,14 @@ func TestASettingOfTheUnitWaitsForItsTurn(t *testing.T) {
 			}
 		}
 		run(func(text string) string { return text }, "one")
-		s.calls = nil
+		s.Calls = nil
 		run(nice, "two")
 		for _, unit := range test.units {
-			if !slices.Contains(s.calls, "restart "+unit) {
-				t.Errorf("%s: %s is not restarted: %v", name, unit, s.calls)
+			if !slices.Contains(s.Calls, "restart "+unit) {
+				t.Errorf("%s: %s is not restarted: %v", name, unit, s.Calls)
 			}
 		}
-		if g := s.kept[0]; g.State != Applied || len(g.RunsOn) > 0 {
+		if g := s.kept[0]; g.State != history.Applied || len(g.RunsOn) > 0 {
 			t.Errorf("%s: %s, and to be restarted are %v", name, g.State, g.RunsOn)
 		}
 	}
@@ -87,39 +91,41 @@ func TestASettingOfTheUnitWaitsForItsTurn(t *testing.T) {
 func TestAStopBeforeARestartIsAnOperators(t *testing.T) {
 	t.Parallel()
 	at := time.Now()
-	before, desired := resolve(t, container("web", "args: [one]"), command), resolve(t, container("web", "args: [two]"), command)
+	before, desired := reconciletest.Resolve(t, reconciletest.Container("web", "args: [one]"), reconciletest.Command), reconciletest.Resolve(t, reconciletest.Container("web", "args: [two]"), reconciletest.Command)
 	for name, test := range map[string]struct {
-		change   func(*ActualWorkload)
+		change   func(*reconcile.ActualWorkload)
 		owed, on bool
 	}{
-		"it starts still":     {func(*ActualWorkload) {}, true, true},
-		"it is up":            {func(w *ActualWorkload) { w.Active, w.Job = "active", "" }, true, true},
-		"it is being stopped": {func(w *ActualWorkload) { w.Active, w.Job = "active", "stop" }, false, false},
-		"it was stopped":      {func(w *ActualWorkload) { w.Active, w.Job = "inactive", "" }, false, false},
-		"it was stopped, and ended badly": {func(w *ActualWorkload) {
+		"it starts still":     {func(*reconcile.ActualWorkload) {}, true, true},
+		"it is up":            {func(w *reconcile.ActualWorkload) { w.Active, w.Job = "active", "" }, true, true},
+		"it is being stopped": {func(w *reconcile.ActualWorkload) { w.Active, w.Job = "active", "stop" }, false, false},
+		"it was stopped":      {func(w *reconcile.ActualWorkload) { w.Active, w.Job = "inactive", "" }, false, false},
+		"it was stopped, and ended badly": {func(w *reconcile.ActualWorkload) {
 			w.Active, w.Job, w.Result, w.Asked = "failed", "", "exit-code", true
 		}, false, false},
-		"it failed to start":             {func(w *ActualWorkload) { w.Active, w.Job, w.Result = "failed", "", "resources" }, true, true},
-		"it has been started since":      {func(w *ActualWorkload) { w.Begun = at.Add(time.Millisecond) }, false, false},
-		"its start is judged":            {func(w *ActualWorkload) { w.Run = &Run{Begun: at.Add(time.Millisecond)} }, false, false},
-		"systemd started it again":       {func(w *ActualWorkload) { w.Run = &Run{Begun: at.Add(time.Minute), Restarts: 1} }, false, false},
-		"systemd is to start it again":   {func(w *ActualWorkload) { w.Sub, w.Begun = "auto-restart", at.Add(time.Minute) }, true, true},
-		"systemd started it again early": {func(w *ActualWorkload) { w.Run = &Run{Begun: at.Add(time.Millisecond), Restarts: 1} }, true, true},
+		"it failed to start":           {func(w *reconcile.ActualWorkload) { w.Active, w.Job, w.Result = "failed", "", "resources" }, true, true},
+		"it has been started since":    {func(w *reconcile.ActualWorkload) { w.Begun = at.Add(time.Millisecond) }, false, false},
+		"its start is judged":          {func(w *reconcile.ActualWorkload) { w.Run = &reconcile.Run{Begun: at.Add(time.Millisecond)} }, false, false},
+		"systemd started it again":     {func(w *reconcile.ActualWorkload) { w.Run = &reconcile.Run{Begun: at.Add(time.Minute), Restarts: 1} }, false, false},
+		"systemd is to start it again": {func(w *reconcile.ActualWorkload) { w.Sub, w.Begun = "auto-restart", at.Add(time.Minute) }, true, true},
+		"systemd started it again early": {func(w *reconcile.ActualWorkload) {
+			w.Run = &reconcile.Run{Begun: at.Add(time.Millisecond), Restarts: 1}
+		}, true, true},
 	} {
-		n := newNode()
-		n.mustApply(t, before)
-		web := n.actual.Workloads["web.service"]
+		n := reconciletest.NewNode()
+		n.MustApply(t, before)
+		web := n.Actual.Workloads["web.service"]
 		web.Active, web.Job, web.Begun = "activating", "start", at.Add(-time.Second)
-		n.actual.Workloads["web.service"] = web
-		write := Action{Verb: WriteUnit, Object: webObject, Target: "web.service"}
-		plan := Plan{Actions: []Action{write, {Verb: Restart, Object: webObject, Target: "web.service"}}}
-		g := NewGeneration(1, desired, "", at)
-		g.Owe(plan, desired, n.actual, at)
-		g.Record(Event{Action: write, Status: Done})
+		n.Actual.Workloads["web.service"] = web
+		write := reconcile.Action{Verb: reconcile.WriteUnit, Object: reconciletest.WebObject, Target: "web.service"}
+		plan := reconcile.Plan{Actions: []reconcile.Action{write, {Verb: reconcile.Restart, Object: reconciletest.WebObject, Target: "web.service"}}}
+		g := history.NewGeneration(1, desired, "", at)
+		g.Owe(plan, desired, n.Actual, at)
+		g.Record(reconcile.Event{Action: write, Status: reconcile.Done})
 		g.Forgo()
 		test.change(&web)
-		n.actual.Workloads["web.service"] = web
-		g.Arrived(desired, n.actual)
+		n.Actual.Workloads["web.service"] = web
+		g.Arrived(desired, n.Actual)
 		_, owed := g.Owed["web.service"]
 		if _, on := g.RunsOn["web.service"]; owed != test.owed || on != test.on {
 			t.Errorf("%s: owed: %t, to be restarted: %t", name, owed, on)
@@ -131,17 +137,17 @@ func TestAStopBeforeARestartIsAnOperators(t *testing.T) {
 // systemd has not read the new one yet.
 func TestAnInterruptedRestartIsStillDue(t *testing.T) {
 	t.Parallel()
-	for _, now := range []ActualWorkload{
+	for _, now := range []reconcile.ActualWorkload{
 		{Active: "active"}, {Active: "active", NeedReload: true}, {Active: "activating", Sub: "start", Job: "start"}, {Active: "activating", Sub: "auto-restart"},
 	} {
-		n := newNode()
-		desired := resolve(t, container("web"), command)
-		n.mustApply(t, desired)
-		web := n.actual.Workloads["web.service"]
+		n := reconciletest.NewNode()
+		desired := reconciletest.Resolve(t, reconciletest.Container("web"), reconciletest.Command)
+		n.MustApply(t, desired)
+		web := n.Actual.Workloads["web.service"]
 		web.Active, web.Sub, web.Job, web.NeedReload = now.Active, now.Sub, now.Job, now.NeedReload
-		n.actual.Workloads["web.service"] = web
-		options := Options{Owed: map[string]string{"web.service": ""}, RunsOn: map[string]string{"web.service": webObject}}
-		action(t, Diff(desired, n.actual, options), "restart web.service")
+		n.Actual.Workloads["web.service"] = web
+		options := diff.Options{Owed: map[string]string{"web.service": ""}, RunsOn: map[string]string{"web.service": reconciletest.WebObject}}
+		action(t, diff.Diff(desired, n.Actual, options), "restart web.service")
 	}
 }
 
@@ -149,21 +155,21 @@ func TestAnInterruptedRestartIsStillDue(t *testing.T) {
 func TestADisabledUnitIsNotOwed(t *testing.T) {
 	t.Parallel()
 	at := time.Now()
-	desired := resolve(t, container("web"), command)
+	desired := reconciletest.Resolve(t, reconciletest.Container("web"), reconciletest.Command)
 	for name, test := range map[string]struct {
 		down time.Time
-		want Holder
+		want reconcile.Holder
 	}{
-		"davit wrote its file while it was down": {at.Add(-time.Minute), ByDisable},
+		"davit wrote its file while it was down": {at.Add(-time.Minute), reconcile.ByDisable},
 		"davit stopped it":                       {at.Add(time.Second), ""},
 	} {
-		n := newNode()
-		n.mustApply(t, desired)
-		web := n.actual.Workloads["web.service"]
+		n := reconciletest.NewNode()
+		n.MustApply(t, desired)
+		web := n.Actual.Workloads["web.service"]
 		web.Active, web.RunningDir, web.Enabled, web.Since = "inactive", "", "disabled", test.down
-		n.actual.Workloads["web.service"] = web
-		options := Options{Owed: map[string]string{"web.service": ""}, OwedAt: map[string]time.Time{"web.service": at}}
-		if by := heldBy(desired, n.actual, options, "web.service"); by != test.want {
+		n.Actual.Workloads["web.service"] = web
+		options := diff.Options{Owed: map[string]string{"web.service": ""}, OwedAt: map[string]time.Time{"web.service": at}}
+		if by := heldBy(desired, n.Actual, options, "web.service"); by != test.want {
 			t.Errorf("%s: held by %q", name, by)
 		}
 	}

@@ -1,14 +1,18 @@
-package reconcile
+package reconcile_test
 
 import (
 	"context"
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/apply"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/reconciletest"
 	"strings"
 	"testing"
 )
 
 // panics is a driver with a mistake in it, for one unit.
 type panics struct {
-	Services
+	apply.Services
 	unit string
 }
 
@@ -24,16 +28,16 @@ func (p panics) StartUnit(ctx context.Context, name string) error {
 // fault: a part of davit panics | the object fails, with the place; the others go on
 func TestAPanicIsOneObjectsFailure(t *testing.T) {
 	t.Parallel()
-	both := resolve(t, container("web")+container("db"), command)
-	n := newNode()
-	drivers := n.drivers()
+	both := reconciletest.Resolve(t, reconciletest.Container("web")+reconciletest.Container("db"), reconciletest.Command)
+	n := reconciletest.NewNode()
+	drivers := n.Drivers()
 	drivers.Services = panics{drivers.Services, "web.service"}
-	n.desired = both
-	err := Apply(t.Context(), Diff(both, n.actual, Options{}), both, drivers, func(Event) {})
+	n.Desired = both
+	err := apply.Apply(t.Context(), diff.Diff(both, n.Actual, diff.Options{}), both, drivers, func(reconcile.Event) {})
 	if err == nil || !strings.Contains(err.Error(), "start Container/web: panic: assignment to entry in nil map") || !strings.Contains(err.Error(), "panic_test.go:") {
 		t.Errorf("got %v", err)
 	}
-	if n.actual.Workloads["db.service"].Active != "active" {
+	if n.Actual.Workloads["db.service"].Active != "active" {
 		t.Error("db does not run")
 	}
 }

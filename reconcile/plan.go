@@ -32,8 +32,8 @@ type Notice struct {
 // Empty reports whether nothing changes.
 func (p Plan) Empty() bool { return len(p.Actions) == 0 }
 
-// blocked are the objects of which something cannot be done, because it is blocked or comes after what is.
-func (p Plan) blocked() map[string]bool {
+// Blocked are the objects of which something cannot be done, because it is blocked or comes after what is.
+func (p Plan) Blocked() map[string]bool {
 	ids, objects := map[string]bool{}, map[string]bool{}
 	for _, action := range p.Actions { // each comes after those that it needs
 		isBlocked := func(id string) bool { return ids[id] }
@@ -55,11 +55,11 @@ func (p Plan) Written() map[string]bool {
 	return written
 }
 
-// begun are the units that it starts, restarts or reloads.
-func (p Plan) begun() map[string]bool {
+// Begun are the units that it starts, restarts or reloads.
+func (p Plan) Begun() map[string]bool {
 	begun := map[string]bool{}
 	for _, action := range p.Actions {
-		if action.Verb.begins() {
+		if action.Verb.Begins() {
 			begun[action.Target] = true
 		}
 	}
@@ -93,8 +93,8 @@ type Action struct {
 	Blocked bool `json:"blocked,omitempty"`
 }
 
-// failed is the error of an action. That of a pull names the image already.
-func (a Action) failed(err error) error {
+// Failed is the error of an action. That of a pull names the image already.
+func (a Action) Failed(err error) error {
 	if a.Verb == PullImage || a.Verb == PullLate {
 		return err
 	}
@@ -151,11 +151,11 @@ const (
 	ForgetJob     Verb = "forget-job"
 )
 
-// begins reports whether the verb has a unit run what is desired.
-func (v Verb) begins() bool { return v == Start || v == Restart || v == ReloadUnit }
+// Begins reports whether the verb has a unit run what is desired.
+func (v Verb) Begins() bool { return v == Start || v == Restart || v == ReloadUnit }
 
 // RunsOn reports whether the action goes on once it was begun: systemd starts or stops a unit, or a launcher repairs it.
-func (a Action) RunsOn() bool { return a.Verb == Stop || a.Verb == Repair || a.Verb.begins() }
+func (a Action) RunsOn() bool { return a.Verb == Stop || a.Verb == Repair || a.Verb.Begins() }
 
 // IsFetch reports whether the action pulls, releases or deletes an image.
 func (a Action) IsFetch() bool {
@@ -226,8 +226,8 @@ func (p Plan) Refused() bool {
 	return slices.ContainsFunc(p.Held, func(h Held) bool { return !h.Intended })
 }
 
-// add appends an action and returns its id.
-func (p *Plan) add(action Action) string {
+// Add appends an action and returns its id.
+func (p *Plan) Add(action Action) string {
 	action.ID = string(action.Verb)
 	if action.Target != "" {
 		action.ID += " " + action.Target
@@ -236,8 +236,8 @@ func (p *Plan) add(action Action) string {
 	return action.ID
 }
 
-// hold notes what is held back, once for an object of several units.
-func (p *Plan) hold(held Held) {
+// Hold notes what is held back, once for an object of several units.
+func (p *Plan) Hold(held Held) {
 	if !slices.Contains(p.Held, held) {
 		p.Held = append(p.Held, held)
 	}

@@ -1,4 +1,4 @@
-package reconcile
+package reconcile_test
 
 import (
 	"context"
@@ -11,34 +11,39 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/apply"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/reconciletest"
+	"github.com/davit-project/davit/reconcile/resolve"
 )
 
 // wanted draws a set of manifests: some of four containers, each in one of a few versions.
-func wanted(t *rapid.T) Desired {
+func wanted(t *rapid.T) reconcile.Desired {
 	text := ""
 	for _, name := range []string{"a", "b", "c", "d"} {
 		switch kind := rapid.IntRange(0, 6).Draw(t, name); kind {
 		case 1:
-			text += container(name)
+			text += reconciletest.Container(name)
 		case 2:
-			text += container(name, "args: [other]", "hostNetwork: true")
+			text += reconciletest.Container(name, "args: [other]", "hostNetwork: true")
 		case 3:
-			text += container(name, "oneshot: true", "volumeMounts: [{name: data, mountPath: /d}]")
+			text += reconciletest.Container(name, "oneshot: true", "volumeMounts: [{name: data, mountPath: /d}]")
 		case 4:
-			text += container(name, "resources: {limits: {memory: 1Gi}}")
+			text += reconciletest.Container(name, "resources: {limits: {memory: 1Gi}}")
 		case 5, 6:
-			text += container(name, surge, fmt.Sprintf("args: ['%d']", kind))
+			text += reconciletest.Container(name, surge, fmt.Sprintf("args: ['%d']", kind))
 		}
 	}
-	text += header + "Volume\nmetadata: {name: data}\n---\n"
+	text += reconciletest.Header + "Volume\nmetadata: {name: data}\n---\n"
 	if subnet := rapid.IntRange(0, 2).Draw(t, "subnet"); subnet > 0 {
-		text += header + fmt.Sprintf("Network\nmetadata: {name: default}\nspec: {subnets: [{subnet: 10.%d.0.0/24}]}\n", subnet)
+		text += reconciletest.Header + fmt.Sprintf("Network\nmetadata: {name: default}\nspec: {subnets: [{subnet: 10.%d.0.0/24}]}\n", subnet)
 	}
 	set := manifests.Load([]manifests.File{{Path: "/app.yaml", Text: []byte(text)}}, manifests.Options{})
 	if err := set.Diagnostics.Err(); err != nil {
 		t.Fatal(err)
 	}
-	return Resolve(Input{Objects: set.Objects, Images: resolved(set.Objects, command), Node: testNode})
+	return resolve.Resolve(resolve.Input{Objects: set.Objects, Images: reconciletest.Resolved(set.Objects, reconciletest.Command), Node: reconciletest.TestNode})
 }
 
 // TestConverges walks from one wish to another, with actions that fail and removals held
@@ -49,29 +54,29 @@ func wanted(t *rapid.T) Desired {
 func TestConverges(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		n := newNode()
+		n := reconciletest.NewNode()
 		for range rapid.IntRange(1, 6).Draw(t, "steps") {
 			desired := wanted(t)
-			plan := Diff(desired, n.actual, Options{})
-			n.fail = failures(t, plan)
-			options := Options{HoldPrune: rapid.SampledFrom([]string{"", "held"}).Draw(t, "hold")}
+			plan := diff.Diff(desired, n.Actual, diff.Options{})
+			n.Fail = failures(t, plan)
+			options := diff.Options{HoldPrune: rapid.SampledFrom([]string{"", "held"}).Draw(t, "hold")}
 			walk(n, desired, options)
 			checkInvariants(t, n)
-			if options.HoldPrune != "" && slices.ContainsFunc(n.calls, removes) {
-				t.Fatalf("something was removed though held: %v", n.calls)
+			if options.HoldPrune != "" && slices.ContainsFunc(n.Calls, removes) {
+				t.Fatalf("something was removed though held: %v", n.Calls)
 			}
 		}
-		n.fail = map[string]error{}
+		n.Fail = map[string]error{}
 		desired := wanted(t)
-		if err := walk(n, desired, Options{}); err != nil {
+		if err := walk(n, desired, diff.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		checkInvariants(t, n)
-		if rest := Diff(desired, n.actual, Options{}); !rest.Empty() {
-			t.Fatalf("a second apply would still do %v after %v; %+v", verbs(rest), n.calls, n.actual.Workloads["b.service"].RunningDir)
+		if rest := diff.Diff(desired, n.Actual, diff.Options{}); !rest.Empty() {
+			t.Fatalf("a second apply would still do %v after %v; %+v", reconciletest.Verbs(rest), n.Calls, n.Actual.Workloads["b.service"].RunningDir)
 		}
-		if len(n.actual.Workloads) != len(desired.Workloads) {
-			t.Fatalf("%d workloads are there, %d wanted", len(n.actual.Workloads), len(desired.Workloads))
+		if len(n.Actual.Workloads) != len(desired.Workloads) {
+			t.Fatalf("%d workloads are there, %d wanted", len(n.Actual.Workloads), len(desired.Workloads))
 		}
 	})
 }
@@ -82,21 +87,21 @@ func removes(call string) bool {
 	return (strings.HasPrefix(verb, "remove") || verb == "release") && !strings.Contains(target, "@surge")
 }
 
-func walk(n *node, desired Desired, options Options) error {
-	n.desired, n.calls = desired, nil
-	return Apply(context.Background(), Diff(desired, n.actual, options), desired, n.drivers(), func(Event) {})
+func walk(n *reconciletest.Node, desired reconcile.Desired, options diff.Options) error {
+	n.Desired, n.Calls = desired, nil
+	return apply.Apply(context.Background(), diff.Diff(desired, n.Actual, options), desired, n.Drivers(), func(reconcile.Event) {})
 }
 
 // failures draws driver calls that fail, by the names that node gives them.
-func failures(t *rapid.T, plan Plan) map[string]error {
-	calls := map[Verb]string{
-		PullImage: "pull", MakeNetwork: "network", MakeVolume: "volume", WriteBundle: "bundle", WriteUnit: "unit",
-		Stop: "stop", RemoveUnit: "remove-unit", Start: "start", Restart: "restart", Reload: "reload",
+func failures(t *rapid.T, plan reconcile.Plan) map[string]error {
+	calls := map[reconcile.Verb]string{
+		reconcile.PullImage: "pull", reconcile.MakeNetwork: "network", reconcile.MakeVolume: "volume", reconcile.WriteBundle: "bundle", reconcile.WriteUnit: "unit",
+		reconcile.Stop: "stop", reconcile.RemoveUnit: "remove-unit", reconcile.Start: "start", reconcile.Restart: "restart", reconcile.Reload: "reload",
 	}
 	fail := map[string]error{}
 	for i, action := range plan.Actions {
 		target := action.Target
-		if action.Verb == PullImage {
+		if action.Verb == reconcile.PullImage {
 			target = action.Object
 		}
 		if rapid.IntRange(0, 3).Draw(t, fmt.Sprint("fails ", i)) == 0 {
@@ -108,17 +113,17 @@ func failures(t *rapid.T, plan Plan) map[string]error {
 
 // checkInvariants are what no failure may break: what runs has all that its next start
 // needs.
-func checkInvariants(t *rapid.T, n *node) {
-	for name, workload := range n.actual.Workloads {
-		if !slices.Contains(n.actual.Bundles, workload.BundleDir) {
-			t.Fatalf("%s has no bundle after %v", name, n.calls)
+func checkInvariants(t *rapid.T, n *reconciletest.Node) {
+	for name, workload := range n.Actual.Workloads {
+		if !slices.Contains(n.Actual.Bundles, workload.BundleDir) {
+			t.Fatalf("%s has no bundle after %v", name, n.Calls)
 		}
-		if n.actual.Images[workload.Bundle.Image.ID] == nil {
-			t.Fatalf("%s has no image after %v", name, n.calls)
+		if n.Actual.Images[workload.Bundle.Image.ID] == nil {
+			t.Fatalf("%s has no image after %v", name, n.Calls)
 		}
 		for _, attachment := range workload.Bundle.Network.Attachments {
-			if _, ok := n.actual.Networks[attachment.Network]; !ok {
-				t.Fatalf("%s has no network %s after %v", name, attachment.Network, n.calls)
+			if _, ok := n.Actual.Networks[attachment.Network]; !ok {
+				t.Fatalf("%s has no network %s after %v", name, attachment.Network, n.Calls)
 			}
 		}
 	}

@@ -1,8 +1,12 @@
-package reconcile
+package reconcile_test
 
 import (
 	"testing"
 
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/history"
+	"github.com/davit-project/davit/reconcile/reconciletest"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -17,7 +21,7 @@ func TestAChangedFileReloads(t *testing.T) {
 		hup    = "reload: {signal: SIGHUP}"
 	)
 	config := func(text string) string {
-		return header + "Config\nmetadata: {name: conf}\ndata: {app.conf: " + text + "}\n---\n"
+		return reconciletest.Header + "Config\nmetadata: {name: conf}\ndata: {app.conf: " + text + "}\n---\n"
 	}
 	for name, test := range map[string]struct {
 		before, after []string
@@ -34,15 +38,15 @@ func TestAChangedFileReloads(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := newNode()
-			n.mustApply(t, resolve(t, config("one")+container("web", test.before...), command))
-			desired := resolve(t, config("two")+container("web", test.after...), command)
-			n.mustApply(t, desired)
-			if diff := cmp.Diff([]string{test.want}, services(n.calls)); diff != "" {
+			n := reconciletest.NewNode()
+			n.MustApply(t, reconciletest.Resolve(t, config("one")+reconciletest.Container("web", test.before...), reconciletest.Command))
+			desired := reconciletest.Resolve(t, config("two")+reconciletest.Container("web", test.after...), reconciletest.Command)
+			n.MustApply(t, desired)
+			if diff := cmp.Diff([]string{test.want}, services(n.Calls)); diff != "" {
 				t.Error(diff)
 			}
-			if rest := Diff(desired, n.actual, Options{}); !rest.Empty() {
-				t.Errorf("a second apply would still do %v", verbs(rest))
+			if rest := diff.Diff(desired, n.Actual, diff.Options{}); !rest.Empty() {
+				t.Errorf("a second apply would still do %v", reconciletest.Verbs(rest))
 			}
 		})
 	}
@@ -53,17 +57,17 @@ const env = "env: [{name: A, valueFrom: {configMapKeyRef: {name: conf, key: app.
 // TestWhatAFailedReloadLeftIsRestarted when it is of a version that davit goes back to.
 func TestWhatAFailedReloadLeftIsRestarted(t *testing.T) {
 	t.Parallel()
-	n := newNode()
-	desired := resolve(t, container("web", "reload: {signal: SIGHUP}"), command)
-	n.mustApply(t, desired)
-	web := n.actual.Workloads["web.service"]
-	web.Run = &Run{ReloadFailed: true}
-	n.actual.Workloads["web.service"] = web
-	if plan := Diff(desired, n.actual, Options{}); !plan.Empty() {
-		t.Errorf("what its own reload left is judged, not changed: %v", verbs(plan))
+	n := reconciletest.NewNode()
+	desired := reconciletest.Resolve(t, reconciletest.Container("web", "reload: {signal: SIGHUP}"), reconciletest.Command)
+	n.MustApply(t, desired)
+	web := n.Actual.Workloads["web.service"]
+	web.Run = &reconcile.Run{ReloadFailed: true}
+	n.Actual.Workloads["web.service"] = web
+	if plan := diff.Diff(desired, n.Actual, diff.Options{}); !plan.Empty() {
+		t.Errorf("what its own reload left is judged, not changed: %v", reconciletest.Verbs(plan))
 	}
-	n.mustApply(t, Restore(desired))
-	if diff := cmp.Diff([]string{"restart web"}, services(n.calls)); diff != "" {
+	n.MustApply(t, history.Restore(desired))
+	if diff := cmp.Diff([]string{"restart web"}, services(n.Calls)); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -1,7 +1,12 @@
-package reconcile
+package reconcile_test
 
 import (
 	"errors"
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/apply"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/history"
+	"github.com/davit-project/davit/reconcile/reconciletest"
 	"slices"
 	"strings"
 	"testing"
@@ -9,33 +14,33 @@ import (
 )
 
 // damaged is a node on which web runs and something of it was removed.
-func damaged(t *testing.T, missing string) (*node, Desired) {
+func damaged(t *testing.T, missing string) (*reconciletest.Node, reconcile.Desired) {
 	t.Helper()
-	n := newNode()
-	desired := resolve(t, container("web")+container("other"), command)
-	n.mustApply(t, desired)
-	changeWorkload(n, "web.service", func(w *ActualWorkload) { w.Missing = missing })
+	n := reconciletest.NewNode()
+	desired := reconciletest.Resolve(t, reconciletest.Container("web")+reconciletest.Container("other"), reconciletest.Command)
+	n.MustApply(t, desired)
+	changeWorkload(n, "web.service", func(w *reconcile.ActualWorkload) { w.Missing = missing })
 	return n, desired
 }
 
 // change changes what a unit of the node is.
-func changeWorkload(n *node, unit string, change func(*ActualWorkload)) {
-	current := n.actual.Workloads[unit]
+func changeWorkload(n *reconciletest.Node, unit string, change func(*reconcile.ActualWorkload)) {
+	current := n.Actual.Workloads[unit]
 	change(&current)
-	n.actual.Workloads[unit] = current
+	n.Actual.Workloads[unit] = current
 }
 
 func TestWhatIsMissingOfAContainerIsMadeAgainWithoutARestart(t *testing.T) {
 	t.Parallel()
 	n, desired := damaged(t, "the bridge davit0 is gone")
-	plan, calls, err := n.apply(t, desired, Options{})
+	plan, calls, err := n.Apply(t, desired, diff.Options{})
 	if err != nil || !slices.Equal(calls, []string{"repair web.service"}) {
 		t.Errorf("called %v, %v", calls, err)
 	}
 	if got := plan.Actions[0]; got.Object != "Container/web" || got.Reason != "the bridge davit0 is gone" {
 		t.Errorf("planned %+v", got)
 	}
-	if plan := Diff(desired, n.actual, Options{}); !plan.Empty() {
+	if plan := diff.Diff(desired, n.Actual, diff.Options{}); !plan.Empty() {
 		t.Errorf("afterwards there is still to do: %v", plan.Actions)
 	}
 }
@@ -43,8 +48,8 @@ func TestWhatIsMissingOfAContainerIsMadeAgainWithoutARestart(t *testing.T) {
 func TestWhatIsMissingIsOnlyReportedWhereTheNodeWantsThat(t *testing.T) {
 	t.Parallel()
 	n, desired := damaged(t, "the bridge davit0 is gone")
-	plan := Diff(desired, n.actual, Options{Applied: map[string]Version{}})
-	if !plan.Empty() || len(plan.Held) != 1 || plan.Held[0].By != ByDriftPolicy || !strings.Contains(plan.Held[0].Reason, "the bridge davit0 is gone") {
+	plan := diff.Diff(desired, n.Actual, diff.Options{Applied: map[string]history.Version{}})
+	if !plan.Empty() || len(plan.Held) != 1 || plan.Held[0].By != reconcile.ByDriftPolicy || !strings.Contains(plan.Held[0].Reason, "the bridge davit0 is gone") {
 		t.Errorf("planned %v, held %v", plan.Actions, plan.Held)
 	}
 }
@@ -52,11 +57,11 @@ func TestWhatIsMissingIsOnlyReportedWhereTheNodeWantsThat(t *testing.T) {
 func TestWhatIsRestartedOrSuspendedIsNotRepaired(t *testing.T) {
 	t.Parallel()
 	n, desired := damaged(t, "the bridge davit0 is gone")
-	if plan := Diff(desired, n.actual, Options{Suspended: map[string]string{"Container/web": "suspended"}}); !plan.Empty() {
+	if plan := diff.Diff(desired, n.Actual, diff.Options{Suspended: map[string]string{"Container/web": "suspended"}}); !plan.Empty() {
 		t.Errorf("of a suspended object it planned %v", plan.Actions)
 	}
-	changed := resolve(t, container("web", "stopSignal: SIGINT", "hostname: changed")+container("other"), command)
-	got := verbs(Diff(changed, n.actual, Options{}))
+	changed := reconciletest.Resolve(t, reconciletest.Container("web", "stopSignal: SIGINT", "hostname: changed")+reconciletest.Container("other"), reconciletest.Command)
+	got := reconciletest.Verbs(diff.Diff(changed, n.Actual, diff.Options{}))
 	if slices.Contains(got, "repair Container/web") || !slices.Contains(got, "restart Container/web") {
 		t.Errorf("of a container that is restarted it planned %v", got)
 	}
@@ -66,12 +71,12 @@ func TestWhatIsRestartedOrSuspendedIsNotRepaired(t *testing.T) {
 func TestARepairHasEndedWhenNothingIsMissing(t *testing.T) {
 	t.Parallel()
 	n, desired := damaged(t, "the bridge davit0 is gone")
-	repair := Action{Verb: Repair, Target: "web.service"}
-	if ended, err := Ended(repair, desired, n.actual); ended || err != nil {
+	repair := reconcile.Action{Verb: reconcile.Repair, Target: "web.service"}
+	if ended, err := diff.Ended(repair, desired, n.Actual); ended || err != nil {
 		t.Errorf("ended %v, %v", ended, err)
 	}
-	changeWorkload(n, "web.service", func(w *ActualWorkload) { w.Missing = "" })
-	if ended, err := Ended(repair, desired, n.actual); !ended || err != nil {
+	changeWorkload(n, "web.service", func(w *reconcile.ActualWorkload) { w.Missing = "" })
+	if ended, err := diff.Ended(repair, desired, n.Actual); !ended || err != nil {
 		t.Errorf("ended %v, %v", ended, err)
 	}
 }
@@ -80,12 +85,12 @@ func TestARepairHasEndedWhenNothingIsMissing(t *testing.T) {
 func TestARepairThatFailsSaysNothingOfTheVersion(t *testing.T) {
 	t.Parallel()
 	n, desired := damaged(t, "the bridge davit0 is gone")
-	n.fail["repair web.service"] = errors.New("no such device")
-	generation := NewGeneration(1, desired, "digest", time.Now())
+	n.Fail["repair web.service"] = errors.New("no such device")
+	generation := history.NewGeneration(1, desired, "digest", time.Now())
 	generation.Manifests = "manifests"
 	generation.Confirm("Container/web")
 	before := generation.Works("Container/web")
-	err := Apply(t.Context(), Diff(desired, n.actual, Options{}), desired, n.drivers(), generation.Record)
+	err := apply.Apply(t.Context(), diff.Diff(desired, n.Actual, diff.Options{}), desired, n.Drivers(), generation.Record)
 	if err == nil || !strings.Contains(err.Error(), "repair Container/web: no such device") {
 		t.Errorf("got %v", err)
 	}

@@ -1,13 +1,16 @@
-package reconcile
+package reconcile_test
 
 import (
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/reconciletest"
+	"github.com/davit-project/davit/reconcile/resolve"
 	"strings"
 	"testing"
 )
 
 func TestAChangeOfLimitsRestartsNothing(t *testing.T) {
 	t.Parallel()
-	const pod = header + `Pod
+	const pod = reconciletest.Header + `Pod
 metadata: {name: app}
 spec:
   resources: {limits: {pids: 10}}
@@ -15,15 +18,15 @@ spec:
     - {name: web, image: example.com/app:1, resources: {limits: {memory: 64Mi}}}
     - {name: worker, image: example.com/app:1}
 `
-	n := newNode()
-	n.mustApply(t, resolve(t, pod, command))
+	n := reconciletest.NewNode()
+	n.MustApply(t, reconciletest.Resolve(t, pod, reconciletest.Command))
 	for change, text := range map[string]string{
 		"a container's limit": strings.Replace(pod, "64Mi", "128Mi", 1),
 		"the pod's limit":     strings.Replace(pod, "pids: 10", "pids: 20", 1),
 		"no limit any more":   strings.Replace(pod, ", resources: {limits: {memory: 64Mi}}", "", 1),
 	} {
-		plan := Diff(resolve(t, text, command), n.actual, Options{})
-		if got := strings.Join(verbs(plan), ", "); got != "write-unit Pod/app, reload systemd" {
+		plan := diff.Diff(reconciletest.Resolve(t, text, reconciletest.Command), n.Actual, diff.Options{})
+		if got := strings.Join(reconciletest.Verbs(plan), ", "); got != "write-unit Pod/app, reload systemd" {
 			t.Errorf("%s: %s", change, got)
 		}
 	}
@@ -31,11 +34,11 @@ spec:
 
 func TestSystemdStartsTheLauncherInItsGroupWhereItCan(t *testing.T) {
 	t.Parallel()
-	objects := load(t, container("web"))
+	objects := reconciletest.Load(t, reconciletest.Container("web"))
 	for version, want := range map[int]bool{252: false, 254: true} {
-		node := testNode
+		node := reconciletest.TestNode
 		node.Systemd = version
-		desired := Resolve(Input{Objects: objects, Images: resolved(objects, command), Node: node})
+		desired := resolve.Resolve(resolve.Input{Objects: objects, Images: reconciletest.Resolved(objects, reconciletest.Command), Node: node})
 		if got := strings.Contains(desired.Workloads["web.service"].UnitText, "\nDelegateSubgroup=launcher\n"); got != want {
 			t.Errorf("systemd %d: got %v, want %v", version, got, want)
 		}

@@ -1,4 +1,4 @@
-package reconcile
+package reconcile_test
 
 import (
 	"fmt"
@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/history"
+	"github.com/davit-project/davit/reconcile/reconciletest"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -13,16 +16,16 @@ import (
 func roll(t *testing.T, behave func(unit, bundleDir string) behaviour) (s *simulation, restarts []string) {
 	t.Helper()
 	pod := func(args string) string {
-		return header + "Pod\nmetadata: {name: web}\nspec:\n  replicas: 3\n  hostNetwork: true\n  updatePolicy: {minReadySeconds: 8, maxUnavailable: 1}\n" +
+		return reconciletest.Header + "Pod\nmetadata: {name: web}\nspec:\n  replicas: 3\n  hostNetwork: true\n  updatePolicy: {minReadySeconds: 8, maxUnavailable: 1}\n" +
 			"  containers:\n  - {name: server, image: example.com/app:1, args: [" + args + "]}\n"
 	}
 	s = newSimulation()
 	for range 30 {
-		s.pass(load(t, pod("one")), "one")
+		s.pass(reconciletest.Load(t, pod("one")), "one")
 		s.tick()
 	}
 	old := map[string]bool{}
-	for _, current := range s.actual.Workloads {
+	for _, current := range s.Actual.Workloads {
 		old[current.BundleDir] = true
 	}
 	s.behave = func(unit, bundleDir string) behaviour {
@@ -31,11 +34,11 @@ func roll(t *testing.T, behave func(unit, bundleDir string) behaviour) (s *simul
 		}
 		return behave(unit, bundleDir)
 	}
-	objects := load(t, pod("two"))
+	objects := reconciletest.Load(t, pod("two"))
 	for second := range 60 {
-		s.calls = nil
+		s.Calls = nil
 		s.pass(objects, "two")
-		for _, call := range services(s.calls) {
+		for _, call := range services(s.Calls) {
 			if strings.HasPrefix(call, "restart") || strings.HasPrefix(call, "start") {
 				restarts = append(restarts, fmt.Sprintf("%s at %d", call, second))
 			}
@@ -64,7 +67,7 @@ func TestAVersionThatCrashesOnProbationReplacesOneReplica(t *testing.T) {
 		t.Error(diff)
 	}
 	for _, unit := range []string{"web@1.service", "web@2.service", "web@3.service"} {
-		if current := s.actual.Workloads[unit]; current.Active != "active" || current.Run.Restarts > 0 {
+		if current := s.Actual.Workloads[unit]; current.Active != "active" || current.Run.Restarts > 0 {
 			t.Errorf("%s is %s, restarted %d times", unit, current.Active, current.Run.Restarts)
 		}
 	}
@@ -74,19 +77,19 @@ func TestAVersionThatCrashesOnProbationReplacesOneReplica(t *testing.T) {
 func TestAVerdictIsDueWithTheFirstReplica(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(10_000, 0)
-	n := newNode()
-	desired := resolve(t, header+"Pod\nmetadata: {name: web}\nspec:\n  replicas: 3\n  hostNetwork: true\n  containers:\n  - {name: server, image: example.com/app:1}\n", command)
-	n.mustApply(t, desired)
+	n := reconciletest.NewNode()
+	desired := reconciletest.Resolve(t, reconciletest.Header+"Pod\nmetadata: {name: web}\nspec:\n  replicas: 3\n  hostNetwork: true\n  containers:\n  - {name: server, image: example.com/app:1}\n", reconciletest.Command)
+	n.MustApply(t, desired)
 	for unit, seconds := range map[string]int{"web@1.service": 4, "web@2.service": 1, "web@3.service": 0} {
-		current := n.actual.Workloads[unit]
-		current.Run = &Run{Entered: now.Add(-time.Duration(seconds) * time.Second)}
+		current := n.Actual.Workloads[unit]
+		current.Run = &reconcile.Run{Entered: now.Add(-time.Duration(seconds) * time.Second)}
 		if seconds == 0 {
 			current.RunningDir = "web-old"
 		}
-		n.actual.Workloads[unit] = current
+		n.Actual.Workloads[unit] = current
 	}
-	verdict := Judge(desired, n.actual, map[string]string{"Pod/web": ""}, now)["Pod/web"]
-	if left := verdict.Due.Sub(now); left != 6*time.Second || verdict.Progress != Starting {
+	verdict := history.Judge(desired, n.Actual, map[string]string{"Pod/web": ""}, now)["Pod/web"]
+	if left := verdict.Due.Sub(now); left != 6*time.Second || verdict.Progress != history.Starting {
 		t.Errorf("it is %s and due in %s, want 6s", verdict.Progress, left)
 	}
 }

@@ -44,9 +44,9 @@ func (r *Run) Since(began time.Time, bundleDir string) {
 	}
 }
 
-// dead reports whether the agent ended the last run: its liveness probe failed, or it wrote too much. A restart that it asks for
+// Dead reports whether the agent ended the last run: its liveness probe failed, or it wrote too much. A restart that it asks for
 // is not one of those that systemd counts.
-func (r Run) dead() bool {
+func (r Run) Dead() bool {
 	return r.Last != nil && r.Last.Failure.IsOfRun()
 }
 

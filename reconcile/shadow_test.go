@@ -1,6 +1,9 @@
-package reconcile
+package reconcile_test
 
 import (
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/reconciletest"
 	"slices"
 	"strings"
 	"testing"
@@ -10,22 +13,22 @@ import (
 // it runs from, and says which file it is.
 func TestAUnitFileOfTheOperatorsIsLeftAlone(t *testing.T) {
 	t.Parallel()
-	n := newNode()
-	n.mustApply(t, resolve(t, container("web")+container("other"), command))
-	changeWorkload(n, "web.service", func(w *ActualWorkload) { w.Shadow = "/etc/systemd/system/web.service" })
-	changed := resolve(t, container("web", "hostname: changed")+container("other", "hostname: changed"), command)
-	before := n.actual.Workloads["web.service"].BundleDir
-	plan := n.mustApply(t, changed)
+	n := reconciletest.NewNode()
+	n.MustApply(t, reconciletest.Resolve(t, reconciletest.Container("web")+reconciletest.Container("other"), reconciletest.Command))
+	changeWorkload(n, "web.service", func(w *reconcile.ActualWorkload) { w.Shadow = "/etc/systemd/system/web.service" })
+	changed := reconciletest.Resolve(t, reconciletest.Container("web", "hostname: changed")+reconciletest.Container("other", "hostname: changed"), reconciletest.Command)
+	before := n.Actual.Workloads["web.service"].BundleDir
+	plan := n.MustApply(t, changed)
 	for _, action := range plan.Actions {
 		if action.Target == "web.service" || action.Target == before {
 			t.Errorf("planned %+v", action)
 		}
 	}
-	if len(plan.Held) != 1 || plan.Held[0].By != ByShadow || !strings.Contains(plan.Held[0].Reason, "/etc/systemd/system/web.service is used instead") {
+	if len(plan.Held) != 1 || plan.Held[0].By != reconcile.ByShadow || !strings.Contains(plan.Held[0].Reason, "/etc/systemd/system/web.service is used instead") {
 		t.Errorf("held %v", plan.Held)
 	}
-	changeWorkload(n, "web.service", func(w *ActualWorkload) { w.Shadow = "" })
-	if got := verbs(Diff(changed, n.actual, Options{})); !slices.Contains(got, "restart Container/web") {
+	changeWorkload(n, "web.service", func(w *reconcile.ActualWorkload) { w.Shadow = "" })
+	if got := reconciletest.Verbs(diff.Diff(changed, n.Actual, diff.Options{})); !slices.Contains(got, "restart Container/web") {
 		t.Errorf("without it, it plans %v", got)
 	}
 }

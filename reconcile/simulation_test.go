@@ -1,4 +1,4 @@
-package reconcile
+package reconcile_test
 
 import (
 	"context"
@@ -8,16 +8,22 @@ import (
 	"time"
 
 	"github.com/davit-project/davit/manifests/object"
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/apply"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/history"
+	"github.com/davit-project/davit/reconcile/reconciletest"
+	"github.com/davit-project/davit/reconcile/resolve"
 )
 
 // simulation is a node in memory on which time passes: registries may not answer, and starts and stops
 // take a while. It makes passes as the agent does.
 type simulation struct {
-	*node
+	*reconciletest.Node
 	now        time.Time
-	kept       []Generation
-	states     map[int]Desired
-	quarantine map[string]Quarantined
+	kept       []history.Generation
+	states     map[int]reconcile.Desired
+	quarantine map[string]history.Quarantined
 	// behave says what becomes of a unit that is started from a bundle.
 	behave func(unit, bundleDir string) behaviour
 	// available says whether an image can be pulled, and its reference resolved, now.
@@ -25,7 +31,7 @@ type simulation struct {
 	steady    bool // the answers of registries stay as they are
 	last      struct {
 		digest  string
-		desired Desired
+		desired reconcile.Desired
 	}
 	suspended map[string]string    // what nothing changes
 	hold      string               // why nothing may be removed
@@ -33,11 +39,11 @@ type simulation struct {
 	until     map[string]time.Time // when systemd's job for a unit is done with its present step
 	// systemd is another one than the simulation itself; nil for none.
 	systemd interface {
-		UnitFiles
-		Services
+		apply.UnitFiles
+		apply.Services
 		// look reads what the node is; carryOut begins what a plan has asked for.
-		look(desired Desired)
-		carryOut(plan Plan)
+		look(desired reconcile.Desired)
+		carryOut(plan reconcile.Plan)
 	}
 }
 
@@ -51,26 +57,27 @@ type behaviour struct {
 
 func newSimulation() *simulation {
 	return &simulation{
-		node: newNode(), now: time.Unix(1_000_000, 0), states: map[int]Desired{}, quarantine: map[string]Quarantined{},
+		Node: reconciletest.NewNode(), now: time.Unix(1_000_000, 0), states: map[int]reconcile.Desired{}, quarantine: map[string]history.Quarantined{},
 		behave:    func(string, string) behaviour { return behaviour{start: time.Second, stop: time.Second} },
 		available: func(string) bool { return true },
 		until:     map[string]time.Time{},
 	}
 }
 
-func (s *simulation) drivers() Drivers {
+func (s *simulation) drivers() apply.Drivers {
+	drivers := apply.Drivers{Images: s, Networks: s, Volumes: s, Bundles: s, UnitFiles: s, Services: s, Repairs: s}
 	if s.systemd != nil {
-		return Drivers{s, s, s, s, s.systemd, s.systemd, s}
+		drivers.UnitFiles, drivers.Services = s.systemd, s.systemd
 	}
-	return Drivers{s, s, s, s, s, s, s}
+	return drivers
 }
 
 // EnsureImage implements [Images].
-func (s *simulation) EnsureImage(ctx context.Context, image Image) error {
+func (s *simulation) EnsureImage(ctx context.Context, image reconcile.Image) error {
 	if !s.available(image.Reference) {
-		return Waiting{For: "pull of " + image.Reference}
+		return reconcile.Waiting{For: "pull of " + image.Reference}
 	}
-	return s.node.EnsureImage(ctx, image)
+	return s.Node.EnsureImage(ctx, image)
 }
 
 // StartUnit implements [Services].
@@ -90,10 +97,10 @@ func (s *simulation) StopUnit(_ context.Context, name string) error {
 
 // queue begins a job as systemd does.
 func (s *simulation) queue(verb, name string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.calls = append(s.calls, verb+" "+name)
-	current, exists := s.actual.Workloads[name]
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
+	s.Calls = append(s.Calls, verb+" "+name)
+	current, exists := s.Actual.Workloads[name]
 	if !exists {
 		return nil
 	}
@@ -112,22 +119,22 @@ func (s *simulation) queue(verb, name string) error {
 		current.Active, current.Sub, current.Job = "deactivating", "stop", verb
 		s.until[name] = s.now.Add(s.behave(name, current.RunningDir).stop)
 	}
-	s.actual.Workloads[name] = current
-	return Waiting{For: verb + " of " + name}
+	s.Actual.Workloads[name] = current
+	return reconcile.Waiting{For: verb + " of " + name}
 }
 
 // begin has a unit start from what systemd has read.
-func (s *simulation) begin(name string, current *ActualWorkload) {
+func (s *simulation) begin(name string, current *reconcile.ActualWorkload) {
 	current.Active, current.Sub, current.Job, current.Result, current.Started = "activating", "start", "start", "success", true
 	current.RunningDir, current.Running = current.BundleDir, nil
-	current.Run = &Run{Begun: s.now}
+	current.Run = &reconcile.Run{Begun: s.now}
 	s.until[name] = s.now.Add(s.behave(name, current.BundleDir).start)
 }
 
 // tick lets a second pass.
 func (s *simulation) tick() {
 	s.now = s.now.Add(time.Second)
-	for name, current := range s.actual.Workloads {
+	for name, current := range s.Actual.Workloads {
 		if until, busy := s.until[name]; !busy || until.After(s.now) {
 			continue
 		}
@@ -154,23 +161,23 @@ func (s *simulation) tick() {
 			current.Active, current.Sub, current.Result, current.RunningDir = "activating", "auto-restart", "exit-code", ""
 			current.Run.Restarts++
 		}
-		s.actual.Workloads[name] = current
+		s.Actual.Workloads[name] = current
 	}
 }
 
 // desire resolves what registries answer of.
-func (s *simulation) desire(objects []object.Object) Desired {
-	images := resolved(objects, command)
+func (s *simulation) desire(objects []object.Object) reconcile.Desired {
+	images := reconciletest.Resolved(objects, reconciletest.Command)
 	for request := range images {
 		if !s.available(request.Reference) {
-			images[request] = ImageResult{Err: Waiting{For: "answer about " + request.Reference}}
+			images[request] = resolve.ImageResult{Err: reconcile.Waiting{For: "answer about " + request.Reference}}
 		}
 	}
-	return Resolve(Input{Objects: objects, Images: images, Node: testNode})
+	return resolve.Resolve(resolve.Input{Objects: objects, Images: images, Node: reconciletest.TestNode})
 }
 
 // wanted is what is desired of manifests; where registries always answer the same, it is worked out once.
-func (s *simulation) wanted(objects []object.Object, digest string) Desired {
+func (s *simulation) wanted(objects []object.Object, digest string) reconcile.Desired {
 	if s.last.digest != digest || !s.steady {
 		s.last.digest, s.last.desired = digest, s.desire(objects)
 	}
@@ -179,32 +186,32 @@ func (s *simulation) wanted(objects []object.Object, digest string) Desired {
 
 // pass makes the node what the manifests say, as far as that is possible now. It returns what is left
 // to do.
-func (s *simulation) pass(objects []object.Object, digest string) Plan {
+func (s *simulation) pass(objects []object.Object, digest string) reconcile.Plan {
 	for range 3 {
 		wanted := s.wanted(objects, digest)
-		s.quarantine = Lasting(s.quarantine, wanted, s.hold == "")
-		desired, held, _ := Settle(wanted, s.quarantine, s.kept, s.earlier)
+		s.quarantine = history.Lasting(s.quarantine, wanted, s.hold == "")
+		desired, held, _ := history.Settle(wanted, s.quarantine, s.kept, s.earlier)
 		if s.systemd != nil {
 			s.systemd.look(desired)
 		}
 		if s.judge(desired) {
 			continue
 		}
-		if spared := LastConfirmed(s.kept, s.actual); s.most > 0 {
+		if spared := history.LastConfirmed(s.kept, s.Actual); s.most > 0 {
 			all := s.kept
-			s.kept = slices.DeleteFunc(slices.Clone(all), func(g Generation) bool { return g.Number < all[0].Number-s.most+1 && !spared[g.Number] })
+			s.kept = slices.DeleteFunc(slices.Clone(all), func(g history.Generation) bool { return g.Number < all[0].Number-s.most+1 && !spared[g.Number] })
 		}
-		options := Options{Kept: s.kept, Held: held, Now: s.now, HoldPrune: s.hold, Suspended: s.suspended}
+		options := diff.Options{Kept: s.kept, Held: held, Now: s.now, HoldPrune: s.hold, Suspended: s.suspended}
 		if len(s.kept) > 0 {
 			options.Owed, options.OwedAt, options.RunsOn = s.kept[0].Owed, s.kept[0].OwedAt, s.kept[0].RunsOn
 		}
-		plan := Diff(desired, s.actual, options)
+		plan := diff.Diff(desired, s.Actual, options)
 		if plan.Empty() {
 			return plan
 		}
 		generation := s.revise(desired, plan, digest)
-		s.desired = desired
-		_ = Apply(context.Background(), plan, desired, s.drivers(), generation.Record)
+		s.Desired = desired
+		_ = apply.Apply(context.Background(), plan, desired, s.drivers(), generation.Record)
 		if s.systemd != nil {
 			s.systemd.carryOut(plan)
 		}
@@ -213,23 +220,23 @@ func (s *simulation) pass(objects []object.Object, digest string) Plan {
 			return plan
 		}
 	}
-	return Plan{}
+	return reconcile.Plan{}
 }
 
 // earlier is what a generation applied. What it needs must not have been removed.
-func (s *simulation) earlier(number int) (Desired, error) {
+func (s *simulation) earlier(number int) (reconcile.Desired, error) {
 	for _, workload := range s.states[number].Workloads {
-		if workload.BundleDir != "" && !slices.Contains(s.actual.Bundles, workload.BundleDir) {
-			return Desired{}, fmt.Errorf("generation %d: %s is not there any more", number, workload.BundleDir)
+		if workload.BundleDir != "" && !slices.Contains(s.Actual.Bundles, workload.BundleDir) {
+			return reconcile.Desired{}, fmt.Errorf("generation %d: %s is not there any more", number, workload.BundleDir)
 		}
 	}
 	return s.states[number], nil
 }
 
 // revise begins the next generation, or goes on with the newest.
-func (s *simulation) revise(desired Desired, plan Plan, digest string) Generation {
-	var generation Generation
-	id := fmt.Sprint(Versions(desired), waitingOf(desired))
+func (s *simulation) revise(desired reconcile.Desired, plan reconcile.Plan, digest string) history.Generation {
+	var generation history.Generation
+	id := fmt.Sprint(history.Versions(desired), history.WaitingOf(desired))
 	switch {
 	case len(s.kept) > 0 && s.kept[0].Digest == id && s.kept[0].Manifests == digest:
 		generation = s.kept[0]
@@ -237,24 +244,24 @@ func (s *simulation) revise(desired Desired, plan Plan, digest string) Generatio
 		generation = s.kept[0].Join(desired, id)
 		s.kept[0], s.states[generation.Number] = generation, desired
 	default:
-		generation = NewGeneration(len(s.states)+1, desired, id, s.now)
+		generation = history.NewGeneration(len(s.states)+1, desired, id, s.now)
 		generation.Manifests = digest
 		generation.Inherit(s.kept)
 		s.kept, s.states[generation.Number] = slices.Insert(s.kept, 0, generation), desired
 	}
 	generation.Retry(plan)
-	generation.Owe(plan, desired, s.actual, s.now)
+	generation.Owe(plan, desired, s.Actual, s.now)
 	return generation
 }
 
 // keep takes a generation's record down. It reports whether an object of it is taken back.
-func (s *simulation) keep(generation Generation, desired Desired) bool {
+func (s *simulation) keep(generation history.Generation, desired reconcile.Desired) bool {
 	generation.Settle()
 	s.kept[0] = generation
 	for i := range s.kept[1:] {
 		s.kept[1+i].Learn(generation)
 	}
-	bad := TakeBack(desired, s.quarantine, s.kept, s.now)
+	bad := history.TakeBack(desired, s.quarantine, s.kept, s.now)
 	for object, version := range bad {
 		s.quarantine[object] = version
 	}
@@ -262,27 +269,27 @@ func (s *simulation) keep(generation Generation, desired Desired) bool {
 }
 
 // judge takes the verdicts down. It reports whether an object is taken back.
-func (s *simulation) judge(desired Desired) bool {
+func (s *simulation) judge(desired reconcile.Desired) bool {
 	if len(s.kept) == 0 {
 		return false
 	}
 	newest, judged := s.kept[0], map[string]string{}
 	if len(newest.Unconfirmed) > 0 {
-		versions := Versions(desired)
+		versions := history.Versions(desired)
 		for object, reason := range newest.Unconfirmed {
 			if versions[object] == newest.Objects[object] {
 				judged[object] = reason
 			}
 		}
 	}
-	newest.Arrived(desired, s.actual)
+	newest.Arrived(desired, s.Actual)
 	newest.Await(desired)
-	for object, verdict := range Judge(desired, s.actual, judged, s.now) {
+	for object, verdict := range history.Judge(desired, s.Actual, judged, s.now) {
 		switch {
 		case newest.Excuses(object, verdict):
-		case verdict.Progress == Confirmed:
+		case verdict.Progress == history.Confirmed:
 			newest.Confirm(object)
-		case verdict.Progress == Broken:
+		case verdict.Progress == history.Broken:
 			newest.Fail(object, verdict.Reason)
 		}
 	}
@@ -290,26 +297,26 @@ func (s *simulation) judge(desired Desired) bool {
 }
 
 // runs reports whether a unit is up in the version that is desired.
-func (s *simulation) runs(unit string, desired Desired) bool {
-	return s.actual.Workloads[unit].IsSettled(desired.Workloads[unit])
+func (s *simulation) runs(unit string, desired reconcile.Desired) bool {
+	return s.Actual.Workloads[unit].IsSettled(desired.Workloads[unit])
 }
 
 func TestSimulationMakesAContainerRun(t *testing.T) {
 	t.Parallel()
 	s := newSimulation()
-	objects := load(t, container("web", "hostNetwork: true"))
+	objects := reconciletest.Load(t, reconciletest.Container("web", "hostNetwork: true"))
 	for range 3 {
 		s.pass(objects, "one")
 		s.tick()
 	}
 	if !s.runs("web.service", s.desire(objects)) {
-		t.Errorf("web is %+v", s.actual.Workloads["web.service"])
+		t.Errorf("web is %+v", s.Actual.Workloads["web.service"])
 	}
 	for range 15 {
 		s.tick()
 		s.pass(objects, "one")
 	}
-	if !s.kept[0].Works(webObject) || s.kept[0].State != Applied {
+	if !s.kept[0].Works(reconciletest.WebObject) || s.kept[0].State != history.Applied {
 		t.Errorf("not confirmed: %s", s.kept[0].Summary())
 	}
 }

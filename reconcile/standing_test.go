@@ -1,7 +1,8 @@
-package reconcile
+package reconcile_test
 
 import (
 	"fmt"
+	"github.com/davit-project/davit/reconcile"
 	"maps"
 	"slices"
 	"strings"
@@ -163,7 +164,7 @@ const oneStop = 5 * time.Second
 // stop notes what is stopped.
 func (s *standing) stop(t transaction) {
 	for _, unit := range slices.Sorted(maps.Keys(t.jobs)) {
-		if isSurge(unit) {
+		if reconcile.IsSurge(unit) {
 			continue // davit has it come and go
 		}
 		u := s.manager.unit(unit)
@@ -297,7 +298,7 @@ const (
 )
 
 // verdict is what is to become of a unit that is wanted.
-func (s *standing) verdict(unit string, desired Desired, seen []string) expectation {
+func (s *standing) verdict(unit string, desired reconcile.Desired, seen []string) expectation {
 	workload := desired.Workloads[unit]
 	_, withheld := s.withheld[unit]
 	state := s.manager.fileState(unit)

@@ -174,8 +174,8 @@ const BoundGap = time.Second
 // its version: something on the node kills it each time.
 const maxKills = 3
 
-// withoutSource is a unit file's text without the path of the manifest it came from.
-func withoutSource(text string) string {
+// WithoutSource is a unit file's text without the path of the manifest it came from.
+func WithoutSource(text string) string {
 	var lines []string
 	for line := range strings.Lines(text) {
 		if !sourceLine.MatchString(line) {

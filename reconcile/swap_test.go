@@ -1,7 +1,10 @@
-package reconcile
+package reconcile_test
 
 import (
 	"fmt"
+	"github.com/davit-project/davit/reconcile/claims"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/reconciletest"
 	"maps"
 	"slices"
 	"strings"
@@ -11,23 +14,23 @@ import (
 
 // pods are manifests of a pod with replicas that has a port of the node.
 func replicated(name string, port, replicas int) string {
-	return header + fmt.Sprintf("Pod\nmetadata: {name: %s}\nspec:\n  replicas: %d\n  containers:\n  - {name: main, image: example.com/app:1, ports: [{containerPort: 80, hostPort: %d}]}\n---\n", name, replicas, port)
+	return reconciletest.Header + fmt.Sprintf("Pod\nmetadata: {name: %s}\nspec:\n  replicas: %d\n  containers:\n  - {name: main, image: example.com/app:1, ports: [{containerPort: 80, hostPort: %d}]}\n---\n", name, replicas, port)
 }
 
 func publishing(name string, port int, more ...string) string {
-	return container(name, append(more, fmt.Sprintf("ports: [{containerPort: 80, hostPort: %d}]", port))...)
+	return reconciletest.Container(name, append(more, fmt.Sprintf("ports: [{containerPort: 80, hostPort: %d}]", port))...)
 }
 
 // publishingRange is a container that has a range of ports of the node, under the same numbers.
 func publishingRange(name string, first, last int) string {
-	return container(name, fmt.Sprintf("ports: [{containerPort: %d, endPort: %d, hostPort: %d, protocol: UDP}]", first, last, first))
+	return reconciletest.Container(name, fmt.Sprintf("ports: [{containerPort: %d, endPort: %d, hostPort: %d, protocol: UDP}]", first, last, first))
 }
 
 func writing(name, volume string, more ...string) string {
-	return container(name, append(more, "volumeMounts: [{name: "+volume+", mountPath: /d}]")...)
+	return reconciletest.Container(name, append(more, "volumeMounts: [{name: "+volume+", mountPath: /d}]")...)
 }
 
-const volumes = header + "Volume\nmetadata: {name: one}\n---\n" + header + "Volume\nmetadata: {name: two}\n---\n"
+const volumes = reconciletest.Header + "Volume\nmetadata: {name: one}\n---\n" + reconciletest.Header + "Volume\nmetadata: {name: two}\n---\n"
 
 // TestWhatIsSwappedHasOneUserAtATime makes changes that give things from one object to another, with stops that
 // take a while: nothing ever has two users that are to have one, and what does not change runs on.
@@ -35,9 +38,9 @@ func TestWhatIsSwappedHasOneUserAtATime(t *testing.T) {
 	t.Parallel()
 	const recreate = "updatePolicy: {strategy: Recreate}"
 	addresses := func(a, b string) string {
-		text := header + "Network\nmetadata: {name: lab}\nspec: {subnets: [{subnet: 10.77.0.0/24}]}\n---\n"
+		text := reconciletest.Header + "Network\nmetadata: {name: lab}\nspec: {subnets: [{subnet: 10.77.0.0/24}]}\n---\n"
 		for name, address := range map[string]string{"a": a, "b": b} {
-			text += container(name, "networks: [{name: lab, addresses: ["+address+"]}]")
+			text += reconciletest.Container(name, "networks: [{name: lab, addresses: ["+address+"]}]")
 		}
 		return text
 	}
@@ -46,12 +49,12 @@ func TestWhatIsSwappedHasOneUserAtATime(t *testing.T) {
 		"two swap them, with Recreate":     {publishing("a", 8080, recreate) + publishing("b", 8081, recreate), publishing("a", 8081, recreate) + publishing("b", 8080, recreate)},
 		"three pass their ports on":        {publishing("a", 1) + publishing("b", 2) + publishing("c", 3), publishing("a", 2) + publishing("b", 3) + publishing("c", 1)},
 		"one takes another's port":         {publishing("a", 8080) + publishing("b", 8081), publishing("a", 8081) + publishing("b", 8082)},
-		"a new one takes another's":        {publishing("a", 8080), container("a") + publishing("b", 8080)},
+		"a new one takes another's":        {publishing("a", 8080), reconciletest.Container("a") + publishing("b", 8080)},
 		"replicas swap with a container":   {replicated("r", 8080, 3) + publishing("b", 8081), replicated("r", 8081, 3) + publishing("b", 8080)},
-		"a container takes replicas' port": {replicated("r", 8080, 3) + container("b"), replicated("r", 8081, 3) + publishing("b", 8080)},
+		"a container takes replicas' port": {replicated("r", 8080, 3) + reconciletest.Container("b"), replicated("r", 8081, 3) + publishing("b", 8080)},
 		"two swap their ranges of ports":   {publishingRange("a", 9000, 9099) + publishingRange("b", 9100, 9199), publishingRange("a", 9100, 9199) + publishingRange("b", 9000, 9099)},
 		"a range moves to another's":       {publishingRange("a", 9000, 9099) + publishingRange("b", 9100, 9199), publishingRange("a", 9200, 9299) + publishingRange("b", 9050, 9149)},
-		"a range shrinks for another port": {publishingRange("a", 9000, 9099) + container("b"), publishingRange("a", 9000, 9049) + publishing("b", 9080)},
+		"a range shrinks for another port": {publishingRange("a", 9000, 9099) + reconciletest.Container("b"), publishingRange("a", 9000, 9049) + publishing("b", 9080)},
 		"two swap their volumes":           {volumes + writing("a", "one") + writing("b", "two"), volumes + writing("a", "two") + writing("b", "one")},
 		"two swap their addresses":         {addresses("10.77.0.10", "10.77.0.11"), addresses("10.77.0.11", "10.77.0.10")},
 		"two swap their names":             {publishing("a", 8080, "args: [a]") + publishing("b", 8081, "args: [b]"), publishing("a", 8081, "args: [b]") + publishing("b", 8080, "args: [a]")},
@@ -62,30 +65,30 @@ func TestWhatIsSwappedHasOneUserAtATime(t *testing.T) {
 			s.behave = func(unit, _ string) behaviour { // so that whatever does not wait starts too early
 				return behaviour{start: time.Second, stop: time.Duration(1+unit[0]%5*3) * time.Second}
 			}
-			stay := container("stay")
-			before, after := load(t, test.before+stay), load(t, test.after+stay)
+			stay := reconciletest.Container("stay")
+			before, after := reconciletest.Load(t, test.before+stay), reconciletest.Load(t, test.after+stay)
 			for range 30 {
 				s.pass(before, "before")
 				s.tick()
 			}
-			s.calls = nil
+			s.Calls = nil
 			for second := range 120 {
 				s.pass(after, "after")
 				if users := s.shared(); len(users) > 0 {
-					t.Fatalf("after %d s: %v, after %v", second, users, services(s.calls))
+					t.Fatalf("after %d s: %v, after %v", second, users, services(s.Calls))
 				}
 				s.tick()
 			}
 			for unit := range s.desire(after).Workloads {
 				if !s.runs(unit, s.desire(after)) {
-					t.Errorf("%s is %s %s after %v", unit, s.actual.Workloads[unit].Active, s.actual.Workloads[unit].Job, services(s.calls))
+					t.Errorf("%s is %s %s after %v", unit, s.Actual.Workloads[unit].Active, s.Actual.Workloads[unit].Job, services(s.Calls))
 				}
 			}
-			if slices.ContainsFunc(s.calls, func(call string) bool { return strings.Contains(call, "stay") }) {
-				t.Errorf("another container was touched: %v", s.calls)
+			if slices.ContainsFunc(s.Calls, func(call string) bool { return strings.Contains(call, "stay") }) {
+				t.Errorf("another container was touched: %v", s.Calls)
 			}
 			if rest := s.pass(after, "after"); !rest.Empty() {
-				t.Errorf("there is still to do: %v", verbs(rest))
+				t.Errorf("there is still to do: %v", reconciletest.Verbs(rest))
 			}
 		})
 	}
@@ -95,12 +98,12 @@ func TestWhatIsSwappedHasOneUserAtATime(t *testing.T) {
 func (s *simulation) shared() []string {
 	var found []string
 	type use struct {
-		claim
+		claims.Claim
 		user string
 	}
 	var uses []use
-	for _, unit := range slices.Sorted(maps.Keys(s.actual.Workloads)) {
-		current := s.actual.Workloads[unit]
+	for _, unit := range slices.Sorted(maps.Keys(s.Actual.Workloads)) {
+		current := s.Actual.Workloads[unit]
 		runs := current.Bundle
 		if current.RunningDir != current.BundleDir {
 			runs = current.Running
@@ -108,9 +111,9 @@ func (s *simulation) shared() []string {
 		if current.RunningDir == "" || current.IsDown() {
 			continue
 		}
-		for _, claim := range claims(runs, "") {
+		for _, claim := range claims.Claims(runs, "") {
 			for _, other := range uses {
-				if other.overlaps(claim) && other.user != current.Ref.String() {
+				if other.Overlaps(claim) && other.user != current.Ref.String() {
 					found = append(found, fmt.Sprintf("%s has %s, as %s has", unit, claim, other.user))
 				}
 			}
@@ -124,7 +127,7 @@ func (s *simulation) shared() []string {
 func TestReplicasGiveAPortUpInTurn(t *testing.T) {
 	t.Parallel()
 	s := newSimulation()
-	before, after := load(t, replicated("r", 8080, 3)+container("b")), load(t, replicated("r", 8081, 3)+publishing("b", 8080))
+	before, after := reconciletest.Load(t, replicated("r", 8080, 3)+reconciletest.Container("b")), reconciletest.Load(t, replicated("r", 8081, 3)+publishing("b", 8080))
 	for range 30 {
 		s.pass(before, "before")
 		s.tick()
@@ -133,12 +136,12 @@ func TestReplicasGiveAPortUpInTurn(t *testing.T) {
 		s.pass(after, "after")
 		up := 0
 		for number := range 3 {
-			if s.actual.Workloads[fmt.Sprintf("r@%d.service", number+1)].Active == "active" {
+			if s.Actual.Workloads[fmt.Sprintf("r@%d.service", number+1)].Active == "active" {
 				up++
 			}
 		}
 		if up < 2 {
-			t.Fatalf("%d replicas are up after %d s: %v", up, second, services(s.calls))
+			t.Fatalf("%d replicas are up after %d s: %v", up, second, services(s.Calls))
 		}
 		s.tick()
 	}
@@ -147,9 +150,9 @@ func TestReplicasGiveAPortUpInTurn(t *testing.T) {
 // TestASwapWithoutLaterPassesStopsFirst has no pass that would follow a restart: what gives something up stops.
 func TestASwapWithoutLaterPassesStopsFirst(t *testing.T) {
 	t.Parallel()
-	n := newNode()
-	n.mustApply(t, resolve(t, publishing("a", 8080)+publishing("b", 8081), command))
-	_, calls, err := n.apply(t, resolve(t, publishing("a", 8081)+publishing("b", 8082), command), Options{Unwatched: true})
+	n := reconciletest.NewNode()
+	n.MustApply(t, reconciletest.Resolve(t, publishing("a", 8080)+publishing("b", 8081), reconciletest.Command))
+	_, calls, err := n.Apply(t, reconciletest.Resolve(t, publishing("a", 8081)+publishing("b", 8082), reconciletest.Command), diff.Options{Unwatched: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,14 +176,14 @@ func TestDependenciesAndSwapsDoNotWaitForEachOther(t *testing.T) {
 		"only what depends is swapped": publishing("a", 8080) + publishing("b", 8082, onA) + publishing("c", 8081),
 	} {
 		for _, unwatched := range []bool{false, true} {
-			n := newNode()
-			n.mustApply(t, resolve(t, before, command))
-			desired := resolve(t, after, command)
-			if _, _, err := n.apply(t, desired, Options{Unwatched: unwatched}); err != nil {
+			n := reconciletest.NewNode()
+			n.MustApply(t, reconciletest.Resolve(t, before, reconciletest.Command))
+			desired := reconciletest.Resolve(t, after, reconciletest.Command)
+			if _, _, err := n.Apply(t, desired, diff.Options{Unwatched: unwatched}); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
-			if rest := Diff(desired, n.actual, Options{}); !rest.Empty() {
-				t.Errorf("%s: there is still to do: %v", name, verbs(rest))
+			if rest := diff.Diff(desired, n.Actual, diff.Options{}); !rest.Empty() {
+				t.Errorf("%s: there is still to do: %v", name, reconciletest.Verbs(rest))
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-package reconcile
+package reconcile_test
 
 import (
 	"fmt"
@@ -9,6 +9,10 @@ import (
 
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/manifests/object"
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/history"
+	"github.com/davit-project/davit/reconcile/reconciletest"
 )
 
 const together = "updatePolicy: {minReadySeconds: 2, progressDeadlineSeconds: 5, atomic: Set}"
@@ -59,7 +63,7 @@ func (s *story) advance(seconds int) {
 func (s *story) check(when string, want map[string]string) {
 	s.t.Helper()
 	for name, args := range want {
-		current := s.actual.Workloads[name+".service"]
+		current := s.Actual.Workloads[name+".service"]
 		got := string(current.Active)
 		if current.Bundle != nil && (current.RunningDir == current.BundleDir || got != "active") {
 			got = strings.Join(current.Bundle.Spec.Process.Args, " ")
@@ -72,7 +76,7 @@ func (s *story) check(when string, want map[string]string) {
 
 // app is a container with an argument, and what else its spec says.
 func app(name, arg string, more ...string) string {
-	return container(name, append(more, "hostNetwork: true", fmt.Sprintf("command: ['%s']", arg))...)
+	return reconciletest.Container(name, append(more, "hostNetwork: true", fmt.Sprintf("command: ['%s']", arg))...)
 }
 
 // TestASetIsTakenBackAlone takes back what asks to be taken back with a change that does not work, and leaves all
@@ -87,7 +91,7 @@ func TestASetIsTakenBackAlone(t *testing.T) {
 	s.edit(app("a", "2", together)+app("b", "never", together)+last, 30)
 	want := map[string]string{"a": "1", "b": "1", "long": "2", "other": "2", "new": "1", "member": "1"}
 	s.check("b does not work", want)
-	if _, exists := s.actual.Volumes["data"]; !exists {
+	if _, exists := s.Actual.Volumes["data"]; !exists {
 		t.Error("the data of what is new is gone")
 	}
 	s.edit(app("a", "2", together)+app("b", "3", together)+last, 30)
@@ -170,7 +174,7 @@ func TestWhatWorkedLastOutlivesAnError(t *testing.T) {
 	s.most = 1
 	s.edit(app("web", "0", together)+app("other", "0"), 20)
 	for edit := range 3 {
-		s.edit(app("other", fmt.Sprint(edit+1))+header+"Container\nmetadata: {name: web}\nspec: {imag: wrong}\n---\n", 20)
+		s.edit(app("other", fmt.Sprint(edit+1))+reconciletest.Header+"Container\nmetadata: {name: web}\nspec: {imag: wrong}\n---\n", 20)
 	}
 	s.edit(app("web", "never", together)+app("other", "3"), 40)
 	s.check("after a bad edit", map[string]string{"web": "0", "other": "3"})
@@ -192,7 +196,7 @@ func TestResumeTriesAgain(t *testing.T) {
 				t.Parallel()
 				s := newStory(t)
 				s.edit(app("web", "1", soon), 20)
-				works, good := s.behave, s.actual.Workloads["web.service"].RunningDir
+				works, good := s.behave, s.Actual.Workloads["web.service"].RunningDir
 				s.behave = func(unit, dir string) behaviour {
 					if dir == good {
 						return works(unit, dir)
@@ -200,7 +204,7 @@ func TestResumeTriesAgain(t *testing.T) {
 					return fails
 				}
 				s.edit(app("web", "2", soon), 1)
-				s.suspended = map[string]string{webObject: "suspended"}
+				s.suspended = map[string]string{reconciletest.WebObject: "suspended"}
 				s.advance(20)
 				s.check("suspended", map[string]string{"web": "2"})
 				want := "1"
@@ -212,7 +216,7 @@ func TestResumeTriesAgain(t *testing.T) {
 				s.kept[0].Reconsider(s.states[s.kept[0].Number], "")
 				s.advance(30)
 				s.check("resumed", map[string]string{"web": want})
-				if !s.kept[0].Works(webObject) {
+				if !s.kept[0].Works(reconciletest.WebObject) {
 					t.Errorf("web is not confirmed: %s", s.kept[0].Summary())
 				}
 			})
@@ -223,22 +227,22 @@ func TestResumeTriesAgain(t *testing.T) {
 // TestOnlyWhatIsWantedIsTriedAgain leaves a version alone that failed and is not wanted any more.
 func TestOnlyWhatIsWantedIsTriedAgain(t *testing.T) {
 	t.Parallel()
-	bad, good := resolve(t, container("web", "args: [bad]"), command), resolve(t, container("web"), command)
-	n := newNode()
-	n.mustApply(t, bad)
-	current := n.actual.Workloads["web.service"]
+	bad, good := reconciletest.Resolve(t, reconciletest.Container("web", "args: [bad]"), reconciletest.Command), reconciletest.Resolve(t, reconciletest.Container("web"), reconciletest.Command)
+	n := reconciletest.NewNode()
+	n.MustApply(t, bad)
+	current := n.Actual.Workloads["web.service"]
 	current.Active, current.Sub = "activating", "auto-restart"
-	n.actual.Workloads["web.service"] = current
+	n.Actual.Workloads["web.service"] = current
 	for name, test := range map[string]struct {
-		desired Desired
+		desired reconcile.Desired
 		want    bool
 	}{
 		"it is wanted":      {bad, true},
 		"it was taken back": {good, false},
 	} {
-		g := NewGeneration(1, bad, "", time.Now())
-		g.Fail(webObject, "it ended")
-		if got := g.TryAgain(test.desired, n.actual); got != test.want {
+		g := history.NewGeneration(1, bad, "", time.Now())
+		g.Fail(reconciletest.WebObject, "it ended")
+		if got := g.TryAgain(test.desired, n.Actual); got != test.want {
 			t.Errorf("%s: tried again: %v", name, got)
 		}
 	}
@@ -248,17 +252,17 @@ func TestOnlyWhatIsWantedIsTriedAgain(t *testing.T) {
 func TestAnOwedStartIsNotSystemdsNextTry(t *testing.T) {
 	t.Parallel()
 	for restarts, want := range map[int][]string{0: {}, 1: {"restart Container/web"}} {
-		n := newNode()
-		desired := resolve(t, container("web"), command)
-		n.mustApply(t, desired)
-		current := n.actual.Workloads["web.service"]
-		current.Active, current.Sub, current.Job, current.Run = "activating", "start", "start", &Run{Restarts: restarts}
-		n.actual.Workloads["web.service"] = current
-		g := Generation{Owed: map[string]string{"web.service": ""}}
-		if g.Arrived(desired, n.actual); (len(g.Owed) == 0) != (restarts == 0) {
+		n := reconciletest.NewNode()
+		desired := reconciletest.Resolve(t, reconciletest.Container("web"), reconciletest.Command)
+		n.MustApply(t, desired)
+		current := n.Actual.Workloads["web.service"]
+		current.Active, current.Sub, current.Job, current.Run = "activating", "start", "start", &reconcile.Run{Restarts: restarts}
+		n.Actual.Workloads["web.service"] = current
+		g := history.Generation{Owed: map[string]string{"web.service": ""}}
+		if g.Arrived(desired, n.Actual); (len(g.Owed) == 0) != (restarts == 0) {
 			t.Errorf("%d restarts: owed are %v", restarts, g.Owed)
 		}
-		if got := verbs(Diff(desired, n.actual, Options{Owed: map[string]string{"web.service": ""}})); !slices.Equal(got, want) {
+		if got := reconciletest.Verbs(diff.Diff(desired, n.Actual, diff.Options{Owed: map[string]string{"web.service": ""}})); !slices.Equal(got, want) {
 			t.Errorf("%d restarts: %v, want %v", restarts, got, want)
 		}
 	}
@@ -274,16 +278,16 @@ func TestAWaitEndsWithItsEdit(t *testing.T) {
 	s.available = func(reference string) bool { return !strings.HasPrefix(reference, "elsewhere") }
 	s.edit(app("web", "1", soon)+app("other", "1", soon), 10)
 	s.edit(elsewhere+app("other", "2", soon), 10)
-	if g := s.kept[0]; g.State != Applying || !slices.Contains(g.Waiting, webObject) {
+	if g := s.kept[0]; g.State != history.Applying || !slices.Contains(g.Waiting, reconciletest.WebObject) {
 		t.Fatalf("web does not wait: %s, %s", g.State, g.Summary())
 	}
 	s.edit(app("web", "1", soon)+app("other", "2", soon), 10)
-	if g := s.kept[0]; g.State != Applied || len(g.Waiting) > 0 {
+	if g := s.kept[0]; g.State != history.Applied || len(g.Waiting) > 0 {
 		t.Errorf("generation %d is %s: %s", g.Number, g.State, g.Summary())
 	}
 	// A registry that stays away while the edit is there is waited for.
 	s.edit(elsewhere+app("other", "3", soon), 10)
-	if g := s.kept[0]; g.State != Applying || !slices.Contains(g.Waiting, webObject) {
+	if g := s.kept[0]; g.State != history.Applying || !slices.Contains(g.Waiting, reconciletest.WebObject) {
 		t.Errorf("web does not wait: %s, %s", g.State, g.Summary())
 	}
 }

@@ -1,4 +1,4 @@
-package reconcile
+package reconcile_test
 
 import (
 	"fmt"
@@ -6,29 +6,32 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/reconciletest"
 	"github.com/davit-project/davit/units/bundle"
 )
 
 // TestAPortInUseIsNotPublished holds back what wants a port that a program of the node listens on, and nothing else.
 func TestAPortInUseIsNotPublished(t *testing.T) {
 	t.Parallel()
-	n := newNode()
-	desired := resolve(t, container("web", "ports: [{containerPort: 80, hostPort: 8080}]")+container("other", "ports: [{containerPort: 80, hostPort: 8081}]"), command)
-	n.actual.Listeners = map[bundle.Port]string{{HostPort: 8080, ContainerPort: 80, Protocol: "tcp"}: "nginx listens on port 8080/tcp of the node: stop it"}
-	plan := Diff(desired, n.actual, Options{})
+	n := reconciletest.NewNode()
+	desired := reconciletest.Resolve(t, reconciletest.Container("web", "ports: [{containerPort: 80, hostPort: 8080}]")+reconciletest.Container("other", "ports: [{containerPort: 80, hostPort: 8081}]"), reconciletest.Command)
+	n.Actual.Listeners = map[bundle.Port]string{{HostPort: 8080, ContainerPort: 80, Protocol: "tcp"}: "nginx listens on port 8080/tcp of the node: stop it"}
+	plan := diff.Diff(desired, n.Actual, diff.Options{})
 	for _, action := range plan.Actions {
 		if action.Object == "Container/web" {
 			t.Errorf("planned %+v", action)
 		}
 	}
-	if got := verbs(plan); !slices.Contains(got, "start Container/other") {
+	if got := reconciletest.Verbs(plan); !slices.Contains(got, "start Container/other") {
 		t.Errorf("planned %v", got)
 	}
-	if len(plan.Held) != 1 || plan.Held[0].By != ByListener || !strings.Contains(plan.Held[0].Reason, "waits: nginx listens on port 8080/tcp of the node: stop it") {
+	if len(plan.Held) != 1 || plan.Held[0].By != reconcile.ByListener || !strings.Contains(plan.Held[0].Reason, "waits: nginx listens on port 8080/tcp of the node: stop it") {
 		t.Errorf("held %v", plan.Held)
 	}
-	n.actual.Listeners = nil
-	if got := verbs(Diff(desired, n.actual, Options{})); !slices.Contains(got, "start Container/web") {
+	n.Actual.Listeners = nil
+	if got := reconciletest.Verbs(diff.Diff(desired, n.Actual, diff.Options{})); !slices.Contains(got, "start Container/web") {
 		t.Errorf("without it, it plans %v", got)
 	}
 }
@@ -53,13 +56,13 @@ func TestARangeWaitsForAPortOfIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := newNode()
-			n.mustApply(t, resolve(t, test.before, command))
-			desired := resolve(t, test.after, command)
-			plan := Diff(desired, n.actual, Options{HoldPrune: "removals wait"})
+			n := reconciletest.NewNode()
+			n.MustApply(t, reconciletest.Resolve(t, test.before, reconciletest.Command))
+			desired := reconciletest.Resolve(t, test.after, reconciletest.Command)
+			plan := diff.Diff(desired, n.Actual, diff.Options{HoldPrune: "removals wait"})
 			var held []string
 			for _, one := range plan.Held {
-				if one.By == ByTaken {
+				if one.By == reconcile.ByTaken {
 					held = append(held, one.Object+": "+one.Reason)
 				}
 			}
@@ -72,5 +75,5 @@ func TestARangeWaitsForAPortOfIt(t *testing.T) {
 
 // publishingUDP is a container that has a UDP port of the node.
 func publishingUDP(name string, port int) string {
-	return container(name, fmt.Sprintf("ports: [{containerPort: 80, hostPort: %d, protocol: UDP}]", port))
+	return reconciletest.Container(name, fmt.Sprintf("ports: [{containerPort: 80, hostPort: %d, protocol: UDP}]", port))
 }

@@ -1,4 +1,4 @@
-package reconcile
+package reconcile_test
 
 import (
 	"errors"
@@ -8,11 +8,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/reconciletest"
+	"github.com/davit-project/davit/reconcile/resolve"
 	"github.com/davit-project/davit/units/names"
 )
 
 // waiting are a plan's actions that wait for something outside of it: the action, and for what.
-func waiting(plan Plan) []string {
+func waiting(plan reconcile.Plan) []string {
 	var waits []string
 	for _, action := range plan.Actions {
 		if action.Waits != "" {
@@ -23,51 +27,51 @@ func waiting(plan Plan) []string {
 }
 
 // action is the action of a plan with the id.
-func action(t *testing.T, plan Plan, id string) Action {
+func action(t *testing.T, plan reconcile.Plan, id string) reconcile.Action {
 	t.Helper()
-	i := slices.IndexFunc(plan.Actions, func(a Action) bool { return a.ID == id })
+	i := slices.IndexFunc(plan.Actions, func(a reconcile.Action) bool { return a.ID == id })
 	if i < 0 {
-		t.Fatalf("no %q in %v", id, verbs(plan))
+		t.Fatalf("no %q in %v", id, reconciletest.Verbs(plan))
 	}
 	return plan.Actions[i]
 }
 
 func TestADependantWaitsForWhatHasFailed(t *testing.T) {
 	t.Parallel()
-	text := container("migrate", "oneshot: true", "restartPolicy: Never") + container("app", "dependsOn: [{name: migrate, condition: Completed}]")
-	n := newNode()
-	desired := resolve(t, text, command)
-	n.mustApply(t, desired)
+	text := reconciletest.Container("migrate", "oneshot: true", "restartPolicy: Never") + reconciletest.Container("app", "dependsOn: [{name: migrate, condition: Completed}]")
+	n := reconciletest.NewNode()
+	desired := reconciletest.Resolve(t, text, reconciletest.Command)
+	n.MustApply(t, desired)
 	for unit, active := range map[string]string{"migrate.service": "failed", "app.service": "inactive"} {
-		current := n.actual.Workloads[unit]
+		current := n.Actual.Workloads[unit]
 		current.Active, current.Result, current.RunningDir, current.Started = names.ActiveState(active), "exit-code", "", active == "failed"
-		n.actual.Workloads[unit] = current
+		n.Actual.Workloads[unit] = current
 	}
-	plan := Diff(desired, n.actual, Options{})
+	plan := diff.Diff(desired, n.Actual, diff.Options{})
 	want := []string{"start app.service: waits for Container/migrate, which is failed (exit-code)"}
 	if diff := cmp.Diff(want, waiting(plan)); diff != "" {
 		t.Error(diff)
 	}
 	if start := action(t, plan, "start app.service"); !start.Blocked || len(plan.Actions) != 1 {
-		t.Errorf("the start is %+v in %v", start, verbs(plan))
+		t.Errorf("the start is %+v in %v", start, reconciletest.Verbs(plan))
 	}
 	// Another version of what failed is tried, and the dependant with it.
-	changed := resolve(t, strings.Replace(text, "oneshot: true", "oneshot: true\n  args: [other]", 1), command)
-	if plan := Diff(changed, n.actual, Options{}); len(waiting(plan)) > 0 {
+	changed := reconciletest.Resolve(t, strings.Replace(text, "oneshot: true", "oneshot: true\n  args: [other]", 1), reconciletest.Command)
+	if plan := diff.Diff(changed, n.Actual, diff.Options{}); len(waiting(plan)) > 0 {
 		t.Errorf("waits: %v", waiting(plan))
 	}
 }
 
 func TestADependantWaitsForWhatIsNotOnTheNodeYet(t *testing.T) {
 	t.Parallel()
-	objects := load(t, strings.Replace(container("db"), "app:1", "db:1", 1)+container("web", "dependsOn: [{name: db, condition: Ready}]"))
-	images := resolved(objects, command)
+	objects := reconciletest.Load(t, strings.Replace(reconciletest.Container("db"), "app:1", "db:1", 1)+reconciletest.Container("web", "dependsOn: [{name: db, condition: Ready}]"))
+	images := reconciletest.Resolved(objects, reconciletest.Command)
 	for request := range images {
 		if request.Reference == "example.com/db:1" {
-			images[request] = ImageResult{Err: Waiting{For: "answer of a registry"}}
+			images[request] = resolve.ImageResult{Err: reconcile.Waiting{For: "answer of a registry"}}
 		}
 	}
-	plan := Diff(Resolve(Input{Objects: objects, Images: images, Node: testNode}), newNode().actual, Options{})
+	plan := diff.Diff(resolve.Resolve(resolve.Input{Objects: objects, Images: images, Node: reconciletest.TestNode}), reconciletest.NewNode().Actual, diff.Options{})
 	if diff := cmp.Diff([]string{"start web.service: waits for Container/db, which is not on the node yet"}, waiting(plan)); diff != "" {
 		t.Error(diff)
 	}
@@ -78,9 +82,9 @@ func TestADependantWaitsForWhatIsNotOnTheNodeYet(t *testing.T) {
 func TestAStartWaitsForAStopOnlyWhereBothNeedTheSame(t *testing.T) {
 	t.Parallel()
 	const port = "ports: [{containerPort: 80, hostPort: 8080}]"
-	n := newNode()
-	n.mustApply(t, resolve(t, container("old", port), command))
-	plan := Diff(resolve(t, container("new", port)+container("other"), command), n.actual, Options{})
+	n := reconciletest.NewNode()
+	n.MustApply(t, reconciletest.Resolve(t, reconciletest.Container("old", port), reconciletest.Command))
+	plan := diff.Diff(reconciletest.Resolve(t, reconciletest.Container("new", port)+reconciletest.Container("other"), reconciletest.Command), n.Actual, diff.Options{})
 	if got := action(t, plan, "start new.service").After; !slices.Contains(got, "stop old.service") {
 		t.Errorf("new waits for %v", got)
 	}
@@ -94,30 +98,30 @@ func TestAStartWaitsForAStopOnlyWhereBothNeedTheSame(t *testing.T) {
 func TestReplicasTakeTurnsOverPasses(t *testing.T) {
 	t.Parallel()
 	pod := func(args string) string {
-		return header + "Pod\nmetadata: {name: web}\nspec:\n  replicas: 3\n  hostNetwork: true\n  containers:\n  - {name: server, image: example.com/app:1, args: [" + args + "]}\n"
+		return reconciletest.Header + "Pod\nmetadata: {name: web}\nspec:\n  replicas: 3\n  hostNetwork: true\n  containers:\n  - {name: server, image: example.com/app:1, args: [" + args + "]}\n"
 	}
 	s := newSimulation()
 	run := func(text, digest string, seconds int) {
 		for range seconds {
-			s.pass(load(t, text), digest)
+			s.pass(reconciletest.Load(t, text), digest)
 			s.tick()
 		}
 	}
 	run(pod("one"), "one", 20)
-	s.calls = nil
+	s.Calls = nil
 	for second := range 45 {
 		run(pod("two"), "two", 1)
 		down := 0
 		for _, unit := range []string{"web@1.service", "web@2.service", "web@3.service"} {
-			if s.actual.Workloads[unit].Active != "active" {
+			if s.Actual.Workloads[unit].Active != "active" {
 				down++
 			}
 		}
 		if down > 1 {
-			t.Fatalf("%d replicas are down after %d s: %v", down, second, services(s.calls))
+			t.Fatalf("%d replicas are down after %d s: %v", down, second, services(s.Calls))
 		}
 	}
-	if diff := cmp.Diff([]string{"restart web@1", "restart web@2", "restart web@3"}, services(s.calls)); diff != "" {
+	if diff := cmp.Diff([]string{"restart web@1", "restart web@2", "restart web@3"}, services(s.Calls)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -125,16 +129,16 @@ func TestReplicasTakeTurnsOverPasses(t *testing.T) {
 // TestAnObjectIsSwitchedAsAWhole writes no unit of a pod before the images of all its containers are there.
 func TestAnObjectIsSwitchedAsAWhole(t *testing.T) {
 	t.Parallel()
-	text := header + "Pod\nmetadata: {name: pod}\nspec:\n  containers:\n  - {name: a, image: example.com/app:1}\n  - {name: b, image: example.com/other:12}\n---\n" + container("web")
-	n := newNode()
-	n.fail["pull example.com/other:12"] = Waiting{For: "pull"}
-	if _, calls, err := n.apply(t, resolve(t, text, command), Options{}); err != nil {
+	text := reconciletest.Header + "Pod\nmetadata: {name: pod}\nspec:\n  containers:\n  - {name: a, image: example.com/app:1}\n  - {name: b, image: example.com/other:12}\n---\n" + reconciletest.Container("web")
+	n := reconciletest.NewNode()
+	n.Fail["pull example.com/other:12"] = reconcile.Waiting{For: "pull"}
+	if _, calls, err := n.Apply(t, reconciletest.Resolve(t, text, reconciletest.Command), diff.Options{}); err != nil {
 		t.Error(err)
 	} else if diff := cmp.Diff([]string{"start web"}, services(calls)); diff != "" {
 		t.Error(diff)
 	}
-	delete(n.fail, "pull example.com/other:12")
-	_, calls, err := n.apply(t, resolve(t, text, command), Options{})
+	delete(n.Fail, "pull example.com/other:12")
+	_, calls, err := n.Apply(t, reconciletest.Resolve(t, text, reconciletest.Command), diff.Options{})
 	if got := services(calls); err != nil || len(got) != 3 {
 		t.Errorf("%v: %v", err, got)
 	}
@@ -143,9 +147,9 @@ func TestAnObjectIsSwitchedAsAWhole(t *testing.T) {
 // TestAUnitThatSystemdDoesNotEnableFailsAlone starts the others.
 func TestAUnitThatSystemdDoesNotEnableFailsAlone(t *testing.T) {
 	t.Parallel()
-	n := newNode()
-	n.refuse = map[string]error{"web.service": errors.New("refused")}
-	_, calls, err := n.apply(t, resolve(t, container("web")+container("db"), command), Options{})
+	n := reconciletest.NewNode()
+	n.Refuse = map[string]error{"web.service": errors.New("refused")}
+	_, calls, err := n.Apply(t, reconciletest.Resolve(t, reconciletest.Container("web")+reconciletest.Container("db"), reconciletest.Command), diff.Options{})
 	if err == nil || err.Error() != "write-unit Container/web: refused" {
 		t.Errorf("error %v", err)
 	}

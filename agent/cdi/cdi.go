@@ -11,7 +11,7 @@ import (
 
 	"tags.cncf.io/container-device-interface/pkg/cdi"
 
-	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/resolve"
 )
 
 // Dirs are the directories of specifications. What the second one has wins
@@ -19,7 +19,7 @@ import (
 var Dirs = []string{cdi.DefaultStaticDir, cdi.DefaultDynamicDir}
 
 // Find looks for devices, by name, in directories. Nothing is read where no name is given.
-func Find(names, dirs []string) (map[string]reconcile.CDIDevice, error) {
+func Find(names, dirs []string) (map[string]resolve.CDIDevice, error) {
 	if len(names) == 0 {
 		return nil, nil
 	}
@@ -28,15 +28,15 @@ func Find(names, dirs []string) (map[string]reconcile.CDIDevice, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read CDI specifications: %w", err)
 	}
-	found := map[string]reconcile.CDIDevice{}
+	found := map[string]resolve.CDIDevice{}
 	for _, name := range names {
 		device := cache.GetDevice(name)
 		if device == nil {
-			found[name] = reconcile.CDIDevice{Missing: missing(dirs, cache.GetErrors())}
+			found[name] = resolve.CDIDevice{Missing: missing(dirs, cache.GetErrors())}
 			continue
 		}
 		spec := device.GetSpec()
-		found[name] = reconcile.CDIDevice{File: spec.GetPath(), Common: spec.ContainerEdits, Own: device.ContainerEdits}
+		found[name] = resolve.CDIDevice{File: spec.GetPath(), Common: spec.ContainerEdits, Own: device.ContainerEdits}
 	}
 	return found, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/resolve"
 )
 
 // resolution is a request that davit's records do not answer.
@@ -23,7 +24,7 @@ type answers struct {
 	call     int
 	requests []reconcile.ImageRequest
 	known    map[reconcile.ImageRequest]reconcile.Image
-	results  map[reconcile.ImageRequest]reconcile.ImageResult
+	results  map[reconcile.ImageRequest]resolve.ImageResult
 	stale    bool
 }
 
@@ -33,7 +34,7 @@ type answers struct {
 // where a failure is final.
 //
 // Neither the requests nor the returned map may be changed: the next call may return the same one.
-func (f *Fetcher) Resolve(requests []reconcile.ImageRequest) map[reconcile.ImageRequest]reconcile.ImageResult {
+func (f *Fetcher) Resolve(requests []reconcile.ImageRequest) map[reconcile.ImageRequest]resolve.ImageResult {
 	known := f.store.Known(requests)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -44,11 +45,11 @@ func (f *Fetcher) Resolve(requests []reconcile.ImageRequest) map[reconcile.Image
 	now := time.Now()
 	last := answers{
 		call: f.last.call + 1, requests: requests, known: known,
-		results: make(map[reconcile.ImageRequest]reconcile.ImageResult, len(requests)),
+		results: make(map[reconcile.ImageRequest]resolve.ImageResult, len(requests)),
 	}
 	for _, request := range requests {
 		if image, ok := known[request]; ok {
-			last.results[request] = reconcile.ImageResult{Image: image}
+			last.results[request] = resolve.ImageResult{Image: image}
 			continue
 		}
 		r := f.resolution(request)
@@ -97,14 +98,14 @@ func (f *Fetcher) resolved(r *resolution, image reconcile.Image) {
 
 // result is the answer that is known now. A failure stands while the request is tried again: the answer has
 // not changed, and neither should the text that a person sees.
-func (r *resolution) result(now time.Time) reconcile.ImageResult {
+func (r *resolution) result(now time.Time) resolve.ImageResult {
 	switch {
 	case r.err != nil:
-		return reconcile.ImageResult{Err: r.failure()}
+		return resolve.ImageResult{Err: r.failure()}
 	case r.known:
-		return reconcile.ImageResult{Image: r.image}
+		return resolve.ImageResult{Image: r.image}
 	default:
-		return reconcile.ImageResult{Err: reconcile.Waiting{For: resolveText(r.request, now.Sub(r.began))}}
+		return resolve.ImageResult{Err: reconcile.Waiting{For: resolveText(r.request, now.Sub(r.began))}}
 	}
 }
 

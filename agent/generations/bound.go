@@ -3,7 +3,7 @@ package generations
 import (
 	"slices"
 
-	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/history"
 )
 
 // DefaultKeepBytes is the room that earlier generations may take by default.
@@ -15,7 +15,7 @@ type Layers func(imageID string) map[string]int64
 // Within is how many of the generations, the newest one first, can be kept beside one that needs the
 // wanted images: at most so many, and so many that the further data they need takes no more than the bytes.
 // The newest can always. Layers whose sizes are not known count as nothing.
-func Within(kept []reconcile.Generation, wanted []string, most int, bytes int64, layers Layers) int {
+func Within(kept []history.Generation, wanted []string, most int, bytes int64, layers Layers) int {
 	var extra int64
 	images, known := map[string]bool{}, map[string]bool{}
 	add := func(ids []string, counts bool) {
@@ -33,7 +33,7 @@ func Within(kept []reconcile.Generation, wanted []string, most int, bytes int64,
 		}
 	}
 	most = min(most, len(kept))
-	if !slices.ContainsFunc(kept[:most], func(g reconcile.Generation) bool { return needsMore(g, wanted) }) {
+	if !slices.ContainsFunc(kept[:most], func(g history.Generation) bool { return needsMore(g, wanted) }) {
 		return most
 	}
 	add(wanted, false)
@@ -47,6 +47,6 @@ func Within(kept []reconcile.Generation, wanted []string, most int, bytes int64,
 }
 
 // needsMore reports whether a generation needs an image that is not wanted: only then its size counts.
-func needsMore(generation reconcile.Generation, wanted []string) bool {
+func needsMore(generation history.Generation, wanted []string) bool {
 	return slices.ContainsFunc(generation.Images, func(id string) bool { return !slices.Contains(wanted, id) })
 }

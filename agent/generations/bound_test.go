@@ -3,7 +3,7 @@ package generations
 import (
 	"testing"
 
-	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/history"
 )
 
 func TestWithin(t *testing.T) {
@@ -16,7 +16,7 @@ func TestWithin(t *testing.T) {
 			"other": {"q": 50},
 		}[id]
 	}
-	kept := []reconcile.Generation{
+	kept := []history.Generation{
 		{Number: 4, Images: []string{"old"}},
 		{Number: 3, Images: []string{"old"}},
 		{Number: 2, Images: []string{"older"}},
@@ -48,7 +48,7 @@ func TestLayersOfUnknownSizeCountAsNothing(t *testing.T) {
 		}
 		return map[string]int64{id: 50}
 	}
-	kept := []reconcile.Generation{{Number: 3, Images: []string{"old"}}, {Number: 2, Images: []string{"damaged"}}, {Number: 1, Images: []string{"older"}}}
+	kept := []history.Generation{{Number: 3, Images: []string{"old"}}, {Number: 2, Images: []string{"damaged"}}, {Number: 1, Images: []string{"older"}}}
 	if got := Within(kept, []string{"new"}, 10, 70, layers); got != 2 {
 		t.Errorf("%d are kept, want 2", got)
 	}

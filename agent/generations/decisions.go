@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/davit-project/davit/agent/disk"
-	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/history"
 )
 
 // Files of decisions, beside the generations.
@@ -30,7 +30,7 @@ type Pin struct {
 // Decisions are the differences from the manifests that were decided, and why.
 type Decisions struct {
 	// Quarantine are the versions that did not work, by object.
-	Quarantine map[string]reconcile.Quarantined
+	Quarantine map[string]history.Quarantined
 	// Pin is nil where there was no rollback.
 	Pin *Pin
 	// Suspended are the objects that nothing changes, or "" for all of them, and since when.
@@ -40,7 +40,7 @@ type Decisions struct {
 // Decisions reads them all. One that cannot be read is as if it were not there; its error is joined to
 // the result.
 func (s Store) Decisions() (Decisions, error) {
-	d := Decisions{Quarantine: map[string]reconcile.Quarantined{}, Suspended: map[string]time.Time{}}
+	d := Decisions{Quarantine: map[string]history.Quarantined{}, Suspended: map[string]time.Time{}}
 	var failures []error
 	for name, into := range map[string]any{quarantineFile: &d.Quarantine, pinFile: &d.Pin, suspendedFile: &d.Suspended} {
 		err := readJSON(filepath.Join(s.root(), name), into)
@@ -52,7 +52,7 @@ func (s Store) Decisions() (Decisions, error) {
 }
 
 // SetQuarantine replaces the quarantine.
-func (s Store) SetQuarantine(quarantine map[string]reconcile.Quarantined) error {
+func (s Store) SetQuarantine(quarantine map[string]history.Quarantined) error {
 	return s.decide(quarantineFile, quarantine, len(quarantine) == 0)
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"github.com/davit-project/davit/agent/disk"
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/history"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -46,7 +47,7 @@ type Store struct {
 // head is a generation as it was read from a file.
 type head struct {
 	file       fs.FileInfo
-	generation reconcile.Generation
+	generation history.Generation
 }
 
 // In is the store in another directory.
@@ -60,12 +61,12 @@ func (s Store) path(number int, file string) string {
 
 // List returns the generations that are kept, the newest one first. One that cannot be read is as
 // if it were not there; its error is joined to the result. A file that has not changed is not read again.
-func (s *Store) List() ([]reconcile.Generation, error) {
+func (s *Store) List() ([]history.Generation, error) {
 	entries, err := os.ReadDir(s.root())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list generations: %w", err)
 	}
-	var list []reconcile.Generation
+	var list []history.Generation
 	var failures []error
 	heads := make(map[int]head, len(entries))
 	for _, entry := range slices.Backward(entries) {
@@ -110,11 +111,11 @@ type Origin struct {
 // Begin keeps the desired state as the next generation, unless it is that of the newest one, or joins it.
 // prepare completes its record before that is written.
 func (s Store) Begin(
-	list []reconcile.Generation, desired reconcile.Desired, origin Origin, now time.Time, prepare func(*reconcile.Generation),
-) (reconcile.Generation, error) {
+	list []history.Generation, desired reconcile.Desired, origin Origin, now time.Time, prepare func(*history.Generation),
+) (history.Generation, error) {
 	text, digest, err := encode(desired)
 	if err != nil {
-		return reconcile.Generation{}, fmt.Errorf("begin a generation: %w", err)
+		return history.Generation{}, fmt.Errorf("begin a generation: %w", err)
 	}
 	switch {
 	case len(list) > 0 && list[0].Digest == digest:
@@ -130,9 +131,9 @@ func (s Store) Begin(
 	}
 	number, err := s.next()
 	if err != nil {
-		return reconcile.Generation{}, err
+		return history.Generation{}, err
 	}
-	generation := reconcile.NewGeneration(number, desired, digest, now)
+	generation := history.NewGeneration(number, desired, digest, now)
 	generation.Revision, generation.Note, generation.Manifests = origin.Revision, origin.Note, origin.Manifests
 	generation.Inherit(list)
 	prepare(&generation)
@@ -141,7 +142,7 @@ func (s Store) Begin(
 
 // join writes a generation again that objects have joined. Its objects come first: an object that
 // its head lacks joins it again.
-func (s Store) join(generation reconcile.Generation, desired []byte) error {
+func (s Store) join(generation history.Generation, desired []byte) error {
 	if err := disk.WriteFile(s.path(generation.Number, desiredFile), desired, 0o600); err != nil {
 		return fmt.Errorf("write generation %d: %w", generation.Number, err)
 	}
@@ -149,7 +150,7 @@ func (s Store) join(generation reconcile.Generation, desired []byte) error {
 }
 
 // IsNewest reports whether the desired state is that of the newest generation.
-func IsNewest(list []reconcile.Generation, desired reconcile.Desired) (bool, error) {
+func IsNewest(list []history.Generation, desired reconcile.Desired) (bool, error) {
 	_, digest, err := encode(desired)
 	return len(list) > 0 && list[0].Digest == digest, err
 }
@@ -176,7 +177,7 @@ func (s Store) next() (int, error) {
 }
 
 // write brings a generation's directory about: with all that is in it, or not at all.
-func (s Store) write(generation reconcile.Generation, desired []byte) error {
+func (s Store) write(generation history.Generation, desired []byte) error {
 	if err := os.MkdirAll(s.root(), 0o700); err != nil {
 		return fmt.Errorf("write generation %d: %w", generation.Number, err)
 	}
@@ -198,7 +199,7 @@ func (s Store) write(generation reconcile.Generation, desired []byte) error {
 }
 
 // Finish writes down how a generation went, or goes.
-func (s Store) Finish(generation reconcile.Generation) error {
+func (s Store) Finish(generation history.Generation) error {
 	if err := writeJSON(s.path(generation.Number, headFile), generation); err != nil {
 		return fmt.Errorf("write generation %d: %w", generation.Number, err)
 	}

@@ -10,10 +10,11 @@ import (
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/history"
 )
 
 // begin keeps one generation more, of a workload of this version.
-func begin(t *testing.T, s Store, version string) reconcile.Generation {
+func begin(t *testing.T, s Store, version string) history.Generation {
 	t.Helper()
 	list, err := s.List()
 	if err != nil {
@@ -22,7 +23,7 @@ func begin(t *testing.T, s Store, version string) reconcile.Generation {
 	desired := reconcile.Desired{Workloads: map[string]reconcile.Workload{
 		"web.service": {Ref: v1.Ref{Kind: v1.KindContainer, Name: "web"}, UnitText: version},
 	}}
-	generation, err := s.Begin(list, desired, Origin{}, time.Unix(1, 0), func(*reconcile.Generation) {})
+	generation, err := s.Begin(list, desired, Origin{}, time.Unix(1, 0), func(*history.Generation) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +83,7 @@ func TestWhatIsDamagedIsLost(t *testing.T) {
 	if err == nil || len(list) != 1 || list[0].Number != 1 {
 		t.Errorf("got %v, %v", list, err)
 	}
-	generation, err := s.Begin(list, reconcile.Desired{}, Origin{}, time.Unix(1, 0), func(*reconcile.Generation) {})
+	generation, err := s.Begin(list, reconcile.Desired{}, Origin{}, time.Unix(1, 0), func(*history.Generation) {})
 	if err != nil || generation.Number != 3 {
 		t.Errorf("got %v, %v", generation, err)
 	}

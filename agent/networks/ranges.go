@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/agent/bridge"
-	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/resolve"
 )
 
 // Foreign returns the devices of these names that davit did not make.
@@ -40,9 +40,9 @@ func Foreign(names []string) ([]string, error) {
 // NodeRanges returns the addresses that the node uses itself, sorted: those of its devices and those that it has routes
 // to, without those of davit and those that no network can have. It asks the kernel for two lists, and for each device that
 // is in them once.
-func NodeRanges() ([]reconcile.Range, error) {
+func NodeRanges() ([]resolve.Range, error) {
 	var devices devices
-	found := map[netip.Prefix]reconcile.Range{}
+	found := map[netip.Prefix]resolve.Range{}
 	addresses, err := dump(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
 		return nil, fmt.Errorf("list the node's addresses: %w", err)
@@ -68,11 +68,11 @@ func NodeRanges() ([]reconcile.Range, error) {
 			return nil, err
 		}
 	}
-	ranges := make([]reconcile.Range, 0, len(found))
+	ranges := make([]resolve.Range, 0, len(found))
 	for _, used := range found {
 		ranges = append(ranges, used)
 	}
-	slices.SortFunc(ranges, func(a, b reconcile.Range) int {
+	slices.SortFunc(ranges, func(a, b resolve.Range) int {
 		return cmp.Or(a.Prefix.Addr().Compare(b.Prefix.Addr()), a.Prefix.Bits()-b.Prefix.Bits())
 	})
 	return ranges, nil
@@ -95,7 +95,7 @@ func dump[T any](list func() ([]T, error)) (listed []T, err error) {
 type devices map[int]string
 
 // add adds a range, unless davit made its device.
-func (d *devices) add(found map[netip.Prefix]reconcile.Range, of *net.IPNet, index int, routed bool) error {
+func (d *devices) add(found map[netip.Prefix]resolve.Range, of *net.IPNet, index int, routed bool) error {
 	prefix, ok := rangeOf(of)
 	if !ok {
 		return nil
@@ -105,7 +105,7 @@ func (d *devices) add(found map[netip.Prefix]reconcile.Range, of *net.IPNet, ind
 	}
 	name, err := d.name(index)
 	if err == nil && name != "" {
-		found[prefix] = reconcile.Range{Prefix: prefix, Device: name, Routed: routed}
+		found[prefix] = resolve.Range{Prefix: prefix, Device: name, Routed: routed}
 	}
 	return err
 }

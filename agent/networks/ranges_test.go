@@ -14,7 +14,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/resolve"
 )
 
 // TestRangesOfTheNode looks at a network namespace with devices of the node and of davit.
@@ -44,7 +44,7 @@ func TestRangesOfTheNode(t *testing.T) {
 
 	got, err := NodeRanges()
 	must(t, err)
-	want := []reconcile.Range{
+	want := []resolve.Range{
 		{Prefix: netip.MustParsePrefix("10.9.0.0/16"), Device: "wg0", Routed: true},
 		{Prefix: netip.MustParsePrefix("10.10.0.0/16"), Device: "eth0", Routed: true},
 		{Prefix: netip.MustParsePrefix("10.255.0.1/32"), Device: "lo"},
@@ -141,7 +141,7 @@ func TestRangesAreKnownUntilTheyChange(t *testing.T) {
 	}
 	hold("192.168.1.0/24")
 	// The lists are not asked for again while nothing has changed.
-	watch.known = append(watch.known, reconcile.Range{Prefix: netip.MustParsePrefix("203.0.113.0/24")})
+	watch.known = append(watch.known, resolve.Range{Prefix: netip.MustParsePrefix("203.0.113.0/24")})
 	hold("192.168.1.0/24", "203.0.113.0/24")
 	address(t, eth0, "192.168.2.5/24")
 	hold("192.168.1.0/24", "192.168.2.0/24")

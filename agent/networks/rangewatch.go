@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/resolve"
 )
 
 // RangeWatch remembers [NodeRanges] until the kernel says that addresses, routes or devices have changed: with hundreds of
@@ -14,12 +14,12 @@ import (
 // goroutines at once.
 type RangeWatch struct {
 	events int // a netlink socket; 0 for none yet
-	known  []reconcile.Range
+	known  []resolve.Range
 	valid  bool
 }
 
 // Ranges returns the current result of [NodeRanges].
-func (w *RangeWatch) Ranges() ([]reconcile.Range, error) {
+func (w *RangeWatch) Ranges() ([]resolve.Range, error) {
 	if w.events == 0 {
 		if err := w.listen(); err != nil {
 			return nil, fmt.Errorf("watch the node's addresses and routes: %w", err)

@@ -33,6 +33,8 @@ import (
 	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/history"
 	"github.com/davit-project/davit/units/bundle"
 )
 
@@ -43,7 +45,7 @@ type filler struct {
 }
 
 // words are the strings of a type that decide the output.
-var words = map[reflect.Type]string{reflect.TypeFor[reconcile.GenerationState](): string(reconcile.Applying)}
+var words = map[reflect.Type]string{reflect.TypeFor[history.GenerationState](): string(history.Applying)}
 
 func (f filler) chance() bool { return f.random == nil || f.random.IntN(4) > 0 }
 
@@ -154,9 +156,9 @@ func printed(t *testing.T, f filler) map[string]output {
 	p.show("why", why, func(w io.Writer) error { return printWhy(w, *why) })
 	plan := filled[planned](f)
 	p.show("plan", plan, func(w io.Writer) error { return printPlan(w, *plan) })
-	history := filled[[]reconcile.Generation](f)
+	history := filled[[]history.Generation](f)
 	p.show("history", history, func(w io.Writer) error { return printHistory(w, *history) })
-	differences := filled[[]reconcile.Difference](f)
+	differences := filled[[]diff.Difference](f)
 	p.show("diff", differences, func(w io.Writer) error { return printDifferences(w, *differences) })
 	usage := filled[[]measured](f)
 	p.show("top", usage, func(w io.Writer) error { return printUsage(w, *usage) })

@@ -13,6 +13,8 @@ import (
 
 	"github.com/davit-project/davit/agent"
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/history"
 )
 
 func historyCommand(s *settings) *cobra.Command {
@@ -26,29 +28,29 @@ func historyCommand(s *settings) *cobra.Command {
 				return err
 			}
 			defer node.Close()
-			history, err := node.History()
+			generations, err := node.History()
 			if err != nil {
 				return err
 			}
-			if history == nil {
-				history = []reconcile.Generation{}
+			if generations == nil {
+				generations = []history.Generation{}
 			}
-			return s.print(cmd.OutOrStdout(), history, func() error { return printHistory(cmd.OutOrStdout(), history) })
+			return s.print(cmd.OutOrStdout(), generations, func() error { return printHistory(cmd.OutOrStdout(), generations) })
 		},
 	}
 }
 
-func printHistory(w io.Writer, history []reconcile.Generation) error {
+func printHistory(w io.Writer, generations []history.Generation) error {
 	table := newTable(w, "GENERATION", "AGE", "OBJECTS", "STATE", "REVISION", "NOTE")
-	for _, g := range history {
+	for _, g := range generations {
 		table.row(g.Number, since(&g.Began), len(g.Objects), stateOf(g), short(g.Revision), noteOf(g))
 	}
 	return table.columns.Flush()
 }
 
 // stateOf is a generation's state, with how many objects are confirmed while that is not all.
-func stateOf(g reconcile.Generation) string {
-	if g.State != reconcile.Applying {
+func stateOf(g history.Generation) string {
+	if g.State != history.Applying {
 		return string(g.State)
 	}
 	return fmt.Sprintf("%s (%s)", g.State, g.Summary())
@@ -58,7 +60,7 @@ func stateOf(g reconcile.Generation) string {
 func short(revision string) string { return revision[:min(len(revision), 12)] }
 
 // noteOf is the note on a generation, in a line.
-func noteOf(g reconcile.Generation) string {
+func noteOf(g history.Generation) string {
 	for _, reasons := range []map[string]string{g.Failed, g.Unconfirmed} {
 		for _, object := range slices.Sorted(maps.Keys(reasons)) {
 			return object + ": " + reasons[object]
@@ -92,14 +94,14 @@ without both, the changes of the newest one.`,
 				return err
 			}
 			if differences == nil {
-				differences = []reconcile.Difference{}
+				differences = []diff.Difference{}
 			}
 			return s.print(cmd.OutOrStdout(), differences, func() error { return printDifferences(cmd.OutOrStdout(), differences) })
 		},
 	}
 }
 
-func printDifferences(w io.Writer, differences []reconcile.Difference) error {
+func printDifferences(w io.Writer, differences []diff.Difference) error {
 	for _, d := range differences {
 		printLine(w, "%s: %s", reconcile.Subject(d.Object, d.Unit), d.Change)
 	}
@@ -108,26 +110,26 @@ func printDifferences(w io.Writer, differences []reconcile.Difference) error {
 
 // twoGenerations are those that the arguments name, or that they mean.
 func twoGenerations(node *agent.Node, args []string) (before, after int, err error) {
-	history, err := node.History()
+	generations, err := node.History()
 	if err != nil {
 		return 0, 0, err
 	}
-	if len(history) < 2 && len(args) == 0 {
+	if len(generations) < 2 && len(args) == 0 {
 		return 0, 0, fmt.Errorf("there are no two generations to compare: see davit history")
 	}
 	var numbers []int
 	for _, arg := range args {
 		number, err := strconv.Atoi(arg)
-		if err != nil || !slices.ContainsFunc(history, func(g reconcile.Generation) bool { return g.Number == number }) {
+		if err != nil || !slices.ContainsFunc(generations, func(g history.Generation) bool { return g.Number == number }) {
 			return 0, 0, fmt.Errorf("there is no generation %s: see davit history", arg)
 		}
 		numbers = append(numbers, number)
 	}
 	switch len(numbers) {
 	case 0:
-		return history[1].Number, history[0].Number, nil
+		return generations[1].Number, generations[0].Number, nil
 	case 1:
-		return numbers[0], history[0].Number, nil
+		return numbers[0], generations[0].Number, nil
 	default:
 		return numbers[0], numbers[1], nil
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/davit-project/davit/agent/facts"
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/manifests/object"
-	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/resolve"
 )
 
 func validateCommand(s *settings) *cobra.Command {
@@ -43,7 +43,7 @@ objects of that node, with its variables.`,
 			if err != nil {
 				return err
 			}
-			options.Rehearse = reconcile.Rehearse
+			options.Rehearse = resolve.Rehearse
 			if len(args) == 0 {
 				args = []string{s.manifests}
 				if options.Node == nil {

@@ -1,0 +1,33 @@
+package diff
+
+import (
+	"github.com/davit-project/davit/reconcile/claims"
+	"maps"
+	"slices"
+)
+
+// conflicts are the stops of removed units that the start of a unit waits for: both need a thing that
+// only one of them can have.
+func (d *differ) conflicts(c change) []string {
+	if len(d.stops) == 0 {
+		return nil
+	}
+	wanted := claims.Claims(c.workload.Bundle, c.workload.UnitText)
+	var after []string
+	for _, unit := range slices.Sorted(maps.Keys(d.stops)) {
+		if claims.Overlap(wanted, d.claimsOf(unit)) {
+			after = append(after, d.stops[unit])
+		}
+	}
+	return after
+}
+
+// claimsOf are those of a unit as it runs now.
+func (d *differ) claimsOf(unit string) []claims.Claim {
+	current := d.actual.Workloads[unit]
+	held := claims.Claims(nil, current.UnitText)
+	for b := range current.Bundles() {
+		held = append(held, claims.Claims(b, "")...)
+	}
+	return held
+}
