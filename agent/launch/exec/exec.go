@@ -115,7 +115,8 @@ func frozen(cgroup string) bool {
 // through the container's first process, whose root is the container's.
 func processFor(b *bundle.Bundle, pid int, options Options) (*specs.Process, error) {
 	if options.User != "" {
-		// Who asks for root by name gets it, with no more rights than the container has.
+		// A user option of root is allowed although the container may not run as root: the process gets no more rights
+		// than the container has.
 		b.User, b.RunAsNonRoot = options.User, false
 	}
 	if err := process.RecallEnvironment(b); err != nil {

@@ -78,7 +78,7 @@ func SendProcess(b *bundle.Bundle, pid int) error {
 	return send([]string{strconv.Itoa(pid), "-", "0", "-", namedState(pid), startedState(b)}, nil)
 }
 
-// namedState is the message to systemd about a container whose process is there.
+// namedState returns the message to systemd that names the process of a container.
 func namedState(pid int) string { return fmt.Sprintf("MAINPID=%d", pid) }
 
 const (
@@ -123,9 +123,8 @@ func startedState(b *bundle.Bundle) string {
 	}
 }
 
-// CloseSocket closes systemd's socket to whatever else runs in the unit: a process that root runs
-// could name any other as the main one. It came with systemd 254 (sd_notify(3)); older versions
-// ignore it.
+// CloseSocket closes systemd's socket to all other processes of the unit: a process that root runs could name any other
+// as the main one. It came with systemd 254 (sd_notify(3)); older versions ignore it.
 const CloseSocket = "NOTIFYACCESS=none"
 
 // send sends words; this process's exit closes the socket, which ends them.

@@ -11,8 +11,7 @@ import (
 	"github.com/davit-project/davit/agent/probe"
 )
 
-// leastForSignal is what is left for the stop signal though a hook took all the time, as in
-// Kubernetes.
+// leastForSignal is the least time for the stop signal, even if a hook took all of it, as in Kubernetes.
 const leastForSignal = 2 * time.Second
 
 // PreStop gives the container id, which systemd is about to stop, its grace period: a replica leaves its name

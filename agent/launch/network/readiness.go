@@ -31,7 +31,7 @@ func Withdraw(b *bundle.Bundle) (others bool, err error) {
 func WithdrawEnded(id string) error {
 	b, err := record.ReadRunning(id)
 	if err != nil || !b.Replica {
-		return nil // the clean-up sees to what there is
+		return nil // the clean-up handles it
 	}
 	_, err = Withdraw(b)
 	return err

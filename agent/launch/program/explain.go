@@ -17,8 +17,8 @@ import (
 	"github.com/davit-project/davit/agent/untrusted"
 )
 
-// WhyNotExecuted looks for what keeps the kernel from executing a program below a root directory. The cause may
-// have gone by the time that it looks.
+// WhyNotExecuted looks for the reason why the kernel cannot execute a program below a root directory. The cause may be
+// gone by then.
 func WhyNotExecuted(root string, args []string, cwd string, env []string) error {
 	if err := tooLong(args, env); err != nil {
 		return err
@@ -32,8 +32,8 @@ func WhyNotExecuted(root string, args []string, cwd string, env []string) error 
 	return errors.New("it cannot be executed: its last output says more")
 }
 
-// maxStrings and maxString bound what execve(2) takes: all arguments and variables together, a quarter of the
-// stack's usual limit, and one of them (MAX_ARG_STRLEN). Each has a zero at its end, and a pointer leads to it.
+// maxStrings and maxString are the limits of execve(2): of all arguments and variables together, a quarter of the
+// stack's usual limit, and of one of them (MAX_ARG_STRLEN). Each has a zero at its end, and a pointer leads to it.
 const (
 	maxStrings = 2 << 20
 	maxString  = 128 << 10

@@ -13,8 +13,8 @@ import (
 // MoveMountBeneath is MOVE_MOUNT_BENEATH of move_mount(2), since Linux 6.5.
 const moveMountBeneath = 0x200
 
-// ReplaceMount puts tree, which is mounted nowhere yet, in the place of the mount that target is the root of, in the
-// mount namespace of a process. open opens what is there.
+// ReplaceMount replaces the mount whose root is target, in the mount namespace of a process, by tree, which is not
+// mounted yet. open opens the current file at the mount point.
 //
 // Nothing stays below it: the kernel unmounts what is mounted on a directory that is removed in another mount
 // namespace (rmdir(2)), as that of an earlier bundle is in time, and files mounted over it would go with it.
@@ -56,7 +56,7 @@ func MoveMount(tree, target *os.File, flags int) error {
 	return os.NewSyscallError("move_mount", unix.MoveMount(int(tree.Fd()), "", int(target.Fd()), "", empty|flags))
 }
 
-// unmount unmounts the mount that target is the root of, whatever is mounted there. files is the directory of this
+// unmount unmounts the mount whose root is target, even if another one covers it. files is the directory of this
 // process's open files.
 func unmount(files, target *os.File) error {
 	if err := unix.Fchdir(int(files.Fd())); err != nil {

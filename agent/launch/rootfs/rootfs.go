@@ -83,8 +83,8 @@ func (r *Root) mount() error {
 	return nil
 }
 
-// mountTree mounts a directory of the node below the writable layer. The options name it by a
-// descriptor: its path may have what separates options, and another directory may have come there.
+// mountTree mounts a directory of the node below the writable layer. The options name it by a descriptor: its path may
+// contain the separators of options, and may lead to another directory by now.
 func (r *Root) mountTree(want bundle.HostPath, optionsFor func(lower []string) string) error {
 	found, err := OpenHostPath(want)
 	if err != nil {

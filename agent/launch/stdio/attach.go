@@ -25,8 +25,8 @@ func listenAttach(id string) (*os.File, error) {
 	})
 }
 
-// ConnectAttach connects to the process that copies a terminal's output, which sends the terminal first and then what comes
-// out of it.
+// ConnectAttach connects to the process that copies a terminal's output, which sends the terminal first and then its
+// output.
 func ConnectAttach(id string) (*os.File, error) { return withAttachSocket(id, unix.Connect) }
 
 // withAttachSocket makes a socket for use with the address of a container's.
