@@ -124,7 +124,7 @@ func TestSystemdAcceptsEveryExample(t *testing.T) {
 	}
 }
 
-// vectors are what has broken writers of unit files before.
+// vectors are values that have broken writers of unit files before.
 var vectors = []string{
 	"a\n[Service]\nExecStart=/bin/id", "a\r[Service]\rUser=root\r#", "a\x00ExecStart=/x", "ends\\", "%n", "%%", "50% off", "100%",
 	"$HOME", "${HOME}", "$$", ";", `\;`, `"`, "'", `"unterminated`, " leading", "trailing ", "TAB\there", `\x41`, `\n`, "#c", ";c",

@@ -8,8 +8,8 @@ import (
 	"reflect"
 )
 
-// BridgeNetwork is one of davit's own networks: a bridge device that has the subnets' gateway addresses.
-// In a CNI configuration list it is the one plugin of type "davit".
+// BridgeNetwork is a network that davit itself implements: a bridge device that has the subnets' gateway addresses. In
+// a CNI configuration list it is the one plugin of type "davit".
 type BridgeNetwork struct {
 	// Name is the network's.
 	Name string `json:"-"`

@@ -311,8 +311,8 @@ type Device struct {
 	Node *DeviceNode `json:"node,omitempty"`
 }
 
-// DeviceNode is how a device of the Container Device Interface appears in the container. What is not set is as the device at
-// the path is, but for the owner, which is the container's user.
+// DeviceNode describes a device of the Container Device Interface in the container. Unset fields are as for the device at
+// the path, but for the owner, which is then the container's user.
 type DeviceNode struct {
 	// Type is b, c or p.
 	Type  string  `json:"type,omitempty"`

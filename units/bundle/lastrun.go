@@ -49,7 +49,7 @@ type Stage string
 // The stages.
 const (
 	StageImage   Stage = "image"   // its root file system, or a volume that is an image
-	StageVolume  Stage = "volume"  // what it mounts from the node
+	StageVolume  Stage = "volume"  // the volumes and paths of the node that it mounts
 	StageNetwork Stage = "network" // its networks
 	StageStart   Stage = "start"   // anything else up to its process, and its postStart hook
 	StageProbe   Stage = "probe"   // it was not ready in time

@@ -45,7 +45,7 @@ type readFile struct {
 	err   error // it is not davit's
 }
 
-// stamp is what stat(2) tells of a file that changes with its text.
+// stamp has the results of stat(2) that change with the text of a file.
 type stamp struct {
 	device, inode  uint64
 	size           int64
@@ -153,7 +153,7 @@ func DropIns() (string, error) {
 const newPrefix = ".davit-new-"
 
 // Tidy removes the leftovers of interrupted writes and removals that [Files.List] has found, but for the links of units
-// that are in use. Nobody may write units meanwhile.
+// that are in use. No units may be written meanwhile.
 func (f *Files) Tidy(inUse func(unit string) bool) error {
 	for _, path := range f.left {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
