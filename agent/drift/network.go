@@ -102,8 +102,8 @@ func anyMessage(datagram []byte, concerns func(unix.NlMsghdr, []byte) bool) bool
 	return false
 }
 
-// isRouteLoss returns what reports whether a message of rtnetlink says that something has gone, is down, or is not
-// forwarded, or that a bridge has changed. It calls bridge for each message about one.
+// isRouteLoss returns a function that reports whether a message of rtnetlink is about a removed or disabled object,
+// disabled forwarding, or a changed bridge. That function calls bridge for each message about one.
 func isRouteLoss(bridge func(name string)) func(header unix.NlMsghdr, data []byte) bool {
 	return func(header unix.NlMsghdr, data []byte) bool {
 		if header.Type != unix.RTM_NEWLINK && header.Type != unix.RTM_DELLINK {

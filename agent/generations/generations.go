@@ -1,6 +1,6 @@
 // Package generations keeps the applied objects, generation by generation, and the decisions of an operator or of a
-// failed update about them. It knows how they are kept on the disk; the core decides
-// what follows. All of it can be lost without harm to workloads.
+// failed update about them. It knows their format on the disk; the core decides about their consequences. All of it can
+// be lost without harm to workloads.
 package generations
 
 import (
@@ -31,7 +31,7 @@ const DefaultKeep = 10
 
 // Files of a generation's directory.
 const (
-	headFile    = "generation.json" // what is listed; its outcome is written again
+	headFile    = "generation.json" // the data that lists show; rewritten with the outcome
 	desiredFile = "desired.json"    // written again only when objects join that were waited for
 )
 

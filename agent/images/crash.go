@@ -124,9 +124,9 @@ func (s *Store) repairAfterCrash(store storage.Store, m *mender) error {
 	return removeFile(s.markPath())
 }
 
-// repairReported has the storage forget the layers and images that a check has found damaged; images that
-// another tool's container uses stay. Nothing is deleted: containers that run may use what the storage does
-// not know, or files that no image uses.
+// repairReported has the storage forget the layers and images that a check has found damaged; images that another
+// tool's container uses stay. Nothing is deleted: running containers may use layers that the storage does not know, or
+// files that no image uses.
 func (m *mender) repairReported(store storage.Store, report storage.CheckReport) error {
 	containers, err := store.Containers()
 	if err != nil {

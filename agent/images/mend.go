@@ -38,8 +38,7 @@ func (s *Store) mender(options storage.StoreOptions) *mender {
 	}
 }
 
-// mend puts damaged files of the storage right. The error is one of the disk: whatever the content of the files, it
-// is put right.
+// mend repairs damaged files of the storage. An error is one of the disk: any content of the files can be repaired.
 func (m *mender) mend() error {
 	err := m.mendAll()
 	if err != nil {

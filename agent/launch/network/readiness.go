@@ -37,7 +37,7 @@ func WithdrawEnded(id string) error {
 	return err
 }
 
-// TakeOver makes a replica that is ready answer to its name, and to those who come through its ports.
+// TakeOver adds a ready replica to its name and to the targets of its ports.
 func TakeOver(b *bundle.Bundle) error {
 	published, err := endpointForPorts(b)
 	if err == nil && published != nil {
