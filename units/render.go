@@ -102,7 +102,7 @@ func RenderTrigger(t Trigger) (string, error) {
 	return r.text(t.Name)
 }
 
-// systemctl is where every distribution with merged /usr has it.
+// systemctl is its path on all distributions with merged /usr.
 const systemctl = "/usr/bin/systemctl"
 
 // RenderTarget is [Render] for a target.

@@ -33,7 +33,7 @@ type State struct {
 	// Restarts counts how often systemd has restarted it by itself, since it was last started
 	// otherwise or its restarts were reset.
 	Restarts uint32
-	// Since is when ActiveState last changed, in microseconds since 1970; 0 for never.
+	// Since is the time of the last change of ActiveState, in microseconds since 1970; 0 for never.
 	Since uint64
 	// Started is when the unit last left the inactive state, in the same unit; Entered and Left are
 	// when it last became active, and last was no longer.

@@ -132,7 +132,7 @@ var vectors = []string{
 	strings.Repeat("x", 1<<20+1),
 }
 
-// places are where a string from outside comes into a unit.
+// places are the settings of a unit into which a string from outside is written.
 var places = map[string]func(u *Unit, text string){
 	"Description":       func(u *Unit, text string) { u.Description = text },
 	"SourcePath":        func(u *Unit, text string) { u.SourcePath = text },

@@ -19,7 +19,7 @@ type BridgeNetwork struct {
 	MTU int `json:"mtu,omitempty"`
 	// Subnets are the networks of which each container has an address.
 	Subnets []Subnet `json:"subnets"`
-	// Internal is set for a network that leads nowhere else.
+	// Internal is set for a network without a route to others.
 	Internal bool `json:"internal,omitempty"`
 }
 

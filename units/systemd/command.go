@@ -18,7 +18,7 @@ const cutNote = "\n(the rest was cut)"
 
 // RunCommand has systemd run a command as a separate service, for at most within, and returns its output. It runs
 // outside of this process's confinement, which a child would inherit, and without a line in the journal. Output of more
-// than 100,000 bytes is cut, and a last line says so.
+// than 100,000 bytes is cut, with a note on the last line.
 func (s *Manager) RunCommand(ctx context.Context, name, description string, command []string, within time.Duration) (string, error) {
 	reader, writer, err := os.Pipe()
 	if err != nil {

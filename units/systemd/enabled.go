@@ -11,7 +11,7 @@ import (
 	"github.com/davit-project/davit/units"
 )
 
-// enabledDirs are where systemctl enable makes links, and systemctl enable --runtime.
+// enabledDirs are the directories in which systemctl enable and systemctl enable --runtime make links.
 var enabledDirs = []string{"/etc/systemd/system", "/run/systemd/system"}
 
 // Enabled are the links of enabled units, by directory and unit.

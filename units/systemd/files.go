@@ -126,7 +126,7 @@ func (f readFile) isCurrent(current map[string]string) bool {
 	return true
 }
 
-// dropInDirs are where systemctl edit and systemctl set-property leave drop-ins (systemd.unit(5)).
+// dropInDirs are the directories in which systemctl edit and systemctl set-property make drop-ins (systemd.unit(5)).
 var dropInDirs = []string{
 	"/etc/systemd/system.control", "/run/systemd/system.control", "/run/systemd/transient",
 	"/etc/systemd/system", "/run/systemd/system", bundle.UnitsDir,
@@ -260,7 +260,7 @@ func removeUnit(name string) error {
 	return nil
 }
 
-// etcDir is where systemctl enable makes links (systemd.unit(5)).
+// etcDir is the directory in which systemctl enable makes links (systemd.unit(5)).
 const etcDir = "/etc/systemd/system"
 
 // removeLinks removes the links below a directory of units that systemctl enable makes for a unit: those of its name by

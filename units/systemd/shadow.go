@@ -11,7 +11,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// SystemDir is where an operator's unit files lie, and the links of enabled units.
+// SystemDir is the directory of an operator's unit files, and of the links of enabled units.
 const SystemDir = "/etc/systemd/system"
 
 // overDirs are the directories in which systemd looks for a unit before [bundle.UnitsDir] (systemd.unit(5)): it prefers a file there
