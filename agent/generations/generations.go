@@ -23,7 +23,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// Dir is where generations are kept.
+// Dir is the directory of generations.
 const Dir = bundle.StateDir + "/generations"
 
 // DefaultKeep is how many generations are kept by default.
@@ -100,7 +100,7 @@ func (s *Store) head(number int) (head, error) {
 	return read, err
 }
 
-// Origin is where a generation comes from.
+// Origin has the revision of a generation's manifests, and the cause of the generation.
 type Origin struct {
 	// Revision is the commit of its manifests, Manifests their digest, Note the cause of it
 	// if that was not a change of the manifests.

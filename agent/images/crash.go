@@ -25,7 +25,7 @@ const bootIDFile = "/proc/sys/kernel/random/boot_id"
 
 func (s *Store) markPath() string { return filepath.Join(s.settings.records, ".pulling") }
 
-// temporaryDir is where layers lie while they are fetched.
+// temporaryDir is the directory of layers that are being fetched.
 func (s *Store) temporaryDir() string { return filepath.Join(s.settings.records, ".fetching") }
 
 // beginPull leaves the mark for as long as a pull is under way; the caller calls done once. If no process

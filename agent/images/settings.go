@@ -34,7 +34,7 @@ type settings struct {
 
 	// resolveTimeout bounds one answer of a registry about an image.
 	resolveTimeout time.Duration
-	// stallTimeout is how long a pull may stand still, pullTimeout how long it may take.
+	// stallTimeout bounds the time of a pull without progress, pullTimeout all of its time.
 	stallTimeout, pullTimeout time.Duration
 	// minBytes of the layers that are being fetched must arrive within rateWindow.
 	minBytes   int64

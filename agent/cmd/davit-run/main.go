@@ -86,7 +86,7 @@ func init() {
 	}
 }
 
-// messages is where errors go: they have texts of images and containers in them.
+// messages is the writer for errors: they contain texts of images and containers.
 var messages = terminal.NewWriter(os.Stderr)
 
 func main() {

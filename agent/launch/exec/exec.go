@@ -104,8 +104,8 @@ func joinable(b *bundle.Bundle) (runtime.Container, int, error) {
 	return container, pid, nil
 }
 
-// frozen reports whether processes of a cgroup stand still, by its own setting or by one
-// above it: a process that joins it would stand still with them, and its starter too.
+// frozen reports whether processes of a cgroup are frozen, by its own setting or by one above it: a process that joins
+// it would freeze too, and block its starter.
 func frozen(cgroup string) bool {
 	events, err := os.ReadFile(filepath.Join(runtime.GroupRoot, cgroup, "cgroup.events"))
 	return err == nil && strings.Contains(string(events), "frozen 1")

@@ -31,7 +31,7 @@ type Container struct {
 	Release []string
 	// Limits are set once the process runs the user's program; see [runtime.Created].
 	Limits string
-	// Output is copied to the journal, and Attach is the socket of those who follow it; nil if there is none.
+	// Output is copied to the journal, and Attach is the socket for clients that follow it; nil if there is none.
 	Output, Attach *os.File
 	// Notify is the socket on which the container reports its state; nil if there is none.
 	Notify *os.File

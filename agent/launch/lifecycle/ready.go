@@ -20,7 +20,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// messages is where warnings go that are no errors.
+// messages is the writer for warnings.
 var messages = terminal.NewWriter(os.Stderr)
 
 // waiting is a start that is held until the container is ready.

@@ -13,7 +13,7 @@ import (
 	"github.com/davit-project/davit/agent/terminal"
 )
 
-// messages is where the reasons go why a container is left out.
+// messages is the writer for the reasons why a container is skipped.
 var messages = terminal.NewWriter(os.Stderr)
 
 // All restores the objects of running containers that other programs have removed, without a restart: records, files of

@@ -8,8 +8,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// A replica answers to its name, and through the ports of the node that it publishes, from when it is ready
-// until before it is stopped: the others have both then, before its process hears of the stop. See hosts.go and
+// A replica answers to its name, and through the ports of the node that it publishes, from when it is ready until
+// before it is stopped: the others have taken over both before its process receives the stop signal. See hosts.go and
 // agent/nat.
 
 // Withdraw leaves a replica's name and its ports to the others, and reports whether there are others that are

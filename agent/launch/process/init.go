@@ -15,7 +15,7 @@ var initPrograms = []string{
 	"/usr/libexec/catatonit/catatonit", "/usr/libexec/podman/catatonit", "/usr/bin/catatonit", "/usr/bin/tini-static",
 }
 
-// initPath is where a container sees it.
+// initPath is its path in a container.
 const initPath = "/dev/init"
 
 // AddInit makes the node's init program the container's first process, if the bundle asks for that. It reaps orphans and

@@ -63,7 +63,7 @@ func tooLong(args, env []string) error {
 // maxInterpreters is how many interpreters of interpreters the kernel follows (exec_binprm of Linux' fs/exec.c).
 const maxInterpreters = 5
 
-// whyNotProgram is why a file is no program that this node can run in the container.
+// whyNotProgram returns the reason why this node cannot run a file as a program of the container.
 func whyNotProgram(root, path, cwd string, depth int) error {
 	head, err := headBelow(root, path)
 	if err != nil {
@@ -81,7 +81,7 @@ func whyNotProgram(root, path, cwd string, depth int) error {
 	}
 }
 
-// whyNotScript is why a script that begins with head cannot be run.
+// whyNotScript returns the reason why a script that begins with head cannot be run.
 func whyNotScript(root string, head []byte, cwd string, depth int) error {
 	line, _, _ := bytes.Cut(head[len("#!"):], []byte("\n"))
 	// The kernel separates its words by spaces and tabs, and takes a carriage return for a part of the name.
@@ -106,7 +106,7 @@ func whyNotScript(root string, head []byte, cwd string, depth int) error {
 // errNoCause is returned for a program that looks as it should.
 var errNoCause = errors.New("the kernel does not execute it, though it looks as it should: its last output says more")
 
-// whyNotELF is why an ELF program that begins with head cannot be run.
+// whyNotELF returns the reason why an ELF program that begins with head cannot be run.
 func whyNotELF(root, path string, head []byte) error {
 	if name := machineOf(head); name != "" && !runs(name) {
 		return fmt.Errorf("exec format error: it is for %s, this node is %s", name, runtime.GOARCH)

@@ -25,7 +25,7 @@ import (
 // Root is the file system of a container that starts.
 type Root struct {
 	*bundle.Bundle
-	// Path is where it is mounted.
+	// Path is its mount point.
 	Path string
 	// OpensOutput names the part of the image that opens standard output by name; empty for none.
 	OpensOutput string
@@ -35,7 +35,7 @@ type Root struct {
 	labels confine.Labels
 }
 
-// messages is where warnings go that are no errors.
+// messages is the writer for warnings.
 var messages = terminal.NewWriter(os.Stderr)
 
 // Mount mounts the image's layers, the init layer and an empty writable layer on top of each other, and the content of

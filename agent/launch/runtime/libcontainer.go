@@ -135,7 +135,7 @@ func (l libcontainerRuntime) Exec(spec *specs.Process, with Streams) (Process, *
 	return process, terminal, err
 }
 
-// stateFile is where libcontainer keeps a container's state (stateFilename of runc's libcontainer).
+// stateFile is the name of libcontainer's file of a container's state (stateFilename of runc's libcontainer).
 const stateFile = "state.json"
 
 // remove kills all processes in the container's group, also those that have not become the container yet, and removes

@@ -151,7 +151,7 @@ func connectConsole(path string) (*os.File, error) {
 	return connection.File()
 }
 
-// Start lets a created container's process go on.
+// Start unblocks a created container's process.
 func (o OCI) Start(id string) error {
 	container, state, err := o.load(id)
 	if err != nil {

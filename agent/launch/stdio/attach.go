@@ -11,8 +11,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// attachSocket is where the process that copies a terminal's output takes those who attach, in
-// the container's own directory, which is root's; see copier.c.
+// attachSocket is the name of the socket at which the process that copies a terminal's output accepts clients that
+// attach, in the container's own directory, which is root's; see copier.c.
 const attachSocket = "attach"
 
 // listenAttach makes the socket. It is the caller's to close.
