@@ -17,7 +17,7 @@ import (
 	tarsplit "github.com/vbatts/tar-split/tar/storage"
 )
 
-// storageDir is where containers-storage.conf(5) has the storage.
+// storageDir is the default directory of the storage (containers-storage.conf(5)).
 const storageDir = "/var/lib/containers/storage"
 
 // storedLayer is the storage's record of a layer that it has.
