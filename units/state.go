@@ -36,8 +36,8 @@ type State struct {
 	// Since is the time of the last change of ActiveState, in microseconds since 1970; 0 for never.
 	Since uint64
 	// Started is when the unit last left the inactive state, in the same unit; Entered and Left are
-	// when it last became active, and last was no longer.
-	Started, Entered, Left uint64
+	// when it last became active, and last was no longer; Ended is when it last became inactive or failed.
+	Started, Entered, Left, Ended uint64
 	// RestartDelay is how long systemd waits before its next restart, StartTimeout and StopTimeout how
 	// long a start and each part of a stop may take; 0 where nothing bounds it.
 	RestartDelay, StartTimeout, StopTimeout time.Duration

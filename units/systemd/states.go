@@ -47,6 +47,7 @@ func (s *Manager) State(ctx context.Context, name string) (units.State, error) {
 	state.Started, _ = p["InactiveExitTimestamp"].(uint64)
 	state.Entered, _ = p["ActiveEnterTimestamp"].(uint64)
 	state.Left, _ = p["ActiveExitTimestamp"].(uint64)
+	state.Ended, _ = p["InactiveEnterTimestamp"].(uint64)
 	state.RestartDelay = durationOf(p["RestartUSec"])
 	if next := durationOf(p["RestartUSecNext"]); next > 0 { // since 254: it grows
 		state.RestartDelay = next
