@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/davit-project/davit/manifests/check"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -233,24 +234,6 @@ func TestOneBadFileCostsOnlyItself(t *testing.T) {
 	}
 }
 
-func ten(alias string) string { return strings.Repeat(alias+",", 9) + alias }
-
-func TestBounds(t *testing.T) {
-	t.Parallel()
-	for name, text := range map[string]string{
-		"a large file":   "a: " + strings.Repeat("x", maxFileSize),
-		"many documents": strings.Repeat("a: b\n---\n", maxDocuments+1),
-		"deep":           "a: " + strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1),
-		"very deep":      strings.Repeat("[", 100_000),
-		"many values":    "a: [" + strings.Repeat("1,", maxNodes+1) + "]",
-		"billion laughs": "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [" + ten("*a") + "]\nc: &c [" + ten("*b") + "]\nd: &d [" + ten("*c") + "]\ne: [" + ten("*d") + "]\n",
-	} {
-		if loadText(text).Complete() {
-			t.Errorf("%s is taken", name)
-		}
-	}
-}
-
 func TestSameDiagnosticsEveryTime(t *testing.T) {
 	t.Parallel()
 	text := spec("service: {ExecStart: a, Type: b, User: c}", "resources: {limits: {memory: x, cpu: y, disk: z}}")
@@ -310,7 +293,7 @@ func TestRefusedSettingsAreDocumented(t *testing.T) {
 		t.Fatalf("%s has no place for the list", file)
 	}
 	var list strings.Builder
-	for _, line := range RefusedSettings() {
+	for _, line := range check.RefusedSettings() {
 		list.WriteString("- " + strings.ReplaceAll(line, "*", `\*`) + "\n")
 	}
 	want := before + begin + list.String() + end + after
@@ -322,15 +305,5 @@ func TestRefusedSettingsAreDocumented(t *testing.T) {
 	}
 	if string(text) != want {
 		t.Errorf("%s is stale: run go test ./manifests -update", file)
-	}
-}
-
-func TestNearest(t *testing.T) {
-	t.Parallel()
-	names := []string{"image", "imagePullPolicy", "env"}
-	for word, want := range map[string]string{"imagee": "image", "Image": "image", "imagePulPolicy": "imagePullPolicy", "banana": ""} {
-		if got := nearest(word, names); got != want {
-			t.Errorf("%s: got %q, want %q", word, got, want)
-		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 // TestServicesAreLookedUp loads ten thousand Deployments with a Service each: a walk over all pods for each service took a
 // minute. It is not parallel, so that the time is its own.
 func TestServicesAreLookedUp(t *testing.T) {
-	const files, each, most = 25, maxObjects / 25, 5 * time.Second
+	const files, each, most = 25, 10_000 / 25, 5 * time.Second
 	var all []File
 	for i := range files {
 		var text strings.Builder

@@ -5,21 +5,22 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/davit-project/davit/manifests/check"
 	gocmp "github.com/google/go-cmp/cmp"
 )
 
 // systemdParser is a systemd that knows NewSetting and not MemoryKSM, and ignores the value bad.
-type systemdParser struct{ asked []Assignment }
+type systemdParser struct{ asked []check.Assignment }
 
-func (p *systemdParser) Parse(assignments []Assignment) (map[Assignment]Fault, bool) {
+func (p *systemdParser) Parse(assignments []check.Assignment) (map[check.Assignment]check.Fault, bool) {
 	p.asked = append(p.asked, assignments...)
-	faults := map[Assignment]Fault{}
+	faults := map[check.Assignment]check.Fault{}
 	for _, assignment := range assignments {
 		if strings.Contains(assignment.Value, "bad") {
-			faults[assignment] = Fault{Message: "Log field lacks '='"}
+			faults[assignment] = check.Fault{Message: "Log field lacks '='"}
 		}
 		if assignment.Name == "MemoryKSM" || assignment.Name == "Nothing" {
-			faults[assignment] = Fault{Unknown: true, Message: "Unknown key"}
+			faults[assignment] = check.Fault{Unknown: true, Message: "Unknown key"}
 		}
 	}
 	return faults, true
@@ -56,8 +57,8 @@ func TestSystemdReadsNothingThatIsWrong(t *testing.T) {
 	text := spec(`service: {UMask: "0077\nExecStart=/bin/id", TasksMax: 5}`) + "---\n" + strings.Replace(spec("service: {ExecStart: /bin/id}"), "web", "two", 1) +
 		"---\n" + strings.Replace(spec("service: {TasksMax: 6}", "unit: {After: a.service}"), "web", "three", 1)
 	Load([]File{{Path: "app.yaml", Text: []byte(text)}}, Options{Parser: parser})
-	slices.SortFunc(parser.asked, func(a, b Assignment) int { return strings.Compare(a.Section, b.Section) })
-	if diff := gocmp.Diff([]Assignment{{"Service", "TasksMax", "6"}, {"Unit", "After", "a.service"}}, parser.asked); diff != "" {
+	slices.SortFunc(parser.asked, func(a, b check.Assignment) int { return strings.Compare(a.Section, b.Section) })
+	if diff := gocmp.Diff([]check.Assignment{{Section: "Service", Name: "TasksMax", Value: "6"}, {Section: "Unit", Name: "After", Value: "a.service"}}, parser.asked); diff != "" {
 		t.Error(diff)
 	}
 }
