@@ -3,6 +3,7 @@ package convert
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -11,6 +12,14 @@ import (
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/manifests/yaml"
 )
+
+// Type is the type whose tags describe documents of an apiVersion and kind; ok is false if davit does not know them.
+func Type(apiVersion, kind string) (of reflect.Type, ok bool) {
+	if create, own := v1.Kinds[kind]; own && apiVersion == v1.APIVersion {
+		return reflect.TypeOf(create()).Elem(), true
+	}
+	return kube.Type(apiVersion, kind)
+}
 
 // decode makes the document's object, and the documents of further objects that it describes.
 func (d *Document) decode(refuseUnsupported bool) (others []*Document) {

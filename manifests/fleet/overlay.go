@@ -6,11 +6,11 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/davit-project/davit/manifests/convert"
 	"github.com/davit-project/davit/manifests/suggest"
 	"github.com/davit-project/davit/manifests/yaml"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 
-	"github.com/davit-project/davit/manifests/convert/kube"
 	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
@@ -37,11 +37,8 @@ func (i identity) String() string { return i.kind + "/" + i.name }
 // patchSchema is the type whose struct tags say how lists of a kind are merged; nil for a kind
 // that davit does not know.
 func patchSchema(id identity) any {
-	if create, ok := v1.Kinds[id.kind]; ok && id.apiVersion == v1.APIVersion {
-		return create()
-	}
-	if kubernetes, ok := kube.Type(id.apiVersion, id.kind); ok {
-		return reflect.New(kubernetes).Interface()
+	if of, ok := convert.Type(id.apiVersion, id.kind); ok {
+		return reflect.New(of).Interface()
 	}
 	return nil
 }
