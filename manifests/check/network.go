@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
@@ -93,4 +94,54 @@ func unusable(subnet netip.Prefix) string {
 		}
 	}
 	return ""
+}
+
+// claim is a bridge or a subnet that a network takes.
+type claim struct {
+	subject *Subject
+	field   string
+	bridge  string
+	subnet  netip.Prefix
+}
+
+func (c claim) overlaps(other claim) bool {
+	if c.subject == other.subject {
+		return false
+	}
+	if c.bridge != "" {
+		return c.bridge == other.bridge
+	}
+	return c.subnet.IsValid() && other.subnet.IsValid() && c.subnet.Overlaps(other.subnet)
+}
+
+// checkNetworks reports bridges and subnets that two networks want, each against one other.
+func checkNetworks(subjects []*Subject) {
+	var claims []claim
+	for _, s := range subjects {
+		network, ok := s.Object.(*v1.Network)
+		if !ok || s.Elsewhere {
+			continue
+		}
+		if bridge := network.Spec.Interface; bridge != "" {
+			claims = append(claims, claim{subject: s, field: "spec.interface", bridge: bridge})
+		}
+		for i, subnet := range network.Spec.Subnets {
+			if prefix, err := netip.ParsePrefix(subnet.Subnet); err == nil {
+				claims = append(claims, claim{subject: s, field: fmt.Sprintf("spec.subnets[%d].subnet", i), subnet: prefix})
+			}
+		}
+	}
+	for _, c := range claims {
+		i := slices.IndexFunc(claims, c.overlaps)
+		if i < 0 {
+			continue
+		}
+		other := claims[i]
+		what := c.bridge + " is the bridge"
+		if c.bridge == "" {
+			what = fmt.Sprintf("%s overlaps %s", c.subnet, other.subnet)
+		}
+		c.subject.errorf(c.field, "%s of %s, in %s", what, other.subject.Object.Ref(),
+			other.subject.Where(other.field))
+	}
 }

@@ -99,3 +99,42 @@ func (p published) reportClash(other published) {
 	p.subject.errorf(p.field, "port %d/%s of the node is wanted by %s too, in %s", max(p.first, other.first), p.protocol,
 		other.subject.Object.Ref(), other.subject.Where(other.field))
 }
+
+func checkPort(s *Subject, field string, port v1.ContainerPort, sandbox v1.SandboxFields) {
+	last := max(port.EndPort, port.ContainerPort)
+	if port.ContainerPort < 1 || last > 65535 {
+		s.errorf(field+".containerPort", "want a port from 1 to 65535")
+	}
+	if port.EndPort != 0 && port.EndPort < port.ContainerPort {
+		s.errorf(field+".endPort", "%d is below containerPort %d", port.EndPort, port.ContainerPort)
+	}
+	if port.HostPort < 0 || int64(port.HostPort)+int64(last)-int64(port.ContainerPort) > 65535 {
+		s.errorf(field+".hostPort", "want ports from 1 to 65535")
+	}
+	if port.HostIP != "" && !isAddress(port.HostIP) {
+		s.errorf(field+".hostIP", "%q is not an IP address", port.HostIP)
+	}
+	if port.AutoHostPort {
+		checkAutoHostPort(s, field+".autoHostPort", port, sandbox)
+	}
+	switch {
+	case port.HostPort == 0:
+	case sandbox.HostNetwork && port.HostPort != port.ContainerPort:
+		s.errorf(field+".hostPort", "with hostNetwork a port is the node's already: leave hostPort out")
+	case len(sandbox.Networks) == 1 && sandbox.Networks[0].Name == "none":
+		s.errorf(field+".hostPort", "network none has no ports to publish")
+	}
+}
+
+func checkAutoHostPort(s *Subject, field string, port v1.ContainerPort, sandbox v1.SandboxFields) {
+	switch {
+	case port.HostPort != 0:
+		s.errorf(field, "there is hostPort already")
+	case port.EndPort != 0:
+		s.errorf(field, "a range needs hostPort")
+	case sandbox.HostNetwork:
+		s.errorf(field, "with hostNetwork a port is the node's already: leave autoHostPort out")
+	case len(sandbox.Networks) == 1 && sandbox.Networks[0].Name == "none":
+		s.errorf(field, "network none has no ports to publish")
+	}
+}

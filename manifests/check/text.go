@@ -132,3 +132,7 @@ func checkQuantity(s *Subject, field string, value v1.Quantity) {
 
 // below reports whether a path is dir or in it.
 func below(dir, value string) bool { return value == dir || strings.HasPrefix(value, dir+"/") }
+
+func kernelTree(value string) bool {
+	return below("/proc", value) || below("/sys", value) || below("/dev", value)
+}

@@ -104,3 +104,15 @@ func (w *walker) report(last *Subject, field string, cycle []v1.Ref) {
 		}
 	}
 }
+
+func checkDependencies(s *Subject, at string, dependencies []v1.Dependency) {
+	for i, dependency := range dependencies {
+		field := fmt.Sprintf("%s.dependsOn[%d]", at, i)
+		checkName(s, field+".name", dependency.Name)
+		if slices.ContainsFunc(dependencies[:i], func(earlier v1.Dependency) bool {
+			return earlier.Name == dependency.Name && earlier.Kind == dependency.Kind
+		}) {
+			s.errorf(field, "%s appears twice", dependency.Name)
+		}
+	}
+}
