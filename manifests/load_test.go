@@ -307,3 +307,20 @@ func TestRefusedSettingsAreDocumented(t *testing.T) {
 		t.Errorf("%s is stale: run go test ./manifests -update", file)
 	}
 }
+
+// manifest is one of any kind with further lines.
+func manifest(kind string, lines ...string) string {
+	return "apiVersion: davit/v1\nkind: " + kind + "\nmetadata: {name: a}\n" + strings.Join(lines, "\n") + "\n"
+}
+
+func pod(lines ...string) string {
+	return manifest("Pod", "spec:\n  "+strings.Join(lines, "\n  "))
+}
+
+func job(lines ...string) string {
+	return manifest("Job", "spec:\n  template:\n    spec:\n      containers: [{name: a, image: x.y/z}]\n      "+strings.Join(lines, "\n      "))
+}
+
+func cronJob(lines ...string) string {
+	return manifest("CronJob", "spec:\n  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: x.y/z}]}}}}\n  "+strings.Join(lines, "\n  "))
+}

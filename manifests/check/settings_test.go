@@ -1,10 +1,11 @@
-package manifests
+package check_test
 
 import (
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/manifests/check"
 	gocmp "github.com/google/go-cmp/cmp"
 )
@@ -36,7 +37,7 @@ func TestTheNodesSystemdIsAsked(t *testing.T) {
 		spec("install: {WantedByy: multi-user.target}"):                                     `app.yaml:6:24: spec.install.WantedByy: is no setting of [Install] in systemd 252 to 257 (did you mean "WantedBy"?)`,
 		pod("containers: [{name: a, image: x.y/z, service: {LogExtraFields: [A=b, bad]}}]"): `app.yaml:5:66: spec.containers[0].service.LogExtraFields: "bad": systemd would ignore it: Log field lacks '='`,
 	} {
-		set := Load([]File{{Path: "app.yaml", Text: []byte(text)}}, Options{Parser: &systemdParser{}})
+		set := manifests.Load([]manifests.File{{Path: "app.yaml", Text: []byte(text)}}, manifests.Options{Parser: &systemdParser{}})
 		var got []string
 		for _, diagnostic := range set.All() {
 			got = append(got, diagnostic.String())
@@ -56,7 +57,7 @@ func TestSystemdReadsNothingThatIsWrong(t *testing.T) {
 	parser := &systemdParser{}
 	text := spec(`service: {UMask: "0077\nExecStart=/bin/id", TasksMax: 5}`) + "---\n" + strings.Replace(spec("service: {ExecStart: /bin/id}"), "web", "two", 1) +
 		"---\n" + strings.Replace(spec("service: {TasksMax: 6}", "unit: {After: a.service}"), "web", "three", 1)
-	Load([]File{{Path: "app.yaml", Text: []byte(text)}}, Options{Parser: parser})
+	manifests.Load([]manifests.File{{Path: "app.yaml", Text: []byte(text)}}, manifests.Options{Parser: parser})
 	slices.SortFunc(parser.asked, func(a, b check.Assignment) int { return strings.Compare(a.Section, b.Section) })
 	if diff := gocmp.Diff([]check.Assignment{{Section: "Service", Name: "TasksMax", Value: "6"}, {Section: "Unit", Name: "After", Value: "a.service"}}, parser.asked); diff != "" {
 		t.Error(diff)
