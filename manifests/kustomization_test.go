@@ -4,8 +4,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/davit-project/davit/manifests/fleet"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/davit-project/davit/manifests/fleet"
 )
 
 // refs are the objects of a set as text.

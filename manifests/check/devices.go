@@ -5,8 +5,9 @@ import (
 	"regexp"
 	"strings"
 
-	v1 "github.com/davit-project/davit/manifests/v1"
 	"tags.cncf.io/container-device-interface/pkg/parser"
+
+	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
 var devicePermissions = regexp.MustCompile(`^(r|w|m|rw|rm|wm|rwm)$`)

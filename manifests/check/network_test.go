@@ -17,3 +17,22 @@ func TestNetworksAreChecked(t *testing.T) {
 		{manifest("Network", "spec: {subnets: [{subnet: 10.0.0.0/24, gateway: 10.1.0.1}]}"), `spec.subnets[0].gateway: "10.1.0.1" is not an address of`},
 	})
 }
+
+func TestNetworksThatClash(t *testing.T) {
+	t.Parallel()
+	network := func(name, spec string) string {
+		return "apiVersion: davit/v1\nkind: Network\nmetadata: {name: " + name + "}\nspec: {" + spec + "}\n---\n"
+	}
+	for spec, want := range map[string]string{
+		"subnets: [{subnet: 10.0.0.0/16}]": "app.yaml:4:27: spec.subnets[0].subnet: 10.0.0.0/16 overlaps 10.0.1.0/24 of Network/b, in app.yaml:9:43",
+		"interface: br7":                   "app.yaml:4:19: spec.interface: br7 is the bridge of Network/b, in app.yaml:9:19",
+	} {
+		set := loadText(network("a", spec) + network("b", "interface: br7, subnets: [{subnet: 10.0.1.0/24}]"))
+		if len(set.Diagnostics) != 2 || len(set.Objects) != 0 {
+			t.Fatalf("%s: %v", spec, set.Diagnostics)
+		}
+		if got := set.Diagnostics[0].String(); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}

@@ -1,9 +1,12 @@
 package check_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/manifests/object"
@@ -52,5 +55,35 @@ func TestObjectsClash(t *testing.T) {
 		if !slices.ContainsFunc(set.Diagnostics, func(d object.Diagnostic) bool { return d.String() == test.want }) {
 			t.Errorf("got  %s\nwant %s", set.Diagnostics, test.want)
 		}
+	}
+}
+
+func TestHintOfTwoAsNearIsTheSame(t *testing.T) {
+	t.Parallel()
+	const volume = "apiVersion: davit/v1\nkind: Volume\nmetadata: {name: %s}\n---\n"
+	text := fmt.Sprintf(volume+volume, "aa1", "aa2") + spec("volumeMounts: [{name: aa3, mountPath: /d}]")
+	for range 50 {
+		if hint := loadText(text).Diagnostics[0].Hint; hint != `did you mean "aa1"?` {
+			t.Fatal(hint)
+		}
+	}
+}
+
+func TestDuplicatesNameBothPlaces(t *testing.T) {
+	t.Parallel()
+	set := manifests.Load([]manifests.File{{Path: "a.yaml", Text: []byte(spec())}, {Path: "b.yaml", Text: []byte(spec())}}, manifests.Options{})
+	var got []string
+	for _, diagnostic := range set.Diagnostics {
+		got = append(got, diagnostic.String())
+	}
+	want := []string{
+		"a.yaml:3:18: metadata.name: Container/web is defined twice, also in b.yaml:1:1",
+		"b.yaml:3:18: metadata.name: Container/web is defined twice, also in a.yaml:1:1",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if len(set.Objects) > 0 {
+		t.Error("one of the two was taken")
 	}
 }

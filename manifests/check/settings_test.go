@@ -5,9 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	gocmp "github.com/google/go-cmp/cmp"
+
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/manifests/check"
-	gocmp "github.com/google/go-cmp/cmp"
 )
 
 // systemdParser is a systemd that knows NewSetting and not MemoryKSM, and ignores the value bad.

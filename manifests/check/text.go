@@ -7,10 +7,11 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/davit-project/davit/manifests/object"
-	v1 "github.com/davit-project/davit/manifests/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/davit-project/davit/manifests/object"
+	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
 // label is an RFC 1123 label.

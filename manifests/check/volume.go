@@ -4,7 +4,6 @@ import (
 	"regexp"
 
 	"github.com/davit-project/davit/manifests/policy"
-
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 

@@ -7,17 +7,17 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/davit-project/davit/manifests/check"
-	"github.com/davit-project/davit/manifests/suggest"
-	"github.com/davit-project/davit/manifests/yaml"
 	"k8s.io/apimachinery/pkg/api/resource"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/davit-project/davit/manifests/check"
 	"github.com/davit-project/davit/manifests/convert/kube"
 	"github.com/davit-project/davit/manifests/object"
+	"github.com/davit-project/davit/manifests/suggest"
 	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/manifests/yaml"
 )
 
 // decodeKubernetes makes davit's objects of a document of Kubernetes'. Its fields are checked

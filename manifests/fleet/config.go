@@ -10,12 +10,12 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/davit-project/davit/manifests/yaml"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/manifests/yaml"
 )
 
 // Config is a node's configuration file.

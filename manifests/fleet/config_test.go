@@ -3,8 +3,9 @@ package fleet
 import (
 	"testing"
 
-	"github.com/davit-project/davit/manifests/yaml"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/davit-project/davit/manifests/yaml"
 )
 
 func TestParseConfig(t *testing.T) {

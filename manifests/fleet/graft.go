@@ -5,8 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/davit-project/davit/manifests/yaml"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
+
+	"github.com/davit-project/davit/manifests/yaml"
 )
 
 // The library that merges knows values, not where they are from. So the merged value is

@@ -5,10 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/davit-project/davit/manifests/yaml"
-
 	"github.com/davit-project/davit/manifests/fleet/kustomize"
 	"github.com/davit-project/davit/manifests/object"
+	"github.com/davit-project/davit/manifests/yaml"
 )
 
 // KustomizationNames are the file names that make a folder, and all below it, one that is

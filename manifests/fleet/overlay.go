@@ -6,13 +6,13 @@ import (
 	"reflect"
 	"slices"
 
-	"github.com/davit-project/davit/manifests/convert"
-	"github.com/davit-project/davit/manifests/suggest"
-	"github.com/davit-project/davit/manifests/yaml"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 
+	"github.com/davit-project/davit/manifests/convert"
 	"github.com/davit-project/davit/manifests/object"
+	"github.com/davit-project/davit/manifests/suggest"
 	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/manifests/yaml"
 )
 
 // identityOf is what makes a document of an upper layer a patch of one of a lower layer.
