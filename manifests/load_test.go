@@ -236,11 +236,3 @@ func manifest(kind string, lines ...string) string {
 func pod(lines ...string) string {
 	return manifest("Pod", "spec:\n  "+strings.Join(lines, "\n  "))
 }
-
-func job(lines ...string) string {
-	return manifest("Job", "spec:\n  template:\n    spec:\n      containers: [{name: a, image: x.y/z}]\n      "+strings.Join(lines, "\n      "))
-}
-
-func cronJob(lines ...string) string {
-	return manifest("CronJob", "spec:\n  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: x.y/z}]}}}}\n  "+strings.Join(lines, "\n  "))
-}

@@ -48,7 +48,7 @@ func wantsVariables(d *yaml.Document) bool {
 	return value.Value == "true"
 }
 
-// substitution carries one [document.substitute]. room is how many bytes may still come.
+// substitution carries one [Substitute]. room is how many bytes may still come.
 type substitution struct {
 	document *yaml.Document
 	node     *Node
