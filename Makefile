@@ -27,6 +27,8 @@ VULNDB  ?= v0.0.0-20261105234957-e22db6528018
 tags    := containers_image_openpgp,exclude_graphdriver_btrfs,grpcnotrace
 ldflags := -s -w -X main.version=$(VERSION)
 plugins := $(shell sed -n 's,^\t\(github.com/containernetworking/plugins/plugins/.*\),\1,p' go.mod)
+# Tools of those who work on davit are in a module of their own.
+tool    := go tool -modfile=tools/go.mod
 libexec := $(OUT)/libexec/davit
 units   := $(wildcard deploy/*.service deploy/*.slice deploy/*.timer)
 
@@ -123,8 +125,9 @@ lint: deps-build $(OUT)/vulndb/$(VULNDB)
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
 		test -z "$$unformatted" || { echo "gofmt: run gofmt -w on:" $$unformatted >&2; exit 1; }
 	go vet ./...
-	go tool staticcheck ./...
-	go tool govulncheck -db 'file://$(abspath $(OUT))/vulndb/$(VULNDB)' ./...
+	go -C tools vet ./...
+	$(tool) staticcheck ./...
+	$(tool) govulncheck -db 'file://$(abspath $(OUT))/vulndb/$(VULNDB)' ./...
 
 $(OUT)/vulndb/$(VULNDB): | deps-build
 	@rm -rf $@ $@.new

@@ -125,7 +125,8 @@ func (n *Node) workloads(
 		workload.ShadowUnread = workload.Shadow != "" && state.FragmentPath != workload.Shadow
 		workload.Active, workload.Sub, workload.Result = state.ActiveState, state.SubState, state.Result
 		workload.Job, workload.Restarts = state.Job, int(state.Restarts)
-		workload.Since, workload.Begun, workload.Left = moment(state.Since), moment(state.Started), moment(state.Left)
+		workload.Since, workload.Begun = moment(state.Since), moment(state.Started)
+		workload.Left, workload.Ended = moment(state.Left), moment(state.Ended)
 		workload.Started = state.Started != 0 || state.ActiveState == names.Active
 		workload.Asked = workload.Active == names.Failed && workload.Bundle != nil && wasAsked(name, state)
 		if _, asked := judged[workload.Ref.String()]; asked && workload.Bundle != nil {
@@ -248,7 +249,7 @@ func (n *Node) states(
 		return nil, err
 	}
 	isShadowed := func(name string) bool { return shadows[name] != "" || n.shadowed[name] != "" }
-	unplain := map[string]units.State{}
+	unplain, required := map[string]units.State{}, map[string]bool{}
 	for name, state := range states {
 		if !pending && !isShadowed(name) && isPlain(name, state, desired.Workload(name).Keep) {
 			state.Result, state.FragmentPath = "success", filepath.Join(bundle.UnitsDir, name)
@@ -257,9 +258,15 @@ func (n *Node) states(
 		}
 		unplain[name] = state
 		for _, needed := range desired.Workload(name).Needs() {
-			if state, own := states[needed]; own {
-				unplain[needed] = state
+			if other, own := states[needed]; own {
+				unplain[needed] = other
 			}
+			required[needed] = required[needed] || state.ActiveState.Down()
+		}
+	}
+	for _, name := range requireAny(desired, required) { // they may have stopped together, and run again
+		if state, own := states[name]; own {
+			unplain[name] = state
 		}
 	}
 	var mu sync.Mutex
@@ -285,6 +292,20 @@ func (n *Node) states(
 	}
 	n.noteShadows(shadows, states)
 	return states, nil
+}
+
+// requireAny are the units that require one of some.
+func requireAny(desired reconcile.Desired, required map[string]bool) []string {
+	var found []string
+	if len(required) == 0 {
+		return nil
+	}
+	for name, workload := range desired.Workloads {
+		if slices.ContainsFunc(workload.Needs(), func(needed string) bool { return required[needed] }) {
+			found = append(found, name)
+		}
+	}
+	return found
 }
 
 // isPlain reports whether a unit does what most do, most of the time: then it has been started, from the

@@ -103,9 +103,10 @@ type ActualWorkload struct {
 	Result string
 	// Job is the type of systemd's job for the unit, "start", "stop", "restart", …; empty for none.
 	Job string
-	// Since is when Active last changed, Begun when its last start began, Left when it last ceased to be active.
-	// Of an active unit they are only known when one that has stopped cannot be without it.
-	Since, Begun, Left time.Time
+	// Since is when Active last changed, Begun when its last start began, Left when it last ceased to be active, Ended when
+	// it last became inactive or failed. Of an active unit they are only known if a unit that has stopped requires it, or
+	// requires the same one.
+	Since, Begun, Left, Ended time.Time
 	// Started is set when systemd has started the unit since boot.
 	Started bool
 	// Asked is set when the unit is failed and its process ended because the unit was asked to stop.

@@ -122,7 +122,7 @@ func (m *machine) look(desired Desired) {
 	for name, text := range files {
 		pending = pending || onDisk(m.manager.unit(name).text) != onDisk(text)
 	}
-	unplain := map[string]bool{}
+	unplain, required := map[string]bool{}, map[string]bool{}
 	for name := range files {
 		u := m.manager.unit(name)
 		plain := u.active == "active" && u.job == nil && !u.masked && !strings.HasSuffix(name, ".slice")
@@ -131,7 +131,12 @@ func (m *machine) look(desired Desired) {
 		}
 		unplain[name] = true
 		for _, needed := range desired.Workload(name).Needs() {
-			unplain[needed] = true
+			unplain[needed], required[needed] = true, required[needed] || isDown(u.active)
+		}
+	}
+	for name, workload := range desired.Workloads {
+		if slices.ContainsFunc(workload.Needs(), func(needed string) bool { return required[needed] }) {
+			unplain[name] = true
 		}
 	}
 	judged := map[string]bool{}
@@ -176,7 +181,7 @@ func (m *machine) seen(name, text string, whole bool, desired Desired, judged ma
 		w.Enabled = state
 	}
 	if whole {
-		w.Since, w.Begun, w.Left, w.Restarts = u.since, u.begun, u.left, u.restarts
+		w.Since, w.Begun, w.Left, w.Ended, w.Restarts = u.since, u.begun, u.left, u.ended, u.restarts
 	}
 	w.Asked = u.active == "failed" && u.asked
 	if judged[own.Object] && w.Bundle != nil {

@@ -41,15 +41,15 @@ type loadedUnit struct {
 	masked     bool
 	settings   map[string][]string
 
-	active, sub, result         string
-	since, begun, entered, left time.Time
-	restarts                    int
-	running                     string // the bundle of its process
-	dies                        bool   // its process was killed
-	asked                       bool   // it failed because it was asked to stop
-	last                        *bundle.LastRun
-	job                         *unitJob
-	until                       time.Time // when its present state ends by itself
+	active, sub, result                string
+	since, begun, entered, left, ended time.Time
+	restarts                           int
+	running                            string // the bundle of its process
+	dies                               bool   // its process was killed
+	asked                              bool   // it failed because it was asked to stop
+	last                               *bundle.LastRun
+	job                                *unitJob
+	until                              time.Time // when its present state ends by itself
 }
 
 // unitJob is systemd's job for a unit: start, stop or restart.
@@ -503,8 +503,11 @@ func (m *manager) enter(u *loadedUnit, active, sub string) {
 	case was == "active":
 		u.left = m.now
 	}
-	if active == "active" {
+	switch {
+	case active == "active":
 		u.entered = m.now
+	case isDown(active):
+		u.ended = m.now
 	}
 	if !isDown(active) {
 		return

@@ -181,6 +181,18 @@ func (w ActualWorkload) stopBegan() time.Time {
 	return w.Begun
 }
 
+// lastStop is when the last stop of a unit began and ended, whether it runs again or not; zero where it has not stopped.
+func (w ActualWorkload) lastStop() (began, ended time.Time) {
+	switch {
+	case w.down():
+		return w.stopBegan(), w.Since
+	case w.Ended.Before(w.Left): // it is still stopping
+		return w.Left, time.Time{}
+	default:
+		return w.Left, w.Ended
+	}
+}
+
 // stopEnded is when the last of the units had stopped that stopped with this one and cannot be without the unit of
 // the name: systemd stops that one after all of them.
 func (d *differ) stopEnded(name string, current ActualWorkload) time.Time {
@@ -189,9 +201,8 @@ func (d *differ) stopEnded(name string, current ActualWorkload) time.Time {
 		again = false
 		for _, unit := range d.dependentsOf(name) {
 			other := d.actual.Workloads[unit]
-			together := !other.stopBegan().After(ended.Add(stopGap)) && other.Since.After(ended)
-			if together && other.down() {
-				ended, again = other.Since, true
+			if began, end := other.lastStop(); !began.After(ended.Add(stopGap)) && end.After(ended) {
+				ended, again = end, true
 			}
 		}
 	}

@@ -184,7 +184,7 @@ func (h *tale) step() {
 	case "mask", "unmask":
 		h.tell("%s %s", operation, name)
 		if h.manager.masks[name] && !isDown(h.manager.unit(name).active) {
-			h.standing.unsure[name] = true // what it needs may have stopped without it
+			h.standing.unsure[name], h.standing.alone[name] = true, true
 		}
 		h.manager.masks[name] = operation == "mask" && !strings.HasSuffix(name, ".slice")
 		h.manager.reload()

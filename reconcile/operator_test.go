@@ -84,25 +84,37 @@ func TestWhatStopsAlongIsStartedAgain(t *testing.T) {
 	}
 }
 
-// TestADependentThatStopsSoonerStillStoppedAlong finds that a dependent stopped with what it requires though that
-// one had to wait for another dependent to stop.
+// TestADependentThatStopsSoonerStillStoppedAlong finds that a dependent stopped with the unit that it requires, which
+// had to wait for another dependent to stop, also if that one runs again.
 func TestADependentThatStopsSoonerStillStoppedAlong(t *testing.T) {
 	t.Parallel()
 	at := time.Now()
-	n := newNode()
 	const needs = "dependsOn: [{name: db, condition: Ready}]"
-	desired := resolve(t, container("db")+container("fast", needs)+container("slow", needs), command)
-	n.mustApply(t, desired)
-	for unit, stopped := range map[string]time.Duration{"fast.service": time.Millisecond, "slow.service": 9 * time.Second} {
-		current := n.actual.Workloads[unit]
-		current.Active, current.RunningDir, current.Left, current.Since = "inactive", "", at, at.Add(stopped)
-		n.actual.Workloads[unit] = current
-	}
-	db := n.actual.Workloads["db.service"]
-	db.Left = at.Add(9*time.Second + time.Millisecond)
-	n.actual.Workloads["db.service"] = db
-	if diff := cmp.Diff([]string{"start Container/fast", "start Container/slow"}, verbs(Diff(desired, n.actual, Options{}))); diff != "" {
-		t.Error(diff)
+	for name, test := range map[string]struct {
+		slowIs names.ActiveState
+		want   []string
+	}{
+		"both are down":           {"inactive", []string{"start Container/fast", "start Container/slow"}},
+		"the slow one runs again": {"active", []string{"start Container/fast"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNode()
+			desired := resolve(t, container("db")+container("fast", needs)+container("slow", needs), command)
+			n.mustApply(t, desired)
+			fast, slow, db := n.actual.Workloads["fast.service"], n.actual.Workloads["slow.service"], n.actual.Workloads["db.service"]
+			fast.Active, fast.RunningDir, fast.Left, fast.Since = "inactive", "", at, at.Add(time.Millisecond)
+			slow.Active, slow.Left, slow.Ended = test.slowIs, at, at.Add(9*time.Second)
+			slow.Since = slow.Ended
+			if test.slowIs == names.Inactive {
+				slow.RunningDir = ""
+			}
+			db.Left = at.Add(9*time.Second + time.Millisecond)
+			n.actual.Workloads["fast.service"], n.actual.Workloads["slow.service"], n.actual.Workloads["db.service"] = fast, slow, db
+			if diff := cmp.Diff(test.want, verbs(Diff(desired, n.actual, Options{}))); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }
 

@@ -17,6 +17,8 @@ type standing struct {
 	ours map[string]bool
 	// unsure are units of which systemd does not know whether the operator stopped them.
 	unsure map[string]bool
+	// alone are units that ran on while they were masked: units that they require may have stopped without them.
+	alone map[string]bool
 	// up are the units that ran, or were about to, after the last request about them that was not davit's.
 	up map[string]bool
 	// undone are starts that davit was not to make.
@@ -36,13 +38,14 @@ func newStanding(m *manager) *standing {
 }
 
 func (s *standing) reset() {
-	s.withheld, s.ours, s.unsure, s.up = map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
+	s.withheld, s.ours, s.unsure, s.alone, s.up = map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
 }
 
 // forget ends the stop of a unit of which systemd knows nothing any more.
 func (s *standing) forget(unit string) {
 	delete(s.withheld, unit)
 	delete(s.unsure, unit)
+	delete(s.alone, unit)
 }
 
 func (s *standing) note(t transaction) {
@@ -72,6 +75,7 @@ func (s *standing) start(unit string) {
 	delete(s.withheld, unit)
 	delete(s.ours, unit)
 	delete(s.unsure, unit)
+	delete(s.alone, unit)
 	s.up[unit] = true
 	if u.job != nil && u.job.verb == "stop" && u.active == "active" { // what stops with it does, and it does not
 		s.blurDependents(unit)
@@ -162,6 +166,7 @@ func (s *standing) stop(t transaction) {
 			continue // davit has it come and go
 		}
 		u := s.manager.unit(unit)
+		delete(s.alone, unit)
 		s.cover(t.by, unit)
 		s.up[unit] = t.by == byDavit && s.up[unit]
 		switch {
@@ -297,7 +302,7 @@ func (s *standing) verdict(unit string, desired Desired, seen []string) expectat
 	state := s.manager.fileState(unit)
 	verdict := isUp
 	switch {
-	case state == "masked" && s.up[unit]: // it runs on, whatever becomes of others
+	case state == "masked" && s.up[unit], s.alone[unit]: // it runs on, whatever becomes of others
 		return isEither
 	case state == "masked", withheld && !s.unsure[unit]:
 		return isHeld

@@ -17,7 +17,7 @@ import (
 	"github.com/davit-project/davit/manifests/fleet"
 )
 
-// DefaultConfig is where a node's configuration is; there it may be missing.
+// DefaultConfig is the default path of a node's configuration; the file there may be missing.
 const DefaultConfig = "/etc/davit/config.yaml"
 
 // Read returns this node, and its configuration. A configuration that is wrong, or that others than root and the

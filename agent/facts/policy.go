@@ -14,7 +14,7 @@ import (
 	"github.com/davit-project/davit/manifests/policy"
 )
 
-// DefaultPolicy is where a node's policy is; there it may be missing.
+// DefaultPolicy is the default path of a node's policy; the file there may be missing.
 const DefaultPolicy = "/etc/davit/policy.yaml"
 
 // presets are policies that need no file.

@@ -128,7 +128,7 @@ type scanner struct {
 	writable string
 
 	kustomized map[string]bool     // by directory
-	reach      map[string]audience // who can get into a directory
+	reach      map[string]audience // the users who can enter a directory
 }
 
 func (s *scanner) visit(name string, entry fs.DirEntry, err error) error {

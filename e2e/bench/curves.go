@@ -1,14 +1,14 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/plotutil"
-	"gonum.org/v1/plot/vg"
 )
 
 // curve is a picture: how a figure grows with a number.
@@ -36,41 +36,56 @@ func curvesOf(f *findings, measure string) []curve {
 	return drawn
 }
 
+// picture is what the drawing program of tools/plot reads of a curve.
+type picture struct {
+	File, Title, X, Y string
+	Lines             []line
+}
+
+type line struct {
+	Name   string
+	Points []point
+}
+
+type point struct{ X, Y float64 }
+
 // drawCurves draws all curves into a directory.
-func drawCurves(f *findings, directory string) error {
+func drawCurves(ctx context.Context, f *findings, directory string) error {
+	directory, err := filepath.Abs(directory) // the program runs in another one
+	if err != nil {
+		return err
+	}
+	var pictures []picture
 	for _, c := range curves {
-		if len(c.points(f, davit)) == 0 {
-			continue
+		if len(c.points(f, davit)) > 0 {
+			pictures = append(pictures, c.picture(f, filepath.Join(directory, c.File)))
 		}
-		if err := c.draw(f, filepath.Join(directory, c.File)); err != nil {
-			return err
-		}
+	}
+	input, err := json.Marshal(pictures)
+	if err != nil {
+		return err
+	}
+	draw := exec.CommandContext(ctx, "go", "run", "-C", "tools", "./plot")
+	draw.Stdin = bytes.NewReader(input)
+	if output, err := draw.CombinedOutput(); err != nil {
+		return fmt.Errorf("tools/plot: %w: %s", err, bytes.TrimSpace(output))
 	}
 	return nil
 }
 
-func (c curve) draw(f *findings, path string) error {
-	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.Title, c.by, "ms"
-	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
-	p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
-	p.Legend.Top, p.Legend.Left = true, true
-	p.Add(plotter.NewGrid())
-	var lines []any
+func (c curve) picture(f *findings, file string) picture {
+	drawn := picture{File: file, Title: c.Title, X: c.by, Y: "ms"}
 	for _, who := range contestants {
 		if points := c.points(f, who); len(points) > 0 {
-			lines = append(lines, who.title, points)
+			drawn.Lines = append(drawn.Lines, line{who.title, points})
 		}
 	}
-	if err := plotutil.AddLinePoints(p, lines...); err != nil {
-		return err
-	}
-	return p.Save(16*vg.Centimeter, 10*vg.Centimeter, path)
+	return drawn
 }
 
 // points are a contestant's medians in milliseconds by the number, in the order they were measured in.
-func (c curve) points(f *findings, who contestant) plotter.XYs {
-	var points plotter.XYs
+func (c curve) points(f *findings, who contestant) []point {
+	var points []point
 	for _, s := range f.Series {
 		number, ok := strings.CutPrefix(string(s.Variant), c.prefix)
 		if !ok || s.By != who.name || s.Unit != wallTime {
@@ -80,7 +95,7 @@ func (c curve) points(f *findings, who contestant) plotter.XYs {
 		if err != nil {
 			continue
 		}
-		points = append(points, plotter.XY{X: x, Y: figureOf(f, s.Variant, who, wallTime) / 1e6})
+		points = append(points, point{X: x, Y: figureOf(f, s.Variant, who, wallTime) / 1e6})
 	}
 	return points
 }

@@ -74,7 +74,7 @@ func bench(ctx context.Context, rounds int, run, peers, docs string) (err error)
 			return fmt.Errorf("%s: %w", m.Name, err)
 		}
 	}
-	return report(found, docs)
+	return report(ctx, found, docs)
 }
 
 // measure runs a measure on nodes of its own.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	_ "embed"
 	"fmt"
 	"math"
@@ -16,9 +17,9 @@ import (
 var reportText string
 
 // report prints the table and writes the document with it and its curves.
-func report(f *findings, docs string) error {
+func report(ctx context.Context, f *findings, docs string) error {
 	fmt.Print("\n", table(f, ""), "\n", goalTable(f))
-	if err := drawCurves(f, filepath.Join(docs, "benchmarks")); err != nil {
+	if err := drawCurves(ctx, f, filepath.Join(docs, "benchmarks")); err != nil {
 		return fmt.Errorf("draw curves: %w", err)
 	}
 	page, err := template.New("report").Funcs(template.FuncMap{
