@@ -12,8 +12,8 @@ import (
 // (https://kubernetes.io/docs/tutorials/security/apparmor/#pods-and-containers).
 const appArmorAnnotation = "container.apparmor.security.beta.kubernetes.io/"
 
-// appArmor honours the annotations that name profiles, where the container has no field that does.
-func (c *conversion) appArmor(spec map[string]any, annotations map[string]string, path string) {
+// convertAppArmor honours the annotations that name profiles, where the container has no field that does.
+func convertAppArmor(c *conversion, spec map[string]any, annotations map[string]string, path string) {
 	for _, name := range slices.Sorted(maps.Keys(annotations)) {
 		container, ok := strings.CutPrefix(name, appArmorAnnotation)
 		if !ok {

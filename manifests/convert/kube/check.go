@@ -17,10 +17,10 @@ import (
 // (https://github.com/kubernetes/kubernetes/blob/v1.37.0/pkg/apis/core/validation/validation.go and its neighbours).
 
 // checkLabels checks labels and annotations below a field.
-func (c *conversion) checkLabels(meta map[string]any, path string) {
+func checkLabels(c *conversion, meta map[string]any, path string) {
 	labels, annotations := textsAt(meta, "labels"), textsAt(meta, "annotations")
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
-		c.checkLabel(path+".labels."+name, name, labels[name])
+		checkLabel(c, path+".labels."+name, name, labels[name])
 	}
 	size := 0
 	for _, name := range slices.Sorted(maps.Keys(annotations)) {
@@ -37,7 +37,7 @@ func (c *conversion) checkLabels(meta map[string]any, path string) {
 // maxAnnotations bounds the annotations of an object together, in bytes.
 const maxAnnotations = 256 << 10
 
-func (c *conversion) checkLabel(path, name, value string) {
+func checkLabel(c *conversion, path, name, value string) {
 	if len(validation.IsQualifiedName(name)) > 0 {
 		c.errorf(path, "", "%q is not a label: want NAME or example.com/NAME", name)
 	}
@@ -47,9 +47,9 @@ func (c *conversion) checkLabel(path, name, value string) {
 }
 
 // checkContainer checks one container; once is set for an init container that runs to its end.
-func (c *conversion) checkContainer(from map[string]any, path string, once bool) {
-	c.checkPortNames(from, path)
-	c.checkRequests(mapAt(from, "resources"), path+".resources")
+func checkContainer(c *conversion, from map[string]any, path string, once bool) {
+	checkPortNames(c, from, path)
+	checkRequests(c, mapAt(from, "resources"), path+".resources")
 	security := mapAt(from, "securityContext")
 	if security["privileged"] == true && security["allowPrivilegeEscalation"] == false {
 		c.errorf(path+".securityContext.allowPrivilegeEscalation", "leave it out", "false goes not with privileged: true")
@@ -68,7 +68,7 @@ func (c *conversion) checkContainer(from map[string]any, path string, once bool)
 }
 
 // checkPortNames checks the names of a container's ports (RFC 6335, 5.1).
-func (c *conversion) checkPortNames(from map[string]any, path string) {
+func checkPortNames(c *conversion, from map[string]any, path string) {
 	taken := map[string]bool{}
 	for i, item := range listAt(from, "ports") {
 		port, _ := item.(map[string]any)
@@ -85,7 +85,7 @@ func (c *conversion) checkPortNames(from map[string]any, path string) {
 }
 
 // checkRequests refuses a request that its limit is below.
-func (c *conversion) checkRequests(resources map[string]any, path string) {
+func checkRequests(c *conversion, resources map[string]any, path string) {
 	limits, requests := mapAt(resources, "limits"), mapAt(resources, "requests")
 	for _, name := range slices.Sorted(maps.Keys(requests)) {
 		limit, limited := quantityAt(limits, name)
@@ -107,7 +107,7 @@ func quantityAt(from map[string]any, name string) (quantity resource.Quantity, o
 }
 
 // checkRolling refuses an update that could replace nothing, and a deadline that is over before a version can be ready.
-func (c *conversion) checkRolling(spec map[string]any, field string) {
+func checkRolling(c *conversion, spec map[string]any, field string) {
 	rolling := mapAt(mapAt(spec, field), "rollingUpdate")
 	path := "spec." + field + ".rollingUpdate.maxUnavailable"
 	switch unavailable, surge := rolling["maxUnavailable"], rolling["maxSurge"]; {
@@ -127,7 +127,7 @@ func isNone(value any) bool { return value == int64(0) || value == "0" || value 
 // maxCronJobName leaves room for what the names of its jobs end with.
 const maxCronJobName = 52
 
-func (c *conversion) checkCronJob(spec map[string]any) {
+func checkCronJob(c *conversion, spec map[string]any) {
 	if len(c.meta.Name) > maxCronJobName {
 		c.errorf("metadata.name", "", "%d characters are more than the name of a CronJob may have (%d)", len(c.meta.Name), maxCronJobName)
 	}
@@ -145,7 +145,7 @@ var secretKeys = map[string][][]string{
 	"kubernetes.io/dockerconfigjson": {{".dockerconfigjson"}},
 }
 
-func (c *conversion) checkSecret() {
+func checkSecret(c *conversion) {
 	kind := textAt(c.document, "type")
 	data, texts := mapAt(c.document, "data"), mapAt(c.document, "stringData")
 	for _, keys := range secretKeys[kind] {
@@ -162,7 +162,7 @@ func (c *conversion) checkSecret() {
 var accessModes = []any{"ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"}
 
 // checkClaim checks the specification of a claim.
-func (c *conversion) checkClaim(spec map[string]any, path string) {
+func checkClaim(c *conversion, spec map[string]any, path string) {
 	modes := listAt(spec, "accessModes")
 	if len(modes) == 0 {
 		c.errorf(path+".accessModes", "write [ReadWriteOnce]", "missing")
@@ -182,7 +182,7 @@ func (c *conversion) checkClaim(spec map[string]any, path string) {
 }
 
 // checkServicePorts checks the ports of a service.
-func (c *conversion) checkServicePorts(service *Service, headless bool) {
+func checkServicePorts(c *conversion, service *Service, headless bool) {
 	if len(service.Ports) == 0 && !headless && service.Type != externalName {
 		c.errorf("spec.ports", "", "missing")
 	}
@@ -208,7 +208,7 @@ func (c *conversion) checkServicePorts(service *Service, headless bool) {
 }
 
 // gracePeriod is how long a stop waits; one below nothing is a second, as the API server has it.
-func (c *conversion) gracePeriod(spec map[string]any, path string) int64 {
+func gracePeriod(c *conversion, spec map[string]any, path string) int64 {
 	grace, ok := spec["terminationGracePeriodSeconds"].(int64)
 	switch {
 	case !ok:

@@ -39,7 +39,7 @@ func (c *conversion) rename() {
 func (c *conversion) metadata() {
 	meta := mapAt(c.document, "metadata")
 	c.sort(meta, objectMeta, "metadata")
-	c.checkLabels(meta, "metadata")
+	checkLabels(c, meta, "metadata")
 	c.meta = v1.ObjectMeta{
 		Name: textAt(meta, "name"), Namespace: textAt(meta, "namespace"), Labels: textsAt(meta, "labels"), Annotations: textsAt(meta, "annotations"),
 	}
@@ -49,14 +49,14 @@ func (c *conversion) metadata() {
 	c.meta.Disabled = c.meta.Annotations[disabledAnnotation] == "true"
 	for _, pair := range strings.Split(c.meta.Annotations[nodeSelectorAnnotation], ",") {
 		if key, value, ok := strings.Cut(strings.TrimSpace(pair), "="); ok {
-			c.selectNode(key, value)
+			selectNode(c, key, value)
 		} else if pair != "" {
 			c.errorf("metadata.annotations."+nodeSelectorAnnotation, "", "%q: want labels key=value, with commas between", pair)
 		}
 	}
 }
 
-func (c *conversion) selectNode(key, value string) {
+func selectNode(c *conversion, key, value string) {
 	if c.meta.NodeSelector == nil {
 		c.meta.NodeSelector = map[string]string{}
 	}
@@ -68,10 +68,10 @@ func (c *conversion) selectNode(key, value string) {
 func (c *conversion) describe(template map[string]any) {
 	meta, own := mapAt(template, "metadata"), c.meta
 	c.sort(meta, templateMeta, "spec.template.metadata")
-	c.checkLabels(meta, "spec.template.metadata")
+	checkLabels(c, meta, "spec.template.metadata")
 	c.meta.Labels, c.meta.Annotations = textsAt(meta, "labels"), textsAt(meta, "annotations")
-	c.leaveOut("metadata.labels", own.Labels, c.meta.Labels, "the pod has those of spec.template.metadata")
-	c.leaveOut("metadata.annotations", own.Annotations, c.meta.Annotations, "the pod has those of spec.template.metadata")
+	leaveOut(c, "metadata.labels", own.Labels, c.meta.Labels, "the pod has those of spec.template.metadata")
+	leaveOut(c, "metadata.annotations", own.Annotations, c.meta.Annotations, "the pod has those of spec.template.metadata")
 	if prune, kept := own.Annotations[v1.PruneAnnotation]; kept { // it is about the object, not about its pods
 		c.meta.Annotations = maps.Clone(c.meta.Annotations)
 		if c.meta.Annotations == nil {
@@ -83,7 +83,7 @@ func (c *conversion) describe(template map[string]any) {
 
 // leaveOut warns of labels or annotations that no object has, but for those that it has with the same value, and for
 // those that say something to davit or only to a server.
-func (c *conversion) leaveOut(path string, own, kept map[string]string, reason string) {
+func leaveOut(c *conversion, path string, own, kept map[string]string, reason string) {
 	var lost []string
 	for _, name := range slices.Sorted(maps.Keys(own)) {
 		known := strings.HasPrefix(name, "davit.io/") || slices.Contains(serverAnnotations, name)

@@ -40,7 +40,7 @@ type Claim struct {
 }
 
 // claimOf reads what a claim asks for.
-func (c *conversion) claimOf(of v1.ObjectMeta, spec map[string]any, path string) *Claim {
+func claimOf(c *conversion, of v1.ObjectMeta, spec map[string]any, path string) *Claim {
 	apart := &conversion{kind: c.kind}
 	c.sort(spec, claimSpec, path)
 	apart.sort(spec, unboundClaim, path)
@@ -51,7 +51,7 @@ func (c *conversion) claimOf(of v1.ObjectMeta, spec map[string]any, path string)
 	}
 	claim.size, _ = quantityAt(mapAt(mapAt(spec, "resources"), "requests"), "storage")
 	if spec["selector"] != nil {
-		claim.selector = c.parseSelector(spec["selector"], path+".selector")
+		claim.selector = parseSelector(c, spec["selector"], path+".selector")
 	}
 	for _, problem := range apart.result.Problems {
 		if problem.Warning {
@@ -101,13 +101,13 @@ func (c *conversion) persistentVolume() {
 		c.errorf("spec.accessModes", "write [ReadWriteOnce]", "missing")
 	}
 	c.sort(mapAt(spec, "claimRef"), claimRef, "spec.claimRef")
-	c.leaveOut("metadata.annotations", c.meta.Annotations, nil, "a PersistentVolume is a path of its claim here")
-	c.nodeAffinity(mapAt(spec, "nodeAffinity"))
+	leaveOut(c, "metadata.annotations", c.meta.Annotations, nil, "a PersistentVolume is a path of its claim here")
+	convertNodeAffinity(c, mapAt(spec, "nodeAffinity"))
 	c.result.PersistentVolume = volume
 }
 
-// nodeAffinity limits a volume to a node, where that is all that it says.
-func (c *conversion) nodeAffinity(affinity map[string]any) {
+// convertNodeAffinity limits a volume to a node, where that is all that it says.
+func convertNodeAffinity(c *conversion, affinity map[string]any) {
 	terms := listAt(mapAt(affinity, "required"), "nodeSelectorTerms")
 	if len(affinity) == 0 {
 		return
@@ -118,7 +118,7 @@ func (c *conversion) nodeAffinity(affinity map[string]any) {
 		if len(term) == 1 && len(expressions) == 1 {
 			expression, _ := expressions[0].(map[string]any)
 			if values := listedTexts(expression, "values"); textAt(expression, "operator") == "In" && len(values) == 1 {
-				c.selectNode(textAt(expression, "key"), values[0])
+				selectNode(c, textAt(expression, "key"), values[0])
 				return
 			}
 		}
@@ -162,7 +162,7 @@ func (c *Claim) isSatisfied(v *PersistentVolume) bool {
 func (c *Claim) Unbound() []Problem { return c.unbound }
 
 // parseSelector reads a label selector; what it cannot read is reported, and selects nothing.
-func (c *conversion) parseSelector(selector any, path string) labels.Selector {
+func parseSelector(c *conversion, selector any, path string) labels.Selector {
 	var parsed meta.LabelSelector
 	text, err := json.Marshal(selector)
 	if err == nil {
@@ -187,16 +187,16 @@ func clean(path string) string {
 	return path
 }
 
-// ephemeralVolume is an empty directory of the size that an ephemeral volume's claim asks for.
-func (c *conversion) ephemeralVolume(volume map[string]any, path string) map[string]any {
+// convertEphemeralVolume is an empty directory of the size that an ephemeral volume's claim asks for.
+func convertEphemeralVolume(c *conversion, volume map[string]any, path string) map[string]any {
 	template := mapAt(mapAt(volume, "ephemeral"), "volumeClaimTemplate")
 	path += ".ephemeral.volumeClaimTemplate"
 	described, spec := mapAt(template, "metadata"), mapAt(template, "spec")
 	c.sort(described, templateMeta, path+".metadata")
 	const noClaim = "an ephemeral volume is an empty directory here"
-	c.leaveOut(path+".metadata.labels", textsAt(described, "labels"), nil, noClaim)
-	c.leaveOut(path+".metadata.annotations", textsAt(described, "annotations"), nil, noClaim)
-	c.checkClaim(spec, path+".spec")
+	leaveOut(c, path+".metadata.labels", textsAt(described, "labels"), nil, noClaim)
+	leaveOut(c, path+".metadata.annotations", textsAt(described, "annotations"), nil, noClaim)
+	checkClaim(c, spec, path+".spec")
 	c.sort(spec, claimSpec, path+".spec")
 	c.sort(spec, ephemeralClaim, path+".spec")
 	directory := map[string]any{}
@@ -206,8 +206,8 @@ func (c *conversion) ephemeralVolume(volume map[string]any, path string) map[str
 	return map[string]any{"name": volume["name"], "emptyDir": directory}
 }
 
-// volumes turns the volumes of a pod: one without a source is an empty directory, as in Kubernetes.
-func (c *conversion) volumes(from []any, path string) []any {
+// convertVolumes turns the volumes of a pod: one without a source is an empty directory, as in Kubernetes.
+func convertVolumes(c *conversion, from []any, path string) []any {
 	volumes := make([]any, 0, len(from))
 	for i, item := range from {
 		volume, _ := item.(map[string]any)
@@ -216,7 +216,7 @@ func (c *conversion) volumes(from []any, path string) []any {
 		case len(volume) == 1 && volume["name"] != nil:
 			volume = map[string]any{"name": volume["name"], "emptyDir": map[string]any{}}
 		case volume["ephemeral"] != nil && len(c.without(volume, podVolume, at)) == 1:
-			volume = c.ephemeralVolume(volume, at)
+			volume = convertEphemeralVolume(c, volume, at)
 		case textAt(mapAt(volume, "image"), "reference") != "":
 			volume = withImage(volume)
 		case volume["hostPath"] != nil:

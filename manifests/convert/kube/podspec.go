@@ -8,15 +8,15 @@ import (
 	"go.podman.io/image/v5/docker/reference"
 )
 
-// podSpec converts the PodSpec of a template at a path, or of a Pod. The fields of davit's Pod have the same names.
-func (c *conversion) podSpec(template map[string]any, at string) map[string]any {
+// convertPodSpec converts the PodSpec of a template at a path, or of a Pod. The fields of davit's Pod have the same names.
+func convertPodSpec(c *conversion, template map[string]any, at string) map[string]any {
 	path := join(at, "spec")
 	spec := maps.Clone(c.sort(mapAt(template, "spec"), podSpec, path))
 	for key, value := range textsAt(spec, "nodeSelector") {
-		c.selectNode(key, value)
+		selectNode(c, key, value)
 	}
 	if node := textAt(spec, "nodeName"); node != "" {
-		c.selectNode("kubernetes.io/hostname", node)
+		selectNode(c, "kubernetes.io/hostname", node)
 	}
 	if class := spec["runtimeClassName"]; class != nil {
 		spec["runtime"] = class // a class is named after its handler, most often
@@ -24,12 +24,12 @@ func (c *conversion) podSpec(template map[string]any, at string) map[string]any 
 	delete(spec, "runtimeClassName")
 	delete(spec, "nodeSelector")
 	delete(spec, "nodeName")
-	spec["terminationGracePeriodSeconds"] = c.gracePeriod(spec, path)
+	spec["terminationGracePeriodSeconds"] = gracePeriod(c, spec, path)
 	if security := mapAt(spec, "securityContext"); security != nil {
 		spec["securityContext"] = c.without(security, podSecurity, path+".securityContext")
 	}
 	if spec["volumes"] != nil {
-		spec["volumes"] = c.volumes(listAt(spec, "volumes"), path+".volumes")
+		spec["volumes"] = convertVolumes(c, listAt(spec, "volumes"), path+".volumes")
 	}
 	if name := spec["hostnameOverride"]; name != nil {
 		spec["hostname"] = name
@@ -37,11 +37,11 @@ func (c *conversion) podSpec(template map[string]any, at string) map[string]any 
 	delete(spec, "hostnameOverride")
 	for _, list := range []string{"initContainers", "containers"} {
 		if spec[list] != nil {
-			spec[list] = c.containers(listAt(spec, list), path+"."+list)
+			spec[list] = convertContainers(c, listAt(spec, list), path+"."+list)
 		}
 	}
 	openDevices(spec)
-	c.appArmor(spec, textsAt(mapAt(template, "metadata"), "annotations"), join(at, "metadata.annotations"))
+	convertAppArmor(c, spec, textsAt(mapAt(template, "metadata"), "annotations"), join(at, "metadata.annotations"))
 	return spec
 }
 
@@ -51,18 +51,18 @@ func withImage(volume map[string]any) map[string]any {
 	return with(volume, "image", with(image, "reference", normalize(textAt(image, "reference"))))
 }
 
-func (c *conversion) containers(from []any, path string) []any {
+func convertContainers(c *conversion, from []any, path string) []any {
 	containers := make([]any, 0, len(from))
 	for i, item := range from {
 		member, _ := item.(map[string]any)
 		at := fmt.Sprintf("%s[%d]", path, i)
-		c.checkContainer(member, at, strings.HasSuffix(path, "initContainers") && isOnce(member))
-		containers = append(containers, c.container(member, at))
+		checkContainer(c, member, at, strings.HasSuffix(path, "initContainers") && isOnce(member))
+		containers = append(containers, convertContainer(c, member, at))
 	}
 	return containers
 }
 
-func (c *conversion) container(from map[string]any, path string) map[string]any {
+func convertContainer(c *conversion, from map[string]any, path string) map[string]any {
 	from = maps.Clone(from)
 	if from["tty"] == true {
 		delete(from, "stdin") // a terminal's input stays open
@@ -75,7 +75,7 @@ func (c *conversion) container(from map[string]any, path string) map[string]any 
 		spec["securityContext"] = withCapabilities(c.without(security, containerSecurity, path+".securityContext"))
 	}
 	if resources := mapAt(spec, "resources"); resources != nil {
-		spec["resources"] = c.resources(resources, path+".resources")
+		spec["resources"] = convertResources(c, resources, path+".resources")
 	}
 	for i, item := range listAt(spec, "volumeMounts") {
 		if mount, ok := item.(map[string]any); ok {
@@ -93,8 +93,8 @@ func (c *conversion) container(from map[string]any, path string) map[string]any 
 // ephemeralStorage is a resource that davit limits and cannot set aside.
 const ephemeralStorage = "ephemeral-storage"
 
-// resources takes out what davit cannot set aside and a container can do without.
-func (c *conversion) resources(from map[string]any, path string) map[string]any {
+// convertResources takes out what davit cannot set aside and a container can do without.
+func convertResources(c *conversion, from map[string]any, path string) map[string]any {
 	requests := maps.Clone(mapAt(from, "requests"))
 	if requests[ephemeralStorage] == nil {
 		return from

@@ -2,8 +2,8 @@ package kube
 
 import "k8s.io/apimachinery/pkg/labels"
 
-// selector is the selector of a document; a ReplicationController has labels, and those of the template where it has none.
-func (c *conversion) selector(spec, template map[string]any) any {
+// convertSelector is the selector of a document; a ReplicationController has labels, and those of the template where it has none.
+func convertSelector(c *conversion, spec, template map[string]any) any {
 	if c.kind != "ReplicationController" {
 		return spec["selector"]
 	}
@@ -16,14 +16,14 @@ func (c *conversion) selector(spec, template map[string]any) any {
 
 // checkSelector refuses a selector that the template's labels do not match, as the API server does: the document would
 // not own its pods.
-func (c *conversion) checkSelector(selector any, template map[string]any) {
+func checkSelector(c *conversion, selector any, template map[string]any) {
 	const path = "spec.selector"
 	if isEmpty(selector) {
 		c.errorf(path, "write the labels of spec.template.metadata", "missing")
 		return
 	}
 	problems := len(c.result.Problems)
-	match := c.parseSelector(selector, path)
+	match := parseSelector(c, selector, path)
 	switch {
 	case len(c.result.Problems) > problems:
 	case match.Empty():

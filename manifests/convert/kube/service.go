@@ -51,16 +51,16 @@ func (c *conversion) serviceOf() {
 	if !slices.Contains([]string{clusterIP, nodePort, loadBalancer}, service.Type) {
 		c.errorf("spec.type", "", "davit has no services of type %s", service.Type)
 	}
-	c.leaveOut("metadata.labels", c.meta.Labels, nil, noObject)
-	c.leaveOut("metadata.annotations", c.meta.Annotations, nil, noObject)
+	leaveOut(c, "metadata.labels", c.meta.Labels, nil, noObject)
+	leaveOut(c, "metadata.annotations", c.meta.Annotations, nil, noObject)
 	for i, item := range listAt(spec, "ports") {
 		port, _ := item.(map[string]any)
 		c.sort(port, servicePort, fmt.Sprintf("spec.ports[%d]", i))
 		service.Ports = append(service.Ports, portOf(port))
 	}
-	c.checkServicePorts(service, mapAt(c.document, "spec")["clusterIP"] == "None")
+	checkServicePorts(c, service, mapAt(c.document, "spec")["clusterIP"] == "None")
 	for _, name := range slices.Sorted(maps.Keys(service.Selector)) {
-		c.checkLabel("spec.selector."+name, name, service.Selector[name])
+		checkLabel(c, "spec.selector."+name, name, service.Selector[name])
 	}
 	c.result.Service = service
 }

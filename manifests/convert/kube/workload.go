@@ -17,7 +17,7 @@ const (
 )
 
 func (c *conversion) pod() {
-	spec := c.podSpec(c.document, "")
+	spec := convertPodSpec(c, c.document, "")
 	c.object(&v1.Pod{}, c.tree(spec), "", "")
 }
 
@@ -37,8 +37,8 @@ func (c *conversion) replicationController() { c.replicated(controllerSpec) }
 func (c *conversion) replicated(fields map[string]field) {
 	spec := c.sort(mapAt(c.document, "spec"), fields, "spec")
 	template := mapAt(spec, "template")
-	pod := c.podSpec(template, "spec.template")
-	c.checkSelector(c.selector(spec, template), template)
+	pod := convertPodSpec(c, template, "spec.template")
+	checkSelector(c, convertSelector(c, spec, template), template)
 	if policy := textAt(pod, "restartPolicy"); policy != "" && policy != string(v1.RestartAlways) {
 		c.errorf(templatePath+".restartPolicy", "", "a %s restarts its pods always", c.kind)
 	}
@@ -46,11 +46,11 @@ func (c *conversion) replicated(fields map[string]field) {
 	if counted {
 		pod["replicas"] = replicas
 	}
-	pod["updatePolicy"] = c.updatePolicy(spec, max(int(replicas), 1))
+	pod["updatePolicy"] = convertUpdatePolicy(c, spec, max(int(replicas), 1))
 	if replicas < 0 {
 		c.errorf("spec.replicas", "", "%d: want 0 or more", replicas)
 	}
-	claims := c.claims(spec, pod, max(int(replicas), 1))
+	claims := convertClaims(c, spec, pod, max(int(replicas), 1))
 	c.describe(template)
 	object := &v1.Pod{}
 	c.object(object, c.tree(pod), "spec.", templatePath+".")
@@ -74,8 +74,8 @@ func WithinMeans(pod *v1.PodSpec) string {
 	return reason
 }
 
-// updatePolicy says how a change is brought about, and when it has worked.
-func (c *conversion) updatePolicy(spec map[string]any, replicas int) map[string]any {
+// convertUpdatePolicy says how a change is brought about, and when it has worked.
+func convertUpdatePolicy(c *conversion, spec map[string]any, replicas int) map[string]any {
 	policy := map[string]any{}
 	for _, name := range []string{"progressDeadlineSeconds", "minReadySeconds"} {
 		if value, ok := spec[name]; ok {
@@ -87,7 +87,7 @@ func (c *conversion) updatePolicy(spec map[string]any, replicas int) map[string]
 		field = "updateStrategy"
 	}
 	strategy := mapAt(spec, field)
-	c.checkRolling(spec, field)
+	checkRolling(c, spec, field)
 	switch kind := textAt(strategy, "type"); kind {
 	case "", "RollingUpdate":
 	case v1.StrategyRecreate:
@@ -111,14 +111,14 @@ func (c *conversion) updatePolicy(spec map[string]any, replicas int) map[string]
 	}
 	for name, extra := range map[string]int{"maxUnavailable": 0, "maxSurge": 99} {
 		if rolling[name] != nil {
-			policy[name] = c.share(rolling[name], "spec."+field+".rollingUpdate."+name, replicas, extra)
+			policy[name] = shareOf(c, rolling[name], "spec."+field+".rollingUpdate."+name, replicas, extra)
 		}
 	}
 	return policy
 }
 
-// share is a number of replicas, or a percentage of them: extra, in hundredths, rounds it up.
-func (c *conversion) share(value any, path string, replicas, extra int) int64 {
+// shareOf is a number of replicas, or a percentage of them: extra, in hundredths, rounds it up.
+func shareOf(c *conversion, value any, path string, replicas, extra int) int64 {
 	if number, ok := value.(int64); ok {
 		return number
 	}
@@ -129,9 +129,9 @@ func (c *conversion) share(value any, path string, replicas, extra int) int64 {
 	return int64((replicas*percent + extra) / 100)
 }
 
-// claims numbers the pods of a StatefulSet, makes a volume of each claim template for each of
+// convertClaims numbers the pods of a StatefulSet, makes a volume of each claim template for each of
 // them, named as Kubernetes names the claim, and has the pods use them.
-func (c *conversion) claims(spec, pod map[string]any, replicas int) []Object {
+func convertClaims(c *conversion, spec, pod map[string]any, replicas int) []Object {
 	if c.kind != "StatefulSet" {
 		return nil
 	}
@@ -142,19 +142,19 @@ func (c *conversion) claims(spec, pod map[string]any, replicas int) []Object {
 	for i, item := range listAt(spec, "volumeClaimTemplates") {
 		template, _ := item.(map[string]any)
 		path := fmt.Sprintf("spec.volumeClaimTemplates[%d]", i)
-		c.checkClaim(mapAt(template, "spec"), path+".spec")
+		checkClaim(c, mapAt(template, "spec"), path+".spec")
 		described := mapAt(template, "metadata")
 		c.sort(described, objectMeta, path+".metadata")
-		c.checkLabels(described, path+".metadata")
+		checkLabels(c, described, path+".metadata")
 		name := textAt(described, "name")
 		claim := v1.ClaimVolume{ClaimName: fmt.Sprintf("%s-%s", name, c.meta.Name), PerReplica: true}
 		volumes = append(volumes, map[string]any{
 			"name": name, "persistentVolumeClaim": map[string]any{"claimName": claim.ClaimName, "perReplica": true},
 		})
 		for i := range replicas {
-			meta := c.claimMeta(described)
+			meta := claimMetaOf(c, described)
 			meta.Name = claim.Replica(int32(start) + int32(i))
-			claims = append(claims, Object{volume(meta), "", path + ".", c.claimOf(meta, mapAt(template, "spec"), path+".spec")})
+			claims = append(claims, Object{volume(meta), "", path + ".", claimOf(c, meta, mapAt(template, "spec"), path+".spec")})
 		}
 	}
 	if len(volumes) > 0 {
@@ -178,8 +178,8 @@ func withoutTemplates(volumes, templates []any) []any {
 	return kept
 }
 
-// claimMeta describes the volume of a claim template. What the set says to davit holds for it too.
-func (c *conversion) claimMeta(described map[string]any) v1.ObjectMeta {
+// claimMetaOf describes the volume of a claim template. What the set says to davit holds for it too.
+func claimMetaOf(c *conversion, described map[string]any) v1.ObjectMeta {
 	meta := c.meta
 	meta.Labels, meta.Annotations = textsAt(described, "labels"), maps.Clone(textsAt(described, "annotations"))
 	if prune, ok := c.meta.Annotations[v1.PruneAnnotation]; ok && meta.Annotations[v1.PruneAnnotation] == "" {
@@ -192,37 +192,37 @@ func (c *conversion) claimMeta(described map[string]any) v1.ObjectMeta {
 }
 
 func (c *conversion) job() {
-	c.object(&v1.Job{}, c.tree(c.jobSpec(mapAt(c.document, "spec"), "spec")), "", "")
+	c.object(&v1.Job{}, c.tree(convertJobSpec(c, mapAt(c.document, "spec"), "spec")), "", "")
 }
 
-func (c *conversion) jobSpec(from map[string]any, path string) map[string]any {
+func convertJobSpec(c *conversion, from map[string]any, path string) map[string]any {
 	spec := maps.Clone(c.sort(from, jobSpec, path))
 	template := mapAt(spec, "template")
 	spec["template"] = map[string]any{
-		"metadata": c.described(template, path+".template"),
-		"spec":     c.podSpec(template, path+".template"),
+		"metadata": templateMetaOf(c, template, path+".template"),
+		"spec":     convertPodSpec(c, template, path+".template"),
 	}
 	return spec
 }
 
-// described is the part of a template's metadata that its pods get.
-func (c *conversion) described(template map[string]any, path string) v1.TemplateMeta {
+// templateMetaOf is the part of a template's metadata that its pods get.
+func templateMetaOf(c *conversion, template map[string]any, path string) v1.TemplateMeta {
 	meta := mapAt(template, "metadata")
 	c.sort(meta, templateMeta, path+".metadata")
-	c.checkLabels(meta, path+".metadata")
+	checkLabels(c, meta, path+".metadata")
 	return v1.TemplateMeta{Labels: textsAt(meta, "labels"), Annotations: textsAt(meta, "annotations")}
 }
 
 func (c *conversion) cronJob() {
 	spec := maps.Clone(c.sort(mapAt(c.document, "spec"), cronJobSpec, "spec"))
-	c.checkCronJob(spec)
+	checkCronJob(c, spec)
 	if spec["concurrencyPolicy"] == nil {
 		spec["concurrencyPolicy"] = defaultConcurrencyPolicy
 	}
 	template := mapAt(spec, "jobTemplate")
 	spec["jobTemplate"] = map[string]any{
-		"metadata": c.described(template, "spec.jobTemplate"),
-		"spec":     c.jobSpec(mapAt(template, "spec"), "spec.jobTemplate.spec"),
+		"metadata": templateMetaOf(c, template, "spec.jobTemplate"),
+		"spec":     convertJobSpec(c, mapAt(template, "spec"), "spec.jobTemplate.spec"),
 	}
 	c.object(&v1.CronJob{}, c.tree(spec), "", "")
 }
@@ -232,7 +232,7 @@ func (c *conversion) configMap() {
 }
 
 func (c *conversion) secret() {
-	c.checkSecret()
+	checkSecret(c)
 	c.data(&v1.Secret{}, secret)
 }
 
@@ -253,8 +253,8 @@ func (c *conversion) ownFields() map[string]any {
 
 func (c *conversion) claim() {
 	spec := mapAt(c.document, "spec")
-	c.checkClaim(spec, "spec")
-	c.result.Objects = append(c.result.Objects, Object{Object: volume(c.meta), Claim: c.claimOf(c.meta, spec, "spec")})
+	checkClaim(c, spec, "spec")
+	c.result.Objects = append(c.result.Objects, Object{Object: volume(c.meta), Claim: claimOf(c, c.meta, spec, "spec")})
 }
 
 // volume is what a claim comes to. Whatever user a container runs as can write there, as with
