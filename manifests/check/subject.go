@@ -21,7 +21,7 @@ type Subject struct {
 	Elsewhere bool
 	// Faulty means that its document has an error.
 	Faulty bool
-	// Found are the errors and warnings, with paths in the object and without positions. Who reports them takes them out.
+	// Found are the errors and warnings, with paths in the object and without positions. The loader reports them and takes them out.
 	Found object.Diagnostics
 	// Needs is an object with an error that this one needs; the zero value if there is none.
 	Needs v1.Ref

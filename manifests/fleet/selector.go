@@ -17,7 +17,8 @@ type LeftOut struct {
 	Reason string
 }
 
-// Excluded says why an object does not apply to a node; empty if it does. Without a node in particular only a disabled one does not.
+// Excluded returns the reason why an object does not apply to a node, empty if it applies. Without a node in particular it excludes
+// disabled objects only.
 func Excluded(meta v1.ObjectMeta, node *Node) string {
 	if meta.Disabled {
 		return "disabled"
