@@ -19,7 +19,17 @@ const module = "github.com/davit-project/davit/"
 
 // arrows are the packages that each folder may import; a folder may import its own sub-packages.
 var arrows = map[string][]string{
-	"manifests":               {"units/signals"},
+	"manifests":               {},
+	"manifests/v1":            {},
+	"manifests/suggest":       {},
+	"manifests/yaml":          {"manifests/object", "manifests/suggest", "manifests/v1"},
+	"manifests/settings":      {"units/signals"},
+	"manifests/policy":        {"manifests/settings", "manifests/v1"},
+	"manifests/check":         {"manifests/object", "manifests/policy", "manifests/settings", "manifests/suggest", "manifests/v1", "units/signals"},
+	"manifests/convert":       {"manifests/check", "manifests/object", "manifests/suggest", "manifests/v1", "manifests/yaml"},
+	"manifests/convert/kube":  {"manifests/v1"},
+	"manifests/fleet":         {"manifests/check", "manifests/convert", "manifests/object", "manifests/policy", "manifests/suggest", "manifests/v1", "manifests/yaml"},
+	"manifests/schema":        {"manifests/convert/kube", "manifests/v1"},
 	"units/bundle":            {},
 	"units/bus":               {},
 	"units/names":             {},

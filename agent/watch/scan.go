@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/fleet"
 	"github.com/davit-project/davit/manifests/object"
 )
 
@@ -227,7 +228,7 @@ func (s *scanner) enter(dir string) {
 }
 
 func (s *scanner) hasKustomization(dir string) bool {
-	for _, name := range manifests.KustomizationNames() {
+	for _, name := range fleet.KustomizationNames() {
 		_, err := s.dir.Lstat(path.Join(dir, name))
 		if err == nil {
 			return true
