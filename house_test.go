@@ -1,5 +1,5 @@
-// Package davit holds the tests of the house itself: what may import what, and that the
-// documents speak of things that exist.
+// Package davit holds the tests of the repository itself: which package may import which, and that the documents name
+// only things that exist.
 package davit
 
 import (
@@ -17,9 +17,19 @@ import (
 
 const module = "github.com/davit-project/davit/"
 
-// arrows are what each room may import of the others; a room may import its own parts.
+// arrows are the packages that each folder may import; a folder may import its own sub-packages.
 var arrows = map[string][]string{
-	"manifests":               {"units/signals"},
+	"manifests":               {},
+	"manifests/v1":            {},
+	"manifests/suggest":       {},
+	"manifests/yaml":          {"manifests/object", "manifests/suggest", "manifests/v1"},
+	"manifests/settings":      {"units/signals"},
+	"manifests/policy":        {"manifests/settings", "manifests/v1"},
+	"manifests/check":         {"manifests/object", "manifests/policy", "manifests/settings", "manifests/suggest", "manifests/v1", "units/signals"},
+	"manifests/convert":       {"manifests/check", "manifests/object", "manifests/suggest", "manifests/v1", "manifests/yaml"},
+	"manifests/convert/kube":  {"manifests/v1"},
+	"manifests/fleet":         {"manifests/check", "manifests/convert", "manifests/object", "manifests/policy", "manifests/suggest", "manifests/v1", "manifests/yaml"},
+	"manifests/schema":        {"manifests/convert/kube", "manifests/v1"},
 	"units/bundle":            {},
 	"units/bus":               {},
 	"units/names":             {},
@@ -109,7 +119,7 @@ func roomOf(dir string) string {
 
 func within(path, room string) bool { return path == room || strings.HasPrefix(path, room+"/") }
 
-// imports are what each Go file but tests imports, by file.
+// imports returns the imports of each Go file but tests, by file.
 func imports(t *testing.T) map[string][]string {
 	t.Helper()
 	found := map[string][]string{}
@@ -199,7 +209,8 @@ func linksNone(t *testing.T, program, tags string, unwanted []string) {
 
 var proof = regexp.MustCompile(`(scenario) ([a-z/-]+)|test ([a-z0-9/-]+) (Test\w+)`)
 
-// TestDocumentsNameTestsThatExist keeps the tables of what holds, and why, to what there is.
+// TestDocumentsNameTestsThatExist checks that each row of the documents' tables names a test or a scenario as its
+// proof, and that it exists.
 func TestDocumentsNameTestsThatExist(t *testing.T) {
 	t.Parallel()
 	for _, document := range []string{"docs/features.md", "docs/faults.md"} {

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// touching are the packages that open files which containers can change. There, whatever opens a file goes through
-// agent/untrusted, unless its path is seen to be the node's own.
+// touching are the packages that open files which containers can change. There, each call that opens a file goes
+// through agent/untrusted, unless its path is recognised as one of the node's own.
 var touching = []string{"agent/launch", "agent/resolver", "agent/transfer", "agent/usage", "agent/volumes"}
 
 // opening are the functions and methods that open a file at a path, by name.
@@ -26,7 +26,8 @@ var opening = []string{
 // handles by which nothing can be read (O_PATH), which does not wait; and those that open davit's own state alone.
 var harmless = []string{"untrusted", "pathrs", "disk", "libcontainer"}
 
-// nodePaths begin paths of the node's own. What is below /proc/PID is the kernel's, but for the links to a process's files.
+// nodePaths are the prefixes of paths of the node's own. Files below /proc/PID are the kernel's, but for the links to a
+// process's files.
 var (
 	nodePaths = []string{"/proc/self/", "/proc/thread-self/", "/proc/sys", "/sys/", "/proc/%d/ns/", "/proc/%d/cgroup", "/proc/%d/attr/", "/proc/%d", "/dev/ptmx", "/dev/pts/%d", "/dev/null"}
 	notNode   = []string{"/root", "/cwd", "/fd/", "/exe", "/map_files"}
@@ -135,8 +136,8 @@ func TestOpeningIsFound(t *testing.T) {
 	}
 }
 
-// TestContainersTreesAreRemovedInOneWay finds what removes trees otherwise: the depth that a container has nested directories
-// to is no bound of the process that removes them.
+// TestContainersTreesAreRemovedInOneWay finds calls that remove trees otherwise: a container may nest directories deeper than
+// the limits of the process that removes them.
 func TestContainersTreesAreRemovedInOneWay(t *testing.T) {
 	t.Parallel()
 	for _, dir := range touching {
@@ -200,7 +201,7 @@ func openings(path string, source any) ([]foundAt, error) {
 	})
 }
 
-// findIn are the parts of a file's functions that have a name by what is wanted.
+// findIn returns the nodes in a file's functions for which wanted returns a name.
 func findIn(path string, source any, wanted func(ast.Node) string) (found []foundAt, err error) {
 	files := token.NewFileSet()
 	file, err := parser.ParseFile(files, path, source, parser.SkipObjectResolution)
@@ -222,7 +223,7 @@ func findIn(path string, source any, wanted func(ast.Node) string) (found []foun
 	return found, nil
 }
 
-// opens is what a call opens a file by; empty for any other call.
+// opens returns the function by which a call opens a file; empty for any other call.
 func opens(call *ast.CallExpr) string {
 	selector, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok || !slices.Contains(opening, selector.Sel.Name) {
@@ -266,7 +267,7 @@ func isNodes(call *ast.CallExpr) bool {
 var nodeNames = []string{"os.DevNull", "record.File", "runtime.GroupRoot"}
 
 // isNodePath reports whether an expression begins a path of the node's own: a literal, a name of package bundle, which
-// has those of davit's state, or a container's own directory.
+// has the paths of davit's state, or a container's own directory.
 func isNodePath(e ast.Expr) bool {
 	switch e := e.(type) {
 	case *ast.BasicLit:

@@ -16,6 +16,7 @@ import (
 	"github.com/davit-project/davit/agent/resolver/follow"
 	"github.com/davit-project/davit/agent/watch"
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/fleet"
 	"github.com/davit-project/davit/reconcile"
 )
 
@@ -104,7 +105,7 @@ type Agent struct {
 type tried struct {
 	verdict watch.Verdict
 	now     watch.Tree // with files that keep changing as they are
-	config  manifests.Config
+	config  fleet.Config
 	options manifests.Options
 }
 

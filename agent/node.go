@@ -27,6 +27,7 @@ import (
 	"github.com/davit-project/davit/agent/images"
 	"github.com/davit-project/davit/agent/networks"
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/fleet"
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/reconcile/resolve"
 	"github.com/davit-project/davit/units/bundle"
@@ -80,7 +81,7 @@ type Node struct {
 }
 
 // Configure takes over what the node's configuration says of it.
-func (n *Node) Configure(config manifests.Config) {
+func (n *Node) Configure(config fleet.Config) {
 	n.keep = cmp.Or(config.Generations, generations.DefaultKeep)
 	n.keepBytes = cmp.Or(config.GenerationsSize, generations.DefaultKeepBytes)
 	n.facts.MinReadySeconds, n.facts.Proxy = config.MinReadySeconds, resolve.Proxy(config.Proxy)
@@ -138,7 +139,7 @@ func Open(ctx context.Context, patience fetch.Options) (*Node, error) {
 	}
 	n.cleanUps.systemd, n.cleanUps.launcher = systemd, launcher
 	n.mends.systemd, n.mends.launcher = systemd, launcher
-	n.Configure(manifests.Config{})
+	n.Configure(fleet.Config{})
 	return n, nil
 }
 

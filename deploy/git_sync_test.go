@@ -232,13 +232,13 @@ func TestGitSyncVerifies(t *testing.T) {
 		follow(text, true, allowed)
 	}
 	commit(t, dir, git, "a.yaml", "five")
-	follow("four", false) // whose key nobody has allowed
+	follow("four", false) // its key is not allowed
 	git("-c", "commit.gpgSign=false", "commit", "--quiet", "--amend", "--reset-author", "--no-edit")
 	follow("four", false, allowed)
 	git("reset", "--quiet", "--hard", "HEAD~2") // to three, which is signed, and older
 	follow("four", false, allowed)
 	git("reset", "--quiet", "--hard", "HEAD~1")
-	commit(t, dir, git, "a.yaml", "another three") // signed, and beside what was taken
+	commit(t, dir, git, "a.yaml", "another three") // signed, but not a descendant of the applied commit
 	follow("four", false, allowed)
 	git("branch", "other")
 	follow("another three", true, allowed, "REF=other") // another ref is the node owner's word

@@ -12,7 +12,7 @@ import (
 	"github.com/davit-project/davit/e2e/vm"
 )
 
-// validationDir is where a machine has the validation programs: below /usr/local, which is a disk of its own.
+// validationDir is a machine's directory of the validation programs: below /usr/local, which is a disk of its own.
 const validationDir = "share/validation"
 
 // inKernels are the programs that need more of the kernel than a node may have, by further arguments of the kernel.

@@ -64,7 +64,7 @@ func newKit(t *testing.T) *Kit {
 	return kit
 }
 
-// labKey is where a scenario keeps its lab.
+// labKey is the key under which a scenario keeps its lab.
 type labKey struct{}
 
 // setup gives a scenario its lab.

@@ -54,9 +54,9 @@ type bench struct {
 	states [2]judged
 }
 
-// TestKilledAtEveryPoint kills davit before and after each action of a plan that changes twenty
-// manifests. At each moment, every container that is to stay goes on or is replaced, each unit is
-// whole, the old one or the new one, and the next apply ends where an undisturbed one would have.
+// TestKilledAtEveryPoint kills davit before and after each action of a plan that changes twenty manifests. At each
+// moment, every container that is to stay keeps running or is replaced, each unit is whole, the old one or the new one,
+// and the next apply ends where an undisturbed one would have.
 //
 // fault: davit is killed, at any action or system call of an apply | workloads go on or are replaced; the next apply ends it
 func TestKilledAtEveryPoint(t *testing.T) {
@@ -154,7 +154,7 @@ func (b *bench) look() judged {
 	return found
 }
 
-// settled waits until systemd has no job left: it goes on with those that davit queued.
+// settled waits until systemd has no job left: it continues the jobs that davit queued.
 func (b *bench) settled() judged {
 	b.t.Helper()
 	var found judged

@@ -13,8 +13,8 @@ import (
 const (
 	// manyCronJobs are as many as one file of manifests may have.
 	manyCronJobs = 1000
-	// restingAgent is the most memory, in KiB, that the agent has once the CronJobs are gone: what it has alone and its
-	// share of what it has with other processes (Pss of proc_pid_smaps_rollup(5)).
+	// restingAgent is the most memory, in KiB, that the agent has once the CronJobs are gone: its private memory and
+	// its share of the memory that it shares with other processes (Pss of proc_pid_smaps_rollup(5)).
 	restingAgent = 15 << 10
 )
 
@@ -107,7 +107,7 @@ func number(t *testing.T, text string) int {
 	return n
 }
 
-// awaitOutput waits until what a shell command prints has a text.
+// awaitOutput waits until the output of a shell command contains a text.
 func awaitOutput(t *testing.T, lab *Lab, command, want string) {
 	t.Helper()
 	if err := Until(t.Context(), lab.Wait(time.Minute), func(ctx context.Context) error {

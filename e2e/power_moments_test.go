@@ -17,7 +17,7 @@ const (
 	phaseSwitch  phase = "switch"
 	phaseVerify  phase = "verify"
 	phasePrune   phase = "prune"
-	phaseRecover phase = "recover" // what the agent does after a boot
+	phaseRecover phase = "recover" // the agent's work after a boot
 	phaseBoot    phase = "boot"
 )
 

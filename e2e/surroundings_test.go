@@ -20,7 +20,8 @@ type difference struct {
 	// keys matches the names in the output of the image surroundings, as a whole; empty for one from Docker alone, which is
 	// not installed where the test runs.
 	keys string
-	// what, podman, docker and davit are for the table; docker is the value of Docker 26.1, as the program found it.
+	// The fields what, podman, docker and davit are columns of the table; docker is the value of Docker 26.1, as the
+	// program found it.
 	what, podman, docker, davit string
 	// value matches the value with davit; an empty one is that there is none.
 	value string

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/davit-project/davit/manifests/fleet"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -44,7 +45,7 @@ func TestKindsOfAClusterAreLeftOut(t *testing.T) {
 		}
 	}
 	for config, want := range map[string]bool{"unsupportedKinds: error": true, "unsupportedKinds: warn": false, "{}": false} {
-		if got, err := ParseConfig(File{Path: "config.yaml", Text: []byte(config)}); got.RefuseUnsupported != want || err != nil {
+		if got, err := fleet.ParseConfig(File{Path: "config.yaml", Text: []byte(config)}); got.RefuseUnsupported != want || err != nil {
 			t.Errorf("%s: %v, %v", config, got.RefuseUnsupported, err)
 		}
 	}
@@ -84,7 +85,7 @@ func TestClaimsAreBound(t *testing.T) {
 		"a disabled volume":          {strings.Replace(persistentVolume("b", large+"hostPath: {path: /b}"), "{name: b}", "{name: b, annotations: {davit.io/disabled: 'true'}}", 1) + claimNamed("a", ""), "", "spec.resources: is ignored"},
 		"a volume of another node's": {persistentVolume("b", large+"local: {path: /b}, nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [edge-2]}]}]}}") + claimNamed("a", ""), "", "spec.resources: is ignored"},
 	} {
-		set := Load([]File{{Path: "app.yaml", Text: []byte(test.text)}}, Options{Node: &Node{Labels: map[string]string{"kubernetes.io/hostname": "edge-1"}}})
+		set := Load([]File{{Path: "app.yaml", Text: []byte(test.text)}}, Options{Node: &fleet.Node{Labels: map[string]string{"kubernetes.io/hostname": "edge-1"}}})
 		got := ""
 		for _, object := range set.Objects {
 			if volume, ok := object.Object.(*v1.Volume); ok && volume.Metadata.Name == "a" && volume.Spec.HostPath != nil {
@@ -113,7 +114,7 @@ func TestNamespaces(t *testing.T) {
 	set := Load([]File{
 		{Path: "base/a.yaml", Name: "base/a.yaml", Text: []byte(one)},
 		{Path: "nodes/edge-1/a.yaml", Name: "nodes/edge-1/a.yaml", Text: []byte(two)},
-	}, Options{Node: &Node{Hostname: "edge-1"}})
+	}, Options{Node: &fleet.Node{Hostname: "edge-1"}})
 	if len(set.Diagnostics) == 0 || !strings.Contains(set.Diagnostics[0].Message, "is in another namespace") {
 		t.Errorf("an overlay patched an object of another namespace: %v", set.Diagnostics)
 	}

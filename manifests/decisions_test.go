@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/davit-project/davit/manifests/fleet"
 	"github.com/davit-project/davit/manifests/policy"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
@@ -287,7 +288,7 @@ var index = regexp.MustCompile(`\[\d+\]`)
 func isRefusedAt(field, text string) bool {
 	_, name, _ := strings.Cut(field, ".")
 	for _, preset := range []policy.Preset{policy.Baseline, policy.Restricted} {
-		for _, diagnostic := range loadUnder(text, PresetPolicy(preset, "test")).Diagnostics {
+		for _, diagnostic := range loadUnder(text, fleet.PresetPolicy(preset, "test")).Diagnostics {
 			path := index.ReplaceAllString(diagnostic.Path, "") + "."
 			if diagnostic.Denied && strings.Contains("."+path, "."+name+".") {
 				return true

@@ -1,13 +1,8 @@
 package manifests
 
 import (
-	"reflect"
 	"testing"
-
-	v1 "github.com/davit-project/davit/manifests/v1"
 )
-
-var containerType = reflect.TypeFor[v1.Container]()
 
 // wantErrors checks all that is wrong with a text, in order.
 func wantErrors(t *testing.T, text string, want ...string) {
@@ -42,14 +37,5 @@ func TestTagsOfTheTypesAreChecked(t *testing.T) {
 			t.Parallel()
 			wantErrors(t, test.text, test.want)
 		})
-	}
-}
-
-func TestTheNamePatternIsTheOneChecked(t *testing.T) {
-	t.Parallel()
-	container, _ := fieldsOf(containerType)
-	metadata, _ := fieldsOf(container["metadata"].Type)
-	if field := metadata["name"]; field.Pattern != label.String() {
-		t.Errorf("the tag says %s, the check %s", field.Pattern, label)
 	}
 }

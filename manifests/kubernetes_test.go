@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/davit-project/davit/manifests/fleet"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -108,7 +109,7 @@ func TestServicesNameAndPublish(t *testing.T) {
 
 func TestKubernetesObjectsAreLeftOut(t *testing.T) {
 	t.Parallel()
-	node := &Node{Labels: map[string]string{"site": "berlin", "kubernetes.io/hostname": "edge-1"}}
+	node := &fleet.Node{Labels: map[string]string{"site": "berlin", "kubernetes.io/hostname": "edge-1"}}
 	for spec, taken := range map[string]bool{
 		"nodeSelector: {site: berlin}": true, "nodeSelector: {site: rome}": false,
 		"nodeName: edge-1": true, "nodeName: edge-2": false,
@@ -137,7 +138,7 @@ func TestKubernetesObjectsCanBePatched(t *testing.T) {
 	set := Load([]File{
 		{Path: "base/web.yaml", Name: "base/web.yaml", Text: []byte(kubePod())},
 		{Path: "nodes/edge-1/web.yaml", Name: "nodes/edge-1/web.yaml", Text: []byte(patch)},
-	}, Options{Node: &Node{Hostname: "edge-1"}})
+	}, Options{Node: &fleet.Node{Hostname: "edge-1"}})
 	if err := set.Diagnostics.Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/davit-project/davit/manifests/fleet"
 )
 
 // refs are the objects of a set as text.
@@ -29,11 +31,11 @@ func TestKustomizationsAreBuilt(t *testing.T) {
 		"plain.yaml", strings.Replace(web, "web", "plain", 1),
 	)
 	for name, test := range map[string]struct {
-		node *Node
+		node *fleet.Node
 		want []string
 	}{
-		"the node's own uses it": {&Node{Hostname: "edge-1"}, []string{"Volume/plain", "Volume/web-one"}},
-		"by itself":              {&Node{Hostname: "edge-3"}, []string{"Volume/plain", "Volume/web"}},
+		"the node's own uses it": {&fleet.Node{Hostname: "edge-1"}, []string{"Volume/plain", "Volume/web-one"}},
+		"by itself":              {&fleet.Node{Hostname: "edge-3"}, []string{"Volume/plain", "Volume/web"}},
 		"every one":              {nil, []string{"Volume/plain", "Volume/web-one", "Volume/web-two"}},
 	} {
 		set := Load(all, Options{Node: test.node})

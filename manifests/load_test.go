@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/davit-project/davit/manifests/check"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -145,109 +146,11 @@ func TestErrorsPoint(t *testing.T) {
 	}
 }
 
-func TestSettingsThatAreRefused(t *testing.T) {
-	t.Parallel()
-	for _, setting := range []string{
-		"service: {ExecStartPre: +/bin/sh}", "service: {ExecStopPost: /bin/x}", "service: {ExecReload: /bin/x}",
-		"service: {LoadCredential: 'x:/etc/shadow'}", "service: {EnvironmentFile: /root/x}", "service: {BindPaths: /etc}",
-		"service: {RootDirectory: /}", "service: {OpenFile: /etc/shadow}", "service: {StandardInput: 'file:/etc/x'}",
-		"service: {StandardOutput: 'file:/etc/cron.d/x'}", "service: {StandardError: 'append:/x'}",
-		"service: {User: nobody}", "service: {DynamicUser: yes}", "service: {Delegate: no}", "service: {Slice: -.slice}",
-		"service: {NotifyAccess: all}", "service: {Type: simple}", "service: {PIDFile: /x}", "service: {KillMode: none}",
-		"service: {Sockets: x.socket}", "service: {BusName: a.b}", "service: {FileDescriptorStoreMax: 1}",
-		"service: {PAMName: login}", "service: {Personality: x86}", "service: {Environment: A=b}",
-		"unit: {Conflicts: sshd.service}", "unit: {Conflicts: davit.service}", "unit: {OnFailure: poweroff.target}",
-		"unit: {FailureAction: reboot}", "unit: {SuccessAction: exit}", "unit: {StartLimitAction: reboot-force}",
-		"unit: {JobTimeoutAction: reboot}", "unit: {SourcePath: /x}", "install: {Alias: sshd.service}",
-		"install: {WantedBy: sysinit.target}", "install: {RequiredBy: 'multi-user.target sysinit.target'}", "install: {Also: x.service}",
-		`service: {TasksMax: "1\n[Service]\nExecStart=/bin/id"}`, `unit: {Description: "a\rb"}`, `unit: {Description: 'ends\'}`,
-		`unit: {Description: "a\u009bb"}`, `unit: {Description: "a\u202eb"}`,
-		`service: {"Tasks Max": 1}`, `install: {Wanted: x}`,
-	} {
-		if loadText(spec(setting)).Complete() {
-			t.Errorf("%s is not refused", setting)
-		}
-	}
-}
-
-func TestSettingsThatPass(t *testing.T) {
-	t.Parallel()
-	for _, setting := range []string{
-		"unit: {After: sshd.service, Before: [a.service, b.target], Wants: x.service}",
-		"service: {Slice: apps.slice, TasksMax: 5, Nice: 3, LimitNOFILE: 1024}",
-		"install: {WantedBy: [multi-user.target, my.target], RequiredBy: x.service, UpheldBy: y.service, Alias: web-main.service}",
-	} {
-		if err := loadText(spec(setting)).Diagnostics.Err(); err != nil {
-			t.Errorf("%s: %v", setting, err)
-		}
-	}
-}
-
-func TestDuplicatesNameBothPlaces(t *testing.T) {
-	t.Parallel()
-	set := Load([]File{{Path: "a.yaml", Text: []byte(spec())}, {Path: "b.yaml", Text: []byte(spec())}}, Options{})
-	var got []string
-	for _, diagnostic := range set.Diagnostics {
-		got = append(got, diagnostic.String())
-	}
-	want := []string{
-		"a.yaml:3:18: metadata.name: Container/web is defined twice, also in b.yaml:1:1",
-		"b.yaml:3:18: metadata.name: Container/web is defined twice, also in a.yaml:1:1",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	if len(set.Objects) > 0 {
-		t.Error("one of the two was taken")
-	}
-}
-
-func TestPortsThatTwoWant(t *testing.T) {
-	t.Parallel()
-	with := func(name, port string) File {
-		return File{Path: name + ".yaml", Text: []byte(strings.Replace(spec("ports: ["+port+"]"), "name: web", "name: "+name, 1))}
-	}
-	for name, test := range map[string]struct {
-		a, b  string
-		clash bool
-	}{
-		"the same":             {"{containerPort: 1, hostPort: 80}", "{containerPort: 2, hostPort: 80}", true},
-		"one address and all":  {"{containerPort: 1, hostPort: 80, hostIP: 10.0.0.1}", "{containerPort: 2, hostPort: 80}", true},
-		"two addresses":        {"{containerPort: 1, hostPort: 80, hostIP: 10.0.0.1}", "{containerPort: 2, hostPort: 80, hostIP: 10.0.0.2}", false},
-		"two protocols":        {"{containerPort: 1, hostPort: 80}", "{containerPort: 1, hostPort: 80, protocol: UDP}", false},
-		"ranges that overlap":  {"{containerPort: 1, endPort: 9, hostPort: 80}", "{containerPort: 1, hostPort: 88}", true},
-		"ranges side by side":  {"{containerPort: 1, endPort: 9, hostPort: 80}", "{containerPort: 1, hostPort: 89}", false},
-		"not published at all": {"{containerPort: 80}", "{containerPort: 80}", false},
-	} {
-		if got := !Load([]File{with("a", test.a), with("b", test.b)}, Options{}).Complete(); got != test.clash {
-			t.Errorf("%s: clash %v, want %v", name, got, test.clash)
-		}
-	}
-}
-
 func TestOneBadFileCostsOnlyItself(t *testing.T) {
 	t.Parallel()
 	set := Load([]File{{Path: "bad.yaml", Text: []byte("a: [")}, {Path: "good.yaml", Text: []byte(good)}}, Options{})
 	if len(set.Objects) != 4 || set.Complete() {
 		t.Errorf("%d objects, complete %v", len(set.Objects), set.Complete())
-	}
-}
-
-func ten(alias string) string { return strings.Repeat(alias+",", 9) + alias }
-
-func TestBounds(t *testing.T) {
-	t.Parallel()
-	for name, text := range map[string]string{
-		"a large file":   "a: " + strings.Repeat("x", maxFileSize),
-		"many documents": strings.Repeat("a: b\n---\n", maxDocuments+1),
-		"deep":           "a: " + strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1),
-		"very deep":      strings.Repeat("[", 100_000),
-		"many values":    "a: [" + strings.Repeat("1,", maxNodes+1) + "]",
-		"billion laughs": "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [" + ten("*a") + "]\nc: &c [" + ten("*b") + "]\nd: &d [" + ten("*c") + "]\ne: [" + ten("*d") + "]\n",
-	} {
-		if loadText(text).Complete() {
-			t.Errorf("%s is taken", name)
-		}
 	}
 }
 
@@ -310,7 +213,7 @@ func TestRefusedSettingsAreDocumented(t *testing.T) {
 		t.Fatalf("%s has no place for the list", file)
 	}
 	var list strings.Builder
-	for _, line := range RefusedSettings() {
+	for _, line := range check.RefusedSettings() {
 		list.WriteString("- " + strings.ReplaceAll(line, "*", `\*`) + "\n")
 	}
 	want := before + begin + list.String() + end + after
@@ -325,12 +228,11 @@ func TestRefusedSettingsAreDocumented(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	t.Parallel()
-	names := []string{"image", "imagePullPolicy", "env"}
-	for word, want := range map[string]string{"imagee": "image", "Image": "image", "imagePulPolicy": "imagePullPolicy", "banana": ""} {
-		if got := nearest(word, names); got != want {
-			t.Errorf("%s: got %q, want %q", word, got, want)
-		}
-	}
+// manifest is one of any kind with further lines.
+func manifest(kind string, lines ...string) string {
+	return "apiVersion: davit/v1\nkind: " + kind + "\nmetadata: {name: a}\n" + strings.Join(lines, "\n") + "\n"
+}
+
+func pod(lines ...string) string {
+	return manifest("Pod", "spec:\n  "+strings.Join(lines, "\n  "))
 }

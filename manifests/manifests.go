@@ -6,33 +6,27 @@
 package manifests
 
 import (
+	"maps"
 	"slices"
 
-	"github.com/davit-project/davit/manifests/kustomize"
+	"github.com/davit-project/davit/manifests/check"
+	"github.com/davit-project/davit/manifests/convert"
+	"github.com/davit-project/davit/manifests/fleet"
 	"github.com/davit-project/davit/manifests/object"
 	"github.com/davit-project/davit/manifests/policy"
 	v1 "github.com/davit-project/davit/manifests/v1"
+	"github.com/davit-project/davit/manifests/yaml"
 )
 
 // File is one manifest file.
-type File struct {
-	// Path is the file's name as people know it.
-	Path string
-	// Name is its path below the manifest directory, with slashes, which says to which nodes
-	// it applies; a file without one applies to all.
-	Name string
-	// Text is its content.
-	Text []byte
-	// Readers says who beside root and its owner can read it, "everybody"; empty when nobody can, or that is not known.
-	Readers string
-}
+type File = yaml.File
 
 // Set is what a set of files came to.
 type Set struct {
 	// Objects are the valid documents, sorted by kind and name.
 	Objects []object.Object
 	// LeftOut are those that are not meant for the node, sorted likewise.
-	LeftOut []LeftOut
+	LeftOut []fleet.LeftOut
 	// Waiting are those that have no error themselves, but need one that has, sorted likewise.
 	Waiting []Waiting
 	// HostPaths are the directories that the node's policy lets host paths come from; none means
@@ -64,16 +58,16 @@ func (s *Set) All() object.Diagnostics { return slices.Concat(s.Diagnostics, s.W
 type Options struct {
 	// Node is the node that is to get the set. Without one every document is looked at, those
 	// of overlays one overlay at a time, and none is left out for what a node lacks.
-	Node *Node
+	Node *fleet.Node
 	// Policy says what manifests may ask of the node; nil refuses nothing but what is always
 	// refused.
-	Policy *NodePolicy
+	Policy *fleet.Policy
 	// RefuseUnsupported refuses the kinds that only a cluster has, where they are left out with a warning otherwise.
 	RefuseUnsupported bool
 	// ExtendedResources are the devices that a container gets for a resource such as nvidia.com/gpu, by its name: paths and names of CDI devices.
 	ExtendedResources map[string][]string
 	// Parser is that of the node's systemd; without one, davit's own table says which settings there are.
-	Parser Parser
+	Parser check.Parser
 	// Rehearse returns which of the valid objects no node can run, and why; nil takes all of them.
 	Rehearse func([]object.Object) []object.Refusal
 }
@@ -86,111 +80,99 @@ func Load(files []File, options Options) *Set {
 	for _, file := range files {
 		readers[file.Path] = file.Readers
 	}
-	layers := set.parse(files, options.Node)
-	for _, view := range layers.views(options.Node) {
-		var s stack
-		for _, l := range view {
-			documents := make([]*document, 0, len(layers[l]))
-			for _, d := range layers[l] {
-				documents = append(documents, d.fresh())
-			}
-			s.add(l, documents)
-		}
-		set.LeftOut = append(set.LeftOut, s.deleted...)
-		set.take(s.documents, readers, options)
+	views, diagnostics := fleet.Views(files, options.Node)
+	set.Diagnostics = diagnostics
+	for _, view := range views {
+		set.LeftOut = append(set.LeftOut, view.Deleted...)
+		set.take(view.Documents, readers, options)
 	}
 	set.sort()
 	return set
 }
 
-// parse reads the files that concern a node, by layer. What is in the folders of other nodes
-// cannot stop this one.
-func (s *Set) parse(files []File, node *Node) layers {
-	parsed := layers{}
-	kustomized, files := splitKustomizations(files)
-	for _, file := range files {
-		l, err := layerOf(file.Name)
-		if err != nil {
-			s.Diagnostics = append(s.Diagnostics, object.Diagnostic{Position: object.Position{File: file.Path, Line: 1, Column: 1}, Message: err.Error()})
-			continue
-		}
-		if node != nil && !l.appliesTo(node) {
-			continue
-		}
-		documents, diagnostics := parse(file)
-		s.Diagnostics = append(s.Diagnostics, diagnostics...)
-		parsed[l] = append(parsed[l], documents...)
+// take adds the objects of documents that a node gets together.
+func (s *Set) take(parsed []*yaml.Document, readers map[string]string, options Options) {
+	for _, d := range parsed {
+		fleet.Substitute(d, options.Node)
 	}
-	for _, name := range kustomize.Targets(kustomized.applying(node)) {
-		l, err := layerOf(name)
-		documents, diagnostics := kustomized.build(name)
-		if err != nil {
-			diagnostics = object.Diagnostics{{Position: object.Position{File: kustomized.paths[name], Line: 1, Column: 1}, Message: err.Error()}}
-		}
-		s.Diagnostics = append(s.Diagnostics, diagnostics...)
-		parsed[l] = append(parsed[l], documents...)
-	}
-	return parsed
-}
-
-// take adds what documents come to together.
-func (s *Set) take(documents []*document, readers map[string]string, options Options) {
-	documents = decodeAll(documents, options)
-	var here []*document
-	for _, d := range documents {
-		if d.object == nil {
-			continue
-		}
-		if reason := d.leftOut(options.Node); reason != "" {
-			d.limitSurge()
-			d.takeExtended(Options{})
-			d.validate()
-			s.LeftOut = append(s.LeftOut, LeftOut{object.Object{Object: d.object, Source: d.position(d.root)}, reason})
-			continue
-		}
-		here = append(here, d)
-	}
-	bindClaims(documents, here, options.Node)
-	connectServices(documents, here, options.Node)
-	for _, d := range here {
-		d.takeExtended(options)
-		d.validate()
-	}
-	checkPolicy(here, options.Policy)
-	for _, d := range here {
-		d.grantDevices()
-	}
-	checkReaders(here, readers, options.Policy)
-	checkSettings(here, options.Parser)
+	documents := convert.Documents(parsed, options.RefuseUnsupported)
+	here := s.meant(documents, options.Node)
+	applies := func(meta v1.ObjectMeta) bool { return fleet.Excluded(meta, options.Node) == "" }
+	convert.BindClaims(documents, here, applies)
+	convert.ConnectServices(documents, here, applies)
+	judge(documents, here, readers, options)
 	if options.Policy != nil {
 		s.HostPaths, s.HostPorts = options.Policy.BoundedHostPaths(), options.Policy.HostPorts
 	}
-	checkReferences(here, documents)
-	rehearse(here, options.Rehearse)
 	for _, d := range documents {
-		s.Diagnostics = append(s.Diagnostics, d.blame()...)
-		s.Warnings = append(s.Warnings, d.warnings...)
+		s.Diagnostics = append(s.Diagnostics, d.Blamed()...)
+		s.Warnings = append(s.Warnings, d.Warnings...)
 	}
 	for _, d := range here {
 		switch {
-		case len(d.diagnostics) > 0:
-		case d.needs != v1.Ref{}:
-			s.Waiting = append(s.Waiting, Waiting{object.Object{Object: d.object, Source: d.position(d.root)}, d.needs})
+		case len(d.Diagnostics) > 0:
+		case d.Needs != v1.Ref{}:
+			s.Waiting = append(s.Waiting, Waiting{d.Placed(), d.Needs})
 		default:
-			s.Objects = append(s.Objects, object.Object{Object: d.object, Source: d.position(d.root)})
+			s.Objects = append(s.Objects, d.Placed())
 		}
 	}
 }
 
-// decodeAll decodes documents; one of Kubernetes' may come to several.
-func decodeAll(documents []*document, options Options) []*document {
-	var decoded []*document
+// meant returns the documents whose objects are meant for the node, and checks the others by themselves: they are left out.
+func (s *Set) meant(documents []*convert.Document, node *fleet.Node) []*convert.Document {
+	var here []*convert.Document
 	for _, d := range documents {
-		d.substitute(options.Node)
-		d.decode(options.RefuseUnsupported)
-		decoded = append(append(decoded, d), d.others...)
+		if d.Object == nil {
+			continue
+		}
+		meta := d.Object.Meta()
+		d.Elsewhere = node == nil && len(meta.NodeSelector) > 0
+		reason := fleet.Excluded(meta, node)
+		if reason == "" {
+			here = append(here, d)
+			continue
+		}
+		d.LimitSurge()
+		fleet.TakeExtended(&d.Subject, nil, nil)
+		check.Object(&d.Subject, maps.Keys(d.Nodes))
+		d.Settle()
+		s.LeftOut = append(s.LeftOut, fleet.LeftOut{Object: d.Placed(), Reason: reason})
 	}
-	return decoded
+	return here
+}
+
+// judge checks the objects that a node gets: each by itself, what the node permits, and all together.
+func judge(documents, here []*convert.Document, readers map[string]string, options Options) {
+	subjects := make([]*check.Subject, 0, len(here))
+	var grants []fleet.Grant
+	for _, d := range here {
+		subjects = append(subjects, &d.Subject)
+		grants = append(grants, fleet.TakeExtended(&d.Subject, options.ExtendedResources, options.Node)...)
+		check.Object(&d.Subject, maps.Keys(d.Nodes))
+	}
+	options.Policy.Check(subjects)
+	for _, grant := range grants {
+		grant.Give()
+	}
+	for _, d := range here {
+		fleet.CheckReaders(d.Document, &d.Subject, readers, options.Policy)
+	}
+	settle(here)
+	check.Settings(subjects, options.Parser)
+	check.Duplicates(subjects)
+	settle(here)
+	check.Together(subjects, convert.Broken(documents))
+	settle(here)
+	rehearse(here, options.Rehearse)
+	settle(here)
+}
+
+// settle reports what checks have found.
+func settle(documents []*convert.Document) {
+	for _, d := range documents {
+		d.Settle()
+	}
 }
 
 // sort also takes out what several views say alike.
@@ -199,6 +181,6 @@ func (s *Set) sort() {
 	slices.SortStableFunc(s.Objects, object.Object.Compare)
 	s.Objects = slices.CompactFunc(s.Objects, func(a, b object.Object) bool { return a.Compare(b) == 0 })
 	slices.SortStableFunc(s.Waiting, func(a, b Waiting) int { return a.Object.Compare(b.Object) })
-	slices.SortStableFunc(s.LeftOut, func(a, b LeftOut) int { return a.Object.Compare(b.Object) })
-	s.LeftOut = slices.CompactFunc(s.LeftOut, func(a, b LeftOut) bool { return a.Object.Compare(b.Object) == 0 })
+	slices.SortStableFunc(s.LeftOut, func(a, b fleet.LeftOut) int { return a.Object.Compare(b.Object) })
+	s.LeftOut = slices.CompactFunc(s.LeftOut, func(a, b fleet.LeftOut) bool { return a.Object.Compare(b.Object) == 0 })
 }

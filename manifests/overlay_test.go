@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/davit-project/davit/manifests/fleet"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -19,10 +20,10 @@ func files(pairs ...string) []File {
 }
 
 // berlin is a node.
-func berlin() *Node {
-	node := Facts{Hostname: "edge-1", Arch: "arm64", OS: "debian", OSVersion: "13"}.Node().With(
+func berlin() *fleet.Node {
+	node := fleet.Facts{Hostname: "edge-1", Arch: "arm64", OS: "debian", OSVersion: "13"}.Node().With(
 		map[string]string{"site": "berlin", "example.com/rack": "7"},
-		map[string]Variable{"PORT": ParseVariable("8080"), "NAME": ParseVariable("kiosk"), "ON": ParseVariable("true"), "TEXT": ParseVariable(`"8080"`)},
+		map[string]fleet.Variable{"PORT": fleet.ParseVariable("8080"), "NAME": fleet.ParseVariable("kiosk"), "ON": fleet.ParseVariable("true"), "TEXT": fleet.ParseVariable(`"8080"`)},
 	)
 	return &node
 }
@@ -189,7 +190,7 @@ func TestWhatIsNotForTheNodeIsLeftOut(t *testing.T) {
 		"disabled":     {text("disabled: true"), "disabled", "disabled"},
 		"not disabled": {text("disabled: false"), "", ""},
 	} {
-		for node, want := range map[*Node]string{berlin(): test.reason, nil: test.without} {
+		for node, want := range map[*fleet.Node]string{berlin(): test.reason, nil: test.without} {
 			set := Load(files("a.yaml", test.text), Options{Node: node})
 			var got string
 			for _, left := range set.LeftOut {
@@ -211,7 +212,7 @@ func TestSitesMayHaveTheirOwnOfAName(t *testing.T) {
 	at := func(site string) string {
 		return strings.Replace(base, "{name: web}", "{name: web, nodeSelector: {site: "+site+"}}", 1)
 	}
-	for _, node := range []*Node{nil, berlin()} {
+	for _, node := range []*fleet.Node{nil, berlin()} {
 		set := Load(files("a.yaml", at("berlin"), "b.yaml", at("rome")), Options{Node: node})
 		if err := set.Diagnostics.Err(); err != nil {
 			t.Error(err)

@@ -15,11 +15,12 @@ import (
 	// Its test data are Kubernetes' own cases of the Pod Security Standards.
 	_ "k8s.io/pod-security-admission/policy"
 
+	"github.com/davit-project/davit/manifests/fleet"
 	"github.com/davit-project/davit/manifests/policy"
 )
 
 // loadUnder loads one text under a policy.
-func loadUnder(text string, p *NodePolicy) *Set {
+func loadUnder(text string, p *fleet.Policy) *Set {
 	return Load([]File{{Path: "app.yaml", Text: []byte(text)}}, Options{Policy: p})
 }
 
@@ -46,7 +47,7 @@ func TestPodSecurityStandards(t *testing.T) {
 					t.Fatal(err)
 				}
 				name := strings.TrimSuffix(filepath.Base(file), ".yaml")
-				refused := refusals(loadUnder(string(text), PresetPolicy(preset, "test")))
+				refused := refusals(loadUnder(string(text), fleet.PresetPolicy(preset, "test")))
 				switch {
 				case outcome == "pass" && len(refused) > 0:
 					t.Errorf("%s: %s passes in Kubernetes: %v", preset, name, refused)
@@ -119,7 +120,7 @@ func TestHostileManifests(t *testing.T) {
 			if diff := gocmp.Diff(always, linesOf(loadUnder(string(text), nil))); diff != "" {
 				t.Errorf("under no policy: %s", diff)
 			}
-			if diff := gocmp.Diff(baseline, linesOf(loadUnder(string(text), PresetPolicy(policy.Baseline, "test")))); diff != "" {
+			if diff := gocmp.Diff(baseline, linesOf(loadUnder(string(text), fleet.PresetPolicy(policy.Baseline, "test")))); diff != "" {
 				t.Errorf("under baseline: %s", diff)
 			}
 		})
@@ -152,7 +153,7 @@ func linesOf(set *Set) []string {
 // TestPathsThatAreOpenedByName looks at what systemd or davit opens, where a container may write beside it.
 func TestPathsThatAreOpenedByName(t *testing.T) {
 	t.Parallel()
-	nodePolicy, diagnostics := ParsePolicy(File{Path: "policy.yaml", Text: []byte(`apiVersion: davit/v1
+	nodePolicy, diagnostics := fleet.ParsePolicy(File{Path: "policy.yaml", Text: []byte(`apiVersion: davit/v1
 kind: NodePolicy
 preset: baseline
 hostPaths: [{path: /srv/data}, {path: /srv/data/keys, readOnly: true}, {path: /run/app.sock}]
@@ -214,7 +215,7 @@ devices: [nvidia.com/gpu=*, acme.example/reader=front]
 
 func TestPolicySays(t *testing.T) {
 	t.Parallel()
-	nodePolicy, diagnostics := ParsePolicy(File{Path: "policy.yaml", Text: []byte(policyFile)})
+	nodePolicy, diagnostics := fleet.ParsePolicy(File{Path: "policy.yaml", Text: []byte(policyFile)})
 	if err := diagnostics.Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -304,36 +305,10 @@ func TestPolicySays(t *testing.T) {
 	}
 }
 
-func TestPolicyFilesThatAreWrong(t *testing.T) {
-	t.Parallel()
-	const head = "apiVersion: davit/v1\nkind: NodePolicy\npreset: baseline\n"
-	for text, want := range map[string]string{
-		"":                       "policy.yaml:1:1: want one document, got 0",
-		head + "---\n" + head:    "policy.yaml:1:1: want one document, got 2",
-		"apiVersion: davit/v1\n": "policy.yaml:1:1: kind: missing",
-		strings.Replace(head, "baseline", "none", 1):                   `policy.yaml:3:9: preset: unknown value "none" (one of privileged, baseline, restricted)`,
-		head + "hostPath: []\n":                                        `policy.yaml:4:1: hostPath: unknown field (did you mean "hostPaths"?)`,
-		head + "hostPaths: [{path: srv}]\n":                            `policy.yaml:4:20: hostPaths[0].path: "srv": want an absolute path without . and ..`,
-		head + "hostPaths: [{path: /a}, {path: /a, readOnly: true}]\n": `policy.yaml:4:32: hostPaths[1].path: /a appears twice`,
-		head + "hostPorts: [{min: 2, max: 1}]\n":                       `policy.yaml:4:13: hostPorts[0]: want min at most max, from 1 to 65535`,
-		head + "hostIDs: [{min: 5, max: 4294967295}]\n":                `policy.yaml:4:11: hostIDs[0]: want min at most max, from 0 to 4294967294`,
-		head + "subnets: [10.0.0.1/8]\n":                               `policy.yaml:4:11: subnets[0]: "10.0.0.1/8": want a prefix such as 10.20.0.0/16`,
-		head + "runtimes: [../crun]\n":                                 `policy.yaml:4:12: runtimes[0]: "../crun": want the name of a program such as crun, or its absolute path`,
-		head + "devices: ['*']\n":                                      `policy.yaml:4:11: devices[0]: "*": want the name of a CDI device such as nvidia.com/gpu=0`,
-		head + "devices: [/dev/fuse]\n":                                `policy.yaml:4:11: devices[0]: "/dev/fuse": want the name of a CDI device such as nvidia.com/gpu=0`,
-		head + "capabilities: [ROOT]\n":                                `policy.yaml:4:16: capabilities[0]: "ROOT": want a capability such as NET_ADMIN, or ALL`,
-	} {
-		_, diagnostics := ParsePolicy(File{Path: "policy.yaml", Text: []byte(text)})
-		if len(diagnostics) == 0 || diagnostics[0].String() != want {
-			t.Errorf("%s\ngot  %v\nwant %s", text, diagnostics, want)
-		}
-	}
-}
-
 // TestRootOfTheNodeSeesItsKernelSettings has a workload whose users include root of the node: they are not apart from it.
 func TestRootOfTheNodeSeesItsKernelSettings(t *testing.T) {
 	t.Parallel()
-	nodePolicy, diagnostics := ParsePolicy(File{Path: "policy.yaml", Text: []byte("apiVersion: davit/v1\nkind: NodePolicy\npreset: baseline\nhostIDs: [{min: 0, max: 0}]\n")})
+	nodePolicy, diagnostics := fleet.ParsePolicy(File{Path: "policy.yaml", Text: []byte("apiVersion: davit/v1\nkind: NodePolicy\npreset: baseline\nhostIDs: [{min: 0, max: 0}]\n")})
 	if err := diagnostics.Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/davit-project/davit/manifests/fleet"
 	"github.com/davit-project/davit/manifests/policy"
 )
 
@@ -29,7 +30,7 @@ func TestASecretThatOthersCanReadIsReported(t *testing.T) {
 		"a Config":                  {config, "everybody", policy.Restricted, false, false},
 	} {
 		file := File{Path: "/m/s.yaml", Name: "s.yaml", Text: []byte(test.text), Readers: test.reader}
-		set := Load([]File{file}, Options{Node: &Node{}, Policy: PresetPolicy(test.preset, "test")})
+		set := Load([]File{file}, Options{Node: &fleet.Node{}, Policy: fleet.PresetPolicy(test.preset, "test")})
 		said := set.All()
 		if (len(set.Warnings) > 0) != test.warned || (len(set.Diagnostics) > 0) != test.refused || len(said) > 1 {
 			t.Errorf("%s: %v", name, said)

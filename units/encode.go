@@ -18,13 +18,13 @@ const (
 	literal kind = iota
 	// text is one string in which % introduces a specifier: Description=.
 	text
-	// word is one word of a list in which % introduces a specifier and quotes and
-	// backslashes mean what they mean in C: RequiresMountsFor=, LogExtraFields=.
+	// word is one word of a list in which % introduces a specifier and quotes and backslashes have the meaning that
+	// they have in C: RequiresMountsFor=, LogExtraFields=.
 	word
 	// argument is a word of a command line, from a set of characters that need no quotes:
 	// ExecStart= also gives meaning to $ and ; (systemd.service(5)).
 	argument
-	// unitName is the name of one of davit's units: After=, Requires=.
+	// unitName is the name of a unit: After=, Requires=.
 	unitName
 	// raw values were written for systemd by a manifest's author, specifiers included.
 	raw
@@ -35,7 +35,7 @@ const maxValue = 1<<20 - 256
 
 var plainArgument = regexp.MustCompile(`^[A-Za-z0-9/-][A-Za-z0-9:_./@-]*$`)
 
-// wordCharacters are what means something between quotes (systemd.syntax(7)).
+// wordCharacters escapes the characters that have a meaning between quotes (systemd.syntax(7)).
 var wordCharacters = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
 // encode is the one way into a unit file. It returns the value as systemd must read it,

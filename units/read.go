@@ -10,7 +10,7 @@ import (
 // stampSection is ignored by systemd, like all sections that begin with X-.
 const stampSection = "X-Davit"
 
-// Own is what davit reads back from a unit file it wrote.
+// Own are the settings that davit reads back from a unit file that it wrote.
 type Own struct {
 	// Text is the file's.
 	Text string
@@ -31,8 +31,8 @@ type Own struct {
 // ErrForeign is returned for a unit file without davit's stamp.
 var ErrForeign = errors.New("not a davit unit")
 
-// ParseOwn reads a unit file that davit wrote, whatever a person did to it since: a
-// setting that is gone is empty. Without the stamp the file is [ErrForeign].
+// ParseOwn reads a unit file that davit wrote, and that a person may have edited since: a removed setting is empty.
+// Without the stamp the file is [ErrForeign].
 func ParseOwn(text string) (Own, error) {
 	settings := parse(text)
 	object := settings[key{stampSection, "Object"}]
@@ -139,8 +139,7 @@ func changed(old, new string) []key {
 	return keys
 }
 
-// RestartsAlways reports whether systemd starts the unit again however it ends, and however often,
-// unless somebody stops it.
+// RestartsAlways reports whether systemd restarts the unit after every end, without a limit, unless it is stopped.
 func RestartsAlways(text string) bool {
 	settings := parse(text)
 	return slices.Equal(settings[key{"Service", "Restart"}], []string{"always"}) &&

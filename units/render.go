@@ -59,7 +59,7 @@ func RenderTimer(t Timer) (string, error) {
 	if t.Persistent {
 		r.set("Timer", "Persistent", literal, "yes")
 	}
-	// systemd's minute would be a surprise to who wrote a time.
+	// systemd's default of a minute would surprise the author of a time.
 	r.set("Timer", "AccuracySec", literal, "1s")
 	return r.text(t.Name)
 }
@@ -72,7 +72,7 @@ func RenderSocket(s Socket) (string, error) {
 	// systemd hands the descriptors on in the order of the file.
 	r.set("Socket", "ListenStream", text, s.Streams...)
 	r.set("Socket", "ListenDatagram", text, s.Datagrams...)
-	// What is left of a Unix socket is a file that no longer leads anywhere.
+	// Otherwise the file of a Unix socket remains, and connections to it fail.
 	r.set("Socket", "RemoveOnStop", literal, "yes")
 	return r.text(s.Name)
 }
@@ -102,7 +102,7 @@ func RenderTrigger(t Trigger) (string, error) {
 	return r.text(t.Name)
 }
 
-// systemctl is where every distribution with merged /usr has it.
+// systemctl is its path on all distributions with merged /usr.
 const systemctl = "/usr/bin/systemctl"
 
 // RenderTarget is [Render] for a target.
@@ -172,8 +172,8 @@ func (r *renderer) text(name string) (string, error) {
 func (r *renderer) serviceUnit(u Unit) {
 	r.set("Unit", "RequiresMountsFor", word, u.RequiresMountsFor...)
 	if u.Role == RoleJob {
-		// Conditions are checked at each start, and a start that they skip counts as good to
-		// what waits for it (systemd.unit(5)).
+		// Conditions are checked at each start, and a start that they skip counts as successful for the units that wait
+		// for it (systemd.unit(5)).
 		r.set("Unit", "ConditionPathExists", literal, "!"+u.CompletedFile)
 	}
 	if u.StopWhenUnneeded {
@@ -203,8 +203,8 @@ func (r *renderer) serviceSection(u Unit) {
 		r.set(section, "RestartMode", literal, "direct")
 	}
 	r.restartDelay(u)
-	// Only the container's first process gets the stop signal, as Docker and Podman do;
-	// what is left after the grace period is killed.
+	// Only the container's first process gets the stop signal, as Docker and Podman do; the other processes are killed
+	// after the grace period.
 	r.set(section, "KillMode", literal, "mixed")
 	r.set(section, "KillSignal", literal, u.KillSignal)
 	if u.SuccessStatus > 0 {
@@ -230,12 +230,12 @@ func (r *renderer) serviceSection(u Unit) {
 	}
 }
 
-// maxDelaySetting is the longest wait before a restart: a setting of systemd's, and where systemd has none, one for
-// the launcher.
+// maxDelaySetting is the longest wait before a restart: a setting of systemd, and if systemd has none, one for the
+// launcher.
 const maxDelaySetting = "RestartMaxDelaySec"
 
-// restartDelay says how long systemd waits before a restart. Who sets RestartSec= in the manifest
-// means a wait that stays as it is.
+// restartDelay sets the time that systemd waits before a restart. If the manifest sets RestartSec=, the delay does not
+// grow.
 func (r *renderer) restartDelay(u Unit) {
 	// systemd's 100 ms would make a crash loop a busy loop.
 	r.set("Service", "RestartSec", literal, "1")
@@ -261,7 +261,7 @@ func (r *renderer) launch(u Unit) {
 	r.serviceType(u)
 	access := "main"
 	if u.HoldsStart {
-		access = "exec" // what waits for the container says how it goes
+		access = "exec" // the launcher's process that waits for the container reports its status
 	}
 	r.set(section, "NotifyAccess", literal, access)
 	if u.KeepsNetwork {
@@ -301,7 +301,7 @@ func (r *renderer) launch(u Unit) {
 	r.command("ExecStopPost", u.Launcher, "cleanup", id)
 }
 
-// serviceType says what systemd takes for the service's being up, and how long that may take.
+// serviceType sets the event by which systemd considers the service started, and the time that this may take.
 func (r *renderer) serviceType(u Unit) {
 	const section = "Service"
 	deadline := "infinity"
@@ -389,7 +389,7 @@ func (r *renderer) command(name string, words ...string) {
 	r.set("Service", name, literal, strings.Join(words, " "))
 }
 
-// extra adds what a manifest passes through; a setting that is there already is replaced.
+// extra adds settings that a manifest passes through; they replace those that are set already.
 func (r *renderer) extra(section string, settings map[string][]string) {
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		if (len(name) > maxSetting || !validSetting.MatchString(name)) && r.err == nil {

@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// NodeSlice is the slice of all of davit's services: its settings bound them together. Slices
-// are nested by their names (systemd.slice(5)), so those of pods are in it.
+// NodeSlice is the slice of all services that davit writes: its settings bound them together. Slices are nested by
+// their names (systemd.slice(5)), so those of pods are in it.
 const NodeSlice = "davit.slice"
 
 // Resources are systemd.resource-control(5) settings; zero values are left out.
@@ -24,7 +24,7 @@ type Resources struct {
 	IODevices                       []IODevice
 }
 
-// IODevice bounds what goes to the disk that a path is on; zero values are left out.
+// IODevice limits reads from and writes to the disk that has a path; zero values are left out.
 type IODevice struct {
 	Path                          string
 	ReadBandwidth, WriteBandwidth uint64 // bytes a second

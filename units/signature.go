@@ -79,7 +79,7 @@ func cutLastSetting(text, setting string) (before, value string, ok bool) {
 	return text[:line], strings.TrimSuffix(value, "\n"), true
 }
 
-// sumOf is the sum of what a file of a format has of the text.
+// sumOf returns the checksum of the text as a file of the format has it.
 func sumOf(text string, format int) string {
 	if format >= linksSince {
 		text = withLinks(text)

@@ -7,7 +7,7 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// State is what systemd knows of a unit. The words are systemd's.
+// State is the state of a unit as systemd reports it, in systemd's words.
 type State struct {
 	// LoadState is "loaded", "not-found", "masked", …
 	LoadState string
@@ -27,14 +27,13 @@ type State struct {
 	// "restart", …; only Manager.States of units/systemd tells it.
 	HasJob bool
 	Job    string
-	// MainPID is the container's first process; 0 when none runs. ExitStatus is what the last one ended
-	// with.
+	// MainPID is the container's first process; 0 when none runs. ExitStatus is the exit status of the last one.
 	MainPID    uint32
 	ExitStatus int32
 	// Restarts counts how often systemd has restarted it by itself, since it was last started
 	// otherwise or its restarts were reset.
 	Restarts uint32
-	// Since is when ActiveState last changed, in microseconds since 1970; 0 for never.
+	// Since is the time of the last change of ActiveState, in microseconds since 1970; 0 for never.
 	Since uint64
 	// Started is when the unit last left the inactive state, in the same unit; Entered and Left are
 	// when it last became active, and last was no longer; Ended is when it last became inactive or failed.
@@ -42,7 +41,7 @@ type State struct {
 	// RestartDelay is how long systemd waits before its next restart, StartTimeout and StopTimeout how
 	// long a start and each part of a stop may take; 0 where nothing bounds it.
 	RestartDelay, StartTimeout, StopTimeout time.Duration
-	// StatusText is what the unit says of itself.
+	// StatusText is the status that the unit has reported (STATUS= of sd_notify(3)).
 	StatusText string
 	// Type is that of a service: "notify", "oneshot", …
 	Type string
@@ -50,11 +49,11 @@ type State struct {
 	Invocation string
 }
 
-// Why a unit that was to start may be as good as before.
+// Errors of a start that do not show a fault of the unit itself.
 var (
-	// ErrDependency is why a unit was not even tried.
+	// ErrDependency is returned if systemd did not try to start a unit.
 	ErrDependency = errors.New("a unit that it requires did not start")
-	// ErrUnseen is why nobody knows how a unit does: whoever waited for it was interrupted, or its job
-	// was taken back before it came to an end.
+	// ErrUnseen is returned if the outcome of a job is unknown: the wait for it was interrupted, or the job was
+	// cancelled before its end.
 	ErrUnseen = errors.New("its end was not seen")
 )

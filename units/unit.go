@@ -6,7 +6,7 @@ package units
 
 import "time"
 
-// Head is what davit's units of every type have.
+// Head has the settings that units of all types share.
 type Head struct {
 	// Name is the unit's whole name, "web.service".
 	Name string
@@ -14,9 +14,9 @@ type Head struct {
 	Description string
 	// SourcePath is the manifest's file.
 	SourcePath string
-	// Stamp is what davit recognises its own unit by.
+	// Stamp is the mark by which davit recognises a unit that it wrote.
 	Stamp Stamp
-	// Dependencies are the units it has to do with.
+	// Dependencies are its relations to other units.
 	Dependencies Dependencies
 	// WantedBy are the units that start it; none means that it is started by name.
 	WantedBy []string
@@ -25,7 +25,7 @@ type Head struct {
 // Timer starts a unit at set times.
 type Timer struct {
 	Head
-	// Unit is what it starts.
+	// Unit is the unit that it starts.
 	Unit string
 	// OnCalendar are calendar events of systemd.time(7).
 	OnCalendar []string
@@ -33,19 +33,19 @@ type Timer struct {
 	Persistent bool
 }
 
-// Socket starts a service when somebody connects, and hands it the sockets.
+// Socket starts a service at the first connection, and passes it the sockets.
 type Socket struct {
 	Head
-	// Service is what it starts.
+	// Service is the service that it starts.
 	Service string
-	// Streams and Datagrams are what it listens on: addresses and paths of systemd.socket(5).
+	// Streams and Datagrams are the addresses and paths that it listens on (systemd.socket(5)).
 	Streams, Datagrams []string
 }
 
 // Trigger is a service that starts another unit as a timer itself cannot, for a timer to start.
 type Trigger struct {
 	Head
-	// Restarts is a unit that is started anew.
+	// Restarts is the unit to restart.
 	Restarts string
 	// Beside are units of which the first one that does not run is started, instead.
 	Beside []string
@@ -60,13 +60,13 @@ type Target struct {
 	Head
 }
 
-// Slice bounds what the units in it use together. It needs nobody to start it: its units do.
+// Slice limits the resources that the units in it use together. systemd starts it with the first of its units.
 type Slice struct {
 	Head
 	Resources Resources
 }
 
-// Role is what a service does.
+// Role is the kind of work of a service.
 type Role int
 
 // The roles.
@@ -78,7 +78,7 @@ const (
 	// RoleJob is starting until its container's process has ended; it does not start again
 	// once it has succeeded.
 	RoleJob
-	// RoleTask is starting until its container's process has ended, each time anew.
+	// RoleTask is starting until its container's process has ended, at each of its starts.
 	RoleTask
 	// RoleSandbox keeps the namespaces of a pod; it has no process.
 	RoleSandbox
@@ -89,7 +89,6 @@ const (
 // Unit is a service davit writes.
 type Unit struct {
 	Head
-	// Role is what it does.
 	Role Role
 	// CompletedFile exists when a RoleJob has succeeded.
 	CompletedFile string
@@ -129,10 +128,10 @@ type Unit struct {
 	// otherwise the launcher does.
 	RestartMaxDelay time.Duration
 	RestartSteps    bool
-	// RestartDirect keeps what waits for the unit waiting while it is restarted (systemd 254).
+	// RestartDirect has units that wait for this one continue to wait while it is restarted (systemd 254).
 	RestartDirect bool
-	// StartAfterwards are units to start once this one has succeeded: what waits for it was given
-	// up when it first failed (systemd before 254).
+	// StartAfterwards are units to start once this one has succeeded: systemd before 254 cancels the start of units
+	// that wait for it when it first fails.
 	StartAfterwards []string
 	// MaxRestarts bounds the restarts; negative means no limit. They are counted since boot, or
 	// over RestartPeriod where that is set.

@@ -124,7 +124,7 @@ func TestSystemdAcceptsEveryExample(t *testing.T) {
 	}
 }
 
-// vectors are what has broken writers of unit files before.
+// vectors are values that have broken writers of unit files before.
 var vectors = []string{
 	"a\n[Service]\nExecStart=/bin/id", "a\r[Service]\rUser=root\r#", "a\x00ExecStart=/x", "ends\\", "%n", "%%", "50% off", "100%",
 	"$HOME", "${HOME}", "$$", ";", `\;`, `"`, "'", `"unterminated`, " leading", "trailing ", "TAB\there", `\x41`, `\n`, "#c", ";c",
@@ -132,7 +132,7 @@ var vectors = []string{
 	strings.Repeat("x", 1<<20+1),
 }
 
-// places are where a string from outside comes into a unit.
+// places are the settings of a unit into which a string from outside is written.
 var places = map[string]func(u *Unit, text string){
 	"Description":       func(u *Unit, text string) { u.Description = text },
 	"SourcePath":        func(u *Unit, text string) { u.SourcePath = text },

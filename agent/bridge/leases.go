@@ -94,8 +94,8 @@ func ensureLeases(network bundle.BridgeNetwork, dir string) error {
 // newLease is a lease's file before it has an address.
 func newLease(dir string, end Endpoint) string { return filepath.Join(dir, ".new-"+end.Container) }
 
-// lendOf reserves the requested address, or the first free one after that which the container's
-// name leads to: a container that starts again has the same address unless another one has taken it.
+// lendOf reserves the requested address, or the first free one after the address derived from the container's name: a
+// container that starts again has the same address unless another one has taken it.
 func lendOf(subnet bundle.Subnet, asked netip.Addr, end Endpoint, reserve func(netip.Addr) error) (netip.Addr, error) {
 	if asked.IsValid() {
 		if asked == subnet.Gateway {

@@ -75,8 +75,9 @@ func MarkOf(device netlink.Link) (mark Mark, ok bool, err error) {
 	return Mark{}, ok, err
 }
 
-// addressSet is the kind of a hardware address that was set, as davit sets that of its bridges (NET_ADDR_SET in Linux'
-// netdevice.h). A bridge of the node may have one of davit's from its port, where the node itself is a container of davit.
+// addressSet is the kind of a hardware address that was set explicitly, as davit does for its bridges (NET_ADDR_SET in
+// Linux' netdevice.h). If the node itself is a container of davit, a bridge of the node may have taken such an address
+// over from its port.
 const addressSet = 3
 
 func hasSetAddress(device string) (bool, error) {

@@ -1,5 +1,5 @@
-// Package cdi reads the specifications of the Container Device Interface that the node has. What they change of a container is
-// the core's to decide.
+// Package cdi reads the specifications of the Container Device Interface that the node has. The core decides which changes of
+// a container they cause.
 package cdi
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/davit-project/davit/reconcile/resolve"
 )
 
-// Dirs are the directories of specifications. What the second one has wins
+// Dirs are the directories of specifications. Those in the second one take precedence
 // (https://github.com/cncf-tags/container-device-interface/blob/v1.1.0/SPEC.md).
 var Dirs = []string{cdi.DefaultStaticDir, cdi.DefaultDynamicDir}
 
@@ -52,7 +52,7 @@ func missing(dirs []string, faults map[string][]error) string {
 	return text
 }
 
-// innermost is what is wrong with a file, in one line, without what the library was doing.
+// innermost returns the root cause of an error, in one line, without the library's description of its steps.
 func innermost(err error) string {
 	for errors.Unwrap(err) != nil {
 		err = errors.Unwrap(err)

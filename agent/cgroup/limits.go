@@ -21,7 +21,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// root is where the tree is mounted (file-hierarchy(7)).
+// root is the mount point of the tree (file-hierarchy(7)).
 const root = "/sys/fs/cgroup"
 
 // limits are the files that say how much a group may use, each with how much its text allows

@@ -1,6 +1,6 @@
 // Package drift finds changes by others of the kernel objects and files of running containers: their devices, addresses,
-// routes, nftables rules, leases, files and mounts. It hears of changes and checks what may be concerned. It changes
-// nothing, and knows nothing of manifests.
+// routes, nftables rules, leases, files and mounts. It receives the kernel's notices of changes and checks the
+// containers that they may concern. It changes nothing, and knows nothing of manifests.
 package drift
 
 import (
@@ -77,7 +77,7 @@ func check(running []*bundle.Bundle) *checker {
 		if hasFinished(b) {
 			continue
 		}
-		if b.Sandbox != "" { // what else it has is the sandbox's
+		if b.Sandbox != "" { // the rest belongs to the sandbox
 			c.note(b.ID, checkRecord(b.ID))
 			continue
 		}

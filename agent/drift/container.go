@@ -22,14 +22,14 @@ type container struct {
 	*bundle.Bundle
 	// namespace is the path of its network namespace; empty where that is not known.
 	namespace string
-	// attached are its ends of davit's own networks.
+	// attached are its attachments to networks that davit itself implements.
 	attached []attachment
 	unready  bool
 	// fault is the fault of the record of all that.
 	fault string
 }
 
-// attachment is a container's end of one of davit's own networks.
+// attachment is the attachment of a container to a network that davit itself implements.
 type attachment struct {
 	network   bundle.BridgeNetwork
 	device    string

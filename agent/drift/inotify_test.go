@@ -73,7 +73,7 @@ func TestWhatIsHeardOfDirectories(t *testing.T) {
 			t.Errorf("%s: heard %v of state, %v of what runs, %v", test.what, state, running, err)
 		}
 	}
-	// One that is made again is watched again.
+	// A re-created one is watched again.
 	for _, step := range []func() error{remove("members"), func() error { _, _, err := w.hear(); return err }, mkdir("members"), w.arm, write("members", "web"), remove("members", "web")} {
 		if err := step(); err != nil {
 			t.Fatal(err)

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Listener hears of changes to davit's files and kernel objects. It does not know their cause: davit's own starts and stops remove
-// things too.
+// Listener listens for changes to davit's files and kernel objects. It does not know their cause: davit's own starts and stops
+// remove things too.
 type Listener struct {
 	route, rules *socket
 	watches      *watches

@@ -30,7 +30,7 @@ func inOwnNode(t *testing.T) bool {
 	return false
 }
 
-// TestTheListenerHears hears of each kind of change.
+// TestTheListenerHears checks that the listener notices each kind of change.
 func TestTheListenerHears(t *testing.T) {
 	if !inOwnNode(t) {
 		return

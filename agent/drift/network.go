@@ -15,15 +15,15 @@ var routeGroups = []int{
 	unix.RTNLGRP_IPV4_NETCONF, unix.RTNLGRP_IPV6_NETCONF,
 }
 
-// socket hears of changes by one of netlink's protocols.
+// socket receives notices of changes by one of netlink's protocols.
 type socket struct {
 	fd       int
 	concerns func(header unix.NlMsghdr, data []byte) bool
 	buffer   []byte
 }
 
-// listenRoute hears of devices, addresses and routes that go, on the node and in the namespaces of containers, of bridges
-// that change, and of forwarding that is switched. It calls bridge for each bridge that comes, changes or goes.
+// listenRoute listens for the removal of devices, addresses and routes, on the node and in the namespaces of containers,
+// and for changes of bridges and of forwarding. It calls bridge for each bridge that is added, changed or removed.
 func listenRoute(bridge func(name string)) (*socket, error) {
 	// Without the capability CAP_NET_BROADCAST events of containers' own network namespaces are not heard.
 	hearAll := func(fd int) error {
@@ -40,7 +40,7 @@ func listenRoute(bridge func(name string)) (*socket, error) {
 	return s, nil
 }
 
-// listenRules hears of nftables rules that go.
+// listenRules listens for the removal of nftables rules.
 func listenRules() (*socket, error) {
 	s, err := listen(unix.NETLINK_NETFILTER, []int{unix.NFNLGRP_NFTABLES}, nil, isRuleLoss)
 	if err != nil {
@@ -69,7 +69,8 @@ func listen(protocol int, groups []int, prepare func(fd int) error, concerns fun
 	return &socket{fd: fd, concerns: concerns, buffer: make([]byte, 16<<10)}, nil
 }
 
-// hear reads the messages of the kernel, and reports whether something has gone, or may have unheard.
+// hear reads the messages of the kernel, and reports whether something was removed, or may have been while messages
+// were lost.
 func (s *socket) hear() (lost bool, err error) {
 	for {
 		n, err := unix.Read(s.fd, s.buffer)
@@ -102,8 +103,8 @@ func anyMessage(datagram []byte, concerns func(unix.NlMsghdr, []byte) bool) bool
 	return false
 }
 
-// isRouteLoss returns what reports whether a message of rtnetlink says that something has gone, is down, or is not
-// forwarded, or that a bridge has changed. It calls bridge for each message about one.
+// isRouteLoss returns a function that reports whether a message of rtnetlink is about a removed or disabled object,
+// disabled forwarding, or a changed bridge. That function calls bridge for each message about one.
 func isRouteLoss(bridge func(name string)) func(header unix.NlMsghdr, data []byte) bool {
 	return func(header unix.NlMsghdr, data []byte) bool {
 		if header.Type != unix.RTM_NEWLINK && header.Type != unix.RTM_DELLINK {

@@ -24,7 +24,7 @@ func link(flags uint32) []byte {
 	return data
 }
 
-// netconf is what the kernel says of forwarding, of all devices or one.
+// netconf returns a message of the kernel about forwarding, for all devices or one.
 func netconf(index, forwarding int32) []byte {
 	data := []byte{unix.AF_INET, 0, 0, 0}
 	for kind, value := range map[uint16]int32{netconfIndex: index, netconfForwarding: forwarding} {

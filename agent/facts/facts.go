@@ -14,28 +14,29 @@ import (
 	"syscall"
 
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/fleet"
 )
 
-// DefaultConfig is where a node's configuration is; there it may be missing.
+// DefaultConfig is the default path of a node's configuration; the file there may be missing.
 const DefaultConfig = "/etc/davit/config.yaml"
 
 // Read returns this node, and its configuration. A configuration that is wrong, or that others than root and the
 // user of this process could have written, is an error: labels that get lost would take
 // workloads with them.
-func Read(config string) (manifests.Node, manifests.Config, error) {
+func Read(config string) (fleet.Node, fleet.Config, error) {
 	facts, err := collect(os.DirFS("/"))
 	if err != nil {
-		return manifests.Node{}, manifests.Config{}, err
+		return fleet.Node{}, fleet.Config{}, err
 	}
 	if facts.Hostname == "" {
 		if facts.Hostname, err = os.Hostname(); err != nil {
-			return manifests.Node{}, manifests.Config{}, err
+			return fleet.Node{}, fleet.Config{}, err
 		}
 	}
 	facts.Address, facts.Address6 = sourceAddress("udp4", "192.0.2.1:9"), sourceAddress("udp6", "[2001:db8::1]:9")
 	read, err := ReadConfig(config, trusted)
 	if err != nil {
-		return manifests.Node{}, manifests.Config{}, err
+		return fleet.Node{}, fleet.Config{}, err
 	}
 	return facts.Node().With(read.Labels, read.Variables), read, nil
 }
@@ -59,23 +60,23 @@ func sourceAddress(network, destination string) string {
 const maxConfig = 1 << 20
 
 // ReadConfig reads a configuration file; check may refuse it. The default one may be missing.
-func ReadConfig(path string, check func(*os.File) error) (manifests.Config, error) {
+func ReadConfig(path string, check func(*os.File) error) (fleet.Config, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) && path == DefaultConfig {
-		return manifests.Config{}, nil
+		return fleet.Config{}, nil
 	}
 	if err != nil {
-		return manifests.Config{}, fmt.Errorf("node configuration: %w", err)
+		return fleet.Config{}, fmt.Errorf("node configuration: %w", err)
 	}
 	defer file.Close()
 	if err := check(file); err != nil {
-		return manifests.Config{}, fmt.Errorf("node configuration %s: %w", path, err)
+		return fleet.Config{}, fmt.Errorf("node configuration %s: %w", path, err)
 	}
 	text, err := io.ReadAll(io.LimitReader(file, maxConfig+1))
 	if err != nil {
-		return manifests.Config{}, fmt.Errorf("node configuration: %w", err)
+		return fleet.Config{}, fmt.Errorf("node configuration: %w", err)
 	}
-	config, diagnostics := manifests.ParseConfig(manifests.File{Path: path, Text: text})
+	config, diagnostics := fleet.ParseConfig(manifests.File{Path: path, Text: text})
 	return config, diagnostics.Err()
 }
 
@@ -84,7 +85,7 @@ func Anyone(*os.File) error { return nil }
 
 // collect reads facts from a root directory. A missing file is an unknown fact; a file
 // that cannot be read is an error.
-func collect(root fs.FS) (manifests.Facts, error) {
+func collect(root fs.FS) (fleet.Facts, error) {
 	hostname, nameErr := text(root, "etc/hostname")
 	machine, machineErr := text(root, "etc/machine-id")
 	release, releaseErr := text(root, "etc/os-release")
@@ -92,12 +93,12 @@ func collect(root fs.FS) (manifests.Facts, error) {
 		release, releaseErr = text(root, "usr/lib/os-release")
 	}
 	if err := errors.Join(nameErr, machineErr, releaseErr); err != nil {
-		return manifests.Facts{}, fmt.Errorf("read the node's facts: %w", err)
+		return fleet.Facts{}, fmt.Errorf("read the node's facts: %w", err)
 	}
 	if machine == "uninitialized" { // machine-id(5), during the first boot
 		machine = ""
 	}
-	return manifests.Facts{
+	return fleet.Facts{
 		Hostname: static(hostname), Arch: runtime.GOARCH, MachineID: machine,
 		OS: assigned(release, "ID"), OSVersion: assigned(release, "VERSION_ID"),
 	}, nil

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/fleet"
 )
 
 func TestFactsAreRead(t *testing.T) {
@@ -18,7 +18,7 @@ func TestFactsAreRead(t *testing.T) {
 	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
 	for name, test := range map[string]struct {
 		root fstest.MapFS
-		want manifests.Facts
+		want fleet.Facts
 	}{
 		"a node": {
 			fstest.MapFS{
@@ -26,15 +26,15 @@ func TestFactsAreRead(t *testing.T) {
 				"etc/machine-id": file("0123\n"),
 				"etc/os-release": file("NAME=\"Debian\"\nVERSION_ID=\"13\"\nID=debian\n"),
 			},
-			manifests.Facts{Hostname: "edge-1", Arch: runtime.GOARCH, OS: "debian", OSVersion: "13", MachineID: "0123"},
+			fleet.Facts{Hostname: "edge-1", Arch: runtime.GOARCH, OS: "debian", OSVersion: "13", MachineID: "0123"},
 		},
 		"the vendor's os-release": {
 			fstest.MapFS{"usr/lib/os-release": file("ID='fedora'\n")},
-			manifests.Facts{Arch: runtime.GOARCH, OS: "fedora"},
+			fleet.Facts{Arch: runtime.GOARCH, OS: "fedora"},
 		},
 		"first boot": {
 			fstest.MapFS{"etc/machine-id": file("uninitialized\n")},
-			manifests.Facts{Arch: runtime.GOARCH},
+			fleet.Facts{Arch: runtime.GOARCH},
 		},
 	} {
 		got, err := collect(test.root)

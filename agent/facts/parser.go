@@ -15,11 +15,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/check"
 )
 
 // SystemdParser asks the node's systemd-analyze.
-var SystemdParser manifests.Parser = &parser{verify: verify}
+var SystemdParser check.Parser = &parser{verify: verify}
 
 // parser remembers systemd's answers about the last assignments: they stay the same while systemd does, and davit is started again before
 // a newer systemd is one that containers depend on.
@@ -27,15 +27,15 @@ type parser struct {
 	verify func(ctx context.Context, text string) (said string, fatal bool, err error)
 
 	mutex sync.Mutex
-	known map[manifests.Assignment]*manifests.Fault // nil for a right one
+	known map[check.Assignment]*check.Fault // nil for a right one
 }
 
-// Parse implements [manifests.Parser].
-func (p *parser) Parse(assignments []manifests.Assignment) (map[manifests.Assignment]manifests.Fault, bool) {
+// Parse implements [check.Parser].
+func (p *parser) Parse(assignments []check.Assignment) (map[check.Assignment]check.Fault, bool) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	known := map[manifests.Assignment]*manifests.Fault{}
-	var unknown []manifests.Assignment
+	known := map[check.Assignment]*check.Fault{}
+	var unknown []check.Assignment
 	for _, assignment := range assignments {
 		if fault, ok := p.known[assignment]; ok {
 			known[assignment] = fault
@@ -53,7 +53,7 @@ func (p *parser) Parse(assignments []manifests.Assignment) (map[manifests.Assign
 		maps.Copy(known, answers)
 	}
 	p.known = known
-	faults := map[manifests.Assignment]manifests.Fault{}
+	faults := map[check.Assignment]check.Fault{}
 	for _, assignment := range assignments {
 		if fault := p.known[assignment]; fault != nil {
 			faults[assignment] = *fault
@@ -63,10 +63,10 @@ func (p *parser) Parse(assignments []manifests.Assignment) (map[manifests.Assign
 }
 
 // ask has systemd read a unit with these assignments, each on a line of its own below its section's name.
-func (p *parser) ask(ctx context.Context, assignments []manifests.Assignment) (map[manifests.Assignment]*manifests.Fault, error) {
+func (p *parser) ask(ctx context.Context, assignments []check.Assignment) (map[check.Assignment]*check.Fault, error) {
 	text := "[Service]\nExecStart=/bin/true\n"
-	lines := map[int]manifests.Assignment{}
-	answers := map[manifests.Assignment]*manifests.Fault{}
+	lines := map[int]check.Assignment{}
+	answers := map[check.Assignment]*check.Fault{}
 	for _, assignment := range assignments {
 		text += fmt.Sprintf("[%s]\n%s=%s\n", assignment.Section, assignment.Name, assignment.Value)
 		lines[strings.Count(text, "\n")] = assignment
@@ -76,7 +76,7 @@ func (p *parser) ask(ctx context.Context, assignments []manifests.Assignment) (m
 	if err != nil {
 		return nil, err
 	}
-	last := manifests.Assignment{}
+	last := check.Assignment{}
 	for line := range strings.Lines(said) {
 		number, message, ok := strings.Cut(strings.TrimSpace(line), ": ")
 		at, err := strconv.Atoi(number)
@@ -87,21 +87,21 @@ func (p *parser) ask(ctx context.Context, assignments []manifests.Assignment) (m
 		// Others are advice about settings that have an effect, but for the last one at which systemd has stopped.
 		last = assignment
 		if fatal || strings.Contains(message, "ignoring") || strings.HasPrefix(message, "Failed to parse") {
-			answers[assignment] = &manifests.Fault{Unknown: strings.HasPrefix(message, "Unknown key"), Message: message}
+			answers[assignment] = &check.Fault{Unknown: strings.HasPrefix(message, "Unknown key"), Message: message}
 		}
 	}
 	if !fatal {
 		return answers, nil
 	}
-	if last == (manifests.Assignment{}) {
+	if last == (check.Assignment{}) {
 		return nil, fmt.Errorf("systemd refuses the unit: %s", said)
 	}
 	return p.askWithout(ctx, assignments, last, answers[last])
 }
 
 // askWithout asks again without the assignment at which systemd stopped reading.
-func (p *parser) askWithout(ctx context.Context, assignments []manifests.Assignment, stopped manifests.Assignment, fault *manifests.Fault) (map[manifests.Assignment]*manifests.Fault, error) {
-	others := slices.DeleteFunc(slices.Clone(assignments), func(other manifests.Assignment) bool { return other == stopped })
+func (p *parser) askWithout(ctx context.Context, assignments []check.Assignment, stopped check.Assignment, fault *check.Fault) (map[check.Assignment]*check.Fault, error) {
+	others := slices.DeleteFunc(slices.Clone(assignments), func(other check.Assignment) bool { return other == stopped })
 	answers, err := p.ask(ctx, others)
 	if err == nil {
 		answers[stopped] = fault

@@ -10,10 +10,11 @@ import (
 	"syscall"
 
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/fleet"
 	"github.com/davit-project/davit/manifests/policy"
 )
 
-// DefaultPolicy is where a node's policy is; there it may be missing.
+// DefaultPolicy is the default path of a node's policy; the file there may be missing.
 const DefaultPolicy = "/etc/davit/policy.yaml"
 
 // presets are policies that need no file.
@@ -23,23 +24,23 @@ var presets = []policy.Preset{policy.Privileged, policy.Baseline, policy.Restric
 // write the manifests: privileged when root alone can, baseline otherwise. writable names the users
 // beside root who can. A file that cannot be used is an error: it must not mean that all
 // is allowed.
-func NodePolicy(path, writable string) (*manifests.NodePolicy, error) {
+func NodePolicy(path, writable string) (*fleet.Policy, error) {
 	found, err := ReadPolicy(path, trusted)
 	switch {
 	case err != nil || found != nil:
 		return found, err
 	case writable != "":
-		return manifests.PresetPolicy(policy.Baseline, fmt.Sprintf("there is no %s, and %s can write the manifests", path, writable)), nil
+		return fleet.PresetPolicy(policy.Baseline, fmt.Sprintf("there is no %s, and %s can write the manifests", path, writable)), nil
 	default:
-		return manifests.PresetPolicy(policy.Privileged, fmt.Sprintf("there is no %s, and root alone can write the manifests", path)), nil
+		return fleet.PresetPolicy(policy.Privileged, fmt.Sprintf("there is no %s, and root alone can write the manifests", path)), nil
 	}
 }
 
 // ReadPolicy returns a preset, or reads a policy file; check may refuse it. The default one may
 // be missing, which gives nil.
-func ReadPolicy(path string, check func(*os.File) error) (*manifests.NodePolicy, error) {
+func ReadPolicy(path string, check func(*os.File) error) (*fleet.Policy, error) {
 	if slices.Contains(presets, policy.Preset(path)) {
-		return manifests.PresetPolicy(policy.Preset(path), "--policy "+path), nil
+		return fleet.PresetPolicy(policy.Preset(path), "--policy "+path), nil
 	}
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) && path == DefaultPolicy {
@@ -56,6 +57,6 @@ func ReadPolicy(path string, check func(*os.File) error) (*manifests.NodePolicy,
 	if err != nil {
 		return nil, fmt.Errorf("node policy: %w", err)
 	}
-	read, diagnostics := manifests.ParsePolicy(manifests.File{Path: path, Text: text})
+	read, diagnostics := fleet.ParsePolicy(manifests.File{Path: path, Text: text})
 	return read, diagnostics.Err()
 }

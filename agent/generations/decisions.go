@@ -56,7 +56,7 @@ func (s Store) SetQuarantine(quarantine map[string]history.Quarantined) error {
 	return s.decide(quarantineFile, quarantine, len(quarantine) == 0)
 }
 
-// SetPin pins the node to a generation; nil lets it go.
+// SetPin pins the node to a generation; nil removes the pin.
 func (s Store) SetPin(pin *Pin) error { return s.decide(pinFile, pin, pin == nil) }
 
 // SetSuspended replaces the suspended objects.

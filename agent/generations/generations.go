@@ -1,6 +1,6 @@
 // Package generations keeps the applied objects, generation by generation, and the decisions of an operator or of a
-// failed update about them. It knows how they are kept on the disk; the core decides
-// what follows. All of it can be lost without harm to workloads.
+// failed update about them. It knows their format on the disk; the core decides about their consequences. All of it can
+// be lost without harm to workloads.
 package generations
 
 import (
@@ -24,7 +24,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// Dir is where generations are kept.
+// Dir is the directory of generations.
 const Dir = bundle.StateDir + "/generations"
 
 // DefaultKeep is how many generations are kept by default.
@@ -32,7 +32,7 @@ const DefaultKeep = 10
 
 // Files of a generation's directory.
 const (
-	headFile    = "generation.json" // what is listed; its outcome is written again
+	headFile    = "generation.json" // the data that lists show; rewritten with the outcome
 	desiredFile = "desired.json"    // written again only when objects join that were waited for
 )
 
@@ -101,7 +101,7 @@ func (s *Store) head(number int) (head, error) {
 	return read, err
 }
 
-// Origin is where a generation comes from.
+// Origin has the revision of a generation's manifests, and the cause of the generation.
 type Origin struct {
 	// Revision is the commit of its manifests, Manifests their digest, Note the cause of it
 	// if that was not a change of the manifests.

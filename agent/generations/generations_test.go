@@ -67,8 +67,8 @@ func TestGenerationsAreNumberedAndKept(t *testing.T) {
 	}
 }
 
-// TestWhatIsDamagedIsLost tells of a generation that cannot be read, and goes on with the others; its
-// number is not given again.
+// TestWhatIsDamagedIsLost checks that a generation that cannot be read is reported, and that the others stay usable;
+// its number is not given again.
 //
 // fault: they are damaged
 func TestWhatIsDamagedIsLost(t *testing.T) {

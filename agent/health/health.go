@@ -132,7 +132,7 @@ func Watched() bool {
 	return errors.Is(err, unix.EWOULDBLOCK)
 }
 
-// follow looks at containers as they change, until there is nothing more to hear.
+// follow looks at containers as they change, until no more changes are sent.
 func (m *Monitor) follow(ctx context.Context, changes <-chan string) {
 	m.changed("")
 	m.lookAtAll(ctx)
@@ -171,7 +171,7 @@ func (m *Monitor) lookAtAll(ctx context.Context) {
 	}
 }
 
-// lookAt starts, goes on with or ends the probing of a container, as its unit's state is.
+// lookAt starts, continues or ends the probing of a container, depending on its unit's state.
 func (m *Monitor) lookAt(ctx context.Context, id string) {
 	state, b, err := m.read(ctx, id)
 	if err != nil && ctx.Err() == nil {
@@ -267,7 +267,7 @@ func (m *Monitor) stop(id string) {
 	delete(m.watched, id)
 }
 
-// stopAll ends all probing and keeps the records: the next monitor goes on from them.
+// stopAll ends all probing and keeps the records: the next monitor continues from them.
 func (m *Monitor) stopAll() {
 	for _, w := range m.watched {
 		w.cancel()

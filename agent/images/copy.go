@@ -98,8 +98,8 @@ func (q query) copy(ctx context.Context, settings *types.SystemContext, store st
 // is being fetched or unpacked.
 const everyRead = time.Nanosecond
 
-// watched runs a transfer, reports its progress, and ends it when it stands still or is too slow.
-// dir is where its layers arrive.
+// watched runs a transfer, reports its progress, and ends it when it makes no progress or is too slow. dir is where its
+// layers arrive.
 func (q query) watched(ctx context.Context, dir string, run func(context.Context, chan types.ProgressProperties) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

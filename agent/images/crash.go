@@ -25,7 +25,7 @@ const bootIDFile = "/proc/sys/kernel/random/boot_id"
 
 func (s *Store) markPath() string { return filepath.Join(s.settings.records, ".pulling") }
 
-// temporaryDir is where layers lie while they are fetched.
+// temporaryDir is the directory of layers that are being fetched.
 func (s *Store) temporaryDir() string { return filepath.Join(s.settings.records, ".fetching") }
 
 // beginPull leaves the mark for as long as a pull is under way; the caller calls done once. If no process
@@ -124,9 +124,9 @@ func (s *Store) repairAfterCrash(store storage.Store, m *mender) error {
 	return removeFile(s.markPath())
 }
 
-// repairReported has the storage forget the layers and images that a check has found damaged; images that
-// another tool's container uses stay. Nothing is deleted: containers that run may use what the storage does
-// not know, or files that no image uses.
+// repairReported has the storage forget the layers and images that a check has found damaged; images that another
+// tool's container uses stay. Nothing is deleted: running containers may use layers that the storage does not know, or
+// files that no image uses.
 func (m *mender) repairReported(store storage.Store, report storage.CheckReport) error {
 	containers, err := store.Containers()
 	if err != nil {

@@ -76,7 +76,7 @@ type frame struct {
 	checksum        bool
 }
 
-// most is what the layer becomes at most, as far as it was read.
+// most returns an upper bound, in bytes, of the unpacked size of the part of the layer that was read.
 func (d *density) most() int64 {
 	if d.frame.content >= 0 {
 		return d.unpacked + min(d.frame.unpacked, d.frame.content)

@@ -14,11 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Each layer has a file, link, with the name of a symbolic link to it below l, by which it is mounted.
-// The storage library (1.65) does not sync that file before it has unpacked the layer, so that a power
-// loss meanwhile leaves it empty; and when it then removes the layer, because that was only begun, the
-// empty name makes it remove l, with the links of all layers. So links are put right before the library
-// may touch anything.
+// Each layer has a file, link, with the name of a symbolic link to it below l, by which it is mounted. The storage
+// library (1.65) does not sync that file before it has unpacked the layer, so that a power loss meanwhile leaves it
+// empty; and when it then removes the layer, because that was only begun, the empty name makes it remove l, with the
+// links of all layers. So links are repaired before the library may touch anything.
 
 // linkFile and linksDir are their names below the driver's directory.
 const (

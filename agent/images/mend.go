@@ -16,9 +16,9 @@ import (
 	"github.com/davit-project/davit/agent/disk"
 )
 
-// The storage library opens no storage, or panics, where a file of its own is damaged, and there is no
-// other way to the images. So the files are put right before the library may touch anything. Data
-// lost in the layers themselves is found when an image is used (see verify.go).
+// The storage library opens no storage, or panics, where a file of its own is damaged, and there is no other way to the
+// images. So the files are repaired before the library may touch anything. Data lost in the layers themselves is found
+// when an image is used (see verify.go).
 
 // mender puts the files below a storage's root right.
 type mender struct {
@@ -27,7 +27,7 @@ type mender struct {
 	graphRoot, runRoot, root, copies string
 	// layers are the layers in the indexes, with the layer below each.
 	layers map[string]string
-	// mended counts the layers whose links were put right.
+	// mended counts the layers whose links were repaired.
 	mended int
 }
 
@@ -38,8 +38,7 @@ func (s *Store) mender(options storage.StoreOptions) *mender {
 	}
 }
 
-// mend puts damaged files of the storage right. The error is one of the disk: whatever the content of the files, it
-// is put right.
+// mend repairs damaged files of the storage. An error is one of the disk: any content of the files can be repaired.
 func (m *mender) mend() error {
 	err := m.mendAll()
 	if err != nil {
@@ -156,7 +155,7 @@ func (m *mender) wrongType(path string) error {
 	return m.setAside(path)
 }
 
-// seen is how the files that can be damaged looked when they were last put right.
+// seen is the state of the files that can be damaged after the last repair.
 type seen map[string]fs.FileInfo
 
 // look returns the state of the files without reading them: a change of any of it has the storage checked again.

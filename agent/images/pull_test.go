@@ -573,7 +573,8 @@ func TestALayerThatAPowerLossCutShortTakesNoOtherAlong(t *testing.T) {
 	}
 }
 
-// TestWhatTheLibraryTriedOutBeforeTheBootGoes, as a power loss leaves it; what it tries now stays.
+// TestWhatTheLibraryTriedOutBeforeTheBootGoes checks that directories of the library's feature tests are removed if a
+// power loss before this boot left them, and that newer ones stay.
 func TestWhatTheLibraryTriedOutBeforeTheBootGoes(t *testing.T) {
 	s := newRootNode(t)
 	store, err := s.storage()

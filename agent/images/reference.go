@@ -19,7 +19,7 @@ import (
 	"go.podman.io/image/v5/types"
 )
 
-// storageTransport names images that are in the storage and nowhere else.
+// storageTransport names images that are in the storage alone.
 const storageTransport = "containers-storage"
 
 // fileTransports are the transports of containers-transports(5) that read a path of the
@@ -31,7 +31,7 @@ var fileTransports = map[string]types.ImageTransport{
 	"oci-archive":    ociarchive.Transport,
 }
 
-// source is where an image comes from.
+// source is the origin of an image.
 type source struct {
 	// ref is nil for an image that is only in the storage.
 	ref types.ImageReference
@@ -39,7 +39,7 @@ type source struct {
 	name string
 	// registry is the host of a registry, empty for anything else.
 	registry string
-	// path is where an image on the node is, empty for anything else.
+	// path is the path of an image on the node; empty for other sources.
 	path string
 }
 

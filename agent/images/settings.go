@@ -34,7 +34,7 @@ type settings struct {
 
 	// resolveTimeout bounds one answer of a registry about an image.
 	resolveTimeout time.Duration
-	// stallTimeout is how long a pull may stand still, pullTimeout how long it may take.
+	// stallTimeout bounds the time of a pull without progress, pullTimeout all of its time.
 	stallTimeout, pullTimeout time.Duration
 	// minBytes of the layers that are being fetched must arrive within rateWindow.
 	minBytes   int64
@@ -43,9 +43,9 @@ type settings struct {
 	progressInterval time.Duration
 }
 
-// nodeSettings are those of a node. Five minutes without progress is what containerd
-// allows (image_pull_progress_timeout); the storage may be at work meanwhile. A layer that is being fetched
-// must bring more: 64 KiB in a minute is less than any line that a node could use.
+// nodeSettings are those of a node. Five minutes without progress is containerd's limit (image_pull_progress_timeout);
+// the storage may be at work meanwhile. A layer that is being fetched must bring more: 64 KiB in a minute is less than
+// any line that a node could use.
 func nodeSettings() settings {
 	return settings{
 		storage: func() (storage.StoreOptions, error) {

@@ -51,7 +51,7 @@ type Store struct {
 
 	opening sync.Mutex
 	opened  storage.Store
-	// sound is how the storage's files looked when they were last put right.
+	// sound is the state of the storage's files after the last repair.
 	sound seen
 
 	// marking counts the pulls under way, see crash.go.
@@ -192,7 +192,7 @@ func hasOption(options []string, key string) bool {
 	})
 }
 
-// overlayRoot is where the overlay driver keeps its layers.
+// overlayRoot returns the overlay driver's directory of layers.
 func overlayRoot(store storage.Store) string {
 	return filepath.Join(store.GraphRoot(), driver)
 }

@@ -18,7 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// smallStorage gives a node's storage a file system with so many bytes to spare, and returns a way to see what is free.
+// smallStorage gives a node's storage a file system with a number of free bytes, and returns a function that returns
+// the free space.
 func smallStorage(t *testing.T, s *Store, spare int) (free func() uint64) {
 	t.Helper()
 	options, err := s.settings.storage()

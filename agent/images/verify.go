@@ -20,9 +20,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// Layers that are in the storage before davit pulls may be from a tool that does not sync,
-// from before a power loss: files of length zero, and nothing says so. They are read back
-// once, before the first record names them.
+// Layers that are in the storage before davit pulls may be from a tool that does not sync, from before a power loss:
+// files of length zero, without an error. They are read back once, before the first record names them.
 
 // errDamaged is the error of a layer whose content does not have its digest, and errDamagedImage of an image whose
 // manifest, configuration or signatures do not.

@@ -122,7 +122,7 @@ func Prefer(e Endpoint) error {
 	return nil
 }
 
-// Withdraw takes an endpoint's ports back while its container goes on, and reports whether others publish one of
+// Withdraw removes an endpoint's ports while its container keeps running, and reports whether others publish one of
 // them. Connections that there are go on, and datagrams go to the others.
 func Withdraw(e Endpoint) (others bool, err error) {
 	err = transaction(func(conn *socket) (bool, error) {

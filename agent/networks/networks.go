@@ -107,8 +107,7 @@ func removeIdleBridge(network, device string) error {
 	return bridge.RemoveIdle(network, device)
 }
 
-// List returns the recorded networks, by name. A damaged record counts as not there: the
-// network is made again.
+// List returns the recorded networks, by name. A damaged record counts as not there: the network is re-created.
 func List() (map[string]reconcile.ActualNetwork, error) {
 	entries, err := os.ReadDir(bundle.NetworkRecordsDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -33,7 +33,7 @@ func OpenNamespace(pid int) (*Namespace, error) {
 	return &Namespace{file, node}, nil
 }
 
-// Close lets the namespace go.
+// Close releases the namespace.
 func (n *Namespace) Close() error { return errors.Join(n.file.Close(), n.node.Close()) }
 
 // Dial connects from inside the namespace, so that no firewall of the node matters and a

@@ -25,7 +25,7 @@ func target(address string) Target {
 	return Target{Address: address, Dial: dialer.DialContext}
 }
 
-// at is where a server listens.
+// at returns the address at which a server listens.
 func at(t *testing.T, rawURL string) (host string, port int) {
 	t.Helper()
 	where, err := url.Parse(rawURL)

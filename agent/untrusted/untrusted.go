@@ -133,7 +133,7 @@ func ReopenRoot(handle *os.File) (*os.Root, error) {
 	return os.OpenRoot(Path(handle))
 }
 
-// OpenBelow opens a file for reading as a process sees it whose root directory is root: a link leads nowhere outside.
+// OpenBelow opens a file for reading as a process sees it whose root directory is root: links are resolved within it.
 func OpenBelow(root, name string) (*os.File, error) {
 	top, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {

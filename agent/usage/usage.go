@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hierarchy is where cgroup v2 is mounted (file-hierarchy(7)).
+// hierarchy is the mount point of cgroup v2 (file-hierarchy(7)).
 const hierarchy = "/sys/fs/cgroup"
 
 // Sample is the use of resources by a cgroup up to a moment, and at it. A nil value is unknown,

@@ -127,7 +127,7 @@ func (s Store) remove(name string) error {
 	if _, err := os.Lstat(mark); err != nil {
 		return fmt.Errorf("it is to be kept: %w", err)
 	}
-	// It leaves links alone, and goes nowhere through them.
+	// It leaves links alone, and does not follow them.
 	if err := untrusted.RemoveAll(filepath.Join(s.root(), name)); err != nil {
 		return err
 	}

@@ -53,8 +53,8 @@ func (m *memory) recall(path string, info fs.FileInfo) (content, bool) {
 	return known.content, true
 }
 
-// settled is the least age of a change after which the next one has another time, whatever the file system's
-// clock: that of FAT goes by two seconds.
+// settled is the least age of a change after which the next one has another time, on all file systems: FAT's clock has
+// a resolution of two seconds.
 const settled = 3 * time.Second
 
 // note remembers the content of a file that had this inode before it was read.

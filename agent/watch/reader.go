@@ -75,7 +75,7 @@ func (r *Reader) Read() (Tree, error) {
 	return r.await()
 }
 
-// await waits for the scan for as long as it goes on.
+// await waits for the end of the scan, as long as it makes progress.
 func (r *Reader) await() (Tree, error) {
 	at := r.scanner.progress.path.Load()
 	ticks, stop := r.ticks()

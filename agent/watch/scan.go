@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/fleet"
 	"github.com/davit-project/davit/manifests/object"
 )
 
@@ -127,7 +128,7 @@ type scanner struct {
 	writable string
 
 	kustomized map[string]bool     // by directory
-	reach      map[string]audience // who can get into a directory
+	reach      map[string]audience // the users who can enter a directory
 }
 
 func (s *scanner) visit(name string, entry fs.DirEntry, err error) error {
@@ -227,7 +228,7 @@ func (s *scanner) enter(dir string) {
 }
 
 func (s *scanner) hasKustomization(dir string) bool {
-	for _, name := range manifests.KustomizationNames() {
+	for _, name := range fleet.KustomizationNames() {
 		_, err := s.dir.Lstat(path.Join(dir, name))
 		if err == nil {
 			return true

@@ -49,8 +49,8 @@ type Verdict struct {
 	Tree  Tree
 	// Changing are the paths of the files that Tree has in another version than there is now.
 	Changing []string
-	// Prune reports whether objects that the tree lacks may be removed. Other than with a quiet tree, objects from the
-	// paths in Unsettled may not, nor what is in Firm: the tree as it was before they began to change.
+	// Prune reports whether objects that the tree lacks may be removed. Unless the tree is quiet, objects from the
+	// paths in Unsettled may not be removed, nor those in Firm: the tree as it was before they began to change.
 	Prune     bool
 	Unsettled []string
 	Firm      Tree

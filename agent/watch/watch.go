@@ -44,7 +44,7 @@ func New(roots ...string) (*Watcher, error) {
 	}()
 	select {
 	case <-armed:
-	case <-time.After(patience): // it goes on once the file system answers
+	case <-time.After(patience): // it continues once the file system answers
 		signal(w.errors, fmt.Errorf("watch %s: a file system has not answered for %s", strings.Join(w.roots, ", "), patience))
 	}
 	return w, nil

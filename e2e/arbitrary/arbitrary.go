@@ -12,7 +12,7 @@ import (
 	"strings"
 	"unicode/utf16"
 
-	"github.com/davit-project/davit/manifests/kube"
+	"github.com/davit-project/davit/manifests/convert/kube"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 

@@ -144,7 +144,7 @@ func readyAt(w workload, c contestant) string {
 	return "systemctl is-active --quiet " + w.name + " && echo $(systemctl show -P ActiveEnterTimestampMonotonic " + w.name + ")000"
 }
 
-// told is the command that a contestant needs once a file has changed.
+// told returns the command that a contestant needs after a change of a file.
 func told(c contestant, ws []workload) string {
 	switch c.name {
 	case davit.name:
@@ -244,7 +244,7 @@ func pass(ctx context.Context, b *bed) (map[unit]float64, error) {
 	return values, err
 }
 
-// written distinguishes states of davit's files and units.
+// written returns a checksum of the state of davit's files and units.
 func written(ctx context.Context, b *bed) (string, error) {
 	return b.Output(ctx, "sh", "-c", `find /var/lib/davit /etc/systemd/system.attached -printf '%p %C@ %s\n' 2>/dev/null | sort | sha256sum`)
 }

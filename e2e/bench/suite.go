@@ -70,9 +70,9 @@ func (s *suite) close() error {
 	return errors.Join(errs...)
 }
 
-// interleave calls a function for each contestant in each round, so that other work of the machine
-// meets all of them. Each round begins with another one, and a first round is not counted: it warms up.
-// A contestant that fails is out, and the table says so.
+// interleave calls a function for each contestant in each round, so that other work of the machine meets all of them.
+// Each round begins with another one, and a first round is not counted: it warms up. A contestant that fails is
+// excluded, and marked in the table.
 func (s *suite) interleave(of variant, rounds int, peers []contestant, f func(c contestant) (map[unit]float64, error)) {
 	peers = slices.Clone(peers)
 	for round := range rounds + 1 {

@@ -1,4 +1,4 @@
-// Package cache is where tests keep what they make once on a machine.
+// Package cache keeps files that tests make once on a machine.
 package cache
 
 import (

@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// Install installs the essential packages of a release and those named into a directory, without
-// documents, translations and what is only recommended. The kernel, where there is one, has the drivers
-// of the disk built in, so it needs no initial RAM disk.
+// Install installs the essential packages of a release and those named into a directory, without documents,
+// translations and recommended packages. The kernel, if one is installed, has the drivers of the disk built in, so it
+// needs no initial RAM disk.
 func Install(ctx context.Context, tree, release string, packages []string) error {
 	mirror, err := findMirror(ctx)
 	if err != nil {
@@ -47,7 +47,7 @@ func findMirror(ctx context.Context) (string, error) {
 	return mirror, err
 }
 
-// Run runs a command of this machine; what it said is in the error.
+// Run runs a command of this machine; its output is in the error.
 func Run(ctx context.Context, name string, args ...string) error {
 	var output bytes.Buffer
 	command := exec.CommandContext(ctx, name, args...)

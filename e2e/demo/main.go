@@ -1,7 +1,6 @@
-// demo shows davit's main job on a throwaway node: a manifest dropped into a directory
-// becomes a systemd service, an edit replaces it, a deletion removes it. It types what an
-// operator would type, shows what an operator would see, and fails if any of it does not
-// hold.
+// demo shows davit's main job on a throwaway node: a manifest dropped into a directory becomes a systemd service, an
+// edit replaces it, a deletion removes it. It runs an operator's commands, shows their output, and fails if one of the
+// results is not as described.
 package main
 
 import (
@@ -71,7 +70,7 @@ type demo struct {
 	examples string
 }
 
-// tour is what is shown, in order. It stops at the first thing that does not hold.
+// tour shows the steps in order. It stops at the first one that fails.
 func (d *demo) tour(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{d.agent, d.drop, d.look, d.edit, d.remove} {
 		if err := step(ctx); err != nil {
@@ -208,7 +207,7 @@ func (d *demo) put(name, text string) error {
 	return d.lab.Put(filepath.Join(manifests, name), strings.NewReader(text), 0o644)
 }
 
-// typed runs a command in the node and shows it with what it prints.
+// typed runs a command in the node and shows it with its output.
 func (d *demo) typed(ctx context.Context, args ...string) (string, error) {
 	line := strings.Join(args, " ")
 	if args[0] == "sh" {

@@ -39,9 +39,8 @@ type node struct {
 	Leftovers []string
 	// Broken are missing files that units need, and damaged parts of the storage of images.
 	Broken []string
-	// Links and Mounts are how many network devices and mounts there are, Groups how many control
-	// groups of davit's, Namespaces how many network namespaces, Rules how many lines of firewall
-	// rules, Launchers how many processes of davit-run.
+	// Links and Mounts are the numbers of network devices and mounts, Groups of davit's control groups, Namespaces of
+	// network namespaces, Rules of lines of firewall rules, Launchers of processes of davit-run.
 	Links, Mounts, Groups, Namespaces, Rules, Launchers int
 	// Jobs are systemd's pending jobs.
 	Jobs int

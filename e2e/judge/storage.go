@@ -17,7 +17,7 @@ import (
 	tarsplit "github.com/vbatts/tar-split/tar/storage"
 )
 
-// storageDir is where containers-storage.conf(5) has the storage.
+// storageDir is the default directory of the storage (containers-storage.conf(5)).
 const storageDir = "/var/lib/containers/storage"
 
 // storedLayer is the storage's record of a layer that it has.
@@ -34,9 +34,9 @@ type storedImage struct {
 	BigDataDigests map[string]digest.Digest `json:"big-data-digests"`
 }
 
-// storage looks whether all that the storage counts as present is there, byte for byte, and whether
-// davit's records of images name nothing else. The storage is only read, and its library not used: that
-// would first remove what it had begun.
+// storage checks that all content that the storage lists as present exists, byte for byte, and that davit's records of
+// images name nothing else. It only reads the storage, without the library: that would first remove its incomplete
+// work.
 func storage(n *node) error {
 	layers, err := layers(n)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 const (
 	disksPath   = "/mnt"
 	rootPath    = disksPath + "/root"    // the node's root, mounted
-	maskPath    = disksPath + "/mask"    // what lies directly over the machine's root
+	maskPath    = disksPath + "/mask"    // covers the machine's root directly
 	storePath   = disksPath + "/store"   // directories that must not lie on an overlay
 	cgroupPath  = disksPath + "/cgroup"  // the machine's cgroup v2 tree
 	notifyPath  = disksPath + "/notify"  // PID 1 reports here

@@ -6,8 +6,8 @@ import (
 	"net"
 )
 
-// Listen listens on an address of the node from outside, as if a process of the node did.
-// The listener ends with the node's boot: after a reboot it must be made again.
+// Listen listens on an address of the node from outside, as if a process of the node did. The listener ends with the
+// node's boot: after a reboot it must be re-created.
 func (n *Node) Listen(network, address string) (net.Listener, error) {
 	var listener net.Listener
 	err := n.current().inside(func() (err error) {

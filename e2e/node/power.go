@@ -22,7 +22,7 @@ type power struct {
 	init  *os.Process
 	pidfd *os.File
 	group *cgroup
-	// ready is where PID 1 reports that it has booted, as sd_notify(3) describes.
+	// ready is the socket at which PID 1 reports that it has booted, as sd_notify(3) describes.
 	ready *net.UnixConn
 	// off is closed when PID 1 has ended and with it every process of the node; exit
 	// then says how.

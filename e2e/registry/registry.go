@@ -101,7 +101,7 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	}
 }
 
-// Protected is the registry for those who know a user's password.
+// Protected is the registry for clients with a user's password.
 func (r *Registry) Protected(user, password string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		if gotUser, gotPassword, ok := request.BasicAuth(); !ok || gotUser != user || gotPassword != password {

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// Certificate returns a fresh self-signed certificate for an IP address, for a TLS server,
-// and as PEM for those who are to trust it.
+// Certificate returns a fresh self-signed certificate for an IP address, for a TLS server, and as PEM for clients that
+// are to trust it.
 func Certificate(address net.IP) (tls.Certificate, []byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -89,7 +89,7 @@ func exitStatus(err error) (int, error) {
 	return exit.ExitCode(), nil
 }
 
-// trialPath is where the folder is in the node.
+// trialPath is the path of the folder in the node.
 const trialPath = "/trial"
 
 // copyFolder copies all of the folder into the node, with modes and links.

@@ -28,7 +28,7 @@ var packages = []string{
 // files are the machine's own configuration.
 var files = map[string]string{
 	"/etc/hosts":                           "127.0.0.1 localhost\n::1 localhost\n",
-	"/etc/selinux/config":                  "SELINUX=permissive\nSELINUXTYPE=default\n", // where the kernel is told to have it
+	"/etc/selinux/config":                  "SELINUX=permissive\nSELINUXTYPE=default\n", // used if the kernel's command line enables SELinux
 	"/etc/resolv.conf":                     "",                                          // no name server can be reached
 	"/etc/fstab":                           "/dev/nvme0n1 / ext4 defaults 0 1\nLABEL=" + localLabel + " /usr/local ext4 ro,nofail,x-systemd.before=local-fs.target 0 0\n",
 	"/etc/systemd/network/50-eth0.network": "[Match]\nName=eth0\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\n",

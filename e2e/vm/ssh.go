@@ -176,8 +176,8 @@ func (m *Machine) Put(name string, content io.Reader, mode fs.FileMode) error {
 	return nil
 }
 
-// Listen listens on an address of the machine from outside, as if a process of it did. The
-// listener ends with the machine's boot: after a reboot it must be made again.
+// Listen listens on an address of the machine from outside, as if a process of it did. The listener ends with the
+// machine's boot: after a reboot it must be re-created.
 func (m *Machine) Listen(network, address string) (net.Listener, error) {
 	_, client := m.current()
 	listener, err := client.Listen(network, address)

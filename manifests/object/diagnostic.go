@@ -103,3 +103,20 @@ func (d Diagnostics) Err() error {
 	}
 	return errors.Join(errs...)
 }
+
+// Join returns the path of a field below another one; the path of the document as a whole is empty.
+func Join(path, field string) string {
+	if path == "" {
+		return field
+	}
+	return path + "." + field
+}
+
+// Shorten cuts a text to the length that a message shows of it.
+func Shorten(text string) string {
+	const most = 60
+	if characters := []rune(text); len(characters) > most {
+		return string(characters[:most]) + "…"
+	}
+	return text
+}

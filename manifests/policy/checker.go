@@ -31,10 +31,10 @@ func (c *checker) object(object v1.Object) {
 	case *v1.Container:
 		context := object.Spec.SecurityContext
 		c.sandbox("spec", object.Spec.SandboxFields)
-		c.sysctls("spec.securityContext.sysctls", context.Sysctls)
+		checkSysctls(c, "spec.securityContext.sysctls", context.Sysctls)
 		c.container("spec", object.Spec.ContainerFields, context.ContainerSecurityContext, v1.PodSecurityContext{})
 		c.mounts("spec", object.Spec.ContainerFields, object.Spec.SandboxFields)
-		c.procMount("spec", context.ContainerSecurityContext, object.Spec.SandboxFields)
+		checkProcMount(c, "spec", context.ContainerSecurityContext, object.Spec.SandboxFields)
 	case *v1.Pod:
 		c.pod("spec", object.Spec)
 	case *v1.Job:
@@ -56,16 +56,16 @@ func (c *checker) object(object v1.Object) {
 func (c *checker) pod(at string, spec v1.PodSpec) {
 	context := spec.SecurityContext
 	c.sandbox(at, spec.SandboxFields)
-	c.sysctls(at+".securityContext.sysctls", context.Sysctls)
-	c.profiles(at+".securityContext", context.SeccompProfile, context.AppArmorProfile)
-	c.seLinux(at+".securityContext.seLinuxOptions", context.SELinuxOptions)
-	c.users(at+".securityContext", context.RunAsUser, context.RunAsNonRoot)
+	checkSysctls(c, at+".securityContext.sysctls", context.Sysctls)
+	checkProfiles(c, at+".securityContext", context.SeccompProfile, context.AppArmorProfile)
+	checkSELinux(c, at+".securityContext.seLinuxOptions", context.SELinuxOptions)
+	checkUsers(c, at+".securityContext", context.RunAsUser, context.RunAsNonRoot)
 	for list, containers := range map[string][]v1.PodContainer{"initContainers": spec.InitContainers, "containers": spec.Containers} {
 		for i, container := range containers {
 			field := fmt.Sprintf("%s.%s[%d]", at, list, i)
 			c.container(field, container.ContainerFields, container.SecurityContext, context)
 			c.mounts(field, container.ContainerFields, spec.SandboxFields)
-			c.procMount(field, container.SecurityContext, spec.SandboxFields)
+			checkProcMount(c, field, container.SecurityContext, spec.SandboxFields)
 		}
 	}
 }
@@ -93,7 +93,7 @@ func (c *checker) sandbox(at string, spec v1.SandboxFields) {
 			c.refuse(at+"."+namespace.field, "preset", "%s", namespace.what)
 		}
 	}
-	c.userNamespace(at+".userNamespace", spec.UserNamespace)
+	checkUserNamespace(c, at+".userNamespace", spec.UserNamespace)
 	for i, attachment := range spec.Networks {
 		if mac, err := net.ParseMAC(attachment.MACAddress); err == nil && bytes.HasPrefix(mac, []byte{0x02, 'd'}) {
 			c.refuse(fmt.Sprintf("%s.networks[%d].macAddress", at, i), "preset", "02:64 begins the addresses that davit gives the others of the network")
@@ -138,8 +138,8 @@ func (c *checker) container(at string, spec v1.ContainerFields, context v1.Conta
 	}
 	for i, socket := range spec.Sockets {
 		field := fmt.Sprintf("%s.sockets[%d]", at, i)
-		c.listen(field+".listenStream", socket.ListenStream)
-		c.listen(field+".listenDatagram", socket.ListenDatagram)
+		checkListen(c, field+".listenStream", socket.ListenStream)
+		checkListen(c, field+".listenDatagram", socket.ListenDatagram)
 	}
 	c.passThrough(at, spec)
 	if !c.confines() {
@@ -148,7 +148,7 @@ func (c *checker) container(at string, spec v1.ContainerFields, context v1.Conta
 	for i, device := range spec.Devices {
 		field := fmt.Sprintf("%s.devices[%d].path", at, i)
 		if device.IsCDI() {
-			c.cdiDevice(field, device.Path)
+			checkCDIDevice(c, field, device.Path)
 			continue
 		}
 		c.hostPath(field, device.Path, false)
@@ -162,22 +162,22 @@ func (c *checker) container(at string, spec v1.ContainerFields, context v1.Conta
 			c.refuse(fmt.Sprintf("%s.env[%d].valueFrom.hostEnv.name", at, i), "hostEnv", "it may not read %s in the environment of the node's systemd", from.HostEnv.Name)
 		}
 	}
-	c.logRate(at+".logging.rateLimit", spec.Logging.RateLimit)
+	checkLogRate(c, at+".logging.rateLimit", spec.Logging.RateLimit)
 	if isLogger(spec.Logging.Tag) {
 		c.refuse(at+".logging.tag", "preset", "lines in the journal would seem to be of %s of the system", spec.Logging.Tag)
 	}
-	c.ulimits(at+".ulimits", spec.Ulimits)
+	checkUlimits(c, at+".ulimits", spec.Ulimits)
 	if spec.OOMScoreAdj != nil && *spec.OOMScoreAdj < 0 {
 		c.refuse(at+".oomScoreAdj", "preset", "the node's own services would be killed before it")
 	}
-	c.probes(at, spec)
+	checkProbes(c, at, spec)
 	field := at + ".securityContext"
 	if context.Privileged {
 		c.refuse(field+".privileged", "preset", "root in it would be root on the node")
 	}
-	c.capabilities(field+".capabilities", context.Capabilities)
-	c.profiles(field, context.SeccompProfile, context.AppArmorProfile)
-	c.seLinux(field+".seLinuxOptions", context.SELinuxOptions)
+	checkCapabilities(c, field+".capabilities", context.Capabilities)
+	checkProfiles(c, field, context.SeccompProfile, context.AppArmorProfile)
+	checkSELinux(c, field+".seLinuxOptions", context.SELinuxOptions)
 	for i := range context.UnmaskedPaths {
 		c.refuse(fmt.Sprintf("%s.unmaskedPaths[%d]", field, i), "preset", "it would see paths that are hidden from containers")
 	}
@@ -187,7 +187,7 @@ func (c *checker) container(at string, spec v1.ContainerFields, context v1.Conta
 	if context.AllowPrivilegeEscalation {
 		c.refuse(field+".allowPrivilegeEscalation", "preset", "set-id programs would give it more privileges")
 	}
-	c.users(field, context.RunAsUser, context.RunAsNonRoot)
+	checkUsers(c, field, context.RunAsUser, context.RunAsNonRoot)
 	if context.RunAsNonRoot == nil && (pod.RunAsNonRoot == nil || !*pod.RunAsNonRoot) {
 		c.refuse(field+".runAsNonRoot", "preset", "it might run as root: want true")
 	}
@@ -196,17 +196,17 @@ func (c *checker) container(at string, spec v1.ContainerFields, context v1.Conta
 	}
 }
 
-// procMount checks who sees all of /proc. The kernel's settings belong to root of the node, whom
+// checkProcMount checks who sees all of /proc. The kernel's settings belong to root of the node, whom
 // users of its own are not; baseline leaves it to them, as Kubernetes does.
-func (c *checker) procMount(at string, context v1.ContainerSecurityContext, sandbox v1.SandboxFields) {
+func checkProcMount(c *checker, at string, context v1.ContainerSecurityContext, sandbox v1.SandboxFields) {
 	ownUsers := sandbox.OwnUsers() && !mapsRoot(sandbox.UserNamespace)
 	if context.ProcMount == v1.ProcMountUnmasked && c.confines() && (!ownUsers || c.restricts()) {
 		c.refuse(at+".securityContext.procMount", "preset", "it would see and change the kernel's settings")
 	}
 }
 
-// users checks what a pod or a container says of its user.
-func (c *checker) users(field string, user *int64, nonRoot *bool) {
+// checkUsers checks what a pod or a container says of its user.
+func checkUsers(c *checker, field string, user *int64, nonRoot *bool) {
 	if !c.restricts() {
 		return
 	}
@@ -218,8 +218,8 @@ func (c *checker) users(field string, user *int64, nonRoot *bool) {
 	}
 }
 
-// profiles checks the kernel's confinement of a pod or a container.
-func (c *checker) profiles(field string, seccomp v1.SeccompProfile, appArmor *v1.AppArmorProfile) {
+// checkProfiles checks the kernel's confinement of a pod or a container.
+func checkProfiles(c *checker, field string, seccomp v1.SeccompProfile, appArmor *v1.AppArmorProfile) {
 	if !c.confines() {
 		return
 	}
@@ -238,7 +238,7 @@ var confinedTypes = []string{"", "container_t", "container_init_t", "container_k
 // confinedFileTypes are those of files that containers alone use, to write and to read.
 var confinedFileTypes = []string{"", "container_file_t", "container_ro_file_t"}
 
-func (c *checker) seLinux(field string, options *v1.SELinuxOptions) {
+func checkSELinux(c *checker, field string, options *v1.SELinuxOptions) {
 	if options == nil || !c.confines() {
 		return
 	}
@@ -264,7 +264,7 @@ var baselineCapabilities = []string{
 	"SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
 }
 
-func (c *checker) capabilities(field string, capabilities v1.Capabilities) {
+func checkCapabilities(c *checker, field string, capabilities v1.Capabilities) {
 	allowed := baselineCapabilities
 	if c.restricts() {
 		allowed = []string{"NET_BIND_SERVICE"}
@@ -286,7 +286,7 @@ var safeSysctls = []string{
 	"net.ipv4.tcp_syncookies", "net.ipv4.tcp_wmem",
 }
 
-func (c *checker) sysctls(field string, sysctls []v1.Sysctl) {
+func checkSysctls(c *checker, field string, sysctls []v1.Sysctl) {
 	if !c.confines() {
 		return
 	}
@@ -301,7 +301,7 @@ func (c *checker) sysctls(field string, sysctls []v1.Sysctl) {
 // memory that cannot be swapped or is the kernel's, and priority.
 var costly = []string{"memlock", "msgqueue", "sigpending", "nice", "rtprio", "rttime"}
 
-func (c *checker) ulimits(field string, ulimits []v1.Ulimit) {
+func checkUlimits(c *checker, field string, ulimits []v1.Ulimit) {
 	for i, ulimit := range ulimits {
 		if slices.Contains(costly, ulimit.Name) {
 			c.refuse(fmt.Sprintf("%s[%d].name", field, i), "preset", "it may not set the limit %s", ulimit.Name)
@@ -309,8 +309,8 @@ func (c *checker) ulimits(field string, ulimits []v1.Ulimit) {
 	}
 }
 
-// probes checks that probes and hooks go nowhere but to their own container.
-func (c *checker) probes(at string, spec v1.ContainerFields) {
+// checkProbes checks that probes and hooks go nowhere but to their own container.
+func checkProbes(c *checker, at string, spec v1.ContainerFields) {
 	handlers := map[string]v1.Handler{}
 	for name, probe := range map[string]*v1.Probe{
 		"startupProbe": spec.StartupProbe, "readinessProbe": spec.ReadinessProbe, "livenessProbe": spec.LivenessProbe,

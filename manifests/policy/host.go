@@ -46,8 +46,8 @@ func (c *checker) opened(field, path string) {
 	}
 }
 
-// cdiDevice checks a CDI device. Its specification is a file of root's, which is trusted for what it says.
-func (c *checker) cdiDevice(field, name string) {
+// checkCDIDevice checks a CDI device. Its specification is a file of root's, which is trusted for what it says.
+func checkCDIDevice(c *checker, field, name string) {
 	if !matchesAny(c.policy.Devices, name) {
 		c.refuse(field, "devices", "it may not use the CDI device %s", name)
 	}
@@ -59,7 +59,7 @@ const sshPort = 22
 // hostPort checks a port of the node.
 func (c *checker) hostPort(field string, port v1.ContainerPort) {
 	if port.AutoHostPort {
-		c.autoHostPort(strings.TrimSuffix(field, "hostPort")+"autoHostPort", port)
+		checkAutoHostPort(c, strings.TrimSuffix(field, "hostPort")+"autoHostPort", port)
 	}
 	last := port.HostPort + max(port.EndPort-port.ContainerPort, 0)
 	if port.HostPort == 0 {
@@ -76,16 +76,16 @@ func (c *checker) hostPort(field string, port v1.ContainerPort) {
 	}
 }
 
-// autoHostPort checks that there are ports which davit may choose from.
-func (c *checker) autoHostPort(field string, port v1.ContainerPort) {
+// checkAutoHostPort checks that there are ports which davit may choose from.
+func checkAutoHostPort(c *checker, field string, port v1.ContainerPort) {
 	allowed := func(r PortRange) bool { return r.Min <= v1.MaxAutoHostPort && v1.MinAutoHostPort <= r.Max }
 	if (c.confines() || len(c.policy.HostPorts) > 0) && !slices.ContainsFunc(c.policy.HostPorts, allowed) {
 		c.refuse(field, "hostPorts", "it may not publish a port of the node from %d to %d", v1.MinAutoHostPort, v1.MaxAutoHostPort)
 	}
 }
 
-// listen checks an address of the node that systemd listens on for a container.
-func (c *checker) listen(field string, address v1.ListenAddress) {
+// checkListen checks an address of the node that systemd listens on for a container.
+func checkListen(c *checker, field string, address v1.ListenAddress) {
 	if path := address.Path(); path != "" {
 		c.hostPath(field, path, false)
 		c.opened(field, path)

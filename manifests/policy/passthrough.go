@@ -94,8 +94,8 @@ func isLogBurst(value string) bool {
 	return err == nil && lines > 0 && lines <= logRate*int64(logInterval/time.Second)
 }
 
-// logRate checks how much the journal takes of a container; nil is journald's default.
-func (c *checker) logRate(field string, limit *v1.LogRateLimit) {
+// checkLogRate checks how much the journal takes of a container; nil is journald's default.
+func checkLogRate(c *checker, field string, limit *v1.LogRateLimit) {
 	switch {
 	case limit == nil:
 	case limit.IntervalSeconds == 0:

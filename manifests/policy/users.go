@@ -7,25 +7,25 @@ import (
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
-// userNamespace checks the users of the node that a workload has among its own: it can do what they can, to their files and
+// checkUserNamespace checks the users of the node that a workload has among its own: it can do what they can, to their files and
 // their processes.
-func (c *checker) userNamespace(field string, users *v1.UserNamespace) {
+func checkUserNamespace(c *checker, field string, users *v1.UserNamespace) {
 	if users == nil {
 		return
 	}
 	if keep := users.KeepID; keep != nil {
-		c.hostID(field+".keepID.uid", v1.IDMapping{HostID: keep.UID})
-		c.hostID(field+".keepID.gid", v1.IDMapping{HostID: keep.Group()})
+		checkHostID(c, field+".keepID.uid", v1.IDMapping{HostID: keep.UID})
+		checkHostID(c, field+".keepID.gid", v1.IDMapping{HostID: keep.Group()})
 	}
 	for i, mapping := range users.UIDMappings {
-		c.hostID(fmt.Sprintf("%s.uidMappings[%d].hostID", field, i), mapping)
+		checkHostID(c, fmt.Sprintf("%s.uidMappings[%d].hostID", field, i), mapping)
 	}
 	for i, mapping := range users.GIDMappings {
-		c.hostID(fmt.Sprintf("%s.gidMappings[%d].hostID", field, i), mapping)
+		checkHostID(c, fmt.Sprintf("%s.gidMappings[%d].hostID", field, i), mapping)
 	}
 }
 
-func (c *checker) hostID(field string, mapping v1.IDMapping) {
+func checkHostID(c *checker, field string, mapping v1.IDMapping) {
 	first, last := mapping.HostID, mapping.HostID+mapping.Count()-1
 	allowed := slices.ContainsFunc(c.policy.HostIDs, func(r IDRange) bool { return r.Min <= first && last <= r.Max })
 	switch {

@@ -7,7 +7,7 @@ import (
 	"regexp"
 	"slices"
 
-	"github.com/davit-project/davit/manifests/kube"
+	"github.com/davit-project/davit/manifests/convert/kube"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 

@@ -8,8 +8,8 @@ import (
 	"reflect"
 )
 
-// BridgeNetwork is one of davit's own networks: a bridge device that has the subnets' gateway addresses.
-// In a CNI configuration list it is the one plugin of type "davit".
+// BridgeNetwork is a network that davit itself implements: a bridge device that has the subnets' gateway addresses. In
+// a CNI configuration list it is the one plugin of type "davit".
 type BridgeNetwork struct {
 	// Name is the network's.
 	Name string `json:"-"`
@@ -19,7 +19,7 @@ type BridgeNetwork struct {
 	MTU int `json:"mtu,omitempty"`
 	// Subnets are the networks of which each container has an address.
 	Subnets []Subnet `json:"subnets"`
-	// Internal is set for a network that leads nowhere else.
+	// Internal is set for a network without a route to others.
 	Internal bool `json:"internal,omitempty"`
 }
 

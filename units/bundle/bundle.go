@@ -89,7 +89,7 @@ type Launch struct {
 	AllDevices bool `json:"allDevices,omitempty"`
 	// AllCapabilities gives the container those of the Spec's capabilities that the node has.
 	AllCapabilities bool `json:"allCapabilities,omitempty"`
-	// Files are the files that the bundle brings along, beside its config.json.
+	// Files are the files of the bundle, in addition to its config.json.
 	Files []File `json:"files,omitempty"`
 	// Reload is the action of a reload of the unit.
 	Reload Reload `json:"reload,omitzero"`
@@ -311,8 +311,8 @@ type Device struct {
 	Node *DeviceNode `json:"node,omitempty"`
 }
 
-// DeviceNode is how a device of the Container Device Interface appears in the container. What is not set is as the device at
-// the path is, but for the owner, which is the container's user.
+// DeviceNode describes a device of the Container Device Interface in the container. Unset fields are as for the device at
+// the path, but for the owner, which is then the container's user.
 type DeviceNode struct {
 	// Type is b, c or p.
 	Type  string  `json:"type,omitempty"`
@@ -446,5 +446,5 @@ func IDOf(dirName string) string {
 	return dirName[:max(dash, 0)]
 }
 
-// Path is where the bundle of this directory name lies on the node.
+// Path returns the path of the bundle of this directory name on the node.
 func Path(dirName string) string { return path.Join(BundlesDir, dirName) }

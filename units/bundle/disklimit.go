@@ -81,7 +81,7 @@ func (l *Launch) hasEmptyDir(name string) bool {
 	return slices.ContainsFunc(l.EmptyDirs, func(dir EmptyDir) bool { return dir.Name == name })
 }
 
-// EmptyDirPath is where an empty directory lies that the container mounts: its own one, or one of its sandbox's.
+// EmptyDirPath returns the path of an empty directory that the container mounts: its own one, or one of its sandbox's.
 func (l *Launch) EmptyDirPath(name string) string {
 	return EmptyDirPath(l.emptyDirOwner(name), name)
 }
@@ -102,5 +102,5 @@ func (l *Launch) QuotaOwner(limit DiskLimit) string {
 	return l.emptyDirOwner(limit.EmptyDirs[0])
 }
 
-// WritableDir is where the writable layer of a running container lies.
+// WritableDir returns the path of the writable layer of a running container.
 func WritableDir(id string) string { return path.Join(ContainersDir, id, "writable") }

@@ -15,7 +15,7 @@ const SecretEnvFile = "environment.json"
 // brings along.
 const volumesDir = "volumes"
 
-// File is a file that a bundle brings along. It is written once, with the bundle.
+// File is a file of a bundle. It is written once, with the bundle.
 type File struct {
 	// Path is relative to the bundle.
 	Path string `json:"path"`
@@ -35,7 +35,7 @@ func NewFile(path string, content []byte, mode uint32) File {
 	return File{Path: path, Mode: mode, Digest: hex.EncodeToString(sum[:]), Content: content}
 }
 
-// VolumePath is where the files of a volume lie in a bundle.
+// VolumePath returns the path of the files of a volume in a bundle.
 func VolumePath(volume string) string { return path.Join(volumesDir, volume) }
 
 // ownScheme marks the mounts whose source is in the bundle.

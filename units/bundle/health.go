@@ -12,7 +12,7 @@ const HealthDir = RunDir + "/health"
 // HealthLock is locked while an agent watches.
 const HealthLock = HealthDir + "/lock"
 
-// HealthFile is where the record of a container lies.
+// HealthFile returns the path of the record of a container.
 func HealthFile(id string) string { return path.Join(HealthDir, id+".json") }
 
 // HealthRecord is the result of the probes of a running container.

@@ -49,7 +49,7 @@ type Stage string
 // The stages.
 const (
 	StageImage   Stage = "image"   // its root file system, or a volume that is an image
-	StageVolume  Stage = "volume"  // what it mounts from the node
+	StageVolume  Stage = "volume"  // the volumes and paths of the node that it mounts
 	StageNetwork Stage = "network" // its networks
 	StageStart   Stage = "start"   // anything else up to its process, and its postStart hook
 	StageProbe   Stage = "probe"   // it was not ready in time
@@ -72,10 +72,10 @@ func (r LastRun) String() string {
 	return r.Result + " " + r.Exit
 }
 
-// LastRunFile is where the last run of a container is noted, as JSON.
+// LastRunFile returns the path of the note of a container's last run, as JSON.
 func LastRunFile(id string) string { return path.Join(LastRunsDir, id) }
 
-// FailureFile is where the launcher leaves its [Failure] for the note of the end of the run.
+// FailureFile returns the path at which the launcher leaves its [Failure] for the note of the end of the run.
 func FailureFile(id string) string { return path.Join(LastRunsDir, "."+id) }
 
 // Calm is how long a container has to run before its earlier restarts no longer count, as in Kubernetes

@@ -55,8 +55,7 @@ const (
 	CNIDataDir = RunDir + "/cni/networks"
 	// CNICacheDir is libcni's cache of results.
 	CNICacheDir = RunDir + "/cni"
-	// UserPluginDir is where a node's owner installs CNI plugins; it comes before
-	// davit's own.
+	// UserPluginDir is the directory in which a node's owner installs CNI plugins; it comes before davit's own.
 	UserPluginDir = "/opt/cni/bin"
 )
 
@@ -77,7 +76,7 @@ const (
 // (https://www.cni.dev/docs/spec/#gc-clean-up-any-stale-resources).
 func NetworkLock(network string) string { return path.Join(NetworksDir, network, "lock") }
 
-// NetworkRecordFile is where the record of a network lies.
+// NetworkRecordFile returns the path of the record of a network.
 func NetworkRecordFile(network string) string {
 	return path.Join(NetworkRecordsDir, network+".json")
 }
@@ -102,11 +101,11 @@ func AddressFile(id string) string { return path.Join(AttachmentsDir, id, "addre
 // it while they start the container, and while they clean up after it.
 func RecordFile(id string) string { return path.Join(AttachmentsDir, id, ConfigFile) }
 
-// EmptyDirPath is where an [EmptyDir] of a running container or sandbox lies.
+// EmptyDirPath returns the path of an [EmptyDir] of a running container or sandbox.
 func EmptyDirPath(id, name string) string { return path.Join(ContainersDir, id, "volumes", name) }
 
-// EtcFile is where one of [EtcFiles] of a running container or sandbox lies. The container may write to it: it lies where
-// the writable layer does, because a file in RunDir could fill a file system that the whole node needs.
+// EtcFile returns the path of one of [EtcFiles] of a running container or sandbox. The container may write to it: it lies
+// where the writable layer does, because a file in RunDir could fill a file system that the whole node needs.
 func EtcFile(id, name string) string { return path.Join(ContainersDir, id, name) }
 
 // MemberFile has the addresses of a container that is attached to networks, and its names for its neighbours.

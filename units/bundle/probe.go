@@ -15,7 +15,7 @@ func (h Health) HoldsStart() bool {
 	return h.PostStart != nil || h.Startup != nil || h.Readiness != nil
 }
 
-// Probe is a check that is made again and again. Nothing in it is left to a default.
+// Probe is a periodic check. All of its settings are explicit, without defaults.
 type Probe struct {
 	Check
 	// InitialDelay, Period and Timeout are seconds: from the container's start to the first

@@ -39,7 +39,7 @@ type RootfsName struct {
 	Digest    string `json:"digest"`
 }
 
-// RootfsPath is where the record of the image id lies.
+// RootfsPath returns the path of the record of the image id.
 func RootfsPath(imageID string) string { return path.Join(RootfsDir, imageID+".json") }
 
 // Encode returns the record's text.

@@ -9,7 +9,7 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// privateSocket is where systemd itself talks D-Bus, to root, without a message bus.
+// privateSocket is the socket at which systemd itself speaks D-Bus, to root, without a message bus.
 const privateSocket = "unix:path=/run/systemd/private"
 
 // Dial returns a connection to systemd, which the end of the context closes. systemd sends all its signals to each

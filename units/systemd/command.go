@@ -16,9 +16,9 @@ const maxCommandOutput = 100_000
 // cutNote follows output that is longer.
 const cutNote = "\n(the rest was cut)"
 
-// RunCommand has systemd run a command as a service of its own, for as long as within at most, and
-// returns what it wrote: outside of this process's confinement, which a command would inherit, and
-// without a line in the journal. Output of more than 100,000 bytes is cut, and a last line says so.
+// RunCommand has systemd run a command as a separate service, for at most within, and returns its output. It runs
+// outside of this process's confinement, which a child would inherit, and without a line in the journal. Output of more
+// than 100,000 bytes is cut, with a note on the last line.
 func (s *Manager) RunCommand(ctx context.Context, name, description string, command []string, within time.Duration) (string, error) {
 	reader, writer, err := os.Pipe()
 	if err != nil {

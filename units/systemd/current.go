@@ -67,7 +67,8 @@ func setCurrent(name, text string) error {
 	return syncDir(bundle.CurrentDir)
 }
 
-// removeCurrent removes the link of a unit, durably: what systemd still knows of the unit starts nothing any more.
+// removeCurrent removes the link of a unit, durably: a definition that systemd still has loaded can start nothing from
+// then on.
 func removeCurrent(name string) error {
 	err := os.Remove(bundle.CurrentBundle(names.ID(name)))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -11,7 +11,7 @@ import (
 	"github.com/davit-project/davit/units"
 )
 
-// enabledDirs are where systemctl enable makes links, and systemctl enable --runtime.
+// enabledDirs are the directories in which systemctl enable and systemctl enable --runtime make links.
 var enabledDirs = []string{"/etc/systemd/system", "/run/systemd/system"}
 
 // Enabled are the links of enabled units, by directory and unit.
@@ -52,7 +52,7 @@ func (e Enabled) read(target string) error {
 	return err
 }
 
-// Lacks reports whether none of the links is there that a unit gets when it is enabled, and should be there.
+// Lacks reports whether a unit should be enabled and has none of the links that make it so.
 func (e Enabled) Lacks(name string, own units.Own) bool {
 	for link := range strings.FieldsSeq(own.Links) {
 		if e[link+"/"+name] {

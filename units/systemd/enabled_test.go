@@ -61,7 +61,7 @@ func TestAMaskTakesNoPlace(t *testing.T) {
 func TestLinksOfAUnitAreRemoved(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	links := map[string]string{ // to what they lead
+	links := map[string]string{ // link → target
 		"multi-user.target.wants/web.service": "/etc/systemd/system.attached/web.service",
 		"app.target.requires/web.service":     "/etc/systemd/system.attached/web.service",
 		"site.service":                        "/etc/systemd/system.attached/web.service",

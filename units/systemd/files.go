@@ -45,7 +45,7 @@ type readFile struct {
 	err   error // it is not davit's
 }
 
-// stamp is what stat(2) tells of a file that changes with its text.
+// stamp has the results of stat(2) that change with the text of a file.
 type stamp struct {
 	device, inode  uint64
 	size           int64
@@ -126,7 +126,7 @@ func (f readFile) isCurrent(current map[string]string) bool {
 	return true
 }
 
-// dropInDirs are where systemctl edit and systemctl set-property leave drop-ins (systemd.unit(5)).
+// dropInDirs are the directories in which systemctl edit and systemctl set-property make drop-ins (systemd.unit(5)).
 var dropInDirs = []string{
 	"/etc/systemd/system.control", "/run/systemd/system.control", "/run/systemd/transient",
 	"/etc/systemd/system", "/run/systemd/system", bundle.UnitsDir,
@@ -153,7 +153,7 @@ func DropIns() (string, error) {
 const newPrefix = ".davit-new-"
 
 // Tidy removes the leftovers of interrupted writes and removals that [Files.List] has found, but for the links of units
-// that are in use. Nobody may write units meanwhile.
+// that are in use. No units may be written meanwhile.
 func (f *Files) Tidy(inUse func(unit string) bool) error {
 	for _, path := range f.left {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -260,7 +260,7 @@ func removeUnit(name string) error {
 	return nil
 }
 
-// etcDir is where systemctl enable makes links (systemd.unit(5)).
+// etcDir is the directory in which systemctl enable makes links (systemd.unit(5)).
 const etcDir = "/etc/systemd/system"
 
 // removeLinks removes the links below a directory of units that systemctl enable makes for a unit: those of its name by

@@ -9,8 +9,8 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// Foreign says of unit names whose they are when they are taken by units that are not davit's: the file that such a
-// unit comes from, or what systemd says of it. Names that are free are left out.
+// Foreign returns, for unit names that unmanaged units use, the origin of the unit: its file, or systemd's description
+// of it. Free names are left out.
 func (s *Manager) Foreign(ctx context.Context, names []string) (map[string]string, error) {
 	foreign := map[string]string{}
 	if len(names) == 0 {

@@ -116,7 +116,7 @@ func (s *Manager) job(ctx context.Context, verb, name string, start startJob) er
 	}
 }
 
-// ended says what the result of a job means.
+// ended returns the error for the result of a job; nil if it succeeded.
 func (s *Manager) ended(ctx context.Context, conn *connection, verb, name, result string) error {
 	switch result {
 	case "done", "skipped":
@@ -133,8 +133,8 @@ func interrupted(ctx context.Context, verb, name string) error {
 	return fmt.Errorf("%s %s: %w: systemd goes on with it", verb, name, context.Cause(ctx))
 }
 
-// outcome reads from the unit itself how a job ended whose signal went with the connection: systemd cuts
-// all of them when it executes itself anew, and goes on with its jobs.
+// outcome reads the result of a job from the unit, if its signal was lost with the connection: systemd closes all
+// connections when it re-executes itself, and continues its jobs.
 func (s *Manager) outcome(ctx context.Context, verb, name string) error {
 	pause := time.NewTicker(outcomeCheck)
 	defer pause.Stop()

@@ -79,8 +79,8 @@ func (s *Manager) Version(ctx context.Context) (int, error) {
 	return strconv.Atoi(match[1])
 }
 
-// Stopping reports whether the node shuts down: systemd takes jobs that are in its way only to undo
-// what they are for.
+// Stopping reports whether the node shuts down: a job that conflicts with the shutdown is then accepted only to be
+// cancelled.
 func (s *Manager) Stopping(ctx context.Context) (bool, error) {
 	conn, err := s.connection(ctx)
 	if err != nil {
@@ -147,8 +147,8 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
-// enableUnits enables units durably: one that a power loss left disabled looks as if somebody had
-// disabled it.
+// enableUnits enables units durably: a unit that a power loss left disabled could not be distinguished from one that an
+// operator has disabled.
 func enableUnits(ctx context.Context, conn *connection, names []string) error {
 	_, changes, err := conn.EnableUnitFilesContext(ctx, names, false, false)
 	for _, change := range changes {

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// output is what a command writes to a pipe. All of it is read, so that the command does not wait, and the first
+// output is the output of a command on a pipe. All of it is read, so that the command does not block, and the first
 // [maxCommandOutput] bytes are kept.
 type output struct {
 	reader *os.File
@@ -37,7 +37,7 @@ func (o *output) read() error {
 			case err != nil || n == 0:
 				failure = os.NewSyscallError("read", err)
 				return true
-			case !o.keep(buffer[:n]) && o.ended.Load(): // what the command has left running may write for ever
+			case !o.keep(buffer[:n]) && o.ended.Load(): // processes that the command has left running may write for ever
 				return true
 			}
 		}
@@ -53,8 +53,8 @@ func (o *output) keep(text []byte) bool {
 	return !o.cut
 }
 
-// end reads what is left after the command has ended, beside others that may hold the pipe open still, and after the
-// reader that was begun.
+// end reads the rest of the output after the command has ended, although other processes may still hold the pipe open.
+// It first stops the read that sends to begun.
 func (o *output) end(begun <-chan error) error {
 	o.ended.Store(true)
 	if err := o.reader.SetReadDeadline(time.Now()); err != nil {

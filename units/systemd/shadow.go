@@ -11,11 +11,11 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// SystemDir is where an operator's unit files lie, and the links of enabled units.
+// SystemDir is the directory of an operator's unit files, and of the links of enabled units.
 const SystemDir = "/etc/systemd/system"
 
-// overDirs are the directories in which systemd looks for a unit before [bundle.UnitsDir] (systemd.unit(5)): it uses a file of theirs
-// instead of davit's.
+// overDirs are the directories in which systemd looks for a unit before [bundle.UnitsDir] (systemd.unit(5)): it prefers a file there
+// to davit's.
 var overDirs = []string{
 	"/etc/systemd/system.control", "/run/systemd/system.control", "/run/systemd/transient", "/run/systemd/generator.early", SystemDir,
 }

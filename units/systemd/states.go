@@ -15,8 +15,8 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// State asks systemd for one unit, in one round trip. A unit that nobody has is not an
-// error: its LoadState is "not-found".
+// State asks systemd for one unit, in one round trip. A unit that does not exist is not an error: its LoadState is
+// "not-found".
 func (s *Manager) State(ctx context.Context, name string) (units.State, error) {
 	conn, err := s.connection(ctx)
 	if err != nil {
@@ -64,10 +64,10 @@ type property struct {
 	into any
 }
 
-// Running asks systemd for what is reported of a unit that is up: of its state the LoadState, ActiveState,
+// Running asks systemd for the properties that are reported of an active unit: of its state the LoadState, ActiveState,
 // SubState and Result, Since, Started, Entered, Left and Invocation, of a service also Restarts, MainPID and StatusText,
-// and nothing else. To put together all that it knows of a unit, for [Manager.State], takes it longer than to answer as
-// many questions.
+// and nothing else. systemd needs longer to assemble all properties of a unit, for [Manager.State], than to answer as
+// many single requests.
 func (s *Manager) Running(ctx context.Context, name string) (units.State, error) {
 	conn, err := s.connection(ctx)
 	if err != nil {
@@ -215,7 +215,7 @@ func hasJob(property any) bool {
 	return number != 0
 }
 
-// durationOf is a property in microseconds; infinity, and what is none, is 0.
+// durationOf returns a property in microseconds as a duration; 0 for infinity and for other types.
 func durationOf(property any) time.Duration {
 	micros, _ := property.(uint64)
 	if micros > math.MaxInt64/1000 {

@@ -28,8 +28,8 @@ func (s *Manager) Watch(ctx context.Context) (<-chan string, error) {
 	return names, nil
 }
 
-// signals takes what systemd sends on a connection. It is called by the goroutine that reads the connection, so it waits for
-// nothing, and it keeps no more than the names of units and what systemd has listed of them.
+// signals receives the signals of systemd on a connection. The goroutine that reads the connection calls it, so it never
+// blocks, and it keeps only the names of units and the states that systemd has listed for them.
 type signals struct {
 	jobs    // takes the ends of jobs
 	listing listing

@@ -86,7 +86,7 @@ func init() {
 	}
 }
 
-// messages is where errors go: they have texts of images and containers in them.
+// messages is the writer for errors: they contain texts of images and containers.
 var messages = terminal.NewWriter(os.Stderr)
 
 func main() {
@@ -157,7 +157,8 @@ func run(ctx context.Context, args []string) (int, error) {
 	return 0, err
 }
 
-// printFailures prints what cannot be restored, a line for each container, in their order: one may refer to an earlier one.
+// printFailures prints the failures to restore containers, one line for each, in their order: a line may refer to an
+// earlier one.
 func printFailures(ids []string, failures map[string]error) {
 	for _, id := range ids {
 		if err := failures[id]; err != nil {

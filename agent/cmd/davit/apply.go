@@ -166,7 +166,7 @@ func (s *settings) apply(ctx context.Context, cmd *cobra.Command, f applyFlags, 
 	return err
 }
 
-// eventWriter is where lines for people go; with other output they would break the data.
+// eventWriter returns the writer for lines that people read; in structured output they would break the data.
 func (s *settings) eventWriter(cmd *cobra.Command) io.Writer {
 	if s.output == "text" {
 		return cmd.OutOrStdout()
@@ -264,7 +264,7 @@ func (o *outcome) note(event reconcile.Event, w io.Writer) {
 	}
 }
 
-// causeOf is why an action was skipped.
+// causeOf returns the reason why an action was skipped.
 func causeOf(skipped string) string {
 	return strings.TrimPrefix(skipped, string(reconcile.Skipped)+": ")
 }

@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/manifests/schema"
+	"github.com/davit-project/davit/manifests/suggest"
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
@@ -52,7 +52,7 @@ func explainKinds(w io.Writer) error {
 func explain(w io.Writer, path string, recursive bool) error {
 	kind, field, err := schema.Find(path)
 	if unknown := (&schema.UnknownError{}); errors.As(err, &unknown) {
-		if hint := manifests.DidYouMean(unknown.Name, unknown.Names); hint != "" {
+		if hint := suggest.DidYouMean(unknown.Name, unknown.Names); hint != "" {
 			return fmt.Errorf("explain %s: %w (%s)", path, err, hint)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/fleet"
 )
 
 // readFiles reads files and directories that a person names, whoever they belong to. Each
@@ -73,7 +74,7 @@ func (r *reader) visit(file string, entry fs.DirEntry, err error) error {
 }
 
 func hasKustomization(dir string) bool {
-	return slices.ContainsFunc(manifests.KustomizationNames(), func(name string) bool {
+	return slices.ContainsFunc(fleet.KustomizationNames(), func(name string) bool {
 		_, err := os.Lstat(filepath.Join(dir, name))
 		return err == nil
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/davit-project/davit/agent/facts"
 	"github.com/davit-project/davit/agent/watch"
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/fleet"
 )
 
 // ownerID looks --owner up; -1 when there is none.
@@ -36,7 +37,7 @@ type source struct {
 	// guard bounds the removals of a plan.
 	guard agent.Guard
 	// config is the node's.
-	config manifests.Config
+	config fleet.Config
 	// revision is its commit; empty where nothing tells.
 	revision string
 }

@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/suggest"
 	"github.com/davit-project/davit/units/bundle"
 	"github.com/davit-project/davit/units/names"
 	"github.com/davit-project/davit/units/systemd"
@@ -118,7 +118,7 @@ func find(name string) ([]ownUnit, error) {
 
 // noContainer is the error for a name that means none.
 func noContainer(name string, all []ownUnit) error {
-	hint := manifests.DidYouMean(name, ids(all))
+	hint := suggest.DidYouMean(name, ids(all))
 	if hint == "" {
 		hint = "see davit status"
 	}

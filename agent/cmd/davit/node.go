@@ -8,6 +8,7 @@ import (
 
 	"github.com/davit-project/davit/agent/facts"
 	"github.com/davit-project/davit/manifests"
+	"github.com/davit-project/davit/manifests/fleet"
 )
 
 // nodeFlags describe a node other than the one davit runs on.
@@ -25,7 +26,7 @@ func (f *nodeFlags) add(cmd *cobra.Command) {
 }
 
 // laidOver returns the node as the flags describe it.
-func (f *nodeFlags) laidOver(node manifests.Node) (manifests.Node, error) {
+func (f *nodeFlags) laidOver(node fleet.Node) (fleet.Node, error) {
 	labels := map[string]string{}
 	for _, label := range f.labels {
 		key, value, ok := strings.Cut(label, "=")
@@ -34,16 +35,16 @@ func (f *nodeFlags) laidOver(node manifests.Node) (manifests.Node, error) {
 		}
 		labels[key] = value
 	}
-	variables := map[string]manifests.Variable{}
+	variables := map[string]fleet.Variable{}
 	for _, variable := range f.variables {
 		name, value, ok := strings.Cut(variable, "=")
 		if !ok {
 			return node, fmt.Errorf("--set %s: want NAME=VALUE", variable)
 		}
-		variables[name] = manifests.ParseVariable(value)
+		variables[name] = fleet.ParseVariable(value)
 	}
 	if f.hostname != "" {
-		named := manifests.Facts{Hostname: f.hostname}.Node()
+		named := fleet.Facts{Hostname: f.hostname}.Node()
 		node = node.With(named.Labels, named.Variables)
 		node.Hostname = f.hostname
 	}
@@ -51,7 +52,7 @@ func (f *nodeFlags) laidOver(node manifests.Node) (manifests.Node, error) {
 }
 
 // thisNode loads for the node davit runs on.
-func (s *settings) thisNode() (manifests.Options, manifests.Config, error) {
+func (s *settings) thisNode() (manifests.Options, fleet.Config, error) {
 	node, config, err := facts.Read(s.config)
 	return manifests.Options{Node: &node, RefuseUnsupported: config.RefuseUnsupported, ExtendedResources: config.ExtendedResources, Parser: facts.SystemdParser}, config, err
 }
@@ -70,7 +71,7 @@ func (s *settings) someNode(cmd *cobra.Command, f *nodeFlags) (manifests.Options
 	if !configured && f.hostname == "" && len(f.labels) == 0 && len(f.variables) == 0 {
 		return options, nil
 	}
-	var config manifests.Config
+	var config fleet.Config
 	if configured {
 		var err error
 		if config, err = facts.ReadConfig(s.config, facts.Anyone); err != nil {
@@ -78,7 +79,7 @@ func (s *settings) someNode(cmd *cobra.Command, f *nodeFlags) (manifests.Options
 		}
 	}
 	options.RefuseUnsupported, options.ExtendedResources = config.RefuseUnsupported, config.ExtendedResources
-	node, err := f.laidOver(manifests.Facts{}.Node().With(config.Labels, config.Variables))
+	node, err := f.laidOver(fleet.Facts{}.Node().With(config.Labels, config.Variables))
 	options.Node = &node
 	return options, err
 }

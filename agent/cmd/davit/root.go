@@ -8,7 +8,7 @@ import (
 	"github.com/davit-project/davit/agent/facts"
 )
 
-// defaultManifests is where manifests are unless --manifests says otherwise.
+// defaultManifests is the directory of manifests unless --manifests is set.
 const defaultManifests = "/etc/davit/manifests"
 
 // settings are the flags that most commands share.

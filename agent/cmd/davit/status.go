@@ -110,8 +110,8 @@ func image(object agent.ObjectReport) string {
 	return object.Image + "@" + short(strings.TrimPrefix(object.Digest, "sha256:"))
 }
 
-// reason is why a workload is not in its desired state, and the next step; otherwise its own
-// status text.
+// reason returns the reason why a workload is not in its desired state, and the next step; otherwise its own status
+// text.
 func reason(object agent.ObjectReport) string {
 	var parts []string
 	if len(object.Causes) > 0 {

@@ -37,7 +37,8 @@ objects of that node, with its variables.`,
   davit validate -o github .
   davit validate --hostname edge-1 --label site=berlin --set PORT=8080 .`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			// Most of what this command allocates is in use until its end: collecting it took a quarter of the processor time.
+			// Most of this command's memory is in use until its end: collecting it took a quarter of the processor
+			// time.
 			debug.SetGCPercent(200)
 			options, err := s.someNode(cmd, &node)
 			if err != nil {

@@ -21,13 +21,13 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// A container that keeps ending starts again later each time, up to a bound. systemd does that from version 254 on.
-// Before that its units have the bound in davit's own section: systemd starts them again after a second, and the
-// launcher of that start waits for the rest (backoff.c). How long is decided at the end of a run, when systemd can be
-// asked; the next start finds it in a file.
+// A container that keeps ending is restarted with a growing delay, up to a bound. systemd does that from version 254
+// on. For older versions the bound is in davit's own section of the unit: systemd restarts the unit after a second, and
+// the launcher of that start waits for the rest (backoff.c). The delay is decided at the end of a run, when systemd can
+// be asked; the next start reads it from a file.
 //
-// A unit that waits is starting, so what is ordered after it waits too. While the node boots nothing may wait for a
-// container that keeps ending: until then its starts follow each other after a second.
+// A unit that waits is in the state "activating", so units that are ordered after it wait too. While the node boots,
+// nothing may wait for a container that keeps ending: until the boot is over, it is restarted after a second.
 
 // maxDelaySetting is the bound in a unit's file, in seconds (units.Render).
 const maxDelaySetting = "RestartMaxDelaySec="
@@ -67,8 +67,9 @@ func inARow(before *bundle.LastRun, run bundle.LastRun) int {
 	return before.InARow + 1
 }
 
-// delayAfter is how long after so many ends in a row the next start comes: first, twice that, and so on up to longest.
-// All but the first are shorter by chance, by up to a tenth, so that what ended together does not start together.
+// delayAfter returns the delay of the next start after a number of ends in a row: first, twice that, and so on up to
+// longest. All but the first are reduced at random by up to a tenth, so that containers that ended together do not
+// start together.
 func delayAfter(ends int, first, longest time.Duration) time.Duration {
 	delay := min(first<<min(ends-1, 30), longest)
 	if ends > 1 {
@@ -77,7 +78,7 @@ func delayAfter(ends int, first, longest time.Duration) time.Duration {
 	return delay
 }
 
-// settings are what systemd has of a unit that decides whether it starts again, and when.
+// settings are the settings of a unit, as systemd has loaded them, that decide whether and when it is restarted.
 type settings struct {
 	restart, system string
 	delay, timeout  time.Duration
@@ -111,7 +112,7 @@ func (s settings) waits(result string) bool {
 	return restarts && s.delay == restartDelay && !slices.Contains([]string{"initializing", "starting", "stopping"}, s.system)
 }
 
-// restartDelay is RestartSec= of davit's units (units.Render).
+// restartDelay is RestartSec= in units that davit writes (units.Render).
 const restartDelay = time.Second
 
 // backOff has the next start of a container wait, and notes with the run how often it has ended in a row and when it is

@@ -1,9 +1,9 @@
-// Package cleanup undoes what a start made, finished or not, in the reverse order of package start: the processes, the
-// last lines of their output, the mounts of a sandbox, the networks, the quotas, the directories, the record. It also
-// notes how a run ended, and from that how long the next start waits.
+// Package cleanup undoes a start, finished or not, in the reverse order of package start: the processes, the last lines
+// of their output, the mounts of a sandbox, the networks, the quotas, the directories, the record. It also notes how a
+// run ended, and from that how long the next start waits.
 //
-// A clean-up is safe to repeat and goes on past a step that fails. It undoes the run that the record names; without a
-// record, the mounts of the kernel and the bundles on disk show which runs there were.
+// A clean-up is safe to repeat and continues after a step that fails. It undoes the run that the record names; without
+// a record, the mounts of the kernel and the bundles on disk show which runs there were.
 package cleanup
 
 import (
@@ -28,7 +28,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// messages is where warnings go that are no errors. They contain names of containers and answers of runtimes.
+// messages is the writer for warnings. They contain names of containers and answers of runtimes.
 var messages = terminal.NewWriter(os.Stderr)
 
 // CleanUp removes all leftovers of a container on the node, of a start that finished or

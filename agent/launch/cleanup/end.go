@@ -112,10 +112,10 @@ func noteEnd(id string, run bundle.LastRun, before *bundle.LastRun) (*bundle.Fai
 	if failure != nil && failure.Invocation != run.Invocation {
 		failure = nil
 	}
-	if failure != nil && failure.Bundle != "" { // what is on record may be an earlier run that cannot be cleaned up
+	if failure != nil && failure.Bundle != "" { // the record may be of an earlier run that cannot be cleaned up
 		run.Bundle, failure.Bundle = failure.Bundle, ""
 	}
-	if failure.IsOfStart() && len(run.Ports) > 0 { // it may not have come to publish them
+	if failure.IsOfStart() && len(run.Ports) > 0 { // it may have failed before it published them
 		run.Ports = nil
 		if before != nil {
 			run.Ports = before.Ports
@@ -139,7 +139,7 @@ func noteEnd(id string, run bundle.LastRun, before *bundle.LastRun) (*bundle.Fai
 	return failure, nil
 }
 
-// replaceNote gives a note its name, whatever has the name.
+// replaceNote renames a note to path, and removes a directory that is in its place.
 func replaceNote(note, path string) error {
 	err := os.Rename(note, path)
 	if errors.Is(err, unix.EISDIR) || errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) {

@@ -13,9 +13,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// Finish notes that the container of a unit that runs to its end has ended well, and removes what
-// it left: its unit may stay active for long. Which bundle ran stays on record until the unit
-// stops.
+// Finish notes that the container of a unit that completes has succeeded, and removes its leftovers, as the unit may
+// stay active for long. The record of the bundle that ran stays until the unit stops.
 func Finish(ctx context.Context, id string) error {
 	if err := finish(ctx, id); err != nil {
 		return fmt.Errorf("finish %s: %w", id, err)

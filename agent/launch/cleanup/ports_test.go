@@ -15,7 +15,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// TestPortsStayWithAContainerThatStartsAgain is of what a program that listens meanwhile can keep from its start.
+// TestPortsStayWithAContainerThatStartsAgain checks which ports a program that listens between two runs can keep from
+// the next start.
 func TestPortsStayWithAContainerThatStartsAgain(t *testing.T) {
 	if !testnode.InOwn(t) {
 		return

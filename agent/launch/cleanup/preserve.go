@@ -14,8 +14,8 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// crashed are the results of a service ($SERVICE_RESULT of systemd.exec(5)) whose process ended although
-// nobody, so far as they tell, asked it to.
+// crashed are the results of a service ($SERVICE_RESULT of systemd.exec(5)) whose process ended although, as far as
+// they show, no stop was requested.
 var crashed = []string{"exit-code", "signal", "core-dump", "oom-kill", "watchdog"}
 
 // keepsNetwork reports whether a container whose run has ended with this result, and for which systemd has no job,

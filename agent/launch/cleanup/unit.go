@@ -43,7 +43,7 @@ func (u loadedUnit) readService(property string, into any) error {
 	return nil
 }
 
-// systemState reads what the whole node does: "starting", "running", "degraded", "stopping", ….
+// systemState reads systemd's state of the whole node: "starting", "running", "degraded", "stopping", ….
 func (u loadedUnit) systemState() (state string, err error) {
 	manager := u.conn.Object("org.freedesktop.systemd1", "/org/freedesktop/systemd1")
 	if err := manager.StoreProperty("org.freedesktop.systemd1.Manager.SystemState", &state); err != nil {

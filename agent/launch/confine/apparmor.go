@@ -34,7 +34,7 @@ var nodeAppArmor = appArmor{
 	load:        parseProfile,
 }
 
-// profile is the loaded profile for what a bundle says.
+// profile returns the loaded profile for the setting of a bundle.
 func (a appArmor) profile(wanted string) (string, error) {
 	if wanted == bundle.AppArmorUnconfined {
 		return "", nil
@@ -98,8 +98,8 @@ func AppArmorOf(pid int) (string, error) {
 	return profileOf(string(label)), err
 }
 
-// loadDefault loads davit's own profile where the boot has not: on a node that davit has come to
-// since, or whose apparmor.service is off.
+// loadDefault loads davit's own profile if the boot has not: davit was installed since, or apparmor.service is
+// disabled.
 func (a appArmor) loadDefault() error {
 	file := filepath.Join(a.definitions, bundle.AppArmorDefault)
 	if _, err := os.Stat(file); err != nil {

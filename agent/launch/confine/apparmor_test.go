@@ -11,7 +11,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// fakeAppArmor is a node whose kernel has these profiles; loaded are the files it was told to load.
+// fakeAppArmor is a node whose kernel has these profiles; loaded are the files that it was asked to load.
 func fakeAppArmor(t *testing.T, enabled, profiles string) (a appArmor, loaded *[]string) {
 	t.Helper()
 	root := testnode.Root(t, map[string]string{"enabled": enabled, "profiles": profiles, bundle.AppArmorDefault: ""})

@@ -11,7 +11,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// Files of the images here: what the kernel looks at of a program.
+// Files of the test images: the head of a program, by which the kernel recognises its format.
 const (
 	elf64 = "\x7fELF\x02\x01\x01" + "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x3e\x00"
 	elf32 = "\x7fELF\x01\x01\x01" + "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x03\x00"

@@ -10,8 +10,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// LimitCapabilities takes away what the node itself does not have, where the container is to
-// have all: an older kernel knows fewer, and a node may be a container itself.
+// LimitCapabilities removes capabilities that the node itself lacks if the container is to have all: an older kernel
+// knows fewer, and a node may be a container itself.
 func LimitCapabilities(b *bundle.Bundle) error {
 	if !b.AllCapabilities {
 		return nil

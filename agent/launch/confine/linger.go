@@ -37,9 +37,10 @@ var neverLingers = asm.Instructions{
 	asm.Return(),
 }
 
-// ForbidLingering keeps the sockets of the container whose control group is at dir from lingering. Its standard output is a socket of journald's, which
-// closes what a container sends there: the close of a lingering one takes as long as the container likes, and no log of
-// the node would be read meanwhile (socket(7), cmsg(3)). A kernel without such programs has none for devices either.
+// ForbidLingering keeps the sockets of the container whose control group is at dir from lingering. Its standard output is a socket of
+// journald, which closes the file descriptors that a container sends there: the container decides how long the close of a lingering
+// socket takes, and journald would read no log of the node meanwhile (socket(7), cmsg(3)). A kernel without such programs has none for
+// devices either.
 func ForbidLingering(dir string) error {
 	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{
 		Type: ebpf.CGroupSockopt, AttachType: ebpf.AttachCGroupSetsockopt, Instructions: neverLingers, License: "Apache-2.0",

@@ -19,8 +19,8 @@ type Profile struct {
 	Labels
 }
 
-// Choose chooses a container's or a sandbox's profile. It labels the container's own directories, so that what is made
-// in them later inherits the label: it comes after they were made, and before anything is made in them.
+// Choose chooses a container's or a sandbox's profile. It labels the container's own directories, so that files made in
+// them later inherit the label: call it after they are made, and before anything is made in them.
 func Choose(b *bundle.Bundle) (profile Profile, err error) {
 	if b.Spec.Process != nil {
 		if profile.AppArmor, err = nodeAppArmor.profile(b.Spec.Process.ApparmorProfile); err != nil {

@@ -41,9 +41,9 @@ func ChooseLabels(b *bundle.Bundle) (Labels, error) {
 	return Labels{process, file}, nil
 }
 
-// labelOptions are those of [label.InitLabels] for a workload: the policy's label for containers,
-// with categories of the workload's own. They are the same at each start, so that it can use what an
-// earlier run has left, and the same for all containers of a pod.
+// labelOptions are those of [label.InitLabels] for a workload: the policy's label for containers, with categories of
+// the workload's own. They are the same at each start, so that it can use the files of an earlier run, and the same for
+// all containers of a pod.
 func labelOptions(declared bundle.SELinux, workload string) []string {
 	if declared.Disabled {
 		return []string{"disable"}
@@ -60,8 +60,8 @@ func labelOptions(declared bundle.SELinux, workload string) []string {
 	return options
 }
 
-// categoryCount is how many categories workloads have: 1024 in the policies of distributions, of
-// which go-selinux keeps the last two for what no confined container may touch.
+// categoryCount is how many categories workloads have: 1024 in the policies of distributions, of which go-selinux
+// reserves the last two for files that no confined container may touch.
 const categoryCount = 1022
 
 // categories are the level of a workload: two categories, drawn by its name of half a million pairs.
@@ -86,7 +86,7 @@ func (l Labels) Apply(b *bundle.Bundle) {
 // Label labels one file or directory that is the workload's alone.
 func (l Labels) Label(path string) error { return label.SetFileLabel(path, l.File) }
 
-// Relabel labels what a container mounts from davit's directories: the files of a bundle for this workload, a
+// Relabel labels the files that a container mounts from davit's directories: the files of a bundle for this workload, a
 // named volume for all. Paths of the node keep the labels that they have.
 func (l Labels) Relabel(path string, shared bool) error {
 	if l.File == "" {

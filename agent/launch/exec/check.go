@@ -27,8 +27,8 @@ func Command(ctx context.Context, b *bundle.Bundle, args []string) error {
 	return withLastLine(func(output *os.File) error { return RunCommand(ctx, b, args, output, output) })
 }
 
-// leftOpen is how long to wait for the end of what a command said that has ended: all of it can be read, but
-// what the command has left running may hold the pipe open for ever.
+// leftOpen bounds the wait for the end of the output of a command that has ended: all of the output can be read by
+// then, but processes that the command has left running may hold the pipe open for ever.
 const leftOpen = time.Second
 
 // withLastLine adds the last line of run's output to its error.

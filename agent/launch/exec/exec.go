@@ -104,8 +104,8 @@ func joinable(b *bundle.Bundle) (runtime.Container, int, error) {
 	return container, pid, nil
 }
 
-// frozen reports whether processes of a cgroup stand still, by its own setting or by one
-// above it: a process that joins it would stand still with them, and its starter too.
+// frozen reports whether processes of a cgroup are frozen, by its own setting or by one above it: a process that joins
+// it would freeze too, and block its starter.
 func frozen(cgroup string) bool {
 	events, err := os.ReadFile(filepath.Join(runtime.GroupRoot, cgroup, "cgroup.events"))
 	return err == nil && strings.Contains(string(events), "frozen 1")
@@ -115,7 +115,8 @@ func frozen(cgroup string) bool {
 // through the container's first process, whose root is the container's.
 func processFor(b *bundle.Bundle, pid int, options Options) (*specs.Process, error) {
 	if options.User != "" {
-		// Who asks for root by name gets it, with no more rights than the container has.
+		// A user option of root is allowed although the container may not run as root: the process gets no more rights
+		// than the container has.
 		b.User, b.RunAsNonRoot = options.User, false
 	}
 	if err := process.RecallEnvironment(b); err != nil {

@@ -13,9 +13,9 @@ import (
 	"github.com/davit-project/davit/agent/launch/stdio"
 )
 
-// runOnPipes runs a process whose standard streams are joined with this process's by pipes. A
-// container must not have the node's own: it could keep reading from a terminal what its owner
-// types later, or open a file again for writing through /proc/self/fd.
+// runOnPipes runs a process whose standard streams are joined with this process's by pipes. A container must not have
+// the node's own: it could go on to read the later input of a terminal's owner, or open a file again for writing
+// through /proc/self/fd.
 func runOnPipes(container runtime.Container, process *specs.Process, interactive bool) (int, error) {
 	var with runtime.Streams
 	var inside []*os.File

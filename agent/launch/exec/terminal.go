@@ -62,10 +62,10 @@ func runOnTerminal(container runtime.Container, process *specs.Process, options 
 	return running.status, errors.Join(running.err, err)
 }
 
-// lastWords is how long what a process wrote last to its terminal may take to come out.
+// lastWords bounds the wait for the last output of a process on its terminal.
 const lastWords = time.Second
 
-// copyTerminal copies what comes out of a terminal until its other side is closed.
+// copyTerminal copies the output of a terminal until its other side is closed.
 func copyTerminal(from io.Reader) error {
 	_, err := io.Copy(os.Stdout, from)
 	if errors.Is(err, unix.EIO) {
@@ -142,7 +142,7 @@ func (h *host) restore() {
 	}
 }
 
-// size is the terminal's, or that of one that nobody looks at.
+// size returns the size of the terminal, or a default without one.
 func (h *host) size() unix.Winsize {
 	for _, file := range []*os.File{os.Stdin, os.Stdout} {
 		if size, err := unix.IoctlGetWinsize(int(file.Fd()), unix.TIOCGWINSZ); err == nil && size.Row > 0 && size.Col > 0 {
@@ -152,12 +152,12 @@ func (h *host) size() unix.Winsize {
 	return unix.Winsize{Row: stdio.Height, Col: stdio.Width}
 }
 
-// join passes keys and changes of size on to a terminal of a container, as long as this process
-// lives: a read from a terminal cannot be cancelled. What it returns tells of the detach keys.
+// join passes keys and changes of size on to a terminal of a container, as long as this process lives: a read from a
+// terminal cannot be cancelled. The returned channel reports the detach keys.
 func (h *host) join(inside *os.File, detachKeys []byte) <-chan error {
 	resized := make(chan os.Signal, 1)
 	signal.Notify(resized, unix.SIGWINCH)
-	// The terminal may have changed before anybody listened.
+	// The size may have changed before the signal was handled.
 	h.resize(inside)
 	go func() {
 		for range resized {
@@ -173,8 +173,8 @@ func (h *host) join(inside *os.File, detachKeys []byte) <-chan error {
 		if errors.As(err, new(term.EscapeError)) {
 			left <- errDetached
 		}
-		// Any other end is that of the terminal inside, which says so itself, or of this one, of
-		// which a signal tells.
+		// Any other end is that of the terminal inside, which is detected there, or of this one, which a signal
+		// reports.
 	}()
 	return left
 }

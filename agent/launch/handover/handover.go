@@ -31,7 +31,7 @@ type Container struct {
 	Release []string
 	// Limits are set once the process runs the user's program; see [runtime.Created].
 	Limits string
-	// Output is copied to the journal, and Attach is the socket of those who follow it; nil if there is none.
+	// Output is copied to the journal, and Attach is the socket for clients that follow it; nil if there is none.
 	Output, Attach *os.File
 	// Notify is the socket on which the container reports its state; nil if there is none.
 	Notify *os.File
@@ -78,7 +78,7 @@ func SendProcess(b *bundle.Bundle, pid int) error {
 	return send([]string{strconv.Itoa(pid), "-", "0", "-", namedState(pid), startedState(b)}, nil)
 }
 
-// namedState is the message to systemd about a container whose process is there.
+// namedState returns the message to systemd that names the process of a container.
 func namedState(pid int) string { return fmt.Sprintf("MAINPID=%d", pid) }
 
 const (
@@ -123,9 +123,8 @@ func startedState(b *bundle.Bundle) string {
 	}
 }
 
-// CloseSocket closes systemd's socket to whatever else runs in the unit: a process that root runs
-// could name any other as the main one. It came with systemd 254 (sd_notify(3)); older versions
-// ignore it.
+// CloseSocket closes systemd's socket to all other processes of the unit: a process that root runs could name any other
+// as the main one. It came with systemd 254 (sd_notify(3)); older versions ignore it.
 const CloseSocket = "NOTIFYACCESS=none"
 
 // send sends words; this process's exit closes the socket, which ends them.

@@ -6,10 +6,10 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// maxDrain is how long a replica that is about to stop still serves those who have looked up its name before, if
-// there are others to ask. C libraries read /etc/hosts at each look-up, and the connection follows within
-// milliseconds, or after some hundreds of them on a node that is busy. What keeps names for longer, such as Go's resolver for five seconds, is served only as long
-// as a preStop hook sleeps.
+// maxDrain is how long a replica that is about to stop still serves clients that looked up its name before, if other replicas are ready.
+// C libraries read /etc/hosts at each look-up, and the connection follows within milliseconds, or after some hundreds of them on a node
+// that is busy. Clients that cache names for longer, such as Go's resolver for five seconds, are served only as long as a preStop hook
+// sleeps.
 const maxDrain = time.Second
 
 // drainOf is how long a replica serves, of its grace period. A hook that sleeps as long does the same.

@@ -10,7 +10,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// runHook runs a hook to its end. What a command says goes to the journal.
+// runHook runs a hook to its end. The output of a command goes to the journal.
 func runHook(ctx context.Context, b *bundle.Bundle, target probe.Target, hook bundle.Hook) error {
 	if len(hook.Exec) > 0 {
 		return exec.RunCommand(ctx, b, hook.Exec, os.Stdout, os.Stderr)

@@ -20,7 +20,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// messages is where warnings go that are no errors.
+// messages is the writer for warnings.
 var messages = terminal.NewWriter(os.Stderr)
 
 // waiting is a start that is held until the container is ready.
@@ -89,12 +89,12 @@ func ready(ctx context.Context, id string) error {
 	}
 	w.say("")
 	if w.Notify {
-		return w.notify("NOTIFYACCESS=main") // what relay.c passes on bears its name
+		return w.notify("NOTIFYACCESS=main") // relay.c passes messages on under the main process's name
 	}
 	return w.notify(handover.CloseSocket)
 }
 
-// ended is why the context ended, where it did: what came of it tells less.
+// ended returns the cause of the context's end, if it has ended: err, which follows from it, says less.
 func ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -102,8 +102,8 @@ func ended(ctx context.Context, err error) error {
 	return err
 }
 
-// eager is how often a container that starts is looked at over the network, where its probe's
-// period is longer: what waits for it should not wait for a period that was meant for later.
+// eager is the period of network probes while a container starts, if its probe's period is longer: units that wait for
+// it should not wait for a period that is meant for a running container.
 const eager = time.Second
 
 // await makes checks until the probe has succeeded, or where it gives up, failed. Failures count

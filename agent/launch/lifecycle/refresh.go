@@ -51,8 +51,8 @@ func exchange(mount specs.Mount, before, dir string, pid int, labels confine.Lab
 	if err := labels.Relabel(source, false); err != nil {
 		return err
 	}
-	// Links in the container's files lead nowhere out of them, and what is there must be what was
-	// mounted at the start, or by a reload that was interrupted: nothing else is replaced.
+	// Links are resolved within the container's root. The target must be the file that was mounted at the start, or by
+	// a reload that was interrupted: nothing else is replaced.
 	open := func() (*os.File, error) {
 		return pathrs.OpenInRoot(fmt.Sprintf("/proc/%d/root", pid), mount.Destination)
 	}
@@ -79,7 +79,7 @@ func exchange(mount specs.Mount, before, dir string, pid int, labels confine.Lab
 	return rootfs.ReplaceMount(tree, target, pid, open)
 }
 
-// isFile reports whether an open file is what a path leads to.
+// isFile reports whether an open file is the file at a path, links followed.
 func isFile(open *os.File, path string) (bool, error) {
 	has, err := open.Stat()
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/davit-project/davit/units/signals"
 )
 
-// Reload shows the running container id the files of the bundle at a path, where it was started from
-// another one, and does what that says a reload is.
+// Reload mounts the files of the bundle at a path in the running container id, if it was started from another bundle,
+// and then performs the reload that the new bundle declares.
 func Reload(id, path string) error {
 	dir, _ := record.BundleAt(path)
 	if err := reload(id, dir); err != nil {

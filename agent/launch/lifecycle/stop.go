@@ -11,15 +11,14 @@ import (
 	"github.com/davit-project/davit/agent/probe"
 )
 
-// leastForSignal is what is left for the stop signal though a hook took all the time, as in
-// Kubernetes.
+// leastForSignal is the least time for the stop signal, even if a hook took all of it, as in Kubernetes.
 const leastForSignal = 2 * time.Second
 
-// PreStop gives the container id, which systemd is about to stop, its grace period: a replica leaves its name
-// and its ports to the others, and goes on serving for a while those who have just looked it up; the hook runs, if
-// there is one; and the container is killed when the time is over. It is the unit's ExecStop=, which systemd
-// also runs after the container has ended by itself: then a replica leaves its name, and there is nothing else
-// to do. A hook that fails is reported and holds up nothing.
+// PreStop gives the container id, which systemd is about to stop, its grace period: a replica leaves its name and its
+// ports to the others, and still serves clients that have just looked it up for a while; the hook runs, if one is
+// declared; and the container is killed at the end of the period. It is the unit's ExecStop=, which systemd also runs
+// after the container has ended by itself: then only a replica leaves its name. A hook that fails is reported and
+// delays nothing.
 func PreStop(ctx context.Context, id string, grace time.Duration) error {
 	main, err := openMain()
 	if errors.Is(err, errNotRunning) {

@@ -28,8 +28,8 @@ func lostFiles(b *bundle.Bundle) []string {
 	return lost
 }
 
-// mendFiles makes the files again that the launcher made for a container, and mounts those of /etc that were lost in the
-// place of the ones that the container sees still: what davit writes to them later would else not be seen.
+// mendFiles re-creates the files that the launcher made for a container. It mounts re-created files of /etc over the
+// deleted ones that the container still sees: the container would otherwise not see later changes.
 func mendFiles(b *bundle.Bundle, lost []string) error {
 	if err := network.RestoreAddress(b); err != nil {
 		return err

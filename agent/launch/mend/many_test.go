@@ -10,7 +10,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// TestManyAreMendedAtOnce has more rules made again than fit into one transaction. It logs how long that takes.
+// TestManyAreMendedAtOnce restores more rules than fit into one transaction. It logs how long that takes.
 func TestManyAreMendedAtOnce(t *testing.T) {
 	if !testnode.InOwn(t) {
 		return

@@ -1,5 +1,6 @@
-// Package mend restores what other programs have removed of what launchers made for running containers, without
-// restarting them. It finds out nothing about what is missing: each step leaves what is there, and makes the rest.
+// Package mend restores the objects and files of running containers that launchers made and other programs have
+// removed, without a restart. It does not look for losses first: each step leaves existing objects alone and makes the
+// others.
 package mend
 
 import (
@@ -12,13 +13,12 @@ import (
 	"github.com/davit-project/davit/agent/terminal"
 )
 
-// messages is where the reasons go why a container is left out.
+// messages is the writer for the reasons why a container is skipped.
 var messages = terminal.NewWriter(os.Stderr)
 
-// All restores what others have removed of what launchers made for running containers, without restarting them:
-// records, files of /etc, mounts of a sandbox, devices, addresses, routes, leases and nftables rules. It returns, by
-// container, why something cannot be restored. It leaves out a container that its launcher is starting or cleaning up
-// after.
+// All restores the objects of running containers that other programs have removed, without a restart: records, files of
+// /etc, mounts of a sandbox, devices, addresses, routes, leases and nftables rules. It returns, by container, why
+// something cannot be restored. It skips a container that a launcher is starting or cleaning up.
 func All(ids []string) map[string]error {
 	failures := map[string]error{}
 	var networks network.Repair
@@ -41,7 +41,7 @@ func one(id string, networks *network.Repair) error {
 		return err
 	}
 	if b.Sandbox != "" {
-		return nil // what else it has is the sandbox's
+		return nil // the rest belongs to the sandbox
 	}
 	lost := lostFiles(b)
 	var failures []error

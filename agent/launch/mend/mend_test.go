@@ -26,7 +26,7 @@ import (
 const testConflist = `{"cniVersion": "1.0.0", "name": "net", "plugins": [{"type": "davit", "bridge": "dv-net",
 	"subnets": [{"subnet": "10.77.0.0/24", "gateway": "10.77.0.1"}, {"subnet": "fd77::/64", "gateway": "fd77::1"}]}]}`
 
-// standUp makes what a sandbox has that runs, as its start does.
+// standUp makes the state of a running sandbox, as its start does.
 func standUp(t *testing.T, id string, ports ...bundle.Port) *bundle.Bundle {
 	t.Helper()
 	return standUpOn(t, testConflist, id, ports...)

@@ -18,7 +18,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// mended fails the test for what cannot be mended.
+// mended restores all, and fails the test if something cannot be restored.
 func mended(t *testing.T, ids ...string) {
 	t.Helper()
 	for id, err := range All(ids) {
@@ -68,7 +68,7 @@ func TestALostReplicaIsNoMoreReadyThanBefore(t *testing.T) {
 	}
 }
 
-// rewriteRecord replaces what is on record of how a container was started.
+// rewriteRecord replaces the record of a container's start.
 func rewriteRecord(t *testing.T, b *bundle.Bundle) {
 	t.Helper()
 	text, err := b.Encode()

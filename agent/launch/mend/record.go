@@ -19,14 +19,14 @@ import (
 // errChanging is returned for a container whose launcher has its record locked.
 var errChanging = errors.New("it is being started or cleaned up: left to its launcher")
 
-// holdRecord locks the record of a running container for as long as this process is there, and returns its bundle. A
-// record that is gone is restored, as is the link to the bundle. It returns nil for a container that does not run.
+// holdRecord locks the record of a running container until this process ends, and returns its bundle. It restores a
+// missing record, and a missing link to the bundle. It returns nil for a container that does not run.
 func holdRecord(id string) (*bundle.Bundle, error) {
 	if !record.IsID(id) {
 		return nil, fmt.Errorf("%q is not the name of a container", id)
 	}
 	flags := unix.O_RDONLY | unix.O_CLOEXEC
-	if record.Exists(bundle.RunningBundle(id)) { // then it runs, and what it runs is known
+	if record.Exists(bundle.RunningBundle(id)) { // then it runs, and its bundle is known
 		if hasFinished(id) {
 			return nil, nil
 		}

@@ -17,8 +17,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// mendSandbox mounts again what is unmounted of what a sandbox has mounted on the node. The namespaces and the files in
-// memory are there as long as a container of the pod has them.
+// mendSandbox restores mounts of a sandbox on the node that were unmounted. The namespaces and the files in memory
+// exist as long as a container of the pod uses them.
 func mendSandbox(b *bundle.Bundle) error {
 	var failures []error
 	for _, namespace := range b.Spec.Linux.Namespaces {
@@ -77,7 +77,7 @@ func ensureMount(sandbox *bundle.Bundle, path, kind string, mount func(pid int, 
 	return failure
 }
 
-// errNowhere says that no container that runs has what is to be mounted.
+// errNowhere is returned if no running container has the namespace or file system that is to be mounted.
 var errNowhere = errors.New("no container of the pod that runs has it: run systemctl restart with the pod's unit")
 
 // checkFree returns an error if another file system is mounted at a path: it may be in use, so davit does not unmount it.
@@ -100,7 +100,7 @@ func mountAgain(pid int, b *bundle.Bundle, name, path, kind string) error {
 	return nil
 }
 
-// mountFrom mounts on the node what a container has mounted.
+// mountFrom mounts a file system that a container has mounted on the node too.
 func mountFrom(pid int, mount specs.Mount, path, kind string) error {
 	inside, err := pathrs.OpenInRoot(fmt.Sprintf("/proc/%d/root", pid), mount.Destination)
 	if err != nil {

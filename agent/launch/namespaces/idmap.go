@@ -9,8 +9,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// idMap is the map of a user namespace: what is declared, and for all other ids from 0 to 65535 those of a range that begins at
-// first. It is in the order of the ids inside, and its first mapping begins at 0.
+// idMap returns the map of a user namespace: the declared mappings, and for all other ids from 0 to 65535 the ids of a range
+// that begins at first. It is sorted by the ids inside, and its first mapping begins at 0.
 func idMap(declared []specs.LinuxIDMapping, first uint32) []syscall.SysProcIDMap {
 	sorted := slices.SortedFunc(slices.Values(declared), func(a, b specs.LinuxIDMapping) int { return cmp.Compare(a.ContainerID, b.ContainerID) })
 	var mappings []syscall.SysProcIDMap

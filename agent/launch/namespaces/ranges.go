@@ -23,9 +23,8 @@ const rangeSize = 65536
 // idRange is where a container's ids begin on the node, and how many ranges of rangeSize follow.
 type idRange struct{ uid, gid, count uint32 }
 
-// defaultRange is the upper part of what systemd sets aside for containers, 524288 to 1879048191
-// (https://systemd.io/UIDS-GIDS), above what useradd hands out (SUB_UID_MAX of login.defs(5) is
-// 600100000).
+// defaultRange is the upper part of the range that systemd reserves for containers, 524288 to 1879048191
+// (https://systemd.io/UIDS-GIDS), above the ids that useradd hands out (SUB_UID_MAX of login.defs(5) is 600100000).
 var defaultRange = idRange{uid: 0x60000000, gid: 0x60000000, count: 0x1000}
 
 // subordinateUser is who may have ranges of his own in /etc/subuid and /etc/subgid (subuid(5)).
@@ -106,7 +105,7 @@ func readRange(file string) (idRange, error) {
 	return ids, nil
 }
 
-// rangePool is what the ranges come from: the first entries of the user davit in /etc/subuid and
+// rangePool is the pool of ids from which ranges are taken: the first entries of the user davit in /etc/subuid and
 // /etc/subgid, or the default.
 func rangePool() (idRange, error) {
 	uid, uids, err := subordinate("/etc/subuid")

@@ -21,8 +21,8 @@ func startReaper(id string, attributes *syscall.SysProcAttr) (int, error) {
 		return 0, err
 	}
 	defer ready.Close()
-	// The pod's containers may reach this program by /proc/1/exe: what they find is no file of the
-	// node's that they could write to (CVE-2019-5736).
+	// The pod's containers can reach this program by /proc/1/exe: that must not be a file of the node which they could
+	// write to (CVE-2019-5736).
 	program, err := exeseal.CloneSelfExe(filepath.Dir(bundle.RunningBundle(id)))
 	if err != nil {
 		return 0, err

@@ -73,7 +73,7 @@ func (s *Set) setUp(b *bundle.Bundle) error {
 	if err := unix.Sethostname([]byte(b.Spec.Hostname)); err != nil {
 		return err
 	}
-	// What /proc/sys shows of a namespace is the reading thread's.
+	// /proc/sys shows the values of the reading thread's namespace.
 	for _, name := range slices.Sorted(maps.Keys(b.Spec.Linux.Sysctl)) {
 		path := filepath.Join("/proc/sys", strings.ReplaceAll(name, ".", "/"))
 		if err := os.WriteFile(path, []byte(b.Spec.Linux.Sysctl[name]), 0); err != nil {

@@ -69,7 +69,7 @@ func newCNI() (*libcni.CNIConfig, error) {
 	return libcni.NewCNIConfigWithCacheDir(dirs, bundle.CNICacheDir, newPluginExec()), nil
 }
 
-// runtimeConf is what one attachment tells the plugins.
+// runtimeConf returns the runtime configuration of one attachment for the plugins.
 func runtimeConf(b *bundle.Bundle, index int, netns string) *libcni.RuntimeConf {
 	conf := &libcni.RuntimeConf{ContainerID: bundle.RuntimeID(b.ID), NetNS: netns, IfName: interfaceName(index)}
 	conf.CapabilityArgs = map[string]any{}

@@ -24,9 +24,9 @@ func Unpublish(b *bundle.Bundle) (finish func() error, err error) {
 	return nat.Unpublish(b.ID)
 }
 
-// Disconnect takes a container off its networks and out of its neighbours' /etc/hosts. Its processes are gone by
-// then. What is left to remove are the port of a bridge, connections that the kernel tracks, leases, and what CNI
-// plugins did. Connections are made again as long as its ports are published.
+// Disconnect takes a container off its networks and out of its neighbours' /etc/hosts. Its processes are gone by then.
+// It removes the port of a bridge, connections that the kernel tracks, leases, and has CNI plugins undo their work.
+// Clients reconnect as long as its ports are published.
 func Disconnect(ctx context.Context, b *bundle.Bundle, unpublished func() (func() error, error)) error {
 	failures := []error{leave(b.ID)}
 	for i, attachment := range b.Network.Attachments {

@@ -14,11 +14,11 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// Containers find each other by name through /etc/hosts, which the launchers keep right
-// at every start and stop: names work with no resolver to run, to configure or to fail.
+// Containers find each other by name through /etc/hosts, which the launchers update at every start and stop: names work
+// without a resolver to run, to configure or to fail.
 //
-// Each member of a network has the lines of all in its /etc/hosts. What a start costs must hardly grow
-// with their number, so the lines are worked out once, and each file gets what is different in them.
+// Each member of a network has the lines of all in its /etc/hosts. The cost of a start must hardly grow with their
+// number, so the lines are computed once, and only the part that differs is written to each file.
 
 // baseHosts are the lines every container has, and those of the manifest.
 func baseHosts(b *bundle.Bundle) string {

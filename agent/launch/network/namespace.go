@@ -13,10 +13,10 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// A container that crashes finds its network as it was when it starts again, as one of a pod does. Its
-// namespace is with systemd meanwhile, in the unit's file descriptor store (systemd.service(5)), which lets it
-// go, with the devices in it, when the unit has come to its end. Its addresses, its names and its ports stay as
-// they are. The next start goes through all of it as ever, and finds it in place.
+// A container that is restarted after a crash keeps its network, as a container of a pod does. Meanwhile systemd holds
+// its namespace in the unit's file descriptor store (systemd.service(5)), which is closed, and the devices with it,
+// when the unit ends. Its addresses, names and ports are unchanged. The next start performs all steps as usual, and
+// each finds its work done.
 
 // Namespace is a container's network namespace.
 type Namespace struct {

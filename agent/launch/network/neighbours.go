@@ -14,11 +14,11 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// neighbours are the members of a network, in the order in which they came. They are on record in
-// [bundle.NamesDir], so that nobody has to read all members' files; without the record they are.
+// neighbours are the members of a network, in the order in which they joined. They are recorded in [bundle.NamesDir],
+// so that a start does not have to read the files of all members; without the record it does.
 type neighbours []neighbour
 
-// neighbour is what others need to know of a member.
+// neighbour is the part of a member that the others need.
 type neighbour struct {
 	ID string `json:"id"`
 	bundle.Endpoint
@@ -121,8 +121,8 @@ func (all neighbours) record(network string) error {
 	if err := os.MkdirAll(bundle.NamesDir, 0o700); err != nil {
 		return err
 	}
-	// A launcher that is killed here leaves the old record, which lacks what it was about to tell: its
-	// container's clean-up, or its next start, tells that.
+	// A launcher that is killed here leaves the old record, which lacks this change: its container's clean-up, or its
+	// next start, writes it.
 	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
 		return err
 	}
@@ -153,8 +153,8 @@ func readRecord(network string) (all neighbours, ok bool) {
 	return all, true
 }
 
-// readNeighbours reads a network's record. One that is missing or damaged is made of the members' files, and of what
-// the kernel knows of members whose files are lost: then it is not exactly what their /etc/hosts have.
+// readNeighbours reads a network's record. If it is missing or damaged, it is derived from the members' files, and from
+// the kernel's state for members whose files are lost: it may then differ from their /etc/hosts.
 func readNeighbours(network string) (all neighbours, exact bool, err error) {
 	if all, exact = readRecord(network); exact {
 		return all, true, nil

@@ -22,7 +22,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// messages is where warnings go that are no errors. They contain names of containers and answers of plugins.
+// messages is the writer for warnings. They contain names of containers and answers of plugins.
 var messages = terminal.NewWriter(os.Stderr)
 
 // Network is the connection of a container to its networks.

@@ -9,8 +9,8 @@ import (
 	"github.com/davit-project/davit/agent/untrusted"
 )
 
-// patch is what becomes other in the lines of a network: the text from a place on. Before it they were so
-// long.
+// patch is a change of the lines of a network: text replaces all from offset at on. before is their length before the
+// change, in bytes.
 type patch struct {
 	at, before int
 	text       []byte

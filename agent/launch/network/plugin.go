@@ -69,8 +69,7 @@ func pluginError(path string, err error, stdout []byte, stderr string) error {
 	return fmt.Errorf("CNI plugin %s: %w: %s", path, err, strings.TrimSpace(stderr))
 }
 
-// pluginEnvironment keeps what CNI defines and a fixed PATH, in which plugins find
-// iptables and nft.
+// pluginEnvironment keeps the variables that CNI defines and sets a fixed PATH, in which plugins find iptables and nft.
 func pluginEnvironment(environ []string) []string {
 	kept := program.Environment()
 	for _, entry := range environ {

@@ -26,8 +26,8 @@ func NewPorts(b *bundle.Bundle, kept bool, now time.Time) []bundle.Port {
 	return slices.DeleteFunc(slices.Clone(b.Network.Ports), func(port bundle.Port) bool { return slices.Contains(last.Ports, port) })
 }
 
-// endpointForPorts is what leads from the ports of the node to a container; nil for one without, and for one
-// whose ports a CNI plugin publishes.
+// endpointForPorts returns the endpoint to which the node's ports of a container lead; nil for a container without
+// ports, or if a CNI plugin publishes them.
 func endpointForPorts(b *bundle.Bundle) (*nat.Endpoint, error) {
 	if len(b.Network.Ports) == 0 || len(b.Network.Attachments) == 0 {
 		return nil, nil

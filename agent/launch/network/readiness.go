@@ -8,8 +8,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// A replica answers to its name, and through the ports of the node that it publishes, from when it is ready
-// until before it is stopped: the others have both then, before its process hears of the stop. See hosts.go and
+// A replica answers to its name, and through the ports of the node that it publishes, from when it is ready until
+// before it is stopped: the others have taken over both before its process receives the stop signal. See hosts.go and
 // agent/nat.
 
 // Withdraw leaves a replica's name and its ports to the others, and reports whether there are others that are
@@ -31,13 +31,13 @@ func Withdraw(b *bundle.Bundle) (others bool, err error) {
 func WithdrawEnded(id string) error {
 	b, err := record.ReadRunning(id)
 	if err != nil || !b.Replica {
-		return nil // the clean-up sees to what there is
+		return nil // the clean-up handles it
 	}
 	_, err = Withdraw(b)
 	return err
 }
 
-// TakeOver makes a replica that is ready answer to its name, and to those who come through its ports.
+// TakeOver adds a ready replica to its name and to the targets of its ports.
 func TakeOver(b *bundle.Bundle) error {
 	published, err := endpointForPorts(b)
 	if err == nil && published != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// Repair restores what other programs have removed of the networks of several containers: what they share once, and the
-// nftables rules of all together.
+// Repair restores parts of several containers' networks that other programs have removed: the parts that they share
+// once, and the nftables rules of all together.
 type Repair struct {
 	bridges  map[string]error // of those that were repaired, by device
 	standing []nat.Standing
@@ -50,7 +50,7 @@ type connected struct {
 	*bundle.Bundle
 	member    bundle.Member
 	namespace string // the path of its network namespace
-	// administers is set if its processes may change what is in there.
+	// administers is set if its processes may change the configuration of the namespace.
 	administers bool
 }
 
@@ -100,7 +100,8 @@ func (r *Repair) connectTo(network bundle.BridgeNetwork, c connected, index int)
 	return nil
 }
 
-// standing is what the container's rules for a network follow from. Ports are published through the first network.
+// standing returns the state from which the container's rules for a network follow. Ports are published through the
+// first network.
 func (c connected) standing(network bundle.BridgeNetwork, index int) (nat.Standing, error) {
 	standing := nat.Standing{Endpoint: nat.Endpoint{Container: c.ID, Network: network}, Unready: c.member.Unready}
 	for _, text := range c.member.Networks[c.Network.Attachments[index].Network].Addresses {
@@ -169,8 +170,8 @@ func ensureMember(b *bundle.Bundle) (bundle.Member, error) {
 	return own, err
 }
 
-// lostMember is the member that a running container is, by what its neighbours have on record, or else by its ports of
-// bridges. Where it is on a foreign network may not be known.
+// lostMember restores the member record of a running container from the record of its neighbours, or else from its
+// ports of bridges. Its addresses on a foreign network may be unknown.
 func lostMember(b *bundle.Bundle) (bundle.Member, error) {
 	ports, err := bridge.Ports()
 	if err != nil {
@@ -193,7 +194,7 @@ func lostMember(b *bundle.Bundle) (bundle.Member, error) {
 	return lost, nil
 }
 
-// lastKnown is what is known of a container on one network.
+// lastKnown returns the known state of a container on one network.
 func lastKnown(b *bundle.Bundle, attachment bundle.Attachment, ports []bridge.Port) neighbour {
 	all, _ := readRecord(attachment.Network)
 	if i := slices.IndexFunc(all, func(n neighbour) bool { return n.ID == b.ID }); i >= 0 {

@@ -15,13 +15,13 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// The record in [bundle.AttachmentsDir] says what a container has left. It may be lost while the container runs:
-// /run was emptied, or the file is damaged. Then the kernel says what is mounted and which addresses are in use,
-// and the bundles that the node has of the container say which networks and ports it may have used.
+// The record in [bundle.AttachmentsDir] lists the leftovers of a container. It may be lost while the container runs:
+// /run was emptied, or the file is damaged. Then mounts and addresses in use are read from the kernel, and the networks
+// and ports that it may have used from the bundles of the container on the node.
 
-// restoreMembers makes members again of containers that run without a record, as far as the kernel knows them, and
-// returns those of a network. Their own /etc/hosts stay as they are until they start again: what else is in them is
-// on record nowhere. The caller holds namesLock.
+// restoreMembers re-creates the member records of containers that run without one, as far as the kernel knows them, and
+// returns those of a network. Their own /etc/hosts are unchanged until they restart: their other lines are recorded
+// nowhere. The caller holds namesLock.
 func restoreMembers(network string) ([]bundle.Member, error) {
 	ports, err := bridge.Ports()
 	if err != nil {

@@ -22,8 +22,8 @@ import (
 // for the processes that join it later.
 const environmentFile = "environment.json"
 
-// CompleteEnvironment adds to the environment what is not in the bundle's configuration: secrets, files of the node, and
-// what is known only now, such as the container's addresses.
+// CompleteEnvironment adds the variables that are not in the bundle's configuration: those from secrets and files of the
+// node, and those known only at the start, such as the container's addresses.
 func CompleteEnvironment(run record.Run, addresses []string) error {
 	b := run.Bundle
 	secrets, err := addSecrets(run)
@@ -87,7 +87,7 @@ func addSecrets(run record.Run) (found bool, err error) {
 	return true, nil
 }
 
-// maxEnvFile bounds a file of variables, well below what execve(2) takes.
+// maxEnvFile bounds a file of variables, well below the limit of execve(2).
 const maxEnvFile = 1 << 20
 
 // addEnvFile adds the variables of a file: lines NAME=value, the value as it stands, and
@@ -121,7 +121,7 @@ func addEnvFile(b *bundle.Bundle, file bundle.EnvFile) error {
 	return nil
 }
 
-// readEnvFile reads the file that was found below its root, whatever comes to be there meanwhile.
+// readEnvFile reads the file that was found below its root, even if another one has replaced it since.
 func readEnvFile(file bundle.EnvFile) ([]byte, error) {
 	found, err := rootfs.OpenBelowRoot(file.Root, file.Path)
 	if err != nil {

@@ -9,13 +9,13 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// initPrograms are where distributions have a small static init for containers: catatonit,
-// as Podman uses it, or tini. The first that is there is used.
+// initPrograms are the paths at which distributions install a small static init for containers: catatonit, as Podman
+// uses it, or tini. The first that exists is used.
 var initPrograms = []string{
 	"/usr/libexec/catatonit/catatonit", "/usr/libexec/podman/catatonit", "/usr/bin/catatonit", "/usr/bin/tini-static",
 }
 
-// initPath is where a container sees it.
+// initPath is its path in a container.
 const initPath = "/dev/init"
 
 // AddInit makes the node's init program the container's first process, if the bundle asks for that. It reaps orphans and

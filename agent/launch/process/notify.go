@@ -12,7 +12,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// notifyPath is where a container finds the socket on which it says how it is.
+// notifyPath is the path in a container of the socket on which it reports its state.
 const notifyPath = "/run/notify"
 
 // AddNotify gives a container that reports its own state a socket for that, which it returns; nil for any other. The socket

@@ -21,7 +21,7 @@ func ReceiveSockets(b *bundle.Bundle) ([]*os.File, error) {
 	if len(b.Sockets) == 0 {
 		return nil, nil
 	}
-	// What systemd has kept comes after them.
+	// Descriptors of the file descriptor store come after them.
 	if count, err := strconv.Atoi(os.Getenv("LISTEN_FDS")); err != nil || count < len(b.Sockets) {
 		return nil, fmt.Errorf("systemd handed over %q sockets, want %d: see systemctl status %s.socket", os.Getenv("LISTEN_FDS"), len(b.Sockets), b.ID)
 	}

@@ -1,7 +1,7 @@
 // Package process completes the description of a container's first process: its user, its environment, the sockets that
 // it inherits, an init program.
 //
-// A bundle has what a manifest declares; what depends on the image, the node or the start is added here. The package
+// A bundle has the declared settings; those that depend on the image, the node or the start are added here. The package
 // runs nothing.
 package process
 
@@ -27,7 +27,7 @@ type Account struct {
 	home     string
 }
 
-// maxAccountFile bounds what is read of an image's /etc/passwd and /etc/group.
+// maxAccountFile bounds the bytes read of an image's /etc/passwd and /etc/group.
 const maxAccountFile = 1 << 20
 
 // LookUpUser looks the bundle's user up in a root file system and completes the process: ids and supplementary groups.
@@ -49,8 +49,8 @@ func LookUpUser(b *bundle.Bundle, rootfs string) (Account, error) {
 // (https://systemd.io/CONTAINER_INTERFACE).
 const containerManager = "davit"
 
-// DefaultEnvironment adds what every process has and nothing has set: the home of its own user, who may be another in a
-// process that joins the container.
+// DefaultEnvironment adds variables that every process needs and that are not set yet: the home of its user, which may
+// differ for a process that joins the container.
 func DefaultEnvironment(b *bundle.Bundle, account Account) {
 	process := b.Spec.Process
 	process.Env = withDefault(process.Env, "HOME", account.home)

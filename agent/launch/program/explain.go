@@ -17,8 +17,8 @@ import (
 	"github.com/davit-project/davit/agent/untrusted"
 )
 
-// WhyNotExecuted looks for what keeps the kernel from executing a program below a root directory. The cause may
-// have gone by the time that it looks.
+// WhyNotExecuted looks for the reason why the kernel cannot execute a program below a root directory. The cause may be
+// gone by then.
 func WhyNotExecuted(root string, args []string, cwd string, env []string) error {
 	if err := tooLong(args, env); err != nil {
 		return err
@@ -32,8 +32,8 @@ func WhyNotExecuted(root string, args []string, cwd string, env []string) error 
 	return errors.New("it cannot be executed: its last output says more")
 }
 
-// maxStrings and maxString bound what execve(2) takes: all arguments and variables together, a quarter of the
-// stack's usual limit, and one of them (MAX_ARG_STRLEN). Each has a zero at its end, and a pointer leads to it.
+// maxStrings and maxString are the limits of execve(2): of all arguments and variables together, a quarter of the
+// stack's usual limit, and of one of them (MAX_ARG_STRLEN). Each has a zero at its end, and a pointer leads to it.
 const (
 	maxStrings = 2 << 20
 	maxString  = 128 << 10
@@ -63,7 +63,7 @@ func tooLong(args, env []string) error {
 // maxInterpreters is how many interpreters of interpreters the kernel follows (exec_binprm of Linux' fs/exec.c).
 const maxInterpreters = 5
 
-// whyNotProgram is why a file is no program that this node can run in the container.
+// whyNotProgram returns the reason why this node cannot run a file as a program of the container.
 func whyNotProgram(root, path, cwd string, depth int) error {
 	head, err := headBelow(root, path)
 	if err != nil {
@@ -81,7 +81,7 @@ func whyNotProgram(root, path, cwd string, depth int) error {
 	}
 }
 
-// whyNotScript is why a script that begins with head cannot be run.
+// whyNotScript returns the reason why a script that begins with head cannot be run.
 func whyNotScript(root string, head []byte, cwd string, depth int) error {
 	line, _, _ := bytes.Cut(head[len("#!"):], []byte("\n"))
 	// The kernel separates its words by spaces and tabs, and takes a carriage return for a part of the name.
@@ -106,7 +106,7 @@ func whyNotScript(root string, head []byte, cwd string, depth int) error {
 // errNoCause is returned for a program that looks as it should.
 var errNoCause = errors.New("the kernel does not execute it, though it looks as it should: its last output says more")
 
-// whyNotELF is why an ELF program that begins with head cannot be run.
+// whyNotELF returns the reason why an ELF program that begins with head cannot be run.
 func whyNotELF(root, path string, head []byte) error {
 	if name := machineOf(head); name != "" && !runs(name) {
 		return fmt.Errorf("exec format error: it is for %s, this node is %s", name, runtime.GOARCH)

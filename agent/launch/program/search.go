@@ -36,7 +36,7 @@ func inDir(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-// headBelow reads as much of a program as the kernel reads to know what it is (BINPRM_BUF_SIZE).
+// headBelow reads as much of a program as the kernel reads to recognise its format (BINPRM_BUF_SIZE).
 func headBelow(rootfs, path string) ([]byte, error) {
 	file, err := untrusted.OpenBelow(rootfs, path)
 	if err != nil {

@@ -20,8 +20,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// Lock takes the lock of a container's record, for as long as this process is there. Without a record
-// there is nothing to lock.
+// Lock takes the lock of a container's record until this process ends. Without a record it locks nothing.
 func Lock(id string) error {
 	fd, err := unix.Open(File(id, bundle.ConfigFile), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENOENT) {
@@ -84,7 +83,7 @@ func IsAt(fd int, path string) bool {
 	return unix.Fstat(fd, &open) == nil && unix.Lstat(path, &named) == nil && open.Dev == named.Dev && open.Ino == named.Ino
 }
 
-// Exists reports whether a path is there.
+// Exists reports whether a path exists.
 func Exists(path string) bool {
 	_, err := os.Lstat(path)
 	return !errors.Is(err, fs.ErrNotExist)

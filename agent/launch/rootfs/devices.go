@@ -33,8 +33,8 @@ func (r *Root) AddDevices(uid, gid uint32) error {
 	return nil
 }
 
-// addDevice adds a device, or those of a directory. What is opened is what the container gets: another one may write there, and
-// exchange it after any look.
+// addDevice adds a device, or those of a directory. The container gets the opened file: another container may have write access
+// there, and exchange the file after any check.
 func (r *Root) addDevice(want bundle.Device, uid, gid uint32) error {
 	if want.Node.IsWhole() && r.users == nil {
 		return r.grant(nil, described(specs.LinuxDevice{}, want.Node, uid, gid), want)
@@ -92,7 +92,7 @@ func addEntry(dir *os.File, name string, add func(device *os.File, name string) 
 	}
 	found := os.NewFile(uintptr(fd), name)
 	defer found.Close()
-	// The entry's own type is that of what a device was bind-mounted over.
+	// The directory entry has the type of the file below a bind mount, not that of the device.
 	info, err := found.Stat()
 	switch {
 	case err != nil:
@@ -168,7 +168,7 @@ func (r *Root) show(found *os.File, device specs.LinuxDevice, inside string) err
 	return nil
 }
 
-// describeDevice is what a handle of a device says of it.
+// describeDevice returns the description of a device by its handle.
 func describeDevice(found *os.File) (specs.LinuxDevice, error) {
 	var stat unix.Stat_t
 	if err := unix.Fstat(int(found.Fd()), &stat); err != nil {
@@ -191,7 +191,7 @@ func describeDevice(found *os.File) (specs.LinuxDevice, error) {
 	return device, nil
 }
 
-// ownDevices are what a container's /dev has of its own.
+// ownDevices are the names in a container's /dev that do not come from the node.
 var ownDevices = []string{"pts", "shm", "mqueue", "fd", "console", "ptmx", "null", "zero", "full", "tty", "random", "urandom"}
 
 // addAllDevices adds every device of the node; the bundle lets them all be used.

@@ -12,14 +12,15 @@ import (
 )
 
 // Where the file system enforces project quotas, the kernel holds a container to the limits of its disk: a write beyond
-// them fails, and the container goes on. The agent still measures, for what no quota covers: the files of /etc, directories
-// that the containers of a pod share, and files that a process has taken out of their project, which their owner may do.
+// them fails, and the container goes on. The agent still measures the usage that no quota covers: the files of /etc,
+// directories that the containers of a pod share, and files that a process has taken out of their project, which their
+// owner may do.
 
 // ProjectsFile records the projects of a container's or a sandbox's directories, for its clean-up. It lies beside them,
 // where no container sees it.
 func ProjectsFile(id string) string { return filepath.Join(bundle.ContainersDir, id, "projects") }
 
-// MakeWritable makes the directory of the writable layer, and bounds what the container can write.
+// MakeWritable makes the directory of the writable layer, and limits how much the container can write.
 func MakeWritable(b *bundle.Bundle, users *namespaces.Users) error {
 	if err := os.Mkdir(bundle.WritableDir(b.ID), 0o755); err != nil {
 		return err

@@ -33,7 +33,7 @@ func MakeEmptyDirs(b *bundle.Bundle, labels confine.Labels) error {
 	return nil
 }
 
-// openToAll lets every user write to a directory. With a group, what is made in it belongs to that.
+// openToAll lets every user write to a directory. With a group, files made in it belong to that group.
 func openToAll(path string, gid int) error {
 	if gid == 0 {
 		return os.Chmod(path, 0o777)

@@ -20,8 +20,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// fill gives a volume that davit has just made what the image has where it is mounted: owner, mode and content, as Docker
-// and Podman do. A launcher that mounts it too waits until that is done, so no container sees half of it, and none can
+// fill gives a new volume the owner, mode and content of the image's directory at its mount point, as Docker and Podman
+// do. Another launcher that mounts the volume waits until that is done, so no container sees half of it, and none can
 // change it meanwhile.
 func (r *Root) fill(source, destination string) error {
 	name, isVolume := strings.CutPrefix(source, bundle.VolumesDir+"/")
@@ -56,8 +56,8 @@ func lockFresh(volume string) (*os.File, error) {
 }
 
 // openInVolume opens a path inside a named volume. A container that mounts a part of a fresh volume does not fill it, and must
-// not keep from it whoever mounts the whole: what is made for the part is noted in the volume's mark, and no container has
-// the directory that it is in.
+// not prevent that a container which mounts the whole fills it: the directory made for the part is noted in the volume's mark,
+// and no container has access to its parent.
 func openInVolume(name, volume, path string) (*os.File, error) {
 	mark, err := lockFresh(name)
 	if err != nil {
@@ -75,9 +75,9 @@ func openInVolume(name, volume, path string) (*os.File, error) {
 	return openBelow(volume, path)
 }
 
-// fillFrom fills a volume from a directory of the image, if the image has that directory, and there is nothing in the volume but
-// what its mark names. The copy is made beside the volume, synced, and then renamed. If that is interrupted, the next start
-// copies again.
+// fillFrom fills a volume from a directory of the image, if the image has that directory, and the volume has no entries but
+// those that its mark names. The copy is made next to the volume, synced, and then renamed. If that is interrupted, the next
+// start copies again.
 func (r *Root) fillFrom(destination, volume string, mark *os.File) error {
 	from, err := pathrs.OpenInRoot(r.Path, destination)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -113,8 +113,8 @@ func (r *Root) fillFrom(destination, volume string, mark *os.File) error {
 	return errors.Join(err, untrusted.RemoveAll(staged))
 }
 
-// isFreshVolume reports whether a volume is a directory of its own file system's, not a mount, in which there is nothing but what
-// its mark names, and whether there is nothing at all.
+// isFreshVolume reports whether a volume is a directory, not a mount, without entries but those that its mark names, and whether
+// it is empty.
 func isFreshVolume(path string, mark *os.File) (isFresh, isEmpty bool, err error) {
 	var own, parent unix.Stat_t
 	if err := errors.Join(unix.Lstat(path, &own), unix.Lstat(filepath.Dir(path), &parent)); err != nil {
@@ -130,8 +130,8 @@ func isFreshVolume(path string, mark *os.File) (isFresh, isEmpty bool, err error
 	return own.Dev == parent.Dev && !slices.ContainsFunc(entries, isOther), len(entries) == 0, err
 }
 
-// moveInto moves what a directory has into a volume that has something already, which stays. The mark names it before, so that
-// the next start goes on if this one is interrupted. The volume gets the directory's owner and mode.
+// moveInto moves the entries of a directory into a volume that is not empty, and replaces none there. They are noted in the
+// mark first, so that the next start continues if this one is interrupted. The volume gets the directory's owner and mode.
 func moveInto(volume, dir string, mark *os.File) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

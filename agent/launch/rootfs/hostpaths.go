@@ -15,8 +15,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// CheckHostPaths makes sure that the node's paths are what the manifest says they are,
-// and makes those it may make.
+// CheckHostPaths checks that the node's paths have the types that the manifest declares, and makes those that it may
+// make.
 func CheckHostPaths(b *bundle.Bundle) error {
 	for _, want := range b.HostPaths {
 		found, err := OpenHostPath(want)
@@ -40,7 +40,7 @@ func (r *Root) stageHostPath(index int) (string, error) {
 	return r.stage(found, fmt.Sprintf("host-%d", index))
 }
 
-// hostKinds are what a path of the node can be asked to be, by Kubernetes' names
+// hostKinds are the types that a manifest can require of a path of the node, by Kubernetes' names
 // (https://kubernetes.io/docs/concepts/storage/volumes/#hostpath-volume-types).
 var hostKinds = map[string]func(fs.FileMode) bool{
 	"":          func(fs.FileMode) bool { return true },
@@ -81,8 +81,8 @@ func OpenHostPath(want bundle.HostPath) (*os.File, error) {
 	return found, nil
 }
 
-// OpenBelowRoot returns a handle of what an absolute path means for somebody who cannot leave root,
-// which it is in; an empty root is the node's.
+// OpenBelowRoot returns a handle of an absolute path in root, with links resolved within root; an empty root is the
+// node's.
 func OpenBelowRoot(root, path string) (*os.File, error) {
 	if root == "" {
 		found, err := pathrs.OpenInRoot("/", path)
@@ -105,8 +105,8 @@ func withoutWay(err error) error {
 	return err
 }
 
-// openRoot returns a handle of an allowed directory, or file. A link on its way would lead out of what is allowed: a
-// container may have put it there when another directory was.
+// openRoot returns a handle of an allowed directory, or file. A link on its way is refused, as it leads out of the
+// allowed directory: a container may have made it when another directory was allowed.
 func openRoot(root string) (*os.File, error) {
 	fd, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	for name := range strings.SplitSeq(strings.Trim(root, "/"), "/") {
@@ -134,8 +134,8 @@ func openRoot(root string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), root), nil
 }
 
-// checkGuarded refuses what links have led to a directory that containers may only read. No container can move such
-// a directory: none can write to what it is in.
+// checkGuarded refuses a file if links have led to a directory that containers may only read. No container can move
+// such a directory: none can write to its parent.
 func checkGuarded(found *os.File, guarded []string) error {
 	if len(guarded) == 0 {
 		return nil
@@ -180,7 +180,8 @@ func makeHostPath(want bundle.HostPath) (*os.File, error) {
 	return os.NewFile(uintptr(fd), want.Path), nil
 }
 
-// openExisting returns a handle of the innermost directory that exists on the way to a path, and what is missing from there.
+// openExisting returns a handle of the innermost directory that exists on the way to a path, and the missing rest of the
+// path.
 func openExisting(root, path string) (parent *os.File, missing string, err error) {
 	for above := path; above != cmp.Or(root, "/"); {
 		above = filepath.Dir(above)

@@ -12,9 +12,9 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// initLayerDir is the topmost lower directory of every container. What it has, no image
-// can have as something else: without it, an image whose /dev is a symbolic link could
-// make the runtime write elsewhere (CVE-2026-41579), and so for mount points in /etc.
+// initLayerDir is the topmost lower directory of every container. No image can replace its entries by others: without
+// it, an image whose /dev is a symbolic link could make the runtime write elsewhere (CVE-2026-41579), and so for mount
+// points in /etc.
 const initLayerDir = bundle.StateDir + "/init"
 
 var (
@@ -23,8 +23,8 @@ var (
 	initLayerLinks = map[string]string{"etc/mtab": "/proc/mounts"}
 )
 
-// makeInitLayer makes what is missing of the init layer, and all of it where a file has a directory's
-// place or the reverse. Several launchers may do so at once.
+// makeInitLayer makes the missing entries of the init layer, and all of it if a file is in the place of a directory or
+// the reverse. Several launchers may do so at once.
 func makeInitLayer() error {
 	err := fillInitLayer()
 	if !errors.Is(err, unix.EISDIR) && !errors.Is(err, unix.ENOTDIR) {

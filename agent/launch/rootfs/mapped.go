@@ -12,7 +12,7 @@ import (
 )
 
 // prepareMapped makes the writable layer the users' own, and mounts the init layer, whose path it returns. The writable layer
-// cannot be mapped: overlayfs works in it as root of the node, who has no id there.
+// cannot be mapped: overlayfs works in it as root of the node, which has no id there.
 func (r *Root) prepareMapped(upper string) (string, error) {
 	own := filepath.Join(bundle.ContainersDir, r.ID)
 	uid, gid := r.users.Root()

@@ -13,11 +13,12 @@ import (
 // MoveMountBeneath is MOVE_MOUNT_BENEATH of move_mount(2), since Linux 6.5.
 const moveMountBeneath = 0x200
 
-// ReplaceMount puts tree, which is mounted nowhere yet, in the place of the mount that target is the root of, in the
-// mount namespace of a process. open opens what is there.
+// ReplaceMount replaces the mount whose root is target, in the mount namespace of a process, by tree, which is not
+// mounted yet. open opens the current file at the mount point.
 //
-// Nothing stays below it: the kernel unmounts what is mounted on a directory that is removed in another mount
-// namespace (rmdir(2)), as that of an earlier bundle is in time, and files mounted over it would go with it.
+// The old mount does not stay below the new one: the kernel unmounts a mount on a directory that is removed in another
+// mount namespace (rmdir(2)), as the directory of an earlier bundle is in time, and files mounted over it would be
+// unmounted too.
 func ReplaceMount(tree, target *os.File, pid int, open func() (*os.File, error)) error {
 	err := replaceBeneath(tree, target, pid)
 	if errors.Is(err, unix.EINVAL) { // the kernel does not know it
@@ -50,14 +51,14 @@ func replaceAfter(tree, target *os.File, pid int, open func() (*os.File, error))
 	return namespaces.InMounts(pid, func(*os.File) error { return MoveMount(tree, place, 0) })
 }
 
-// MoveMount moves a mount that is nowhere yet to target.
+// MoveMount attaches a mount that is detached yet to target.
 func MoveMount(tree, target *os.File, flags int) error {
 	const empty = unix.MOVE_MOUNT_F_EMPTY_PATH | unix.MOVE_MOUNT_T_EMPTY_PATH
 	return os.NewSyscallError("move_mount", unix.MoveMount(int(tree.Fd()), "", int(target.Fd()), "", empty|flags))
 }
 
-// unmount unmounts the mount that target is the root of, whatever is mounted there. files is the directory of this
-// process's open files.
+// unmount unmounts the mount whose root is target, even if its path leads to another mount by now. files is the
+// directory of this process's open files.
 func unmount(files, target *os.File) error {
 	if err := unix.Fchdir(int(files.Fd())); err != nil {
 		return os.NewSyscallError("fchdir", err)
@@ -65,8 +66,7 @@ func unmount(files, target *os.File) error {
 	return os.NewSyscallError("umount", unix.Unmount(strconv.Itoa(int(target.Fd())), unix.MNT_DETACH))
 }
 
-// ReadOnlyTree is a mount of a path that is nowhere yet, with the options of all files that a bundle
-// brings along.
+// ReadOnlyTree returns a detached mount of a path, with the options of all files of a bundle.
 func ReadOnlyTree(path string) (*os.File, error) {
 	return Tree(path, unix.MountAttr{
 		Attr_set:    unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV,
@@ -74,7 +74,7 @@ func ReadOnlyTree(path string) (*os.File, error) {
 	})
 }
 
-// Tree is a mount of a path that is nowhere yet.
+// Tree returns a detached mount of a path and the mounts below it.
 func Tree(path string, attributes unix.MountAttr) (*os.File, error) {
 	fd, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
 	if err != nil {

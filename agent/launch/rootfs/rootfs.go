@@ -25,7 +25,7 @@ import (
 // Root is the file system of a container that starts.
 type Root struct {
 	*bundle.Bundle
-	// Path is where it is mounted.
+	// Path is its mount point.
 	Path string
 	// OpensOutput names the part of the image that opens standard output by name; empty for none.
 	OpensOutput string
@@ -35,7 +35,7 @@ type Root struct {
 	labels confine.Labels
 }
 
-// messages is where warnings go that are no errors.
+// messages is the writer for warnings.
 var messages = terminal.NewWriter(os.Stderr)
 
 // Mount mounts the image's layers, the init layer and an empty writable layer on top of each other, and the content of
@@ -83,8 +83,8 @@ func (r *Root) mount() error {
 	return nil
 }
 
-// mountTree mounts a directory of the node below the writable layer. The options name it by a
-// descriptor: its path may have what separates options, and another directory may have come there.
+// mountTree mounts a directory of the node below the writable layer. The options name it by a descriptor: its path may
+// contain the separators of options, and may lead to another directory by now.
 func (r *Root) mountTree(want bundle.HostPath, optionsFor func(lower []string) string) error {
 	found, err := OpenHostPath(want)
 	if err != nil {

@@ -46,9 +46,9 @@ func (r *Root) source(source string) (string, error) {
 	return source, nil
 }
 
-// stageSubPath mounts a path inside a volume where nobody can exchange it. A container that
-// shares the volume may have put a symbolic link there: it is followed below the volume's
-// root only, and what was opened is what is mounted (CVE-2017-1002101, CVE-2021-25741).
+// stageSubPath mounts a path inside a volume at a place where no container can exchange it. A container that shares the
+// volume may have made a symbolic link there: it is resolved within the volume's root, and the opened file is the one
+// that is mounted (CVE-2017-1002101, CVE-2021-25741).
 func (r *Root) stageSubPath(index int) (string, error) {
 	want := r.SubPaths[index]
 	volume, err := r.source(want.Volume)
@@ -63,7 +63,7 @@ func (r *Root) stageSubPath(index int) (string, error) {
 	return r.stage(found, fmt.Sprintf("subpath-%d", index))
 }
 
-// openSubPath opens a path inside a volume, and makes a directory where nothing is there, as Kubernetes does.
+// openSubPath opens a path inside a volume, and makes a directory if it does not exist, as Kubernetes does.
 func (r *Root) openSubPath(index int, volume string) (*os.File, error) {
 	want := r.SubPaths[index]
 	switch {
@@ -129,7 +129,7 @@ func (r *Root) CompleteMounts() error {
 	return nil
 }
 
-// stage mounts what is open where nobody can exchange it for something else, and returns where.
+// stage mounts an open file or directory at a path where no container can exchange it, and returns the path.
 func (r *Root) stage(found *os.File, name string) (string, error) {
 	info, err := found.Stat()
 	if err != nil {
@@ -154,8 +154,7 @@ func (r *Root) stage(found *os.File, name string) (string, error) {
 	return stage, nil
 }
 
-// openBelow opens a path below root, and makes it a directory when nothing is there, as
-// Kubernetes does.
+// openBelow opens a path below root, and makes a directory if it does not exist, as Kubernetes does.
 func openBelow(root, path string) (*os.File, error) {
 	found, err := pathrs.OpenInRoot(root, path)
 	if !errors.Is(err, fs.ErrNotExist) {

@@ -20,7 +20,7 @@ func TestSubPaths(t *testing.T) {
 	for name, test := range map[string]struct {
 		volume, path string
 		readOnly     bool
-		made         bool   // what was missing
+		made         bool   // the path was missing and is made
 		want         string // the error
 	}{
 		"what is there":                                 {host, "there", true, false, ""},

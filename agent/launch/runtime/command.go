@@ -183,11 +183,11 @@ func (c commandRuntime) Exec(process *specs.Process, with Streams) (Process, *os
 // ends with it and as it does.
 type commandProcess struct {
 	*os.Process
-	pidFile string // empty until the other one is there
+	pidFile string // empty until the process in the container exists
 }
 
-// Signal sends a signal to the process in the container: of one that cannot be caught, its runtime
-// could tell it nothing.
+// Signal sends a signal to the process in the container, not to its runtime: that could not forward one that cannot be
+// caught.
 func (p commandProcess) Signal(signal os.Signal) error {
 	text, err := os.ReadFile(p.pidFile)
 	if err != nil {
@@ -205,8 +205,8 @@ func (p commandProcess) Wait() (*os.ProcessState, error) {
 	return state, errors.Join(err, os.Remove(p.pidFile))
 }
 
-// remove goes on when the runtime has gone or does not know the container: what is left of it are
-// processes in the unit's cgroup, which systemd empties, and files in the container's directory.
+// remove continues if the runtime is gone or does not know the container: its leftovers are processes in the unit's
+// cgroup, which systemd kills, and files in the container's directory.
 func (c commandRuntime) Remove() error {
 	if _, err := os.Stat(c.dir()); errors.Is(err, fs.ErrNotExist) {
 		return nil

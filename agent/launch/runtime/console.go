@@ -93,7 +93,7 @@ func acceptFile(listener *net.UnixListener) (*os.File, error) {
 	return ReceiveFile(socket)
 }
 
-// memoryFile is a file that lies nowhere, with this content.
+// memoryFile returns a file in memory, without a path, with this content.
 func memoryFile(name string, content []byte) (*os.File, error) {
 	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
 	if err != nil {

@@ -59,7 +59,7 @@ func GroupOf(pid int) (string, error) {
 	return "", errors.New("no cgroup v2 hierarchy: davit needs a node with systemd.unified_cgroup_hierarchy=1")
 }
 
-// GroupRoot is where systemd mounts the tree.
+// GroupRoot is the path at which systemd mounts the tree.
 const GroupRoot = "/sys/fs/cgroup"
 
 // Leave moves the launcher's two processes out of the unit's own group where systemd

@@ -135,12 +135,12 @@ func (l libcontainerRuntime) Exec(spec *specs.Process, with Streams) (Process, *
 	return process, terminal, err
 }
 
-// stateFile is where libcontainer keeps a container's state (stateFilename of runc's libcontainer).
+// stateFile is the name of libcontainer's file of a container's state (stateFilename of runc's libcontainer).
 const stateFile = "state.json"
 
-// remove kills what runs in the container's group, also what has not become the container yet, and
-// forgets the container. It does by hand what libcontainer does after it has read all of its state,
-// which takes longer than the rest, and which a launcher that was killed may not have written.
+// remove kills all processes in the container's group, also those that have not become the container yet, and removes
+// the container's state. It replaces libcontainer's removal, which reads all of the state first: that takes longer than
+// the rest, and a launcher that was killed may not have written it.
 func (l libcontainerRuntime) Remove() error {
 	dir := filepath.Join(bundle.RuntimeDir, bundle.RuntimeID(l.id))
 	if group := l.group(filepath.Join(dir, stateFile)); group != "" {
@@ -177,8 +177,8 @@ func (l libcontainerRuntime) group(stateFile string) string {
 // killPatience is how long processes may take to end that were killed.
 const killPatience = 2 * time.Second
 
-// ErrStillRuns is what becomes of SIGKILL when a process waits in the kernel, for a disk or a server
-// that does not answer.
+// ErrStillRuns is returned if SIGKILL has no effect as a process waits in the kernel, for a disk or a server that does
+// not answer.
 var ErrStillRuns = errors.New("a process of an earlier run cannot be killed: it waits for a disk or a server that does not answer")
 
 // convert turns an OCI configuration into libcontainer's.

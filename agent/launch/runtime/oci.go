@@ -23,8 +23,8 @@ import (
 )
 
 // OCI runs plain OCI bundles as the specification says
-// (https://github.com/opencontainers/runtime-spec/blob/v1.3.0/runtime.md): neither systemd nor
-// anything else of davit's has to do with them. Its containers are apart from those of units.
+// (https://github.com/opencontainers/runtime-spec/blob/v1.3.0/runtime.md): neither systemd nor any other part of davit
+// is involved. Its containers are separate from those of units.
 type OCI struct {
 	// Root is the directory of the containers' state.
 	Root string
@@ -151,7 +151,7 @@ func connectConsole(path string) (*os.File, error) {
 	return connection.File()
 }
 
-// Start lets a created container's process go on.
+// Start unblocks a created container's process.
 func (o OCI) Start(id string) error {
 	container, state, err := o.load(id)
 	if err != nil {

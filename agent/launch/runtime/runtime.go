@@ -15,7 +15,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// messages is where warnings go that are no errors. They contain names of containers and answers of runtimes.
+// messages is the writer for warnings. They contain names of containers and answers of runtimes.
 var messages = terminal.NewWriter(os.Stderr)
 
 // Container is a container in the hands of its runtime.
@@ -33,7 +33,7 @@ type Container interface {
 	Remove() error
 }
 
-// Output is where the standard output of a container goes, and the sockets that its first process inherits.
+// Output has the destination of a container's standard output, and the sockets that its first process inherits.
 type Output struct {
 	// Stdout and Stderr are used if the container has no terminal.
 	Stdout, Stderr *os.File

@@ -15,7 +15,7 @@ import (
 	"github.com/davit-project/davit/agent/launch/record"
 )
 
-// triggeredBy is set by systemd 252 and newer in what a timer starts (systemd.exec(5)).
+// triggeredBy is set by systemd 252 and newer for services that a timer starts (systemd.exec(5)).
 const triggeredBy = "TRIGGER_UNIT"
 
 // Due reports whether the bundle's container may start now. One that a timer starts late, because

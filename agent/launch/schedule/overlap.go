@@ -11,8 +11,8 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// Overlap starts the first of the units that does not run, beside those that do. When all run, it
-// starts none and says so: one more run of theirs is left out.
+// Overlap starts the first of the units that does not run, beside those that do. When all run, it starts none, prints
+// that and skips this run.
 func Overlap(ctx context.Context, units []string) error {
 	// Empty lines are between the units.
 	output, err := systemctl(ctx, append([]string{"show", "--property=ActiveState", "--value", "--"}, units...)...)

@@ -61,8 +61,8 @@ func completeSpec(p parts) error {
 	return confine.MaskThrottling(spec)
 }
 
-// handOver gives the created container to the process that systemd started. The container's group is there now, and what
-// the clean-up waits for or keeps is on record before the process runs.
+// handOver gives the created container to the process that systemd started. The container's group exists now, and all
+// that the clean-up waits for or preserves is recorded before the process runs.
 func handOver(p parts, container runtime.Created, output stdio.Copied, notify *os.File) error {
 	b := p.run.Bundle
 	if err := confine.ForbidLingering(filepath.Join(runtime.GroupRoot, p.group.Payload())); err != nil {

@@ -1,8 +1,8 @@
 // Package start starts containers and the sandboxes of pods: it has the order of the steps, and each step is a package of
 // its own. Each step returns a value that later steps take, so the types show most of the order.
 //
-// It is on the way of every start, and works when no other part of davit is there: it must never know registries, storage
-// libraries, manifests or Kubernetes. Package cleanup undoes the steps in the reverse order.
+// It is part of every start, and works without any other part of davit: it must never know registries, storage libraries,
+// manifests or Kubernetes. Package cleanup undoes the steps in the reverse order.
 package start
 
 import (

@@ -11,8 +11,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// attachSocket is where the process that copies a terminal's output takes those who attach, in
-// the container's own directory, which is root's; see copier.c.
+// attachSocket is the name of the socket at which the process that copies a terminal's output accepts clients that
+// attach, in the container's own directory, which is root's; see copier.c.
 const attachSocket = "attach"
 
 // listenAttach makes the socket. It is the caller's to close.
@@ -25,8 +25,8 @@ func listenAttach(id string) (*os.File, error) {
 	})
 }
 
-// ConnectAttach connects to the process that copies a terminal's output, which sends the terminal first and then what comes
-// out of it.
+// ConnectAttach connects to the process that copies a terminal's output, which sends the terminal first and then its
+// output.
 func ConnectAttach(id string) (*os.File, error) { return withAttachSocket(id, unix.Connect) }
 
 // withAttachSocket makes a socket for use with the address of a container's.

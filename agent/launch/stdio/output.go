@@ -30,7 +30,7 @@ type Output struct {
 	copied Copied
 }
 
-// Copied is the output that the unit's first process copies to the journal, and a socket for those who want to follow it; nil if
+// Copied is the output that the unit's first process copies to the journal, and a socket for clients that follow it; nil if
 // there is none.
 type Copied struct {
 	From, Listener *os.File

@@ -1,5 +1,5 @@
-// Package testnode has what tests of the launcher share: root file systems made of files, leases on files, and a process
-// that has a network, mounts and a /run of its own.
+// Package testnode has the helpers that tests of the launcher share: root file systems made of files, leases on files,
+// and a process that has a network, mounts and a /run of its own.
 package testnode
 
 import (

@@ -60,8 +60,8 @@ func dialOne(ctx context.Context, network, address string) (net.Conn, error) {
 	return (&net.Dialer{Timeout: 3 * time.Second}).DialContext(ctx, network, addresses[rand.N(len(addresses))])
 }
 
-// lookUp returns the addresses that /etc/hosts has for a name now, as the C library looks names up; Go's own
-// resolver remembers what it read for seconds.
+// lookUp returns the addresses that /etc/hosts has for a name now, as the C library looks names up; Go's own resolver
+// caches the file for seconds.
 func lookUp(address string) ([]string, error) {
 	name, port, err := net.SplitHostPort(address)
 	if err != nil || net.ParseIP(name) != nil {

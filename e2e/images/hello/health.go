@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// handleHealth answers those who ask how the program is, as files say that a test makes.
+// handleHealth answers health checks. A test determines the answers by files.
 func handleHealth() {
 	http.HandleFunc("/ready", ready)
 	http.HandleFunc("/alive", alive)

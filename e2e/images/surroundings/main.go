@@ -1,5 +1,5 @@
-// surroundings prints what a container's program finds around it, one thing a line, sorted: a key, a tab, and a value in
-// quotes. Of two container engines that run it on one node, the lines that differ are what differs for programs.
+// surroundings prints the environment of a container's program, one property a line, sorted: a key, a tab, and a value
+// in quotes. If two container engines run it on one node, the lines that differ show the differences for programs.
 package main
 
 import (
@@ -125,7 +125,7 @@ func limits(found map[string]string) error {
 	return nil
 }
 
-// mounts are those of proc_pid_mountinfo(5) without what numbers them.
+// mounts are those of proc_pid_mountinfo(5) without their numbers.
 func mounts(found map[string]string) error {
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -171,7 +171,7 @@ func settings(found map[string]string) error {
 	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		name := strings.TrimPrefix(path, root)
 		if err != nil || entry.IsDir() || slices.ContainsFunc(volatile, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
-			return nil // what cannot be read is not seen
+			return nil // files that cannot be read are left out
 		}
 		if text, err := os.ReadFile(path); err == nil {
 			found["sysctl "+name] = strings.Join(strings.Fields(string(text)), " ")
