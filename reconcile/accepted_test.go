@@ -15,6 +15,7 @@ import (
 	"github.com/davit-project/davit/e2e/arbitrary"
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/manifests/object"
+	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile/reconciletest"
 	"github.com/davit-project/davit/reconcile/resolve"
 	"github.com/davit-project/davit/units"
@@ -58,9 +59,27 @@ func TestWhatIsAcceptedCanBeRun(t *testing.T) {
 	}
 }
 
+// nodeNetworks are the networks that workloads name and no Network object defines: the node may have them.
+func nodeNetworks(objects []object.Object) map[string]json.RawMessage {
+	networks := map[string]json.RawMessage{}
+	for _, object := range objects {
+		for _, container := range v1.ContainersOf(object.Object) {
+			for _, network := range container.Networks {
+				networks[network.Name] = json.RawMessage("{}")
+			}
+		}
+	}
+	for _, object := range objects {
+		if network, ok := object.Object.(*v1.Network); ok {
+			delete(networks, network.Metadata.Name)
+		}
+	}
+	return networks
+}
+
 // renderedUnits are the files of the units that objects come to on a node which has what they name, by unit.
 func renderedUnits(t *rapid.T, objects []object.Object, manifest string) map[string]string {
-	in := resolve.Input{Objects: objects, Images: reconciletest.Resolved(objects, reconciletest.Command), Node: reconciletest.TestNode, NodeNetworks: map[string]json.RawMessage{"lan": json.RawMessage("{}")}}
+	in := resolve.Input{Objects: objects, Images: reconciletest.Resolved(objects, reconciletest.Command), Node: reconciletest.TestNode, NodeNetworks: nodeNetworks(objects)}
 	in.Node.Launcher = "/usr/bin/true" // one that systemd finds
 	in.Node.Runtimes = map[string]string{"crun": "/usr/bin/crun", "/usr/bin/runc": "/usr/bin/runc"}
 	in.Node.SeccompProfiles = map[string][]byte{"a.json": []byte("{}"), "profiles/b.json": []byte("{}")}
