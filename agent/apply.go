@@ -22,7 +22,7 @@ func (n *Node) Apply(ctx context.Context, pass Pass, wait bool, waiting func(hol
 	r := newReconciler(n, wait || health.Watched())
 	wake := make(chan struct{}, 1)
 	n.cleanUps.changed = func() { poke(wake) }
-	n.mends.changed = func() { poke(wake) }
+	n.repairs.changed = func() { poke(wake) }
 	r.again = true
 	for watching := false; ; {
 		result, err := r.lockedPass(ctx, pass, waiting)

@@ -145,7 +145,7 @@ func (n *Node) noteDamage(workloads map[string]reconcile.ActualWorkload) {
 			workloads[unit] = workload
 		}
 	}
-	n.mends.saw(now)
+	n.repairs.saw(now)
 }
 
 // repairs has a launcher make again what is missing of containers that run.
@@ -153,5 +153,5 @@ type repairs struct{ node *Node }
 
 // Repair implements [reconcile.Repairs].
 func (r repairs) Repair(ctx context.Context, unit string) error {
-	return r.node.mends.begin(ctx, names.ID(unit))
+	return r.node.repairs.begin(ctx, names.ID(unit))
 }

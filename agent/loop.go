@@ -120,7 +120,7 @@ func NewAgent(node *Node, options Options, log *slog.Logger, status *Status) *Ag
 		wake:       make(chan struct{}, 1),
 		suspicion:  suspicion{looked: time.Now()}, // as the first pass does
 	}
-	node.cleanUps.changed, node.mends.changed = a.lookAgain, a.lookAgain
+	node.cleanUps.changed, node.repairs.changed = a.lookAgain, a.lookAgain
 	return a
 }
 
@@ -244,7 +244,7 @@ func (a *Agent) rest(wait time.Duration) bool {
 		return false
 	}
 	a.worked = false
-	if err := giveBack(); err != nil {
+	if err := freeMemory(); err != nil {
 		a.once("the agent keeps more memory than it needs", "error", err)
 	}
 	return true

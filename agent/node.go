@@ -42,14 +42,14 @@ type Node struct {
 	fetcher  *fetch.Fetcher
 	cleanUps cleanUps
 	damage   damage
-	mends    mends
+	repairs  repairQueue
 	// unchecked is why running containers cannot be checked; nil if they can.
 	unchecked error
 	facts     resolve.Node
 	plugins   []string
 	files     systemd.Files
 	bundles   bundles.Cache
-	known     knownStates
+	known     stateCache
 	ranges    networks.RangeWatch
 	// Refresh has everything rendered in the present way, also what another davit has rendered that still works.
 	Refresh bool
@@ -138,7 +138,7 @@ func Open(ctx context.Context, patience fetch.Options) (*Node, error) {
 		plugins: []string{bundle.UserPluginDir, filepath.Join(filepath.Dir(launcher), "cni")},
 	}
 	n.cleanUps.systemd, n.cleanUps.launcher = systemd, launcher
-	n.mends.systemd, n.mends.launcher = systemd, launcher
+	n.repairs.systemd, n.repairs.launcher = systemd, launcher
 	n.Configure(fleet.Config{})
 	return n, nil
 }
@@ -146,7 +146,7 @@ func Open(ctx context.Context, patience fetch.Options) (*Node, error) {
 // Close ends the connections.
 func (n *Node) Close() error {
 	n.cleanUps.wait()
-	n.mends.close()
+	n.repairs.close()
 	n.Systemd.Close()
 	n.fetcher.Close()
 	return errors.Join(n.ranges.Close(), n.images.Close())

@@ -45,7 +45,7 @@ func (a *Agent) notePass(ctx context.Context, tree watch.Tree, set *manifests.Se
 		a.log.Error("a change did not work", "object", failure.Object, "reason", failure.Reason)
 	}
 	if result.view != nil { // otherwise the units that changed are for the next pass
-		if err := a.node.forgetRestarts(ctx, &a.changes, result.Actual, time.Now()); err != nil {
+		if err := a.node.resetRestarts(ctx, &a.changes, result.Actual, time.Now()); err != nil {
 			a.once("cannot reset the restart counters of containers", "error", err)
 		}
 	}

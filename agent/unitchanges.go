@@ -67,7 +67,7 @@ func (a *Agent) tellWhenDue(ctx context.Context) {
 	}
 	a.unwell = slices.ContainsFunc(report.Objects, func(row ObjectReport) bool { return len(row.Causes) > 0 })
 	if err == nil {
-		err = tellChanges(a.log, report.Objects)
+		err = logChanges(a.log, report.Objects)
 	}
 	if err != nil && ctx.Err() == nil {
 		a.once("cannot report workload status", "error", err)
@@ -76,12 +76,12 @@ func (a *Agent) tellWhenDue(ctx context.Context) {
 	if err := a.node.cleanUpStopped(ctx, a.view.actual); err != nil && ctx.Err() == nil {
 		a.once("cannot clean up after a container", "error", err)
 	}
-	a.restartHeld(ctx)
+	a.restartBlocked(ctx)
 }
 
-// restartHeld restarts containers whose program cannot begin any more.
-func (a *Agent) restartHeld(ctx context.Context) {
-	restarted, fresh, err := a.node.restartHeld(ctx, a.view.actual)
+// restartBlocked restarts containers whose program cannot begin any more.
+func (a *Agent) restartBlocked(ctx context.Context) {
+	restarted, fresh, err := a.node.restartBlocked(ctx, a.view.actual)
 	for _, unit := range restarted {
 		a.log.Warn("a container is blocked because its launcher was killed: the agent restarts it", "unit", unit)
 	}

@@ -13,10 +13,10 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// knownStates are what systemd told of units that were not heard to change since. To hear of changes is the
+// stateCache are what systemd told of units that were not heard to change since. To hear of changes is the
 // business of who calls forget; where nobody does, nothing may be looked up twice. Its methods may be called
 // from several goroutines; the zero value knows nothing.
-type knownStates struct {
+type stateCache struct {
 	mu     sync.Mutex
 	states map[string]units.State
 	// changes counts what was forgotten: an answer from before a change must not be kept.
@@ -24,7 +24,7 @@ type knownStates struct {
 }
 
 // forget forgets a unit that changed; "" may be any.
-func (k *knownStates) forget(unit string) {
+func (k *stateCache) forget(unit string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.changes++
@@ -35,7 +35,7 @@ func (k *knownStates) forget(unit string) {
 }
 
 // get returns what is known of a unit, or else calls ask and keeps the answer.
-func (k *knownStates) get(unit string, isCurrent func(units.State) bool, ask func() (units.State, error)) (units.State, error) {
+func (k *stateCache) get(unit string, isCurrent func(units.State) bool, ask func() (units.State, error)) (units.State, error) {
 	k.mu.Lock()
 	state, ok := k.states[unit]
 	before := k.changes
@@ -56,7 +56,7 @@ func (k *knownStates) get(unit string, isCurrent func(units.State) bool, ask fun
 }
 
 // retain forgets all units but the given ones.
-func (k *knownStates) retain(files map[string]units.Own) {
+func (k *stateCache) retain(files map[string]units.Own) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	maps.DeleteFunc(k.states, func(unit string, _ units.State) bool {

@@ -19,9 +19,9 @@ import (
 // mendTimeout bounds the mending of all containers that are waiting for it.
 const mendTimeout = 2 * time.Minute
 
-// mends run beside the passes: one launcher at a time mends all containers that wait by then. Its methods may be called
+// repairQueue runs repairs beside the passes: one launcher at a time mends all containers that wait by then. Its methods may be called
 // from several goroutines.
-type mends struct {
+type repairQueue struct {
 	systemd  *systemd.Manager
 	launcher string
 	// changed is called when a launcher has ended; it must not wait.
@@ -45,7 +45,7 @@ type repaired struct {
 
 // begin has a container mended. It returns [reconcile.Waiting] until that has ended, and then, if something is still
 // missing, once why.
-func (m *mends) begin(ctx context.Context, id string) error {
+func (m *repairQueue) begin(ctx context.Context, id string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if last, ended := m.ended[id]; ended {
@@ -72,7 +72,7 @@ const unseenPause = 2 * time.Second
 var errMissing = errors.New("the repair ended without an error, but did not help")
 
 // result is why something is missing of a container after its repair has ended.
-func (m *mends) result(id string, last repaired) error {
+func (m *repairQueue) result(id string, last repaired) error {
 	isSeen := !m.seen.unseen[id] && last.at.Before(m.seen.began)
 	err := last.err
 	switch {
@@ -95,7 +95,7 @@ func (m *mends) result(id string, last repaired) error {
 const gatherPause = 50 * time.Millisecond
 
 // work mends until nothing waits.
-func (m *mends) work(ctx context.Context) {
+func (m *repairQueue) work(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -124,7 +124,7 @@ func (m *mends) work(ctx context.Context) {
 }
 
 // mend has a launcher mend containers, in a service of its own: this process sees another tree of mounts.
-func (m *mends) mend(ctx context.Context, ids []string) map[string]error {
+func (m *repairQueue) mend(ctx context.Context, ids []string) map[string]error {
 	failures := map[string]error{}
 	for part := range slices.Chunk(ids, mendAtOnce) {
 		said, err := m.systemd.RunCommand(ctx, mendUnit, "Repair of containers", append([]string{m.launcher, "mend"}, part...), mendTimeout)
@@ -149,7 +149,7 @@ var mendUnit = names.Service(fmt.Sprintf("davit-mend-%d", os.Getpid()))
 const mendAtOnce = 200
 
 // saw forgets the results of containers that a look has seen whole.
-func (m *mends) saw(now sight) {
+func (m *repairQueue) saw(now sight) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.seen = now
@@ -157,7 +157,7 @@ func (m *mends) saw(now sight) {
 }
 
 // close leaves the work that is begun to systemd: the launcher goes on, and whoever looks next sees its result.
-func (m *mends) close() {
+func (m *repairQueue) close() {
 	m.mu.Lock()
 	if m.cancel != nil {
 		m.cancel()

@@ -9,7 +9,7 @@ import (
 
 func TestAStateIsKnownUntilItsUnitChanges(t *testing.T) {
 	t.Parallel()
-	var known knownStates
+	var known stateCache
 	asked := 0
 	get := func(current bool, during func(), failure error) {
 		t.Helper()

@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// giveBack gives the memory back that the agent needs only while it works: what the garbage collector has
+// freeMemory gives the memory back that the agent needs only while it works: what the garbage collector has
 // freed, and the pages of its own program, most of which a pass over a node needs and a wait for the next
 // one does not. The kernel reads those again from its cache.
-func giveBack() error {
+func freeMemory() error {
 	debug.FreeOSMemory()
 	if err := unmapProgram(); err != nil {
 		return fmt.Errorf("give memory back: %w", err)

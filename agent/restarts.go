@@ -55,10 +55,10 @@ func (c *changedUnits) take() (map[string]bool, error) {
 	return taken, nil
 }
 
-// forgetRestarts makes the wait before the next restart short again for what has run well for
+// resetRestarts makes the wait before the next restart short again for what has run well for
 // long: systemd itself counts restarts for as long as nobody stops the unit, so a container that
 // crashes once a month would wait longer each time.
-func (n *Node) forgetRestarts(ctx context.Context, heard *changedUnits, actual reconcile.Actual, now time.Time) error {
+func (n *Node) resetRestarts(ctx context.Context, heard *changedUnits, actual reconcile.Actual, now time.Time) error {
 	changed, err := heard.take()
 	failures := []error{err}
 	for unit := range changed {

@@ -37,9 +37,9 @@ func (n *Node) lookAgain(ctx context.Context, set *manifests.Set, guard Guard, v
 	return report, err
 }
 
-// tellChanges writes a line for each workload that came to be unwell for another reason than before, or
+// logChanges writes a line for each workload that came to be unwell for another reason than before, or
 // well again. What was told is remembered, so that a new agent does not tell it once more.
-func tellChanges(log *slog.Logger, rows []ObjectReport) error {
+func logChanges(log *slog.Logger, rows []ObjectReport) error {
 	before := readMemory()
 	fresh := maps.Clone(before)
 	for i := range rows {

@@ -28,7 +28,7 @@ func TestResultsOfRepairs(t *testing.T) {
 		"it ended during the look":       {seen: sight{began: now.Add(-time.Hour), missing: missing}, waits: true},
 		"it ended, and was not seen yet": {seen: sight{began: now, missing: missing, unseen: map[string]bool{"web": true}}, waits: true},
 	} {
-		m := &mends{ended: map[string]repaired{"web": {test.err, now.Add(-time.Minute)}}}
+		m := &repairQueue{ended: map[string]repaired{"web": {test.err, now.Add(-time.Minute)}}}
 		m.saw(test.seen)
 		got := m.begin(t.Context(), "web")
 		if errors.As(got, waiting) != test.waits || test.want != nil && !errors.Is(got, test.want) {
@@ -54,7 +54,7 @@ func TestAResultIsForgottenOnceTheContainerIsSeenWhole(t *testing.T) {
 		"a launcher is at it":         {sight{unseen: map[string]bool{"web": true}}, true},
 		"another one was not checked": {sight{unseen: map[string]bool{"app": true}}, false},
 	} {
-		m := &mends{ended: map[string]repaired{"web": {}}}
+		m := &repairQueue{ended: map[string]repaired{"web": {}}}
 		m.saw(test.seen)
 		if _, kept := m.ended["web"]; kept != test.want {
 			t.Errorf("%s: kept: %v", name, kept)

@@ -16,10 +16,10 @@ import (
 // go on: systemd is up to date by then.
 const letGoWithin = time.Second
 
-// restartHeld restarts containers that systemd takes for running while their process still waits for the
+// restartBlocked restarts containers that systemd takes for running while their process still waits for the
 // launcher, which was killed before it could let it go on. It returns their units, and whether there are others,
 // which the launcher may let go on yet.
-func (n *Node) restartHeld(ctx context.Context, actual reconcile.Actual) (restarted []string, fresh bool, err error) {
+func (n *Node) restartBlocked(ctx context.Context, actual reconcile.Actual) (restarted []string, fresh bool, err error) {
 	var failures []error
 	for unit, workload := range actual.Workloads {
 		id, service := names.CutService(unit)
