@@ -8,7 +8,7 @@ import (
 
 	"github.com/davit-project/davit/agent/generations"
 	"github.com/davit-project/davit/manifests"
-	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/compare"
 	"github.com/davit-project/davit/reconcile/history"
 )
 
@@ -16,7 +16,7 @@ import (
 func (n *Node) History() ([]history.Generation, error) { return n.generations.List() }
 
 // Compare says what an object has in one generation and not in another.
-func (n *Node) Compare(before, after int) ([]diff.Difference, error) {
+func (n *Node) Compare(before, after int) ([]compare.Difference, error) {
 	old, err := n.wholeEarlier(before)
 	if err != nil {
 		return nil, err
@@ -25,7 +25,7 @@ func (n *Node) Compare(before, after int) ([]diff.Difference, error) {
 	if err != nil {
 		return nil, err
 	}
-	return diff.Compare(old, changed), nil
+	return compare.Compare(old, changed), nil
 }
 
 // RollBack decides that the node be as a generation was, until the manifests change; 0 means the

@@ -3,10 +3,11 @@ package reconcile_test
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/reconcile/diff"
 	"github.com/davit-project/davit/reconcile/reconciletest"
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestWhatBlocksAUnit(t *testing.T) {

@@ -1,13 +1,14 @@
 package reconcile_test
 
 import (
+	"slices"
+	"strings"
+	"testing"
+
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/reconcile/diff"
 	"github.com/davit-project/davit/reconcile/reconciletest"
 	"github.com/davit-project/davit/reconcile/resolve"
-	"slices"
-	"strings"
-	"testing"
 )
 
 // TestAChainWaitsForItsFirstLink has no start pull in, by way of systemd, one that waits for an image.

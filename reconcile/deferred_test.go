@@ -6,12 +6,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/reconcile/diff"
 	"github.com/davit-project/davit/reconcile/history"
 	"github.com/davit-project/davit/reconcile/reconciletest"
 	"github.com/davit-project/davit/reconcile/resolve"
-	"github.com/google/go-cmp/cmp"
 )
 
 // withImage resolves text with its image in another version.

@@ -2,12 +2,13 @@ package reconcile_test
 
 import (
 	"context"
+	"slices"
+	"testing"
+
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/reconcile/apply"
 	"github.com/davit-project/davit/reconcile/diff"
 	"github.com/davit-project/davit/reconcile/reconciletest"
-	"slices"
-	"testing"
 )
 
 // TestAnEditEnablesNoUnitThatAnOperatorDisabled writes and restarts the unit and leaves it disabled, and says so.

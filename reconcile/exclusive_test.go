@@ -2,14 +2,15 @@ package reconcile_test
 
 import (
 	"fmt"
-	"github.com/davit-project/davit/reconcile/claims"
-	"github.com/davit-project/davit/reconcile/diff"
-	"github.com/davit-project/davit/reconcile/reconciletest"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/davit-project/davit/reconcile/claims"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/reconciletest"
 )
 
 // pods are manifests of a pod with replicas that has a port of the node.
@@ -111,7 +112,7 @@ func (s *simulation) shared() []string {
 		if current.RunningDir == "" || current.IsDown() {
 			continue
 		}
-		for _, claim := range claims.Claims(runs, "") {
+		for _, claim := range claims.Of(runs, "") {
 			for _, other := range uses {
 				if other.Overlaps(claim) && other.user != current.Ref.String() {
 					found = append(found, fmt.Sprintf("%s has %s, as %s has", unit, claim, other.user))

@@ -2,12 +2,13 @@ package reconcile_test
 
 import (
 	"errors"
-	"github.com/davit-project/davit/reconcile"
-	"github.com/davit-project/davit/reconcile/diff"
-	"github.com/davit-project/davit/reconcile/reconciletest"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/reconciletest"
 )
 
 // on is a container of an image on networks.

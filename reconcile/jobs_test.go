@@ -1,14 +1,15 @@
 package reconcile_test
 
 import (
-	"github.com/davit-project/davit/reconcile"
-	"github.com/davit-project/davit/reconcile/diff"
-	"github.com/davit-project/davit/reconcile/history"
-	"github.com/davit-project/davit/reconcile/reconciletest"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/history"
+	"github.com/davit-project/davit/reconcile/reconciletest"
 )
 
 // jobNode is a node with a job, of which generations keep every version that there was.

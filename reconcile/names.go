@@ -5,6 +5,7 @@ import (
 	"regexp"
 )
 
+// SurgeNumber is the number in the names of the units of the surge instance n, counted from 0: "@surge1".
 func SurgeNumber(n int) string { return fmt.Sprintf("@surge%d", n+1) }
 
 // surgeName is where the name of a unit that stands in for others has its number: web@surge1.service, and

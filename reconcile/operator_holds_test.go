@@ -2,14 +2,15 @@ package reconcile_test
 
 import (
 	"errors"
-	"github.com/davit-project/davit/reconcile"
-	"github.com/davit-project/davit/reconcile/diff"
-	"github.com/davit-project/davit/reconcile/history"
-	"github.com/davit-project/davit/reconcile/reconciletest"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/history"
+	"github.com/davit-project/davit/reconcile/reconciletest"
 )
 
 // heldBy is what holds a unit.

@@ -1,12 +1,13 @@
 package reconcile_test
 
 import (
-	"github.com/davit-project/davit/reconcile"
-	"github.com/davit-project/davit/reconcile/diff"
-	"github.com/davit-project/davit/reconcile/reconciletest"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/reconciletest"
 )
 
 // TestAUnitFileOfTheOperatorsIsLeftAlone neither writes nor restarts a unit that systemd has from elsewhere, keeps what

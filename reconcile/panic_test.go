@@ -2,12 +2,13 @@ package reconcile_test
 
 import (
 	"context"
+	"strings"
+	"testing"
+
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/reconcile/apply"
 	"github.com/davit-project/davit/reconcile/diff"
 	"github.com/davit-project/davit/reconcile/reconciletest"
-	"strings"
-	"testing"
 )
 
 // panics is a driver with a mistake in it, for one unit.

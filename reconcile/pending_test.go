@@ -1,14 +1,15 @@
 package reconcile_test
 
 import (
-	"github.com/davit-project/davit/reconcile"
-	"github.com/davit-project/davit/reconcile/diff"
-	"github.com/davit-project/davit/reconcile/history"
-	"github.com/davit-project/davit/reconcile/reconciletest"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/history"
+	"github.com/davit-project/davit/reconcile/reconciletest"
 )
 
 // TestATimerThatComesBackWhileItStopsIsStartedAgain deletes a CronJob and adds it again before its timer has gone: it

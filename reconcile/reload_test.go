@@ -3,11 +3,12 @@ package reconcile_test
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/reconcile/diff"
 	"github.com/davit-project/davit/reconcile/history"
 	"github.com/davit-project/davit/reconcile/reconciletest"
-	"github.com/google/go-cmp/cmp"
 )
 
 // TestAChangedFileReloads what says how it reloads, and restarts the rest.

@@ -5,9 +5,10 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/davit-project/davit/reconcile/diff"
 	"github.com/davit-project/davit/reconcile/reconciletest"
-	"github.com/google/go-cmp/cmp"
 )
 
 func lab(subnet string) string {

@@ -2,15 +2,16 @@ package reconcile_test
 
 import (
 	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/reconcile/apply"
 	"github.com/davit-project/davit/reconcile/diff"
 	"github.com/davit-project/davit/reconcile/history"
 	"github.com/davit-project/davit/reconcile/reconciletest"
-	"slices"
-	"strings"
-	"testing"
-	"time"
 )
 
 // damaged is a node on which web runs and something of it was removed.

@@ -1,11 +1,12 @@
 package reconcile_test
 
 import (
+	"strings"
+	"testing"
+
 	"github.com/davit-project/davit/reconcile/diff"
 	"github.com/davit-project/davit/reconcile/reconciletest"
 	"github.com/davit-project/davit/reconcile/resolve"
-	"strings"
-	"testing"
 )
 
 func TestAChangeOfLimitsRestartsNothing(t *testing.T) {

@@ -6,10 +6,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/reconcile/history"
 	"github.com/davit-project/davit/reconcile/reconciletest"
-	"github.com/google/go-cmp/cmp"
 )
 
 // roll has three replicas run, changes them, and returns when each was restarted, in seconds after that.

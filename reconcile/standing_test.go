@@ -2,11 +2,12 @@ package reconcile_test
 
 import (
 	"fmt"
-	"github.com/davit-project/davit/reconcile"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/davit-project/davit/reconcile"
 )
 
 // standing is what is to run of a node, as docs/updates.md says it. It knows of each request to systemd who made it, and

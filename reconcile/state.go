@@ -13,6 +13,7 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
+// IsRunning reports whether the unit is active, activating or reloading.
 func (w ActualWorkload) IsRunning() bool {
 	return w.Active == names.Active || w.Active == names.Activating || w.Active == names.Reloading
 }
@@ -100,6 +101,7 @@ func (w ActualWorkload) Ending() string {
 // when a Container becomes a CronJob of its name.
 func (w ActualWorkload) IsOfAnother(workload Workload) bool { return w.Ref != workload.Ref }
 
+// IsMasked reports whether the unit is masked, for good or until the next boot.
 func (w ActualWorkload) IsMasked() bool {
 	return w.Enabled == "masked" || w.Enabled == "masked-runtime"
 }

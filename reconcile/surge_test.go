@@ -5,9 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/davit-project/davit/reconcile/diff"
 	"github.com/davit-project/davit/reconcile/reconciletest"
-	"github.com/google/go-cmp/cmp"
 )
 
 const surge = "updatePolicy: {maxSurge: 1}"

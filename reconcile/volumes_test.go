@@ -1,14 +1,15 @@
 package reconcile_test
 
 import (
-	"github.com/davit-project/davit/reconcile"
-	"github.com/davit-project/davit/reconcile/diff"
-	"github.com/davit-project/davit/reconcile/history"
-	"github.com/davit-project/davit/reconcile/reconciletest"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/history"
+	"github.com/davit-project/davit/reconcile/reconciletest"
 )
 
 const dataVolume = reconciletest.Header + "Volume\nmetadata: {name: data}\nspec: {reclaimPolicy: Delete}\n---\n"

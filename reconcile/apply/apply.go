@@ -1,3 +1,5 @@
+// Package apply carries out plans: it hands each action to the driver that can do it, in the order that the plan asks for, as many
+// at a time as do not depend on each other.
 package apply
 
 import (

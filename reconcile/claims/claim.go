@@ -1,3 +1,5 @@
+// Package claims finds workloads that cannot run at the same time: it knows of each the things that only one can have, such as a
+// port of the node, an address or a path that it writes to.
 package claims
 
 import (
@@ -22,6 +24,7 @@ func (c Claim) String() string {
 	return "port " + c.ports.String()
 }
 
+// Overlaps reports whether only one of two workloads can have its claim.
 func (c Claim) Overlaps(other Claim) bool {
 	if c.thing != "" || other.thing != "" {
 		return c.thing == other.thing
@@ -29,6 +32,7 @@ func (c Claim) Overlaps(other Claim) bool {
 	return c.ports.Overlaps(other.ports)
 }
 
+// Overlap reports whether two workloads with these claims cannot run at the same time.
 func Overlap(a, b []Claim) bool {
 	return slices.ContainsFunc(a, func(one Claim) bool { return slices.ContainsFunc(b, one.Overlaps) })
 }
@@ -52,8 +56,8 @@ func Without(claims, others []Claim) []Claim {
 	return claims
 }
 
-// ClaimIndex finds the units with a claim on something among many. It is by the things, and by blocks of ports.
-type ClaimIndex map[claimKey][]claimant
+// Index finds the units with a claim on something among many. It is by the things, and by blocks of ports.
+type Index map[claimKey][]claimant
 
 type claimant struct {
 	unit string
@@ -79,14 +83,15 @@ func (c Claim) keys() iter.Seq[claimKey] {
 	}
 }
 
-func (x ClaimIndex) Add(unit string, c Claim) {
+// Add adds a claim of a unit.
+func (x Index) Add(unit string, c Claim) {
 	for key := range c.keys() {
 		x[key] = append(x[key], claimant{unit, c})
 	}
 }
 
 // Units are those with a claim on the same, each once.
-func (x ClaimIndex) Units(c Claim) []string {
+func (x Index) Units(c Claim) []string {
 	var found []string
 	for key := range c.keys() {
 		for _, other := range x[key] {
@@ -106,6 +111,7 @@ type PortBlock struct {
 
 const blockSize = 256
 
+// BlocksOf returns the blocks that a range of ports touches.
 func BlocksOf(p bundle.Port) iter.Seq[PortBlock] {
 	return func(yield func(PortBlock) bool) {
 		for number := p.HostPort / blockSize; number <= p.Last()/blockSize; number++ {
@@ -116,10 +122,10 @@ func BlocksOf(p bundle.Port) iter.Seq[PortBlock] {
 	}
 }
 
-// Claims returns things that two units should not have at once: published ports, the addresses of sockets,
+// Of returns things that two units should not have at once: published ports, the addresses of sockets,
 // static addresses, and directories of the node that they write to. What a unit on the node's own network
 // listens on is not known.
-func Claims(b *bundle.Bundle, unitText string) []Claim {
+func Of(b *bundle.Bundle, unitText string) []Claim {
 	var found []Claim
 	for line := range strings.Lines(unitText) {
 		if strings.HasPrefix(line, "Listen") {

@@ -1,9 +1,10 @@
 package diff
 
 import (
-	"github.com/davit-project/davit/reconcile/claims"
 	"maps"
 	"slices"
+
+	"github.com/davit-project/davit/reconcile/claims"
 )
 
 // conflicts are the stops of removed units that the start of a unit waits for: both need a thing that
@@ -12,7 +13,7 @@ func (d *differ) conflicts(c change) []string {
 	if len(d.stops) == 0 {
 		return nil
 	}
-	wanted := claims.Claims(c.workload.Bundle, c.workload.UnitText)
+	wanted := claims.Of(c.workload.Bundle, c.workload.UnitText)
 	var after []string
 	for _, unit := range slices.Sorted(maps.Keys(d.stops)) {
 		if claims.Overlap(wanted, d.claimsOf(unit)) {
@@ -25,9 +26,9 @@ func (d *differ) conflicts(c change) []string {
 // claimsOf are those of a unit as it runs now.
 func (d *differ) claimsOf(unit string) []claims.Claim {
 	current := d.actual.Workloads[unit]
-	held := claims.Claims(nil, current.UnitText)
+	held := claims.Of(nil, current.UnitText)
 	for b := range current.Bundles() {
-		held = append(held, claims.Claims(b, "")...)
+		held = append(held, claims.Of(b, "")...)
 	}
 	return held
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/compare"
 	"github.com/davit-project/davit/units/names"
 )
 
@@ -53,14 +54,14 @@ func (d *differ) pullLate(ordered []change) {
 	outdated := d.outdated(ordered)
 	for _, id := range slices.Sorted(maps.Keys(outdated)) {
 		deletes = append(deletes, d.plan.Add(reconcile.Action{
-			Verb: reconcile.DeleteImage, Object: shortDigest("sha256:" + id), Target: id, Reason: "makes room for its next version", Needs: outdated[id],
+			Verb: reconcile.DeleteImage, Object: compare.ShortDigest("sha256:" + id), Target: id, Reason: "makes room for its next version", Needs: outdated[id],
 		}))
 	}
 	for _, key := range d.late {
 		image := d.desired.Images[key]
 		d.pulled[key] = d.plan.Add(reconcile.Action{
 			Verb: reconcile.PullLate, Object: image.Reference, Target: key, After: slices.Concat(d.stopsFor(key, ordered), deletes), Waits: d.usedStill(key),
-			Reason: fmt.Sprintf("%s is not on the node, and is fetched once the containers that use it have stopped", shortDigest(image.Digest)),
+			Reason: fmt.Sprintf("%s is not on the node, and is fetched once the containers that use it have stopped", compare.ShortDigest(image.Digest)),
 		})
 	}
 }

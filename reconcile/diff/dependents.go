@@ -2,9 +2,10 @@ package diff
 
 import (
 	"fmt"
-	"github.com/davit-project/davit/reconcile"
 	"maps"
 	"slices"
+
+	"github.com/davit-project/davit/reconcile"
 )
 
 // restartDependents adds what a restart takes along: systemd stops and starts again what

@@ -1,3 +1,4 @@
+// Package diff compares the desired state of a node with its actual state and plans the actions that lead from one to the other.
 package diff
 
 import (
@@ -10,6 +11,7 @@ import (
 
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/compare"
 	"github.com/davit-project/davit/reconcile/history"
 	"github.com/davit-project/davit/units"
 	"github.com/davit-project/davit/units/bundle"
@@ -245,7 +247,7 @@ func (d *differ) compare(unit string, workload reconcile.Workload) change {
 	}
 	c.stageOnly = workload.BundleDir != "" && !d.staged(unit, workload)
 	if current.UnitText != workload.UnitText {
-		c.write = differences(workload, current)
+		c.write = compare.InWords(workload, current)
 	} else if current.NeedReload {
 		c.write = "systemd has not read the unit file yet"
 	} else if d.halfWritten(unit, workload, current) {
@@ -288,7 +290,7 @@ func (d *differ) activity(unit string, workload reconcile.Workload, current reco
 		return reconcile.Restart, cmp.Or(write, "its file is written, and it was not started since")
 	case d.isOwed(unit, workload) && !running:
 		return reconcile.Start, cmp.Or(write, "its file is written, and it was not started since")
-	case reloads(workload, current):
+	case compare.Reloads(workload, current):
 		return reconcile.ReloadUnit, cmp.Or(write, "its files changed")
 	case workload.Restored && current.Active == names.Active && current.Run != nil && current.Run.ReloadFailed:
 		return reconcile.Restart, cmp.Or(write, "its last reload failed, so it may have files of the version that was rolled back")
@@ -326,7 +328,7 @@ func outdated(workload reconcile.Workload, current reconcile.ActualWorkload) str
 	if current.Running == nil || workload.Bundle == nil {
 		return "runs an older version than its unit file says"
 	}
-	return strings.Join(bundleDifferences(workload.Bundle, current.Running), ", ")
+	return strings.Join(compare.Bundles(workload.Bundle, current.Running), ", ")
 }
 
 // fetch plans what workloads need before anything running is touched.
@@ -343,7 +345,7 @@ func (d *differ) fetch() {
 		}
 		d.fetched["image "+key] = d.plan.Add(reconcile.Action{
 			Verb: reconcile.PullImage, Object: image.Reference, Target: key,
-			Reason: fmt.Sprintf("%s is not on the node", shortDigest(image.Digest)),
+			Reason: fmt.Sprintf("%s is not on the node", compare.ShortDigest(image.Digest)),
 		})
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.desired.Networks)) {

@@ -15,7 +15,7 @@ import (
 // passOn finds which units of the changes wait for which others to give things up.
 func (d *differ) passOn() {
 	d.leaving = d.findLeaving()
-	giving := claims.ClaimIndex{}
+	giving := claims.Index{}
 	for _, c := range d.changes {
 		if c.restarts() || c.with != "" {
 			for _, claim := range d.gives(c.unit) {
@@ -43,13 +43,13 @@ func (d *differ) passOn() {
 
 // wants are the claims of a change that its unit does not have now.
 func (d *differ) wants(c change) []claims.Claim {
-	return claims.Without(claims.Claims(c.workload.Bundle, c.workload.UnitText), d.has(c.unit))
+	return claims.Without(claims.Of(c.workload.Bundle, c.workload.UnitText), d.has(c.unit))
 }
 
 // gives are the claims of what a unit runs that it is not to have.
 func (d *differ) gives(unit string) []claims.Claim {
 	workload := d.desired.Workload(unit)
-	return claims.Without(d.has(unit), claims.Claims(workload.Bundle, workload.UnitText))
+	return claims.Without(d.has(unit), claims.Of(workload.Bundle, workload.UnitText))
 }
 
 // has are the claims of what a unit runs.
@@ -59,9 +59,9 @@ func (d *differ) has(unit string) []claims.Claim {
 	case current.IsDown():
 		return nil
 	case current.RunningDir == current.BundleDir:
-		return claims.Claims(current.Bundle, current.UnitText)
+		return claims.Of(current.Bundle, current.UnitText)
 	default:
-		return claims.Claims(current.Running, current.UnitText)
+		return claims.Of(current.Running, current.UnitText)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/reconcile/claims"
+	"github.com/davit-project/davit/reconcile/compare"
 	"github.com/davit-project/davit/units/bundle"
 	"github.com/davit-project/davit/units/names"
 )
@@ -23,7 +24,7 @@ func (d *differ) prune() {
 	d.pruneBundles(used, freed)
 	for _, id := range slices.Sorted(maps.Keys(d.actual.Images)) {
 		if !used.images[id] && !freed.images.held(id) {
-			d.plan.Add(reconcile.Action{Verb: reconcile.ReleaseImage, Object: shortDigest("sha256:" + id), Target: id, Reason: notUsed, Needs: freed.images[id]})
+			d.plan.Add(reconcile.Action{Verb: reconcile.ReleaseImage, Object: compare.ShortDigest("sha256:" + id), Target: id, Reason: notUsed, Needs: freed.images[id]})
 		}
 	}
 }

@@ -2,12 +2,13 @@ package diff
 
 import (
 	"cmp"
-	"github.com/davit-project/davit/reconcile"
-	"github.com/davit-project/davit/reconcile/history"
 	"maps"
 	"regexp"
 	"slices"
 	"strconv"
+
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/history"
 )
 
 // instanceOf is where a unit's name has the number of its replica.

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/compare"
 	"github.com/davit-project/davit/units/names"
 )
 
@@ -57,7 +58,7 @@ func (d *differ) called(c change) change {
 	case !exists:
 		c.write = c.why
 	case current.UnitText != c.workload.UnitText:
-		c.write = differences(c.workload, current)
+		c.write = compare.InWords(c.workload, current)
 	}
 	if current.IsRunning() && current.RunningDir != "" && current.RunningDir != c.workload.BundleDir {
 		c.verb = reconcile.Restart

@@ -1,3 +1,5 @@
+// Package history keeps the record of what was applied: generations and the versions of objects in them, verdicts on versions that
+// are on probation, and which version an object returns to if one did not work.
 package history
 
 import (

@@ -2,10 +2,11 @@ package history
 
 import (
 	"fmt"
-	"github.com/davit-project/davit/reconcile"
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/davit-project/davit/reconcile"
 )
 
 // TakeBack is what of the newest generation is to be as it was before, though it is desired: the objects that failed

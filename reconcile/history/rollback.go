@@ -3,10 +3,11 @@ package history
 import (
 	"cmp"
 	"fmt"
-	"github.com/davit-project/davit/reconcile"
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/davit-project/davit/reconcile"
 )
 
 // Quarantined is a version of an object that was tried and did not work. It is not tried again until

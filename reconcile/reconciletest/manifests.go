@@ -1,16 +1,18 @@
+// Package reconciletest has what tests of several packages of reconcile share: manifests, answers for images, and a node in memory.
 package reconciletest
 
 import (
 	"strings"
 	"testing"
 
+	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
+	"go.podman.io/common/pkg/seccomp"
+
 	"github.com/davit-project/davit/manifests"
 	"github.com/davit-project/davit/manifests/object"
 	"github.com/davit-project/davit/reconcile"
 	"github.com/davit-project/davit/reconcile/resolve"
 	"github.com/davit-project/davit/units/bundle"
-	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
-	"go.podman.io/common/pkg/seccomp"
 )
 
 // Load returns the objects of a manifest, which must be right.
@@ -45,16 +47,17 @@ var TestNode = resolve.Node{
 	SeccompProfiles: map[string][]byte{"profiles/audit.json": []byte(`{"defaultAction": "SCMP_ACT_LOG"}`), "strict.json": []byte(`{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW"}]}`)},
 }
 
+// Resolve resolves a manifest on [TestNode], whose images all have this configuration.
 func Resolve(t *testing.T, text string, config imagespec.ImageConfig) reconcile.Desired {
 	t.Helper()
 	objects := Load(t, text)
 	return resolve.Resolve(resolve.Input{Objects: objects, Images: Resolved(objects, config), Node: TestNode})
 }
 
+// Header begins a manifest; the kind follows.
 const Header = "apiVersion: davit/v1\nkind: "
 
-// container is a manifest of one container with further lines of its spec.
-// encoded is the bundle's text.
+// Encoded is the text of a bundle.
 func Encoded(t *testing.T, b *bundle.Bundle) []byte {
 	t.Helper()
 	text, err := b.Encode()
@@ -64,6 +67,7 @@ func Encoded(t *testing.T, b *bundle.Bundle) []byte {
 	return text
 }
 
+// Container is the manifest of a Container with more lines of its specification.
 func Container(name string, spec ...string) string {
 	text := Header + "Container\nmetadata: {name: " + name + "}\nspec:\n  image: example.com/app:1\n"
 	for _, line := range spec {
@@ -72,6 +76,7 @@ func Container(name string, spec ...string) string {
 	return text + "---\n"
 }
 
+// Command is the configuration of an image that runs /app.
 var Command = imagespec.ImageConfig{Entrypoint: []string{"/app"}, Cmd: []string{"serve"}}
 
 const WebObject = "Container/web"

@@ -28,6 +28,7 @@ type Node struct {
 	loaded  map[string]string // unit texts that systemd has read
 }
 
+// NewNode makes a node on which nothing is.
 func NewNode() *Node {
 	return &Node{
 		Fail:   map[string]error{},

@@ -1,8 +1,9 @@
 package resolve_test
 
 import (
-	"github.com/davit-project/davit/reconcile/resolve"
 	"testing"
+
+	"github.com/davit-project/davit/reconcile/resolve"
 )
 
 func TestCPUWeightIsAHundredForOneCPU(t *testing.T) {

@@ -1,9 +1,10 @@
 package resolve_test
 
 import (
-	"github.com/davit-project/davit/reconcile/reconciletest"
 	"strings"
 	"testing"
+
+	"github.com/davit-project/davit/reconcile/reconciletest"
 )
 
 // TestVariablesAreText takes variables from keys that hold what no variable can hold.

@@ -1,3 +1,5 @@
+// Package resolve lowers manifests into the desired state of a node: workloads with their units and bundles, networks, volumes
+// and images. The same input always gives the same result.
 package resolve
 
 import (

@@ -4,9 +4,10 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+
 	"github.com/davit-project/davit/reconcile/reconciletest"
 	"github.com/davit-project/davit/reconcile/resolve"
-	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // allowedCall finds the rules that let a call through.

@@ -6,8 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/davit-project/davit/reconcile/reconciletest"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/davit-project/davit/reconcile/reconciletest"
 )
 
 // TestSkippedRunsComeOnce asks systemd when a job runs in the nights in which clocks change.

@@ -8,8 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/davit-project/davit/reconcile/reconciletest"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/davit-project/davit/reconcile/reconciletest"
 )
 
 // TestBundlesFollowTheSpecification holds the bundle of every golden file against the JSON schema

@@ -6,9 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/davit-project/davit/reconcile/reconciletest"
 	"github.com/davit-project/davit/reconcile/resolve"
-	"github.com/google/go-cmp/cmp"
 )
 
 // networkText is a manifest of a network.

@@ -1,10 +1,11 @@
 package resolve_test
 
 import (
-	"github.com/davit-project/davit/reconcile/reconciletest"
-	"github.com/davit-project/davit/reconcile/resolve"
 	"maps"
 	"testing"
+
+	"github.com/davit-project/davit/reconcile/reconciletest"
+	"github.com/davit-project/davit/reconcile/resolve"
 )
 
 // TestSettingsOfANetworkOfItsOwn has what every container may do in its own network, and the manifest's word before that.

@@ -5,11 +5,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/davit-project/davit/reconcile"
-	"github.com/davit-project/davit/reconcile/reconciletest"
 	"github.com/google/go-cmp/cmp"
 	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/davit-project/davit/reconcile"
+	"github.com/davit-project/davit/reconcile/reconciletest"
 )
 
 // TestUsersOfTheNodeInAContainer has the ids that the launcher maps, whom the container runs as, and whether the owners of a path of

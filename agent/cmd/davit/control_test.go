@@ -33,7 +33,7 @@ import (
 	"github.com/davit-project/davit/manifests/object"
 	v1 "github.com/davit-project/davit/manifests/v1"
 	"github.com/davit-project/davit/reconcile"
-	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/compare"
 	"github.com/davit-project/davit/reconcile/history"
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -158,7 +158,7 @@ func printed(t *testing.T, f filler) map[string]output {
 	p.show("plan", plan, func(w io.Writer) error { return printPlan(w, *plan) })
 	history := filled[[]history.Generation](f)
 	p.show("history", history, func(w io.Writer) error { return printHistory(w, *history) })
-	differences := filled[[]diff.Difference](f)
+	differences := filled[[]compare.Difference](f)
 	p.show("diff", differences, func(w io.Writer) error { return printDifferences(w, *differences) })
 	usage := filled[[]measured](f)
 	p.show("top", usage, func(w io.Writer) error { return printUsage(w, *usage) })

@@ -13,7 +13,7 @@ import (
 
 	"github.com/davit-project/davit/agent"
 	"github.com/davit-project/davit/reconcile"
-	"github.com/davit-project/davit/reconcile/diff"
+	"github.com/davit-project/davit/reconcile/compare"
 	"github.com/davit-project/davit/reconcile/history"
 )
 
@@ -94,14 +94,14 @@ without both, the changes of the newest one.`,
 				return err
 			}
 			if differences == nil {
-				differences = []diff.Difference{}
+				differences = []compare.Difference{}
 			}
 			return s.print(cmd.OutOrStdout(), differences, func() error { return printDifferences(cmd.OutOrStdout(), differences) })
 		},
 	}
 }
 
-func printDifferences(w io.Writer, differences []diff.Difference) error {
+func printDifferences(w io.Writer, differences []compare.Difference) error {
 	for _, d := range differences {
 		printLine(w, "%s: %s", reconcile.Subject(d.Object, d.Unit), d.Change)
 	}

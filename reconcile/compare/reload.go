@@ -1,4 +1,4 @@
-package diff
+package compare
 
 import (
 	"bytes"
@@ -13,9 +13,9 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// reloads reports whether a container takes a change with a reload: it says what that is, and nothing
+// Reloads reports whether a container takes a change with a reload: it says what that is, and nothing
 // is otherwise but files of Configs and Secrets that it has mounted.
-func reloads(workload reconcile.Workload, current reconcile.ActualWorkload) bool {
+func Reloads(workload reconcile.Workload, current reconcile.ActualWorkload) bool {
 	if workload.Unit == nil || !workload.Unit.Reload || workload.Bundle == nil || current.Bundle == nil {
 		return false
 	}

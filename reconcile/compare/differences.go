@@ -1,4 +1,4 @@
-package diff
+package compare
 
 import (
 	"fmt"
@@ -12,15 +12,15 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// differences says in words what a unit file is written for. Values of the environment
+// InWords says in words what a unit file is written for. Values of the environment
 // are never shown: they may be secret.
-func differences(workload reconcile.Workload, current reconcile.ActualWorkload) string {
+func InWords(workload reconcile.Workload, current reconcile.ActualWorkload) string {
 	var found []string
 	if current.BundleDir != workload.BundleDir {
 		if current.Bundle == nil {
 			found = append(found, "its bundle is not readable")
 		} else {
-			found = bundleDifferences(workload.Bundle, current.Bundle)
+			found = Bundles(workload.Bundle, current.Bundle)
 		}
 	}
 	for _, setting := range units.ChangedSettings(current.UnitText, workload.UnitText) {
@@ -37,11 +37,12 @@ func differences(workload reconcile.Workload, current reconcile.ActualWorkload) 
 	return strings.Join(found, ", ")
 }
 
-func bundleDifferences(want, have *bundle.Bundle) []string {
+// Bundles lists how the bundles of two renderings differ, in words for people.
+func Bundles(want, have *bundle.Bundle) []string {
 	var found []string
 	if isTree := want.Image.Digest == "" || have.Image.Digest == ""; want.Image.Digest != have.Image.Digest && !isTree {
 		found = append(found, fmt.Sprintf("image digest changed %s → %s",
-			shortDigest(have.Image.Digest), shortDigest(want.Image.Digest)))
+			ShortDigest(have.Image.Digest), ShortDigest(want.Image.Digest)))
 	} else if want.Image.Reference != have.Image.Reference {
 		found = append(found, fmt.Sprintf("image changed %s → %s", have.Image.Reference, want.Image.Reference))
 	}
@@ -122,8 +123,8 @@ func changedNames(want, have []string) []string {
 	return append(names, slices.Sorted(maps.Keys(values))...)
 }
 
-// shortDigest shortens "sha256:0123…" to 12 digits for people.
-func shortDigest(digest string) string {
+// ShortDigest shortens "sha256:0123…" to 12 digits for people.
+func ShortDigest(digest string) string {
 	algorithm, hex, ok := strings.Cut(digest, ":")
 	if !ok || len(hex) <= 12 {
 		return digest

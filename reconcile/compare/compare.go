@@ -1,9 +1,12 @@
-package diff
+// Package compare says how one rendering of a workload differs from another, in words for people, and whether a reload is enough
+// to apply the difference.
+package compare
 
 import (
-	"github.com/davit-project/davit/reconcile"
 	"maps"
 	"slices"
+
+	"github.com/davit-project/davit/reconcile"
 )
 
 // Difference is what one generation has otherwise than another.
@@ -37,7 +40,7 @@ func Compare(before, after reconcile.Desired) []Difference {
 		case old.UnitText == workload.UnitText:
 			continue
 		default:
-			difference.Change = differences(workload, reconcile.ActualWorkload{UnitText: old.UnitText, BundleDir: old.BundleDir, Bundle: old.Bundle})
+			difference.Change = InWords(workload, reconcile.ActualWorkload{UnitText: old.UnitText, BundleDir: old.BundleDir, Bundle: old.Bundle})
 		}
 		found = append(found, difference)
 	}
