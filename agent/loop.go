@@ -283,20 +283,20 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	if err != nil {
 		a.once("manifests cannot be read, nothing changes until they can", "error", err)
 		a.goOn(ctx, force)
-		a.status.Say("%v: nothing changes until it can be read", err)
+		a.status.say("%v: nothing changes until it can be read", err)
 		return a.retry(err)
 	}
 	node, config, err := facts.Read(a.options.Config)
 	if err != nil {
 		a.once("the node's configuration cannot be used, nothing changes until it can", "error", err)
-		a.status.Say("%v: nothing changes until that is right", err)
+		a.status.say("%v: nothing changes until that is right", err)
 		return a.retry(err)
 	}
 	a.node.Configure(config)
 	nodePolicy, err := facts.NodePolicy(a.options.Policy, tree.Writable)
 	if err != nil {
 		a.once("the node's policy cannot be used, nothing changes until it can", "error", err)
-		a.status.Say("%v: nothing changes until that is right", err)
+		a.status.say("%v: nothing changes until that is right", err)
 		return a.retry(err)
 	}
 	// Another label, or another policy, may mean other manifests: a node that changed has to
@@ -306,7 +306,7 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	if !verdict.Apply {
 		a.goOn(ctx, force)
 		if verdict.Restless > restless {
-			a.status.Say("the manifests have been changing for %s: nothing changes until they are quiet", verdict.Restless.Round(time.Second))
+			a.status.say("the manifests have been changing for %s: nothing changes until they are quiet", verdict.Restless.Round(time.Second))
 		}
 		return verdict.Wait
 	}
@@ -315,7 +315,7 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 	}
 	verdict.Tree.Fingerprint += basis
 	state := fmt.Sprint(verdict.Tree.Fingerprint, verdict.Prune, verdict.Unsettled, verdict.Firm.Fingerprint)
-	resync := a.status.ResyncDue(a.options.Resync)
+	resync := a.status.resyncDue(a.options.Resync)
 	if state == a.applied && !*force && a.failures == 0 && !resync {
 		return a.nextStep(verdict)
 	}
@@ -348,7 +348,7 @@ func (a *Agent) step(ctx context.Context, force *bool) time.Duration {
 
 // nextStep is how long nothing is to be done after a tree was applied as far as it may be.
 func (a *Agent) nextStep(verdict watch.Verdict) time.Duration {
-	wait := a.status.UntilResync(a.options.Resync)
+	wait := a.status.untilResync(a.options.Resync)
 	if verdict.Wait > 0 {
 		wait = min(wait, verdict.Wait)
 	}
@@ -382,7 +382,7 @@ func (a *Agent) pass(ctx context.Context, about tried) error {
 	a.worked = true
 	unlock, waited, err := Lock(ctx, func(holder string) {
 		a.log.Info("waiting for " + holder + " to finish")
-		a.status.Say("waiting for %s to finish", holder)
+		a.status.say("waiting for %s to finish", holder)
 	})
 	began := time.Now() // the wait for another davit does not count
 	defer func() {
@@ -391,7 +391,7 @@ func (a *Agent) pass(ctx context.Context, about tried) error {
 	}()
 	if err != nil {
 		a.once("nothing can be changed", "error", err)
-		a.status.Say("%v", err)
+		a.status.say("%v", err)
 		return err
 	}
 	defer unlock()

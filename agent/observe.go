@@ -56,9 +56,9 @@ func (q *question) answer() (map[string]units.State, error) {
 	return q.states, q.err
 }
 
-// Observe reads the actual state from systemd and the disk: of the units that davit's files are of, with more of
+// readActual reads the actual state from systemd and the disk: of the units that davit's files are of, with more of
 // those of objects that are judged. asked is the question about the units.
-func (n *Node) Observe(
+func (n *Node) readActual(
 	ctx context.Context, files map[string]units.Own, desired reconcile.Desired, judged map[string]string, asked *question,
 ) (reconcile.Actual, error) {
 	var actual reconcile.Actual

@@ -89,22 +89,22 @@ func (a *Agent) noteUpcoming(result Result) {
 }
 
 func (a *Agent) summarize(result Result, set *manifests.Set, err error) {
-	a.status.Passed()
+	a.status.passed()
 	failed := slices.Concat(result.Impossible, result.Failures)
 	switch held := result.plan.Held; {
 	case err != nil:
-		a.status.Say("%d objects, the last pass did not succeed: %v", len(set.Objects), err)
+		a.status.say("%d objects, the last pass did not succeed: %v", len(set.Objects), err)
 	case len(failed) > 0:
-		a.status.Say("%d objects, %s: %s", len(set.Objects), failed[0].Object, failed[0].Reason)
+		a.status.say("%d objects, %s: %s", len(set.Objects), failed[0].Object, failed[0].Reason)
 	case len(a.upcoming.Objects) > 0:
 		object := slices.Sorted(maps.Keys(a.upcoming.Objects))[0]
-		a.status.Say("%d objects, %d are changing, %s: %s", len(set.Objects), len(a.upcoming.Objects), object, a.upcoming.Objects[object].For)
+		a.status.say("%d objects, %d are changing, %s: %s", len(set.Objects), len(a.upcoming.Objects), object, a.upcoming.Objects[object].For)
 	case len(held) > 0:
-		a.status.Say("%d objects, %s: %s", len(set.Objects), held[0].Object, held[0].Reason)
+		a.status.say("%d objects, %s: %s", len(set.Objects), held[0].Object, held[0].Reason)
 	case len(a.reconciler.flights) > 0:
-		a.status.Say("%d objects, %s", len(set.Objects), underway(a.reconciler.flights))
+		a.status.say("%d objects, %s", len(set.Objects), underway(a.reconciler.flights))
 	default:
-		a.status.Say("%d objects as they should be, seen at %s in %s", len(set.Objects),
+		a.status.say("%d objects as they should be, seen at %s in %s", len(set.Objects),
 			a.began.Format(time.TimeOnly), time.Since(a.began).Round(time.Millisecond))
 	}
 }

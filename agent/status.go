@@ -29,19 +29,19 @@ func (s *Status) Ready() { s.notify(daemon.SdNotifyReady) }
 // Stopping says that the agent is about to end.
 func (s *Status) Stopping() { s.notify(daemon.SdNotifyStopping) }
 
-// Say sets the line that systemctl status shows.
-func (s *Status) Say(format string, args ...any) {
+// say sets the line that systemctl status shows.
+func (s *Status) say(format string, args ...any) {
 	s.notify("STATUS=" + terminal.Status(fmt.Sprintf(format, args...)))
 }
 
-// Passed notes that a pass has ended.
-func (s *Status) Passed() { s.last = time.Now() }
+// passed notes that a pass has ended.
+func (s *Status) passed() { s.last = time.Now() }
 
-// ResyncDue reports whether the last pass is older than the interval.
-func (s *Status) ResyncDue(interval time.Duration) bool { return time.Since(s.last) >= interval }
+// resyncDue reports whether the last pass is older than the interval.
+func (s *Status) resyncDue(interval time.Duration) bool { return time.Since(s.last) >= interval }
 
-// UntilResync is how long until then.
-func (s *Status) UntilResync(interval time.Duration) time.Duration {
+// untilResync is how long until then.
+func (s *Status) untilResync(interval time.Duration) time.Duration {
 	return max(interval-time.Since(s.last), 0)
 }
 

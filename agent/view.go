@@ -62,7 +62,7 @@ func (n *Node) look(ctx context.Context, set *manifests.Set) (*view, error) {
 func (n *Node) observe(ctx context.Context, v *view, files map[string]units.Own, asked *question) error {
 	judged := v.unconfirmed()
 	var err error
-	if v.actual, err = n.Observe(ctx, files, v.desired, judged, asked); err != nil {
+	if v.actual, err = n.readActual(ctx, files, v.desired, judged, asked); err != nil {
 		return err
 	}
 	for unit, workload := range v.actual.Workloads {

@@ -33,7 +33,7 @@ import (
 //	until [-t 10s] [-o REGEXP] COMMAND [ARG...]
 //	                           repeat node, http or their like until it succeeds and its
 //	                           output matches; `until !` until it fails. The time is that
-//	                           on an idle machine: a slower one gets more (MeasurePatience)
+//	                           on an idle machine: a slower one gets more (measurePatience)
 //	terminal DIALOGUE COMMAND [ARG...]
 //	                           run a command in the node on a terminal, and hold the dialogue
 //	                           of the file with it: see speak
@@ -184,7 +184,7 @@ func runPut(_ context.Context, s scene, args []string) error {
 	} else if err != nil {
 		return err
 	} else if info.IsDir() {
-		return s.lab.PutTree(source, args[1])
+		return s.lab.putDirectory(source, args[1])
 	}
 	text, err := os.ReadFile(source)
 	if err != nil {
@@ -215,7 +215,7 @@ func runReboot(ctx context.Context, s scene, args []string) error {
 func runRegistry(_ context.Context, s scene, args []string) error {
 	switch {
 	case len(args) == 1 && args[0] == "up":
-		return s.lab.RegistryUp()
+		return s.lab.registryUp()
 	case len(args) == 1 && args[0] == "down":
 		return s.lab.Registry.Down()
 	case len(args) == 3 && args[0] == "tag":

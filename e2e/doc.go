@@ -6,7 +6,7 @@
 // read. The commands they use beside testscript's own are explained in
 // commands_test.go.
 //
-// Limits of time in a scenario are those of an idle machine. MeasurePatience measures before the first
+// Limits of time in a scenario are those of an idle machine. measurePatience measures before the first
 // scenario how much slower this machine is, and all limits are multiplied by that. Scripts in the node
 // multiply theirs by $PATIENCE. Deadlines that a manifest gives to davit are not multiplied: a deadline
 // of seconds is only for a version that is to fail. `make test-busy` finds scenarios that wait for a

@@ -46,7 +46,7 @@ func TestScenarios(t *testing.T) {
 
 // patience is measured once, before the scenarios keep the machine busy themselves.
 var patience = sync.OnceValues(func() (float64, error) {
-	measured, err := MeasurePatience(context.Background())
+	measured, err := measurePatience(context.Background())
 	fmt.Fprintf(os.Stderr, "e2e: limits of time are those of an idle machine times %.1f\n", measured)
 	return measured, err
 })
@@ -81,7 +81,7 @@ func setup(env *testscript.Env, kit *Kit, lab *Lab) error {
 	})
 	env.Setenv("MANIFESTS", "/etc/davit/manifests")
 	env.Setenv("REGISTRY", RegistryAddress)
-	env.Setenv("PRIVATE_REGISTRY", PrivateRegistryAddress)
+	env.Setenv("PRIVATE_REGISTRY", privateRegistryAddress)
 	examples, err := filepath.Abs("../examples")
 	if err != nil {
 		return err

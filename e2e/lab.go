@@ -25,10 +25,10 @@ import (
 // Addresses of the registry in a lab's node, and the user of the private one.
 const (
 	RegistryAddress        = "127.0.0.1:5000" // HTTP, open to all
-	PrivateRegistryAddress = "127.0.0.1:5443" // HTTPS, with a password
-	HangingRegistryAddress = "127.0.0.1:5099" // takes connections, and never answers
-	RegistryUser           = "davit"
-	RegistryPassword       = "sesame"
+	privateRegistryAddress = "127.0.0.1:5443" // HTTPS, with a password
+	hangingRegistryAddress = "127.0.0.1:5099" // takes connections, and never answers
+	registryUser           = "davit"
+	registryPassword       = "sesame"
 )
 
 // policy and registriesConf are the node's containers-policy.json(5) and
@@ -42,7 +42,7 @@ location = "` + RegistryAddress + `"
 insecure = true
 
 [[registry]]
-location = "` + HangingRegistryAddress + `"
+location = "` + hangingRegistryAddress + `"
 insecure = true
 
 [[registry]]
@@ -72,7 +72,7 @@ type Kit struct {
 	Certificate tls.Certificate
 	CA          []byte
 	// Patience is how many times longer things may take in the nodes than on an idle machine; the
-	// default is 1. [MeasurePatience] finds it.
+	// default is 1. [measurePatience] finds it.
 	Patience float64
 }
 
@@ -167,9 +167,9 @@ func NewLab(ctx context.Context, kit *Kit, hostname string) (*Lab, error) {
 	return newLab(kit, n, 1)
 }
 
-// NewVirtualLab boots a virtual machine with a release of Debian, with further arguments of the kernel.
+// newVirtualLab boots a virtual machine with a release of Debian, with further arguments of the kernel.
 // The caller owns it and must call Close.
-func NewVirtualLab(ctx context.Context, kit *Kit, hostname, release string, kernel ...string) (*Lab, error) {
+func newVirtualLab(ctx context.Context, kit *Kit, hostname, release string, kernel ...string) (*Lab, error) {
 	m, err := vm.Boot(ctx, vm.Config{
 		Hostname: hostname, Release: release, Local: filepath.Join(kit.Installation, "usr/local"), CPUs: 2, MemoryMiB: 1024, Kernel: kernel,
 	})
@@ -209,27 +209,27 @@ func (l *Lab) configure() error {
 			return err
 		}
 	}
-	return l.RegistryUp()
+	return l.registryUp()
 }
 
-// RegistryUp makes the registry answer in the node.
-func (l *Lab) RegistryUp() error {
+// registryUp makes the registry answer in the node.
+func (l *Lab) registryUp() error {
 	open, err := l.Listen("tcp", RegistryAddress)
 	if err != nil {
 		return err
 	}
-	private, err := l.Listen("tcp", PrivateRegistryAddress)
+	private, err := l.Listen("tcp", privateRegistryAddress)
 	if err != nil {
 		return errors.Join(err, open.Close())
 	}
-	hanging, err := l.Listen("tcp", HangingRegistryAddress)
+	hanging, err := l.Listen("tcp", hangingRegistryAddress)
 	if err != nil {
 		return errors.Join(err, open.Close(), private.Close())
 	}
 	l.Registry.Hang(hanging)
 	l.Registry.Serve(open, l.Registry)
 	l.Registry.Serve(tls.NewListener(private, &tls.Config{Certificates: []tls.Certificate{l.kit.Certificate}}),
-		l.Registry.Protected(RegistryUser, RegistryPassword))
+		l.Registry.Protected(registryUser, registryPassword))
 	return nil
 }
 
@@ -246,11 +246,11 @@ func (l *Lab) Reboot(ctx context.Context, crash bool) error {
 	if err := boot(ctx); err != nil {
 		return err
 	}
-	return l.RegistryUp()
+	return l.registryUp()
 }
 
-// PutTree puts a directory with everything below it, from this machine's path to a path of the node.
-func (l *Lab) PutTree(source, target string) error { return putTree(l.Machine, source, target) }
+// putDirectory puts a directory with everything below it, from this machine's path to a path of the node.
+func (l *Lab) putDirectory(source, target string) error { return putTree(l.Machine, source, target) }
 
 func putTree(to Machine, source, target string) error {
 	return filepath.WalkDir(source, func(name string, entry fs.DirEntry, err error) error {
@@ -275,8 +275,8 @@ func putTree(to Machine, source, target string) error {
 	})
 }
 
-// PutManifest drops a manifest, from a file of this machine, into the node's directory of manifests.
-func (l *Lab) PutManifest(file string) error {
+// putManifest drops a manifest, from a file of this machine, into the node's directory of manifests.
+func (l *Lab) putManifest(file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err

@@ -19,9 +19,9 @@ const (
 	idleWork = 700 * time.Millisecond
 )
 
-// MeasurePatience returns how many times longer things take now than on the machine that the limits of
+// measurePatience returns how many times longer things take now than on the machine that the limits of
 // the scenarios are written for, 1 at least: it boots a node, has systemd work in it and closes it.
-func MeasurePatience(ctx context.Context) (patience float64, err error) {
+func measurePatience(ctx context.Context) (patience float64, err error) {
 	began := time.Now()
 	n, err := node.Boot(ctx, node.Config{})
 	if err != nil {

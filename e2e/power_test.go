@@ -118,7 +118,7 @@ type round struct {
 // updates, of which the first brings an image.
 func newSeries(t *testing.T, kit *Kit, files map[string]string) *series {
 	t.Helper()
-	lab, err := NewVirtualLab(t.Context(), kit, "power", *release, lean...)
+	lab, err := newVirtualLab(t.Context(), kit, "power", *release, lean...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +292,7 @@ func (s *series) boot(r *round) {
 	if err := s.machine.Crash(ctx); err != nil {
 		s.t.Fatal(err)
 	}
-	if err := s.RegistryUp(); err != nil {
+	if err := s.registryUp(); err != nil {
 		s.t.Fatal(err)
 	}
 	s.booting = time.Since(began)

@@ -40,7 +40,7 @@ func TestMachines(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			ctx, cancel := context.WithTimeout(context.Background(), bootTimeout)
 			defer cancel()
-			lab, err := NewVirtualLab(ctx, kit, "node", *release)
+			lab, err := newVirtualLab(ctx, kit, "node", *release)
 			if err != nil {
 				return err
 			}

@@ -28,16 +28,16 @@ type Own struct {
 	Links string
 }
 
-// ErrForeign is returned for a unit file without davit's stamp.
-var ErrForeign = errors.New("not a davit unit")
+// errForeign is returned for a unit file without davit's stamp.
+var errForeign = errors.New("not a davit unit")
 
 // ParseOwn reads a unit file that davit wrote, and that a person may have edited since: a removed setting is empty.
-// Without the stamp the file is [ErrForeign].
+// Without the stamp the file is [errForeign].
 func ParseOwn(text string) (Own, error) {
 	settings := parse(text)
 	object := settings[key{stampSection, "Object"}]
 	if len(object) != 1 {
-		return Own{}, fmt.Errorf("%w: no Object= in [%s]", ErrForeign, stampSection)
+		return Own{}, fmt.Errorf("%w: no Object= in [%s]", errForeign, stampSection)
 	}
 	own := Own{Text: text, Object: object[0], Keep: slices.Contains(settings[key{stampSection, "Prune"}], "disabled"), Links: strings.Join(linksOf(settings), " ")}
 	for _, k := range []key{{"Unit", "SourcePath"}, {stampSection, "Source"}} { // as davit wrote it before, and as it does

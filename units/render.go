@@ -223,7 +223,7 @@ func (r *renderer) serviceSection(u Unit) {
 		fields = append(fields, name+"="+u.LogFields[name])
 	}
 	r.set(section, "LogExtraFields", word, fields...)
-	r.set(section, "Slice", literal, cmp.Or(u.Slice, NodeSlice))
+	r.set(section, "Slice", literal, cmp.Or(u.Slice, nodeSlice))
 	r.resources(section, u.Resources)
 	if u.OOMScoreAdjust != 0 {
 		r.set(section, "OOMScoreAdjust", literal, strconv.Itoa(int(u.OOMScoreAdjust)))

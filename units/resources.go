@@ -5,9 +5,9 @@ import (
 	"strconv"
 )
 
-// NodeSlice is the slice of all services that davit writes: its settings bound them together. Slices are nested by
+// nodeSlice is the slice of all services that davit writes: its settings bound them together. Slices are nested by
 // their names (systemd.slice(5)), so those of pods are in it.
-const NodeSlice = "davit.slice"
+const nodeSlice = "davit.slice"
 
 // Resources are systemd.resource-control(5) settings; zero values are left out.
 type Resources struct {

@@ -145,7 +145,7 @@ type Unit struct {
 	SuccessStatus int
 	// StopSeconds is how long a stop waits before it kills.
 	StopSeconds int64
-	// Slice is the slice it is in; empty means [NodeSlice].
+	// Slice is the slice it is in; empty means [nodeSlice].
 	Slice string
 	// LauncherGroup is set where systemd can start the launcher in a group below the unit's own
 	// (systemd 254).

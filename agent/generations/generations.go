@@ -24,8 +24,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// Dir is the directory of generations.
-const Dir = bundle.StateDir + "/generations"
+// defaultDir is the directory of generations.
+const defaultDir = bundle.StateDir + "/generations"
 
 // DefaultKeep is how many generations are kept by default.
 const DefaultKeep = 10
@@ -38,7 +38,7 @@ const (
 
 // Store is the node's generations. It is not for several goroutines at once.
 type Store struct {
-	// dir is [Dir] where it is empty; tests have their own.
+	// dir is [defaultDir] where it is empty; tests have their own.
 	dir string
 	// heads are those that were listed last, by number.
 	heads map[int]head
@@ -53,7 +53,7 @@ type head struct {
 // In is the store in another directory.
 func In(dir string) Store { return Store{dir: dir} }
 
-func (s Store) root() string { return cmp.Or(s.dir, Dir) }
+func (s Store) root() string { return cmp.Or(s.dir, defaultDir) }
 
 func (s Store) path(number int, file string) string {
 	return filepath.Join(s.root(), fmt.Sprintf("%06d", number), file)

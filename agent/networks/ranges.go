@@ -37,10 +37,10 @@ func Foreign(names []string) ([]string, error) {
 	return foreign, nil
 }
 
-// NodeRanges returns the addresses that the node uses itself, sorted: those of its devices and those that it has routes
+// nodeRanges returns the addresses that the node uses itself, sorted: those of its devices and those that it has routes
 // to, without those of davit and those that no network can have. It asks the kernel for two lists, and for each device that
 // is in them once.
-func NodeRanges() ([]resolve.Range, error) {
+func nodeRanges() ([]resolve.Range, error) {
 	var devices devices
 	found := map[netip.Prefix]resolve.Range{}
 	addresses, err := dump(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })

@@ -42,7 +42,7 @@ func TestRangesOfTheNode(t *testing.T) {
 		must(t, netlink.RouteAdd(&route))
 	}
 
-	got, err := NodeRanges()
+	got, err := nodeRanges()
 	must(t, err)
 	want := []resolve.Range{
 		{Prefix: netip.MustParsePrefix("10.9.0.0/16"), Device: "wg0", Routed: true},

@@ -9,7 +9,7 @@ import (
 	"github.com/davit-project/davit/reconcile/resolve"
 )
 
-// RangeWatch remembers [NodeRanges] until the kernel says that addresses, routes or devices have changed: with hundreds of
+// RangeWatch remembers [nodeRanges] until the kernel says that addresses, routes or devices have changed: with hundreds of
 // containers the lists are long, and most passes find nothing new. The zero value is ready; it is not for several
 // goroutines at once.
 type RangeWatch struct {
@@ -18,7 +18,7 @@ type RangeWatch struct {
 	valid  bool
 }
 
-// Ranges returns the current result of [NodeRanges].
+// Ranges returns the current result of [nodeRanges].
 func (w *RangeWatch) Ranges() ([]resolve.Range, error) {
 	if w.events == 0 {
 		if err := w.listen(); err != nil {
@@ -33,7 +33,7 @@ func (w *RangeWatch) Ranges() ([]resolve.Range, error) {
 		return w.known, nil
 	}
 	// A change from here on is another event.
-	w.known, err = NodeRanges()
+	w.known, err = nodeRanges()
 	w.valid = err == nil
 	return w.known, err
 }

@@ -13,14 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Namespace is the network namespace of a process. It keeps the namespace from going as long as
+// namespace is the network namespace of a process. It keeps the namespace from going as long as
 // it is open.
-type Namespace struct {
+type namespace struct {
 	file, node *os.File
 }
 
-// OpenNamespace opens the network namespace of a process.
-func OpenNamespace(pid int) (*Namespace, error) {
+// openNamespace opens the network namespace of a process.
+func openNamespace(pid int) (*namespace, error) {
 	file, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", pid))
 	if err != nil {
 		return nil, fmt.Errorf("open the network namespace: %w", err)
@@ -30,15 +30,15 @@ func OpenNamespace(pid int) (*Namespace, error) {
 		file.Close()
 		return nil, fmt.Errorf("open the node's network namespace: %w", err)
 	}
-	return &Namespace{file, node}, nil
+	return &namespace{file, node}, nil
 }
 
 // Close releases the namespace.
-func (n *Namespace) Close() error { return errors.Join(n.file.Close(), n.node.Close()) }
+func (n *namespace) Close() error { return errors.Join(n.file.Close(), n.node.Close()) }
 
 // Dial connects from inside the namespace, so that no firewall of the node matters and a
 // loopback is the container's own. A name is looked up as the node does. The network is tcp.
-func (n *Namespace) Dial(ctx context.Context, _, address string) (net.Conn, error) {
+func (n *namespace) Dial(ctx context.Context, _, address string) (net.Conn, error) {
 	if literal, err := netip.ParseAddrPort(address); err == nil {
 		return n.dial(ctx, literal)
 	}
@@ -65,7 +65,7 @@ func (n *Namespace) Dial(ctx context.Context, _, address string) (net.Conn, erro
 
 // dial connects to one address. A socket stays in the namespace that it was made in, so nothing
 // has to wait there.
-func (n *Namespace) dial(ctx context.Context, address netip.AddrPort) (net.Conn, error) {
+func (n *namespace) dial(ctx context.Context, address netip.AddrPort) (net.Conn, error) {
 	family, remote := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{Port: int(address.Port()), Addr: first4(address.Addr())})
 	if address.Addr().Is6() {
 		family, remote = unix.AF_INET6, &unix.SockaddrInet6{Port: int(address.Port()), Addr: address.Addr().As16()}
@@ -154,7 +154,7 @@ func (c *connection) connect(ctx context.Context, remote unix.Sockaddr) error {
 
 // enter runs f on a thread that is in the namespace meanwhile; f must not wait. It takes no goroutine
 // of its own: the runtime would wake up another thread to look for one.
-func (n *Namespace) enter(f func() error) error {
+func (n *namespace) enter(f func() error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET); err != nil {

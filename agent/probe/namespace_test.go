@@ -67,7 +67,7 @@ func TestChecksAreMadeFromInside(t *testing.T) {
 
 func listenInside(t *testing.T, pid int) net.Listener {
 	t.Helper()
-	namespace, err := OpenNamespace(pid)
+	namespace, err := openNamespace(pid)
 	if err != nil {
 		t.Fatal(err)
 	}

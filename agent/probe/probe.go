@@ -52,7 +52,7 @@ func (t Target) Probe(ctx context.Context, probe bundle.Probe) error {
 	defer cancel()
 	err := t.Check(within, probe.Check)
 	if err != nil && ctx.Err() == nil && within.Err() != nil {
-		return fmt.Errorf("%s: no answer within %d s", Describe(probe.Check, t.Address), probe.Timeout)
+		return fmt.Errorf("%s: no answer within %d s", describe(probe.Check, t.Address), probe.Timeout)
 	}
 	return err
 }
@@ -72,8 +72,8 @@ func address(host string, port int, own string) string {
 	return net.JoinHostPort(host, strconv.Itoa(port))
 }
 
-// Describe describes a check: "GET http://10.88.0.5:80/".
-func Describe(check bundle.Check, own string) string {
+// describe describes a check: "GET http://10.88.0.5:80/".
+func describe(check bundle.Check, own string) string {
 	switch {
 	case len(check.Exec) > 0:
 		return fmt.Sprintf("exec %q", check.Exec[0])
@@ -103,5 +103,5 @@ func described(check bundle.Check, own string, err error) error {
 	if errors.As(err, &call) {
 		err = call.Err
 	}
-	return fmt.Errorf("%s: %w", Describe(check, own), err)
+	return fmt.Errorf("%s: %w", describe(check, own), err)
 }

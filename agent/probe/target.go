@@ -27,7 +27,7 @@ func OpenTarget(b *bundle.Bundle, pid int, exec func(ctx context.Context, args [
 	if err != nil {
 		return Target{}, fmt.Errorf("read the address of %s: %w", id, err)
 	}
-	namespace, err := OpenNamespace(pid)
+	namespace, err := openNamespace(pid)
 	if err != nil {
 		return Target{}, err
 	}

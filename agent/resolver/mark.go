@@ -20,8 +20,8 @@ func mark(text []byte) []byte {
 
 func marked(text []byte) []byte { return append(mark(text), text...) }
 
-// IsMarked reports whether davit has written a file, and it has not been edited since.
-func IsMarked(text []byte) bool {
+// isMarked reports whether davit has written a file, and it has not been edited since.
+func isMarked(text []byte) bool {
 	end := bytes.IndexByte(text, '\n') + 1
 	return bytes.Equal(text[:end], mark(text[end:])) && end > 0
 }

@@ -32,7 +32,7 @@ func Replace(path string, text []byte) (changed bool, err error) {
 	if _, err := file.ReadAt(before, 0); err != nil {
 		return false, err
 	}
-	if bytes.Equal(before, text) || !IsMarked(before) {
+	if bytes.Equal(before, text) || !isMarked(before) {
 		return false, nil
 	}
 	// One write, so that a process that ends half-way leaves one text or the other, with empty lines at most.

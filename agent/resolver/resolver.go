@@ -16,7 +16,7 @@ import (
 func File(id string) string { return bundle.EtcFile(id, "resolv.conf") }
 
 // Text is a container's resolv.conf(5), made of the node's part. The resolver library takes the first three
-// name servers and the last search line. A text that depends on the node has a mark, see [IsMarked].
+// name servers and the last search line. A text that depends on the node has a mark, see [isMarked].
 func Text(dns bundle.DNS, node []byte) []byte {
 	var text bytes.Buffer
 	for _, server := range dns.Servers {

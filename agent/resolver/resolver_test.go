@@ -93,12 +93,12 @@ func TestText(t *testing.T) {
 		if !strings.HasPrefix(first, "# davit keeps this file") || rest != test.want {
 			t.Errorf("%s: %q", name, text)
 		}
-		if !IsMarked([]byte(text)) {
+		if !isMarked([]byte(text)) {
 			t.Errorf("%s: is not marked: %q", name, text)
 		}
 	}
 	only := Text(bundle.DNS{Only: true, Servers: []string{"192.0.2.9"}}, []byte("nameserver 192.0.2.1\n"))
-	if string(only) != "nameserver 192.0.2.9\n" || IsMarked(only) {
+	if string(only) != "nameserver 192.0.2.9\n" || isMarked(only) {
 		t.Errorf("the manifest's alone: %q", only)
 	}
 }

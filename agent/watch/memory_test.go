@@ -72,7 +72,7 @@ func TestAScannerSeesEachChangeOfWhatItRemembers(t *testing.T) {
 			if changed.Fingerprint == first.Fingerprint {
 				t.Error("the change was not seen")
 			}
-			if fresh, err := Scan(root, -1); err != nil || fresh.Fingerprint != changed.Fingerprint {
+			if fresh, err := scanOnce(root, -1); err != nil || fresh.Fingerprint != changed.Fingerprint {
 				t.Errorf("who remembers nothing sees something else: %v", err)
 			}
 		})

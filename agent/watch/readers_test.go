@@ -18,7 +18,7 @@ func TestWhoCanReadALinkedTree(t *testing.T) {
 	if err := errors.Join(os.Chmod(base+"/state/commits/1/a.yaml", 0o644), os.Symlink("state/commits/1", link), os.Chmod(base+"/state", 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	tree, err := Scan(link, os.Geteuid())
+	tree, err := scanOnce(link, os.Geteuid())
 	if err != nil || len(tree.Files) != 1 || tree.Files[0].Readers != "" {
 		t.Errorf("%+v, %v", tree.Files, err)
 	}
@@ -52,14 +52,14 @@ func TestWhoCanReadAManifest(t *testing.T) {
 		if err := errors.Join(os.Chmod(dir+"/apps/a.yaml", 0o644), os.Chmod(base, 0o755), os.Chmod(filepath.Dir(base), 0o755)); err != nil {
 			t.Fatal(err)
 		}
-		before, err := Scan(dir, 0)
+		before, err := scanOnce(dir, 0)
 		if err != nil || len(before.Files) != 1 {
 			t.Fatal(before.Files, err)
 		}
 		if err := test.change(dir); err != nil {
 			t.Fatal(err)
 		}
-		tree, err := Scan(dir, 0)
+		tree, err := scanOnce(dir, 0)
 		if err != nil || len(tree.Files) != 1 || tree.Files[0].Readers != test.want {
 			t.Errorf("%s: %+v, %v", name, tree.Files, err)
 		}

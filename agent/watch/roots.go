@@ -40,7 +40,11 @@ type Scanner struct {
 	progress progress
 }
 
-// Scan reads the roots as they are now.
+// Scan reads all manifests below the roots as they are now: regular files named *.yaml or *.yml, in sub-directories too, none
+// of them hidden; of a folder with a kustomization all files. A root may be a symbolic link, which is resolved once, so that a
+// tree is never mixed from two checkouts; no other link is followed. Anything else that is not hidden is a problem: a link to a
+// directory, a device, a FIFO, a socket. A file must belong to root, to the user of this process or to the owner, and must not
+// be writable for everybody. A root that is missing is an error, never an empty tree.
 func (s *Scanner) Scan() (Tree, error) {
 	defer s.memory.forget()
 	var all []entry

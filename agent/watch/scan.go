@@ -87,17 +87,6 @@ func treeOf(entries []entry, writable string) Tree {
 	return tree
 }
 
-// Scan reads all manifests below root: regular files named *.yaml or *.yml, in
-// sub-directories too, none of them hidden; of a folder with a kustomization all files, for it
-// to use. Root itself may be a symbolic link, which is
-// resolved once, so that a tree is never mixed from two checkouts; no other link is
-// followed. Anything else that is not hidden, and no other regular file, is a problem: a link to a directory, a device,
-// a FIFO, a socket. A file must belong to root, to the user of this process or to owner, and must
-// not be writable for everybody. A root that is missing is an error, never an empty tree.
-func Scan(root string, owner int) (Tree, error) {
-	return (&Scanner{Roots: Roots{Main: root, All: []string{root}}, Owner: owner}).Scan()
-}
-
 // scan reads one root, and names the users who can write it.
 func (s *Scanner) scan(number int) (entries []entry, writable string, err error) {
 	root := s.Roots.All[number]
@@ -108,7 +97,7 @@ func (s *Scanner) scan(number int) (entries []entry, writable string, err error)
 	}
 	defer dir.Close()
 	one := &scanner{number: number, root: root, dir: dir, owner: s.Owner, memory: &s.memory, progress: &s.progress, kustomized: map[string]bool{}, reach: map[string]audience{}}
-	if one.writable, err = WritableBy(root); err != nil {
+	if one.writable, err = writableBy(root); err != nil {
 		return nil, "", fmt.Errorf("manifest directory: %w", err)
 	}
 	if err := fs.WalkDir(dir.FS(), ".", one.visit); err != nil {

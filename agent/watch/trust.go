@@ -14,10 +14,10 @@ import (
 // (path_resolution(7)).
 const maxLinks = 40
 
-// WritableBy names the users beside root who can change the file at a path, "user 1000": its owner, its
+// writableBy names the users beside root who can change the file at a path, "user 1000": its owner, its
 // group, everybody, or a user who can write a directory that the path or a link on it leads
 // through. It is empty for none.
-func WritableBy(path string) (string, error) {
+func writableBy(path string) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return "", err

@@ -35,14 +35,14 @@ func TestWhoCanWriteATree(t *testing.T) {
 			for _, file := range []string{"apps/a.yaml", "notes.txt", ".git/b.yaml"} {
 				write(t, filepath.Join(dir, file), "a: b")
 			}
-			before, err := Scan(dir, 1000)
+			before, err := scanOnce(dir, 1000)
 			if err != nil || before.Writable != "" {
 				t.Fatal(before.Writable, err)
 			}
 			if err := test.change(dir); err != nil {
 				t.Fatal(err)
 			}
-			tree, err := Scan(dir, 1000)
+			tree, err := scanOnce(dir, 1000)
 			if err != nil || tree.Writable != test.want {
 				t.Errorf("got %q, want %q, %v", tree.Writable, test.want, err)
 			}
@@ -66,25 +66,25 @@ func TestWhoCanWriteALinkedTree(t *testing.T) {
 		}
 	}
 	for _, link := range []string{"current", "absolute", "up"} {
-		if who, err := WritableBy(filepath.Join(base, link)); who != "" || err != nil {
+		if who, err := writableBy(filepath.Join(base, link)); who != "" || err != nil {
 			t.Errorf("%s: %q %v", link, who, err)
 		}
 	}
-	if _, err := WritableBy(filepath.Join(base, "loop")); err == nil {
+	if _, err := writableBy(filepath.Join(base, "loop")); err == nil {
 		t.Error("a loop has an end")
 	}
 	if err := os.Chown(filepath.Join(base, "store"), 1000, 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, link := range []string{"current", "absolute", "up"} {
-		if who, err := WritableBy(filepath.Join(base, link)); who != "user 1000" || err != nil {
+		if who, err := writableBy(filepath.Join(base, link)); who != "user 1000" || err != nil {
 			t.Errorf("%s: %q %v", link, who, err)
 		}
 	}
 	if err := os.Lchown(filepath.Join(base, "loop"), 1000, 0); err != nil {
 		t.Fatal(err)
 	}
-	if who, err := WritableBy(filepath.Join(base, "loop")); who != "user 1000" || err != nil {
+	if who, err := writableBy(filepath.Join(base, "loop")); who != "user 1000" || err != nil {
 		t.Errorf("a link of another user's: %q %v", who, err)
 	}
 }

@@ -25,6 +25,11 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
+// scanOnce reads all manifests below a root, as user owner may write them.
+func scanOnce(root string, owner int) (Tree, error) {
+	return (&Scanner{Roots: Roots{Main: root, All: []string{root}}, Owner: owner}).Scan()
+}
+
 func TestScan(t *testing.T) {
 	t.Parallel()
 	const secret = "S3CR3T"
@@ -60,7 +65,7 @@ func TestScan(t *testing.T) {
 	}
 	defer listener.Close()
 
-	tree, err := Scan(root, -1)
+	tree, err := scanOnce(root, -1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +98,7 @@ func TestAKustomizationBringsAllItsFiles(t *testing.T) {
 	} {
 		write(t, filepath.Join(root, name), "")
 	}
-	tree, err := Scan(root, -1)
+	tree, err := scanOnce(root, -1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +114,7 @@ func TestAKustomizationBringsAllItsFiles(t *testing.T) {
 // fault: the directory is empty, gone or unreadable
 func TestMissingDirectoryIsAnErrorNotAnEmptyTree(t *testing.T) {
 	t.Parallel()
-	if tree, err := Scan(filepath.Join(t.TempDir(), "nothing"), -1); err == nil {
+	if tree, err := scanOnce(filepath.Join(t.TempDir(), "nothing"), -1); err == nil {
 		t.Errorf("got %+v", tree)
 	}
 }
@@ -118,7 +123,7 @@ func TestFingerprintFollowsNamesAndContent(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	print := func() string {
-		tree, err := Scan(root, -1)
+		tree, err := scanOnce(root, -1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -281,7 +286,7 @@ func TestASwitchedTreeIsNotMixed(t *testing.T) {
 		switched <- nil
 	}()
 	for looks := 0; ; looks++ {
-		tree, err := Scan(link, os.Getuid())
+		tree, err := scanOnce(link, os.Getuid())
 		if err != nil || len(tree.Files) != 20 {
 			t.Fatalf("look %d: %d files, %v", looks, len(tree.Files), err)
 		}
@@ -309,7 +314,7 @@ func TestATreeIsUnfinishedWhileAFileIsOpenForWriting(t *testing.T) {
 	await := func(want bool) {
 		t.Helper()
 		for deadline := time.Now().Add(5 * time.Second); ; {
-			tree, err := Scan(root, -1)
+			tree, err := scanOnce(root, -1)
 			if err != nil || len(tree.Files) != 1 {
 				t.Fatalf("%+v, %v", tree, err)
 			}
@@ -343,7 +348,7 @@ func TestATreeIsUnfinishedWhileGitChecksItOut(t *testing.T) {
 		if busy {
 			write(t, filepath.Join(dir, ".git", "index.lock"), "")
 		}
-		if tree, err := Scan(root, -1); err != nil || tree.Unfinished != busy {
+		if tree, err := scanOnce(root, -1); err != nil || tree.Unfinished != busy {
 			t.Errorf("busy %t: %t, %v", busy, tree.Unfinished, err)
 		}
 	}

@@ -8,9 +8,9 @@ import (
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
-// Markdown returns the reference of all kinds: a table for each object, in the order in
+// markdown returns the reference of all kinds: a table for each object, in the order in
 // which the kinds lead to them.
-func Markdown() string {
+func markdown() string {
 	var text strings.Builder
 	for _, object := range objects() {
 		fmt.Fprintf(&text, "\n### %s\n\n%s\n\n| field | type | meaning |\n|---|---|---|\n", object.Name, paragraph(object.Doc))

@@ -19,7 +19,7 @@ func TestTheReferenceIsFresh(t *testing.T) {
 	if !ok {
 		t.Fatalf("%s has no place for the fields", file)
 	}
-	want := before + begin + Markdown() + end + after
+	want := before + begin + markdown() + end + after
 	if *update {
 		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
 			t.Fatal(err)

@@ -78,8 +78,8 @@ func (d *Document) Scalar(key string) *Node {
 	return nil
 }
 
-// IsSecret reports whether messages must not show the document's values.
-func (d *Document) IsSecret() bool {
+// isSecret reports whether messages must not show the document's values.
+func (d *Document) isSecret() bool {
 	kind := d.Scalar("kind")
 	return kind != nil && kind.Value == v1.KindSecret
 }
@@ -147,7 +147,7 @@ func (d *Document) add(node *Node, diagnostic object.Diagnostic) {
 	case diagnostic.Severity == object.SeverityWarning:
 		d.Warnings = append(d.Warnings, diagnostic)
 	case !d.open[node]:
-		diagnostic.Confidential = d.IsSecret()
+		diagnostic.Confidential = d.isSecret()
 		d.Diagnostics = append(d.Diagnostics, diagnostic)
 	}
 }
@@ -155,7 +155,7 @@ func (d *Document) add(node *Node, diagnostic object.Diagnostic) {
 // Mistyped reports a node of another type than the one that is wanted. It returns nil, for the place of the value.
 func (d *Document) Mistyped(node *Node, path, want, hint string) any {
 	got := Describe(node)
-	if d.IsSecret() && node.Kind == yaml.ScalarNode && node.Tag != "!!null" {
+	if d.isSecret() && node.Kind == yaml.ScalarNode && node.Tag != "!!null" {
 		got = "something else"
 	}
 	d.Report(node, path, fmt.Sprintf("want %s, got %s", want, got), hint)

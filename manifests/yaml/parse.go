@@ -92,7 +92,7 @@ func (d *Document) checkYAML() {
 			return
 		case node.Style&yaml.TaggedStyle != 0:
 			tag := node.Tag
-			if d.IsSecret() {
+			if d.isSecret() {
 				tag = "of a Secret" // a password may begin with an exclamation mark
 			}
 			d.Report(node, "", "tag "+tag+" is not supported", "leave it out")

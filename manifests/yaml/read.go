@@ -116,7 +116,7 @@ func (r *Reader) quoteHint(node *Node) string {
 		return ""
 	case node.Tag == "!!null":
 		return `leave the field out, or write ""`
-	case r.IsSecret():
+	case r.isSecret():
 		return "quote it"
 	default:
 		return fmt.Sprintf("quote it: %q", node.Value)

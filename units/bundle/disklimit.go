@@ -47,14 +47,14 @@ func (l *Launch) DiskPaths(limit DiskLimit) []string {
 	return paths
 }
 
-// MinQuota is the least limit that is made a quota: a smaller one would have no room for the files of a start.
-const MinQuota = 1 << 20
+// minQuota is the least limit that is made a quota: a smaller one would have no room for the files of a start.
+const minQuota = 1 << 20
 
 // QuotaDirs are the directories that a quota for a limit covers, where the file system has quotas: all of a project have
 // one sum. An empty directory with a limit of its own has a project of its own. Those of a pod count for several
 // containers, so they are in the project of none, and the files of /etc are written by the node too.
 func (l *Launch) QuotaDirs(limit DiskLimit) []string {
-	if limit.Bytes < MinQuota {
+	if limit.Bytes < minQuota {
 		return nil
 	}
 	var dirs []string
@@ -72,7 +72,7 @@ func (l *Launch) QuotaDirs(limit DiskLimit) []string {
 // isLimited reports whether an empty directory has a limit of its own.
 func (l *Launch) isLimited(name string) bool {
 	return slices.ContainsFunc(l.DiskLimits, func(limit DiskLimit) bool {
-		return !limit.Layer && limit.Bytes >= MinQuota && slices.Contains(limit.EmptyDirs, name)
+		return !limit.Layer && limit.Bytes >= minQuota && slices.Contains(limit.EmptyDirs, name)
 	})
 }
 

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// HealthDir holds a [HealthRecord] for each running container whose readiness is watched, and the
+// healthDir holds a [HealthRecord] for each running container whose readiness is watched, and the
 // lock of whoever watches.
-const HealthDir = RunDir + "/health"
+const healthDir = RunDir + "/health"
 
 // HealthLock is locked while an agent watches.
-const HealthLock = HealthDir + "/lock"
+const HealthLock = healthDir + "/lock"
 
 // HealthFile returns the path of the record of a container.
-func HealthFile(id string) string { return path.Join(HealthDir, id+".json") }
+func HealthFile(id string) string { return path.Join(healthDir, id+".json") }
 
 // HealthRecord is the result of the probes of a running container.
 type HealthRecord struct {

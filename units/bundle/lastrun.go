@@ -84,4 +84,4 @@ const Calm = 10 * time.Minute
 
 // BackOffFile says, from the end of a run until the next one begins, that this one is to wait, and for how long: see
 // the launcher's backoff.c.
-func BackOffFile(id string) string { return path.Join(BackOffDir, id) }
+func BackOffFile(id string) string { return path.Join(backOffDir, id) }

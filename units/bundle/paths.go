@@ -42,8 +42,8 @@ const (
 	AttachmentsDir = RunDir + "/containers"
 	// LastRunsDir holds one [LastRun] a container that has ended since boot.
 	LastRunsDir = RunDir + "/last-runs"
-	// BackOffDir holds one file for each container that is to wait before it starts again, see [BackOffFile].
-	BackOffDir = RunDir + "/back-off"
+	// backOffDir holds one file for each container that is to wait before it starts again, see [BackOffFile].
+	backOffDir = RunDir + "/back-off"
 	// MembersDir holds one file a container that is attached to networks: its names and addresses.
 	MembersDir = RunDir + "/members"
 	// NamesDir holds one file a network with members: their names and addresses.

@@ -31,9 +31,9 @@ import (
 // messages is the writer for warnings. They contain names of containers and answers of runtimes.
 var messages = terminal.NewWriter(os.Stderr)
 
-// CleanUp removes all leftovers of a container on the node, of a start that finished or
+// cleanUpWhole removes all leftovers of a container on the node, of a start that finished or
 // not. With nothing to remove it does nothing.
-func CleanUp(ctx context.Context, id string) error {
+func cleanUpWhole(ctx context.Context, id string) error {
 	if !record.IsID(id) {
 		return fmt.Errorf("clean up: %q is not the id of a container", id)
 	}
@@ -74,7 +74,7 @@ type cleaning struct {
 	unpublished func() (finish func() error, err error)
 }
 
-// cleanUp is [CleanUp] for a caller that has locked the record.
+// cleanUp is [cleanUpWhole] for a caller that has locked the record.
 func cleanUp(ctx context.Context, id string, keeps func(*bundle.Bundle) bool) error {
 	c := begin(id, keeps)
 	failures := []error{removeProcesses(id, c.runs), stdio.AwaitCopier(id)}

@@ -54,7 +54,7 @@ func End(ctx context.Context, id string, now time.Time) error {
 	}
 	failure, err := noteEnd(id, run, before)
 	if failure != nil { // then there was no container
-		return errors.Join(err, CleanUp(ctx, id))
+		return errors.Join(err, cleanUpWhole(ctx, id))
 	}
 	if lockErr := record.Lock(id); lockErr != nil {
 		return errors.Join(err, lockErr)
@@ -62,7 +62,7 @@ func End(ctx context.Context, id string, now time.Time) error {
 	return errors.Join(err, cleanUp(ctx, id, func(b *bundle.Bundle) bool { return job == "" && keepsNetwork(b, result) }))
 }
 
-// cleanUpStopped is [CleanUp] of a container whose unit is not up, and stays so until that is done.
+// cleanUpStopped is [cleanUpWhole] of a container whose unit is not up, and stays so until that is done.
 func cleanUpStopped(ctx context.Context, id string) error {
 	if err := record.Lock(id); err != nil {
 		return err

@@ -43,7 +43,7 @@ func finish(ctx context.Context, id string) error {
 			return err
 		}
 	}
-	if err := CleanUp(ctx, id); err != nil {
+	if err := cleanUpWhole(ctx, id); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(link), 0o700); err != nil {

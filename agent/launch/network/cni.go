@@ -18,9 +18,9 @@ import (
 // that the error names the network.
 const cniTimeout = 20 * time.Second
 
-// PluginDirs are where CNI plugins are looked for: the node owner's, then those that
+// pluginDirs are where CNI plugins are looked for: the node owner's, then those that
 // came with davit, beside the launcher.
-func PluginDirs() ([]string, error) {
+func pluginDirs() ([]string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find davit's CNI plugins: %w", err)
@@ -62,7 +62,7 @@ func detachCNI(ctx context.Context, b *bundle.Bundle, index int, attachment bund
 }
 
 func newCNI() (*libcni.CNIConfig, error) {
-	dirs, err := PluginDirs()
+	dirs, err := pluginDirs()
 	if err != nil {
 		return nil, err
 	}

@@ -30,11 +30,6 @@ func At(stage bundle.Stage, err error) error {
 	return stageError{stage, err}
 }
 
-// In is a step of a start whose errors are of this stage.
-func In(stage bundle.Stage, step func() error) func() error {
-	return func() error { return At(stage, step()) }
-}
-
 // NoteFailure leaves an error of a start from the bundle at dir for the clean-up, which notes it with the run, and returns it.
 // The journal has the error too, among the lines of other programs. dir is empty if the container has started from it.
 func NoteFailure(id, dir string, err error) error {
