@@ -8,7 +8,7 @@ import (
 	"github.com/davit-project/davit/units"
 )
 
-// adopt keeps what another davit has rendered of the desired state, unless the node is to be refreshed.
+// adopt keeps the rendering of another davit, unless the node is to be refreshed.
 func (n *Node) adopt(v *view, files map[string]units.Own) error {
 	rendered := renderedUnits(files)
 	known, err := n.renderedFrom()
@@ -43,7 +43,7 @@ func (n *Node) renderedFrom() (map[string]string, error) {
 	return n.last.inputs, err
 }
 
-// noteInputs keeps what the objects on the disk were rendered from, for the next davit.
+// noteInputs stores the inputs of the objects on the disk for the next davit.
 func (n *Node) noteInputs(v *view) error {
 	if maps.Equal(v.inputs, n.last.inputs) {
 		return nil

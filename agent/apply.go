@@ -13,11 +13,10 @@ import (
 	"github.com/davit-project/davit/reconcile"
 )
 
-// Apply makes the node what the manifests say, in as many passes as it takes. With wait it returns when
-// every object has a verdict: its version is confirmed, or does not work. Without, it returns when
-// everything is under way that can be: images are pulled, what goes has stopped, and systemd goes on with
-// the starts. An agent may make passes meanwhile; they come to the same verdicts. waiting is called with
-// the name of another davit that is waited for.
+// Apply brings the node to the state of the manifests, in as many passes as that takes. With wait it returns when every object
+// has a verdict: its version is confirmed, or does not work. Without, it returns when every possible action has begun: images are
+// pulled, removed units have stopped, and systemd continues the starts. An agent may make passes at the same time and reaches the
+// same verdicts. While Apply waits for another davit, it calls waiting with the name of that one.
 func (n *Node) Apply(ctx context.Context, pass Pass, wait bool, waiting func(holder string)) (Result, error) {
 	r := newReconciler(n, wait || health.Watched())
 	wake := make(chan struct{}, 1)
@@ -34,7 +33,7 @@ func (n *Node) Apply(ctx context.Context, pass Pass, wait bool, waiting func(hol
 				return result, err
 			}
 			watching = true
-			continue // what has changed since the pass was not heard
+			continue // no events were received for changes since the pass
 		}
 		if err := r.sleep(ctx, wake); err != nil {
 			return result, r.explain(err, result)
@@ -150,7 +149,7 @@ func (r *reconciler) sleep(ctx context.Context, wake <-chan struct{}) error {
 	case <-wake:
 	case <-r.node.fetcher.Changes():
 	}
-	// What changes together is seen together.
+	// One look covers changes that come together.
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -159,7 +158,7 @@ func (r *reconciler) sleep(ctx context.Context, wake <-chan struct{}) error {
 	}
 }
 
-// explain adds to the error of a wait what was waited for.
+// explain adds the missing condition to the error of a wait.
 func (r *reconciler) explain(err error, result Result) error {
 	next := upcomingOf(result, r)
 	for _, object := range slices.Sorted(maps.Keys(next.Objects)) {

@@ -12,8 +12,8 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// letGoWithin is more than the launcher takes from when it has told systemd of a container until it lets that
-// go on: systemd is up to date by then.
+// letGoWithin is an upper bound for the time between the launcher's message to systemd and the moment when it lets the container
+// run: systemd is up to date by then.
 const letGoWithin = time.Second
 
 // restartBlocked restarts containers that systemd takes for running while their process still waits for the

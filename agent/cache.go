@@ -13,13 +13,12 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// stateCache are what systemd told of units that were not heard to change since. To hear of changes is the
-// business of who calls forget; where nobody does, nothing may be looked up twice. Its methods may be called
-// from several goroutines; the zero value knows nothing.
+// stateCache holds systemd's answers for units that have not changed since. The caller listens for changes and calls forget;
+// without a listener no answer may be used twice. Its methods may be called from several goroutines; the zero value is empty.
 type stateCache struct {
 	mu     sync.Mutex
 	states map[string]units.State
-	// changes counts what was forgotten: an answer from before a change must not be kept.
+	// changes counts calls of forget: an answer from before a change must not be stored.
 	changes int
 }
 
@@ -34,7 +33,7 @@ func (k *stateCache) forget(unit string) {
 	delete(k.states, unit)
 }
 
-// get returns what is known of a unit, or else calls ask and keeps the answer.
+// get returns the stored state of a unit, or calls ask and stores the answer.
 func (k *stateCache) get(unit string, isCurrent func(units.State) bool, ask func() (units.State, error)) (units.State, error) {
 	k.mu.Lock()
 	state, ok := k.states[unit]
@@ -68,7 +67,7 @@ func (k *stateCache) retain(files map[string]units.Own) {
 // statesAtOnce is how many units systemd is asked for at once: while it tells of one, others are read.
 const statesAtOnce = 8
 
-// statesOf is what systemd knows of the workloads, without the slices, which do nothing by themselves.
+// statesOf returns systemd's states of the workloads, without slices, which do nothing by themselves.
 func (n *Node) statesOf(ctx context.Context, workloads map[string]reconcile.ActualWorkload) (map[string]units.State, error) {
 	var mu sync.Mutex
 	states := map[string]units.State{}
@@ -97,8 +96,8 @@ func isAs(unit string, observed reconcile.ActualWorkload) func(units.State) bool
 	}
 }
 
-// stateOf is what is reported of a unit. Of one that is up, or that was never started, as most are, that is less than
-// of others.
+// stateOf returns the reported state of a unit. A unit that is up, or was never started, as most are, needs fewer properties than
+// others.
 func (n *Node) stateOf(ctx context.Context, unit string, workload reconcile.ActualWorkload) (units.State, error) {
 	switch workload.Active {
 	case names.Active:

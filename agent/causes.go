@@ -17,14 +17,14 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// explainer walks from an object, or one of its units, to what keeps it.
+// explainer walks from an object, or one of its units, to the root cause of its state.
 type explainer struct {
 	view     *view
 	now      time.Time
 	watched  bool     // an agent runs
-	upcoming upcoming // what it knows
+	upcoming upcoming // its facts
 	blocked  map[string]diff.Blocker
-	// said is what a unit said last; nil where nobody asks for that.
+	// said is the last output of a unit; nil if the caller does not need it.
 	said func(unit string) string
 
 	rows        map[string][]*ObjectReport // by object
@@ -91,7 +91,7 @@ func (w *explainer) causes(object string) []Cause {
 	if pin := w.view.decided.Pin; pin != nil && w.view.pinned {
 		causes = append(causes, w.ofPin(object)...)
 	}
-	// What a row of units waits for comes before what waits.
+	// The causes of the units that a row waits for come first.
 	slices.SortStableFunc(causes, func(a, b Cause) int { return cmp.Compare(waits(a, object), waits(b, object)) })
 	return once(append(causes, w.ofUpdate(object, len(causes) > 0)...))
 }
@@ -104,7 +104,7 @@ func waits(c Cause, object string) int {
 	return 0
 }
 
-// once leaves out what is said twice.
+// once removes duplicates.
 func once(causes []Cause) []Cause {
 	kept := []Cause{}
 	for _, cause := range causes {
@@ -142,15 +142,15 @@ func (w *explainer) ofObject(object string) []Cause {
 	return causes
 }
 
-// endedByProbe reports whether what looks as if somebody stopped it was stopped for its liveness.
+// endedByProbe reports whether a stop that looks like an operator's was caused by the liveness probe.
 func (w *explainer) endedByProbe(object string, held reconcile.Held) bool {
 	return held.By == reconcile.ByStop && slices.ContainsFunc(w.rows[object], func(row *ObjectReport) bool {
 		return !row.isActive() && row.LastRun != nil && row.LastRun.Failure != nil
 	})
 }
 
-// ofManifest are the errors of the manifests that keep an object out of the set. What is missing
-// altogether may be in a file that cannot be read: then that one's errors are the root.
+// ofManifest returns the errors of the manifests that keep an object out of the set. A missing object may be in a file that
+// cannot be read: then the errors of that file are the root.
 func (w *explainer) ofManifest(object string) []Cause {
 	var causes []Cause
 	for _, d := range w.diagnostics[object] {
@@ -193,7 +193,7 @@ func (w *explainer) isWanted(object string) bool {
 	})
 }
 
-// parts are the stages and words of what cannot be resolved.
+// parts maps parts that cannot be resolved to their stages and words.
 var parts = map[reconcile.Part]Cause{
 	reconcile.PartManifest: {Stage: StageValidation, Reason: reasonInvalid},
 	reconcile.PartImage:    {Stage: StageImage, Reason: reasonImage},
@@ -225,8 +225,8 @@ func (w *explainer) ofPin(object string) []Cause {
 	return causes
 }
 
-// ofUpdate says how the change to the newest generation went. Where it is known what keeps the object,
-// that it was not waited for tells nothing more.
+// ofUpdate returns the outcome of the change to the newest generation. If the cause that blocks the object is known, a missing
+// wait adds nothing.
 func (w *explainer) ofUpdate(object string, known bool) []Cause {
 	if len(w.view.kept) == 0 {
 		return nil
@@ -276,7 +276,7 @@ func (w *explainer) isToldByRun(object, reason string) bool {
 	})
 }
 
-// ofUnit are the causes that lie in what a unit needs, and in how its runs went.
+// ofUnit returns the causes in the requirements of a unit and in its runs.
 func (w *explainer) ofUnit(row *ObjectReport) []Cause {
 	var causes []Cause
 	if missing := w.missing(row); missing != "" {
@@ -284,7 +284,7 @@ func (w *explainer) ofUnit(row *ObjectReport) []Cause {
 	}
 	if blocker, ok := w.blocked[row.Unit]; ok {
 		if blocker.Object == row.Object && row.isStoppedByHand(w) {
-			return causes // it waits for another part of what is held
+			return causes // it waits for another part of a held change
 		}
 		switch other := w.units[blocker.Unit]; {
 		case blocker.Object != row.Object:
@@ -319,7 +319,7 @@ func (w *explainer) ofPorts(row *ObjectReport) []Cause {
 	return []Cause{{Stage: StageNetwork, Object: row.Object, Unit: row.Unit, Reason: string(reconcile.ByListener), Message: message}}
 }
 
-// missing is an object that a unit needs and that has never come to the node; "" for none.
+// missing returns an object that a unit needs and that has never been applied to the node; "" for none.
 func (w *explainer) missing(row *ObjectReport) string {
 	workload := w.view.desired.Workloads[row.Unit]
 	if workload.Unit == nil || row.isActive() {
@@ -339,7 +339,7 @@ func (w *explainer) missing(row *ObjectReport) string {
 	return ""
 }
 
-// ofRun is what keeps a unit from running well by itself.
+// ofRun returns the cause in the unit's own run.
 func (w *explainer) ofRun(row *ObjectReport) []Cause {
 	cause := Cause{Object: row.Object, Unit: row.Unit}
 	run := row.lastRun(w.now)
@@ -376,14 +376,14 @@ func (w *explainer) ofRun(row *ObjectReport) []Cause {
 	return []Cause{cause}
 }
 
-// systemdStatus says what the exit statuses mean that systemd itself gives a service
-// (systemd.exec(5), Process Exit Codes), where no launcher came to note more.
+// systemdStatus explains the exit statuses that systemd itself gives a service (systemd.exec(5), Process Exit Codes), if no
+// launcher ran that could note more.
 var systemdStatus = map[int32]string{
 	203: "systemd cannot execute davit-run: install davit again",
 	226: "systemd cannot set up the mounts of the unit: see its journal",
 }
 
-// withWords adds what the unit said, where somebody asks for that.
+// withWords adds the last output of the unit if the caller needs it.
 func (w *explainer) withWords(row *ObjectReport, message string) string {
 	if w.said == nil {
 		return message
@@ -462,7 +462,7 @@ func (r *ObjectReport) inTime() string {
 	return fmt.Sprintf(", it did not say that it was up within %s", r.state.StartTimeout)
 }
 
-// isActive reports whether the unit runs, or holds what it made.
+// isActive reports whether the unit runs, or holds its resources.
 func (r *ObjectReport) isActive() bool {
 	return r.state.ActiveState.Up()
 }
@@ -475,8 +475,8 @@ func (r *ObjectReport) isStoppedByHand(w *explainer) bool {
 	})
 }
 
-// lastRun is how the last run ended, as long as that says something of how the unit is: until it has
-// run well for a while, or was started for another reason. It is nil where nobody could note that.
+// lastRun returns the end of the last run, as long as it explains the unit's state: until the unit has run well for a while, or
+// was started for another reason. It is nil if no launcher could record it.
 func (r *ObjectReport) lastRun(now time.Time) *bundle.LastRun {
 	run := r.LastRun
 	switch {
@@ -489,7 +489,7 @@ func (r *ObjectReport) lastRun(now time.Time) *bundle.LastRun {
 	case run.Invocation == r.state.Invocation:
 		return run
 	case !r.state.SubState.Restarting() && r.state.ActiveState != names.Failed && run.Result != "signal" && !run.Asked:
-		return run // the next one begins; what was stopped to be started again says nothing, though it had to be killed
+		return run // the next run begins; the end of a run that was stopped for a restart explains nothing, even if it had to be killed
 	}
 	return nil
 }

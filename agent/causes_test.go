@@ -6,7 +6,7 @@ import (
 	"github.com/davit-project/davit/reconcile/history"
 )
 
-// A pass forgets what hindered a change when it tries again, and a failed pull waits for its next try.
+// A pass clears the obstacle of a change when it retries the change, and a failed pull waits for its next try.
 func TestAFailedTryIsACauseUntilTheNextOne(t *testing.T) {
 	t.Parallel()
 	const object = "Container/web"

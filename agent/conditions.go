@@ -23,8 +23,8 @@ type Condition struct {
 	// Reason is a word for programs, Message is for people.
 	Reason  string `json:"reason"`
 	Message string `json:"message"`
-	// LastTransitionTime is since when the status is what it is. What systemd knows is from systemd; of
-	// the rest nothing older than the node's boot is known.
+	// LastTransitionTime is the time of the last change of the status. For facts of systemd it is systemd's; for others it is not
+	// before the node's boot.
 	LastTransitionTime time.Time `json:"lastTransitionTime"`
 }
 
@@ -44,7 +44,7 @@ const (
 	Ready ConditionType = "Ready"
 	// Reconciling is true while davit or systemd are about to do something about it.
 	Reconciling ConditionType = "Reconciling"
-	// Stalled is true when something is wrong that nobody will put right by himself.
+	// Stalled is true if something is wrong that only a person can repair.
 	Stalled ConditionType = "Stalled"
 )
 
@@ -68,7 +68,7 @@ const (
 	reasonUnwatched = "AgentNotRunning"
 )
 
-// conditions are those of a row, from what is known of it and of how it was before.
+// conditions computes the conditions of a row from its facts and its earlier conditions.
 func (w *explainer) conditions(row *ObjectReport, before memory) []Condition {
 	conditions := []Condition{w.accepted(row), w.applied(row), w.readyCondition(row), w.reconciling(row), w.stalled(row)}
 	for i := range conditions {
@@ -130,7 +130,7 @@ func (w *explainer) readyCondition(row *ObjectReport) Condition {
 	return c
 }
 
-// ready says whether a unit does what it is there for.
+// ready reports whether a unit does its work.
 func (w *explainer) ready(row *ObjectReport) (status ConditionStatus, reason string) {
 	keep := w.view.desired.Workloads[row.Unit].Keep
 	switch {
@@ -165,7 +165,7 @@ func (w *explainer) stalled(row *ObjectReport) Condition {
 	return Condition{Type: Stalled, Status: ConditionFalse, Reason: reasonWell, Message: "no error needs a person"}
 }
 
-// intended reports whether somebody wants it so.
+// intended reports whether an operator or a manifest asks for this state.
 func (w *explainer) intended(row *ObjectReport) bool {
 	for _, held := range w.held[row.Object] {
 		if held.Intended {
@@ -181,10 +181,10 @@ func of(kind ConditionType, status ConditionStatus, cause Cause) Condition {
 	return Condition{Type: kind, Status: status, Reason: cause.Reason, Message: message}
 }
 
-// memory is what is remembered of a row until the node goes down.
+// memory is the state of a row that survives restarts of davit until the node shuts down.
 type memory struct {
 	Conditions map[ConditionType]since `json:"conditions"`
-	// Told is what the journal was told last.
+	// Told is the last state in the journal.
 	Told string `json:"told,omitempty"`
 }
 
@@ -199,7 +199,7 @@ const memoryFile = bundle.RunDir + "/conditions.json"
 // key names a row.
 func (r *ObjectReport) key() string { return cmp.Or(r.Unit, r.Object) }
 
-// readMemory is what was remembered of all rows; nothing where that cannot be read.
+// readMemory reads the memory of all rows; it is empty if the file cannot be read.
 func readMemory() map[string]memory {
 	text, err := os.ReadFile(memoryFile)
 	remembered := map[string]memory{}
@@ -222,7 +222,7 @@ func remember(rows []ObjectReport, before map[string]memory) error {
 	return writeMemory(fresh, before)
 }
 
-// writeMemory writes it where it changed. Who may not, as one who only looks, leaves it.
+// writeMemory writes the memory if it changed. A user without permission, such as one who calls davit status, skips the write.
 func writeMemory(fresh, before map[string]memory) error {
 	if reflect.DeepEqual(fresh, before) {
 		return nil

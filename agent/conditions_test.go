@@ -33,7 +33,7 @@ func explained(row *ObjectReport, plan reconcile.Plan, desired reconcile.Desired
 	return w
 }
 
-// TestHowTheLastRunEndedCounts tells what keeps a unit from what has been overcome.
+// TestHowTheLastRunEndedCounts distinguishes a present cause from an old one.
 func TestHowTheLastRunEndedCounts(t *testing.T) {
 	t.Parallel()
 	up := units.State{ActiveState: "active", SubState: "running", Result: "success", Invocation: "two"}

@@ -15,9 +15,9 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// damage is what is known of what others have removed of what launchers made for containers that run. To look costs a
-// system call or more for each container: it is done again only after something went, while anything is missing, and for
-// containers that the last look has not seen. The zero value knows nothing.
+// damage caches the parts that others have removed of running containers. A check costs a system call or more for each container:
+// it is repeated only after an event, while something is missing, and for containers that the last check has not seen. The zero
+// value is empty.
 type damage struct {
 	mu      sync.Mutex
 	fresh   bool                // nothing went since known was found out
@@ -26,7 +26,7 @@ type damage struct {
 	news    bool                // known has changed since a pass last planned
 }
 
-// sight is what is known after a look.
+// sight is the result of a check.
 type sight struct {
 	began time.Time
 	// missing is by container, in words. It is from an earlier look for a container that this one has not seen.
@@ -43,22 +43,22 @@ func (d *damage) suspect() {
 	d.fresh = false
 }
 
-// isNews reports whether what is missing has changed since a pass last planned: looks that are not a pass's, as for the
-// report of how workloads are, find it out too.
+// isNews reports whether the missing parts have changed since a pass last planned: checks outside a pass, such as for the report
+// of workloads, find changes too.
 func (d *damage) isNews() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.news
 }
 
-// planned notes that a pass has planned with what its look has found.
+// planned records that a pass has planned with the result of its check.
 func (d *damage) planned() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.news = false
 }
 
-// look finds out what is missing of containers that run, as far as that is not known.
+// look checks running containers for missing parts, as far as the cache does not answer.
 func (d *damage) look(workloads map[string]reconcile.ActualWorkload) sight {
 	began, run := time.Now(), running(workloads)
 	var found map[string][]string
@@ -71,7 +71,7 @@ func (d *damage) look(workloads map[string]reconcile.ActualWorkload) sight {
 	return now
 }
 
-// learn takes over what a check of containers that run has found.
+// learn stores the result of a check of running containers.
 func (d *damage) learn(run []*bundle.Bundle, found map[string][]string, err error) sight {
 	unchecked, _ := errors.AsType[drift.Unchecked](err)
 	now := sight{missing: map[string][]string{}, unseen: unchecked.IDs, err: unchecked.Err}
@@ -94,8 +94,8 @@ func (d *damage) learn(run []*bundle.Bundle, found map[string][]string, err erro
 	return now
 }
 
-// due are those of the containers that run that have to be looked at. What goes from here on may be missed by that look:
-// it makes the next one look again.
+// due returns the running containers that need a check. A part that is removed from here on may be missed by that check: the
+// removal causes another one.
 func (d *damage) due(run []*bundle.Bundle) []*bundle.Bundle {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -132,7 +132,7 @@ func hasEnded(workload reconcile.ActualWorkload, b *bundle.Bundle) bool {
 	return workload.Sub == "exited" && b.Spec.Process != nil
 }
 
-// noteDamage notes what others have removed of what launchers made for units that are up and stay so.
+// noteDamage records the removed parts of units that are up and stay up.
 func (n *Node) noteDamage(workloads map[string]reconcile.ActualWorkload) {
 	now := n.damage.look(workloads)
 	n.unchecked = now.err
@@ -148,7 +148,7 @@ func (n *Node) noteDamage(workloads map[string]reconcile.ActualWorkload) {
 	n.repairs.saw(now)
 }
 
-// repairs has a launcher make again what is missing of containers that run.
+// repairs has a launcher re-create the missing parts of running containers.
 type repairs struct{ node *Node }
 
 // Repair implements [reconcile.Repairs].

@@ -117,7 +117,7 @@ func TestEveryLookMayFindWhatAPassHasToPlan(t *testing.T) {
 		t.Error("that nothing is missing is news")
 	}
 	d.learn(run, gone, nil) // the report of how workloads are
-	d.learn(run, gone, nil) // the look for what was heard
+	d.learn(run, gone, nil) // the check after the event
 	if !d.isNews() {
 		t.Error("what another look has found is no news")
 	}

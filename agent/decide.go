@@ -15,7 +15,7 @@ import (
 // History returns the generations that are kept, the newest one first.
 func (n *Node) History() ([]history.Generation, error) { return n.generations.List() }
 
-// Compare says what an object has in one generation and not in another.
+// Compare returns the differences of an object between two generations.
 func (n *Node) Compare(before, after int) ([]compare.Difference, error) {
 	old, err := n.wholeEarlier(before)
 	if err != nil {
@@ -80,9 +80,9 @@ func (n *Node) Resume(object string) error {
 	return errors.Join(failure, n.generations.SetSuspended(decided.Suspended), n.generations.SetQuarantine(decided.Quarantine))
 }
 
-// reconsider has what failed of the newest generation, and is still there, judged again; "" is all of it.
+// reconsider judges failed objects of the newest generation again, if they still exist; "" means all of them.
 func (n *Node) reconsider(object string) error {
-	kept, _ := n.generations.List() // the next pass tells what cannot be read
+	kept, _ := n.generations.List() // the next pass reports files that cannot be read
 	if len(kept) == 0 || len(kept[0].Failed) == 0 {
 		return nil
 	}

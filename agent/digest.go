@@ -28,7 +28,7 @@ func digestOf(set *manifests.Set) (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
-// hashSecret adds what a secret holds, which its JSON does not show.
+// hashSecret adds the content of a secret, which its JSON does not show.
 func hashSecret(to hash.Hash, secret *v1.Secret) {
 	for _, key := range slices.Sorted(maps.Keys(secret.Data)) {
 		fmt.Fprintf(to, "%q: %q\n", key, []byte(secret.Data[key]))

@@ -19,8 +19,7 @@ import (
 	"github.com/davit-project/davit/units/systemd"
 )
 
-// drivers are what a plan is carried out with. watched is set when later passes follow up on what it
-// begins.
+// drivers are the drivers that carry out a plan. watched is set if later passes follow up on actions that this one begins.
 func (n *Node) drivers(actual reconcile.Actual, watched bool) apply.Drivers {
 	return apply.Drivers{
 		Images:    n.fetcher,
@@ -77,7 +76,7 @@ func (s services) StopUnit(ctx context.Context, name string) error {
 	return reconcile.Waiting{For: "stop of " + name}
 }
 
-// unitFiles keeps unit files. What was noted of a unit's runs goes with its file.
+// unitFiles keeps unit files. The record of a unit's runs is removed with its file.
 type unitFiles struct {
 	*systemd.Manager
 	node *Node

@@ -13,8 +13,8 @@ import (
 // failpoints counts the points that were passed.
 var failpoints atomic.Int64
 
-// failpoint kills this process where DAVIT_FAIL says: at the point of that number, counted from 1. It
-// is for tests of what a kill leaves, and in no build that is not made with the tag.
+// failpoint kills this process at the point whose number is in DAVIT_FAIL, counted from 1. It is for tests of a kill at any
+// moment, and only in builds with the tag.
 func failpoint(name string) {
 	at, err := strconv.ParseInt(os.Getenv("DAVIT_FAIL"), 10, 64)
 	if err != nil || failpoints.Add(1) != at {

@@ -8,11 +8,11 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// Next is what happens next about a workload that is not as it should be.
+// Next is the next event for a workload that is not in its desired state.
 type Next struct {
-	// By is who acts: davit, systemd, or nobody, when it stays so until somebody changes something.
+	// By is the actor: davit, systemd, or nobody if the state stays until a person changes something.
 	By Actor `json:"by"`
-	// Action says what, for people: "pulls its image again".
+	// Action is the action, for people: "pulls its image again".
 	Action string `json:"action"`
 	// At is when, at the latest where a time runs out; nil where no time is set.
 	At *time.Time `json:"at,omitempty"`
@@ -40,7 +40,7 @@ func (n Next) String() string {
 	return fmt.Sprintf("%s in %s", text, max(time.Until(*n.At), 0).Round(time.Second))
 }
 
-// until says what has to change where nothing happens by itself, by what holds the change back.
+// until returns the change that is needed if nothing happens by itself, by the reason that holds the change back.
 var until = map[reconcile.Holder]string{
 	reconcile.ByForeignUnit:  "nothing until the object is renamed or the other unit is gone",
 	reconcile.ByMask:         "nothing until the unit is unmasked",
@@ -58,7 +58,7 @@ var until = map[reconcile.Holder]string{
 	reconcile.ByRollback:     "nothing until the manifests change, or davit resume",
 }
 
-// next is what happens about a row; nil where it is as it should be.
+// next returns the next event for a row; nil if the row is in its desired state.
 func (w *explainer) next(row *ObjectReport) *Next {
 	action, planned := w.planned(row)
 	switch state := row.state; {
@@ -84,7 +84,7 @@ func (w *explainer) next(row *ObjectReport) *Next {
 		}
 	}
 	blocker, blocked := w.blocked[row.Unit]
-	over := row.state.ActiveState == names.Failed && !planned && len(w.problems[row.Object]) == 0 // since the agent wrote what it awaits
+	over := row.state.ActiveState == names.Failed && !planned && len(w.problems[row.Object]) == 0 // the agent has written the awaited events since
 	switch waits := w.upcoming.Objects[row.Object]; {
 	case waits.For != "" && !over:
 		if waits.Failed {
@@ -108,7 +108,7 @@ func (w *explainer) next(row *ObjectReport) *Next {
 	}
 }
 
-// planned is what davit would do about the row: its last action, which is what the others are for.
+// planned returns davit's planned action for the row: its last one, which the others prepare.
 func (w *explainer) planned(row *ObjectReport) (last reconcile.Action, ok bool) {
 	for _, action := range w.actions[row.Object] {
 		if action.Target == row.Unit || action.Verb.Phase() == reconcile.Fetching {
@@ -118,7 +118,7 @@ func (w *explainer) planned(row *ObjectReport) (last reconcile.Action, ok bool) 
 	return last, ok
 }
 
-// byDavit is what the agent does, or davit apply where no agent runs.
+// byDavit returns an action of the agent, or of davit apply if no agent runs.
 func (w *explainer) byDavit(action string, at *time.Time) *Next {
 	if !w.watched {
 		return &Next{By: ByNobody, Action: "nothing while the agent does not run: davit apply " + action}

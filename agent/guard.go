@@ -11,15 +11,15 @@ import (
 	"github.com/davit-project/davit/reconcile/diff"
 )
 
-// Guard says what a plan may remove.
+// Guard decides which removals a plan may contain.
 type Guard struct {
 	// Hold says why nothing may be removed; empty when it may.
 	Hold string
 	// Confirmed lets a plan remove many workloads at once.
 	Confirmed bool
-	// ReportDrift is set when drift is only told, not put right.
+	// ReportDrift is set if drift is only reported, not repaired.
 	ReportDrift bool
-	// Unsettled is what may not be removed because of manifests that keep changing.
+	// Unsettled are the objects that may not be removed because of manifests that keep changing.
 	Unsettled diff.Unsettled
 	// Limit is how many percent of the workloads may go at once unconfirmed; 0 means the default.
 	Limit int
@@ -28,13 +28,12 @@ type Guard struct {
 // defaultLimit is in percent.
 const defaultLimit = 50
 
-// massPrune is how many workloads must vanish at once, and more than the limit's part of all, for
-// their removal to need a word from a person: it is what a wrong branch or a wiped
-// directory looks like.
+// massPrune is the number of workloads that must vanish at once, and more than the limit's part of all, before their removal
+// needs a confirmation: that is the effect of a wrong branch or a wiped directory.
 const massPrune = 3
 
-// GuardFor holds removals back unless the set of manifests is whole. What a manifest itself
-// leaves out for this node is not missing.
+// GuardFor holds removals back unless the set of manifests is whole. An object that a manifest itself leaves out for this node is
+// not missing.
 func GuardFor(tree watch.Tree, set *manifests.Set) Guard {
 	switch {
 	case len(tree.Problems) > 0 || !set.Complete():
@@ -46,8 +45,8 @@ func GuardFor(tree watch.Tree, set *manifests.Set) Guard {
 	}
 }
 
-// keepUnsettled holds back the removal of what manifests that keep changing bring, had before they began to change, or
-// may have again when they rest.
+// keepUnsettled holds back the removal of objects that manifests which keep changing define, defined before they began to change,
+// or may define again.
 func (g *Guard) keepUnsettled(verdict watch.Verdict, now watch.Tree, options manifests.Options) {
 	g.Unsettled = diff.Unsettled{Sources: map[string]bool{}, Objects: map[string]bool{}}
 	for _, path := range verdict.Unsettled {
@@ -80,8 +79,8 @@ func (g Guard) diff(desired reconcile.Desired, actual reconcile.Actual, options 
 	return diff.Diff(desired, actual, options)
 }
 
-// removals counts the objects that a plan removes altogether, and those that are on the node. What becomes of another
-// kind under its name has not vanished.
+// removals counts the objects that a plan removes altogether, and the objects on the node. An object that becomes another kind
+// under its name has not vanished.
 func removals(plan reconcile.Plan, desired reconcile.Desired, actual reconcile.Actual) (removed, all int) {
 	objects, gone := make(map[v1.Ref]bool, len(actual.Workloads)), map[string]bool{}
 	for _, workload := range actual.Workloads {

@@ -89,7 +89,7 @@ func TestWhatBecomesOfAnotherKindHasNotVanished(t *testing.T) {
 	}
 }
 
-// TestWhatMayHaveMovedIsNotRemoved removes, while a manifest keeps changing, what came from others alone.
+// TestWhatMayHaveMovedIsNotRemoved removes, while a manifest keeps changing, only objects of other manifests.
 func TestWhatMayHaveMovedIsNotRemoved(t *testing.T) {
 	t.Parallel()
 	volume := func(name string) string {

@@ -31,7 +31,7 @@ type Run struct {
 	Exit string `json:"exit,omitempty"`
 }
 
-// What systemd marks its messages with (systemd's src/systemd/sd-messages.h, `journalctl --catalog`).
+// The ids of systemd's messages (systemd's src/systemd/sd-messages.h, `journalctl --catalog`).
 const (
 	messageStarting = "7d4958e842da4a758f6c1cdc7b36dcc5"
 	messageExit     = "98e322203f7a4ed290d09fe03c09fe15"
@@ -172,7 +172,7 @@ type runMessages struct {
 	byInvocation map[string]*Run
 }
 
-// parse puts the messages of each invocation together. What began before the journal does is left out.
+// parse groups the messages by invocation. Invocations that began before the journal does are left out.
 func (m *runMessages) parse(lines io.Reader) error {
 	for decoder := json.NewDecoder(lines); ; m.read++ {
 		var entry journalEntry

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// journal is what journalctl prints of messages, one a second.
+// journal returns journalctl's output of messages, one a second.
 func journal(messages ...string) string {
 	var lines strings.Builder
 	for i, message := range messages {

@@ -17,9 +17,9 @@ import (
 // lastLines is how many lines of a container's output are reported with its failure.
 const lastLines = 3
 
-// withCause says why a unit of the view did not start: in the launcher's words if it was the launcher that
-// could not start or reload it, otherwise with the last lines of its output. What the pass observed comes before what
-// is known by now: the next try may have begun.
+// withCause returns the reason why a unit of the view did not start: the launcher's error if the launcher could not start or
+// reload it, otherwise with the last lines of its output. The state in the pass takes precedence over the present one: the next
+// try may have begun.
 func (n *Node) withCause(ctx context.Context, v *view, unit string, err error) error {
 	if errors.Is(err, units.ErrDependency) {
 		return err
@@ -53,8 +53,8 @@ func (n *Node) withCause(ctx context.Context, v *view, unit string, err error) e
 // Node.js.
 var openFailed = []string{"no such device or address", "enxio"}
 
-// quote quotes the last output of a container, and says what helps if the container may have failed to open standard output by
-// name, which the launcher did not see in advance.
+// quote quotes the last output of a container, and adds a hint if the container may have failed to open standard output by name,
+// which the launcher did not see in advance.
 func quote(words string, b *bundle.Bundle) string {
 	quoted := fmt.Sprintf("last output: %q", words)
 	lower := strings.ToLower(words)
@@ -65,7 +65,7 @@ func quote(words string, b *bundle.Bundle) string {
 	return quoted + ": if it opens /dev/stdout or /dev/stderr by name, set logging: {driver: pipe}"
 }
 
-// withReloadError adds what the launcher printed about the last reload that failed, if the lines have it.
+// withReloadError adds the launcher's output of the last failed reload, if the lines contain it.
 func withReloadError(err error, lines []string) error {
 	for _, line := range slices.Backward(lines) {
 		if words, ok := strings.CutPrefix(line, launcherLine+"reload "); ok {
@@ -75,8 +75,8 @@ func withReloadError(err error, lines []string) error {
 	return err
 }
 
-// lastOutputOf are what the processes of a unit, since its start, said last, and systemd about them; "" if the journal does not
-// tell.
+// lastOutputOf returns the last output of a unit's processes since its start, and systemd's messages about them; "" if the
+// journal has none.
 func (n *Node) lastOutputOf(ctx context.Context, unit string) string {
 	state, err := n.stateNow(ctx, unit)
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 // cleanUpTimeout bounds the clean-up after one container.
 const cleanUpTimeout = time.Minute
 
-// cleanUpStopped removes what containers left that are down and stay so: their clean-up was killed, or they
-// waited for their next start when they were stopped, and kept their network for it. It does not wait.
+// cleanUpStopped removes leftovers of containers that are down and stay down: their clean-up was killed, or they were stopped
+// while they waited for their next start and kept their network for it. It does not wait.
 func (n *Node) cleanUpStopped(ctx context.Context, actual reconcile.Actual) error {
 	ids := map[string]bool{}
 	for _, dir := range []string{bundle.AttachmentsDir, bundle.ContainersDir} {
@@ -63,8 +63,7 @@ type cleanUp struct {
 	at  time.Time
 }
 
-// cleanUpCounts is how long a clean-up that has ended answers for the next pass: what is left later is
-// cleaned up again.
+// cleanUpCounts is the time for which a finished clean-up counts for the next pass: leftovers after that are cleaned up again.
 const cleanUpCounts = 10 * time.Second
 
 // begin cleans up after one container, unless it is up. It returns [reconcile.Waiting] until that has
@@ -114,7 +113,7 @@ func (c *cleanUps) after(ctx context.Context, id string) error {
 	if err == nil {
 		return nil
 	}
-	// The launcher leaves alone what has been started meanwhile.
+	// The launcher does not touch containers that were started in the meantime.
 	if down, failure := c.isDown(ctx, id); !down && failure == nil {
 		return nil
 	}

@@ -39,9 +39,9 @@ func (l limits) followed() bool {
 	return err == nil && string(text) == l.String()
 }
 
-// followLimits has the running containers live within the limits that systemd has read for their
-// units and slices, changed by a manifest or with systemctl edit, and see them. Where they did so before
-// a plan was carried out, only what that wrote can have changed.
+// followLimits applies the limits that systemd has read for units and slices, changed by a manifest or with systemctl edit, to
+// the running containers and their view of them. If they were applied before a plan was carried out, only limits that the plan
+// wrote can have changed.
 func (n *Node) followLimits(ctx context.Context, before limits, plan reconcile.Plan) error {
 	now := before
 	if !plan.Empty() {

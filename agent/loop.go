@@ -36,8 +36,8 @@ type Options struct {
 	Quiet, PruneQuiet time.Duration
 }
 
-// promptly is how long a directory rests before it is applied when nobody is writing it and it was quiet
-// before: one program that writes several files takes less from one to the next.
+// promptly is how long a directory must be quiet before it is applied if no process is writing it and it was quiet before: one
+// program that writes several files needs less from one to the next.
 const promptly = 50 * time.Millisecond
 
 // restless is how long manifests may keep changing before davit status says so.
@@ -72,11 +72,11 @@ type Agent struct {
 	view       *view          // of the last pass; nil before the first
 	last       *tried         // nil before the first
 
-	applied  string          // what the last good pass applied: fingerprint and how far
+	applied  string          // fingerprint and progress of the last successful pass
 	seen     string          // fingerprint of the last pass
 	began    time.Time       // the last step
 	failures int             // passes in a row that did not succeed
-	logged   map[string]bool // what [Agent.once] has logged, until a pass succeeds
+	logged   map[string]bool // messages that [Agent.once] has logged, until a pass succeeds
 
 	again     atomic.Bool   // something that is awaited has changed
 	wake      chan struct{} // there is something to look at
@@ -84,7 +84,7 @@ type Agent struct {
 	pause     time.Duration // between it and one that units and pulls call for
 	changes   changedUnits
 	workloads atomic.Pointer[map[string]reconcile.Workload]
-	tellAt    time.Time // when to look at what they have come to; zero for not
+	tellAt    time.Time // time of the next look at units; zero for none
 	toldAt    time.Time
 	unwell    bool        // one of them was not as it should be then
 	units     atomic.Bool // one of the workloads has changed
@@ -101,7 +101,7 @@ type Agent struct {
 	growth   growth
 }
 
-// tried is what a pass was about.
+// tried is the subject of a pass.
 type tried struct {
 	verdict watch.Verdict
 	now     watch.Tree // with files that keep changing as they are
@@ -230,8 +230,8 @@ func (a *Agent) wakeLoop() {
 	}
 }
 
-// passPause is what lies at least between two passes that units and pulls call for, so that what changes
-// together is seen together.
+// passPause is the minimum time between two passes for events of units and pulls, so that one pass covers events that come
+// together.
 const passPause = 20 * time.Millisecond
 
 // mayPass is when the next pass may be that units and pulls call for: on a node where passes take long
@@ -250,7 +250,7 @@ func (a *Agent) rest(wait time.Duration) bool {
 	return true
 }
 
-// wakeUp is when there is something to do, if nothing happens: a step, or a look at what runs.
+// wakeUp returns the time of the next step, or of the next check of running containers, if no event comes.
 func (a *Agent) wakeUp(due time.Time) time.Time {
 	pass := a.reconciler.Due()
 	if a.again.Load() {
@@ -259,7 +259,7 @@ func (a *Agent) wakeUp(due time.Time) time.Time {
 	return nextWake(due, pass, a.mayPass(), a.tellAt, a.suspicion.dueState(), a.suspicion.dueRunning())
 }
 
-// nextWake is the first of a step, a pass, which cannot begin before mayPass, and looks at what runs. Times that are zero
+// nextWake returns the first of a step, a pass, which cannot begin before mayPass, and checks of running containers. Zero times
 // do not count.
 func nextWake(step, pass, mayPass time.Time, looks ...time.Time) time.Time {
 	if !pass.IsZero() && pass.Before(mayPass) {
@@ -373,7 +373,7 @@ func (a *Agent) goOn(ctx context.Context, force *bool) {
 	}
 }
 
-// errStale says that what was read may be older than what another davit has applied meanwhile.
+// errStale means that the manifests may be older than those that another davit has applied in the meantime.
 var errStale = errors.New("the manifests may have changed")
 
 // pass loads, plans and applies a tree. It returns errStale, and does nothing, if it had to wait for another
@@ -398,7 +398,7 @@ func (a *Agent) pass(ctx context.Context, about tried) error {
 	a.arm()
 	a.suspicion.state.Store(0) // this pass looks
 	if waited {
-		a.last = nil // so may what was read before
+		a.last = nil // so may the earlier reading
 		return errStale
 	}
 	tree := about.verdict.Tree
@@ -429,7 +429,7 @@ func (a *Agent) pass(ctx context.Context, about tried) error {
 	return err
 }
 
-// guardFor says what a pass may remove.
+// guardFor returns the guard of a pass.
 func (a *Agent) guardFor(about tried) Guard {
 	verdict := about.verdict
 	guard := GuardFor(verdict.Tree, a.loaded)
@@ -446,7 +446,7 @@ func (a *Agent) guardFor(about tried) Guard {
 
 // load reads the manifests of a tree, unless they are those of the last pass.
 func (a *Agent) load(tree watch.Tree, options manifests.Options) *manifests.Set {
-	// What a policy says may stay the same while the place where it says so, which errors name, does not.
+	// A policy may stay the same while its path, which errors name, changes.
 	if a.loaded == nil || a.loadedFrom != tree.Fingerprint || !reflect.DeepEqual(a.loadedWith, options) {
 		a.loaded, a.loadedFrom, a.loadedWith = manifests.Load(tree.Files, options), tree.Fingerprint, options
 		a.loaded.Diagnostics = slices.Concat(tree.Problems, a.loaded.Diagnostics)

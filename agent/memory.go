@@ -10,9 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freeMemory gives the memory back that the agent needs only while it works: what the garbage collector has
-// freed, and the pages of its own program, most of which a pass over a node needs and a wait for the next
-// one does not. The kernel reads those again from its cache.
+// freeMemory gives memory back that the agent needs only while it works: pages that the garbage collector has freed, and pages of
+// its own program, most of which only a pass needs. The kernel reads those again from its cache.
 func freeMemory() error {
 	debug.FreeOSMemory()
 	if err := unmapProgram(); err != nil {
@@ -21,8 +20,7 @@ func freeMemory() error {
 	return nil
 }
 
-// unmapProgram takes the pages of this program's file that nobody can have written to out of its memory
-// (madvise(2), MADV_DONTNEED).
+// unmapProgram removes the pages of this program's file that are not writable from its memory (madvise(2), MADV_DONTNEED).
 func unmapProgram() error {
 	self, err := os.Readlink("/proc/self/exe")
 	if err != nil {

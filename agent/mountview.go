@@ -26,7 +26,7 @@ type mountView struct {
 	paths []string
 }
 
-// newMountView notes what of the paths is the agent's to write to.
+// newMountView records which of the paths the agent may write to.
 func newMountView(look func(string) (writable, error), paths ...string) mountView {
 	view := mountView{look: look}
 	for _, path := range paths {

@@ -13,25 +13,25 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// upcoming is what objects wait for that the agent knows and the node does not show: answers of
-// registries, pulls, and the times of the next tries.
+// upcoming are the events for which objects wait and which the node does not show: answers of registries, pulls, and the times of
+// the next tries.
 type upcoming struct {
 	Objects map[string]awaited `json:"objects"`
 }
 
-// awaited is what one object waits for.
+// awaited is the event for which one object waits.
 type awaited struct {
 	For string `json:"for"`
 	// Failed is set when For is why the last try failed, and another one follows.
 	Failed bool `json:"failed,omitempty"`
-	// At is when it is tried again, or comes to an end by itself; nil where that is not known.
+	// At is the time of the next try or of the end; nil if it is not known.
 	At *time.Time `json:"at,omitempty"`
 }
 
 // upcomingFile lies on a tmpfs and exists only while an object waits.
 const upcomingFile = bundle.RunDir + "/next-pass"
 
-// upcomingOf works out what objects wait for after a pass.
+// upcomingOf computes the awaited events of objects after a pass.
 func upcomingOf(result Result, r *reconciler) upcoming {
 	next := upcoming{Objects: map[string]awaited{}}
 	for _, problem := range result.Desired.Problems {
@@ -64,7 +64,7 @@ func (u upcoming) add(object string, err error) {
 	}
 }
 
-// write replaces what others read.
+// write replaces the file that other processes read.
 func (u upcoming) write() error {
 	if len(u.Objects) == 0 {
 		if err := os.Remove(upcomingFile); !errors.Is(err, fs.ErrNotExist) {
@@ -79,7 +79,7 @@ func (u upcoming) write() error {
 	return disk.WriteFile(upcomingFile, text, 0o600)
 }
 
-// readUpcoming is what the agent knows; nothing where none runs.
+// readUpcoming reads the agent's file; the result is empty if no agent runs.
 func readUpcoming() upcoming {
 	text, err := os.ReadFile(upcomingFile)
 	var next upcoming

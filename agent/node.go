@@ -1,5 +1,5 @@
-// Package agent is the node: it reads what is there, has the core decide, and carries the
-// plan out. It is what the command line and the long-running agent share.
+// Package agent is the node: it reads the actual state, has the core decide, and carries the plan out. The command line and the
+// long-running agent share it.
 package agent
 
 import (
@@ -51,13 +51,13 @@ type Node struct {
 	bundles   bundles.Cache
 	known     stateCache
 	ranges    networks.RangeWatch
-	// Refresh has everything rendered in the present way, also what another davit has rendered that still works.
+	// Refresh renders all objects in the present way, also those that another davit has rendered and that still work.
 	Refresh bool
 	// queued are the units that have a job of systemd which nothing precedes, and do not start yet, and since when.
 	queued map[string]time.Time
 	// shadowed are the units that systemd reads, or has read, from a file that davit did not write.
 	shadowed map[string]string
-	// last is what was last resolved, and to what: most of the time nothing has changed since.
+	// last is the last input of the resolver with its result: most of the time nothing has changed since.
 	last struct {
 		set      *manifests.Set // asks for
 		images   []reconcile.ImageRequest
@@ -69,7 +69,7 @@ type Node struct {
 		desired  reconcile.Desired
 		resolved resolve.Memory
 
-		inputs map[string]string // what the objects on the disk were rendered from; nil for not read
+		inputs map[string]string // inputs of the objects on the disk; nil if not read
 
 		digestOf *manifests.Set
 		digest   string
@@ -80,7 +80,7 @@ type Node struct {
 	keepBytes   int64 // how much the images may take that only earlier ones need
 }
 
-// Configure takes over what the node's configuration says of it.
+// Configure applies the node's configuration.
 func (n *Node) Configure(config fleet.Config) {
 	n.keep = cmp.Or(config.Generations, generations.DefaultKeep)
 	n.keepBytes = cmp.Or(config.GenerationsSize, generations.DefaultKeepBytes)
@@ -172,9 +172,9 @@ const lockCheck = 100 * time.Millisecond
 // lockPatience is how long one waits for the lock before that is worth a word: a pass takes less.
 const lockPatience = time.Second
 
-// Lock keeps two davits from changing the node at once. Where another one holds the lock, it waits for it
-// until the context ends, and calls waiting with who that is where it takes long. waited says that the
-// other may have changed the node meanwhile. What a newer davit keeps is not touched.
+// Lock keeps two davits from changing the node at once. If another one holds the lock, Lock waits for it until the context ends,
+// and calls waiting with its name if that takes long. waited reports that the other one may have changed the node in the
+// meantime. Files of a newer davit are not touched.
 func Lock(ctx context.Context, waiting func(holder string)) (unlock func(), waited bool, err error) {
 	const path, holderPath = bundle.RunDir + "/lock", bundle.RunDir + "/lock-holder"
 	holder, began := "another davit", time.Now()
@@ -206,7 +206,7 @@ func Lock(ctx context.Context, waiting func(holder string)) (unlock func(), wait
 	return unlock, waited, nil
 }
 
-// Plan works out what would change. Nothing on the node is touched.
+// Plan computes the changes. It does not touch the node.
 func (n *Node) Plan(ctx context.Context, set *manifests.Set, guard Guard) (reconcile.Plan, error) {
 	n.AskRegistries(ctx, set)
 	v, err := n.look(ctx, set)
@@ -224,7 +224,7 @@ func (n *Node) AskRegistries(ctx context.Context, set *manifests.Set) {
 	n.fetcher.Settle(ctx)
 }
 
-// requests works out what the manifests ask for, unless they are those of the last time.
+// requests returns the images that the manifests request, computed again only if the manifests changed.
 func (n *Node) requests(set *manifests.Set) {
 	if n.last.set != set {
 		n.last.set, n.last.images = set, resolve.Requests(set.Objects)

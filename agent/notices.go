@@ -11,16 +11,14 @@ import (
 	"github.com/davit-project/davit/reconcile"
 )
 
-// tellPause is what lies between two looks at what units have come to, however often they change: a
-// crash loop must not keep the agent busy.
+// tellPause is the minimum time between two looks at changed units: a crash loop must not keep the agent busy.
 const tellPause = 5 * time.Second
 
-// lookAgain works out how things are after a pass, or after units changed. Nobody is asked for images,
-// and the manifests are those of the pass.
+// lookAgain computes the report after a pass, or after units changed. It asks no registry, and uses the manifests of the pass.
 func (n *Node) lookAgain(ctx context.Context, set *manifests.Set, guard Guard, v *view) (Report, error) {
 	var err error
 	if v.kept, err = n.generations.List(); err != nil {
-		v.warning = err // the pass has told of it
+		v.warning = err // the pass has reported it
 	}
 	files, err := n.files.List()
 	if err != nil {
@@ -37,8 +35,8 @@ func (n *Node) lookAgain(ctx context.Context, set *manifests.Set, guard Guard, v
 	return report, err
 }
 
-// logChanges writes a line for each workload that came to be unwell for another reason than before, or
-// well again. What was told is remembered, so that a new agent does not tell it once more.
+// logChanges writes a line for each workload that became unhealthy, is so for another reason, or has recovered. It remembers the
+// lines, so that a new agent does not repeat them.
 func logChanges(log *slog.Logger, rows []ObjectReport) error {
 	before := readMemory()
 	fresh := maps.Clone(before)
@@ -54,7 +52,7 @@ func logChanges(log *slog.Logger, rows []ObjectReport) error {
 	return writeMemory(fresh, before)
 }
 
-// summary tells one state of things from another, without what changes all the time.
+// summary identifies a state, without the parts that change all the time.
 func (r *ObjectReport) summary() string {
 	if len(r.Causes) == 0 {
 		return ""

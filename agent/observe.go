@@ -89,7 +89,7 @@ func (n *Node) readActual(
 	return actual, nil
 }
 
-// workloads reads the units davit wrote and what systemd makes of them.
+// workloads reads davit's unit files and systemd's state of the units.
 func (n *Node) workloads(
 	ctx context.Context, files map[string]units.Own, desired reconcile.Desired, judged map[string]string, asked *question,
 ) (map[string]reconcile.ActualWorkload, error) {
@@ -102,7 +102,7 @@ func (n *Node) workloads(
 	if err != nil {
 		return nil, err
 	}
-	// systemd takes about as long to tell of its units as it takes to read what else there is of them.
+	// systemd needs about as long for its answer as the rest takes to read.
 	var reads errgroup.Group
 	var states map[string]units.State
 	var workloads map[string]reconcile.ActualWorkload
@@ -156,8 +156,8 @@ func wasAsked(unit string, state units.State) bool {
 	return run != nil && run.Asked && run.Failure == nil && run.Invocation == state.Invocation
 }
 
-// run reads more of how a unit runs. What this look has asked systemd for is newer than what is known of before: a unit
-// that was restarted meanwhile may be in the same state again.
+// run reads more properties of a running unit. systemd's answers of this look are newer than earlier facts: a unit that was
+// restarted in the meantime may be in the same state again.
 func (n *Node) run(ctx context.Context, unit string, workload reconcile.ActualWorkload, state units.State) (_ *reconcile.Run, err error) {
 	if state.Invocation == "" {
 		state, err = n.known.get(unit, isAs(unit, workload), func() (units.State, error) { return n.stateOf(ctx, unit, workload) })
@@ -208,7 +208,7 @@ func (n *Node) noteQueued(desired reconcile.Desired, workloads map[string]reconc
 	n.queued = queued
 }
 
-// onDisk is what the disk tells of units that davit wrote.
+// onDisk reads the files of davit's units.
 func (n *Node) onDisk(files map[string]units.Own, desired reconcile.Desired) (map[string]reconcile.ActualWorkload, error) {
 	dirs, err := runningDirs()
 	if err != nil {
@@ -238,9 +238,9 @@ func (n *Node) onDisk(files map[string]units.Own, desired reconcile.Desired) (ma
 	return workloads, nil
 }
 
-// states reads what systemd makes of units: in one round trip what they are, and what else there is to know,
-// some hundred properties each, only of those that are not plain and of those that they cannot be without;
-// of all while a reload is pending, and of those in whose place another unit is.
+// states reads systemd's states of units: all in one round trip, and some hundred further properties only for units that are not
+// plain and for units that these require; for all of them while a reload is pending, and for units whose file another one
+// overrides.
 func (n *Node) states(
 	ctx context.Context, asked *question, desired reconcile.Desired, pending bool, shadows map[string]string,
 ) (map[string]units.State, error) {
@@ -274,7 +274,7 @@ func (n *Node) states(
 	group.SetLimit(statesAtOnce)
 	for name, listed := range unplain {
 		group.Go(func() error {
-			// Of what is up less may be known.
+			// Fewer properties of active units may be known.
 			isCurrent := func(known units.State) bool {
 				return asked.heard && !pending && !isShadowed(name) && listed.ActiveState != names.Active &&
 					known.ActiveState == listed.ActiveState && known.SubState == listed.SubState && known.HasJob == listed.HasJob
@@ -308,9 +308,9 @@ func requireAny(desired reconcile.Desired, required map[string]bool) []string {
 	return found
 }
 
-// isPlain reports whether a unit does what most do, most of the time: then it has been started, from the
-// file that it has, and nothing went wrong. A slice that is active may have been made up by systemd. Nothing depends on
-// how a service has ended that only others start, and that waits for them.
+// isPlain reports whether a unit is in the usual state: it has been started from its present file, and nothing went wrong. A
+// slice that is active may exist without its file. The end of a service that only others start, and that waits for them, does not
+// matter.
 func isPlain(name string, state units.State, keep reconcile.Keep) bool {
 	switch {
 	case state.LoadState != "loaded" || state.HasJob || names.IsSlice(name):
@@ -340,8 +340,8 @@ func (n *Node) bundleOf(wanted reconcile.Workload, dir string) *bundle.Bundle {
 	}
 }
 
-// enabled is the unit file's state; a mask counts wherever systemd shows it. What the links say is newer than what
-// systemd remembers of them.
+// enabled is the unit file's state; a mask counts wherever systemd shows it. The links on the disk are newer than systemd's
+// memory of them.
 func enabled(state units.State, lacksLinks bool) string {
 	switch {
 	case state.LoadState == "masked":

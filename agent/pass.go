@@ -37,7 +37,7 @@ type Pass struct {
 
 // Result is how far a pass got.
 type Result struct {
-	// Desired is what was desired in the end, Actual how the node was before.
+	// Desired is the desired state in the end, Actual the actual one before.
 	Desired reconcile.Desired
 	Actual  reconcile.Actual
 	// Impossible are the objects whose change cannot be made, Failures those whose version does not work,
@@ -47,14 +47,14 @@ type Result struct {
 	Broken []Failure
 	// Changing are the objects whose change goes on, and how far it is.
 	Changing map[string]history.Verdict
-	// Warning is what of the history cannot be read, and is as if it were not there; nil for nothing.
+	// Warning is the part of the history that cannot be read, and is treated as missing; nil for none.
 	Warning error
-	// Housekeeping is what could not be tidied up; nil for nothing.
+	// Housekeeping is the error of tidying up; nil for none.
 	Housekeeping error
 
 	view *view
 	plan reconcile.Plan
-	// acted is set when something was done: what the pass saw before is not so any more.
+	// acted is set after an action: the actual state that the pass has read is out of date then.
 	acted bool
 }
 
@@ -64,20 +64,19 @@ type Failure struct {
 	Reason string `json:"reason"`
 }
 
-// reconciler makes a node what manifests say, pass by pass. No pass waits for anything that takes time:
-// pulls, starts, stops and probations go on between the passes, and what comes of them is seen by the
-// next one. It is not for several goroutines at once.
+// reconciler brings a node to the state of the manifests, pass by pass. No pass waits for slow things: pulls, starts, stops and
+// probations continue between the passes, and the next pass sees their results. It is not safe for several goroutines at once.
 type reconciler struct {
 	node *Node
-	// watched is set when later passes follow up on what one begins.
+	// watched is set if later passes follow up on actions that one begins.
 	watched bool
 
-	flights map[string]flight // what was begun and has not ended, by unit or image
-	pending map[string]error  // what objects wait for, of the last pass
+	flights map[string]flight // actions that have begun and not ended, by unit or image
+	pending map[string]error  // awaited events of objects, of the last pass
 	// fetching is set when an image was being pulled or released in the last pass, or will be pulled again.
 	fetching bool
 	retries  retries
-	again    bool           // what has failed is tried again
+	again    bool           // failed actions are retried
 	set      *manifests.Set // of the last pass
 	newest   int            // the newest generation after the last pass; 0 before the first
 	due      time.Time      // when something changes by itself; zero for never
@@ -94,8 +93,7 @@ func newReconciler(node *Node, watched bool) *reconciler {
 	return &reconciler{node: node, watched: watched, flights: map[string]flight{}, retries: retries{}}
 }
 
-// maxRounds bounds a pass: the change, and what takes back the parts that did not work, which may
-// show others that do not.
+// maxRounds bounds a pass: the change, and the rollback of the parts that did not work, which may show further ones.
 const maxRounds = 3
 
 // errOutdated is returned by a pass whose manifests are older than those that another davit has applied.
@@ -107,10 +105,10 @@ func (e errOutdated) Error() string {
 
 var errStopping = errors.New("the node is shutting down: nothing is changed")
 
-// Pass makes the node what the manifests say, as far as that is possible now. A change that does not
-// work is taken back to the version that was confirmed before. The error is what keeps all objects from
-// being changed; what keeps one of them is among the failures. If another davit has applied other manifests
-// since the last pass, the error is an [errOutdated], and the next pass applies its manifests all the same.
+// Pass brings the node to the state of the manifests, as far as that is possible now. A change that does not work is rolled back
+// to the version that was confirmed before. The error is one that blocks all objects; errors of single objects are among the
+// failures. If another davit has applied other manifests since the last pass, the error is an [errOutdated], and the next pass
+// applies its manifests all the same.
 func (r *reconciler) Pass(ctx context.Context, pass Pass) (Result, error) {
 	if r.set != pass.Set {
 		r.set, r.retries = pass.Set, retries{}
@@ -193,8 +191,8 @@ func (r *reconciler) judge(ctx context.Context, v *view, pass Pass, broken *[]Fa
 	return r.write(v, newest)
 }
 
-// write writes the newest generation down where that says otherwise now, and decides before what of it is
-// taken back: that follows from what it says, whenever it came to say so. It reports whether that is anything.
+// write stores the newest generation if it changed, and decides the rollback of its parts before that: the decision follows from
+// its content, at whatever time it is made. It reports whether anything is rolled back.
 func (r *reconciler) write(v *view, newest history.Generation) (again bool, err error) {
 	newest.Settle()
 	changed := !newest.Same(v.kept[0])
@@ -248,7 +246,7 @@ func (r *reconciler) carryOut(ctx context.Context, v *view, pass Pass, result *R
 	case stopping:
 		return false, errStopping
 	}
-	spared := v.spared() // what the plan has not removed
+	spared := v.spared() // objects that the plan has not removed
 	generation, err := n.begin(v, plan, pass)
 	if err != nil {
 		return false, err
@@ -297,8 +295,7 @@ func wantedKeys(desired reconcile.Desired) map[string]bool {
 	return keys
 }
 
-// begin writes down what is about to be applied, before anything is: a pass that is interrupted is known
-// to have been.
+// begin records the generation before anything is applied, so that an interrupted pass is known.
 func (n *Node) begin(v *view, plan reconcile.Plan, pass Pass) (history.Generation, error) {
 	manifests, err := n.digest(v.set)
 	if err != nil {
@@ -334,8 +331,8 @@ func (n *Node) supersede(v *view, number int) error {
 	return n.generations.Finish(v.kept[0])
 }
 
-// tidy removes what interrupted passes left where only passes write, and frees what containers that
-// are gone have not given back.
+// tidy removes leftovers of interrupted passes from places that only passes write to, and releases resources of containers that
+// are gone.
 func (n *Node) tidy(ctx context.Context, v *view) error {
 	inUse := func(unit string) bool {
 		_, err := os.Lstat(filepath.Join(bundle.AttachmentsDir, strings.TrimSuffix(unit, ".service")))
@@ -345,7 +342,7 @@ func (n *Node) tidy(ctx context.Context, v *view) error {
 		networks.FreeLeases(), n.generations.Prune(n.keep, v.spared()))
 }
 
-// progressPause is what lies between two passes that only show how far pulls are.
+// progressPause is the minimum time between two passes that only show the progress of pulls.
 const progressPause = 5 * time.Second
 
 // conclude says how far each object is, and when to look again.

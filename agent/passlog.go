@@ -23,7 +23,7 @@ func (a *Agent) notePlan(plan reconcile.Plan) {
 	}
 }
 
-// notePass logs how a pass went, and keeps what it saw.
+// notePass logs the result of a pass, and stores its view.
 func (a *Agent) notePass(ctx context.Context, tree watch.Tree, set *manifests.Set, guard Guard, result Result, err error, changed, settled bool) {
 	for message, warning := range map[string]error{
 		"a part of the history cannot be read and is left out": result.Warning,
@@ -76,7 +76,7 @@ func isContested(actual reconcile.Actual) bool {
 	return false
 }
 
-// noteUpcoming has davit status say what objects wait for.
+// noteUpcoming stores the awaited events of objects for davit status.
 func (a *Agent) noteUpcoming(result Result) {
 	next := upcomingOf(result, a.reconciler)
 	if reflect.DeepEqual(next, a.upcoming) {

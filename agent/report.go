@@ -20,15 +20,15 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// Report is what davit status shows.
+// Report is the output of davit status.
 type Report struct {
 	Objects     []ObjectReport     `json:"objects"`
 	Diagnostics object.Diagnostics `json:"diagnostics"`
 	// Orphans are the named volumes that no manifest has any more.
 	Orphans []string `json:"orphans"`
-	// Held is what holds the whole node back, as a rollback does.
+	// Held is the reason why the whole node is held back, such as a rollback.
 	Held []reconcile.Held `json:"held,omitempty"`
-	// Warning is what of the history cannot be read; empty where all can.
+	// Warning is the part of the history that cannot be read; empty for none.
 	Warning string `json:"warning,omitempty"`
 	// Unchecked is why running containers cannot be checked for drift; empty if they can.
 	Unchecked string `json:"unchecked,omitempty"`
@@ -53,23 +53,22 @@ type ObjectReport struct {
 	// Ports are those that it publishes on the node.
 	Ports  []bundle.Port `json:"ports,omitempty"`
 	Source string        `json:"source,omitempty"`
-	// Ready is what the readiness probe comes to; nil where there is none, and where nobody makes
-	// it because the agent does not run.
+	// Ready is the result of the readiness probe; nil if the container has none, or if the agent that would run it does not run.
 	Ready *bool `json:"ready,omitempty"`
 	// Probed is set where there is a readiness probe.
 	Probed bool `json:"probed,omitempty"`
-	// Status is what the unit says of itself, or why it is not ready.
+	// Status is the unit's own status text, or the reason why it is not ready.
 	Status string `json:"status,omitempty"`
 	// Runs are a job's last runs, the last one first.
 	Runs []Run `json:"runs,omitempty"`
-	// Generation is the one that brought what is wanted now, Revision the commit that it is of.
+	// Generation is the number of the generation with the desired version, Revision its commit.
 	Generation int    `json:"generation,omitempty"`
 	Revision   string `json:"revision,omitempty"`
 	// Update is how the change to that went.
 	Update UpdateResult `json:"update,omitempty"`
 	// Causes are why it is not as it should be, the root first; none where it is.
 	Causes []Cause `json:"causes,omitempty"`
-	// Next is what happens about it without anybody's doing; nil where nothing has to.
+	// Next is the next event for it without action by a person; nil if none is needed.
 	Next *Next `json:"next,omitempty"`
 	// Conditions say the same in Kubernetes' form.
 	Conditions []Condition `json:"conditions"`
@@ -112,7 +111,7 @@ func (r *Report) addRuns(ctx context.Context, shown map[string]runLimits) error 
 	return err
 }
 
-// reportOn also returns what can tell more.
+// reportOn also returns the facts for further explanations.
 func (n *Node) reportOn(ctx context.Context, set *manifests.Set, v *view, plan reconcile.Plan) (Report, *explainer, error) {
 	report := Report{Diagnostics: set.Diagnostics, Orphans: []string{}}
 	for _, name := range slices.Sorted(maps.Keys(v.actual.Volumes)) {
@@ -242,7 +241,7 @@ func (w *explainer) addUnmade(report *Report) {
 	}
 }
 
-// data are the kinds whose objects run nothing. Of one that nobody knows, somebody thinks it does.
+// data are the kinds whose objects run nothing. Objects of unknown kinds may run something.
 var data = map[string]bool{
 	v1.KindNetwork: true, v1.KindVolume: true, v1.KindImage: true, v1.KindConfig: true, v1.KindSecret: true,
 }
@@ -288,8 +287,8 @@ func reportUnit(unit string, workload reconcile.ActualWorkload, state units.Stat
 	return report, nil
 }
 
-// readiness notes what a container's readiness probe comes to, why, and since when. Until the unit is
-// up the launcher makes it, afterwards the agent.
+// readiness records the result of a container's readiness probe, its reason, and the time of its last change. The launcher runs
+// the probe until the unit is up, and the agent afterwards.
 func (r *ObjectReport) readiness(b *bundle.Bundle) {
 	r.Status = r.state.StatusText
 	if b.Health.Readiness == nil {

@@ -37,7 +37,7 @@ func (c *changedUnits) note(unit string) {
 	c.missed = c.missed || unit == ""
 }
 
-// take returns them and knows none any more. What may be any is what has ended since the boot.
+// take returns them and empties the list. All units that have ended since the boot may be among them.
 func (c *changedUnits) take() (map[string]bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -55,9 +55,8 @@ func (c *changedUnits) take() (map[string]bool, error) {
 	return taken, nil
 }
 
-// resetRestarts makes the wait before the next restart short again for what has run well for
-// long: systemd itself counts restarts for as long as nobody stops the unit, so a container that
-// crashes once a month would wait longer each time.
+// resetRestarts makes the wait before the next restart short again for units that have run well for long: systemd itself counts
+// restarts until the unit is stopped, so a container that crashes once a month would wait longer each time.
 func (n *Node) resetRestarts(ctx context.Context, heard *changedUnits, actual reconcile.Actual, now time.Time) error {
 	changed, err := heard.take()
 	failures := []error{err}

@@ -8,7 +8,7 @@ import (
 // runtimeDirs are where programs lie that the node's owner or a package has installed.
 var runtimeDirs = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
-// runtimes finds the programs of OCI runtimes, by name or path; what is not there is left out.
+// runtimes finds the programs of OCI runtimes, by name or path, and leaves out those that do not exist.
 func runtimes(names []string) map[string]string {
 	found := map[string]string{}
 	for _, name := range names {

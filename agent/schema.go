@@ -13,8 +13,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// stateVersion is that of what davit keeps in bundle.StateDir. It counts up when an older davit would
-// misread what a newer one wrote; a newer one reads what older ones wrote.
+// stateVersion is the version of the files in bundle.StateDir. It is increased if an older davit would misread the files of a
+// newer one; a newer one reads those of older ones.
 const stateVersion = 1
 
 // versionFile says which it is. Where it is missing or damaged, that is as if it were the oldest.
@@ -42,7 +42,7 @@ func readState() (stateOf, error) {
 	return state, nil
 }
 
-// claimState notes that what is written from now on is of this davit.
+// claimState records that files are of this davit from now on.
 func claimState() error {
 	state, err := readState()
 	if err != nil || state.Version == stateVersion {

@@ -11,8 +11,8 @@ import (
 // unitDirs are the directories in which the agent hears of unit files and links that come, change or go.
 var unitDirs = []string{bundle.UnitsDir, systemd.SystemDir}
 
-// noteShadows remembers whose units systemd reads from files of others: when such a file goes, systemd goes on with what
-// it has read until it reads the unit again.
+// noteShadows remembers the units that systemd reads from files of others: when such a file is removed, systemd continues with
+// its content until it reads the unit again.
 func (n *Node) noteShadows(shadows map[string]string, states map[string]units.State) {
 	shadowed := map[string]string{}
 	for name, path := range shadows {

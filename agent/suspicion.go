@@ -8,8 +8,8 @@ import (
 	"github.com/davit-project/davit/agent/drift"
 )
 
-// Bounds of the time between something that goes and the look at it: what goes together is seen together, and a node on
-// which containers start and stop all the time is not busy with nothing else.
+// Bounds of the time between an event and the check after it: one check covers events that come together, and a node on which
+// containers start and stop all the time is not kept busy by checks.
 const (
 	suspicionPause = 150 * time.Millisecond
 	suspicionShare = 10 // times as long as the last look took lie before the next one,
@@ -18,17 +18,17 @@ const (
 	unheardPause   = 10 * time.Minute
 )
 
-// suspicion is what was heard of changes that may not be davit's own, and was not looked at yet.
+// suspicion holds events that may not come from davit's own changes, and that were not checked yet.
 type suspicion struct {
 	state, running atomic.Int64 // when it was heard first, in nanoseconds since 1970; 0 for not
-	looked         time.Time    // when the last look at what runs ended
+	looked         time.Time    // end of the last check of running containers
 	took           time.Duration
-	asked          bool // the next pass is about what was heard of what every pass looks for
+	asked          bool // the next pass follows an event of something that every pass checks
 	passes         backoff
 }
 
-// backoff is a distance that grows while passes for what was heard find nothing to do: containers can cause them, by
-// changes of their volumes' directories.
+// backoff is a distance that grows while passes after events find nothing to do: containers can cause them, by changes of their
+// volumes' directories.
 type backoff struct {
 	last     time.Time
 	distance time.Duration
@@ -57,7 +57,7 @@ func (a *Agent) changed(change drift.Change) {
 	}
 }
 
-// dueState and dueRunning are when to look at what was heard; zero for nothing.
+// dueState and dueRunning are the times of the checks after events; zero for none.
 func (s *suspicion) dueState() time.Time {
 	return dueAfter(s.state.Load(), s.passes.last.Add(s.passes.distance))
 }
@@ -89,7 +89,7 @@ func (s *suspicion) passed(worked bool) {
 	s.asked = false
 }
 
-// lookIntoSuspicion looks at what was heard of when it is time to: a pass follows if something has changed.
+// lookIntoSuspicion checks after events when it is time to: a pass follows if something has changed.
 func (a *Agent) lookIntoSuspicion() {
 	now := time.Now()
 	isDue := func(at time.Time) bool { return !at.IsZero() && !now.Before(at) }
@@ -116,8 +116,8 @@ func (a *Agent) lookIntoSuspicion() {
 	}
 }
 
-// lookForDamage has what runs looked at once in a while even if nothing was heard: the kernel may lack room for a watch, and
-// settings that are not watched change without a word.
+// lookForDamage checks running containers once in a while even without events: the kernel may lack room for a watch, and some
+// settings change without an event.
 func (a *Agent) lookForDamage() {
 	if time.Since(a.suspicion.looked) > unheardPause {
 		a.node.damage.suspect()

@@ -7,8 +7,7 @@ import (
 	"github.com/davit-project/davit/reconcile/history"
 )
 
-// takeBack decides what of the newest generation is to be as it was before. It reports whether that is
-// anything.
+// takeBack decides which parts of the newest generation are rolled back. It reports whether any are.
 func (n *Node) takeBack(v *view) (bool, error) {
 	if v.pinned {
 		return false, nil // an operator rolled back to this version

@@ -15,7 +15,7 @@ import (
 
 const web = "Container/web"
 
-// version is what is desired of a container in a version.
+// version is the desired state of a container in a version.
 func version(text string) reconcile.Desired {
 	return reconcile.Desired{Workloads: map[string]reconcile.Workload{
 		"web.service": {Ref: v1.Ref{Kind: v1.KindContainer, Name: "web"}, UnitText: text},
@@ -50,7 +50,7 @@ func list(t *testing.T, store generations.Store) []history.Generation {
 	return kept
 }
 
-// TestATakeBackIsNotMissed decides what is taken back before it notes why, and makes up for a decision that is missing.
+// TestATakeBackIsNotMissed decides the rollback before it stores the reason, and makes up for a missing decision.
 //
 // fault: it cannot be written down that a change is taken back | it is taken back as soon as it can
 func TestATakeBackIsNotMissed(t *testing.T) {
@@ -95,7 +95,7 @@ func TestATakeBackIsNotMissed(t *testing.T) {
 	}
 }
 
-// TestResumeForgetsThatAVersionFailed leaves it to the next passes what becomes of it.
+// TestResumeForgetsThatAVersionFailed leaves the verdict to the next passes.
 func TestResumeForgetsThatAVersionFailed(t *testing.T) {
 	t.Parallel()
 	for _, object := range []string{"", web} {

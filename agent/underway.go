@@ -17,14 +17,14 @@ import (
 // a pull or a release of an image.
 type flight struct{ action reconcile.Action }
 
-// underway says what the first of some actions does.
+// underway describes the first of some actions.
 func underway(flights map[string]flight) string {
 	first := slices.Min(slices.Collect(maps.Keys(flights)))
 	action := flights[first].action
 	return fmt.Sprintf("%s: %s of %s is under way", action.Object, action.Verb, first)
 }
 
-// note takes down what an event says of actions that go on, or are to be tried again.
+// note records an event of an action that continues, or is to be retried.
 func (r *reconciler) note(event reconcile.Event) {
 	action := event.Action
 	if action.RunsOn() {
@@ -79,7 +79,7 @@ func (r *reconciler) land(ctx context.Context, v *view, pass Pass) {
 			pass.Observe(reconcile.Event{Action: action, Status: reconcile.Done})
 		default:
 			delete(r.flights, unit)
-			if !errors.Is(err, units.ErrDependency) { // what it waits for has its own time
+			if !errors.Is(err, units.ErrDependency) { // the action that it waits for has its own time
 				r.retries.failed(action.ID, time.Now(), err)
 			}
 			err = fmt.Errorf("%s %s: %w", action.Verb, action.Subject(), r.node.withCause(ctx, v, unit, err))
@@ -154,8 +154,7 @@ func (r retries) delay(plan reconcile.Plan, desired reconcile.Desired, now time.
 	return plan
 }
 
-// next is when the first of a plan's actions is tried again; zero for none. It forgets what is not
-// planned any more.
+// next returns the time of the first retry of a plan's actions; zero for none. It drops actions that are not planned any more.
 func (r retries) next(plan reconcile.Plan) time.Time {
 	planned := map[string]bool{}
 	var at time.Time

@@ -8,7 +8,7 @@ import (
 	"github.com/davit-project/davit/manifests"
 )
 
-// noteView keeps what a pass saw, to tell what its workloads come to.
+// noteView stores the view of a pass, so that later changes of its workloads can be reported.
 func (a *Agent) noteView(set *manifests.Set, guard Guard, seen *view) {
 	if seen == nil {
 		return // it did not come so far
@@ -44,7 +44,7 @@ func (a *Agent) unitChanged(unit string) {
 	a.wakeLoop()
 }
 
-// tellLater has the agent look at its units once what changes has settled, but not too often.
+// tellLater has the agent look at changed units once they have settled, but not too often.
 func (a *Agent) tellLater() {
 	if !a.tellAt.IsZero() {
 		return
@@ -55,7 +55,7 @@ func (a *Agent) tellLater() {
 	}
 }
 
-// tellWhenDue logs what has changed about the workloads, when it is time to.
+// tellWhenDue logs the changes of workloads when it is time to.
 func (a *Agent) tellWhenDue(ctx context.Context) {
 	if a.view == nil || a.tellAt.IsZero() || time.Now().Before(a.tellAt) {
 		return

@@ -29,17 +29,17 @@ type view struct {
 	// pinned is set when desired is that of an earlier generation.
 	pinned bool
 	held   []reconcile.Held
-	// inputs are what the objects on the disk were rendered from.
+	// inputs are the inputs that the objects on the disk were rendered from.
 	inputs map[string]string
 	// verdicts say of the objects that are not confirmed how far their changes have come.
 	verdicts map[string]history.Verdict
 	// keep is how many generations there may be, with the next one.
 	keep int
-	// warning is what of the history could not be read.
+	// warning is the part of the history that could not be read.
 	warning error
 }
 
-// look works out what the node should be, and reads what it is.
+// look computes the desired state of the node and reads the actual one.
 func (n *Node) look(ctx context.Context, set *manifests.Set) (*view, error) {
 	v := &view{set: set, keep: n.keep}
 	var failures [2]error
@@ -58,7 +58,7 @@ func (n *Node) look(ctx context.Context, set *manifests.Set) (*view, error) {
 	return v, n.observe(ctx, v, files, asked)
 }
 
-// observe reads what the node is, and judges the changes that are not confirmed.
+// observe reads the actual state of the node, and judges the changes that are not confirmed.
 func (n *Node) observe(ctx context.Context, v *view, files map[string]units.Own, asked *question) error {
 	judged := v.unconfirmed()
 	var err error
@@ -74,8 +74,7 @@ func (n *Node) observe(ctx context.Context, v *view, files map[string]units.Own,
 	return nil
 }
 
-// unconfirmed are the objects whose wanted version the newest generation has and has not confirmed, and
-// what it says of them.
+// unconfirmed returns the objects whose desired version the newest generation has and has not confirmed, with the reasons.
 func (v *view) unconfirmed() map[string]string {
 	if len(v.kept) == 0 || len(v.kept[0].Unconfirmed)+len(v.kept[0].Failed) == 0 {
 		return nil
@@ -106,8 +105,8 @@ func (v *view) failed() map[string]string {
 	return failed
 }
 
-// settle works out what is desired: what the manifests say, with earlier generations in its place where that was
-// decided, and where it is not possible yet.
+// settle computes the desired state: that of the manifests, with earlier generations in its place if that was decided, and for
+// objects that are not possible yet.
 func (n *Node) settle(v *view) error {
 	if err := n.settlePinned(v); err != nil || v.pinned {
 		return err
@@ -124,8 +123,8 @@ func (n *Node) settle(v *view) error {
 	return nil
 }
 
-// settlePinned has all be as an earlier generation was, if somebody decided so about these manifests. Registries are
-// not asked about what those name.
+// settlePinned returns the state of an earlier generation if an operator decided so about these manifests. It asks no registries
+// about their images.
 func (n *Node) settlePinned(v *view) error {
 	pin := v.decided.Pin
 	if pin == nil {
@@ -154,7 +153,7 @@ func (n *Node) settlePinned(v *view) error {
 	return nil
 }
 
-// earlier is what a generation applied, with those of its bundles that are on the disk as they were.
+// earlier returns the desired state of a generation, with those of its bundles that are unchanged on the disk.
 func (n *Node) earlier(number int) (reconcile.Desired, error) {
 	desired, err := n.generations.Desired(number)
 	if err != nil {
@@ -171,7 +170,7 @@ func (n *Node) earlier(number int) (reconcile.Desired, error) {
 	return desired, nil
 }
 
-// wholeEarlier is what a generation applied, with all of its bundles.
+// wholeEarlier returns the desired state of a generation, with all of its bundles.
 func (n *Node) wholeEarlier(number int) (reconcile.Desired, error) {
 	desired, err := n.earlier(number)
 	if err != nil {
@@ -187,10 +186,10 @@ func (n *Node) wholeEarlier(number int) (reconcile.Desired, error) {
 	return desired, nil
 }
 
-// planFor is what would change.
+// planFor returns the plan for the view.
 func (n *Node) planFor(v *view, guard Guard, watched bool) (reconcile.Plan, error) {
 	if v.pinned {
-		guard = Guard{Confirmed: true} // what the generation lacks is to go
+		guard = Guard{Confirmed: true} // objects that the generation lacks are removed
 	}
 	options := diff.Options{
 		Now: time.Now(), Kept: v.kept, Held: v.held, Suspended: v.suspended(), Unwatched: !watched, Restored: v.pinned, Volumes: volumesOf(v.set),
@@ -207,7 +206,7 @@ func (n *Node) planFor(v *view, guard Guard, watched bool) (reconcile.Plan, erro
 	}
 	beside := v.kept // of a generation that begins
 	if plan.Empty() {
-		beside = v.kept[1:] // of the newest, which is what is wanted
+		beside = v.kept[1:] // of the newest, which is the desired one
 	} else if newest, err := generations.IsNewest(v.kept, v.desired); err != nil {
 		return plan, err
 	} else if newest {
@@ -228,7 +227,7 @@ func (n *Node) planFor(v *view, guard Guard, watched bool) (reconcile.Plan, erro
 	return guard.diff(v.desired, v.actual, options), nil
 }
 
-// spared are the generations that are kept beyond those that there may be: what is gone back to.
+// spared returns generations that are retained beyond the limit: the targets of rollbacks.
 func (v *view) spared() map[int]bool {
 	spared := history.LastConfirmed(v.kept, v.actual)
 	if pin := v.decided.Pin; pin != nil {
@@ -298,7 +297,7 @@ func (v *view) suspended() map[string]string {
 	return suspended
 }
 
-// note says what made a generation that no manifest made.
+// note explains a generation that does not come from a manifest.
 func (v *view) note() string {
 	if len(v.held) == 0 {
 		return ""

@@ -16,12 +16,11 @@ import (
 // Explanation is why an object is as it is.
 type Explanation struct {
 	Object string `json:"object"`
-	// Causes are the chain of what keeps it from being as its manifest says, the root first; none
-	// when it is as it should be.
+	// Causes are the chain of causes that keep it from its manifest's state, the root first; none if it is in that state.
 	Causes []Cause `json:"causes"`
 	// Units are its units as they are.
 	Units []ObjectReport `json:"units"`
-	// Generation is the one that brought what is wanted now, Revision the commit that it is of.
+	// Generation is the number of the generation with the desired version, Revision its commit.
 	Generation int    `json:"generation,omitempty"`
 	Revision   string `json:"revision,omitempty"`
 	// Update is how the change to that went.
@@ -56,10 +55,10 @@ const (
 	StageSelection  Stage = "selection"  // it is not for this node, or disabled
 	StageImage      Stage = "image"      // an image cannot be had, or mounted
 	StageNetwork    Stage = "network"    // a network is not there or cannot be joined, or a port is in use
-	StageVolume     Stage = "volume"     // what is to be mounted is not there
+	StageVolume     Stage = "volume"     // a volume or device to be mounted is missing
 	StageHeld       Stage = "held"       // a guard or a person holds the change back
-	StageDrift      Stage = "drift"      // others have removed what davit made for it
-	StageDependency Stage = "dependency" // what it needs does not run
+	StageDrift      Stage = "drift"      // others have removed parts that davit made for it
+	StageDependency Stage = "dependency" // a unit that it requires does not run
 	StageStart      Stage = "start"      // the container cannot be started
 	StageRun        Stage = "run"        // it was started, and ended
 	StageProbe      Stage = "probe"      // it runs and is not ready, or was not alive
