@@ -17,7 +17,7 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// Drivers are what [Apply] acts through.
+// Drivers are the interfaces by which [Apply] acts.
 type Drivers struct {
 	Images    Images
 	Networks  Networks
@@ -34,11 +34,10 @@ const actionsAtOnce = 64
 // errSkipped is why an action was not tried.
 var errSkipped = errors.New("skipped")
 
-// Apply carries out what can be carried out of a plan now. It waits for nothing that takes time: a
-// driver that has only begun something returns [Waiting], and the actions that need it are left to
-// the plan of a later pass. Independent actions run at once, and a failure stops only what needs it.
-// observe is called for each action when it begins and when it ends, one call at a time. The error
-// joins those of the failed actions.
+// Apply carries out the actions of a plan that are possible now. It does not wait for slow actions: a driver that has only begun
+// one returns [reconcile.Waiting], and the actions that need it are left to the plan of a later pass. Independent actions run at
+// once, and a failure stops only the actions that need the failed one. observe is called for each action when it begins and when
+// it ends, one call at a time. The error joins those of the failed actions.
 func Apply(ctx context.Context, plan reconcile.Plan, desired reconcile.Desired, drivers Drivers, observe func(reconcile.Event)) error {
 	a := &applier{desired: desired, drivers: drivers, plan: plan, observe: observe, results: map[string]*result{}}
 	for _, action := range plan.Actions {
@@ -180,8 +179,8 @@ func (a *applier) report(action reconcile.Action, err error, status ...reconcile
 	a.observe(event)
 }
 
-// try carries out one action. A panic in it is a mistake of davit's about one object, which must not
-// keep the others from being carried out, this time and each time that the agent is started again.
+// try carries out one action. A panic in it is a bug in davit for one object, which must not keep the others from being carried
+// out, this time and each time that the agent is started again.
 func (a *applier) try(ctx context.Context, action reconcile.Action) (err error) {
 	defer func() {
 		if mistake := recover(); mistake != nil {

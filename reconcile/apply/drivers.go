@@ -7,9 +7,9 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// The interfaces [Apply] acts through. Every method leaves the state it is named for,
-// whatever was there before, and is safe to call again. A method returns [Waiting] for what it has
-// begun, or found under way, and what takes time: pulls, starts and stops.
+// The interfaces by which [Apply] acts. Every method leads to the state that it is named for, whatever the state was before, and
+// is safe to call again. A method returns [reconcile.Waiting] for slow work that it has begun, or found in progress: pulls,
+// starts and stops.
 
 // Images keeps images in the node's storage.
 type Images interface {
@@ -27,8 +27,8 @@ type Images interface {
 type Networks interface {
 	// CheckNetwork changes nothing: the network's plugins are there and accept the configuration.
 	CheckNetwork(ctx context.Context, name string, network reconcile.Network) error
-	// EnsureNetwork leaves the network checked and recorded. The device of one that was otherwise
-	// goes, unless containers still use it: the next one makes it anew.
+	// EnsureNetwork leaves the network checked and recorded. A device with other settings is removed, unless containers still use
+	// it: the next one re-creates it.
 	EnsureNetwork(ctx context.Context, name string, network reconcile.Network) error
 	// RemoveNetwork removes the network, its device and its record.
 	RemoveNetwork(ctx context.Context, name string) error
@@ -68,7 +68,7 @@ type UnitFiles interface {
 	Reload(ctx context.Context, enable []string) (refused map[string]error, err error)
 }
 
-// Repairs makes again what others have removed of what was made for units that are up.
+// Repairs re-creates parts of running units that others have removed.
 type Repairs interface {
 	Repair(ctx context.Context, unit string) error
 }
@@ -77,7 +77,7 @@ type Repairs interface {
 type Services interface {
 	StartUnit(ctx context.Context, name string) error
 	RestartUnit(ctx context.Context, name string) error
-	// ReloadUnit has what runs take the files of the bundle that its unit file names.
+	// ReloadUnit has the running container use the files of the bundle that its unit file names.
 	ReloadUnit(ctx context.Context, name string) error
 	StopUnit(ctx context.Context, name string) error
 }

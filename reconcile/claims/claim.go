@@ -37,7 +37,7 @@ func Overlap(a, b []Claim) bool {
 	return slices.ContainsFunc(a, func(one Claim) bool { return slices.ContainsFunc(b, one.Overlaps) })
 }
 
-// Without are the claims less the others. Of a range, what is left on both sides stays.
+// Without removes the others from claims. Of a range, the parts on both sides stay.
 func Without(claims, others []Claim) []Claim {
 	for _, other := range others {
 		var left []Claim
@@ -122,9 +122,8 @@ func BlocksOf(p bundle.Port) iter.Seq[PortBlock] {
 	}
 }
 
-// Of returns things that two units should not have at once: published ports, the addresses of sockets,
-// static addresses, and directories of the node that they write to. What a unit on the node's own network
-// listens on is not known.
+// Of returns things that two units cannot have at once: published ports, the addresses of sockets, static addresses, and
+// directories of the node that they write to. Ports on which a unit on the node's own network listens are not known.
 func Of(b *bundle.Bundle, unitText string) []Claim {
 	var found []Claim
 	for line := range strings.Lines(unitText) {
@@ -161,8 +160,8 @@ func writes(b *bundle.Bundle) []string {
 	return found
 }
 
-// NodePath is the path of the node that the source of a bundle's mount stands for; "" for what the container has
-// for itself.
+// NodePath is the path of the node that the source of a bundle's mount stands for; "" for a directory that belongs to the
+// container alone.
 func NodePath(b *bundle.Bundle, source string) string {
 	if i, ok := bundle.SubPathIndex(source); ok && i < len(b.SubPaths) {
 		volume := NodePath(b, b.SubPaths[i].Volume)

@@ -9,7 +9,7 @@ import (
 	"github.com/davit-project/davit/reconcile"
 )
 
-// Difference is what one generation has otherwise than another.
+// Difference is a difference between two generations.
 type Difference struct {
 	Object string `json:"object"`
 	// Unit is the unit that differs.

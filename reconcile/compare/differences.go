@@ -12,8 +12,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// InWords says in words what a unit file is written for. Values of the environment
-// are never shown: they may be secret.
+// InWords returns the reason for writing a unit file, in words. Values of the environment are never shown: they may be secret.
 func InWords(workload reconcile.Workload, current reconcile.ActualWorkload) string {
 	var found []string
 	if current.BundleDir != workload.BundleDir {

@@ -13,8 +13,8 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// Reloads reports whether a container takes a change with a reload: it says what that is, and nothing
-// is otherwise but files of Configs and Secrets that it has mounted.
+// Reloads reports whether a reload of the container is enough for a change: the container has a reload action, and only files of
+// Configs and Secrets that it has mounted differ.
 func Reloads(workload reconcile.Workload, current reconcile.ActualWorkload) bool {
 	if workload.Unit == nil || !workload.Unit.Reload || workload.Bundle == nil || current.Bundle == nil {
 		return false

@@ -15,13 +15,13 @@ type Blocker struct {
 	Condition string
 }
 
-// String says what a unit waits for, for people.
+// String names the unit that a unit waits for, for people.
 func (b Blocker) String() string {
 	return fmt.Sprintf("waits for %s, which is %s", reconcile.Subject(b.Object, b.Unit), b.Condition)
 }
 
-// Blocked says of each unit that does not run what keeps systemd from starting it: the unit at the
-// root of those that it requires, which does not run either.
+// Blocked returns, for each unit that does not run, the reason why systemd cannot start it: the unit at the root of those that it
+// requires, which does not run either.
 func Blocked(desired reconcile.Desired, actual reconcile.Actual) map[string]Blocker {
 	d := &differ{desired: desired, actual: actual}
 	blocked := map[string]Blocker{}
@@ -34,9 +34,8 @@ func Blocked(desired reconcile.Desired, actual reconcile.Actual) map[string]Bloc
 	return blocked
 }
 
-// blocks is what keeps systemd from starting a unit, and that neither the plan nor systemd is about to
-// start: something that it requires has failed, was stopped by an operator, or is not on the node yet.
-// Seen are the units that wait for this one.
+// blocks returns the reason why systemd cannot start a unit, if neither the plan nor systemd is about to remove it: a unit that
+// it requires has failed, was stopped by an operator, or is not on the node yet. Seen are the units that wait for this one.
 func (d *differ) blocks(unit string, seen []string) (Blocker, bool) {
 	if seen == nil {
 		if masked, is := d.needsMasked(unit, nil); is {

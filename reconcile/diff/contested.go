@@ -26,13 +26,13 @@ func (d *differ) holdTaken() {
 	}
 }
 
-// takenHeld is what is held back of an object.
+// takenHeld is a held change of an object.
 type takenHeld struct {
 	reconcile.Held
 	ref v1.Ref
 }
 
-// taken is the first change that wants what another object has; nil for none.
+// taken returns the first change that wants a thing which another object has; nil for none.
 func (d *differ) taken() *takenHeld {
 	if len(d.changes) == 0 {
 		return nil

@@ -21,7 +21,7 @@ func imagesOf(w reconcile.Workload) []string {
 	return keys
 }
 
-// isLate reports whether an image is fetched once what uses it has stopped: all of that wants it so.
+// isLate reports whether an image is pulled only after its users have stopped: all of them ask for that.
 func (d *differ) isLate(key string) bool {
 	late := false
 	for _, workload := range d.desired.Workloads {
@@ -43,8 +43,7 @@ func (d *differ) needsLate(c change) bool {
 	})
 }
 
-// pullLate plans to fetch images once what uses them has stopped, and to delete before what is to make
-// room for them.
+// pullLate plans to pull images after their users have stopped, and to delete images before that to make room for them.
 func (d *differ) pullLate(ordered []change) {
 	d.pulled = map[string]string{}
 	if len(d.late) == 0 {
@@ -87,8 +86,8 @@ func (d *differ) usedStill(key string) string {
 	return ""
 }
 
-// outdated are the images that are deleted before their next versions are fetched: by their ids, the
-// stops of what uses them. What else runs keeps its own.
+// outdated returns the images that are deleted before their next versions are pulled: by their ids, the stops of their users.
+// Images of other running units stay.
 func (d *differ) outdated(ordered []change) map[string][]string {
 	used := map[string]bool{}
 	for _, image := range d.desired.Images {

@@ -8,16 +8,15 @@ import (
 	"github.com/davit-project/davit/reconcile"
 )
 
-// restartDependents adds what a restart takes along: systemd stops and starts again what
-// requires the restarted unit, or is bound to it. One that was to be restarted itself is so
-// restarted once, not twice.
+// restartDependents adds the units that restart along: systemd stops and starts the units that require the restarted unit or are
+// bound to it. One that was to be restarted itself is so restarted once, not twice.
 func (d *differ) restartDependents() {
 	with := map[string]string{}
 	for again := true; again; {
 		again = false
 		for _, unit := range slices.Sorted(maps.Keys(d.desired.Workloads)) {
 			cause, current := d.restartedBy(d.desired.Workloads[unit], with), d.actual.Workloads[unit]
-			if cause != "" && with[unit] == "" && current.IsRunning() && !current.IsMasked() { // of what is masked systemd knows no dependencies
+			if cause != "" && with[unit] == "" && current.IsRunning() && !current.IsMasked() { // systemd knows no dependencies of a masked unit
 				with[unit], again = cause, true
 			}
 		}
@@ -54,7 +53,7 @@ func (d *differ) restartedBy(workload reconcile.Workload, with map[string]string
 	return ""
 }
 
-// inOrder are the changes that start something, what others need first.
+// inOrder returns the changes that start a unit, required units first.
 func (d *differ) inOrder() []change {
 	byUnit := map[string]change{}
 	for _, c := range d.changes {

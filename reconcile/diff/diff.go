@@ -24,14 +24,14 @@ type Options struct {
 	Now time.Time
 	// HoldPrune says why nothing may be removed now; empty lets removals happen.
 	HoldPrune string
-	// Volumes are the Volumes that the manifests have, by name, be it of a kind without a directory, or not for
-	// this node: what is in their directories is not deleted.
+	// Volumes are the Volumes in the manifests, by name, also those of a kind without a directory and those not for this node:
+	// the content of their directories is not deleted.
 	Volumes map[string]bool
-	// Confirmed is set where a person wants what would else be held back.
+	// Confirmed is set if a person confirms changes that would otherwise be held back.
 	Confirmed bool
-	// Unsettled is what may not be removed now though other things may.
+	// Unsettled are the objects that may not be removed now, though others may.
 	Unsettled Unsettled
-	// Kept are the generations that one can go back to: what they need stays on the disk.
+	// Kept are the generations that a rollback may return to: their files stay on the disk.
 	Kept []history.Generation
 	// Owed are the units that davit has to start still, because it stopped them or wrote their files,
 	// and the images to delete before; "" for none.
@@ -39,21 +39,21 @@ type Options struct {
 	// OwedAt is since when, RunsOn are those of them that run, and that davit has to restart.
 	OwedAt map[string]time.Time
 	RunsOn map[string]string
-	// Applied are the versions in which objects were last applied and worked, where what differs from
-	// that is only to be told, not put right.
+	// Applied are the versions in which objects were last applied and worked, if differences from them are only reported, not
+	// repaired.
 	Applied map[string]history.Version
-	// Unwatched is set when no later pass follows up: what is started is not waited for, and no surge
-	// instance stands in for it.
+	// Unwatched is set if no later pass follows up: nothing waits for started units, and no surge instances run in their place.
 	Unwatched bool
 	// Suspended are the objects that nothing changes for now, and why.
 	Suspended map[string]string
-	// Restored is set while all is as an earlier generation had it, whatever the manifests say.
+	// Restored is set while the desired state is that of an earlier generation, not that of the manifests.
 	Restored bool
-	// Held is what was left out of desired before.
+	// Held are the changes that were left out of the desired state before.
 	Held []reconcile.Held
 }
 
-// Unsettled is what manifests that keep changing bring, or may bring: the removal of it waits until they rest.
+// Unsettled are the objects that manifests which keep changing define, or may define: their removal waits until the manifests are
+// quiet.
 type Unsettled struct {
 	// Sources are the paths of such manifests, Objects are further objects.
 	Sources, Objects map[string]bool
@@ -64,8 +64,8 @@ func (u Unsettled) keeps(current reconcile.ActualWorkload) bool {
 	return u.Sources[current.SourcePath] || u.Objects[current.Ref.String()]
 }
 
-// Diff compares what should be with what is. The same arguments give the same plan, and
-// a plan that was applied leaves nothing to do.
+// Diff compares the desired state with the actual one. The same arguments give the same plan, and after a plan has been applied
+// nothing is left to do.
 func Diff(desired reconcile.Desired, actual reconcile.Actual, options Options) reconcile.Plan {
 	d := &differ{
 		desired: desired, actual: actual, options: options,
@@ -110,25 +110,25 @@ type differ struct {
 	plan    reconcile.Plan
 
 	bundles  map[string]bool            // those on the disk
-	versions map[string]history.Version // of the desired objects, where drift is only told
+	versions map[string]history.Version // of the desired objects, if drift is only reported
 
 	changes  []change                  // desired workloads that differ, by unit name
 	removals []string                  // units to remove
-	operator map[string]reconcile.Held // what an operator did to units, as far as it was asked
+	operator map[string]reconcile.Held // an operator's changes of units, as far as they were computed
 	// dependents are the units that cannot be without one, by that; nil before it is asked.
 	dependents map[string][]string
 	kept       map[string]reconcile.ActualWorkload // units that stay though they are not desired
 	fetched    map[string]string                   // network, volume, image key → the action that makes it
 	renewals   []string                            // networks that changed
-	late       []string                            // images that are fetched once what uses them has stopped
+	late       []string                            // images that are pulled after their users have stopped
 	together   sets                                // the objects that are changed together
-	required   map[string][]string                 // by set of objects, the actions that bring what they need
+	required   map[string][]string                 // by set of objects, the actions that provide their requirements
 	wanted     map[v1.Ref]bool                     // the objects of the desired workloads
 	newcomer   map[string][]v1.Ref                 // by name, the objects of which nothing is on the node yet
 	switching
 }
 
-// change is what one desired workload needs.
+// change is the difference of one desired workload.
 type change struct {
 	unit      string
 	workload  reconcile.Workload
@@ -146,7 +146,7 @@ type change struct {
 // begin is the id of the action that starts or restarts it.
 func (c change) begin() string { return string(c.verb) + " " + c.unit }
 
-// restarts reports whether what runs is replaced.
+// restarts reports whether a running process is replaced.
 func (c change) restarts() bool { return c.verb == reconcile.Restart || c.halt }
 
 // decide sorts every unit into changed, removed or kept.
@@ -227,7 +227,7 @@ func (d *differ) leave(blocked map[string]reconcile.Problem) {
 	}
 }
 
-// compare decides what one desired workload needs.
+// compare decides the change of one desired workload.
 func (d *differ) compare(unit string, workload reconcile.Workload) change {
 	c := change{unit: unit, workload: workload}
 	current, exists := d.actual.Workloads[unit]
@@ -255,7 +255,7 @@ func (d *differ) compare(unit string, workload reconcile.Workload) change {
 	}
 	switch {
 	case isHeld && current.IsOfAnother(workload):
-		c.write = "" // it is masked, and what runs goes on
+		c.write = "" // it is masked, and its process continues
 	case isHeld:
 	case current.IsOfAnother(workload):
 		return d.takeOver(c, current)
@@ -273,17 +273,17 @@ func (d *differ) starts(workload reconcile.Workload) bool {
 // activity decides whether a workload must be started or restarted, and why.
 func (d *differ) activity(unit string, workload reconcile.Workload, current reconcile.ActualWorkload, write string) (reconcile.Verb, string) {
 	running := current.IsRunning()
-	// What runs may be of the wanted version while the unit file is of another one that was never
-	// started: then the file has nothing to tell of it.
+	// The process may be of the desired version while the unit file is of another one that was never started: then the file is
+	// not compared.
 	unstarted := current.RunningDir == workload.BundleDir && current.BundleDir != workload.BundleDir
 	replaced := units.NeedsRestart(current.UnitText, workload.UnitText) && !(running && unstarted)
-	// What runs may be from before its unit file was written.
+	// The process may be older than its unit file.
 	runsOn := running && current.UnitText == workload.UnitText && d.options.RunsOn[unit] != ""
 	switch {
 	case workload.Keep == reconcile.KeepApart:
 		return "", ""
 	case workload.Keep == reconcile.KeepRunning && d.isStopping(unit, workload):
-		return "", "" // davit did not ask for the stop: what becomes of the unit is decided when it has ended
+		return "", "" // davit did not ask for the stop: the decision comes after the unit has ended
 	case current.IsArriving(workload, d.isOwed(unit, workload)) && !(runsOn && current.Job == "start"):
 		return "", "" // systemd is about to start it as it is wanted
 	case d.isOwed(unit, workload) && running && current.Active != names.Active:
@@ -303,7 +303,7 @@ func (d *differ) activity(unit string, workload reconcile.Workload, current reco
 	case running:
 		return "", ""
 	case current.Active == names.Deactivating && !replaced:
-		return "", "" // systemd decides what comes of it: another start, or none; the next look shows
+		return "", "" // systemd decides whether it starts the unit again; the next look shows the result
 	case workload.Keep == reconcile.KeepIdle:
 		return "", ""
 	case replaced && !d.completed(workload) && (workload.Keep != reconcile.KeepStarted || d.renews(workload, current)):
@@ -323,7 +323,7 @@ func (d *differ) activity(unit string, workload reconcile.Workload, current reco
 	}
 }
 
-// outdated says in words what a unit is restarted for whose file is written already.
+// outdated returns the reason, in words, for the restart of a unit whose file is written already.
 func outdated(workload reconcile.Workload, current reconcile.ActualWorkload) string {
 	if current.Running == nil || workload.Bundle == nil {
 		return "runs an older version than its unit file says"
@@ -331,7 +331,7 @@ func outdated(workload reconcile.Workload, current reconcile.ActualWorkload) str
 	return strings.Join(compare.Bundles(workload.Bundle, current.Running), ", ")
 }
 
-// fetch plans what workloads need before anything running is touched.
+// fetch plans the requirements of workloads before any running unit is touched.
 func (d *differ) fetch() {
 	d.fetched, d.required = map[string]string{}, map[string][]string{}
 	for _, key := range slices.Sorted(maps.Keys(d.desired.Images)) {
@@ -404,8 +404,8 @@ func (d *differ) stage() {
 	}
 }
 
-// requirements are the actions that bring what a workload needs: all that the objects need which are changed
-// together with its own.
+// requirements returns the actions that provide the requirements of a workload: those of all objects that change together with
+// its own.
 func (d *differ) requirements(w reconcile.Workload) []string {
 	set := d.together.of(w.Ref.String())
 	if needs, known := d.required[set]; known {

@@ -9,9 +9,8 @@ import (
 	"github.com/davit-project/davit/reconcile/history"
 )
 
-// drifted reports whether a change only puts right what somebody did to the node, and is to be told
-// instead: the object was applied in this version, and worked. What has not run since boot is no
-// drift.
+// drifted reports whether a change only repairs a change that others made on the node, and is only to be reported: the object was
+// applied in this version, and worked. Units that have not run since boot have not drifted.
 func (d *differ) drifted(c change) bool {
 	if d.options.Applied == nil {
 		return false
@@ -25,7 +24,7 @@ func (d *differ) drifted(c change) bool {
 	return started && d.options.Applied[object] == d.versions[object]
 }
 
-// keepDrifted tells of drift, and keeps what is there.
+// keepDrifted reports drift, and preserves the actual state.
 func (d *differ) keepDrifted(c change) {
 	reason := cmp.Or(c.write, c.why, "its bundle is not on the disk")
 	d.plan.Hold(reconcile.Held{Object: c.workload.Ref.String(), Reason: "drift of " + c.unit + ": " + reason, By: reconcile.ByDriftPolicy, Intended: true})
@@ -34,8 +33,8 @@ func (d *differ) keepDrifted(c change) {
 	}
 }
 
-// repair plans to re-create what others have removed of what launchers made for units that are up. A unit that stops or
-// restarts in this plan needs no repair.
+// repair plans to re-create parts that others have removed of running units: mounts, links, rules. A unit that stops or restarts
+// in this plan needs no repair.
 func (d *differ) repair() {
 	replaced := map[string]bool{}
 	for _, action := range d.plan.Actions {

@@ -10,8 +10,8 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// Ended reports whether an action that was begun has ended, and with which error: the start or the stop of
-// a unit, or what is done about an image. What is not wanted any more has ended well.
+// Ended reports whether an action that has begun has ended, and with which error: the start or the stop of a unit, or an action
+// on an image. An action that is not desired any more has ended without error.
 func Ended(action reconcile.Action, desired reconcile.Desired, actual reconcile.Actual) (ended bool, err error) {
 	if action.IsFetch() {
 		return fetched(action, desired, actual), nil
@@ -48,7 +48,7 @@ func Ended(action reconcile.Action, desired reconcile.Desired, actual reconcile.
 	return true, fmt.Errorf("it is %s", current.Condition())
 }
 
-// fetched reports whether an image is there, or gone, as an action was to leave it.
+// fetched reports whether an image is in the state that an action leads to.
 func fetched(action reconcile.Action, desired reconcile.Desired, actual reconcile.Actual) bool {
 	if action.Verb == reconcile.ReleaseImage || action.Verb == reconcile.DeleteImage {
 		_, exists := actual.Images[action.Target]

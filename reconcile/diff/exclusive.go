@@ -46,13 +46,13 @@ func (d *differ) wants(c change) []claims.Claim {
 	return claims.Without(claims.Of(c.workload.Bundle, c.workload.UnitText), d.has(c.unit))
 }
 
-// gives are the claims of what a unit runs that it is not to have.
+// gives returns the claims of a unit's process that its desired version does not have.
 func (d *differ) gives(unit string) []claims.Claim {
 	workload := d.desired.Workload(unit)
 	return claims.Without(d.has(unit), claims.Of(workload.Bundle, workload.UnitText))
 }
 
-// has are the claims of what a unit runs.
+// has returns the claims of a unit's process.
 func (d *differ) has(unit string) []claims.Claim {
 	current := d.actual.Workloads[unit]
 	switch {
@@ -110,7 +110,7 @@ func (d *differ) isGiver(unit string) bool {
 	return anyValue(d.givers, func(givers []string) bool { return slices.Contains(givers, unit) })
 }
 
-// given are the actions after which a unit has been given what it wants.
+// given returns the actions after which the things that a unit claims are free.
 func (d *differ) given(c change) []string {
 	var after []string
 	for _, giver := range d.givers[c.unit] {

@@ -9,8 +9,8 @@ import (
 	"github.com/davit-project/davit/reconcile"
 )
 
-// shadowed reports whether systemd uses a unit file of an operator's instead of davit's, and leaves all that the unit
-// has as it is: what the file says is not for davit to know, nor what it needs.
+// shadowed reports whether systemd uses a unit file of an operator's instead of davit's. davit leaves such a unit unchanged: it
+// does not know the meaning of that file, nor its requirements.
 func (d *differ) shadowed(unit string, workload reconcile.Workload) bool {
 	current, exists := d.actual.Workloads[unit]
 	if !exists || current.Shadow == "" {
@@ -42,9 +42,9 @@ func (d *differ) holdDisabled(unit string, workload reconcile.Workload) {
 	})
 }
 
-// foreign says why a workload is held because of somebody else's unit; empty when it is not.
-// Either the unit has the workload's name, or the workload names it: what it says of an object
-// of that name, Conflicts= say, would then be said of the other's unit.
+// foreign returns the reason why a workload is held because of a unit that davit does not manage; empty for none. Either that
+// unit has the workload's name, or the workload names it: a setting that is meant for the unit of an object, such as Conflicts=,
+// would then apply to the unmanaged one.
 func (d *differ) foreign(unit string, workload reconcile.Workload) string {
 	if owner, taken := d.actual.Foreign[unit]; taken {
 		return fmt.Sprintf("%s exists already (%s) and is not davit's: rename the object", unit, owner)

@@ -1,8 +1,8 @@
 package diff
 
-// Some units stop before others start: all that is on a network that changes, those that swap what only one can have,
-// and those that the stop of another takes along. If one of them cannot be changed yet, the others would be down until it
-// can. So their objects are changed together: none stops before all that any of them needs is there.
+// Some units stop before others start: all units on a network that changes, those that exchange things which only one can have,
+// and those that stop along with another. If one of them cannot be changed yet, the others would be down until it can. So their
+// objects are changed together: none stops before the requirements of all of them are provided.
 
 // sets are disjoint sets of names. Each name leads to another one of its set, and in the end to the one that stands
 // for the set; a name without an entry is a set of its own.

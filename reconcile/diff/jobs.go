@@ -29,8 +29,7 @@ func (d *differ) completedAt(workload reconcile.Workload) (time.Time, bool) {
 	return ended, ok && workload.Restored
 }
 
-// expired reports whether a job has ended well so long ago that its unit goes. What another
-// object waits for stays.
+// expired reports whether a job has completed so long ago that its unit is removed. A job that another object waits for stays.
 func (d *differ) expired(workload reconcile.Workload) bool {
 	if workload.TTL == nil {
 		return false
@@ -82,7 +81,7 @@ func (d *differ) recall() {
 // It keeps those that a generation may need.
 func (d *differ) retire() {
 	if d.options.Restored || len(d.actual.Completed)+len(d.actual.PutAside) == 0 {
-		return // while it is restored, the manifests may have what the generation lacks
+		return // during a rollback the manifests may define objects that the generation lacks
 	}
 	wanted, kept := map[string]bool{}, map[string]bool{}
 	for _, workload := range d.desired.Workloads {

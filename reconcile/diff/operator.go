@@ -10,8 +10,8 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// heldByOperator is what the node's operator did to a unit that davit does not undo: to the unit itself, or to
-// one that the unit is a part of. Its By is empty if there is nothing.
+// heldByOperator returns the operator's change of a unit that davit does not undo: of the unit itself, or of one that the unit is
+// a part of. Its By is empty for none.
 func (d *differ) heldByOperator(unit string) reconcile.Held {
 	if held, known := d.operator[unit]; known {
 		return held
@@ -34,7 +34,7 @@ func (d *differ) operatorHold(unit string) reconcile.Held {
 	switch {
 	case current.IsMasked():
 		return reconcile.Held{Reason: "unit is masked: systemctl unmask " + unit + " to let it run", By: reconcile.ByMask}
-	case exists && current.IsOfAnother(workload): // what was done to the one object says nothing of the other
+	case exists && current.IsOfAnother(workload): // a change of the one object does not apply to the other
 		return reconcile.Held{}
 	case current.Active.Up() || current.Job != "":
 		return reconcile.Held{}
@@ -64,9 +64,8 @@ func (d *differ) wouldStart(workload reconcile.Workload, current reconcile.Actua
 	return current.IsDown() && !d.completed(workload) && (!current.Started || d.renews(workload, current))
 }
 
-// heldWhole is what the operator did to a unit of the same object that this one is a part of, as a container is of
-// its pod, and a replica of the target: systemd stops the parts with the whole, and would start the whole with a
-// part that is bound to it.
+// heldWhole returns the operator's change of a unit of the same object that this one is a part of, as a container is of its pod,
+// and a replica of the target: systemd stops the parts with the whole, and would start the whole with a part that is bound to it.
 func (d *differ) heldWhole(unit string, workload reconcile.Workload) reconcile.Held {
 	for _, whole := range workload.Needs() {
 		state, exists := d.actual.Workloads[whole]
@@ -110,15 +109,15 @@ func (d *differ) isDisabledSince(unit string, current reconcile.ActualWorkload) 
 // first and the other one at once after it.
 const stopGap = 50 * time.Millisecond
 
-// stoppedAlong reports whether a unit stopped because one did that it cannot be without, and that the operator does
-// not hold. systemd does not say who asked for a stop; but the two then stopped together. A unit that was stopped
-// before, or after the other one was up again, was stopped for itself.
+// stoppedAlong reports whether a unit stopped because a unit did that it requires, and that the operator does not hold. systemd
+// does not record who asked for a stop, but the two then stopped together. A unit that was stopped before, or after the other one
+// was up again, was stopped by itself.
 func (d *differ) stoppedAlong(unit string) bool {
 	current := d.actual.Workloads[unit]
 	return slices.ContainsFunc(d.desired.Workloads[unit].Needs(), func(name string) bool {
 		other, exists := d.actual.Workloads[name]
 		if !exists {
-			return d.actual.Foreign[name] == "" // what was never davit's has stopped nothing
+			return d.actual.Foreign[name] == "" // a unit that davit never managed has stopped nothing
 		}
 		if other.Active == names.Active && !other.Since.IsZero() && other.Since.Before(current.StopBegan()) {
 			return false // it has been up since before
@@ -127,15 +126,15 @@ func (d *differ) stoppedAlong(unit string) bool {
 			return true
 		}
 		began := current.StopBegan().Add(-reconcile.BoundGap)
-		if began.Before(current.Begun) { // what stopped before a unit was started did not stop it
+		if began.Before(current.Begun) { // a stop before the start of a unit did not stop it
 			began = current.Begun
 		}
 		return !other.Left.IsZero() && !other.Left.Before(began) && !other.Left.After(d.stopEnded(name, current).Add(stopGap))
 	})
 }
 
-// isStopping reports whether a unit, or one that it cannot be without, has been asked to stop by another than davit
-// and has not stopped yet: what stops together is seen while a part of it has stopped.
+// isStopping reports whether another program than davit has asked for the stop of a unit, or of one that it requires, and the
+// stop has not ended: while units stop together, some have stopped before others.
 func (d *differ) isStopping(unit string, workload reconcile.Workload) bool {
 	return slices.ContainsFunc(append(workload.Needs(), unit), func(name string) bool {
 		return d.actual.Workloads[name].Job == "stop" && !d.isOwed(name, d.desired.Workloads[name])
@@ -171,7 +170,7 @@ func (d *differ) dependentsOf(name string) []string {
 	return d.dependents[name]
 }
 
-// suspended reports whether nothing of the object changes for now, and keeps what is there.
+// suspended reports whether changes of the object are suspended, and preserves its actual state.
 func (d *differ) suspended(ref v1.Ref, unit string) bool {
 	reason, ok := d.options.Suspended[ref.String()]
 	if !ok {
@@ -184,7 +183,7 @@ func (d *differ) suspended(ref v1.Ref, unit string) bool {
 	return true
 }
 
-// HeldByOperator is what the node's operator did to a unit that davit does not undo; its By is empty for nothing.
+// HeldByOperator returns the operator's change of a unit that davit does not undo; its By is empty for none.
 func HeldByOperator(desired reconcile.Desired, actual reconcile.Actual, options Options, unit string) reconcile.Held {
 	d := &differ{desired: desired, actual: actual, options: options}
 	return d.heldByOperator(unit)

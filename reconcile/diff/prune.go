@@ -11,7 +11,7 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// prune plans the removal of what nothing uses any more. With removals held back, everything stays.
+// prune plans the removal of unused things. If removals are held back, everything stays.
 func (d *differ) prune() {
 	if d.options.HoldPrune != "" || d.usesUnknown() {
 		return
@@ -29,8 +29,7 @@ func (d *differ) prune() {
 	}
 }
 
-// usesUnknown reports whether it is not known what a unit uses: its bundle is gone or damaged, or it is
-// being cleaned up after.
+// usesUnknown reports whether the resources of a unit are unknown: its bundle is gone or damaged, or it is being cleaned up.
 func (d *differ) usesUnknown() bool {
 	unknown := false
 	for _, current := range d.actual.Workloads {
@@ -53,7 +52,7 @@ func (d *differ) pruneNetworks(used things, freed freeing) {
 	}
 }
 
-// pruneVolumes plans nothing while the node is as an earlier generation was: what that lacks, the manifests may have.
+// pruneVolumes plans nothing during a rollback: the manifests may define volumes that the earlier generation lacks.
 func (d *differ) pruneVolumes(used things, freed freeing) {
 	if d.options.Restored {
 		return
@@ -77,14 +76,14 @@ func (d *differ) pruneBundles(used things, freed freeing) {
 	}
 }
 
-// things are names of what workloads need, of images their ids.
+// things are the names of the resources of workloads, of images their ids.
 type things struct{ networks, volumes, images, bundles map[string]bool }
 
 func newThings() things {
 	return things{map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}}
 }
 
-// uses is what desired and kept workloads need, and what one can go back to.
+// uses returns the resources of desired and preserved workloads, and of the generations that a rollback may return to.
 func (d *differ) uses() things {
 	used := newThings()
 	for name := range d.desired.Networks {
@@ -114,7 +113,7 @@ func (d *differ) uses() things {
 	return used
 }
 
-// add adds what a bundle needs.
+// add adds the resources of a bundle.
 func (t things) add(b *bundle.Bundle) {
 	for _, image := range b.Images() {
 		t.images[image.ID] = true
@@ -127,7 +126,7 @@ func (t things) add(b *bundle.Bundle) {
 	}
 }
 
-// freeing says of what units use now which actions end that.
+// freeing returns, for resources that units use now, the actions that end the use.
 type freeing struct{ networks, volumes, images, bundles usage }
 
 // usage are the actions that free a thing, by its name. A thing that is used by a unit which this plan
@@ -160,7 +159,7 @@ func (d *differ) frees() freeing {
 	return freed
 }
 
-// note adds a bundle, and what it uses.
+// note adds a bundle and its resources.
 func (f freeing) note(dir string, b *bundle.Bundle, id string) {
 	f.bundles[dir] = append(f.bundles[dir], id)
 	if b == nil {
@@ -173,8 +172,8 @@ func (f freeing) note(dir string, b *bundle.Bundle, id string) {
 	f.images.note(used.images, id)
 }
 
-// freedBy are the actions after which a unit's file does not name any more what it names now, and the
-// unit does not run any more what it runs now; "" for none.
+// freedBy returns the actions after which a unit's file names its present resources no more, and its process uses them no more;
+// "" for none.
 func (d *differ) freedBy(unit string) (file, run string) {
 	if slices.Contains(d.removals, unit) {
 		id := string(reconcile.RemoveUnit) + " " + unit

@@ -12,8 +12,8 @@ import (
 
 const networkChanged = "configuration changed"
 
-// halt has what runs stop, and start again, where something must happen in between: a bridge stays as
-// it is while something is attached to it, and two cannot swap what each of them has.
+// halt has running units stop, and start again, if an action must come in between: a bridge cannot change while interfaces are
+// attached to it, and two units cannot exchange things while each has its own.
 func (d *differ) halt() {
 	d.passOn()
 	d.along = map[string][]change{}
@@ -32,7 +32,7 @@ func (d *differ) halt() {
 	}
 }
 
-// stopHalted plans that what is halted stops, in systemd's order.
+// stopHalted plans the stops of halted units, in systemd's order.
 func (d *differ) stopHalted(ordered []change) {
 	d.halted = map[string]string{}
 	for _, c := range slices.Backward(ordered) {
@@ -104,8 +104,8 @@ func (d *differ) isOwed(unit string, workload reconcile.Workload) bool {
 	return owed && d.starts(workload)
 }
 
-// renewNetworks plans the change of networks, once all that is on them has stopped. Whether that
-// succeeds or not, what was stopped starts again.
+// renewNetworks plans the change of networks after all units on them have stopped. The units start again whether that succeeds or
+// not.
 func (d *differ) renewNetworks() {
 	d.renewed = map[string]string{}
 	for _, name := range d.renewals {

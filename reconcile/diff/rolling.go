@@ -60,9 +60,9 @@ func (d *differ) replicas(changes []change) map[string]*replicaSet {
 		case changed && (c.halt || !current.IsRunning()):
 			continue // a new one takes no place, and one that was stopped has none
 		case changed && d.isRefused(c):
-			continue // it runs on until an operator unmasks what it needs
+			continue // it continues to run until an operator unmasks the unit that it requires
 		case !changed && (current.IsDown() || d.proved(workload, current) || d.heldByOperator(unit).By != ""):
-			continue // what an operator masked runs on as it is
+			continue // a unit that an operator masked continues to run as it is
 		}
 		number, _ := strconv.Atoi(match[1]) // digits
 		r := sets[workload.Ref.String()].with(sets, workload, number)
@@ -117,7 +117,7 @@ func (r *replica) place() int {
 	return 1
 }
 
-// turn is what the restart of a replica waits for, and whether that does not end by itself.
+// turn is the condition for the restart of a replica, and whether a person has to bring it about.
 type turn struct {
 	waits   string
 	blocked bool

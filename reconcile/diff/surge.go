@@ -9,7 +9,7 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// callSpares adds the spares of what is restarted, and sees that those of the rest are at hand.
+// callSpares adds the surge instances of restarted objects, and has those of other objects ready.
 func (d *differ) callSpares() {
 	restarted := map[string]bool{}
 	for _, c := range d.changes {
@@ -45,8 +45,8 @@ func (d *differ) moves(object string) bool {
 	return false
 }
 
-// called is what a spare needs that stands in now; nothing where it is up, be it in another version, left
-// from a change that is taken back or that another one followed: it serves, and a restart would end that.
+// called returns the change of a surge instance that runs in place of others; none if it is up, also in another version, left
+// from a change that was rolled back or that another one followed: it serves requests, and a restart would end that.
 func (d *differ) called(c change) change {
 	current, exists := d.actual.Workloads[c.unit]
 	c.called = true
@@ -91,7 +91,7 @@ func (d *differ) spared(object string) []string {
 	return starts
 }
 
-// dismiss plans that spares go once what they stand in for is there again, or does not come.
+// dismiss plans the removal of surge instances after the units in whose place they run are up again, or have failed.
 func (d *differ) dismiss(ordered []change) {
 	for _, c := range slices.Backward(d.changes) {
 		if !c.called {
@@ -105,7 +105,7 @@ func (d *differ) dismiss(ordered []change) {
 			}
 		}
 		if len(after) == 0 {
-			continue // what it stands in for is on its way
+			continue // the unit in whose place it runs is starting
 		}
 		const reason = "nothing is restarted any more"
 		stop := d.plan.Add(reconcile.Action{Verb: reconcile.Stop, Object: object, Target: c.unit, Reason: reason, After: after})

@@ -10,10 +10,10 @@ import (
 	"github.com/davit-project/davit/units"
 )
 
-// switching is what the parts of [differ.switchOver] pass to each other: ids of actions.
+// switching are values that the parts of [differ.switchOver] share: ids of actions.
 type switching struct {
 	stops    map[string]string   // by unit, of units that are removed
-	givers   map[string][]string // by unit, those that give up what it wants
+	givers   map[string][]string // by unit, the units that give up things which it claims
 	yielded  map[string]string   // by unit, the stops of units that become another object's
 	yields   map[v1.Ref][]string // by object, the stops that come before its files and starts
 	leaving  []string            // units on their way to give something up
@@ -26,7 +26,7 @@ type switching struct {
 	renewed  map[string]string   // by network, of those that make it again
 	pulled   map[string]string   // by image, of those that are pulled once their users have stopped
 	rolling  map[string][]string // by the action that waits for them
-	turns    map[string]turn     // by the action, what it waits for that is being replaced already
+	turns    map[string]turn     // by the action, the unit that is being replaced already and that it waits for
 }
 
 // switchOver plans the change from old to new: stops of units that are removed, unit files, one reload,
@@ -188,8 +188,8 @@ func (d *differ) comes(c change) []string {
 	return after
 }
 
-// startsAlone are the actions that start what a start is ordered after and does not start along, because it runs once.
-// systemd orders only what it has jobs for.
+// startsAlone returns the actions that start units which a start is ordered after and does not start along, because they run
+// once. systemd orders only units for which it has jobs.
 func (d *differ) startsAlone(c change) []string {
 	if c.workload.Unit == nil {
 		return nil

@@ -1,5 +1,5 @@
-// Package history keeps the record of what was applied: generations and the versions of objects in them, verdicts on versions that
-// are on probation, and which version an object returns to if one did not work.
+// Package history keeps the record of generations and of the versions of objects in them, judges versions that are on probation,
+// and decides which version an object returns to if one did not work.
 package history
 
 import (
@@ -17,8 +17,8 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// Generation is one revision of what the node is to be, kept to compare with and to go back to. Objects
-// join it as they become possible, and each is confirmed or fails on its own.
+// Generation is one revision of the desired state, kept for comparison and rollback. Objects join it as they become possible, and
+// each is confirmed or fails on its own.
 type Generation struct {
 	// Number counts from 1 and is never given twice.
 	Number int `json:"number"`
@@ -26,9 +26,9 @@ type Generation struct {
 	Began time.Time `json:"began"`
 	// Revision is where its manifests came from, a commit of git; empty where that is not known.
 	Revision string `json:"revision,omitempty"`
-	// Note says what made it, where that was not a change of the manifests.
+	// Note explains its origin if that was not a change of the manifests.
 	Note string `json:"note,omitempty"`
-	// Manifests tells the manifests that it is of from others; empty in what older versions of davit kept.
+	// Manifests identifies its manifests; empty in files of older versions of davit.
 	Manifests string `json:"manifests,omitempty"`
 	// Digest tells its [Desired] from that of other generations.
 	Digest string `json:"digest"`
@@ -37,8 +37,7 @@ type Generation struct {
 	// Waiting are the objects of its manifests that are not possible yet. Objects has those of them that
 	// run, in the version of the generation before.
 	Waiting []string `json:"waiting,omitempty"`
-	// Bundles and Images are what going back to it needs on the disk: directories' names, and
-	// image ids.
+	// Bundles and Images are its requirements on the disk: names of directories, and image ids.
 	Bundles []string `json:"bundles"`
 	Images  []string `json:"images"`
 	// State follows from the states of its objects.
@@ -57,8 +56,8 @@ type Generation struct {
 	// RunsOn are the units of Owed that run, and that davit has to restart because it wrote their files, and their
 	// objects: davit has stopped none of them.
 	RunsOn map[string]string `json:"runsOn,omitempty"`
-	// Foreseen are the units of Owed that davit has not touched yet; true if it will owe their start once it has. If the
-	// pass is interrupted, nobody knows whether it has.
+	// Foreseen are the units of Owed that davit has not touched yet; true if it will owe their start once it has. If the pass is
+	// interrupted, it is unknown whether it has.
 	Foreseen map[string]bool `json:"-"`
 }
 
@@ -77,8 +76,7 @@ const (
 	Incomplete GenerationState = "failed"
 )
 
-// Version tells what an object comes to on the node from what it came to before. Where its manifest
-// lies is no part of it.
+// Version identifies the rendering of an object on the node. The path of its manifest is no part of it.
 type Version string
 
 // Versions are those of the desired workloads, by object.
@@ -100,15 +98,14 @@ func Versions(desired reconcile.Desired) map[string]Version {
 	return versions
 }
 
-// NewGeneration is the generation that applies what is desired. digest tells it from others.
+// NewGeneration returns the generation that applies a desired state. digest identifies its manifests.
 func NewGeneration(number int, desired reconcile.Desired, digest string, began time.Time) Generation {
 	g := Generation{Number: number, Began: began, State: Applying}
 	g.take(desired, digest)
 	return g
 }
 
-// take makes the generation one of what is desired. What it has in another version than before is not
-// confirmed.
+// take makes the generation one of a desired state. Objects in another version than before are not confirmed.
 func (g *Generation) take(desired reconcile.Desired, digest string) {
 	before := g.Objects
 	g.Objects, g.Digest, g.Waiting = Versions(desired), digest, WaitingOf(desired)
@@ -152,8 +149,8 @@ func (g *Generation) Await(desired reconcile.Desired) {
 	g.Waiting = slices.DeleteFunc(g.Waiting, func(object string) bool { return !slices.Contains(waiting, object) })
 }
 
-// Joins reports whether what is desired is this generation with further objects: those that it waited
-// for. manifests tells the manifests from others.
+// Joins reports whether a desired state is this generation with further objects: those that it waited for. manifests identifies
+// the manifests.
 func (g Generation) Joins(desired reconcile.Desired, manifests string) bool {
 	if g.Manifests == "" || g.Manifests != manifests || len(g.Waiting) == 0 {
 		return false
@@ -204,11 +201,11 @@ func (g Generation) Works(object string) bool {
 const (
 	notConfirmed = "not confirmed yet"
 	notRunning   = "it was not running"    // of older versions of davit
-	notAwaited   = "it was not waited for" // likewise
+	notAwaited   = "it was not waited for" // as above
 )
 
-// Inherit takes over what the generations before, the newest one first, say of objects that are the same
-// in this one: a version that was confirmed stays so. Units that are to be started still are so.
+// Inherit copies the verdicts of earlier generations, the newest one first, on objects that are the same in this one: a version
+// that was confirmed stays so. Units that are still to be started stay so.
 func (g *Generation) Inherit(before []Generation) {
 	if len(before) > 0 {
 		newest := before[0].Clone()
@@ -243,7 +240,7 @@ func (g Generation) Hindered(object string) string {
 	}
 }
 
-// Retry forgets what hindered the objects of a plan: it is tried again, unless what hindered them still does.
+// Retry clears the obstacles of the objects of a plan, so that they are retried, unless an obstacle still exists.
 func (g *Generation) Retry(plan reconcile.Plan) {
 	blocked := plan.Blocked()
 	for _, action := range plan.Actions {
@@ -253,7 +250,7 @@ func (g *Generation) Retry(plan reconcile.Plan) {
 	}
 }
 
-// Record takes down what an event of [Apply] says of the object it is about. A repair says nothing of its version.
+// Record stores the outcome of an event of an action for its object. A repair does not count for or against its version.
 func (g *Generation) Record(event reconcile.Event) {
 	object := event.Action.Object
 	switch {
@@ -280,8 +277,8 @@ func (g *Generation) Record(event reconcile.Event) {
 	}
 }
 
-// TryAgain has the units of objects started again that failed as they are desired, are to run whatever happens and are
-// down, or wait for systemd's next try. It reports whether there are any.
+// TryAgain starts units again of objects that failed in their desired version, if the units are to run all the time and are down,
+// or wait for systemd's next try. It reports whether there are any.
 func (g *Generation) TryAgain(desired reconcile.Desired, actual reconcile.Actual) bool {
 	failed, before := maps.Clone(g.Failed), len(g.Owed)
 	if len(failed) == 0 {
@@ -301,8 +298,8 @@ func (g *Generation) TryAgain(desired reconcile.Desired, actual reconcile.Actual
 	return len(g.Owed) > before
 }
 
-// Reconsider has objects that failed judged again, once their units that are to run whatever happens were started
-// again; "" is all of them. desired is what the generation applies.
+// Reconsider judges failed objects again after their units that are to run all the time were started again; "" means all objects.
+// desired is the desired state of the generation.
 func (g *Generation) Reconsider(desired reconcile.Desired, object string) {
 	failed := maps.Clone(g.Failed)
 	for unit, workload := range desired.Workloads {
@@ -337,8 +334,8 @@ func (g *Generation) Fail(object, reason string) {
 	set(&g.Failed, object, reason)
 }
 
-// Learn takes over what a later generation says of the versions that are not confirmed in this one. It
-// reports whether that is anything.
+// Learn copies the verdicts of a later generation on versions that are not confirmed in this one. It reports whether there are
+// any.
 func (g *Generation) Learn(later Generation) bool {
 	learnt := false
 	for object := range g.Unconfirmed {
@@ -368,7 +365,7 @@ func set[V comparable](objects *map[string]V, object string, value V) {
 	}
 }
 
-// Clone is a copy to note something in: what is noted of the one, the other does not say.
+// Clone returns a copy that can be changed without changing the original.
 func (g Generation) Clone() Generation {
 	g.Failed, g.Unconfirmed, g.Pending = maps.Clone(g.Failed), maps.Clone(g.Unconfirmed), maps.Clone(g.Pending)
 	g.Owed, g.OwedAt, g.Foreseen, g.RunsOn = maps.Clone(g.Owed), maps.Clone(g.OwedAt), maps.Clone(g.Foreseen), maps.Clone(g.RunsOn)

@@ -30,7 +30,7 @@ const (
 // Verdict is how far the change of an object has come.
 type Verdict struct {
 	Progress Progress
-	// Unit is the unit that it depends on most, Reason what is with that unit, for people.
+	// Unit is the unit that the verdict depends on most, Reason its state, for people.
 	Unit, Reason string
 	// Until is when the verdict changes by itself: when the time to get ready is over, or the probation;
 	// zero where only an event can change it.
@@ -41,13 +41,13 @@ type Verdict struct {
 	Idle bool
 }
 
-// Judge says of objects how far their changes have come: a version works once all of its units are up,
-// from that version, and have been ready for as long as its update policy asks. It is broken once one
-// of its units failed, was restarted after it failed, or did not get ready in time.
+// Judge returns the progress of the changes of objects: a version works after all of its units are up, from that version, and
+// have been ready for as long as its update policy asks. It is broken if one of its units failed, was restarted after it failed,
+// or did not get ready in time.
 //
-// Only what a version does itself counts against it. A process that was killed from outside, by a
-// signal that it cannot have sent to itself, starts its probation again, [maxKills] times. So does one
-// that was stopped: nothing is known of it.
+// Only events that a version itself causes count against it. A process that was killed from outside, by a signal that it cannot
+// have sent to itself, starts its probation again, up to three times (the constant maxKills of package reconcile). So does one
+// that was stopped.
 func Judge(desired reconcile.Desired, actual reconcile.Actual, objects map[string]string, now time.Time) map[string]Verdict {
 	verdicts := map[string]Verdict{}
 	note := func(unit string, workload reconcile.Workload) {
@@ -199,8 +199,8 @@ func judgeService(workload reconcile.Workload, current reconcile.ActualWorkload,
 	}
 }
 
-// judgeQueued judges a unit whose start has not begun. Its deadline counts from when the start could have begun: what
-// comes before is no fault of the version, and systemd bounds it.
+// judgeQueued judges a unit whose start has not begun. Its deadline counts from the time when the start could have begun: delays
+// before that are no fault of the version, and systemd bounds them.
 func judgeQueued(workload reconcile.Workload, current reconcile.ActualWorkload, run reconcile.Run, actual reconcile.Actual, now time.Time) Verdict {
 	if before := reconcile.Precedes(workload, current, actual.Workloads); before != "" {
 		return Verdict{Progress: Starting, Reason: before}

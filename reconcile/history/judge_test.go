@@ -11,7 +11,7 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// judged is a unit of one container as it is seen, and what its version comes to.
+// judged is the actual state of a unit of one container, with the verdict on its version.
 type judged struct {
 	spec   []string
 	change func(w *reconcile.ActualWorkload)
@@ -126,7 +126,7 @@ func TestTheUnitThatIsLeastFarDecides(t *testing.T) {
 	}
 }
 
-// The unit of a job goes when its time after the end is over. What is left then is the record that it has ended well.
+// The unit of a job is removed when its time after the end is over. Then only the record remains that it completed.
 func TestAJobWhoseUnitHasGoneIsDone(t *testing.T) {
 	t.Parallel()
 	for ttl, want := range map[string]history.Progress{"ttlSecondsAfterFinished: 0, ": history.Confirmed, "": history.Starting} {

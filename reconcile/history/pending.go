@@ -9,8 +9,8 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// Owe notes the units that a plan stops, or whose files it writes in order to start them. One that goes may
-// be wanted again before it has stopped. What is gone is forgotten.
+// Owe records the units that a plan stops, or whose files it writes in order to start them. A unit that is removed may be desired
+// again before it has stopped. Units that are gone are forgotten.
 func (g *Generation) Owe(plan reconcile.Plan, desired reconcile.Desired, actual reconcile.Actual, now time.Time) {
 	owed, since := map[string]string{}, map[string]time.Time{}
 	for unit, image := range g.Owed {
@@ -56,7 +56,7 @@ func (g *Generation) noteRunning(owed map[string]string, plan reconcile.Plan, de
 		_, wasOwed := g.Owed[unit]
 		switch {
 		case written[unit] && object != "" && !begun[unit]:
-			delete(owed, unit) // what runs is as the file says then
+			delete(owed, unit) // the process is of the version in the file then
 		case object != "":
 			running[unit] = object
 		case written[unit] && begun[unit] && !wasOwed && workload.Keep == reconcile.KeepRunning && actual.Workloads[unit].IsRunning():
@@ -68,8 +68,7 @@ func (g *Generation) noteRunning(owed map[string]string, plan reconcile.Plan, de
 	}
 }
 
-// Forgo forgets the units that a plan was to stop or to write and that it has not come to: what becomes of them until it
-// does is not davit's doing.
+// Forgo forgets the units that a plan was to stop or to write and has not reached: changes of them until it does are not davit's.
 func (g *Generation) Forgo() {
 	for unit := range g.Foreseen {
 		g.acquit(unit)

@@ -9,10 +9,10 @@ import (
 	"github.com/davit-project/davit/reconcile"
 )
 
-// TakeBack is what of the newest generation is to be as it was before, though it is desired: the objects that failed
-// in a version which never worked before, while another one did, and those that asked to be taken back together with
-// them. What has no earlier version is left to systemd, which goes on trying. What is in quarantine already is not
-// among them.
+// TakeBack returns the objects of the newest generation that return to an earlier version although the manifests desire another:
+// the objects that failed in a version which never worked before, while an earlier one did, and those that asked for a rollback
+// together with them. Objects without an earlier version are left to systemd, which continues to try. Objects in quarantine
+// already are not among them.
 func TakeBack(desired reconcile.Desired, quarantine map[string]Quarantined, kept []Generation, now time.Time) map[string]Quarantined {
 	if len(kept) == 0 || len(kept[0].Failed) == 0 {
 		return nil // most of the time, and to tell versions takes a while
@@ -76,9 +76,9 @@ func newlyFailed(generation Generation, kept []Generation, now time.Time) map[st
 	return bad
 }
 
-// Lasting are the versions that are not tried for now. One that is not wanted any more is tried when it is wanted
-// again: what kept it from working may have lain outside. So is one that was only taken back with such a version.
-// complete says whether all manifests can be read.
+// Lasting are the versions that are not tried for now. One that is not desired any more is tried when it is desired again: the
+// obstacle may have been outside. So is one that was only rolled back together with such a version. complete reports whether all
+// manifests can be read.
 func Lasting(quarantine map[string]Quarantined, wanted reconcile.Desired, complete bool) map[string]Quarantined {
 	if len(quarantine) == 0 {
 		return quarantine // most of the time, and to tell versions takes a while
@@ -136,7 +136,7 @@ func Back(kept []Generation) (Generation, bool) {
 	return Generation{}, false
 }
 
-// isBefore reports whether going back to the generation changes anything, and only to what was confirmed in it.
+// isBefore reports whether a rollback to the generation changes anything, and only to versions that were confirmed in it.
 func (g Generation) isBefore(newest Generation) bool {
 	for object, version := range g.Objects {
 		if version != newest.Objects[object] && !g.Works(object) {

@@ -10,14 +10,14 @@ import (
 	"github.com/davit-project/davit/reconcile"
 )
 
-// Quarantined is a version of an object that was tried and did not work. It is not tried again until
-// the manifest comes to another one.
+// Quarantined is a version of an object that was tried and did not work. It is not tried again until the manifest results in
+// another one.
 type Quarantined struct {
 	Version Version `json:"version"`
 	// Generation is the one that tried it, Since when it was given up.
 	Generation int       `json:"generation"`
 	Since      time.Time `json:"since"`
-	// Reason says what happened, for people.
+	// Reason is the cause, for people.
 	Reason string `json:"reason"`
 	// With is the object that did not work, where this one was only taken back with it.
 	With string `json:"with,omitempty"`
@@ -54,10 +54,10 @@ func fallbacks(desired reconcile.Desired, quarantine map[string]Quarantined, kep
 	return fallbacks
 }
 
-// Settle puts earlier versions in the place of what is desired: of objects that are not possible yet, the
-// newest one of which something is in place, and of those whose version did not work the one that worked last.
-// earlier returns what a generation applied, with the bundles that are still there. An error of it leaves the object as it is desired, and what
-// runs of one that is not possible as it runs.
+// Settle replaces parts of a desired state by earlier versions: objects that are not possible yet by the newest version of which
+// a part is in place, and objects whose version did not work by the one that worked last. earlier returns the desired state of a
+// generation, with the bundles that still exist. If it fails, an object stays as desired, and one that is not possible stays as
+// it runs.
 func Settle(desired reconcile.Desired, quarantine map[string]Quarantined, kept []Generation, earlier func(number int) (reconcile.Desired, error)) (reconcile.Desired, []reconcile.Held, []error) {
 	waiting := waitingIn(desired, kept)
 	for _, number := range slices.Sorted(maps.Keys(waiting)) {
@@ -83,8 +83,8 @@ func Settle(desired reconcile.Desired, quarantine map[string]Quarantined, kept [
 	return desired, held, failures
 }
 
-// waitingIn are the objects that are not possible yet, by the newest generation that has begun to put its
-// version of them in place. What was never begun, the manifests do not want any more.
+// waitingIn returns the objects that are not possible yet, by the newest generation that has begun to apply its version of them.
+// The manifests do not desire versions any more that were never begun.
 func waitingIn(desired reconcile.Desired, kept []Generation) map[int]map[string]bool {
 	waiting := map[int]map[string]bool{}
 	for _, problem := range desired.Problems {
@@ -132,7 +132,7 @@ func lostBundle(desired reconcile.Desired, object string) string {
 	return ""
 }
 
-// FallBack puts objects as an earlier generation had them in the place of what is desired.
+// FallBack replaces objects of a desired state by their versions in an earlier generation.
 func FallBack(desired reconcile.Desired, objects map[string]bool, earlier reconcile.Desired) reconcile.Desired {
 	desired.Workloads = maps.Clone(desired.Workloads)
 	desired.Images = maps.Clone(desired.Images)
@@ -154,7 +154,7 @@ func FallBack(desired reconcile.Desired, objects map[string]bool, earlier reconc
 	return desired
 }
 
-// Restore marks what an earlier generation applied as that.
+// Restore marks the desired state of an earlier generation as restored.
 func Restore(earlier reconcile.Desired) reconcile.Desired {
 	earlier.Workloads = maps.Clone(earlier.Workloads)
 	for unit, workload := range earlier.Workloads {
@@ -164,8 +164,8 @@ func Restore(earlier reconcile.Desired) reconcile.Desired {
 	return earlier
 }
 
-// bring adds to a desired state what a workload needs. Networks and volumes that the manifests still have are as they
-// say; the workload's name says which.
+// bring adds the resources of a workload to a desired state. Networks and volumes that the manifests still define are as defined
+// there; the workload's name identifies them.
 func bring(desired reconcile.Desired, workload reconcile.Workload, from reconcile.Desired) {
 	if workload.Bundle != nil {
 		for _, image := range workload.Bundle.Images() {
@@ -188,7 +188,7 @@ func bring(desired reconcile.Desired, workload reconcile.Workload, from reconcil
 	}
 }
 
-// String says what an object falls back to, and why, for people.
+// String names the version that an object returns to, and the reason, for people.
 func (f fallback) String() string {
 	return fmt.Sprintf("its last change did not work and was rolled back to generation %d: %s", f.Generation, f.Reason)
 }

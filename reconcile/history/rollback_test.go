@@ -63,8 +63,7 @@ func TestNewlyFailed(t *testing.T) {
 	}
 }
 
-// TestFallsBackToTheGenerationThatBroughtIt keeps what people are told the same while other objects
-// bring new generations about.
+// TestFallsBackToTheGenerationThatBroughtIt expects the same message while changes of other objects make new generations.
 func TestFallsBackToTheGenerationThatBroughtIt(t *testing.T) {
 	t.Parallel()
 	desired := reconciletest.Resolve(t, reconciletest.Container("web"), reconciletest.Command)
@@ -74,14 +73,14 @@ func TestFallsBackToTheGenerationThatBroughtIt(t *testing.T) {
 	if diff := cmp.Diff([]history.Fallback{{Object: reconciletest.WebObject, Generation: 2, Reason: "it ended"}}, got); diff != "" {
 		t.Error(diff)
 	}
-	// Another version is not held up by what that one did.
+	// The failure of one version does not delay another.
 	if got := history.Fallbacks(desired, map[string]history.Quarantined{reconciletest.WebObject: {Version: "other"}}, kept); got != nil {
 		t.Errorf("falls back to %v", got)
 	}
 }
 
-// TestWaitsInTheVersionThatIsInPlace keeps what runs while the next version is not possible, and not what was
-// wanted in between and never begun.
+// TestWaitsInTheVersionThatIsInPlace keeps the running version while the next one is not possible, and not one that was desired
+// in between and never begun.
 func TestWaitsInTheVersionThatIsInPlace(t *testing.T) {
 	t.Parallel()
 	earlier := map[int]reconcile.Desired{}
@@ -138,7 +137,7 @@ func TestFallBackReplacesOneObject(t *testing.T) {
 	}
 }
 
-// TestWhatIsKeptIsNotPruned keeps what an earlier generation needs, and removes it with that.
+// TestWhatIsKeptIsNotPruned preserves the resources of an earlier generation, and removes them with it.
 func TestWhatIsKeptIsNotPruned(t *testing.T) {
 	t.Parallel()
 	before := reconciletest.Resolve(t, reconciletest.Container("web"), reconciletest.Command)
@@ -181,7 +180,7 @@ func TestVersionsTellContentNotPlace(t *testing.T) {
 	}
 }
 
-// TestRecordTellsWhatFailedFromWhatDidNotGetSoFar decides what is taken back and what is tried again.
+// TestRecordTellsWhatFailedFromWhatDidNotGetSoFar distinguishes objects that are rolled back from objects that are retried.
 func TestRecordTellsWhatFailedFromWhatDidNotGetSoFar(t *testing.T) {
 	t.Parallel()
 	desired := reconciletest.Resolve(t, reconciletest.Container("web")+reconciletest.Container("db")+reconciletest.Container("cache"), reconciletest.Command)
@@ -202,8 +201,8 @@ func TestRecordTellsWhatFailedFromWhatDidNotGetSoFar(t *testing.T) {
 	}
 }
 
-// TestRetryKeepsTheReasonOfWhatWaits has a container whose image cannot be pulled yet: the pull is blocked, which
-// is an action of the image, and what needs it keeps its reason.
+// TestRetryKeepsTheReasonOfWhatWaits has a container whose image cannot be pulled yet: the pull, an action of the image, is
+// blocked, and the container keeps its reason.
 func TestRetryKeepsTheReasonOfWhatWaits(t *testing.T) {
 	t.Parallel()
 	g := history.Generation{Unconfirmed: map[string]string{reconciletest.WebObject: "pull: disk full", "Container/db": "pull: refused"}}
@@ -219,8 +218,8 @@ func TestRetryKeepsTheReasonOfWhatWaits(t *testing.T) {
 	}
 }
 
-// TestBackChoosesTheLastStateOfWhatChanged goes back over generations that are as the newest one, or whose versions
-// of what changed since were not confirmed, whatever objects that never worked say.
+// TestBackChoosesTheLastStateOfWhatChanged skips generations that equal the newest one, or in which the objects that have changed
+// since were not confirmed; objects that never worked do not matter.
 func TestBackChoosesTheLastStateOfWhatChanged(t *testing.T) {
 	t.Parallel()
 	type objects map[string]string // "1", "1!" failed, "1?" was not confirmed

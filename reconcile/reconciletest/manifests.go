@@ -1,4 +1,5 @@
-// Package reconciletest has what tests of several packages of reconcile share: manifests, answers for images, and a node in memory.
+// Package reconciletest has helpers for the tests of the packages of reconcile: manifests, answers for images, and a node in
+// memory.
 package reconciletest
 
 import (

@@ -16,8 +16,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// Node is a node in memory: it implements all drivers, and its actual state is what they
-// were told. It is as strict as the real one: what an action needs must be there.
+// Node is a node in memory: it implements all drivers, and its actual state follows from their calls. It is as strict as a real
+// one: the requirements of an action must be met.
 type Node struct {
 	Mu      sync.Mutex
 	Desired reconcile.Desired
@@ -129,7 +129,7 @@ func (n *Node) EnsureUnit(_ context.Context, name, text string) error {
 		workload := n.Desired.Workload(name)
 		current := n.Actual.Workloads[name]
 		if current.RunningDir == current.BundleDir && current.RunningDir != workload.BundleDir {
-			current.Running = current.Bundle // what runs goes on as it was started
+			current.Running = current.Bundle // a running process continues as it was started
 		}
 		current.NeedReload = current.NeedReload || units.OnDisk(current.UnitText) != units.OnDisk(text)
 		current.Ref, current.UnitText = workload.Ref, text
@@ -159,7 +159,7 @@ func (n *Node) RestartUnit(_ context.Context, name string) error {
 	return n.run("restart", name)
 }
 
-// run starts a unit as systemd and the launcher would: from what was loaded.
+// run starts a unit as systemd and the launcher would: from the loaded unit file.
 func (n *Node) run(verb, name string) error {
 	var missing error
 	err := n.do(verb, name, func() {
@@ -205,7 +205,7 @@ func (n *Node) Drivers() apply.Drivers {
 	return apply.Drivers{Images: n, Networks: n, Volumes: n, Bundles: n, UnitFiles: n, Services: n, Repairs: n}
 }
 
-// Apply plans and applies, and returns what the drivers were called for.
+// Apply plans and applies, and returns the calls of the drivers.
 func (n *Node) Apply(t *testing.T, desired reconcile.Desired, options diff.Options) (reconcile.Plan, []string, error) {
 	t.Helper()
 	n.Desired, n.Calls = desired, nil
