@@ -22,10 +22,9 @@ type Rendered struct {
 	BundleDir string
 }
 
-// Adopt keeps units as another davit rendered them, an older or a newer one, if only the way of rendering differs:
-// what was rendered from the same inputs works, and is no reason to restart anything. All units of an object are
-// kept, or none. inputs are those that the objects on the disk were rendered from. bundleOf returns the bundle in a
-// directory; nil if there is none that is whole.
+// Adopt keeps units as another davit rendered them, an older or a newer one, if only the rendering differs: units rendered from
+// the same inputs work, and need no restart. All units of an object are kept, or none. inputs are the inputs of the objects on
+// the disk. bundleOf returns the bundle in a directory; nil if the directory has no complete one.
 func Adopt(desired reconcile.Desired, onDisk map[string]Rendered, inputs map[string]string, bundleOf func(dir string) *bundle.Bundle) reconcile.Desired {
 	adopted, rejected := map[string]reconcile.Workload{}, map[v1.Ref]bool{}
 	renamed := sameContainers(desired, onDisk, bundleOf)
@@ -90,8 +89,8 @@ func sameContainers(desired reconcile.Desired, onDisk map[string]Rendered, bundl
 }
 
 // sameContainer reports whether a bundle of a davit that did not sign is for the same container as one of today. Since then
-// volumes are mounted in another order, containers have settings of their network beyond those of the manifest, jobs
-// make up for what their time zone skips, a range of ports is one entry, and read-only mounts are recursive.
+// volumes are mounted in another order, containers have settings of their network beyond those of the manifest, jobs make up for
+// runs that their time zone skips, a range of ports is one entry, and read-only mounts are recursive.
 func sameContainer(before, now *bundle.Bundle) bool {
 	if before == nil || before.Spec == nil || now == nil || now.Spec == nil {
 		return false
@@ -107,7 +106,7 @@ func sameContainer(before, now *bundle.Bundle) bool {
 	return bytes.Equal(texts[0], texts[1])
 }
 
-// asBeforeSignatures is a bundle without what [sameContainer] says.
+// asBeforeSignatures returns a bundle without the parts that [sameContainer] names.
 func asBeforeSignatures(b bundle.Bundle) *bundle.Bundle {
 	spec := *b.Spec
 	if spec.Linux != nil {
@@ -127,8 +126,8 @@ func asBeforeSignatures(b bundle.Bundle) *bundle.Bundle {
 	return &b
 }
 
-// AppliedInputs are what the objects on the disk were rendered from: the inputs of those that are as they are
-// desired, and for the others what is known of them.
+// AppliedInputs returns the inputs of the objects on the disk: the present ones of objects in their desired state, and the known
+// ones of the others.
 func AppliedInputs(desired reconcile.Desired, onDisk map[string]Rendered, known map[string]string) map[string]string {
 	inputs := make(map[string]string, len(known))
 	for _, unit := range onDisk {

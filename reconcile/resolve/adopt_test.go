@@ -50,7 +50,7 @@ func renderedOn(n *reconciletest.Node) map[string]resolve.Rendered {
 	return rendered
 }
 
-// upgraded is a node to which another davit, of this format, has applied manifests, and what it noted of that.
+// upgraded returns a node to which another davit, of this format, has applied manifests, and the inputs that it recorded.
 func upgraded(t *testing.T, manifests string, format int) (n *reconciletest.Node, inputs map[string]string) {
 	t.Helper()
 	n = reconciletest.NewNode()
@@ -164,7 +164,7 @@ func TestAppliedInputs(t *testing.T) {
 	}
 }
 
-// What a davit without signatures rendered for each golden manifest is kept in testdata/unsigned.
+// The rendering of each golden manifest by a davit without signatures is in testdata/unsigned.
 func TestUnitsWithoutASignatureAreKept(t *testing.T) {
 	t.Parallel()
 	paths, err := filepath.Glob(filepath.Join("testdata", "unsigned", "*.golden"))
@@ -226,8 +226,8 @@ func unitIn(t *testing.T, golden, unit string) string {
 	return strings.TrimSuffix(text, "\n") + "\n"
 }
 
-// bundleIn is the bundle of a unit as it was when a golden file was written, from what it is now: without what davit gives
-// containers since then, and its mounts in the order that they had.
+// bundleIn returns the bundle of a unit as it was when a golden file was written, from the present one: without settings that
+// davit gives containers since then, and with its mounts in the earlier order.
 func bundleIn(t *testing.T, golden, unit string, now *bundle.Bundle) *bundle.Bundle {
 	t.Helper()
 	_, text, _ := strings.Cut(golden, "-- bundle of "+unit+" --\n")

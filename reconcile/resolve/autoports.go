@@ -43,7 +43,7 @@ func assignPorts(objects []object.Object, allowed []policy.PortRange, used Ports
 	return c.assign(kept, c.choose)
 }
 
-// assign returns the objects with what a function says of each port that has no number yet.
+// assign returns the objects with the result of a function for each port that has no number yet.
 func (c *portChooser) assign(objects []object.Object, choose func(object string, port v1.ContainerPort) int32) []object.Object {
 	assigned := slices.Clone(objects)
 	for i, one := range assigned {
@@ -112,7 +112,7 @@ func (c *portChooser) keep(object string, port v1.ContainerPort) int32 {
 	return 0
 }
 
-// choose is the first free port from the one on that the object's name comes to, 0 where none is free.
+// choose returns the first free port from the one on that follows from the object's name, 0 if none is free.
 func (c *portChooser) choose(object string, port v1.ContainerPort) int32 {
 	if len(c.candidates) == 0 {
 		return 0

@@ -31,7 +31,7 @@ func assignedTo(objects []object.Object) map[string][]string {
 	return found
 }
 
-// published is what assigned objects come to on the node.
+// publishedBy returns the ports of the node that assigned objects publish.
 func publishedBy(objects []object.Object) map[string][]bundle.Port {
 	found := map[string][]bundle.Port{}
 	for _, object := range objects {
@@ -116,7 +116,7 @@ func TestNoFreePortIsAProblem(t *testing.T) {
 	}
 }
 
-// TestNoTwoHaveOnePort draws objects that come, go and change their ports. What has a port keeps it, and no two have one.
+// TestNoTwoHaveOnePort draws objects that come, go and change their ports. An object keeps its port, and no two have the same.
 func TestNoTwoHaveOnePort(t *testing.T) {
 	t.Parallel()
 	lines := []string{

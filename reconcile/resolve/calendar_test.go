@@ -41,8 +41,7 @@ func TestCalendarEvents(t *testing.T) {
 	}
 }
 
-// TestSystemdAgreesWithCron asks systemd's own parser when the events of a schedule come, and
-// compares that with what cron means.
+// TestSystemdAgreesWithCron compares the times at which systemd's own parser lets the events of a schedule elapse with cron's.
 func TestSystemdAgreesWithCron(t *testing.T) {
 	t.Parallel()
 	analyze, err := exec.LookPath("systemd-analyze")

@@ -21,7 +21,7 @@ type CDIDevice struct {
 	// File is the specification's; empty means that the node has no such device, and Missing says why.
 	File    string
 	Missing string
-	// Common is what the specification says for all of its devices, Own for this one.
+	// Common are the edits of the specification for all of its devices, Own those for this one.
 	Common, Own cdi.ContainerEdits
 }
 
@@ -43,8 +43,8 @@ func CDIDevices(objects []object.Object) []string {
 	return slices.Sorted(maps.Keys(named))
 }
 
-// cdiEdits is what the CDI devices of a container change, in their order. What a file says for all of its devices comes once,
-// before the first of them.
+// cdiEdits returns the edits for the CDI devices of a container, in their order. The edits of a file for all of its devices come
+// once, before those for the first of them.
 func (r *resolver) cdiEdits(run runnable) (cdi.ContainerEdits, error) {
 	var edits cdi.ContainerEdits
 	files := map[string]bool{}
@@ -78,8 +78,8 @@ func addEdits(to *cdi.ContainerEdits, more cdi.ContainerEdits) {
 	to.AdditionalGIDs = append(to.AdditionalGIDs, more.AdditionalGIDs...)
 }
 
-// checkEdits refuses what containers cannot have. Hooks after the start, or after the end, would need a process of davit that runs
-// then. Hooks in the container's namespaces have its users, who can read no bundle.
+// checkEdits refuses edits that containers cannot have. Hooks after the start, or after the end, would need a process of davit
+// that runs then. Hooks in the container's namespaces run as its users, who can read no bundle.
 func checkEdits(edits cdi.ContainerEdits, ownUsers bool) error {
 	switch {
 	case len(edits.NetDevices) > 0:

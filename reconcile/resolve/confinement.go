@@ -31,8 +31,8 @@ var allCapabilities = []string{
 	"CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_WAKE_ALARM",
 }
 
-// maskedPaths hide what tells of the node or its hardware: the lists of Podman and
-// Docker together (GHSA-6fw5-f8r9-fgfm, GHSA-jq35-85cj-fj4p for the later ones).
+// maskedPaths hide information about the node or its hardware: the lists of Podman and Docker together (GHSA-6fw5-f8r9-fgfm,
+// GHSA-jq35-85cj-fj4p for the later ones).
 var maskedPaths = []string{
 	"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
 	"/proc/latency_stats", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats",
@@ -142,8 +142,8 @@ func namespaces(shared v1.SandboxFields) []specs.LinuxNamespace {
 // defaultShmSize is Docker's and Podman's.
 const defaultShmSize = "64Mi"
 
-// systemMounts are what every container finds: the file systems that
-// the OCI specification lists for Linux, all without set-id programs.
+// systemMounts returns the mounts of every container: the file systems that the OCI specification lists for Linux, all without
+// set-id programs.
 func systemMounts(run runnable) ([]specs.Mount, error) {
 	shm, err := shmSize(run.SandboxFields)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// diskLimits are the bounds of what a container writes to the disk: one for all of it, and those of single empty directories.
+// diskLimits returns the limits of a container's use of the disk: one for all of it, and those of single empty directories.
 func (r *resolver) diskLimits(run runnable) ([]bundle.DiskLimit, error) {
 	dirs, err := r.dirsOnDisk(run)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// environment is what a process finds, and what its arguments can refer to. Values that
-// came from a secret are kept apart from the others: they go into a file of their own.
+// environment holds the variables of a process, which its arguments can refer to. Values of secrets are kept apart from the
+// others: they go into a file of their own.
 type environment struct {
 	names   []string
 	values  map[string]variable
@@ -76,7 +76,7 @@ func (r *resolver) environmentOf(run runnable, image reconcile.Image) (*environm
 	return e, nil
 }
 
-// maxString is what the kernel takes of one argument or variable (MAX_ARG_STRLEN, without the zero at the end).
+// maxString is the kernel's limit of one argument or variable (MAX_ARG_STRLEN, without the zero at the end).
 const maxString = 128<<10 - 1
 
 // addAll adds a variable for each key of a Config or Secret. Keys that cannot be names are
@@ -164,8 +164,7 @@ func textOf(kind, name, key string, value []byte) (string, error) {
 	}
 }
 
-// expand replaces $(NAME) by the value of a variable declared before and $$ by a dollar
-// sign; what names no variable stays as it is
+// expand replaces $(NAME) by the value of a variable declared before and $$ by a dollar sign; other references stay as they are
 // (https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/).
 func (e *environment) expand(text string) variable {
 	var out strings.Builder

@@ -7,7 +7,7 @@ import (
 	"github.com/davit-project/davit/reconcile/reconciletest"
 )
 
-// TestVariablesAreText takes variables from keys that hold what no variable can hold.
+// TestVariablesAreText takes variables from keys whose values are no valid variables.
 func TestVariablesAreText(t *testing.T) {
 	t.Parallel()
 	secret := reconciletest.Header + "Secret\nmetadata: {name: raw}\ndata: {BYTES: /v8=, ZERO: YQBi, TEXT: dGV4dA==}\n---\n"

@@ -12,10 +12,10 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// contents is what a Config or Secret holds, by key.
+// contents are the values of a Config or Secret, by key.
 type contents map[string][]byte
 
-// collectData remembers what Configs and Secrets hold.
+// collectData stores the contents of Configs and Secrets.
 func (r *resolver) collectData() {
 	for _, object := range r.in.Objects {
 		switch declared := object.Object.(type) {

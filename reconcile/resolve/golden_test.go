@@ -23,13 +23,13 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// goldenImage is what every image of the golden files says of itself.
+// goldenImage is the configuration of every image of the golden files.
 var goldenImage = imagespec.ImageConfig{
 	Entrypoint: []string{"/docker-entrypoint.sh"}, Cmd: []string{"nginx"}, Env: []string{"LANG=C.UTF-8", "MODE=image"},
 	User: "nginx", WorkingDir: "/srv", StopSignal: "SIGQUIT",
 }
 
-// goldenDocker is what it says beside OCI's configuration; manifests have to ask for it.
+// goldenDocker is its configuration beyond OCI's; manifests have to ask for it.
 var goldenDocker = reconcile.DockerConfig{Healthcheck: &reconcile.Healthcheck{Test: []string{"CMD-SHELL", "curl -f http://localhost/ || exit 1"}, Interval: time.Minute, Timeout: 5 * time.Second}}
 
 // TestGolden shows, for each manifest of testdata/manifests, the units and bundles that it
@@ -91,9 +91,8 @@ func render(t *testing.T, desired reconcile.Desired) string {
 	return text.String()
 }
 
-// renderBundle is the bundle with its two parts beside each other. What most containers have
-// alike is left out, or a word: the networks' configurations, which are above, the system's
-// mounts, the hidden paths, the system call filter.
+// renderBundle renders a bundle with its two parts beside each other. Parts that most containers share are left out, or
+// abbreviated: the networks' configurations, which are above, the system's mounts, the hidden paths, the system call filter.
 func renderBundle(t *testing.T, b *bundle.Bundle) string {
 	t.Helper()
 	launch, spec, linux := b.Launch, *b.Spec, *b.Spec.Linux

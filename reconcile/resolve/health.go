@@ -36,9 +36,8 @@ func healthOf(run runnable) bundle.Health {
 	return health
 }
 
-// checkEnding refuses what systemd has no time for in a service whose start is its whole run: it
-// runs ExecStartPost= after that and no ExecStop= before it, and is ready when it has ended
-// (systemd.service(5)).
+// checkEnding refuses hooks and probes for which systemd has no time in a service whose start is its whole run: it runs
+// ExecStartPost= after that and no ExecStop= before it, and is ready when it has ended (systemd.service(5)).
 func checkEnding(run runnable) error {
 	switch {
 	case !runsToItsEnd(run.role):
@@ -52,7 +51,7 @@ func checkEnding(run runnable) error {
 	}
 }
 
-// onFailure is what a liveness probe does that has failed.
+// onFailure is the action after a failed liveness probe.
 func onFailure(run runnable) string {
 	action := onFailures[run.LivenessProbe.OnFailure]
 	switch {
@@ -140,8 +139,8 @@ func runsToItsEnd(role units.Role) bool {
 	return role == units.RoleOneshot || role == units.RoleJob || role == units.RoleTask
 }
 
-// startBudget is how long a start may hold on after the process is there, in seconds; 0 means for
-// ever. The next stage of a start has a time of its own (TimeoutStartSec= of systemd.service(5)).
+// startBudget is the time that a start may take after the process has been created, in seconds; 0 means without limit. The next
+// stage of a start has a time of its own (TimeoutStartSec= of systemd.service(5)).
 func startBudget(health bundle.Health) int64 {
 	if health.Readiness != nil || health.PostStart != nil {
 		return 0

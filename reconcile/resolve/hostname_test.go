@@ -27,7 +27,7 @@ func TestHostNamesFitTheKernel(t *testing.T) {
 	}
 }
 
-// TestLongNamesOfSeveralFit resolves objects with the longest names, of which each comes to several containers.
+// TestLongNamesOfSeveralFit resolves objects with the longest names, each of several containers.
 func TestLongNamesOfSeveralFit(t *testing.T) {
 	t.Parallel()
 	name := strings.Repeat("n", 63)

@@ -7,11 +7,11 @@ import (
 	"github.com/davit-project/davit/manifests/policy"
 )
 
-// hostRoot is the allowed directory from which a path of the node is looked up; empty where all paths are allowed. A
-// container that can write to an allowed directory can replace what is in it by a link, also a directory that is allowed
-// itself. The lookup starts at the outermost one, above which no container can change anything. Of a path that is
-// written it starts no further out than containers can write: links from there on could lead to what they may only read.
-// guarded are the directories below the root that may only be read.
+// hostRoot returns the allowed directory from which a path of the node is looked up; empty if all paths are allowed. A container
+// that can write to an allowed directory can replace its entries by links, also a directory that is allowed itself. The lookup
+// starts at the outermost one, above which no container can change anything. The lookup of a path that is written starts no
+// further out than containers can write: links from there on could lead to paths that they may only read. guarded are the
+// directories below the root that may only be read.
 func (r *resolver) hostRoot(path string, writes bool) (root string, guarded []string) {
 	var around []policy.HostPath
 	for _, allowed := range r.in.HostPaths {
@@ -37,8 +37,8 @@ func (r *resolver) hostRoot(path string, writes bool) (root string, guarded []st
 	return root, guarded
 }
 
-// hostRoots identifies what [resolver.hostRoot] depends on. Where no allowed directory is in another one, that is their
-// paths, as an older davit has it.
+// hostRoots identifies the roots that [resolver.hostRoot] depends on. If no allowed directory is in another one, the identity is
+// their paths, as in older versions of davit.
 func (r *resolver) hostRoots() any {
 	var paths []string
 	for _, allowed := range r.in.HostPaths {

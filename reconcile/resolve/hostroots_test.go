@@ -56,7 +56,7 @@ func TestWhatAnOlderDavitRenderedStays(t *testing.T) {
 	}
 }
 
-// TestDevicesInWhatContainersMayWriteAreNamed has the launcher take no directory where the policy bounds what may be used.
+// TestDevicesInWhatContainersMayWriteAreNamed has the launcher accept no directory if the policy bounds the allowed paths.
 func TestDevicesInWhatContainersMayWriteAreNamed(t *testing.T) {
 	t.Parallel()
 	for path, test := range map[string]struct {

@@ -20,8 +20,8 @@ import (
 	"github.com/davit-project/davit/reconcile/resolve"
 )
 
-// imageField is a field of an image's configuration, and what becomes of it: set makes an image that has it, and what runs
-// is then different, or a notice says that it is ignored. Without set, because says why nothing follows from it.
+// imageField is a field of an image's configuration, and its effect: set makes an image that has it, and the container is
+// different then, or a notice says that the field is ignored. If set is nil, because is the reason why the field has no effect.
 type imageField struct {
 	name    string
 	set     func(*reconcile.Image)
@@ -59,8 +59,8 @@ var imageFields = []imageField{
 	{"StdinOnce", nil, "belongs to the build container of the image"},
 }
 
-// TestEveryFieldOfAnImage walks the configuration of an image: each field changes what runs, or is noted, or has a reason
-// in docs/images.md.
+// TestEveryFieldOfAnImage walks the configuration of an image: each field changes the container, or causes a notice, or has a
+// reason in docs/images.md.
 func TestEveryFieldOfAnImage(t *testing.T) {
 	t.Parallel()
 	var want []string
@@ -86,14 +86,14 @@ func TestEveryFieldOfAnImage(t *testing.T) {
 	}
 }
 
-// desiredOf is what a container with a read-only root file system becomes with an image.
+// desiredOf is the desired state of a container with a read-only root file system and an image.
 func desiredOf(t *testing.T, spec string, set func(*reconcile.Image)) reconcile.Desired {
 	t.Helper()
 	objects := reconciletest.Load(t, reconciletest.Header+"Container\nmetadata: {name: web}\nspec: {image: 'example.com/a:1', securityContext: {readOnlyRootFilesystem: true}"+spec+"}\n")
 	results := reconciletest.Resolved(objects, imagespec.ImageConfig{Entrypoint: []string{"/start"}})
 	for request, result := range results {
 		set(&result.Image)
-		result.Image.ID = "" // what the image is does not count, but for what it says
+		result.Image.ID = "" // the identity of the image does not count, only its configuration
 		results[request] = result
 	}
 	return stripped(resolve.Resolve(resolve.Input{Objects: objects, Images: results, Node: reconciletest.TestNode}))
@@ -105,7 +105,7 @@ func stripped(desired reconcile.Desired) reconcile.Desired {
 	return desired
 }
 
-// TestHealthchecksOfImages has what becomes of one by the setting, and by its words.
+// TestHealthchecksOfImages checks the probe that a health check results in, by the setting, and by its words.
 func TestHealthchecksOfImages(t *testing.T) {
 	t.Parallel()
 	usual := &v1.Probe{Handler: v1.Handler{Exec: &v1.ExecAction{Command: []string{"/check", "-q"}}}, PeriodSeconds: 30, TimeoutSeconds: 30, FailureThreshold: 3}

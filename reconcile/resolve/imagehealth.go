@@ -16,7 +16,7 @@ const (
 	healthcheckRetries  = 3
 )
 
-// healthCommand is what a health check runs; nil for none.
+// healthCommand returns the command of a health check; nil for none.
 func healthCommand(c reconcile.DockerConfig) []string {
 	if c.Healthcheck == nil || len(c.Healthcheck.Test) < 2 {
 		return nil
@@ -35,8 +35,8 @@ func healthCommand(c reconcile.DockerConfig) []string {
 	}
 }
 
-// healthProbe is the health check as a probe. What Docker calls the start period needs nothing: a start waits for its container
-// to be ready for as long as that takes.
+// healthProbe returns the health check as a probe. Docker's start period needs nothing: a start waits for its container to be
+// ready for as long as that takes.
 func healthProbe(c reconcile.DockerConfig) *v1.Probe {
 	check := c.Healthcheck
 	retries := check.Retries
@@ -51,7 +51,7 @@ func healthProbe(c reconcile.DockerConfig) *v1.Probe {
 	}
 }
 
-// maxHealthcheck bounds what an image says: a day, in seconds, and as many checks.
+// maxHealthcheck bounds the values of an image: a day, in seconds, and as many checks.
 const maxHealthcheck = 24 * 60 * 60
 
 // wholeSeconds rounds up.

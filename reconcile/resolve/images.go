@@ -25,7 +25,7 @@ func Requests(objects []object.Object) []reconcile.ImageRequest {
 		if image, ok := object.Object.(*v1.Image); ok {
 			add(imageRequest(image.Spec), true)
 		}
-		// What cannot run is a problem that Resolve reports.
+		// Resolve reports objects that cannot run as problems.
 		l, _ := lower(object.Object)
 		for _, run := range l.containers {
 			if run.Rootfs == "" {
@@ -41,8 +41,7 @@ func Requests(objects []object.Object) []reconcile.ImageRequest {
 	return requests
 }
 
-// containerRequest is what a container asks for; ok is false when its imageRef leads
-// nowhere.
+// containerRequest returns a container's request for an image; ok is false if its imageRef leads nowhere.
 func containerRequest(spec v1.ContainerSpec, images map[string]*v1.Image) (reconcile.ImageRequest, bool) {
 	if spec.ImageRef != "" {
 		image, ok := images[spec.ImageRef]
@@ -59,7 +58,7 @@ func containerRequest(spec v1.ContainerSpec, images map[string]*v1.Image) (recon
 	}), true
 }
 
-// volumeRequest is what a volume asks for that is an image's content.
+// volumeRequest returns the request of a volume with the content of an image.
 func volumeRequest(volume v1.ImageVolume) reconcile.ImageRequest {
 	return imageRequest(v1.ImageSpec{Image: volume.Reference, ImagePullPolicy: volume.PullPolicy})
 }

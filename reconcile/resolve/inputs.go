@@ -15,8 +15,7 @@ import (
 	"github.com/davit-project/davit/reconcile"
 )
 
-// noteInputs notes with the workloads of an object what it was rendered from. It comes last: only then networks are
-// known.
+// noteInputs adds the inputs of an object to its workloads. It comes last: only then networks are known.
 func (r *resolver) noteInputs(object object.Object, made resolution) resolution {
 	var images []string
 	for _, workloads := range []map[string]reconcile.Workload{made.workloads, made.spares} {
@@ -41,9 +40,9 @@ func (r *resolver) noteInputs(object object.Object, made resolution) resolution 
 	return made
 }
 
-// inputs identifies all that an object's units are rendered from, whatever the way of rendering: its manifest, its
-// images, and what it names of the other manifests and of the node. The version of systemd is left out: what was
-// written for an older one works with a newer one.
+// inputs identifies all inputs of an object's units, whatever the way of rendering: its manifest, its images, and the other
+// objects and facts of the node that it names. The version of systemd is left out: units written for an older one work with a
+// newer one.
 func (r *resolver) inputs(object object.Object, manifest map[string]any, words, images []string) string {
 	node, sum := r.in.Node, sha256.New()
 	encode(sum, object.Ref(), r.kept[object.Ref()], images, manifest["spec"], node.Launcher, node.StorageRoot, node.Architecture, r.hostRoots())
@@ -65,7 +64,7 @@ func (r *resolver) inputs(object object.Object, manifest map[string]any, words, 
 	return hex.EncodeToString(sum.Sum(nil)[:8])
 }
 
-// encodeOwned adds what the node has under a name.
+// encodeOwned adds a fact of the node under its name.
 func (r *resolver) encodeOwned(sum hash.Hash, name string) {
 	if conflist, ok := r.in.NodeNetworks[name]; ok {
 		encode(sum, conflist)
@@ -84,7 +83,7 @@ func (r *resolver) encodeOwned(sum hash.Hash, name string) {
 	}
 }
 
-// encodeOther adds what an object holds for those that name it.
+// encodeOther adds the content of an object for those that name it.
 func (r *resolver) encodeOther(sum hash.Hash, object object.Object) {
 	encode(sum, object.Ref())
 	switch declared := object.Object.(type) {
@@ -123,8 +122,8 @@ func encode(sum hash.Hash, values ...any) {
 	}
 }
 
-// wordsOf are all strings of what a document specifies, and the name of the network that it need not name. The names of
-// the objects that it needs are among them. They are sorted.
+// wordsOf returns all strings of a document's specification, and the name of the network that it need not name. The names of the
+// objects that it needs are among them. They are sorted.
 func wordsOf(document map[string]any) []string {
 	words := map[string]bool{defaultNetwork: true}
 	collectStrings(document["spec"], words)

@@ -78,8 +78,7 @@ func jobSize(job v1.JobSpec) (completions, parallelism int) {
 func prepareJob(run *runnable, job v1.JobSpec, as service, index int) {
 	run.role, run.keep = as.role, as.keep
 	run.dependencies = joined(run.dependencies, units.Dependencies{After: as.dependencies.After})
-	// A job tries again whatever its restart policy is: Kubernetes' Never makes a new pod
-	// for it, and every start here is one.
+	// A job is retried with any restart policy: Kubernetes' Never makes a new pod for it, and every start here is a new one.
 	run.RestartPolicy = v1.RestartOnFailure
 	limit := int32(defaultBackoffLimit)
 	if job.BackoffLimit != nil {

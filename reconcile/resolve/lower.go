@@ -14,7 +14,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// lowered is what one object comes to: services, and the units that group and start them.
+// lowered is the result for one object: services, and the units that group and start them.
 type lowered struct {
 	slices     []units.Slice
 	sandboxes  []sandbox
@@ -48,17 +48,17 @@ func (l lowered) units() []string {
 	return names
 }
 
-// runnable is one container to run as one service, whatever kind of object asks for it.
+// runnable is one container to run as one service, of any kind of object.
 type runnable struct {
 	ref v1.Ref
-	// at is the path of its fields in the object, podAt that of what it shares with others.
+	// at is the path of its fields in the object, podAt that of the fields that it shares with others.
 	at, podAt string
 	// name is the unit's without ".service", and the container's id.
 	name string
 	// hostname is its host name where the manifest has none, names are how others reach it.
 	hostname string
 	names    []string
-	// meta is what the downward API shows.
+	// meta is the metadata for the downward API.
 	meta v1.ObjectMeta
 	// sandbox is the id of the sandbox it shares; empty means that it has its own.
 	sandbox string
@@ -72,7 +72,7 @@ type runnable struct {
 	hugePages hugePages
 	// replica is set for one of several that answer to one name, if only for a while.
 	replica bool
-	// helper is set for what only prepares or serves the others: an init container or a sidecar.
+	// helper is set for containers that only prepare or serve the others: init containers and sidecars.
 	helper bool
 	service
 	v1.ContainerSpec
@@ -98,8 +98,7 @@ type service struct {
 	whileNeeded bool
 }
 
-// lower returns what an object runs; an object of another kind runs nothing. An error says what
-// davit cannot run.
+// lower returns the services of an object; an object of another kind has none. It fails for objects that davit cannot run.
 func lower(object v1.Object) (lowered, error) {
 	l, err := lowerKind(object)
 	for i := range l.containers {
@@ -172,7 +171,7 @@ func (l lowered) runsOnce(unit string) bool {
 	})
 }
 
-// add joins what one instance of an object comes to with that of the others.
+// add joins the result of one instance of an object with that of the others.
 func (l *lowered) add(other lowered) {
 	l.slices = append(l.slices, other.slices...)
 	l.sandboxes = append(l.sandboxes, other.sandboxes...)
@@ -184,7 +183,7 @@ func (l *lowered) add(other lowered) {
 	l.spares = append(l.spares, other.spares...)
 }
 
-// other is what an object comes to that another one names; ok is false if there is none that davit can run.
+// other returns the result for an object that another one names; ok is false if davit cannot run it, or it does not exist.
 func (r *resolver) other(ref v1.Ref) (l lowered, ok bool) {
 	if l, ok = r.lowered[ref]; ok {
 		return l, true
@@ -203,7 +202,7 @@ func (r *resolver) other(ref v1.Ref) (l lowered, ok bool) {
 	return lowered{}, false
 }
 
-// claimUnit reports two objects that come to one unit.
+// claimUnit reports two objects with one unit.
 func (r *resolver) claimUnit(unit string, ref v1.Ref) error {
 	if owner, taken := r.owners[unit]; taken {
 		return conflictError{fmt.Errorf("its unit %s is %s's already: rename one of them", unit, owner)}
@@ -213,7 +212,7 @@ func (r *resolver) claimUnit(unit string, ref v1.Ref) error {
 	return nil
 }
 
-// lower makes desired what one object comes to, all of it or nothing.
+// lower adds the result of one object to the desired state, all of it or nothing.
 func (r *resolver) lower(object object.Object) error {
 	l, err := lower(object.Object)
 	if job, ok := object.Object.(*v1.CronJob); ok && err == nil {
@@ -233,7 +232,7 @@ func (r *resolver) lower(object object.Object) error {
 	return err
 }
 
-// parts makes desired what one object comes to, as far as that can be resolved.
+// parts adds the result of one object to the desired state, as far as it can be resolved.
 func (r *resolver) parts(l lowered, object object.Object) error {
 	for _, step := range []func() error{
 		func() error { return each(l.sandboxes, func(s sandbox) error { return r.sandbox(s, object.Source) }) },
@@ -258,7 +257,7 @@ func each[T any](all []T, f func(T) error) error {
 	return nil
 }
 
-// withdraw takes back what an object that cannot be resolved has made desired so far.
+// withdraw removes the parts of an object that cannot be resolved from the desired state.
 func (r *resolver) withdraw(ref v1.Ref) {
 	gone := func(_ string, workload reconcile.Workload) bool { return workload.Ref == ref }
 	maps.DeleteFunc(r.desired.Workloads, gone)
@@ -298,7 +297,7 @@ func (r *resolver) groups(l lowered, object object.Object) error {
 	for _, trigger := range l.triggers {
 		r.describe(&trigger.Head, object)
 		trigger.Launcher = r.in.Node.Launcher
-		// systemd tells what the timer starts that a timer did, and that is the trigger.
+		// systemd tells a service which timer started it, and that is the trigger.
 		if last := l.containers[len(l.containers)-1]; len(last.due.Events) > 0 {
 			trigger.DueBundle = bundle.Path(r.desired.Workloads[last.unit()].BundleDir)
 		}

@@ -10,15 +10,15 @@ import (
 	"github.com/davit-project/davit/reconcile"
 )
 
-// Memory resolves inputs that follow each other: what an object came to before is used again where nothing has changed
-// that it was made of. The zero value has resolved nothing. It is not for several goroutines at once.
+// Memory resolves inputs that follow each other: the result for an object is used again if none of its inputs has changed. The
+// zero value is empty. It is not safe for several goroutines at once.
 type Memory struct {
 	in       Input
 	networks map[string]reconcile.Network
 	objects  map[v1.Ref]resolution
 }
 
-// resolution is what an object came to, and what that was made of beside its manifest and the node.
+// resolution is the result for an object, and its inputs beyond its manifest and the node.
 type resolution struct {
 	words     []string // all of its manifest: the names of other objects are among them
 	images    map[reconcile.ImageRequest]reconcile.Image
@@ -26,7 +26,7 @@ type resolution struct {
 	units     []string // in the order in which they were claimed
 	workloads map[string]reconcile.Workload
 	spares    map[string]reconcile.Workload
-	notice    string // what of its image is ignored; empty for nothing
+	notice    string // the ignored part of its image; empty for none
 }
 
 // Resolve is [Resolve] of an input.
@@ -99,8 +99,8 @@ func namesOfChanged(before, now []object.Object) map[string]bool {
 	return names
 }
 
-// again makes desired what an object came to before, unless its images, its networks or the names of its units are
-// others' now.
+// again adds the earlier result for an object to the desired state, unless its images, its networks or the owners of its units'
+// names have changed.
 func (r *resolver) again(before resolution, ref v1.Ref) bool {
 	taken := func(unit string) bool { return r.owners[unit] != v1.Ref{} }
 	if slices.ContainsFunc(before.units, taken) {
@@ -130,7 +130,7 @@ func (r *resolver) again(before resolution, ref v1.Ref) bool {
 	return true
 }
 
-// anew resolves an object, and notes what of other objects that took.
+// anew resolves an object, and records the other objects that its result depends on.
 func (r *resolver) anew(object object.Object) (resolution, error) {
 	r.made = resolution{
 		images: map[reconcile.ImageRequest]reconcile.Image{}, networks: map[string]reconcile.Network{}, workloads: map[string]reconcile.Workload{}, spares: map[string]reconcile.Workload{},

@@ -39,7 +39,7 @@ func goldenObjects(t *testing.T) map[v1.Ref][]object.Object {
 	return versions
 }
 
-// What is resolved with a memory is what is resolved without, whatever has changed since.
+// A resolution with a memory equals one without, after any change.
 func TestAMemoryResolvesTheSame(t *testing.T) {
 	t.Parallel()
 	versions := goldenObjects(t)
@@ -93,7 +93,7 @@ func reportDifference(t *rapid.T, got, want reconcile.Desired) {
 	t.Fatal("they differ")
 }
 
-// What an edit does not touch is not rendered anew.
+// Objects that an edit does not touch are not rendered again.
 func TestAMemoryKeepsWhatHasNotChanged(t *testing.T) {
 	t.Parallel()
 	var memory resolve.Memory

@@ -38,7 +38,7 @@ func (r *resolver) networks() {
 	}
 }
 
-// network makes one network desired, unless what it needs belongs to the node or to another network.
+// network adds one network to the desired state, unless its bridge or subnet belongs to the node or to another network.
 func (r *resolver) network(declared *v1.Network) (reconcile.Network, error) {
 	network, err := cniNetwork(declared)
 	if err != nil {
@@ -98,10 +98,9 @@ func (r *resolver) attach(spec v1.SandboxFields, published []v1.ContainerPort, n
 	return network, managed, nil
 }
 
-// keepsNetwork reports whether a container that crashes goes on with the network it had. It does where systemd
-// starts it again however often: nobody would take back what it left when it is not. Networks of davit's own
-// are what a start finds in place or mends; of others only their plugins know. What belongs to users of the
-// container's own goes with them.
+// keepsNetwork reports whether a container that crashes continues with its network. It does if systemd starts it again without
+// limit: otherwise no process would remove the network afterwards. A start reuses or repairs davit's own networks; only their
+// plugins know others. The network of a container with users of its own is removed with its namespace.
 func keepsNetwork(run runnable, b *bundle.Bundle) bool {
 	if run.role != units.RoleContainer || b.Network.Mode != bundle.NetworkCNI || !restartsAfterCrashes(run) {
 		return false
@@ -299,7 +298,7 @@ func hostAliases(declared []v1.HostAlias) []bundle.HostAlias {
 	return aliases
 }
 
-// dnsOf is what a container's name resolution adds to the node's.
+// dnsOf returns a container's additions to the node's name resolution.
 func dnsOf(spec v1.SandboxFields) bundle.DNS {
 	dns := bundle.DNS{
 		Only:     spec.DNSPolicy == "None",

@@ -146,7 +146,7 @@ func (i instance) lower() (lowered, error) {
 		run.dependencies = chain
 		i.complete(&run, container)
 		if len(i.wantedBy) > 0 && i.ends() {
-			run.wantedBy = i.wantedBy // and the sandbox is there because the container needs it
+			run.wantedBy = i.wantedBy // and the sandbox runs because the container needs it
 		}
 		all.containers = append(all.containers, run)
 	}
@@ -177,8 +177,7 @@ func (i instance) startedBy(box sandbox) []string {
 // ends reports whether the pod runs to its end, as a job's does.
 func (i instance) ends() bool { return i.role == units.RoleJob || i.role == units.RoleTask }
 
-// helperKeep is how a sandbox, an init container or a sidecar is kept: in a job, what needs it
-// starts it.
+// helperKeep returns how a sandbox, an init container or a sidecar is kept: in a job, the containers that need it start it.
 func (i instance) helperKeep() reconcile.Keep {
 	switch {
 	case i.keep == reconcile.KeepApart:
@@ -215,7 +214,7 @@ func (i instance) member(container v1.PodContainer, box sandbox) runnable {
 	return run
 }
 
-// complete applies what only a pod's own containers have, as opposed to its helpers.
+// complete applies the fields that only a pod's own containers have, as opposed to its helpers.
 func (i instance) complete(run *runnable, container v1.PodContainer) {
 	if i.prepare != nil {
 		i.prepare(run)
@@ -225,7 +224,7 @@ func (i instance) complete(run *runnable, container v1.PodContainer) {
 	}
 }
 
-// runnable is what a container is in any pod.
+// runnable returns the part of a container that is the same in any pod.
 func (i instance) runnable(container v1.PodContainer) runnable {
 	spec := v1.ContainerSpec{
 		ContainerFields: container.ContainerFields,

@@ -13,7 +13,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// TestContainersHaveTheNodesProxies has who gets them, what wins over them, and that a password is no part of the bundle's configuration.
+// TestContainersHaveTheNodesProxies checks which containers get them, which variables take precedence, and that a password is no
+// part of the bundle's configuration.
 func TestContainersHaveTheNodesProxies(t *testing.T) {
 	t.Parallel()
 	given := resolve.Proxy{HTTP: "http://proxy.lan:3128", No: "localhost,.lan"}

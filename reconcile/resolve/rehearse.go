@@ -29,7 +29,7 @@ func Rehearse(objects []object.Object) []object.Refusal {
 		in.Images[request] = ImageResult{Image: assumedImage(request)}
 	}
 	for _, object := range objects {
-		// What cannot run is a problem that Resolve reports.
+		// Resolve reports objects that cannot run as problems.
 		l, _ := lower(object.Object)
 		for _, run := range l.containers {
 			in.assume(run)
@@ -44,7 +44,7 @@ func Rehearse(objects []object.Object) []object.Refusal {
 		if _, err := r.anew(object); err != nil {
 			r.problem(object, err)
 		}
-		// Nothing of what it comes to is needed any more.
+		// The result is not needed any more.
 		clear(r.desired.Workloads)
 		clear(r.desired.Spares)
 	}
@@ -67,7 +67,7 @@ func assumedImage(request reconcile.ImageRequest) reconcile.Image {
 	}
 }
 
-// assume has the node have what a container names of it.
+// assume adds the facts of the node that a container names.
 func (in *Input) assume(run runnable) {
 	if run.Runtime != "" {
 		in.Node.Runtimes[run.Runtime] = "/usr/bin/runtime"
@@ -100,8 +100,8 @@ func at(field string, err error) error {
 	return fieldError{field, err}
 }
 
-// fieldOf is the path of the field that an error lies in, from the object on, and what is wrong with it. The path is empty
-// where the error is the whole object's.
+// fieldOf returns the path of the faulty field, from the object on, and the message. The path is empty if the error concerns the
+// whole object.
 func fieldOf(err error) (field string, cause error) {
 	var path []string
 	for {

@@ -11,7 +11,7 @@ import (
 	"github.com/davit-project/davit/reconcile/resolve"
 )
 
-// validated is what davit validate says of manifests.
+// validated returns the output of davit validate for manifests.
 func validated(text string) object.Diagnostics {
 	return manifests.Load([]manifests.File{{Path: "app.yaml", Text: []byte(text)}}, manifests.Options{Rehearse: resolve.Rehearse}).Diagnostics
 }

@@ -45,7 +45,7 @@ type ImageResult struct {
 	Err   error
 }
 
-// Node are the facts about a node that change what its units say.
+// Node are the facts about a node that units depend on.
 type Node struct {
 	// Launcher is the absolute path of davit-run.
 	Launcher string
@@ -125,15 +125,15 @@ type resolver struct {
 	kept       map[v1.Ref]bool // the objects that stay though their manifests go
 	volumeSpec map[string]v1.VolumeSpec
 	configs    map[string]contents
-	texts      map[string]contents // what Configs have for variables: not their binary data
+	texts      map[string]contents // values of Configs for variables: not their binary data
 	secrets    map[string]contents
 	owners     map[string]v1.Ref              // by unit name
-	lowered    map[v1.Ref]lowered             // what was asked for of other objects
+	lowered    map[v1.Ref]lowered             // lookups of other objects
 	byName     map[string][]object.Object     // the objects of each name
 	made       resolution                     // of the object that is resolved
 	claimed    []reconcile.Network            // the networks whose devices and subnets are taken
 	filters    map[string]*specs.LinuxSeccomp // the usual ones, by the capabilities that they are for
-	skips      map[string]skip                // what time zones skip, by their names
+	skips      map[string]skip                // skipped times of time zones, by their names
 	rehearses  bool                           // nothing is to be run, and no bundle to be written
 	desired    reconcile.Desired
 }
@@ -259,7 +259,7 @@ func (r *resolver) container(run runnable, source object.Position) error {
 	return r.workload(workload, source)
 }
 
-// launchOf is what the launcher does beside the OCI configuration.
+// launchOf returns the launcher's settings beside the OCI configuration.
 func (r *resolver) launchOf(run runnable, image reconcile.Image, environment *environment, storage storage) bundle.Launch {
 	launch := bundle.Launch{
 		ID:           run.name,
@@ -281,7 +281,7 @@ func (r *resolver) launchOf(run runnable, image reconcile.Image, environment *en
 		DNS:          dnsOf(run.SandboxFields),
 		Devices:      r.devicesOf(run.Devices),
 		AllDevices:   run.SecurityContext.Privileged,
-		// ALL means what there is; a capability asked for by name must be there.
+		// ALL means all that exist; a capability requested by name must exist.
 		AllCapabilities: run.SecurityContext.Privileged || slices.Contains(run.SecurityContext.Capabilities.Add, "ALL"),
 		Files:           storage.files,
 		EmptyDirs:       storage.emptyDirs,
@@ -311,7 +311,7 @@ func (r *resolver) launchOf(run runnable, image reconcile.Image, environment *en
 	return launch
 }
 
-// stamp is what davit recognises a unit of the object by.
+// stamp returns the marks by which davit recognises a unit of the object.
 func (r *resolver) stamp(ref v1.Ref) units.Stamp {
 	return units.Stamp{Object: ref.String(), Keep: r.kept[ref]}
 }

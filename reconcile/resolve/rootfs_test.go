@@ -13,8 +13,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// TestATreeOfTheNodeNeedsNoImage has a container with a directory in the place of an image: nothing is asked for, and the directory is
-// looked up below what the policy allows.
+// TestATreeOfTheNodeNeedsNoImage has a container with a directory in the place of an image: no image is requested, and the
+// directory is looked up below the paths that the policy allows.
 func TestATreeOfTheNodeNeedsNoImage(t *testing.T) {
 	t.Parallel()
 	text := strings.Replace(reconciletest.Container("web", "command: [/bin/serve]"), "image: example.com/app:1", "rootfs: /srv/trees/web", 1)

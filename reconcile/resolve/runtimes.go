@@ -13,7 +13,7 @@ import (
 func Runtimes(objects []object.Object) []string {
 	named := map[string]bool{}
 	for _, object := range objects {
-		// What cannot run is a problem that Resolve reports.
+		// Resolve reports objects that cannot run as problems.
 		l, _ := lower(object.Object)
 		for _, run := range l.containers {
 			if run.Runtime != "" {

@@ -15,8 +15,8 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// sandbox is what the containers of a pod share: <pod>-pod.service. It keeps the network, the
-// addresses, the published ports and the empty directories while containers come and go.
+// sandbox has the resources that the containers of a pod share: <pod>-pod.service. It keeps the network, the addresses, the
+// published ports and the empty directories while containers come and go.
 type sandbox struct {
 	ref v1.Ref
 	// at is the path of its fields in the object.
@@ -40,7 +40,7 @@ type sandbox struct {
 
 func (s sandbox) unit() string { return names.Service(s.name) }
 
-// sandbox is what the containers of an instance share.
+// sandbox returns the sandbox of the containers of an instance.
 func (i instance) sandbox() sandbox {
 	box := sandbox{
 		ref: i.ref, at: i.at, name: names.Pod(i.name, i.number), hostname: i.hostname,
@@ -139,7 +139,7 @@ func isShared(kind specs.LinuxNamespaceType, processes bool) bool {
 	}
 }
 
-// joinSandbox makes a container one of a sandbox's: what the sandbox has, it has not itself.
+// joinSandbox makes a container one of a sandbox's: it does not have the resources of the sandbox itself.
 func (run runnable) joinSandbox(spec *specs.Spec) {
 	for i, namespace := range spec.Linux.Namespaces {
 		if isShared(namespace.Type, run.sharesProcesses) {

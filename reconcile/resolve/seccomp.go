@@ -91,9 +91,8 @@ var refused = []struct {
 	{[]string{"keyctl"}, nil},
 }
 
-// defaultFilter is what Podman's default profile and Docker's both let through. Docker's keeps a
-// container from making user namespaces, in which it would have every capability against the
-// kernel's less tried code.
+// defaultFilter allows the system calls that Podman's default profile and Docker's both allow. Docker's keeps a container from
+// making user namespaces, in which it would have every capability against the kernel's less tried code.
 func defaultFilter(profile *seccomp.Seccomp, capabilities []string, architecture string) *specs.LinuxSeccomp {
 	filter := seccompFilter(profile, capabilities, architecture)
 	held := func(name string) bool { return slices.Contains(capabilities, name) }
@@ -154,8 +153,8 @@ func socketRules(audit bool) []specs.LinuxSyscall {
 // NEWIPC, NEWUSER, NEWPID and NEWNET.
 const newNamespaces = 0x7e020000
 
-// cloneRules let new processes through but not new namespaces. What clone3(2) is asked a filter
-// cannot read: without the call, the C library falls back to clone.
+// cloneRules allow new processes but not new namespaces. A filter cannot read the arguments of clone3(2): without the call, the C
+// library falls back to clone.
 func cloneRules(architecture string) []specs.LinuxSyscall {
 	var flags uint
 	if architecture == "s390x" {

@@ -27,8 +27,8 @@ type skip struct {
 // has each of its dates.
 const firstYear, lastYear = 2030, 2057
 
-// skipOf is what a zone skips. It reports false for a zone that has no such rule: most have no summer time, and Morocco's
-// depends on the moon.
+// skipOf returns the time that a zone skips. It reports false for a zone that has no such rule: most have no summer time, and
+// Morocco's depends on the moon.
 func skipOf(zone *time.Location) (skip, bool) {
 	var rule skip
 	for year := firstYear; year <= lastYear; year++ {
@@ -47,7 +47,7 @@ func skipOf(zone *time.Location) (skip, bool) {
 	return rule, rule.last-rule.first < 7
 }
 
-// skipOfYear is what a zone skips in a year; there must be one change of that kind.
+// skipOfYear returns the time that a zone skips in a year; there must be one change of that kind.
 func skipOfYear(year int, zone *time.Location) (found skip, ok bool) {
 	for day := time.Date(year, time.January, 1, 12, 0, 0, 0, time.UTC); day.Year() == year; day = day.AddDate(0, 0, 1) {
 		change, before, after := changeOn(day, zone)
@@ -64,7 +64,7 @@ func skipOfYear(year int, zone *time.Location) (found skip, ok bool) {
 	return found, ok && found.end < 24*time.Hour
 }
 
-// changeOn is when the offset of a zone changes in the day before a time, in UTC, and from what to what.
+// changeOn returns when the offset of a zone changes in the day before a time, in UTC, with both offsets.
 func changeOn(end time.Time, zone *time.Location) (change time.Time, before, after time.Duration) {
 	const day = 24 * 60 * 60
 	begin := end.Add(-day * time.Second)
@@ -83,7 +83,7 @@ func changeOn(end time.Time, zone *time.Location) (change time.Time, before, aft
 // forward, as cron(8) does it. systemd leaves them out. A schedule for each hour goes on with the next one.
 func (r *resolver) skippedEvents(spec v1.CronJobSpec) ([]string, error) {
 	if spec.Schedule == "" {
-		return nil, nil // systemd's own language means what systemd makes of it
+		return nil, nil // systemd interprets its own calendar events
 	}
 	parsed, err := cron.ParseStandard(spec.Schedule)
 	schedule, ok := parsed.(*cron.SpecSchedule)
@@ -109,7 +109,7 @@ var (
 	madeUpEvent = regexp.MustCompile(`(?m)^OnCalendar=[A-Z][a-z]{2} \*-[0-9]{2}-[0-9,]+ [0-9:]+( .*)?\n`)
 )
 
-// skipIn is what a zone skips, by its name; "" is the node's own. The zero value is nothing.
+// skipIn returns the time that a zone skips, by its name; "" is the node's own. The zero value is none.
 func (r *resolver) skipIn(name string) (skip, error) {
 	if known, ok := r.skips[name]; ok {
 		return known, nil

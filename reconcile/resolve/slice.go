@@ -23,8 +23,8 @@ func (i instance) slice() (units.Slice, error) {
 // sliceName is davit-<pod>.slice.
 func (i instance) sliceName() string { return names.Slice(i.name, i.number) }
 
-// requests are the pod's own, or what its containers that run together request: they share what
-// their slice gets. A resource that one of them does not request has systemd's default.
+// requests returns the pod's own requests, or those of its containers that run together: they share those of their slice. A
+// resource that one of them does not request has systemd's default.
 func (i instance) requests() v1.ResourceList {
 	requests := maps.Clone(i.spec.Resources.Requests)
 	if requests == nil {
@@ -41,7 +41,7 @@ func (i instance) requests() v1.ResourceList {
 	return requests
 }
 
-// sum adds up what the containers request; ok is false when one requests nothing.
+// sum adds up the requests of the containers; ok is false if one requests nothing.
 func (i instance) sum(name string) (sum v1.Quantity, ok bool) {
 	var total resource.Quantity
 	sidecars := slices.DeleteFunc(slices.Clone(i.spec.InitContainers), func(c v1.PodContainer) bool {

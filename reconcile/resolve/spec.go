@@ -36,7 +36,7 @@ func (r *resolver) ociSpec(run runnable, image reconcile.Image, environment *env
 			MaskedPaths:   slices.Concat(guarded(maskedPaths, context), context.MaskedPaths, storage.masked),
 			ReadonlyPaths: guarded(readonlyPaths, context),
 			Sysctl:        sysctls(context.Sysctls, run.SandboxFields),
-			// Nothing but what the runtime allows every container: /dev/null and the like.
+			// Only devices that the runtime allows every container: /dev/null and the like.
 			Resources: &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: context.Privileged, Access: "rwm"}}},
 		},
 	}

@@ -22,7 +22,7 @@ func TestBundlesFollowTheSpecification(t *testing.T) {
 		t.Fatal(err)
 	}
 	compiler := jsonschema.NewCompiler()
-	compiler.DefaultDraft(jsonschema.Draft4) // what the specification's files are
+	compiler.DefaultDraft(jsonschema.Draft4) // the specification's files
 	compiler.UseLoader(specificationLoader{})
 	schema, err := compiler.Compile(filepath.Join(strings.TrimSpace(string(module)), "schema", "config-schema.json"))
 	if err != nil {

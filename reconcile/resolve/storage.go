@@ -20,7 +20,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// storage is what a container's volumeMounts come to.
+// storage is the result for a container's volumeMounts.
 type storage struct {
 	mounts    []specs.Mount
 	emptyDirs []bundle.EmptyDir
@@ -103,9 +103,8 @@ func keepsOwners(run runnable, source volume) bool {
 // maxImageVolumes is how many directories an image may declare as volumes; few have more than one.
 const maxImageVolumes = 64
 
-// openImageVolumes keeps the directories writable that an image declares as its volumes, under a root file system that is
-// not: what is written there goes with the run, as all that is written into the root file system. Where the manifest
-// mounts something it is as the manifest says.
+// openImageVolumes keeps the directories writable that an image declares as its volumes, under a read-only root file system:
+// their content goes with the run, like the root file system's. The manifest's own mounts take precedence.
 func (s *storage) openImageVolumes(image reconcile.Image) error {
 	declared := slices.Sorted(maps.Keys(image.Config.Volumes))
 	if len(declared) > maxImageVolumes {
@@ -129,9 +128,9 @@ func isBelow(file, dir string) bool {
 	return file == dir || strings.HasPrefix(file, dir+"/")
 }
 
-// byDepth orders mounts so that none hides another one that lies below it, whatever the order in the manifest: a runtime
-// makes them one after the other (https://github.com/opencontainers/runtime-spec/blob/v1.3.0/config.md#mounts). Docker,
-// Podman and containerd do so too.
+// byDepth orders mounts so that none hides another one that lies below it, whatever the order in the manifest: a runtime makes
+// them one after the other (https://github.com/opencontainers/runtime-spec/blob/v1.3.0/config.md#mounts). Docker, Podman and
+// containerd do so too.
 func byDepth(a, b specs.Mount) int { return cmp.Compare(depth(a.Destination), depth(b.Destination)) }
 
 // depth is how many directories lead to a path.
@@ -373,8 +372,8 @@ func (s *storage) tmpfs(mount v1.VolumeMount, from volume, fsGroup int64) error 
 	return nil
 }
 
-// openSpec is the owner and mode of Kubernetes' emptyDir, which any user can write to, and where what
-// is made belongs to the pod's fsGroup.
+// openSpec returns the owner and mode of Kubernetes' emptyDir, which any user can write to, and whose new files belong to the
+// pod's fsGroup.
 func openSpec(fsGroup int64) v1.VolumeSpec {
 	if fsGroup == 0 {
 		return v1.VolumeSpec{Mode: "0777"}

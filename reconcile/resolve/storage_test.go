@@ -74,7 +74,7 @@ func TestVolumesOfAnImageStayWritable(t *testing.T) {
 	}
 }
 
-// TestAVolumeWithoutFilesIsThere has volumes of files that there are none of: a runtime cannot mount what a bundle lacks.
+// TestAVolumeWithoutFilesIsThere has volumes of no files: a runtime cannot mount a directory that a bundle lacks.
 func TestAVolumeWithoutFilesIsThere(t *testing.T) {
 	t.Parallel()
 	for _, source := range []string{"configMap: {name: none, optional: true}", "secret: {secretName: none, optional: true}", "downwardAPI: {}", "projected: {sources: []}", "configMap: {name: empty}"} {

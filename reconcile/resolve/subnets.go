@@ -11,7 +11,7 @@ import (
 	"github.com/davit-project/davit/reconcile"
 )
 
-// Range is a range of addresses that the node uses itself: no network of davit's may overlap it.
+// Range is a range of addresses that the node uses itself: no network of davit may overlap it.
 type Range struct {
 	Prefix netip.Prefix
 	// Device has an address in the range, or the node's route to the range goes through it. davit did not make it.
@@ -43,7 +43,7 @@ func Bridges(objects []object.Object) []string {
 // claim reserves a network's device and subnets for it, unless they are the node's or another network's.
 func (r *resolver) claim(network reconcile.Network) error {
 	if network.Bridge == "" {
-		return nil // what plugins use is not known
+		return nil // the addresses of plugins are not known
 	}
 	if slices.Contains(r.in.Node.Devices, network.Bridge) {
 		return fmt.Errorf("interface %s of %s is a device of the node that davit did not make: give the network another spec.interface", network.Bridge, network.Ref)
@@ -66,7 +66,7 @@ func (r *resolver) claim(network reconcile.Network) error {
 	return nil
 }
 
-// isFree reports what a subnet of a network overlaps.
+// isFree reports the owner of addresses that overlap a subnet.
 func (r *resolver) isFree(network reconcile.Network, subnet netip.Prefix) error {
 	for _, used := range r.in.Node.Ranges {
 		if used.Prefix.Overlaps(subnet) {

@@ -33,7 +33,7 @@ func (i instance) withSpares() (lowered, error) {
 	return all, nil
 }
 
-// spare is what stands in for an instance. Nothing but davit starts it.
+// spare returns a surge instance, which runs in place of an instance. Only davit starts it.
 func (i instance) spare(n int) instance {
 	number := reconcile.SurgeNumber(n)
 	i.single = strings.TrimSuffix(i.single, i.number) + number
@@ -42,7 +42,7 @@ func (i instance) spare(n int) instance {
 	return i
 }
 
-// spares are what stands in for a Container.
+// spares returns the surge instances of a Container.
 func (run runnable) spares() []lowered {
 	var spares []lowered
 	for n := range surgeOf(run.UpdatePolicy) {
@@ -54,7 +54,7 @@ func (run runnable) spares() []lowered {
 	return spares
 }
 
-// setAside makes spares of the workloads that an instance has come to.
+// setAside makes surge instances of the workloads of an instance.
 func (r *resolver) setAside(l lowered) {
 	var names []string
 	for _, box := range l.sandboxes {

@@ -6,10 +6,10 @@ import (
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
-// Settings of a container's own network, as with Docker, so that programs that run as a user find what they expect: every
-// group may open the sockets that ping(8) needs without a capability, and every user may listen on ports below 1024
-// (ping_group_range and ip_unprivileged_port_start of
-// https://www.kernel.org/doc/html/latest/networking/ip-sysctl.html). None of that reaches the node's network.
+// Settings of a container's own network, as with Docker, for programs that run as a user: every group may open the sockets that
+// ping(8) needs without a capability, and every user may listen on ports below 1024 (ping_group_range and
+// ip_unprivileged_port_start of https://www.kernel.org/doc/html/latest/networking/ip-sysctl.html). None of them affects the
+// node's network.
 const (
 	pingGroups = "net.ipv4.ping_group_range"
 	firstPort  = "net.ipv4.ip_unprivileged_port_start"

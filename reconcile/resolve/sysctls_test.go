@@ -8,7 +8,7 @@ import (
 	"github.com/davit-project/davit/reconcile/resolve"
 )
 
-// TestSettingsOfANetworkOfItsOwn has what every container may do in its own network, and the manifest's word before that.
+// TestSettingsOfANetworkOfItsOwn checks the settings of every container's own network, which the manifest's override.
 func TestSettingsOfANetworkOfItsOwn(t *testing.T) {
 	t.Parallel()
 	for spec, want := range map[string]map[string]string{

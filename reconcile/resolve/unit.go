@@ -15,7 +15,7 @@ import (
 // defaultGracePeriod is Docker's and Podman's time between the stop signal and the kill.
 const defaultGracePeriod = 10
 
-// unitOf renders the values of a container's unit, all but what depends on files.
+// unitOf renders the values of a container's unit, all but those that depend on files.
 func (r *resolver) unitOf(run runnable, b *bundle.Bundle, stopSignal signals.Signal) (units.Unit, error) {
 	resources, err := resourcesOf(run.Resources)
 	if err != nil {
