@@ -24,7 +24,7 @@ import (
 
 var drawnSets = flag.Int("sets", 1000, "how many sets of manifests TestWhatIsAcceptedCanBeRun draws")
 
-// drawnImages are what the containers of drawn manifests run.
+// drawnImages are the images of the containers of drawn manifests.
 var drawnImages = []string{"example.com/app:1", "example.com/app@sha256:" + strings.Repeat("c", 64), "docker://example.com:5000/a/b:x", "oci:/srv/image", "containers-storage:example.com/c:1"}
 
 // TestWhatIsAcceptedCanBeRun draws sets of manifests. Where davit validate finds no error in one, a node resolves it,
@@ -77,7 +77,7 @@ func nodeNetworks(objects []object.Object) map[string]json.RawMessage {
 	return networks
 }
 
-// renderedUnits are the files of the units that objects come to on a node which has what they name, by unit.
+// renderedUnits returns the files of the units of objects on a node which has the things that they name, by unit.
 func renderedUnits(t *rapid.T, objects []object.Object, manifest string) map[string]string {
 	in := resolve.Input{Objects: objects, Images: reconciletest.Resolved(objects, reconciletest.Command), Node: reconciletest.TestNode, NodeNetworks: nodeNetworks(objects)}
 	in.Node.Launcher = "/usr/bin/true" // one that systemd finds

@@ -9,7 +9,7 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// Actual is what a node is, read from systemd and the disk on every pass.
+// Actual is the actual state of a node, read from systemd and the disk on every pass.
 type Actual struct {
 	// Images are the images that are whole, synced and pinned: the keys under which they
 	// were pulled ([Image.Key]), by image id.
@@ -20,8 +20,8 @@ type Actual struct {
 	Volumes map[string]ActualVolume
 	// Workloads are the units davit wrote, by unit name.
 	Workloads map[string]ActualWorkload
-	// Foreign are units of others, by name: the file they come from, or a word of
-	// what they are. It holds at least the desired workloads' names where taken.
+	// Foreign are units that davit does not manage, by name: the file they come from, or their kind in a word. It has at least
+	// the desired workloads' names that are taken.
 	Foreign map[string]string
 	// Listeners say which of the node's programs listen on ports that units publish or are to publish, and what to do.
 	Listeners map[bundle.Port]string
@@ -48,17 +48,17 @@ type ActualVolume struct {
 	Delete bool
 }
 
-// Actual is what the volume has to be on the node, where it is now as current.
+// Actual returns the state that the volume has to have on the node, if its present state is current.
 func (v Volume) Actual(current ActualVolume) ActualVolume {
-	if v.Filled { // owner and mode are its image's, or what its containers made of them
+	if v.Filled { // owner and mode are its image's, or were changed by its containers
 		current.Delete = v.Delete
 		return current
 	}
 	return ActualVolume{v.UID, v.GID, v.Mode, v.Delete}
 }
 
-// LacksParts reports whether the unit failed because the launcher could not give its container what it
-// needs: nothing of the container has run.
+// LacksParts reports whether the unit failed because the launcher could not provide the container's resources: no process of the
+// container has run.
 func (w ActualWorkload) LacksParts() bool {
 	if w.Active != names.Failed || w.Job != "" || w.Run == nil || w.Run.Last == nil || w.Run.Last.Failure == nil {
 		return false
@@ -71,7 +71,7 @@ func (w ActualWorkload) LacksParts() bool {
 	}
 }
 
-// ActualWorkload is a unit davit wrote, and what systemd makes of it.
+// ActualWorkload is a unit that davit wrote, and systemd's state of it.
 type ActualWorkload struct {
 	Ref v1.Ref
 	// Keep is set when it stays though its manifest goes.
@@ -93,8 +93,8 @@ type ActualWorkload struct {
 	// Enabled is systemd's UnitFileState: "enabled", "disabled", "masked", …; it may be empty instead of "enabled" while
 	// the unit is active.
 	Enabled string
-	// Shadow is a file of somebody else's that systemd uses instead of davit's; empty for none. It is not in use before
-	// systemd has read it.
+	// Shadow is an unmanaged file that systemd uses instead of davit's; empty for none. It is not in use before systemd has read
+	// it.
 	Shadow       string
 	ShadowUnread bool
 	// Active, Sub and Result are systemd's ActiveState, SubState and Result.
@@ -114,7 +114,7 @@ type ActualWorkload struct {
 	// Restarts counts how often systemd has restarted it by itself since it was last started otherwise. It is known
 	// where Left is.
 	Restarts int
-	// Missing says what others have removed or changed of what was made for the unit, which is up; empty for nothing.
+	// Missing names the parts of the unit, which is up, that others have removed or changed; empty for none.
 	Missing string
 	// Contested says which program of the node listens on a port that the unit publishes, and what to do; empty for none.
 	Contested string

@@ -12,7 +12,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// TestAPortInUseIsNotPublished holds back what wants a port that a program of the node listens on, and nothing else.
+// TestAPortInUseIsNotPublished holds back objects that publish a port on which a program of the node listens, and no others.
 func TestAPortInUseIsNotPublished(t *testing.T) {
 	t.Parallel()
 	n := reconciletest.NewNode()

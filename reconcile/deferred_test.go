@@ -27,7 +27,7 @@ func withImage(t *testing.T, text, digit string) reconcile.Desired {
 	return resolve.Resolve(resolve.Input{Objects: objects, Images: images, Node: reconciletest.TestNode})
 }
 
-// withNewImage applies a new image to two containers of one manifest and returns what was called for.
+// withNewImage applies a new image to two containers of one manifest and returns the calls of the drivers.
 func withNewImage(t *testing.T, strategy string, kept []history.Generation, fail ...string) (*reconciletest.Node, []string, error) {
 	t.Helper()
 	policy := "updatePolicy: {strategy: " + strategy + "}"
@@ -57,7 +57,7 @@ func TestImagesAreFetchedWhenTheStrategySaysSo(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", strategy, err)
 		}
-		for _, half := range []int{0, len(calls) - 2} { // what is independent has no order
+		for _, half := range []int{0, len(calls) - 2} { // independent calls have no order
 			slices.Sort(calls[half : half+2])
 		}
 		if strategy == "RollingUpdate" {

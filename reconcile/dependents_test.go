@@ -61,7 +61,7 @@ func TestWhatARestartTakesAlong(t *testing.T) {
 	}
 }
 
-// TestAStartWaitsForTheFilesOfWhatItStartsAlong keeps systemd from starting what failed as it was before.
+// TestAStartWaitsForTheFilesOfWhatItStartsAlong keeps systemd from starting the old version of a failed unit.
 func TestAStartWaitsForTheFilesOfWhatItStartsAlong(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -98,7 +98,7 @@ func TestARunningContainerFollowsItsSocket(t *testing.T) {
 	t.Parallel()
 	n := reconciletest.NewNode()
 	n.MustApply(t, reconciletest.Resolve(t, reconciletest.Container("web", listens("80")), reconciletest.Command))
-	if err := n.StartUnit(t.Context(), "web.service"); err != nil { // somebody connects
+	if err := n.StartUnit(t.Context(), "web.service"); err != nil { // a client connects
 		t.Fatal(err)
 	}
 	plan := n.MustApply(t, reconciletest.Resolve(t, reconciletest.Container("web", listens("81")), reconciletest.Command))

@@ -14,8 +14,8 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// Desired is what a node should be, whole: every value a driver needs is in it. As JSON it is what a
-// generation keeps; the bundles are kept on the disk, under the names that it has.
+// Desired is the whole desired state of a node, with every value that a driver needs. A generation keeps it as JSON; the bundles
+// are kept on the disk, under the names that it has.
 type Desired struct {
 	// Images are the images to have, by [Image.Key].
 	Images map[string]Image `json:"images"`
@@ -23,14 +23,13 @@ type Desired struct {
 	Networks map[string]Network `json:"networks"`
 	// Volumes are the named volumes to have, by name.
 	Volumes map[string]Volume `json:"volumes"`
-	// Workloads are what runs, by unit name.
+	// Workloads are the units, by name.
 	Workloads map[string]Workload `json:"workloads"`
-	// Spares are what stands in for workloads while those are restarted, by unit name.
+	// Spares are the surge instances, which run in place of workloads while those are restarted, by unit name.
 	Spares map[string]Workload `json:"spares,omitempty"`
-	// Problems are the objects that could not be resolved, and why. What they name
-	// stays as it was last applied.
+	// Problems are the objects that could not be resolved, and why. The things that they name stay as they were last applied.
 	Problems []Problem `json:"-"`
-	// Notices are what of objects' images is ignored.
+	// Notices are the parts of objects' images that are ignored.
 	Notices map[v1.Ref]string `json:"-"`
 }
 
@@ -71,12 +70,11 @@ type ImageRequest struct {
 // Image is a request resolved to one digest.
 type Image struct {
 	bundle.Image
-	// Request is what was resolved; pulling uses its reference, platform and
-	// credentials, and the digest above.
+	// Request is the resolved request; pulling uses its reference, platform and credentials, and the digest above.
 	Request ImageRequest
 	// Config is the image's own configuration.
 	Config imagespec.ImageConfig
-	// Docker is what Docker's has beside it.
+	// Docker is the part of Docker's configuration that OCI's lacks.
 	Docker DockerConfig `json:"Docker,omitzero"`
 }
 
@@ -133,8 +131,8 @@ type Workload struct {
 	// no bundle, a timer or a target.
 	UnitText string
 	Unit     *units.Unit
-	// Inputs identifies what the object was rendered from, whatever the way of rendering; empty in what an
-	// older davit has kept.
+	// Inputs identifies the inputs that the object was rendered from, whatever the way of rendering; empty in files of older
+	// versions of davit.
 	Inputs string `json:",omitempty"`
 	// Keep says when the unit is started.
 	Keep Keep
@@ -142,14 +140,14 @@ type Workload struct {
 	Triggers string
 	// TTL is how long a finished job's unit is kept; nil means for ever.
 	TTL *time.Duration
-	// Bundle is what the unit starts, BundleDir the name of its directory.
+	// Bundle is the bundle that the unit starts, BundleDir the name of its directory.
 	Bundle    *bundle.Bundle `json:"-"`
 	BundleDir string
 	// Restored is set where it is as an earlier generation had it, and not as the manifests say.
 	Restored bool `json:"-"`
 	// Update says when a change of it has worked.
 	Update Update
-	// Networks and Volumes are the names of what it needs.
+	// Networks and Volumes are the names of its networks and volumes.
 	Networks, Volumes []string
 }
 
@@ -178,7 +176,7 @@ type Update struct {
 // Problem is an object that cannot be applied.
 type Problem struct {
 	Ref v1.Ref
-	// Source is where its manifest begins, Part what of it cannot be had.
+	// Source is where its manifest begins, Part the part of it that is not possible.
 	Source object.Position
 	Part   Part
 	Err    error
@@ -186,14 +184,14 @@ type Problem struct {
 	Units []string
 }
 
-// Part is what a problem of an object lies in.
+// Part is the part of an object that a problem lies in.
 type Part string
 
 // The parts.
 const (
-	PartManifest Part = "manifest" // what it says does not come to anything here
+	PartManifest Part = "manifest" // the manifest has no meaning on this node
 	PartImage    Part = "image"
 	PartNetwork  Part = "network"
 	PartVolume   Part = "volume"
-	PartNode     Part = "node" // the node lacks what it asks for
+	PartNode     Part = "node" // the node lacks a requirement
 )

@@ -53,7 +53,7 @@ func TestReasonsNameWhatChanged(t *testing.T) {
 	for name, test := range map[string]struct {
 		change []string
 		want   string
-		verb   reconcile.Verb // what else than write-unit must happen, or ""
+		verb   reconcile.Verb // the action besides write-unit that must happen, or ""
 	}{
 		"arguments":           {[]string{"args: [other]"}, "arguments changed", reconcile.Restart},
 		"user":                {[]string{"user: nobody"}, "user changed", reconcile.Restart},
@@ -284,7 +284,7 @@ func TestOneReloadForManyChanges(t *testing.T) {
 	}
 }
 
-// TestOnlyWhatIsUnsettledIsKept removes what has been missing for long beside manifests that keep changing.
+// TestOnlyWhatIsUnsettledIsKept removes objects that have been missing for long beside manifests that keep changing.
 func TestOnlyWhatIsUnsettledIsKept(t *testing.T) {
 	t.Parallel()
 	n := reconciletest.NewNode()

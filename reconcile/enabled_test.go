@@ -38,7 +38,7 @@ func TestAnEditEnablesNoUnitThatAnOperatorDisabled(t *testing.T) {
 	}
 }
 
-// enabler notes what is to be enabled.
+// enabler records the units that are to be enabled.
 type enabler struct {
 	*reconciletest.Node
 	names []string
@@ -49,7 +49,7 @@ func (e *enabler) Reload(ctx context.Context, enable []string) (map[string]error
 	return e.Node.Reload(ctx, enable)
 }
 
-// TestAUnitThatWasNeverEnabledIs enables one that a pass wrote and did not come to enable.
+// TestAUnitThatWasNeverEnabledIs enables a unit that a pass wrote and was interrupted before it enabled it.
 func TestAUnitThatWasNeverEnabledIs(t *testing.T) {
 	t.Parallel()
 	n := reconciletest.NewNode()

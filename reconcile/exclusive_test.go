@@ -33,8 +33,8 @@ func writing(name, volume string, more ...string) string {
 
 const volumes = reconciletest.Header + "Volume\nmetadata: {name: one}\n---\n" + reconciletest.Header + "Volume\nmetadata: {name: two}\n---\n"
 
-// TestWhatIsSwappedHasOneUserAtATime makes changes that give things from one object to another, with stops that
-// take a while: nothing ever has two users that are to have one, and what does not change runs on.
+// TestWhatIsSwappedHasOneUserAtATime makes changes that give things from one object to another, with stops that take a while: no
+// exclusive thing ever has two users, and unchanged objects continue to run.
 func TestWhatIsSwappedHasOneUserAtATime(t *testing.T) {
 	t.Parallel()
 	const recreate = "updatePolicy: {strategy: Recreate}"
@@ -63,7 +63,7 @@ func TestWhatIsSwappedHasOneUserAtATime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSimulation()
-			s.behave = func(unit, _ string) behaviour { // so that whatever does not wait starts too early
+			s.behave = func(unit, _ string) behaviour { // so that an action which does not wait starts too early
 				return behaviour{start: time.Second, stop: time.Duration(1+unit[0]%5*3) * time.Second}
 			}
 			stay := reconciletest.Container("stay")
@@ -148,7 +148,7 @@ func TestReplicasGiveAPortUpInTurn(t *testing.T) {
 	}
 }
 
-// TestASwapWithoutLaterPassesStopsFirst has no pass that would follow a restart: what gives something up stops.
+// TestASwapWithoutLaterPassesStopsFirst has no pass that would follow a restart: the object that gives a thing up stops.
 func TestASwapWithoutLaterPassesStopsFirst(t *testing.T) {
 	t.Parallel()
 	n := reconciletest.NewNode()
@@ -163,7 +163,7 @@ func TestASwapWithoutLaterPassesStopsFirst(t *testing.T) {
 	}
 }
 
-// TestDependenciesAndSwapsDoNotWaitForEachOther changes what depends on each other and gives things to each other.
+// TestDependenciesAndSwapsDoNotWaitForEachOther changes objects that depend on each other and give things to each other.
 func TestDependenciesAndSwapsDoNotWaitForEachOther(t *testing.T) {
 	t.Parallel()
 	const onA = "dependsOn: [{name: a, condition: Ready}]"

@@ -72,7 +72,7 @@ func TestWhatStopsTogetherRunsOnUntilAllOfItIsThere(t *testing.T) {
 	}
 }
 
-// TestANetworkStaysWhileARegistryIsAskedAboutItsUsers changes it once what is on it can leave it.
+// TestANetworkStaysWhileARegistryIsAskedAboutItsUsers changes it once its users can leave it.
 func TestANetworkStaysWhileARegistryIsAskedAboutItsUsers(t *testing.T) {
 	t.Parallel()
 	s := newSimulation()

@@ -20,7 +20,7 @@ import (
 	"github.com/davit-project/davit/reconcile/resolve"
 )
 
-// draft is one container as a history draws it, and what its version does.
+// draft is one container as a history draws it, and the behaviour of its version.
 type draft struct {
 	version int
 	behaviour
@@ -32,7 +32,7 @@ func (d draft) text(name string) string {
 		"example.com/app:1", fmt.Sprintf("%s.example.com/app:%d", name, d.version), 1)
 }
 
-// drawDraft draws a version that has not been there, and what it does.
+// drawDraft draws a new version, and its behaviour.
 func drawDraft(t *rapid.T, name string, version int) draft {
 	d := draft{version, behaviour{start: time.Second, stop: time.Second}}
 	switch rapid.IntRange(0, 5).Draw(t, fmt.Sprintf("%s %d", name, version)) {
@@ -86,7 +86,7 @@ func (h *chronicle) edit() {
 	}
 }
 
-// whole is what is desired when all registries answer.
+// whole is the desired state if all registries answer.
 func (h *chronicle) whole() reconcile.Desired {
 	return resolve.Resolve(resolve.Input{Objects: h.objects, Images: reconciletest.Resolved(h.objects, reconciletest.Command), Node: reconciletest.TestNode})
 }
@@ -205,7 +205,7 @@ func TestHistoriesConverge(t *testing.T) {
 	})
 }
 
-// noteConfirmed takes down which bundles were confirmed. What was removed meanwhile counts no more.
+// noteConfirmed records the bundles that were confirmed. Those that were removed since do not count any more.
 func (h *chronicle) noteConfirmed() {
 	confirmed := h.confirmed
 	for unit := range confirmed {
@@ -300,13 +300,13 @@ func TestMutationsStopNoService(t *testing.T) {
 		if stopped := s.stopped(base); len(stopped) > 0 {
 			t.Fatalf("mutation %d stopped services: %v\n%s", i, stopped, text)
 		}
-		// Once it has stood, what the mutation brought goes.
+		// After some time the objects that the mutation added are removed.
 		s.hold = ""
 		settle(objects, "base")
 	}
 }
 
-// loadWhatCanBe loads what of a text can be read.
+// loadWhatCanBe loads the readable documents of a text.
 func loadWhatCanBe(text string) []object.Object {
 	return manifests.Load([]manifests.File{{Path: "/app.yaml", Text: []byte(text)}}, manifests.Options{}).Objects
 }

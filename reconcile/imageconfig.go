@@ -2,8 +2,8 @@ package reconcile
 
 import "time"
 
-// DockerConfig is what Docker's configuration of an image has beside OCI's, as far as it says something to a container
-// that runs (https://github.com/moby/docker-image-spec/blob/v1.3.1/specs-go/v1/image.go).
+// DockerConfig is the part of Docker's configuration of an image that OCI's lacks, as far as it matters to a running container
+// (https://github.com/moby/docker-image-spec/blob/v1.3.1/specs-go/v1/image.go).
 type DockerConfig struct {
 	Healthcheck *Healthcheck `json:"Healthcheck,omitempty"`
 	// Shell runs the command of a health check that is written as for a shell.

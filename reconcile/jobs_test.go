@@ -23,7 +23,7 @@ func newJobNode() *jobNode {
 	return &jobNode{Node: reconciletest.NewNode(), now: time.Date(2026, time.January, 2, 3, 4, 5, 0, time.UTC)}
 }
 
-// ran applies what is desired, lets what was started end well, and reports whether the job's unit was started.
+// ran applies a desired state, lets started units complete, and reports whether the job's unit was started.
 func (n *jobNode) ran(t *testing.T, desired reconcile.Desired, options diff.Options) bool {
 	t.Helper()
 	n.now = n.now.Add(time.Hour)
@@ -92,7 +92,7 @@ func TestAJobsRecordIsOfTheObjectAsItIs(t *testing.T) {
 	}
 }
 
-// TestARecordGoesWithTheLastGenerationThatHasIt removes what nothing can go back to.
+// TestARecordGoesWithTheLastGenerationThatHasIt removes records of generations to which no rollback can return.
 func TestARecordGoesWithTheLastGenerationThatHasIt(t *testing.T) {
 	t.Parallel()
 	n := newJobNode()

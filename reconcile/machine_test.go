@@ -112,7 +112,7 @@ func (m *machine) carryOut(plan reconcile.Plan) {
 	slices.SortFunc(m.requests, func(a, b request) int { return position[a] - position[b] })
 	for _, r := range m.requests {
 		m.Calls = append(m.Calls, r.verb+" "+r.unit)
-		_ = m.manager.ask(byDavit, r.verb, r.unit) // a request before this one may have changed what is possible
+		_ = m.manager.ask(byDavit, r.verb, r.unit) // an earlier request may have changed the possible ones
 	}
 	m.requests = nil
 }
@@ -161,7 +161,7 @@ func (m *machine) look(desired reconcile.Desired) {
 	}
 }
 
-// seen is what the agent reads of a unit.
+// seen returns the agent's view of a unit.
 func (m *machine) seen(name, text string, whole bool, desired reconcile.Desired, judged map[string]bool) reconcile.ActualWorkload {
 	u := m.manager.unit(name)
 	own := ownOf(text)
@@ -195,7 +195,7 @@ func (m *machine) seen(name, text string, whole bool, desired reconcile.Desired,
 	return w
 }
 
-// ownOf is what davit wrote of itself in a unit file; nothing in one of another.
+// ownOf returns davit's own settings in a unit file; none of an unmanaged one.
 func ownOf(text string) units.Own {
 	if known, ok := parsedOwn.Load(text); ok {
 		return known.(units.Own)
@@ -205,7 +205,7 @@ func ownOf(text string) units.Own {
 	return own
 }
 
-// onDisk is what the file of a unit has of its text.
+// onDisk returns the part of a unit's text that is in its file.
 func onDisk(text string) string {
 	if known, ok := filesOf.Load(text); ok {
 		return known.(string)
@@ -215,8 +215,8 @@ func onDisk(text string) string {
 	return file
 }
 
-// parsedOwn and parsedSettings are what unit files say, filesOf what is in them, by their texts: many histories have the
-// same ones.
+// parsedOwn and parsedSettings are the parsed unit files, filesOf their parts on the disk, by their texts: many histories have
+// the same ones.
 var parsedOwn, parsedSettings, filesOf sync.Map
 
 func later(a, b time.Time) time.Time {

@@ -16,7 +16,7 @@ import (
 type manager struct {
 	now    time.Time
 	files  map[string]string          // unit files
-	wants  map[string]map[string]bool // what is enabled: by unit, those that it wants
+	wants  map[string]map[string]bool // links of enabled units: by unit, those that it wants
 	masks  map[string]bool
 	loaded map[string]*loadedUnit
 	// lives says how a process of a bundle starts and stops.
@@ -68,7 +68,7 @@ const (
 	byBoot     origin = "boot"
 )
 
-// transaction is what systemd does for one request: its jobs, by unit.
+// transaction is systemd's answer to one request: its jobs, by unit.
 type transaction struct {
 	by           origin
 	verb, anchor string
@@ -190,7 +190,7 @@ func (m *manager) wantedBy(u *loadedUnit) []string {
 	return slices.Concat(u.settings["Wants"], slices.Sorted(maps.Keys(m.wants[u.name])))
 }
 
-// isAfter reports whether the one unit is ordered after the other. A target is ordered after what it wants.
+// isAfter reports whether the one unit is ordered after the other. A target is ordered after the units that it wants.
 func (m *manager) isAfter(u, other *loadedUnit) bool {
 	if slices.Contains(u.settings["After"], other.name) || slices.Contains(u.settings["Slice"], other.name) {
 		return true
@@ -205,7 +205,7 @@ func (u *loadedUnit) stopsWith(other string) bool {
 
 func isDown(active string) bool { return active == "inactive" || active == "failed" }
 
-// forget drops units that are inactive and that nothing names which is there itself (CollectMode= of systemd.unit(5)).
+// forget drops inactive units that no loaded unit names (CollectMode= of systemd.unit(5)).
 func (m *manager) forget() {
 	needed := map[string]bool{}
 	var need func(u *loadedUnit)
@@ -236,7 +236,8 @@ func (m *manager) forget() {
 	}
 }
 
-// ask has systemd carry out a request (systemctl(1)): what it stops or starts along, and nothing that is so already.
+// ask has systemd carry out a request (systemctl(1)): with the units that it stops or starts along, without those that are in
+// that state already.
 func (m *manager) ask(by origin, verb, name string) error {
 	t := transaction{by: by, verb: verb, anchor: name, jobs: map[string]string{}}
 	pulled := map[string]map[string]bool{} // by unit, those whose jobs call for its job
@@ -448,7 +449,7 @@ func (m *manager) start(u *loadedUnit) {
 	u.until = m.now.Add(m.lives(dir).start)
 }
 
-// fail ends a unit's start because what it requires did not start, and those of what requires it.
+// fail ends a unit's start because a unit that it requires did not start, and the starts of those that require it.
 func (m *manager) fail(u *loadedUnit) {
 	u.job = nil
 	for _, name := range slices.Sorted(maps.Keys(m.loaded)) {
@@ -522,7 +523,7 @@ func (m *manager) enter(u *loadedUnit, active, sub string) {
 // restartWait is RestartSec=.
 const restartWait = time.Second
 
-// ended is what comes of a unit whose process has ended.
+// ended carries out systemd's reaction to the end of a unit's process.
 func (m *manager) ended(u *loadedUnit) {
 	u.until = time.Time{}
 	l, ran := m.lives(u.running), u.running
@@ -607,7 +608,7 @@ func (m *manager) kill(name string) {
 	u.until = m.now.Add(10 * time.Millisecond)
 }
 
-// boot starts the node again: what is enabled starts.
+// boot starts the node again: enabled units start.
 func (m *manager) boot() {
 	m.now = m.now.Add(time.Minute)
 	clear(m.loaded)

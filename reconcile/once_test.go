@@ -10,7 +10,7 @@ import (
 	"github.com/davit-project/davit/units"
 )
 
-// TestADependantStartsNothingAlongThatRunsOnce orders it after what it depends on in any case.
+// TestADependantStartsNothingAlongThatRunsOnce orders it after its dependency in any case.
 func TestADependantStartsNothingAlongThatRunsOnce(t *testing.T) {
 	t.Parallel()
 	const job = reconciletest.Header + "Job\nmetadata: {name: db}\nspec: {backoffLimit: 0, template: {spec: {restartPolicy: Never, containers: [{name: db, image: example.com/app:1}]}}}\n---\n"

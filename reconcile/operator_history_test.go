@@ -21,7 +21,7 @@ import (
 
 var operations = flag.Int("operations", 10, "how many operations there are in a history of an operator")
 
-// parts are what the histories of an operator have on the node, each with its version in the place of VERSION.
+// parts are the objects in the histories of an operator, each with its version in the place of VERSION.
 var parts = map[string]string{
 	"app": `apiVersion: v1
 kind: Pod
@@ -122,8 +122,7 @@ func newTale(t *rapid.T) *tale {
 	return h
 }
 
-// edit writes the manifests, and works out what is desired of them: of each part once in all histories, since parts that
-// need each other are one.
+// edit writes the manifests, and resolves them: each part once in all histories, since parts that need each other are one.
 func (h *tale) edit() {
 	wanted := reconcile.Desired{Images: map[string]reconcile.Image{}, Networks: map[string]reconcile.Network{}, Volumes: map[string]reconcile.Volume{}, Workloads: map[string]reconcile.Workload{}, Spares: map[string]reconcile.Workload{}}
 	texts := map[string]string{}
@@ -144,7 +143,7 @@ func (h *tale) edit() {
 	h.last.digest, h.last.desired = digest, wanted
 }
 
-// resolvedTexts are what is desired of manifests, by their texts.
+// resolvedTexts are the desired states of manifests, by their texts.
 var resolvedTexts sync.Map
 
 func (h *tale) resolve(text string) reconcile.Desired {
@@ -163,7 +162,7 @@ func (h *tale) resolve(text string) reconcile.Desired {
 // makePass makes a pass.
 func (h *tale) makePass() reconcile.Plan { return h.pass(nil, h.last.digest) }
 
-// tell notes what happens, for whoever reads of a history that fails.
+// tell records an event for the report of a history that fails.
 func (h *tale) tell(format string, args ...any) {
 	h.told = append(h.told, fmt.Sprintf("%s "+format, append([]any{h.manager.now.Format("15:04:05.0000")}, args...)...))
 }
@@ -281,7 +280,7 @@ func (h *tale) fail(format string, args ...any) {
 	h.t.Fatalf("%s\n%s", strings.Join(h.told, "\n"), fmt.Sprintf(format, args...))
 }
 
-// judge compares the node with what is to run.
+// judge compares the node with its expected state.
 func (h *tale) judge() {
 	desired := h.last.desired
 	for _, unit := range slices.Sorted(maps.Keys(desired.Workloads)) {

@@ -13,7 +13,7 @@ import (
 	"github.com/davit-project/davit/reconcile/reconciletest"
 )
 
-// heldBy is what holds a unit.
+// heldBy returns the holder of a unit.
 func heldBy(desired reconcile.Desired, actual reconcile.Actual, options diff.Options, unit string) reconcile.Holder {
 	return diff.HeldByOperator(desired, actual, options, unit).By
 }
@@ -312,8 +312,8 @@ func TestWhatABootStartedIsOwedNoMore(t *testing.T) {
 	}
 }
 
-// TestAMaskedReplicaTakesNoTurn updates Deployments of which a replica, or what it needs, is masked and runs: the others do
-// not wait for it.
+// TestAMaskedReplicaTakesNoTurn updates Deployments of which a replica, or a unit that it requires, is masked and runs: the
+// others do not wait for it.
 func TestAMaskedReplicaTakesNoTurn(t *testing.T) {
 	t.Parallel()
 	const web, duo = `{name: c, image: "example.com/app:1"}`, `{name: a, image: "example.com/app:1"}`

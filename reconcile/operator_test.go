@@ -19,8 +19,8 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// TestAnInterruptedPassIsNobodysDoing enables and starts a unit that a pass wrote and did not get to
-// enable, and leaves alone one that somebody disabled.
+// TestAnInterruptedPassIsNobodysDoing enables and starts a unit that a pass wrote and was interrupted before it enabled it, and
+// does not touch one that an operator disabled.
 func TestAnInterruptedPassIsNobodysDoing(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -122,8 +122,8 @@ func TestADependentThatStopsSoonerStillStoppedAlong(t *testing.T) {
 	}
 }
 
-// TestWhatIsStoppingIsLeftToSystemd starts nothing that ended by itself before systemd has decided what
-// comes of it: a start then would hide that it ended, and how often.
+// TestWhatIsStoppingIsLeftToSystemd starts no unit that ended by itself before systemd has decided whether to restart it: a start
+// then would hide that it ended, and how often.
 func TestWhatIsStoppingIsLeftToSystemd(t *testing.T) {
 	t.Parallel()
 	n := reconciletest.NewNode()
@@ -227,7 +227,7 @@ func (h *host) stop(patterns ...string) {
 			h.stops(unit, stopped)
 			return unit != name && stopped[name] && h.Desired.Workloads[unit].Ref == h.Desired.Workloads[name].Ref
 		})
-		isStopped := asked[name] && h.Actual.Workloads[name].IsRunning() // what is down already is not stopped
+		isStopped := asked[name] && h.Actual.Workloads[name].IsRunning() // a unit that is down is not stopped
 		if !has(h.withheld, name) && (isStopped || isPart) {
 			h.withheld[name] = isPart
 		}
@@ -268,7 +268,7 @@ func (h *host) start(names ...string) {
 		parts := map[string]bool{}
 		h.stops(name, parts)
 		for part := range parts {
-			if h.withheld[part] { // it stopped with what runs again
+			if h.withheld[part] { // it stopped with a unit that runs again
 				delete(h.withheld, part)
 			}
 		}
@@ -446,8 +446,8 @@ func TestAStopIsLeftAlone(t *testing.T) {
 	}
 }
 
-// TestWhatEndsAStop starts units as an operator does: that ends the stops of what systemd starts with them, and
-// of nothing else.
+// TestWhatEndsAStop starts units as an operator does: that ends the stops of the units that systemd starts along, and of no
+// others.
 func TestWhatEndsAStop(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -10,8 +10,8 @@ import (
 	"github.com/davit-project/davit/reconcile/reconciletest"
 )
 
-// TestAUnitFileOfTheOperatorsIsLeftAlone neither writes nor restarts a unit that systemd has from elsewhere, keeps what
-// it runs from, and says which file it is.
+// TestAUnitFileOfTheOperatorsIsLeftAlone neither writes nor restarts a unit that systemd reads from an unmanaged file, preserves
+// its resources, and names that file.
 func TestAUnitFileOfTheOperatorsIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	n := reconciletest.NewNode()

@@ -8,14 +8,14 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// Plan is what [Diff] found to do: actions in an order in which they could be done one
-// after the other. It is data, to be printed, compared and tested; [Apply] walks it.
+// Plan is the result of package diff: actions in an order in which they could be carried out one after the other. It is data, to
+// be printed, compared and tested; package apply carries it out.
 type Plan struct {
-	// Actions is what changes.
+	// Actions are the changes.
 	Actions []Action `json:"actions"`
-	// Held is what would change but must not now, and why.
+	// Held are the changes that are held back, and why.
 	Held []Held `json:"held,omitempty"`
-	// Notices say of objects that change what of their images davit ignores.
+	// Notices name the parts of images that davit ignores, for objects that change.
 	Notices []Notice `json:"notices,omitempty"`
 	// Unchanged counts the desired workloads that no action touches.
 	Unchanged int `json:"unchanged"`
@@ -23,7 +23,7 @@ type Plan struct {
 	PruneLater bool `json:"-"`
 }
 
-// Notice says what of an object is ignored.
+// Notice names an ignored part of an object.
 type Notice struct {
 	Object  string `json:"object"`
 	Message string `json:"message"`
@@ -32,7 +32,7 @@ type Notice struct {
 // Empty reports whether nothing changes.
 func (p Plan) Empty() bool { return len(p.Actions) == 0 }
 
-// Blocked are the objects of which something cannot be done, because it is blocked or comes after what is.
+// Blocked are the objects of which an action is not possible, because it is blocked or comes after a blocked one.
 func (p Plan) Blocked() map[string]bool {
 	ids, objects := map[string]bool{}, map[string]bool{}
 	for _, action := range p.Actions { // each comes after those that it needs
@@ -70,11 +70,10 @@ func (p Plan) Begun() map[string]bool {
 type Action struct {
 	// ID is unique in the plan.
 	ID string `json:"id"`
-	// Verb says what is done, Object to which object, "Container/web".
+	// Verb is the kind of the action, Object the object that it is for, "Container/web".
 	Verb   Verb   `json:"verb"`
 	Object string `json:"object"`
-	// Target is what the driver is told: an image id, a network, a volume, the name of a
-	// unit or of a bundle's directory.
+	// Target is the argument of the driver: an image id, a network, a volume, the name of a unit or of a bundle's directory.
 	Target string `json:"target,omitempty"`
 	// Reason says why, for people.
 	Reason string `json:"reason"`
@@ -101,7 +100,7 @@ func (a Action) Failed(err error) error {
 	return fmt.Errorf("%s %s: %w", a.Verb, a.Subject(), err)
 }
 
-// Subject is what the action is about, for people: the object and, where it has others, the unit.
+// Subject is the subject of the action, for people: the object and, if it has others, the unit.
 func (a Action) Subject() string {
 	switch a.Verb {
 	case Stop, WriteUnit, RemoveUnit, Start, Restart, ReloadUnit, Repair:
@@ -121,7 +120,7 @@ func Subject(object, unit string) string {
 	return fmt.Sprintf("%s (%s)", object, names.ID(unit))
 }
 
-// Verb is what an action does.
+// Verb is the kind of an action.
 type Verb string
 
 // The verbs, in the order of a plan's phases.
@@ -151,7 +150,7 @@ const (
 	ForgetJob     Verb = "forget-job"
 )
 
-// Begins reports whether the verb has a unit run what is desired.
+// Begins reports whether the verb has a unit run its desired version.
 func (v Verb) Begins() bool { return v == Start || v == Restart || v == ReloadUnit }
 
 // RunsOn reports whether the action goes on once it was begun: systemd starts or stops a unit, or a launcher repairs it.
@@ -162,17 +161,17 @@ func (a Action) IsFetch() bool {
 	return a.Verb == PullImage || a.Verb == PullLate || a.Verb == ReleaseImage || a.Verb == DeleteImage
 }
 
-// Phase is a part of a plan. What an object needs is fetched before it is switched, and what it used
-// is pruned afterwards; the objects do not wait for each other.
+// Phase is a part of a plan. The requirements of an object are fetched before it is switched, and unused things are pruned
+// afterwards; the objects do not wait for each other.
 type Phase int
 
 // The phases.
 const (
 	// Fetching brings everything that the node lacks; nothing that runs sees it.
 	Fetching Phase = iota
-	// Switching turns from what was to what is to be.
+	// Switching replaces the actual state by the desired one.
 	Switching
-	// Pruning removes what nothing uses any more.
+	// Pruning removes unused things.
 	Pruning
 )
 
@@ -192,20 +191,19 @@ func (v Verb) Phase() Phase {
 type Held struct {
 	Object string `json:"object"`
 	Reason string `json:"reason"`
-	// By is what holds it, in a word.
+	// By is the holder, in a word.
 	By Holder `json:"by"`
-	// Intended is set when the node's owner wanted it so, as with a masked unit; anything
-	// else wants somebody's attention.
+	// Intended is set if the node's owner wanted it so, as with a masked unit; anything else needs attention.
 	Intended bool `json:"intended,omitempty"`
 }
 
-// Holder is what holds a change back.
+// Holder is the reason why a change is held back.
 type Holder string
 
 // The holders.
 const (
-	ByProblem      Holder = "Unresolved"    // what the object needs cannot be found
-	ByForeignUnit  Holder = "ForeignUnit"   // somebody else's unit has the name
+	ByProblem      Holder = "Unresolved"    // a requirement of the object cannot be found
+	ByForeignUnit  Holder = "ForeignUnit"   // an unmanaged unit has the name
 	ByMask         Holder = "Masked"        // systemctl mask
 	ByDisable      Holder = "Disabled"      // systemctl disable
 	ByStop         Holder = "Stopped"       // systemctl stop
@@ -213,15 +211,15 @@ const (
 	BySuspension   Holder = "Suspended"     // davit suspend
 	ByAnnotation   Holder = "PruneDisabled" // the object itself asks to be kept
 	ByPruneGuard   Holder = "PruneHeld"     // it is not sure enough that the object is to go
-	ByVolume       Holder = "VolumeHeld"    // what is in a volume would not be seen any more
-	ByTaken        Holder = "Taken"         // another object still has what only one can have
+	ByVolume       Holder = "VolumeHeld"    // the content of a volume would be hidden
+	ByTaken        Holder = "Taken"         // another object still has a thing that only one can have
 	ByListener     Holder = "PortInUse"     // a program of the node listens on a port that is to be published
-	ByDriftPolicy  Holder = "DriftReported" // the node's owner wants drift told, not put right
+	ByDriftPolicy  Holder = "DriftReported" // the node's owner wants drift reported, not repaired
 	ByFailedChange Holder = "RolledBack"    // the object's last change did not work
 	ByRollback     Holder = "Rollback"      // davit rollback
 )
 
-// Refused reports whether something is held back that nobody asked to be.
+// Refused reports whether a change is held back without an operator's intention.
 func (p Plan) Refused() bool {
 	return slices.ContainsFunc(p.Held, func(h Held) bool { return !h.Intended })
 }
@@ -236,7 +234,7 @@ func (p *Plan) Add(action Action) string {
 	return action.ID
 }
 
-// Hold notes what is held back, once for an object of several units.
+// Hold records a change that is held back, once for an object of several units.
 func (p *Plan) Hold(held Held) {
 	if !slices.Contains(p.Held, held) {
 		p.Held = append(p.Held, held)

@@ -8,9 +8,9 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// Precedes says what systemd does before it starts a unit for which it has a job; "" for nothing that is known here. It
-// stops the unit itself, starts what the unit is ordered after, and stops what is ordered before or after it: a stop
-// comes before a start whatever the order is (systemd.unit(5), Before=).
+// Precedes names systemd's next step before it starts a unit for which it has a job; "" if none is known here. It stops the unit
+// itself, starts the units that it is ordered after, and stops units that are ordered before or after it: a stop comes before a
+// start whatever the order is (systemd.unit(5), Before=).
 func Precedes(workload Workload, current ActualWorkload, workloads map[string]ActualWorkload) string {
 	if workload.Unit == nil {
 		return ""

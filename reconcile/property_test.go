@@ -111,8 +111,7 @@ func failures(t *rapid.T, plan reconcile.Plan) map[string]error {
 	return fail
 }
 
-// checkInvariants are what no failure may break: what runs has all that its next start
-// needs.
+// checkInvariants checks the conditions that no failure may break: running units have all that their next start needs.
 func checkInvariants(t *rapid.T, n *reconciletest.Node) {
 	for name, workload := range n.Actual.Workloads {
 		if !slices.Contains(n.Actual.Bundles, workload.BundleDir) {

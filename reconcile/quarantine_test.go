@@ -17,7 +17,7 @@ import (
 
 const together = "updatePolicy: {minReadySeconds: 2, progressDeadlineSeconds: 5, atomic: Set}"
 
-// story is a simulation whose containers tell by their arguments what becomes of them.
+// story is a simulation in which the arguments of containers decide their behaviour.
 type story struct {
 	*simulation
 	t       *testing.T
@@ -59,7 +59,7 @@ func (s *story) advance(seconds int) {
 	s.pass(s.objects, s.text)
 }
 
-// check compares the arguments of what runs, such as "web 1".
+// check compares the arguments of the running containers, such as "web 1".
 func (s *story) check(when string, want map[string]string) {
 	s.t.Helper()
 	for name, args := range want {
@@ -74,13 +74,13 @@ func (s *story) check(when string, want map[string]string) {
 	}
 }
 
-// app is a container with an argument, and what else its spec says.
+// app is a container with an argument, and more lines of its specification.
 func app(name, arg string, more ...string) string {
 	return reconciletest.Container(name, append(more, "hostNetwork: true", fmt.Sprintf("command: ['%s']", arg))...)
 }
 
-// TestASetIsTakenBackAlone takes back what asks to be taken back with a change that does not work, and leaves all
-// else as the manifests have it. An edit of what failed has the others tried again.
+// TestASetIsTakenBackAlone rolls back the objects that ask to be rolled back with a change that does not work, and leaves all
+// others as the manifests have them. An edit of the failed object has the others tried again.
 func TestASetIsTakenBackAlone(t *testing.T) {
 	t.Parallel()
 	s := newStory(t)
@@ -106,7 +106,7 @@ func TestAQuarantineEndsWithItsCause(t *testing.T) {
 	const soon = "updatePolicy: {minReadySeconds: 2, progressDeadlineSeconds: 5}"
 	bad := app("web", "never", soon) + app("other", "1")
 	for name, test := range map[string]struct {
-		between string // what the manifests are in between
+		between string // the manifests in between
 		again   bool
 	}{
 		"the version before":           {app("web", "1", soon) + app("other", "1"), true},
@@ -180,7 +180,7 @@ func TestWhatWorkedLastOutlivesAnError(t *testing.T) {
 	s.check("after a bad edit", map[string]string{"web": "0", "other": "3"})
 }
 
-// TestResumeTriesAgain suspends a change while it fails, and lets it happen when what kept it from working is gone.
+// TestResumeTriesAgain suspends a change while it fails, and resumes it when the obstacle is gone.
 func TestResumeTriesAgain(t *testing.T) {
 	t.Parallel()
 	const soon = "updatePolicy: {minReadySeconds: 2, progressDeadlineSeconds: 5}"
@@ -285,7 +285,7 @@ func TestAWaitEndsWithItsEdit(t *testing.T) {
 	if g := s.kept[0]; g.State != history.Applied || len(g.Waiting) > 0 {
 		t.Errorf("generation %d is %s: %s", g.Number, g.State, g.Summary())
 	}
-	// A registry that stays away while the edit is there is waited for.
+	// A registry that does not answer while the edit exists is waited for.
 	s.edit(elsewhere+app("other", "3", soon), 10)
 	if g := s.kept[0]; g.State != history.Applying || !slices.Contains(g.Waiting, reconciletest.WebObject) {
 		t.Errorf("web does not wait: %s, %s", g.State, g.Summary())

@@ -11,7 +11,7 @@ import (
 	"github.com/davit-project/davit/reconcile/reconciletest"
 )
 
-// TestAChangedFileReloads what says how it reloads, and restarts the rest.
+// TestAChangedFileReloads reloads containers with a reload action, and restarts the others.
 func TestAChangedFileReloads(t *testing.T) {
 	t.Parallel()
 	const (

@@ -15,8 +15,8 @@ func lab(subnet string) string {
 	return reconciletest.Header + "Network\nmetadata: {name: lab}\nspec: {subnets: [{subnet: " + subnet + "}]}\n---\n"
 }
 
-// TestAChangedNetworkIsMadeAnew has what is attached to a network stop before it changes and start
-// after it, dependents in order, and nothing else.
+// TestAChangedNetworkIsMadeAnew has the containers on a network stop before it changes and start after it, dependents in order,
+// and no others.
 func TestAChangedNetworkIsMadeAnew(t *testing.T) {
 	t.Parallel()
 	n := reconciletest.NewNode()
@@ -40,8 +40,8 @@ func TestAChangedNetworkIsMadeAnew(t *testing.T) {
 	}
 }
 
-// TestANetworkThatCannotChangeStopsNothing for good: what was stopped for it starts, and what its
-// plugins refuse stops nothing at all.
+// TestANetworkThatCannotChangeStopsNothing for good: containers that were stopped for it start, and a change that its plugins
+// refuse stops none.
 func TestANetworkThatCannotChangeStopsNothing(t *testing.T) {
 	t.Parallel()
 	for call, stops := range map[string]bool{"check-network lab": false, "network lab": true} {

@@ -24,7 +24,7 @@ func damaged(t *testing.T, missing string) (*reconciletest.Node, reconcile.Desir
 	return n, desired
 }
 
-// change changes what a unit of the node is.
+// changeWorkload changes the actual state of a unit.
 func changeWorkload(n *reconciletest.Node, unit string, change func(*reconcile.ActualWorkload)) {
 	current := n.Actual.Workloads[unit]
 	change(&current)

@@ -6,7 +6,7 @@ import (
 	"github.com/davit-project/davit/units/bundle"
 )
 
-// Run is what is known of how a unit runs, beyond its state. It is read of units that are judged.
+// Run are facts about a running unit beyond its state. They are read for units that are judged.
 type Run struct {
 	// Invocation tells this start of the unit from all others.
 	Invocation string
@@ -15,14 +15,14 @@ type Run struct {
 	// Before is set when that start was made before the version that is judged began, EndedBefore when the run that
 	// ended last was of another version.
 	Before, EndedBefore bool
-	// Queued is since when systemd has a job for it that nothing precedes, as far as is known, and has not come to
-	// its start; zero where that is not so.
+	// Queued is the time since when systemd has a job for it that no known job precedes and that has not begun its start; zero
+	// for none.
 	Queued time.Time
 	// ReloadFailed is set when its last reload failed.
 	ReloadFailed bool
 	// Restarts counts how often systemd restarted it by itself since davit or an operator started it.
 	Restarts int
-	// Ready is what its readiness probe says; nil where none is made.
+	// Ready is the result of its readiness probe; nil if it has none.
 	Ready *Readiness
 	// Last is how it last ended; nil where it has not since the node booted.
 	Last *bundle.LastRun
@@ -50,7 +50,7 @@ func (r Run) Dead() bool {
 	return r.Last != nil && r.Last.Failure.IsOfRun()
 }
 
-// Readiness is what the readiness probe of a unit that is up says.
+// Readiness is the result of the readiness probe of a unit that is up.
 type Readiness struct {
 	Ready bool
 	// Since is since when, Reason why it is not ready.

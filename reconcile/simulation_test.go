@@ -24,7 +24,7 @@ type simulation struct {
 	kept       []history.Generation
 	states     map[int]reconcile.Desired
 	quarantine map[string]history.Quarantined
-	// behave says what becomes of a unit that is started from a bundle.
+	// behave returns the behaviour of a unit that is started from a bundle.
 	behave func(unit, bundleDir string) behaviour
 	// available says whether an image can be pulled, and its reference resolved, now.
 	available func(reference string) bool
@@ -33,7 +33,7 @@ type simulation struct {
 		digest  string
 		desired reconcile.Desired
 	}
-	suspended map[string]string    // what nothing changes
+	suspended map[string]string    // facts that no event changes
 	hold      string               // why nothing may be removed
 	most      int                  // how many generations are kept; 0 for all
 	until     map[string]time.Time // when systemd's job for a unit is done with its present step
@@ -41,13 +41,13 @@ type simulation struct {
 	systemd interface {
 		apply.UnitFiles
 		apply.Services
-		// look reads what the node is; carryOut begins what a plan has asked for.
+		// look reads the actual state; carryOut begins the actions of a plan.
 		look(desired reconcile.Desired)
 		carryOut(plan reconcile.Plan)
 	}
 }
 
-// behaviour is what a version of a unit does.
+// behaviour is the behaviour of a version of a unit.
 type behaviour struct {
 	start, stop time.Duration // how long they take
 	broken      bool          // its start fails
@@ -123,7 +123,7 @@ func (s *simulation) queue(verb, name string) error {
 	return reconcile.Waiting{For: verb + " of " + name}
 }
 
-// begin has a unit start from what systemd has read.
+// begin has a unit start from the loaded unit file.
 func (s *simulation) begin(name string, current *reconcile.ActualWorkload) {
 	current.Active, current.Sub, current.Job, current.Result, current.Started = "activating", "start", "start", "success", true
 	current.RunningDir, current.Running = current.BundleDir, nil
@@ -165,7 +165,7 @@ func (s *simulation) tick() {
 	}
 }
 
-// desire resolves what registries answer of.
+// desire resolves the images of registries that answer.
 func (s *simulation) desire(objects []object.Object) reconcile.Desired {
 	images := reconciletest.Resolved(objects, reconciletest.Command)
 	for request := range images {
@@ -176,7 +176,7 @@ func (s *simulation) desire(objects []object.Object) reconcile.Desired {
 	return resolve.Resolve(resolve.Input{Objects: objects, Images: images, Node: reconciletest.TestNode})
 }
 
-// wanted is what is desired of manifests; where registries always answer the same, it is worked out once.
+// wanted is the desired state of manifests, resolved once if registries always answer the same.
 func (s *simulation) wanted(objects []object.Object, digest string) reconcile.Desired {
 	if s.last.digest != digest || !s.steady {
 		s.last.digest, s.last.desired = digest, s.desire(objects)
@@ -184,8 +184,7 @@ func (s *simulation) wanted(objects []object.Object, digest string) reconcile.De
 	return s.last.desired
 }
 
-// pass makes the node what the manifests say, as far as that is possible now. It returns what is left
-// to do.
+// pass brings the node to the state of the manifests, as far as that is possible now. It returns the remaining actions.
 func (s *simulation) pass(objects []object.Object, digest string) reconcile.Plan {
 	for range 3 {
 		wanted := s.wanted(objects, digest)
@@ -223,7 +222,7 @@ func (s *simulation) pass(objects []object.Object, digest string) reconcile.Plan
 	return reconcile.Plan{}
 }
 
-// earlier is what a generation applied. What it needs must not have been removed.
+// earlier returns the desired state of a generation. Its resources must not have been removed.
 func (s *simulation) earlier(number int) (reconcile.Desired, error) {
 	for _, workload := range s.states[number].Workloads {
 		if workload.BundleDir != "" && !slices.Contains(s.Actual.Bundles, workload.BundleDir) {

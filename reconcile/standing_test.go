@@ -10,8 +10,8 @@ import (
 	"github.com/davit-project/davit/reconcile"
 )
 
-// standing is what is to run of a node, as docs/updates.md says it. It knows of each request to systemd who made it, and
-// nothing of how davit finds that out.
+// standing is the expected state of a node, after docs/updates.md. It knows for each request to systemd who made it, and not how
+// davit finds that out.
 type standing struct {
 	manager *manager
 	// withheld are the units that the operator stopped; true if the unit stopped as a part of another one.
@@ -72,7 +72,7 @@ func (s *standing) note(t transaction) {
 	}
 }
 
-// start ends the stops of what starts, and of what stopped with that.
+// start ends the stops of the started units, and of those that stopped with them.
 func (s *standing) start(unit string) {
 	u := s.manager.unit(unit)
 	delete(s.withheld, unit)
@@ -80,7 +80,7 @@ func (s *standing) start(unit string) {
 	delete(s.unsure, unit)
 	delete(s.alone, unit)
 	s.up[unit] = true
-	if u.job != nil && u.job.verb == "stop" && u.active == "active" { // what stops with it does, and it does not
+	if u.job != nil && u.job.verb == "stop" && u.active == "active" { // units that stop with it stop, and it does not
 		s.blurDependents(unit)
 	}
 	for part, isPart := range s.withheld {
@@ -107,8 +107,8 @@ func (s *standing) isStopping(u *loadedUnit) bool {
 	return u.job != nil && u.job.verb == "stop" || s.manager.now.Sub(at) < oneStop
 }
 
-// mayStart reports whether davit may ask for a transaction that starts a unit. systemd itself starts what a unit wants, and
-// what that requires.
+// mayStart reports whether davit may ask for a transaction that starts a unit. systemd itself starts units that a unit wants, and
+// those that these require.
 func (s *standing) mayStart(t transaction, unit string) bool {
 	_, withheld := s.withheld[unit]
 	required := s.required(t.anchor, map[string]bool{})
@@ -146,7 +146,7 @@ func (s *standing) stopsWith(u *loadedUnit, whole string, seen []string) bool {
 	return false
 }
 
-// asFile is a unit with what its file says: of one that is masked systemd knows nothing, and davit that.
+// asFile returns a unit with the settings of its file: systemd does not know those of a masked one, but davit does.
 func (s *standing) asFile(u *loadedUnit) *loadedUnit {
 	if !u.masked {
 		return u
@@ -159,10 +159,10 @@ func objectOf(u *loadedUnit) string {
 	return ownOf(u.text).Object
 }
 
-// oneStop is the time within which two stops look as one to who only sees when units stopped.
+// oneStop is the time within which two stops look as one if only the times of the stops are known.
 const oneStop = 5 * time.Second
 
-// stop notes what is stopped.
+// stop records a stop.
 func (s *standing) stop(t transaction) {
 	for _, unit := range slices.Sorted(maps.Keys(t.jobs)) {
 		if reconcile.IsSurge(unit) {
@@ -176,7 +176,7 @@ func (s *standing) stop(t transaction) {
 		case t.by == byDavit:
 			if _, withheld := s.withheld[unit]; !withheld {
 				s.ours[unit] = true
-			} else if u.job != nil && unit != t.anchor { // the operator's stop goes on, and ends with that of what davit stops
+			} else if u.job != nil && unit != t.anchor { // the operator's stop continues, and ends with that of the units that davit stops
 				s.unsure[unit] = true
 			}
 		case t.by != byOperator:
@@ -200,7 +200,8 @@ func (s *standing) stop(t transaction) {
 	}
 }
 
-// stopParts notes that parts of what the operator stops are not to run that are down already: davit may have stopped them.
+// stopParts records that parts of units which the operator stops are to stay down if they are down already: davit may have
+// stopped them.
 func (s *standing) stopParts(stopped map[string]string) {
 	for unit := range s.up {
 		for whole := range stopped {
@@ -240,8 +241,8 @@ func (s *standing) blur(needed string) {
 	}
 }
 
-// cover notes that a unit stops again of which systemd keeps the time of the last stop alone: of those that stopped with it
-// before, and are down still, systemd does not know any more that they did. What davit stops, it knows before.
+// cover records that a unit stops again of which systemd keeps the time of the last stop alone: for units that stopped with it
+// before, and are still down, systemd has no record any more that they did. davit knows its own stops before.
 func (s *standing) cover(by origin, needed string) {
 	again := s.manager.unit(needed)
 	if by == byDavit || again.active != "active" || again.left.IsZero() {
@@ -289,7 +290,7 @@ func (s *standing) boot() {
 	s.reset()
 }
 
-// expectation is what is to become of a unit.
+// expectation is the expected state of a unit.
 type expectation string
 
 const (
@@ -298,14 +299,14 @@ const (
 	isEither expectation = "up or down"
 )
 
-// verdict is what is to become of a unit that is wanted.
+// verdict returns the expected state of a desired unit.
 func (s *standing) verdict(unit string, desired reconcile.Desired, seen []string) expectation {
 	workload := desired.Workloads[unit]
 	_, withheld := s.withheld[unit]
 	state := s.manager.fileState(unit)
 	verdict := isUp
 	switch {
-	case state == "masked" && s.up[unit], s.alone[unit]: // it runs on, whatever becomes of others
+	case state == "masked" && s.up[unit], s.alone[unit]: // it continues to run, whether others run or not
 		return isEither
 	case state == "masked", withheld && !s.unsure[unit]:
 		return isHeld

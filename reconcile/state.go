@@ -23,9 +23,8 @@ func (w ActualWorkload) IsDown() bool {
 	return (w.Active.Down() || w.Active == "") && w.Job == ""
 }
 
-// IsArriving reports whether systemd has a job for the unit that ends with what its unit file says, which
-// is what is wanted. Where davit has to start the unit still, the job was begun before, and is no try that systemd
-// makes by itself of what has failed.
+// IsArriving reports whether systemd has a job for the unit that ends with the version in its unit file, which is the desired
+// one. If davit still has to start the unit, the job was begun before, and is no retry of a failed unit by systemd itself.
 func (w ActualWorkload) IsArriving(workload Workload, owed bool) bool {
 	if w.UnitText != workload.UnitText || w.NeedReload {
 		return false
@@ -41,7 +40,7 @@ func (w ActualWorkload) IsArriving(workload Workload, owed bool) bool {
 	}
 }
 
-// Bundles are what its unit file names and what it runs.
+// Bundles returns the bundle that its unit file names and the one of its process.
 func (w ActualWorkload) Bundles() iter.Seq[*bundle.Bundle] {
 	return func(yield func(*bundle.Bundle) bool) {
 		if w.Bundle == nil || yield(w.Bundle) {
@@ -64,8 +63,8 @@ func (w ActualWorkload) Condition() string {
 	}
 }
 
-// IsQueued reports whether systemd has a job for the unit and has not come to its start. One that waits for its
-// next try is said to be activating.
+// IsQueued reports whether systemd has a job for the unit and has not begun its start. A unit that waits for its next try counts
+// as activating.
 func (w ActualWorkload) IsQueued() bool {
 	starting := w.Active == names.Activating && !w.Sub.Restarting()
 	return w.Job != "" && w.Job != "reload" && !starting && w.Active != names.Reloading
@@ -106,9 +105,9 @@ func (w ActualWorkload) IsMasked() bool {
 	return w.Enabled == "masked" || w.Enabled == "masked-runtime"
 }
 
-// WasStopped reports whether a unit is down because it was asked to stop. Nothing else stops what has no
-// process, or stays active after its process ended; of a container that systemd always starts again (Restart= of
-// systemd.service(5)) the process may then have ended in any way. Of any other the launcher notes it.
+// WasStopped reports whether a unit is down because it was asked to stop. Only a request stops a unit that has no process, or
+// stays active after its process ended; the process of a container that systemd always restarts (Restart= of systemd.service(5))
+// may then have ended in any way. For other units the launcher records it.
 func (w ActualWorkload) WasStopped(workload Workload) bool {
 	if !w.IsDown() {
 		return false

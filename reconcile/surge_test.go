@@ -43,7 +43,7 @@ func TestASpareStandsInWhileItsContainerIsRestarted(t *testing.T) {
 	}
 }
 
-// TestASpareThatDoesNotWork leaves what runs alone: the new version does not work.
+// TestASpareThatDoesNotWork does not touch the running version: the new version does not work.
 func TestASpareThatDoesNotWork(t *testing.T) {
 	t.Parallel()
 	n := reconciletest.NewNode()
@@ -82,7 +82,7 @@ func TestASpareOfAnInterruptedChange(t *testing.T) {
 	}
 }
 
-// TestNothingStandsInUnwatched for what nobody waits for: it would be gone before it is of use.
+// TestNothingStandsInUnwatched has no surge instance if no pass waits for the update: it would be removed before it is of use.
 func TestNothingStandsInUnwatched(t *testing.T) {
 	t.Parallel()
 	n := reconciletest.NewNode()

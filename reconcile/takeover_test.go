@@ -20,8 +20,8 @@ import (
 	"github.com/davit-project/davit/reconcile/resolve"
 )
 
-// shapes are objects of one name: each kind, and what else decides which units it has. main and side are the names
-// of containers in all of them, so that pods of several have units in common.
+// shapes are objects of one name: each kind, and other settings that decide which units it has. main and side are the names of
+// containers in all of them, so that pods of several have units in common.
 var shapes = map[string]string{
 	"Container":              reconciletest.Container("x"),
 	"Container, Recreate":    reconciletest.Container("x", "updatePolicy: {strategy: Recreate}"),
@@ -62,8 +62,8 @@ func cronJobOf(pod, policy string) string {
 		", jobTemplate: {spec: {template: {spec: {restartPolicy: Never, " + pod + "}}}}}\n"
 }
 
-// TestEveryKindFollowsEveryOther applies each shape and then each other one of the same name: nothing of the first
-// runs or is there after that, and of the second all that davit starts.
+// TestEveryKindFollowsEveryOther applies each shape and then each other one of the same name: no unit of the first exists after
+// that, and all units of the second that davit starts run.
 func TestEveryKindFollowsEveryOther(t *testing.T) {
 	t.Parallel()
 	for _, from := range slices.Sorted(maps.Keys(shapes)) {
@@ -76,7 +76,7 @@ func TestEveryKindFollowsEveryOther(t *testing.T) {
 				n := reconciletest.NewNode()
 				old, next := reconciletest.Resolve(t, shapes[from], reconciletest.Command), reconciletest.Resolve(t, shapes[to], reconciletest.Command)
 				n.MustApply(t, old)
-				for name, current := range n.Actual.Workloads { // runs of a CronJob, and what sockets start
+				for name, current := range n.Actual.Workloads { // runs of a CronJob, and units that sockets start
 					current.Active, current.RunningDir, current.Started = "active", current.BundleDir, true
 					n.Actual.Workloads[name] = current
 				}
@@ -87,8 +87,8 @@ func TestEveryKindFollowsEveryOther(t *testing.T) {
 	}
 }
 
-// TestEveryKindComesBackWhileItStops has a name become each other shape, and what it was again at once: davit stopped
-// its units, and not an operator.
+// TestEveryKindComesBackWhileItStops has a name become each other shape, and return at once: davit stopped its units, and not an
+// operator.
 func TestEveryKindComesBackWhileItStops(t *testing.T) {
 	t.Parallel()
 	for _, from := range slices.Sorted(maps.Keys(shapes)) {
@@ -120,7 +120,7 @@ func TestEveryKindComesBackWhileItStops(t *testing.T) {
 	}
 }
 
-// checkTaken checks that a node has what is desired, and nothing of what was before.
+// checkTaken checks that a node has the desired units, and none of the earlier ones.
 func checkTaken(t *testing.T, n *reconciletest.Node, old, desired reconcile.Desired) {
 	t.Helper()
 	for unit, current := range n.Actual.Workloads {
@@ -177,7 +177,7 @@ func TestAUnitOfAnotherObjectStopsFirst(t *testing.T) {
 	}
 }
 
-// TestAStopByHandIsOfOneObject starts what takes the place of an object that an operator stopped.
+// TestAStopByHandIsOfOneObject starts the successor of an object that an operator stopped.
 func TestAStopByHandIsOfOneObject(t *testing.T) {
 	t.Parallel()
 	n := reconciletest.NewNode()

@@ -19,8 +19,8 @@ func other(source string) string {
 	return reconciletest.Header + "Volume\nmetadata: {name: data}\nspec: {" + source + "}\n---\n"
 }
 
-// TestAVolumeOfAnotherKindIsHeld keeps what runs with its data, whatever the Volume becomes, until a person
-// confirms it, and deletes nothing while a Volume of the name is there.
+// TestAVolumeOfAnotherKindIsHeld preserves running containers and their data, whatever the Volume becomes, until a person
+// confirms the change, and deletes nothing while a Volume of the name exists.
 func TestAVolumeOfAnotherKindIsHeld(t *testing.T) {
 	t.Parallel()
 	declared := map[string]bool{"data": true}

@@ -5,7 +5,7 @@ import "time"
 // Waiting is the error of something that is under way: it has neither succeeded nor failed.
 // An object that needs it stays as it is until then.
 type Waiting struct {
-	// For says what is waited for, for people: "pull of example.com/app:2: 34 % of 120 MiB".
+	// For is the awaited event, for people: "pull of example.com/app:2: 34 % of 120 MiB".
 	For string
 	// Blocked is set where that does not end by itself.
 	Blocked bool

@@ -15,7 +15,7 @@ import (
 	"github.com/davit-project/davit/units/names"
 )
 
-// waiting are a plan's actions that wait for something outside of it: the action, and for what.
+// waiting returns a plan's actions that wait for an event outside of it: the action, and the event.
 func waiting(plan reconcile.Plan) []string {
 	var waits []string
 	for _, action := range plan.Actions {
@@ -55,7 +55,7 @@ func TestADependantWaitsForWhatHasFailed(t *testing.T) {
 	if start := action(t, plan, "start app.service"); !start.Blocked || len(plan.Actions) != 1 {
 		t.Errorf("the start is %+v in %v", start, reconciletest.Verbs(plan))
 	}
-	// Another version of what failed is tried, and the dependant with it.
+	// Another version of the failed object is tried, and the dependent with it.
 	changed := reconciletest.Resolve(t, strings.Replace(text, "oneshot: true", "oneshot: true\n  args: [other]", 1), reconciletest.Command)
 	if plan := diff.Diff(changed, n.Actual, diff.Options{}); len(waiting(plan)) > 0 {
 		t.Errorf("waits: %v", waiting(plan))
@@ -77,8 +77,8 @@ func TestADependantWaitsForWhatIsNotOnTheNodeYet(t *testing.T) {
 	}
 }
 
-// TestAStartWaitsForAStopOnlyWhereBothNeedTheSame starts what publishes the port of a removed container
-// after that has stopped, and everything else at once.
+// TestAStartWaitsForAStopOnlyWhereBothNeedTheSame starts a container that publishes the port of a removed one after that one has
+// stopped, and all others at once.
 func TestAStartWaitsForAStopOnlyWhereBothNeedTheSame(t *testing.T) {
 	t.Parallel()
 	const port = "ports: [{containerPort: 80, hostPort: 8080}]"
