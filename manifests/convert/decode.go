@@ -64,7 +64,7 @@ func (d *Document) head() (version, kind *yaml.Node) {
 	return nil, nil
 }
 
-// newObject makes an empty object of davit's own kinds.
+// newObject returns an empty object of one of davit's kinds.
 func (d *Document) newObject(version, kind *yaml.Node) v1.Object {
 	if version.Value != v1.APIVersion {
 		d.unknownAPI(version, kind)
@@ -78,7 +78,7 @@ func (d *Document) newObject(version, kind *yaml.Node) v1.Object {
 	return create()
 }
 
-// mistypedHead reports an apiVersion or kind that is there and is no text.
+// mistypedHead reports an apiVersion or kind that is not text.
 func (d *Document) mistypedHead(key string) bool {
 	node := d.Entry(key)
 	if node == nil || node.Kind == yaml.ScalarNode && node.Tag != "!!null" {

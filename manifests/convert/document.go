@@ -24,7 +24,7 @@ type Document struct {
 	service    *kube.Service
 	persistent *kube.PersistentVolume
 	claim      *kube.Claim
-	about      v1.ObjectMeta // of what becomes no object
+	about      v1.ObjectMeta // of documents without an object
 }
 
 func newDocument(parsed *yaml.Document) *Document {
@@ -49,7 +49,7 @@ func (d *Document) Placed() object.Object {
 	return object.Object{Object: d.Object, Source: d.Position(d.Root)}
 }
 
-// Settle reports what checks have found, at the fields of the document.
+// Settle reports the findings of checks at the fields of the document.
 func (d *Document) Settle() {
 	for _, found := range d.Found {
 		found.Path = d.sourcePath(found.Path)

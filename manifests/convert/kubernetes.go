@@ -20,8 +20,8 @@ import (
 	"github.com/davit-project/davit/manifests/yaml"
 )
 
-// decodeKubernetes makes davit's objects of a document of Kubernetes'. Its fields are checked
-// against Kubernetes' own type first, which tells a slip from what davit does not do.
+// decodeKubernetes makes davit's objects of a document of Kubernetes'. Its fields are checked against Kubernetes' own type first,
+// which distinguishes a slip from a field that davit lacks.
 func (d *Document) decodeKubernetes(apiVersion, kind string, of reflect.Type) (others []*Document) {
 	d.kubernetes = true
 	tree, _ := d.Read(of, yaml.Dialect{Value: kubernetesValue, Optional: true}).(map[string]any)
@@ -31,7 +31,7 @@ func (d *Document) decodeKubernetes(apiVersion, kind string, of reflect.Type) (o
 	result := kube.Convert(apiVersion, kind, tree)
 	d.reportAll(result.Problems)
 	if len(d.Diagnostics) > 0 {
-		return nil // what it came to would only say the same again
+		return nil // its result would only repeat the same
 	}
 	d.service, d.persistent, d.about = result.Service, result.PersistentVolume, result.Meta
 	for i, object := range result.Objects {
@@ -48,7 +48,7 @@ func (d *Document) decodeKubernetes(apiVersion, kind string, of reflect.Type) (o
 	return others
 }
 
-// reportAll reports what the conversion has to say.
+// reportAll reports the messages of the conversion.
 func (d *Document) reportAll(problems []kube.Problem) {
 	for _, problem := range problems {
 		found := object.Diagnostic{Path: problem.Path, Message: problem.Message, Hint: problem.Hint}

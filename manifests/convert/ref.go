@@ -8,8 +8,8 @@ import (
 	"github.com/davit-project/davit/manifests/yaml"
 )
 
-// Broken are the documents that are there and have an error. What names one of them is
-// held back without an error of its own: there is one mistake, and it has been told.
+// Broken are the documents that exist and have an error. Objects that name one of them are held back without an error of their
+// own: there is one mistake, and it has been reported.
 func Broken(documents []*Document) map[v1.Ref]bool {
 	broken := map[v1.Ref]bool{}
 	for _, d := range documents {

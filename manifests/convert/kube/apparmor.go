@@ -37,7 +37,7 @@ func convertAppArmor(c *conversion, spec map[string]any, annotations map[string]
 	}
 }
 
-// appArmorProfile is the field for what the annotation says; nil when it says nothing.
+// appArmorProfile returns the field for the annotation; nil if the annotation sets nothing.
 func appArmorProfile(text string) map[string]any {
 	kind, name, _ := strings.Cut(text, "/")
 	switch {

@@ -13,8 +13,8 @@ import (
 	v1 "github.com/davit-project/davit/manifests/v1"
 )
 
-// These checks are the API server's: davit could run some of what they refuse. A manifest that passes here passes there
-// (https://github.com/kubernetes/kubernetes/blob/v1.37.0/pkg/apis/core/validation/validation.go and its neighbours).
+// These checks are the API server's: davit could run some of the manifests that they refuse. A manifest that passes here passes
+// there (https://github.com/kubernetes/kubernetes/blob/v1.37.0/pkg/apis/core/validation/validation.go and its neighbours).
 
 // checkLabels checks labels and annotations below a field.
 func checkLabels(c *conversion, meta map[string]any, path string) {
@@ -124,7 +124,7 @@ func checkRolling(c *conversion, spec map[string]any, field string) {
 
 func isNone(value any) bool { return value == int64(0) || value == "0" || value == "0%" }
 
-// maxCronJobName leaves room for what the names of its jobs end with.
+// maxCronJobName leaves room for the suffixes of the names of its jobs.
 const maxCronJobName = 52
 
 func checkCronJob(c *conversion, spec map[string]any) {

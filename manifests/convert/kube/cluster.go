@@ -49,7 +49,7 @@ func ClusterKind(apiVersion, name string) (reason string, ok bool) {
 	return reason, ok
 }
 
-// insteadOf says what to use in the place of kinds that change what runs and that davit does not have.
+// insteadOf names the replacement of kinds that davit does not have and that would change the running containers.
 var insteadOf = map[string]map[string]string{
 	"networking.k8s.io": {
 		"Ingress":       "publish a port with hostPort or a Service of type LoadBalancer, or run a proxy as a Container",

@@ -28,7 +28,7 @@ func (c *conversion) warnf(path, format string, args ...any) {
 	c.result.Problems = append(c.result.Problems, Problem{Path: path, Message: fmt.Sprintf(format, args...), Warning: true})
 }
 
-// sort returns the fields that davit honours and says what happens to the others.
+// sort returns the fields that davit honours and reports the treatment of the others.
 func (c *conversion) sort(from map[string]any, fields map[string]field, path string) map[string]any {
 	kept := map[string]any{}
 	for _, name := range slices.Sorted(maps.Keys(from)) {
@@ -46,8 +46,7 @@ func (c *conversion) sort(from map[string]any, fields map[string]field, path str
 	return kept
 }
 
-// without takes out the fields that a table names, and says what happens to them; other fields
-// stay.
+// without removes the fields that a table names, and reports their treatment; other fields stay.
 func (c *conversion) without(from map[string]any, fields map[string]field, path string) map[string]any {
 	listed, kept := map[string]any{}, map[string]any{}
 	for name, value := range from {
@@ -73,8 +72,8 @@ func isEmpty(value any) bool {
 	}
 }
 
-// object decodes a tree of davit's own fields and adds the object. What Kubernetes has below a
-// field and davit has not is refused by name.
+// object decodes a tree of davit's own fields and adds the object. Fields that Kubernetes has and davit lacks are refused by
+// name.
 func (c *conversion) object(into v1.Object, tree map[string]any, from, to string) {
 	tree["apiVersion"], tree["kind"] = v1.APIVersion, into.Ref().Kind
 	c.known(tree["spec"], reflect.TypeOf(into).Elem(), "spec", from, to)
@@ -90,8 +89,7 @@ func (c *conversion) object(into v1.Object, tree map[string]any, from, to string
 	c.result.Objects = append(c.result.Objects, Object{Object: into, From: from, To: to})
 }
 
-// known refuses fields of a tree that a type does not have. The path is that of davit's
-// object.
+// known refuses fields of a tree that a type does not have. The path is that of davit's object.
 func (c *conversion) known(tree any, of reflect.Type, path, from, to string) {
 	if path == "spec" {
 		field, ok := fieldOf(of, "spec")

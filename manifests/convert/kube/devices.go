@@ -40,8 +40,8 @@ func openDevices(spec map[string]any) {
 	}
 }
 
-// deviceTypes are the types of a hostPath that a device can have, or a directory of them. A device that is not there keeps
-// the container from starting, whatever the type.
+// deviceTypes are the types of a hostPath that a device, or a directory of devices, can have. A missing device keeps the
+// container from starting, whatever the type.
 var deviceTypes = []string{"", "CharDevice", "BlockDevice", "Directory"}
 
 // isDevice reports whether a path is below /dev, where it is not shared memory.

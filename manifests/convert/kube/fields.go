@@ -2,13 +2,13 @@ package kube
 
 import "maps"
 
-// treatment is what davit does with a field.
+// treatment is davit's treatment of a field.
 type treatment int
 
 // The treatments of a field. The zero value refuses: a field that is not listed is not
 // dropped in silence.
 const (
-	no      treatment = iota // would change what runs: an error
+	no      treatment = iota // would change the running containers: an error
 	yes                      // honoured
 	ignored                  // matters to a cluster only: a warning
 	silent                   // says nothing that a node could do: no word
@@ -18,7 +18,7 @@ const (
 type field struct {
 	treatment treatment
 	reason    string
-	// harmless are values that mean what davit does anyway.
+	// harmless are values that mean davit's own behaviour.
 	harmless []any
 }
 

@@ -93,7 +93,7 @@ type member struct {
 	of   reflect.Type
 }
 
-// fieldsOf lists fields, those of inlined structs in their place, without what every document has.
+// fieldsOf lists fields, those of inlined structs in their place, without those of every document.
 func fieldsOf(of reflect.Type) []member {
 	var all []member
 	_, isDocument := of.FieldByName("TypeMeta")
@@ -110,7 +110,7 @@ func fieldsOf(of reflect.Type) []member {
 	return all
 }
 
-// element is what lists and pointers lead to.
+// element returns the type that lists and pointers lead to.
 func element(of reflect.Type) reflect.Type {
 	for of.Kind() == reflect.Pointer || of.Kind() == reflect.Slice && of.Elem().Kind() != reflect.Uint8 {
 		of = of.Elem()
@@ -118,7 +118,7 @@ func element(of reflect.Type) reflect.Type {
 	return of
 }
 
-// section is a type with what davit does with each of its fields.
+// section is a type with davit's treatment of each of its fields.
 type section struct {
 	name   string
 	fields map[string]field
@@ -295,7 +295,7 @@ func TestDocumentation(t *testing.T) {
 	}
 }
 
-// document is what davit does with each field, for people.
+// document describes davit's treatment of each field, for people.
 func document() string {
 	words := map[treatment]string{yes: "yes", no: "no", ignored: "warned of", silent: "no meaning"}
 	var text strings.Builder

@@ -59,15 +59,14 @@ func Type(apiVersion, name string) (reflect.Type, bool) {
 	return found.goType, ok
 }
 
-// OwnKind is the kind of davit's object that a document comes to; empty for a kind that is not
-// Kubernetes' or comes to none.
+// OwnKind returns the kind of davit's object for a document; empty for a kind that is not Kubernetes' or has no object.
 func OwnKind(apiVersion, name string) string { return kinds[apiVersion][name].own }
 
-// Problem is what is to be said of a field of the document.
+// Problem is a message about a field of the document.
 type Problem struct {
 	// Path is the field's, as in the document.
 	Path string
-	// Message says what is wrong, Hint what to do.
+	// Message is the fault, Hint the remedy.
 	Message, Hint string
 	// Warning is set where the object can do without the field.
 	Warning bool
@@ -82,7 +81,7 @@ type Object struct {
 	Claim *Claim
 }
 
-// Result is what one document came to.
+// Result is the result for one document.
 type Result struct {
 	Objects []Object
 	// Service is set for a Service, which is no object of davit's; see [Connect].
@@ -94,8 +93,8 @@ type Result struct {
 	Problems []Problem
 }
 
-// Convert turns a document, decoded into JSON's values and known to be of its type, into
-// davit's objects. What it comes to is of use only when no problem is an error.
+// Convert turns a document, decoded into JSON's values and known to be of its type, into davit's objects. The result is of use
+// only if no problem is an error.
 func Convert(apiVersion, name string, document map[string]any) Result {
 	c := &conversion{document: document, kind: name}
 	c.metadata()

@@ -28,7 +28,7 @@ type PersistentVolume struct {
 	ClaimName, ClaimNamespace string
 }
 
-// Claim is what a Volume asks of a PersistentVolume.
+// Claim is a Volume's request for a PersistentVolume.
 type Claim struct {
 	name, namespace   string
 	volumeName, class string
@@ -39,7 +39,7 @@ type Claim struct {
 	unbound []Problem
 }
 
-// claimOf reads what a claim asks for.
+// claimOf reads the request of a claim.
 func claimOf(c *conversion, of v1.ObjectMeta, spec map[string]any, path string) *Claim {
 	apart := &conversion{kind: c.kind}
 	c.sort(spec, claimSpec, path)

@@ -93,7 +93,7 @@ func convertContainer(c *conversion, from map[string]any, path string) map[strin
 // ephemeralStorage is a resource that davit limits and cannot set aside.
 const ephemeralStorage = "ephemeral-storage"
 
-// convertResources takes out what davit cannot set aside and a container can do without.
+// convertResources removes requests that davit cannot reserve and a container can do without.
 func convertResources(c *conversion, from map[string]any, path string) map[string]any {
 	requests := maps.Clone(mapAt(from, "requests"))
 	if requests[ephemeralStorage] == nil {

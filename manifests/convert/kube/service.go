@@ -112,8 +112,7 @@ func (p Pods) selected(service *Service) []*v1.Pod {
 	return slices.DeleteFunc(slices.Clone(fewest), func(pod *v1.Pod) bool { return !service.selects(pod) })
 }
 
-// Connect gives the pods that the service selects its name and ports, and says what it cannot
-// do.
+// Connect gives the pods that the service selects its name and ports, and reports the parts that davit cannot do.
 func Connect(service *Service, pods Pods) []Problem {
 	c := &conversion{kind: "Service"}
 	found := false

@@ -17,8 +17,8 @@ import (
 	"github.com/davit-project/davit/manifests/object"
 )
 
-// TestNothingIsLost deletes each leaf of the complete examples, one after another: what the files become, or what davit
-// says of them, is then different.
+// TestNothingIsLost deletes each leaf of the complete examples, one after another: the objects or the messages are then
+// different.
 func TestNothingIsLost(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/complete/*.yaml")

@@ -32,8 +32,7 @@ func (c *conversion) statefulSet() { c.replicated(statefulSetSpec) }
 // replicationController is a ReplicaSet whose selector is labels alone, by default those of the template.
 func (c *conversion) replicationController() { c.replicated(controllerSpec) }
 
-// replicated turns what makes pods out of a template into the pod itself, and claim templates
-// into volumes.
+// replicated turns the template of a workload into the pod itself, and claim templates into volumes.
 func (c *conversion) replicated(fields map[string]field) {
 	spec := c.sort(mapAt(c.document, "spec"), fields, "spec")
 	template := mapAt(spec, "template")
