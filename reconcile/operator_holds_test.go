@@ -204,13 +204,15 @@ func TestAPartThatRanBesideWhatIsMaskedStartsAgain(t *testing.T) {
 	t.Parallel()
 	stopped := time.Unix(2000, 0)
 	for name, test := range map[string]struct {
-		masked, down time.Time
-		want         reconcile.Holder
+		masked, left, down time.Time
+		want               reconcile.Holder
 	}{
-		"masked while it ran":             {stopped.Add(-time.Minute), stopped.Add(time.Second), ""},
-		"masked after davit's stop of it": {stopped.Add(time.Minute), stopped.Add(time.Second), reconcile.ByMask},
-		"stopped with the whole":          {stopped.Add(-time.Minute), stopped.Add(-time.Minute), reconcile.ByMask},
-		"new":                             {stopped.Add(-time.Minute), time.Time{}, reconcile.ByMask},
+		"masked while it ran":             {stopped.Add(-time.Minute), stopped, stopped.Add(time.Second), ""},
+		"masked after davit's stop of it": {stopped.Add(time.Minute), stopped, stopped.Add(time.Second), reconcile.ByMask},
+		"stopped with the whole":          {stopped.Add(-time.Minute), stopped.Add(-time.Minute), stopped.Add(-time.Minute), reconcile.ByMask},
+		"stopping with the whole":         {stopped.Add(-time.Minute), stopped.Add(-time.Minute), stopped.Add(time.Second), reconcile.ByMask},
+		"stopped before it was up":        {stopped.Add(-time.Minute), time.Time{}, stopped.Add(time.Second), ""},
+		"new":                             {stopped.Add(-time.Minute), time.Time{}, time.Time{}, reconcile.ByMask},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -218,7 +220,9 @@ func TestAPartThatRanBesideWhatIsMaskedStartsAgain(t *testing.T) {
 			desired := reconciletest.Resolve(t, strings.TrimSuffix(operated, "---\n"), reconciletest.Command)
 			n.MustApply(t, desired)
 			changeWorkload(n, "web.target", func(w *reconcile.ActualWorkload) { w.Active, w.Enabled, w.Since = "inactive", "masked", test.masked })
-			changeWorkload(n, "web@1.service", func(w *reconcile.ActualWorkload) { w.Active, w.RunningDir, w.Since = "inactive", "", test.down })
+			changeWorkload(n, "web@1.service", func(w *reconcile.ActualWorkload) {
+				w.Active, w.RunningDir, w.Left, w.Since = "inactive", "", test.left, test.down
+			})
 			options := diff.Options{Owed: map[string]string{"web@1.service": ""}, OwedAt: map[string]time.Time{"web@1.service": stopped}}
 			if by := heldBy(desired, n.Actual, options, "web@1.service"); by != test.want {
 				t.Errorf("it is held by %q", by)

@@ -11,6 +11,7 @@ import (
 	"go.podman.io/image/v5/types"
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/agent/launch/testnode"
 	"github.com/davit-project/davit/agent/untrusted"
 )
 
@@ -38,9 +39,7 @@ func TestAnImageOnTheNodeIsNotWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if _, err := unix.FcntlInt(file.Fd(), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
-		t.Fatal(err)
-	}
+	testnode.SetLease(t, file.Fd(), unix.F_WRLCK)
 	for reference, want := range map[string]error{
 		"oci-archive:" + archive + ":app:1": nil,
 		"oci-archive:" + fifo:               untrusted.ErrNoFile,

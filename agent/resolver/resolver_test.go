@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/agent/launch/testnode"
 	"github.com/davit-project/davit/agent/untrusted"
 	"github.com/davit-project/davit/units/bundle"
 )
@@ -157,9 +158,7 @@ func TestReplaceDoesNotTrustTheContainer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer leased.Close()
-	if _, err := unix.FcntlInt(leased.Fd(), unix.F_SETLEASE, unix.F_RDLCK); err != nil {
-		t.Fatal(err)
-	}
+	testnode.SetLease(t, leased.Fd(), unix.F_RDLCK)
 	if _, err := Replace(victim, text); !errors.Is(err, untrusted.ErrLeased) {
 		t.Errorf("a file with a lease: %v", err)
 	}

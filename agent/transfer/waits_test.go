@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/davit-project/davit/agent/launch/testnode"
 	"github.com/davit-project/davit/agent/untrusted"
 )
 
@@ -59,9 +60,7 @@ func TestAContainerIsNotWaitedFor(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer file.Close()
-			if _, err := unix.FcntlInt(file.Fd(), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
-				t.Fatal(err)
-			}
+			testnode.SetLease(t, file.Fd(), unix.F_WRLCK)
 			done := make(chan error, 1)
 			go func() { done <- test.do(p, root, note) }()
 			select {

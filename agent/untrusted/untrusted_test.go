@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/davit-project/davit/agent/launch/testnode"
 )
 
 // soon is far less than the time after which the kernel takes a lease away.
@@ -26,9 +28,7 @@ func lease(t *testing.T, path string, kind int) (release func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, kind); err != nil {
-		t.Fatal(err)
-	}
+	testnode.SetLease(t, uintptr(fd), kind)
 	return func() { unix.Close(fd) }
 }
 

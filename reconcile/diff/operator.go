@@ -81,7 +81,12 @@ func (d *differ) heldWhole(unit string, workload reconcile.Workload) reconcile.H
 // ranWithout reports whether a unit ran while the whole was down, until davit itself stopped it: the operator had let it run.
 func (d *differ) ranWithout(unit string, whole reconcile.ActualWorkload) bool {
 	at, owed := d.options.OwedAt[unit]
-	return owed && whole.Since.Before(at) && !d.actual.Workloads[unit].Since.Before(at)
+	current := d.actual.Workloads[unit]
+	ran := current.Since
+	if current.Left.After(current.Begun) { // its stop may take a while
+		ran = current.Left
+	}
+	return owed && whole.Since.Before(at) && !ran.Before(at)
 }
 
 // renews reports whether a change of its manifest has a unit run again that may end by itself. A unit file that was edited

@@ -3,10 +3,12 @@
 package testnode
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -76,7 +78,20 @@ func Lease(t *testing.T, path string, kind int) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Close(fd) })
-	if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, kind); err != nil {
-		t.Fatal(err)
+	SetLease(t, uintptr(fd), kind)
+}
+
+// SetLease places a lease on an open file. The kernel refuses it while another process has the file open, such as a child
+// that another test has just forked and that has not executed its program yet: then it tries again.
+func SetLease(t *testing.T, fd uintptr, kind int) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		_, err := unix.FcntlInt(fd, unix.F_SETLEASE, kind)
+		switch {
+		case err == nil:
+			return
+		case !errors.Is(err, unix.EAGAIN) || time.Now().After(deadline):
+			t.Fatal(err)
+		}
 	}
 }
