@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -273,15 +272,6 @@ func putTree(to Machine, source, target string) error {
 		// Without the group's permissions of a umask of 002: davit trusts no manifest that others can write.
 		return to.Put(filepath.Join(target, relative), file, info.Mode().Perm()&^0o022)
 	})
-}
-
-// putManifest drops a manifest, from a file of this machine, into the node's directory of manifests.
-func (l *Lab) putManifest(file string) error {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	return l.Put(filepath.Join("/etc/davit/manifests", filepath.Base(file)), bytes.NewReader(text), 0o644)
 }
 
 // Close ends the machine and the registry.
